@@ -1,0 +1,44 @@
+# Assay's front door. `make` lists what there is; every target says what it is doing.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO := . scripts/toolchain.sh && cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint fmt test-rust test-js doc
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install what is missing on Debian 12 (compilers, wasm target, lavapipe, JavaScript packages)
+	@scripts/setup
+
+build: setup ## Build the node, the worker and the client
+	@echo "build: assay-node, assay-worker and assay (cold: about 25 minutes on two cores)"
+	@$(CARGO) build --release --workspace --bins
+
+demo: build ## Post a real job to a fresh chain and follow it to settlement
+	@scripts/demo
+
+lint: setup ## Formatting and clippy, warnings as errors
+	@echo "lint: rustfmt"
+	@$(CARGO) fmt --all -- --check
+	@echo "lint: clippy"
+	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo clippy --release --workspace --all-targets -- -D warnings
+	@echo "lint: the node links no GPU code"
+	@scripts/check-node-links-no-gpu
+
+fmt: ## Format everything
+	@cargo fmt --all
+
+test: lint test-rust test-js ## Set up and run every test
+
+test-rust: build ## Unit, property, runtime, service and worker tests
+	@echo "test: Rust (unit, property, runtime, service, worker process)"
+	@scripts/test-rust
+
+test-js: build ## A real --dev node driven through Polkadot.js
+	@echo "test: Polkadot.js against a running node"
+	@scripts/test-js
+
+doc: setup ## Build the API documentation
+	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo doc --release --workspace --no-deps

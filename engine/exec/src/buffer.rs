@@ -1,0 +1,219 @@
+use assay_ops::{DType, TensorType, TILE_BYTES};
+use bytemuck::Pod;
+use rayon::prelude::*;
+
+// Buffers are shared as bytes with canonical tiles, constants and devices, all of them little-endian.
+#[cfg(target_endian = "big")]
+compile_error!("big-endian machines need byte swaps that nobody has tested");
+
+/// A type that elements are stored as.
+pub trait Element: Pod + Send + Sync + Into<i32> {
+	/// The type's name in programs.
+	const DTYPE: DType;
+
+	/// The low bits of a value that is within the type's range.
+	fn truncate(value: i32) -> Self;
+
+	/// The elements of a buffer of this type.
+	fn slice(buffer: &Buffer) -> Option<&[Self]>;
+
+	/// A buffer of this type.
+	fn wrap(values: Vec<Self>) -> Buffer;
+}
+
+macro_rules! element {
+	($type:ty, $variant:ident) => {
+		impl Element for $type {
+			const DTYPE: DType = DType::$variant;
+
+			fn truncate(value: i32) -> Self {
+				value as $type
+			}
+
+			fn slice(buffer: &Buffer) -> Option<&[Self]> {
+				match buffer {
+					Buffer::$variant(values) => Some(values),
+					_ => None,
+				}
+			}
+
+			fn wrap(values: Vec<Self>) -> Buffer {
+				Buffer::$variant(values)
+			}
+		}
+	};
+}
+element!(i8, I8);
+element!(i16, I16);
+element!(i32, I32);
+
+/// The elements of a tensor, row-major.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Buffer {
+	/// 8 bits each.
+	I8(Vec<i8>),
+	/// 16 bits each.
+	I16(Vec<i16>),
+	/// 32 bits each.
+	I32(Vec<i32>),
+}
+
+/// `$body` with `$values` bound to the typed elements.
+macro_rules! typed {
+	($buffer:expr, $values:ident => $body:expr) => {
+		match $buffer {
+			$crate::Buffer::I8($values) => $body,
+			$crate::Buffer::I16($values) => $body,
+			$crate::Buffer::I32($values) => $body,
+		}
+	};
+}
+pub(crate) use typed;
+
+/// Elements that one task of [`Buffer::fill`] computes.
+pub(crate) const CHUNK: usize = 4096;
+
+impl Buffer {
+	/// Type of the elements.
+	pub fn dtype(&self) -> DType {
+		match self {
+			Self::I8(_) => DType::I8,
+			Self::I16(_) => DType::I16,
+			Self::I32(_) => DType::I32,
+		}
+	}
+
+	/// Number of elements.
+	pub fn len(&self) -> usize {
+		typed!(self, values => values.len())
+	}
+
+	/// Whether there is no element.
+	pub fn is_empty(&self) -> bool {
+		self.len() == 0
+	}
+
+	/// One element; 0 past the end.
+	pub fn get(&self, at: usize) -> i32 {
+		typed!(self, values => values.get(at).copied().map_or(0, Into::into))
+	}
+
+	/// The elements, little-endian.
+	pub fn bytes(&self) -> &[u8] {
+		typed!(self, values => bytemuck::cast_slice(values))
+	}
+
+	/// From little-endian elements in row-major order; bytes past the last whole element are left out.
+	pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Self {
+		let len = bytes.len() / dtype.size();
+		let bytes = &bytes[..len * dtype.size()];
+		let mut this = Self::zeroed(dtype, len);
+		typed!(&mut this, values => bytemuck::cast_slice_mut(values).copy_from_slice(bytes));
+		this
+	}
+
+	/// Computes `len` elements on all cores: `compute(first element, values)`, the values within the
+	/// range of `dtype`.
+	pub fn fill(dtype: DType, len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Self {
+		fn typed<T: Element>(len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Buffer {
+			let mut values = vec![T::zeroed(); len];
+			values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, to)| {
+				let mut scratch = [0i32; CHUNK];
+				let scratch = &mut scratch[..to.len()];
+				compute(chunk * CHUNK, scratch);
+				to.iter_mut().zip(scratch).for_each(|(to, from)| *to = T::truncate(*from));
+			});
+			T::wrap(values)
+		}
+		match dtype {
+			DType::I8 => typed::<i8>(len, compute),
+			DType::I16 => typed::<i16>(len, compute),
+			DType::I32 => typed::<i32>(len, compute),
+		}
+	}
+
+	/// The elements of canonical bytes, whatever their padding holds. `bytes` must have the length that
+	/// `ty` says.
+	pub fn from_canonical(ty: &TensorType, bytes: &[u8]) -> Self {
+		let mut this = Self::zeroed(ty.dtype, ty.elements() as usize);
+		let grid = Grid::new(ty);
+		typed!(&mut this, values => grid.visit(values, |band, to, from_row| {
+			let (tile, offset, count) = from_row;
+			let from = &bytes[(band * grid.across + tile) * TILE_BYTES + offset..];
+			bytemuck::cast_slice_mut::<_, u8>(to)[..count].copy_from_slice(&from[..count]);
+		}));
+		this
+	}
+
+	/// The canonical bytes; padding is zero. `ty` must have this buffer's type and length.
+	pub fn to_canonical(&self, ty: &TensorType) -> Vec<u8> {
+		let grid = Grid::new(ty);
+		let source = self.bytes();
+		let mut out = vec![0u8; ty.canonical_len() as usize];
+		out.par_chunks_mut(grid.across * TILE_BYTES).enumerate().for_each(|(band, tiles)| {
+			for (tile, bytes) in tiles.chunks_exact_mut(TILE_BYTES).enumerate() {
+				let column = tile * grid.tile_row;
+				let count = grid.tile_row.min(grid.row - column);
+				let first = band * grid.tile_rows;
+				for (at, line) in (first..grid.rows.min(first + grid.tile_rows)).enumerate() {
+					let from = line * grid.row + column;
+					bytes[at * grid.tile_row..][..count]
+						.copy_from_slice(&source[from..from + count]);
+				}
+			}
+		});
+		out
+	}
+
+	/// So many zeros.
+	pub fn zeroed(dtype: DType, len: usize) -> Self {
+		match dtype {
+			DType::I8 => Self::I8(vec![0; len]),
+			DType::I16 => Self::I16(vec![0; len]),
+			DType::I32 => Self::I32(vec![0; len]),
+		}
+	}
+}
+
+/// The tiling of a canonical matrix; lengths along a row in bytes.
+struct Grid {
+	rows: usize,
+	row: usize,
+	tile_rows: usize,
+	tile_row: usize,
+	/// Tiles in a row of tiles.
+	across: usize,
+}
+
+impl Grid {
+	fn new(ty: &TensorType) -> Self {
+		let size = ty.dtype.size();
+		Self {
+			rows: ty.rows() as usize,
+			row: ty.cols() as usize * size,
+			tile_rows: ty.tile_rows() as usize,
+			tile_row: ty.tile_cols() as usize * size,
+			across: ty.tile_grid().1 as usize,
+		}
+	}
+
+	/// Visits, on all cores, each piece of a row that lies in one tile: `visit(row of tiles, elements,
+	/// (tile in that row, byte in the tile, bytes))`.
+	fn visit<T: Element>(
+		&self,
+		values: &mut [T],
+		visit: impl Fn(usize, &mut [T], (usize, usize, usize)) + Sync,
+	) {
+		let size = core::mem::size_of::<T>();
+		values.par_chunks_mut(self.tile_rows * self.row / size).enumerate().for_each(
+			|(band, rows)| {
+				for (line, row) in rows.chunks_exact_mut(self.row / size).enumerate() {
+					for (tile, piece) in row.chunks_mut(self.tile_row / size).enumerate() {
+						let count = core::mem::size_of_val(piece);
+						visit(band, piece, (tile, line * self.tile_row, count));
+					}
+				}
+			},
+		);
+	}
+}

@@ -1,0 +1,147 @@
+//! The CPU engine: all cores, and the best integer instructions that the processor has.
+
+mod elementwise;
+mod matmul;
+mod reduce;
+mod source;
+
+use crate::{
+	execute, gemm::Path, Audit, Backend, Buffer, ExecError, Executor, Observer, Operand, Options,
+	Run, Tensor,
+};
+use assay_ops::{DType, Op, Shape};
+use assay_program::{Checked, Program};
+use source::Source;
+use std::sync::Arc;
+
+/// Evaluates single operators on the CPU.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuBackend {
+	path: Path,
+}
+
+impl Default for CpuBackend {
+	fn default() -> Self {
+		Self { path: Path::best() }
+	}
+}
+
+impl CpuBackend {
+	/// On a given instruction set, which must be [available](Path::available).
+	#[doc(hidden)]
+	pub fn with_path(path: Path) -> Self {
+		Self { path }
+	}
+
+	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
+	pub fn evaluate(
+		&self,
+		op: &Op,
+		operands: &[Operand<'_, Arc<Buffer>>],
+		dtype: DType,
+		shape: &Shape,
+	) -> Result<Buffer, ExecError> {
+		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
+		let len = shape.elements() as usize;
+		match (*op, sources.as_slice()) {
+			(Op::MatMul { narrow }, [a, b]) => matmul::matmul(self.path, a, b, narrow, dtype),
+			(Op::Requant { to }, [acc, rest @ ..]) => {
+				elementwise::requant(acc, rest, to, shape.last())
+			}
+			(Op::Lut, [index, table]) => elementwise::lut(index, table),
+			(Op::ReduceSum { axis, to }, [a]) => Ok(reduce::sum(a, &operands[0].shape, axis, to)),
+			(Op::ReduceMax { axis }, [a]) => Ok(reduce::max(a, &operands[0].shape, axis)),
+			(Op::ArgMax { axis }, [a]) => Ok(reduce::arg_max(a, &operands[0].shape, axis)),
+			(_, [a]) => elementwise::unary(op, a, dtype, len),
+			(_, [a, b]) => elementwise::binary(op, a, b, dtype, len),
+			_ => Err(mismatch(op)),
+		}
+	}
+}
+
+/// A checked program never comes here.
+fn mismatch(op: &Op) -> ExecError {
+	ExecError::Program(format!("{op:?} has operands that it does not take"))
+}
+
+impl Backend for CpuBackend {
+	type Value = Arc<Buffer>;
+	type Ticket = Arc<Buffer>;
+
+	fn import(&mut self, buffer: Arc<Buffer>) -> Result<Self::Value, ExecError> {
+		Ok(buffer)
+	}
+
+	fn apply(
+		&mut self,
+		op: &Op,
+		operands: &[Operand<'_, Self::Value>],
+		dtype: DType,
+		shape: &Shape,
+	) -> Result<Self::Value, ExecError> {
+		self.evaluate(op, operands, dtype, shape).map(Arc::new)
+	}
+
+	fn matmul_requant(
+		&mut self,
+		matmul: &[Operand<'_, Self::Value>],
+		requant: &[Operand<'_, Self::Value>],
+		dtype: DType,
+	) -> Result<Option<Self::Value>, ExecError> {
+		let sources: Vec<Source> = matmul.iter().map(Source::new).collect();
+		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
+		let [a, b] = sources.as_slice() else { return Ok(None) };
+		matmul::matmul_requant(self.path, a, b, &parameters, dtype)
+			.map(|buffer| Some(Arc::new(buffer)))
+	}
+
+	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError> {
+		Ok(value.clone())
+	}
+
+	fn collect(&mut self, ticket: Self::Ticket) -> Result<Arc<Buffer>, ExecError> {
+		Ok(ticket)
+	}
+}
+
+/// Runs programs on the CPU.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuExecutor {
+	backend: CpuBackend,
+	audit: Option<Audit>,
+}
+
+impl CpuExecutor {
+	/// On the best instruction set of this processor.
+	pub fn new() -> Self {
+		Self::default()
+	}
+
+	/// On a given instruction set, which must be [available](Path::available).
+	#[doc(hidden)]
+	pub fn with_path(path: Path) -> Self {
+		Self { backend: CpuBackend::with_path(path), audit: None }
+	}
+}
+
+impl Executor for CpuExecutor {
+	fn name(&self) -> String {
+		format!("cpu ({}, {} threads)", self.backend.path.name(), rayon::current_num_threads())
+	}
+
+	fn set_audit(&mut self, audit: Option<Audit>) {
+		self.audit = audit;
+	}
+
+	fn run(
+		&mut self,
+		program: &Program,
+		checked: &Checked,
+		inputs: &[Tensor],
+		steps: u32,
+		observer: &mut dyn Observer,
+	) -> Result<Run, ExecError> {
+		let options = Options { audit: self.audit };
+		execute(&mut self.backend, program, checked, inputs, steps, options, observer)
+	}
+}

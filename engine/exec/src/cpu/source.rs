@@ -1,0 +1,76 @@
+use crate::{buffer::typed, Affine, Buffer, Element, ExecError, Operand};
+use assay_ops::DType;
+use rayon::prelude::*;
+use std::{borrow::Cow, sync::Arc};
+
+/// An operand as an operator sees it: elements in row-major order of the viewed shape.
+pub(super) struct Source<'a> {
+	buffer: &'a Buffer,
+	affine: Affine,
+	len: usize,
+	/// The last dimension that the operator sees.
+	pub(super) last: usize,
+}
+
+impl<'a> Source<'a> {
+	pub(super) fn new(operand: &Operand<'a, Arc<Buffer>>) -> Self {
+		Self {
+			buffer: operand.value,
+			affine: operand.affine,
+			len: operand.shape.elements() as usize,
+			last: operand.shape.last() as usize,
+		}
+	}
+
+	pub(super) fn dtype(&self) -> DType {
+		self.buffer.dtype()
+	}
+
+	pub(super) fn len(&self) -> usize {
+		self.len
+	}
+
+	/// Reads the elements from `start` on.
+	pub(super) fn load(&self, start: usize, out: &mut [i32]) {
+		typed!(self.buffer, values => copy(values, &self.affine, start, out));
+	}
+
+	/// All elements as numbers; for small operands.
+	pub(super) fn numbers(&self) -> Vec<i32> {
+		let mut out = vec![0; self.len];
+		self.load(0, &mut out);
+		out
+	}
+
+	/// All elements as they are stored, copied only where the view asks for it.
+	pub(super) fn elements<T: Element>(&self) -> Result<Cow<'a, [T]>, ExecError> {
+		let values = T::slice(self.buffer).ok_or_else(|| {
+			ExecError::Program(format!("{:?} where {:?} was promised", self.dtype(), T::DTYPE))
+		})?;
+		if let Some(at) = self.affine.contiguous_at() {
+			return Ok(Cow::Borrowed(&values[at..at + self.len]));
+		}
+		let mut out = vec![T::zeroed(); self.len];
+		out.par_chunks_mut(crate::buffer::CHUNK).enumerate().for_each(|(chunk, out)| {
+			copy::<T, T>(values, &self.affine, chunk * crate::buffer::CHUNK, out);
+		});
+		Ok(Cow::Owned(out))
+	}
+}
+
+fn copy<T: Element + Into<U>, U: Copy>(values: &[T], affine: &Affine, start: usize, out: &mut [U]) {
+	affine.runs(start, out.len(), |at, source, stride, run| {
+		let out = &mut out[at..at + run];
+		match stride {
+			0 => out.fill(values[source].into()),
+			1 => out
+				.iter_mut()
+				.zip(&values[source..source + run])
+				.for_each(|(to, from)| *to = (*from).into()),
+			_ => out
+				.iter_mut()
+				.zip(values[source..].iter().step_by(stride))
+				.for_each(|(to, from)| *to = (*from).into()),
+		}
+	});
+}

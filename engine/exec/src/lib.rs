@@ -1,0 +1,65 @@
+//! Runs programs and commits to what they computed.
+//!
+//! # Overview
+//! An [`Executor`] takes a checked program and its inputs and gives a [`Run`]: the outputs and the
+//! roots that a provider commits to and a verifier compares. [`CpuExecutor`] uses all cores and the
+//! best integer instructions that the processor has; other engines implement [`Backend`] and get the
+//! same run loop through [`execute`]. Whatever an engine fuses, reorders or splits, its bytes are
+//! those of the definition in `assay-ops`; [`Audit`] recomputes random tiles by that definition while
+//! a run is under way.
+//!
+//! Values on the edge of this crate are canonical bytes ([`Tensor`]); inside they are row-major
+//! ([`Buffer`]).
+//!
+//! # Faults
+//! [`ExecError::is_local`] tells a fault of this machine, on which a verifier abstains, from one of the
+//! job, which every verifier finds alike.
+#![warn(missing_docs)]
+
+mod affine;
+mod audit;
+mod buffer;
+mod cpu;
+mod error;
+#[doc(hidden)]
+pub mod gemm;
+mod plan;
+mod rate;
+mod rng;
+mod run;
+mod tensor;
+#[doc(hidden)]
+pub mod testing;
+
+pub use affine::Affine;
+pub use audit::Audit;
+pub use buffer::{Buffer, Element};
+pub use cpu::{CpuBackend, CpuExecutor};
+pub use error::{DeviceFault, ExecError};
+pub use rate::measure_rate;
+pub use run::{execute, Backend, Observer, Operand, Options, Progress, Run, Watch, KEPT_STEPS};
+pub use tensor::Tensor;
+
+use assay_program::{Checked, Program};
+
+/// Something that runs programs.
+pub trait Executor {
+	/// What runs, for people: an instruction set or an adapter.
+	fn name(&self) -> String;
+
+	/// Has later runs recompute random tiles by the definition; `None` (as at the start) has not.
+	fn set_audit(&mut self, audit: Option<Audit>);
+
+	/// Runs `steps` ≥ 1 steps of `program`, which `checked` proved sound.
+	///
+	/// `inputs` are in the program's order, one each. Errors: see [`ExecError`]. An executor can be
+	/// used again after an error, except after [`ExecError::Device`] with [`DeviceFault::Lost`].
+	fn run(
+		&mut self,
+		program: &Program,
+		checked: &Checked,
+		inputs: &[Tensor],
+		steps: u32,
+		observer: &mut dyn Observer,
+	) -> Result<Run, ExecError>;
+}

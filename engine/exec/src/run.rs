@@ -1,0 +1,406 @@
+//! The run loop that all engines share: steps, state, release of memory, hashing, audits.
+
+use crate::{audit, plan::Plan, tensor, Affine, Audit, Buffer, ExecError, Tensor};
+use assay_commitments::{run_root, trace_root, Hash};
+use assay_ops::{DType, Op, Shape};
+use assay_program::{Checked, Program};
+use core::ops::ControlFlow;
+use std::{
+	collections::{HashMap, VecDeque},
+	sync::{
+		atomic::{AtomicBool, Ordering},
+		Arc,
+	},
+};
+
+/// Up to so many steps a run keeps the roots of all anchors.
+pub const KEPT_STEPS: u32 = 64;
+
+/// Canonical bytes of anchors that may wait to be hashed while the engine computes on.
+const WAITING_BYTES: u64 = 256 << 20;
+
+/// An operand of an operator.
+pub struct Operand<'a, V> {
+	/// The stored tensor.
+	pub value: &'a V,
+	/// The shape that the operator sees.
+	pub shape: Shape,
+	/// Where the elements that the operator sees are stored.
+	pub affine: Affine,
+}
+
+/// What an engine must be able to do; [`execute`] does the rest.
+pub trait Backend {
+	/// A tensor in the engine's memory, shared by clones, freed with the last one.
+	type Value: Clone;
+	/// A tensor on its way back.
+	type Ticket;
+
+	/// Takes a tensor into the engine's memory.
+	fn import(&mut self, buffer: Arc<Buffer>) -> Result<Self::Value, ExecError>;
+
+	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`]. May return before it is
+	/// computed.
+	fn apply(
+		&mut self,
+		op: &Op,
+		operands: &[Operand<'_, Self::Value>],
+		dtype: DType,
+		shape: &Shape,
+	) -> Result<Self::Value, ExecError>;
+
+	/// [`Op::MatMul`] of i8 and [`Op::Requant`] of the product in one, for engines that gain from it.
+	/// `requant` are the operands after the accumulator. `None` has both run apart.
+	fn matmul_requant(
+		&mut self,
+		matmul: &[Operand<'_, Self::Value>],
+		requant: &[Operand<'_, Self::Value>],
+		dtype: DType,
+	) -> Result<Option<Self::Value>, ExecError> {
+		let _ = (matmul, requant, dtype);
+		Ok(None)
+	}
+
+	/// Asks for the elements of a tensor, without waiting.
+	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError>;
+
+	/// Waits for what was asked for.
+	fn collect(&mut self, ticket: Self::Ticket) -> Result<Arc<Buffer>, ExecError>;
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+	/// Steps that are done.
+	pub step: u32,
+	/// Steps of the run.
+	pub steps: u32,
+	/// Nodes of the current step that are done (on a GPU: handed to the device).
+	pub node: u32,
+	/// Nodes of a step.
+	pub nodes: u32,
+	/// Work units done. Hashing is not counted, so this differs from the program's price.
+	pub work: u64,
+	/// Work units of the run.
+	pub total_work: u64,
+}
+
+/// Watches a run and may stop it.
+pub trait Observer {
+	/// Called after every node and at the end; `Break` ends the run with [`ExecError::Cancelled`].
+	fn progress(&mut self, progress: Progress) -> ControlFlow<()>;
+}
+
+/// Watches nothing.
+impl Observer for () {
+	fn progress(&mut self, _: Progress) -> ControlFlow<()> {
+		ControlFlow::Continue(())
+	}
+}
+
+impl<F: FnMut(Progress) -> ControlFlow<()>> Observer for F {
+	fn progress(&mut self, progress: Progress) -> ControlFlow<()> {
+		self(progress)
+	}
+}
+
+/// Reports progress and stops as soon as the flag is set, which any thread may do.
+pub struct Watch<F> {
+	/// Set to end the run.
+	pub cancelled: Arc<AtomicBool>,
+	/// Told of every progress.
+	pub report: F,
+}
+
+impl<F: FnMut(Progress)> Observer for Watch<F> {
+	fn progress(&mut self, progress: Progress) -> ControlFlow<()> {
+		if self.cancelled.load(Ordering::Relaxed) {
+			return ControlFlow::Break(());
+		}
+		(self.report)(progress);
+		ControlFlow::Continue(())
+	}
+}
+
+/// What a run gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+	/// Root over the trace roots: what is committed to.
+	pub run_root: Hash,
+	/// Trace root of each step.
+	pub trace_roots: Vec<Hash>,
+	/// Roots of the eager anchors of each step, in program order; of the last step alone for runs
+	/// of more than [`KEPT_STEPS`] steps. The last step's open the outputs.
+	pub anchor_roots: Vec<Vec<Hash>>,
+	/// The program's outputs after the last step.
+	pub outputs: Vec<Tensor>,
+	/// Their roots.
+	pub output_roots: Vec<Hash>,
+}
+
+/// How to run, beside what to run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+	/// Recompute random tiles by the definition.
+	pub audit: Option<Audit>,
+}
+
+/// The inputs as row-major elements, if they are what the program says.
+fn buffers(program: &Program, inputs: &[Tensor]) -> Result<Vec<Arc<Buffer>>, ExecError> {
+	if inputs.len() != program.inputs.len() {
+		let (expected, found) = (program.inputs.len(), inputs.len());
+		return Err(ExecError::InputCount { expected, found });
+	}
+	for (index, (tensor, input)) in inputs.iter().zip(&program.inputs).enumerate() {
+		if tensor.ty != input.ty {
+			return Err(ExecError::InputType { index });
+		}
+		let (expected, found) = (input.ty.canonical_len(), tensor.bytes.len() as u64);
+		if expected != found {
+			return Err(ExecError::InputLength { index, expected, found });
+		}
+	}
+	Ok(inputs.iter().map(|i| Arc::new(Buffer::from_canonical(&i.ty, &i.bytes))).collect())
+}
+
+/// An anchor whose elements were asked for.
+struct Waiting<T> {
+	anchor: usize,
+	ticket: T,
+	bytes: u64,
+}
+
+/// What has become of the anchors of a step.
+struct Anchors<'a, B: Backend> {
+	plan: &'a Plan<'a>,
+	waiting: VecDeque<Waiting<B::Ticket>>,
+	bytes: u64,
+	roots: Vec<Hash>,
+	/// Canonical bytes of the outputs' anchors, in the last step.
+	outputs: HashMap<usize, Arc<[u8]>>,
+	last_step: bool,
+}
+
+impl<B: Backend> Anchors<'_, B> {
+	fn add(&mut self, backend: &mut B, anchor: usize, value: &B::Value) -> Result<(), ExecError> {
+		let bytes = self.plan.types[self.plan.anchors[anchor]].canonical_len();
+		self.waiting.push_back(Waiting { anchor, ticket: backend.request(value)?, bytes });
+		self.bytes += bytes;
+		while self.bytes > WAITING_BYTES && self.waiting.len() > 1 {
+			self.finish_one(backend)?;
+		}
+		Ok(())
+	}
+
+	fn finish_one(&mut self, backend: &mut B) -> Result<bool, ExecError> {
+		let Some(Waiting { anchor, ticket, bytes }) = self.waiting.pop_front() else {
+			return Ok(false);
+		};
+		self.bytes -= bytes;
+		let buffer = backend.collect(ticket)?;
+		let canonical = buffer.to_canonical(&self.plan.types[self.plan.anchors[anchor]]);
+		self.roots[anchor] = tensor::root(&canonical);
+		if self.last_step && self.plan.output_anchors.contains(&anchor) {
+			self.outputs.insert(anchor, canonical.into());
+		}
+		Ok(true)
+	}
+}
+
+/// Runs `steps` steps of `program` on `backend`. See [`crate::Executor::run`].
+pub fn execute<B: Backend>(
+	backend: &mut B,
+	program: &Program,
+	checked: &Checked,
+	inputs: &[Tensor],
+	steps: u32,
+	options: Options,
+	observer: &mut dyn Observer,
+) -> Result<Run, ExecError> {
+	if steps == 0 {
+		return Err(ExecError::NoSteps);
+	}
+	let plan = Plan::new(program, checked)?;
+	let inputs = buffers(program, inputs)?;
+	let mut memory = Memory::<B>::new(backend, program, &plan, inputs)?;
+	let mut progress = Progress {
+		step: 0,
+		steps,
+		node: 0,
+		nodes: plan.nodes.len() as u32,
+		work: 0,
+		total_work: plan.work.saturating_mul(steps.into()),
+	};
+	let mut trace_roots = Vec::with_capacity(steps as usize);
+	let mut anchor_roots = Vec::new();
+	let mut outputs = HashMap::new();
+	for step in 0..steps {
+		let mut anchors = Anchors::<B> {
+			plan: &plan,
+			waiting: VecDeque::new(),
+			bytes: 0,
+			roots: vec![Hash::default(); plan.anchors.len()],
+			outputs: HashMap::new(),
+			last_step: step + 1 == steps,
+		};
+		let picks = options.audit.map(|audit| audit.picks(step, plan.types)).unwrap_or_default();
+		for at in 0..plan.nodes.len() {
+			let audited = picks.get(&at);
+			let fused = plan.nodes[at].fused_into.is_some_and(|requant| {
+				// What is to be looked at must exist.
+				audited.is_none() && !picks.contains_key(&requant)
+			});
+			if !fused {
+				let value = memory.compute(backend, &plan, at)?;
+				if let Some(anchor) = plan.nodes[at].anchor {
+					anchors.add(backend, anchor, &value)?;
+				}
+				for &tile in audited.into_iter().flatten() {
+					if !audit::holds(backend, &plan, &memory, at, &value, tile)? {
+						return Err(ExecError::Audit { step, node: at as u32, tile });
+					}
+				}
+				memory.nodes[at] = Some(value);
+				memory.release(&plan, at, anchors.last_step);
+			}
+			progress.node = at as u32 + 1;
+			progress.work = progress.work.saturating_add(plan.nodes[at].work);
+			if observer.progress(progress).is_break() {
+				return Err(ExecError::Cancelled);
+			}
+		}
+		while anchors.finish_one(backend)? {}
+		trace_roots.push(trace_root(&anchors.roots));
+		if steps <= KEPT_STEPS || anchors.last_step {
+			anchor_roots.push(anchors.roots.clone());
+		}
+		if anchors.last_step {
+			outputs = plan
+				.output_anchors
+				.iter()
+				.map(|anchor| (*anchor, (anchors.outputs[anchor].clone(), anchors.roots[*anchor])))
+				.collect();
+		}
+		memory.next_step(&plan);
+		progress.step = step + 1;
+		if observer.progress(progress).is_break() {
+			return Err(ExecError::Cancelled);
+		}
+	}
+	let (outputs, output_roots) = plan
+		.output_anchors
+		.iter()
+		.map(|anchor| {
+			let (bytes, root) = outputs[anchor].clone();
+			(Tensor::new(plan.types[plan.anchors[*anchor]], bytes), root)
+		})
+		.unzip();
+	Ok(Run { run_root: run_root(&trace_roots), trace_roots, anchor_roots, outputs, output_roots })
+}
+
+/// The tensors that are alive.
+pub(crate) struct Memory<B: Backend> {
+	inputs: Vec<Option<B::Value>>,
+	constants: Vec<Option<B::Value>>,
+	states: Vec<Option<B::Value>>,
+	nodes: Vec<Option<B::Value>>,
+}
+
+impl<B: Backend> Memory<B> {
+	fn new(
+		backend: &mut B,
+		program: &Program,
+		plan: &Plan,
+		inputs: Vec<Arc<Buffer>>,
+	) -> Result<Self, ExecError> {
+		let mut inputs = inputs
+			.into_iter()
+			.map(|buffer| backend.import(buffer).map(Some))
+			.collect::<Result<Vec<_>, _>>()?;
+		let states: Vec<Option<B::Value>> =
+			program.states.iter().map(|state| inputs[usize::from(state.input)].clone()).collect();
+		for (input, value) in inputs.iter_mut().enumerate() {
+			// What is only a state's first value need not outlive that state.
+			if !plan.inputs_read.contains(&input) {
+				*value = None;
+			}
+		}
+		let constants = program
+			.constants
+			.iter()
+			.map(|constant| {
+				let buffer = Buffer::from_bytes(constant.ty.dtype, &constant.data);
+				backend.import(Arc::new(buffer)).map(Some)
+			})
+			.collect::<Result<_, _>>()?;
+		Ok(Self { inputs, constants, states, nodes: vec![None; plan.nodes.len()] })
+	}
+
+	fn slot(&self, source: assay_program::Source) -> Option<&B::Value> {
+		use assay_program::Source::*;
+		match source {
+			Input(at) => self.inputs.get(usize::from(at))?.as_ref(),
+			Constant(at) => self.constants.get(usize::from(at))?.as_ref(),
+			State(at) => self.states.get(usize::from(at))?.as_ref(),
+			Node(at) => self.nodes.get(at as usize)?.as_ref(),
+		}
+	}
+
+	/// The operands of node `at`, from operand `skip` on.
+	pub(crate) fn operands(
+		&self,
+		plan: &Plan,
+		at: usize,
+		skip: usize,
+	) -> Result<Vec<Operand<'_, B::Value>>, ExecError> {
+		let reads = plan.nodes[at].reads.iter().skip(skip);
+		reads
+			.map(|read| {
+				let value = self.slot(read.source).ok_or_else(|| {
+					ExecError::Program(format!("node {at} reads what is not there"))
+				})?;
+				Ok(Operand { value, shape: read.shape, affine: read.affine })
+			})
+			.collect()
+	}
+
+	fn compute(&mut self, backend: &mut B, plan: &Plan, at: usize) -> Result<B::Value, ExecError> {
+		let node = &plan.nodes[at];
+		let ty = &plan.types[at];
+		// A product that was left out so far belongs to this node.
+		if let Some(product) = node.fused_from.filter(|product| self.nodes[*product].is_none()) {
+			let matmul = self.operands(plan, product, 0)?;
+			let requant = self.operands(plan, at, 1)?;
+			if let Some(value) = backend.matmul_requant(&matmul, &requant, ty.dtype)? {
+				return Ok(value);
+			}
+			let product_ty = &plan.types[product];
+			let op = plan.nodes[product].op;
+			let value = backend.apply(op, &matmul, product_ty.dtype, &product_ty.shape)?;
+			self.nodes[product] = Some(value);
+		}
+		let operands = self.operands(plan, at, 0)?;
+		backend.apply(node.op, &operands, ty.dtype, &ty.shape)
+	}
+
+	/// Drops what node `at` was the last to read.
+	fn release(&mut self, plan: &Plan, at: usize, last_step: bool) {
+		use assay_program::Source::*;
+		for source in &plan.nodes[at].releases {
+			match *source {
+				Node(node) => self.nodes[node as usize] = None,
+				State(state) => self.states[usize::from(state)] = None,
+				Input(input) if last_step => self.inputs[usize::from(input)] = None,
+				Constant(constant) if last_step => self.constants[usize::from(constant)] = None,
+				Input(_) | Constant(_) => {}
+			}
+		}
+	}
+
+	fn next_step(&mut self, plan: &Plan) {
+		for (state, update) in self.states.iter_mut().zip(&plan.updates) {
+			*state = self.nodes[*update].clone();
+		}
+		self.nodes.fill(None);
+	}
+}

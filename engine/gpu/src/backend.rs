@@ -1,0 +1,266 @@
+//! Operators on the device, with the CPU standing in for what the device cannot do.
+
+use crate::{
+	device::{Device, DeviceError, Download, Result, Storage},
+	kernels::{elementwise, lut, matmul, pack, reduce, requant, words, Kernel, Seen},
+};
+use assay_exec::{Affine, Backend, Buffer, CpuBackend, DeviceFault, ExecError, Operand};
+use assay_ops::{DType, Op, Shape};
+use std::{
+	collections::BTreeSet,
+	sync::{Arc, OnceLock},
+};
+
+impl From<DeviceError> for ExecError {
+	fn from(DeviceError { fault, text }: DeviceError) -> Self {
+		Self::Device { fault, text }
+	}
+}
+
+/// A tensor that is on the device, on the host or, once both have asked for it, on both.
+pub(crate) struct GpuTensor {
+	dtype: DType,
+	len: u64,
+	storage: OnceLock<Storage>,
+	host: OnceLock<Arc<Buffer>>,
+}
+
+impl GpuTensor {
+	fn on_device(dtype: DType, len: u64, storage: Storage) -> Arc<Self> {
+		Arc::new(Self { dtype, len, storage: storage.into(), host: OnceLock::new() })
+	}
+
+	fn on_host(buffer: Arc<Buffer>) -> Arc<Self> {
+		let (dtype, len) = (buffer.dtype(), buffer.len() as u64);
+		Arc::new(Self { dtype, len, storage: OnceLock::new(), host: buffer.into() })
+	}
+
+	fn bytes(&self) -> u64 {
+		self.len * self.dtype.size() as u64
+	}
+}
+
+/// A tensor on its way to the host.
+pub(crate) enum Ticket {
+	Here(Arc<Buffer>),
+	Coming { download: Download, dtype: DType },
+}
+
+pub(crate) struct GpuBackend {
+	pub(crate) device: Device,
+	cpu: CpuBackend,
+	/// Kernels that the self-test found wrong.
+	pub(crate) disabled: BTreeSet<Kernel>,
+	/// Operators that ran on the CPU so far.
+	pub(crate) on_cpu: u64,
+}
+
+impl GpuBackend {
+	pub(crate) fn new(device: Device) -> Self {
+		Self { device, cpu: CpuBackend::default(), disabled: BTreeSet::new(), on_cpu: 0 }
+	}
+
+	/// The kernels that can compute `op`, best first; all of each list are needed.
+	fn candidates(op: &Op, operands: &[Operand<'_, Arc<GpuTensor>>]) -> Vec<Vec<Kernel>> {
+		let kernel = match op {
+			Op::MatMul { narrow } => {
+				let packs = operands.iter().any(|operand| {
+					!pack::ready(&operand.affine, &operand.shape, operand.value.dtype)
+				});
+				let with = |kernels: &[Kernel]| {
+					kernels.iter().copied().chain(packs.then_some(Kernel::Pack)).collect()
+				};
+				return match narrow {
+					None => vec![with(&[Kernel::MatMulPacked]), with(&[Kernel::MatMulPlain])],
+					// The result leaves the product as words; a cast narrows them.
+					Some(narrow) if narrow.to != DType::I32 => {
+						vec![with(&[Kernel::MatMulI16, Kernel::Cast])]
+					}
+					Some(_) => vec![with(&[Kernel::MatMulI16])],
+				};
+			}
+			Op::Requant { .. } => Kernel::Requant,
+			Op::Add { .. } => Kernel::Add,
+			Op::Sub { .. } => Kernel::Sub,
+			Op::Mul { .. } => Kernel::Mul,
+			Op::Max => Kernel::Max,
+			Op::Min => Kernel::Min,
+			Op::Clamp { .. } => Kernel::Clamp,
+			Op::Shift { .. } => Kernel::Shift,
+			Op::Cast { .. } | Op::Copy => Kernel::Cast,
+			Op::Lut => Kernel::Lut,
+			Op::ReduceSum { .. } => Kernel::ReduceSum,
+			Op::ReduceMax { .. } => Kernel::ReduceMax,
+			Op::ArgMax { .. } => Kernel::ArgMax,
+		};
+		vec![vec![kernel]]
+	}
+
+	/// Whether everything that `op` touches can be on the device.
+	fn fits(
+		&self,
+		op: &Op,
+		operands: &[Operand<'_, Arc<GpuTensor>>],
+		dtype: DType,
+		shape: &Shape,
+	) -> bool {
+		// Products keep a word for each element, and packed rows are at most a word longer.
+		let product = matches!(op, Op::MatMul { .. });
+		let result = if product { DType::I32 } else { dtype };
+		self.device.fits(4 * words(result, shape.elements().into()))
+			&& operands.iter().all(|operand| {
+				let seen = u64::from(operand.shape.elements());
+				let rows = seen / u64::from(operand.shape.last());
+				self.device.fits(operand.value.bytes())
+					&& (!product || self.device.fits(4 * (words(operand.value.dtype, seen) + rows)))
+			})
+	}
+
+	/// The tensor's storage; uploads it if it is not there yet.
+	fn storage<'a>(&mut self, tensor: &'a GpuTensor) -> Result<&'a Storage> {
+		if let Some(storage) = tensor.storage.get() {
+			return Ok(storage);
+		}
+		let missing = || DeviceError::new(DeviceFault::Internal, "a tensor that is nowhere");
+		let host = tensor.host.get().ok_or_else(missing)?;
+		let storage = self.device.upload(host.bytes())?;
+		Ok(tensor.storage.get_or_init(|| storage))
+	}
+
+	/// Records `op` with `kernel`, whatever the self-test said.
+	pub(crate) fn record(
+		&mut self,
+		kernel: Kernel,
+		op: &Op,
+		operands: &[Operand<'_, Arc<GpuTensor>>],
+		dtype: DType,
+		shape: &Shape,
+	) -> Result<Arc<GpuTensor>> {
+		let mut seen = Vec::with_capacity(operands.len());
+		for operand in operands {
+			seen.push(Seen {
+				storage: self.storage(operand.value)?,
+				dtype: operand.value.dtype,
+				shape: operand.shape,
+				affine: operand.affine,
+			});
+		}
+		let device = &mut self.device;
+		let elements = u64::from(shape.elements());
+		let storage = match (*op, seen.as_slice()) {
+			(Op::MatMul { narrow }, [a, b]) => {
+				let words = matmul::record(device, kernel, a, b, narrow)?;
+				if dtype == DType::I32 {
+					words
+				} else {
+					let affine = Affine::new(shape, None);
+					let wide = Seen { storage: &words, dtype: DType::I32, shape: *shape, affine };
+					elementwise::record(
+						device,
+						Kernel::Cast,
+						&Op::Cast { to: dtype },
+						&[wide],
+						dtype,
+					)?
+				}
+			}
+			(Op::Requant { to }, [_, _, _, ..]) => requant::record(device, &seen, to)?,
+			(Op::Lut, [index, table]) => lut::record(device, index, table)?,
+			(Op::ReduceSum { axis, .. } | Op::ReduceMax { axis } | Op::ArgMax { axis }, [a]) => {
+				reduce::record(device, kernel, a, axis, dtype)?
+			}
+			(Op::Copy, [a]) if kernel == Kernel::Pack => pack::record(device, a)?,
+			(_, [_] | [_, _]) => elementwise::record(device, kernel, op, &seen, dtype)?,
+			_ => {
+				return Err(DeviceError::new(DeviceFault::Internal, format!("operands of {op:?}")))
+			}
+		};
+		Ok(GpuTensor::on_device(dtype, elements, storage))
+	}
+
+	fn fetch(&mut self, tensor: &GpuTensor) -> core::result::Result<Arc<Buffer>, ExecError> {
+		if let Some(host) = tensor.host.get() {
+			return Ok(host.clone());
+		}
+		let ticket = self.ask(tensor)?;
+		let buffer = self.collect(ticket)?;
+		Ok(tensor.host.get_or_init(|| buffer).clone())
+	}
+
+	fn ask(&mut self, tensor: &GpuTensor) -> Result<Ticket> {
+		if let Some(host) = tensor.host.get() {
+			return Ok(Ticket::Here(host.clone()));
+		}
+		let storage = self.storage(tensor)?.clone();
+		let download = self.device.download(&storage, tensor.bytes())?;
+		Ok(Ticket::Coming { download, dtype: tensor.dtype })
+	}
+
+	/// Downloads the operands, computes on the CPU and leaves the result on the host.
+	fn on_cpu(
+		&mut self,
+		op: &Op,
+		operands: &[Operand<'_, Arc<GpuTensor>>],
+		dtype: DType,
+		shape: &Shape,
+	) -> core::result::Result<Arc<GpuTensor>, ExecError> {
+		self.on_cpu += 1;
+		let hosts = operands
+			.iter()
+			.map(|o| self.fetch(o.value))
+			.collect::<core::result::Result<Vec<_>, _>>()?;
+		let operands: Vec<_> = operands
+			.iter()
+			.zip(&hosts)
+			.map(|(o, value)| Operand { value, shape: o.shape, affine: o.affine })
+			.collect();
+		Ok(GpuTensor::on_host(Arc::new(self.cpu.evaluate(op, &operands, dtype, shape)?)))
+	}
+}
+
+impl Backend for GpuBackend {
+	type Value = Arc<GpuTensor>;
+	type Ticket = Ticket;
+
+	fn import(&mut self, buffer: Arc<Buffer>) -> core::result::Result<Self::Value, ExecError> {
+		Ok(GpuTensor::on_host(buffer))
+	}
+
+	fn apply(
+		&mut self,
+		op: &Op,
+		operands: &[Operand<'_, Self::Value>],
+		dtype: DType,
+		shape: &Shape,
+	) -> core::result::Result<Self::Value, ExecError> {
+		let kernel = Self::candidates(op, operands)
+			.into_iter()
+			.find(|kernels| kernels.iter().all(|kernel| !self.disabled.contains(kernel)))
+			.and_then(|kernels| kernels.first().copied());
+		let Some(kernel) = kernel.filter(|_| self.fits(op, operands, dtype, shape)) else {
+			return self.on_cpu(op, operands, dtype, shape);
+		};
+		match self.record(kernel, op, operands, dtype, shape) {
+			Ok(value) => Ok(value),
+			// More workgroups than the device takes: rare enough for the CPU.
+			Err(error) if error.fault == DeviceFault::Limits => {
+				self.on_cpu(op, operands, dtype, shape)
+			}
+			Err(error) => Err(error.into()),
+		}
+	}
+
+	fn request(&mut self, value: &Self::Value) -> core::result::Result<Self::Ticket, ExecError> {
+		Ok(self.ask(value)?)
+	}
+
+	fn collect(&mut self, ticket: Self::Ticket) -> core::result::Result<Arc<Buffer>, ExecError> {
+		match ticket {
+			Ticket::Here(buffer) => Ok(buffer),
+			Ticket::Coming { download, dtype } => {
+				let bytes = self.device.collect(download)?;
+				Ok(Arc::new(Buffer::from_bytes(dtype, &bytes)))
+			}
+		}
+	}
+}

@@ -1,0 +1,32 @@
+//! Commitments that hide a value until it is revealed.
+
+use crate::{
+	tree::{context, derive},
+	Hash,
+};
+
+/// What a provider commits to before anybody replays its job: binds the chain, the job and the account,
+/// so it is worth nothing elsewhere, and hides the run root behind a salt of full entropy.
+///
+/// `derive_key(context, genesis ‖ job as 8 bytes little-endian ‖ account ‖ run root ‖ salt)`.
+pub fn result_commitment(
+	genesis: &Hash,
+	job: u64,
+	account: &[u8; 32],
+	run_root: &Hash,
+	salt: &Hash,
+) -> Hash {
+	derive(&context::RESULT, &[genesis, &job.to_le_bytes(), account, run_root, salt])
+}
+
+/// What a verifier commits to before the provider's root is public. As [`result_commitment`], in its own
+/// hash domain: neither can be passed off as the other.
+pub fn verdict_commitment(
+	genesis: &Hash,
+	job: u64,
+	account: &[u8; 32],
+	run_root: &Hash,
+	salt: &Hash,
+) -> Hash {
+	derive(&context::VERDICT, &[genesis, &job.to_le_bytes(), account, run_root, salt])
+}

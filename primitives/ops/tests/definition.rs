@@ -1,0 +1,275 @@
+//! Every operator against straightforward i128 arithmetic over coordinates.
+
+mod common;
+
+use assay_ops::{evaluate, DType, Narrow, Op, OpError, Operand, Shape, TensorType, Values};
+use common::{case, Case, Rng};
+use proptest::prelude::*;
+
+fn rounded(x: i128, by: i8) -> i128 {
+	match by {
+		0 => x,
+		1.. => (x + (1i128 << (by.min(62) - 1))) >> by.min(62),
+		_ => x << (-(by as i32)).min(31),
+	}
+}
+
+fn saturated(x: i128, to: DType) -> i32 {
+	x.clamp(to.min() as i128, to.max() as i128) as i32
+}
+
+/// Element at coordinates `at` of an operand, through its view by the formula.
+fn element(case: &Case, operand: usize, at: &[u32]) -> i128 {
+	let (values, view) = &case.operands[operand];
+	let index: u32 = match view {
+		Some(view) => {
+			assert_eq!(at.len(), view.strides.len());
+			view.offset + at.iter().zip(&view.strides).map(|(i, stride)| i * stride).sum::<u32>()
+		}
+		None => {
+			let dims = values.ty().shape.dims().to_vec();
+			assert_eq!(at.len(), dims.len());
+			at.iter().zip(&dims).fold(0, |index, (i, dim)| index * dim + i)
+		}
+	};
+	values.data()[index as usize] as i128
+}
+
+fn naive(case: &Case, at: &[u32]) -> i32 {
+	let x = |operand: usize| element(case, operand, at);
+	let types = case.types();
+	let along = |axis: u8| -> Vec<i128> {
+		let axis = axis as usize;
+		(0..types[0].1.dims()[axis])
+			.map(|k| {
+				let mut at = at.to_vec();
+				at.insert(axis, k);
+				element(case, 0, &at)
+			})
+			.collect()
+	};
+	match case.op {
+		Op::Add { to } => saturated(x(0) + x(1), to),
+		Op::Sub { to } => saturated(x(0) - x(1), to),
+		Op::Mul { to } => saturated(x(0) * x(1), to),
+		Op::Max => x(0).max(x(1)) as i32,
+		Op::Min => x(0).min(x(1)) as i32,
+		Op::Clamp { lo, hi } => x(0).clamp(lo as i128, hi as i128) as i32,
+		Op::Shift { by, to } => saturated(rounded(x(0), by), to),
+		Op::Cast { to } => saturated(x(0), to),
+		Op::Copy => x(0) as i32,
+		Op::Lut => element(case, 1, &[(x(0) + 128) as u32]) as i32,
+		Op::ReduceSum { axis, to } => saturated(along(axis).iter().sum(), to),
+		Op::ReduceMax { axis } => along(axis).into_iter().max().unwrap() as i32,
+		Op::ArgMax { axis } => {
+			let values = along(axis);
+			let best = values.iter().max().unwrap();
+			values.iter().position(|value| value == best).unwrap() as i32
+		}
+		Op::Requant { to } => {
+			let parameter = |operand: usize| match types.get(operand) {
+				None => 0,
+				Some((_, shape)) if shape.elements() == 1 => element(case, operand, &[0]),
+				Some(_) => element(case, operand, &[*at.last().unwrap()]),
+			};
+			saturated(rounded((x(0) + parameter(3)) * parameter(1), parameter(2) as i8), to)
+		}
+		Op::MatMul { narrow } => {
+			let (n, rows) = at.split_last().unwrap();
+			let sum: i128 = (0..types[0].1.last())
+				.map(|k| {
+					let a: Vec<u32> = rows.iter().copied().chain([k]).collect();
+					element(case, 0, &a) * element(case, 1, &[*n, k])
+				})
+				.sum();
+			match narrow {
+				Some(Narrow { multiplier, shift, to }) => {
+					saturated(rounded(sum * multiplier as i128, shift), to)
+				}
+				None => i32::try_from(sum).unwrap(),
+			}
+		}
+	}
+}
+
+fn coordinates(shape: Shape, mut index: u32) -> Vec<u32> {
+	let mut at: Vec<u32> = shape
+		.dims()
+		.iter()
+		.rev()
+		.map(|dim| {
+			let this = index % dim;
+			index /= dim;
+			this
+		})
+		.collect();
+	at.reverse();
+	at
+}
+
+proptest! {
+	#![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+	#[test]
+	fn operator_should_equal_wide_arithmetic_when_operands_are_random(seed: u64) {
+		let mut rng = Rng(seed);
+		let case = case(&mut rng);
+		let result = evaluate(&case.op, &case.operands(), Some(case.split)).unwrap();
+		let ty = result.ty();
+		prop_assert_eq!(ty.split, case.split);
+		// All of a small result, a sample of a large one.
+		let step = 1 + ty.elements() / 2000;
+		for index in (0..ty.elements()).step_by(step as usize) {
+			let at = coordinates(ty.shape, index);
+			prop_assert_eq!(result.get(index), naive(&case, &at), "{:?} at {:?}", case.op, at);
+		}
+	}
+
+	#[test]
+	fn canonical_bytes_should_round_trip_when_padding_is_poisoned(seed: u64) {
+		let mut rng = Rng(seed);
+		let rank = rng.below(5) as usize;
+		let shape = rng.shape(rank);
+		let dtype = rng.dtype();
+		let ty = rng.typed(dtype, shape);
+		let values = rng.values(ty);
+		let clean = values.to_canonical();
+		prop_assert_eq!(clean.len() as u64, ty.canonical_len());
+		let mut poisoned: Vec<u8> = clean.iter().map(|_| rng.next() as u8).collect();
+		for element in 0..ty.elements() {
+			let (tile, offset) = ty.position(element as u64);
+			let at = tile as usize * 1024 + offset;
+			poisoned[at..at + dtype.size()].copy_from_slice(&clean[at..at + dtype.size()]);
+		}
+		let read = Values::from_canonical(ty, &poisoned).unwrap();
+		prop_assert_eq!(&read, &values);
+		prop_assert_eq!(read.to_canonical(), clean);
+		prop_assert_eq!(Values::from_row_major(ty, &values.to_row_major()).unwrap(), values);
+	}
+}
+
+fn filled(dtype: DType, dims: &[u32], value: i32) -> Values {
+	let ty = TensorType::new(dtype, dims).unwrap();
+	Values::new(ty, vec![value; ty.elements() as usize]).unwrap()
+}
+
+#[test]
+fn matmul_should_hold_its_accumulator_when_k_and_values_are_extreme() {
+	for (value, k) in [(-128, 131_071u32), (127, 131_071)] {
+		let (a, b) = (filled(DType::I8, &[1, k], value), filled(DType::I8, &[1, k], -128));
+		let op = Op::MatMul { narrow: None };
+		let result = evaluate(&op, &[Operand::from(&a), Operand::from(&b)], None).unwrap();
+		assert_eq!(result.data(), &[(value as i64 * -128 * k as i64) as i32]);
+	}
+	let (k, min) = (65_536, i16::MIN as i32);
+	let (a, b) = (filled(DType::I16, &[1, k], min), filled(DType::I16, &[1, k], min));
+	let narrow = Narrow { multiplier: i16::MIN, shift: 46, to: DType::I32 };
+	let op = Op::MatMul { narrow: Some(narrow) };
+	let result = evaluate(&op, &[Operand::from(&a), Operand::from(&b)], None).unwrap();
+	assert_eq!(result.data(), &[-(1 << 15)]);
+}
+
+#[test]
+fn infer_should_name_the_fault_when_operands_do_not_fit() {
+	let shape = |dims: &[u32]| Shape::new(dims).unwrap();
+	let mm = Op::MatMul { narrow: None };
+	let narrow = Some(Narrow { multiplier: 1, shift: 0, to: DType::I8 });
+	let infer = |op: Op, operands: &[(DType, &[u32])]| {
+		let shapes: Vec<_> = operands.iter().map(|(_, dims)| shape(dims)).collect();
+		let refs: Vec<_> = operands.iter().zip(&shapes).map(|((d, _), s)| (*d, s)).collect();
+		assert!(op.infer(&refs).is_ok() || op.work_units(&refs) == 0);
+		op.infer(&refs)
+	};
+	use DType::*;
+	use OpError::{
+		Axis, ClampBounds, OperandCount, OperandShape, OperandType, ReductionTooLong,
+		TooManyElements,
+	};
+	assert_eq!(infer(mm, &[(I8, &[2, 3])]), Err(OperandCount { expected: 2 }));
+	assert_eq!(infer(mm, &[(I8, &[2, 3]), (I8, &[2, 4])]), Err(OperandShape { operand: 1 }));
+	assert_eq!(infer(mm, &[(I8, &[2, 3]), (I8, &[3])]), Err(OperandShape { operand: 1 }));
+	assert_eq!(infer(mm, &[(I8, &[]), (I8, &[3, 3])]), Err(OperandShape { operand: 0 }));
+	assert_eq!(
+		infer(mm, &[(I8, &[3]), (I16, &[3, 3])]),
+		Err(OperandType { operand: 1, found: I16 })
+	);
+	assert_eq!(
+		infer(mm, &[(I32, &[3]), (I32, &[3, 3])]),
+		Err(OperandType { operand: 0, found: I32 })
+	);
+	assert_eq!(infer(mm, &[(I16, &[3]), (I16, &[3, 3])]), Err(OpError::Narrow));
+	assert_eq!(infer(Op::MatMul { narrow }, &[(I8, &[3]), (I8, &[3, 3])]), Err(OpError::Narrow));
+	assert_eq!(
+		infer(mm, &[(I8, &[131_072]), (I8, &[1, 131_072])]),
+		Err(ReductionTooLong { max: 131_071 })
+	);
+	assert_eq!(
+		infer(Op::MatMul { narrow }, &[(I16, &[65_537]), (I16, &[1, 65_537])]),
+		Err(ReductionTooLong { max: 65_536 })
+	);
+	assert_eq!(infer(mm, &[(I8, &[65_536, 1]), (I8, &[65_536, 1])]), Err(TooManyElements));
+	let requant = Op::Requant { to: I8 };
+	let rest: [(DType, &[u32]); 2] = [(I16, &[5]), (I8, &[1])];
+	assert_eq!(
+		infer(requant, &[(I32, &[4, 4]), rest[0], rest[1]]),
+		Err(OperandShape { operand: 1 })
+	);
+	assert_eq!(
+		infer(requant, &[(I32, &[4, 5]), rest[1], rest[0]]),
+		Err(OperandType { operand: 1, found: I8 })
+	);
+	assert_eq!(
+		infer(Op::Requant { to: I32 }, &[(I32, &[4, 5]), rest[0], rest[1]]),
+		Err(OperandType { operand: 0, found: I32 })
+	);
+	assert!(infer(requant, &[(I32, &[4, 5]), rest[0], rest[1]]).is_ok());
+	assert_eq!(
+		infer(Op::Max, &[(I8, &[2]), (I16, &[2])]),
+		Err(OperandType { operand: 1, found: I16 })
+	);
+	assert_eq!(
+		infer(Op::Add { to: I8 }, &[(I8, &[2]), (I8, &[1, 2])]),
+		Err(OperandShape { operand: 1 })
+	);
+	for (lo, hi) in [(1, 0), (-129, 0), (0, 128)] {
+		assert_eq!(infer(Op::Clamp { lo, hi }, &[(I8, &[2])]), Err(ClampBounds));
+	}
+	assert_eq!(infer(Op::Lut, &[(I8, &[2]), (I8, &[255])]), Err(OperandShape { operand: 1 }));
+	assert_eq!(infer(Op::ArgMax { axis: 1 }, &[(I8, &[2])]), Err(Axis));
+	assert_eq!(infer(Op::ReduceMax { axis: 0 }, &[(I8, &[])]), Err(Axis));
+	assert_eq!(infer(Op::Copy, &[]), Err(OperandCount { expected: 1 }));
+}
+
+#[test]
+fn shape_should_be_refused_when_it_breaks_a_bound() {
+	use codec::{Decode, Encode};
+	assert_eq!(Shape::new(&[1; 7]), Err(OpError::Rank));
+	assert_eq!(Shape::new(&[1, 0]), Err(OpError::ZeroDimension));
+	assert_eq!(Shape::new(&[1 << 16, 1 << 15, 2]), Err(OpError::TooManyElements));
+	assert_eq!(Shape::new(&[u32::MAX; 6]), Err(OpError::TooManyElements));
+	assert_eq!(Shape::new(&[1 << 31]).unwrap().elements(), 1 << 31);
+	for dims in [&[0u32][..], &[1 << 31, 2], &[1; 7], &[u32::MAX; 6]] {
+		assert!(Shape::decode(&mut &dims.encode()[..]).is_err());
+	}
+	// A huge count is refused before anything is read for it.
+	assert!(Shape::decode(&mut &[0xfe, 0xff, 0xff, 0xff][..]).is_err());
+	let ty = TensorType::new(DType::I8, &[2, 3, 4]).unwrap();
+	assert_eq!(TensorType::decode(&mut &ty.encode()[..]).unwrap(), ty);
+	assert_eq!(ty.with_split(0), Err(OpError::Split));
+	assert_eq!(ty.with_split(3), Err(OpError::Split));
+	assert!(TensorType::decode(&mut &(DType::I8, ty.shape, 3u8).encode()[..]).is_err());
+}
+
+#[test]
+fn huge_tensor_should_have_exact_layout_when_it_is_never_allocated() {
+	let ty = TensorType::new(DType::I8, &[1 << 31]).unwrap();
+	assert_eq!(ty.tiles(), 1 << 21);
+	assert_eq!(ty.position((1 << 31) - 1), ((1 << 21) - 1, 1023));
+	let tall = TensorType::new(DType::I32, &[1 << 31, 1]).unwrap();
+	assert_eq!((tall.tile_grid(), tall.tiles()), ((1 << 27, 1), 1 << 27));
+	assert_eq!(tall.tile_elements((1 << 27) - 1).count(), 16);
+	for ty in [ty, tall] {
+		assert_eq!(ty.tile_elements(ty.tiles()).count(), 0);
+		assert_eq!(ty.tile_elements(u64::MAX).count(), 0);
+	}
+}
