@@ -1,0 +1,183 @@
+//! Uploading and downloading blobs through the node's RPC: in pieces, resumable, checked by content.
+
+use super::{Hash, Node};
+use crate::{
+	error::{Error, Result},
+	output::{bytes, hex, short, Ui},
+};
+use serde::Deserialize;
+use subxt::rpcs::client::rpc_params;
+
+/// Bytes of one piece; the node accepts up to 1 MiB a call.
+const PIECE: usize = 1 << 20;
+/// Largest blob that is fetched into memory.
+const MAX_BLOB: u64 = 8 << 30;
+
+/// What a node has of a blob.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Status {
+	/// Whole and verified.
+	pub present: bool,
+	/// Its length, 0 where it is not known.
+	pub len: u64,
+	/// Bytes received.
+	pub received: u64,
+}
+
+/// Translates the node's named errors, `Name: words`, into codes with a fix.
+fn named(root: &Hash, error: Error) -> Error {
+	if error.code != "rpc" {
+		return error;
+	}
+	let (code, fix) = match error.message.split(':').next().unwrap_or_default() {
+		"Unknown" => ("unknown-blob", "check the root, or ask its owner to upload it again"),
+		"RootMismatch" => ("blob-mismatch", "the bytes are not those of this root; try again"),
+		"Corrupt" => ("blob-damaged", "the node's copy was damaged and is gone; upload it again"),
+		"TooLarge" => {
+			("blob-too-large", "split the tensor, or raise the limit of the node's store")
+		}
+		"Quota" => ("blob-quota", "raise the quota of the node's blob store, or use another node"),
+		"Full" => ("blob-store-full", "free disk space on the node; the upload then continues"),
+		"Gap" => ("blob-gap", "another upload of this blob is under way; try again"),
+		"Range" => ("blob-length", "the blob has another length than the program gives"),
+		_ if error.message.contains("unsafe") => {
+			("rpc-unsafe", "the node refuses uploads on this interface; use its local address")
+		}
+		_ => return error,
+	};
+	Error::new(code, format!("blob {}: {}", hex(root), error.message)).fix(fix)
+}
+
+impl Node {
+	/// What the node has of a blob.
+	pub async fn blob_status(&self, root: &Hash) -> Result<Status> {
+		self.request("blob_status", rpc_params![hex(root)]).await.map_err(|e| named(root, e))
+	}
+
+	/// Uploads `data` unless the node has it; continues an interrupted upload. Returns the root
+	/// and whether anything was sent.
+	pub async fn blob_put(&self, data: &[u8], ui: &Ui, label: &str) -> Result<(Hash, bool)> {
+		let root = assay_commitments::tensor_root(data);
+		let status = self.blob_status(&root).await?;
+		if status.present {
+			ui.note(format!("{label} {} is already there", short(root)));
+			return Ok((root, false));
+		}
+		if data.is_empty() {
+			return Err(Error::new("empty-blob", format!("{label} is empty"))
+				.fix("a blob has at least one byte"));
+		}
+		let total = data.len() as u64;
+		let bar = ui.bar(total, format!("upload {label}"), true);
+		// A piece boundary, so that a node that restarted its count is simply sent everything.
+		let mut offset = (status.received.min(total) as usize) / PIECE * PIECE;
+		while offset < data.len() {
+			let end = data.len().min(offset + PIECE);
+			let piece = hex(&data[offset..end]);
+			let _: serde_json::Value = self
+				.request("blob_put", rpc_params![hex(root), offset as u64, total, piece])
+				.await
+				.map_err(|e| named(&root, e))?;
+			offset = end;
+			bar.set(offset as u64);
+		}
+		if !self.blob_status(&root).await?.present {
+			return Err(Error::new(
+				"blob-incomplete",
+				format!("the node does not show blob {} after the upload", hex(root)),
+			)
+			.fix("try again; the upload continues where it stopped"));
+		}
+		bar.done(format!("{} as {}", bytes(total), short(root)));
+		Ok((root, true))
+	}
+
+	/// Downloads a blob and checks its root. `len` is its length where the caller knows it.
+	pub async fn blob_get(
+		&self,
+		root: &Hash,
+		len: Option<u64>,
+		ui: &Ui,
+		label: &str,
+	) -> Result<Vec<u8>> {
+		let total = match len {
+			Some(len) => len,
+			None => {
+				let status = self.blob_status(root).await?;
+				Some(status.len).filter(|_| status.present).ok_or_else(|| {
+					Error::new("unknown-blob", format!("the node does not have {}", hex(root)))
+						.fix("check the root, or ask its owner to upload it again")
+				})?
+			}
+		};
+		if total > MAX_BLOB {
+			return Err(Error::new("blob-too-large", format!("{} is {}", hex(root), bytes(total)))
+				.fix("fetch it on a machine with more memory, from the node's own store"));
+		}
+		let bar = ui.bar(total, format!("download {label}"), true);
+		let mut data = Vec::new();
+		while (data.len() as u64) < total {
+			let want = (total - data.len() as u64).min(PIECE as u64);
+			let piece: String = self
+				.request("blob_get", rpc_params![hex(root), data.len() as u64, want])
+				.await
+				.map_err(|e| named(root, e))?;
+			let piece = hex::decode(piece.trim_start_matches("0x"))
+				.map_err(|_| Error::new("rpc", "the node's answer is not hexadecimal"))?;
+			if piece.is_empty() || piece.len() as u64 > want {
+				return Err(Error::new(
+					"blob-incomplete",
+					format!("blob {} ends at {} of {total} bytes", hex(root), data.len()),
+				)
+				.fix(
+					"the blob has another length than the program gives; check the job's inputs",
+				));
+			}
+			data.extend_from_slice(&piece);
+			bar.set(data.len() as u64);
+		}
+		if assay_commitments::tensor_root(&data) != *root {
+			return Err(Error::new(
+				"blob-mismatch",
+				format!("the bytes that came for {} are not those of this root", hex(root)),
+			)
+			.fix("ask another node; this one's blob store is damaged"));
+		}
+		bar.done(format!("{} from {}", bytes(total), short(root)));
+		Ok(data)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn status_should_be_read_when_the_node_answers() {
+		let read = |s: &str| serde_json::from_str::<Status>(s).unwrap();
+		let none = read(r#"{"present":false,"len":0,"received":0}"#);
+		assert_eq!(none, Status::default());
+		let part = read(r#"{"present":false,"len":2048,"received":1024}"#);
+		assert_eq!(part, Status { present: false, len: 2048, received: 1024 });
+	}
+
+	#[test]
+	fn rpc_errors_should_be_named_with_a_fix_when_a_blob_is_refused() {
+		for (text, code) in [
+			("RootMismatch: the bytes of blob 00 have the hash 01", "blob-mismatch"),
+			("Quota: 9 bytes do not fit: 1 of 2 bytes are in use", "blob-quota"),
+			("Full: the disk of the blob store is full", "blob-store-full"),
+			("Unknown: no blob 00", "unknown-blob"),
+			("RPC call is unsafe to be called externally", "rpc-unsafe"),
+		] {
+			let error = named(&[0; 32], Error::new("rpc", text));
+			assert_eq!(error.code, code);
+			assert!(error.fix.is_some());
+			assert!(error.message.contains("0x00"));
+		}
+		for code in ["node-lost", "rpc"] {
+			let error = named(&[0; 32], Error::new(code, "full"));
+			assert_eq!((error.code.as_ref(), error.fix), (code, None));
+		}
+	}
+}

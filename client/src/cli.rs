@@ -1,0 +1,427 @@
+//! The commands and their flags.
+
+use crate::{amount::Amount, chain::Confirm, error::Error, tensors::InputArg};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "Examples:
+  assay program register digits.program --key //Dave
+  assay job post --program digits.program --input images=digits.safetensors \\
+      --weights mlp.safetensors --price-max 5 --key //Dave --wait --output-dir out
+  assay job why 7
+  assay provider run --key //Charlie
+  assay verify 7
+
+Every command takes --json for scripts: one document, or one line per event, and
+{\"error\":{\"code\",\"message\",\"fix\"}} when it fails. Exit codes: 0 done, 1 failed,
+2 wrong usage, 3 the job ended without payment or a result differs.";
+
+/// Rent ML compute that is paid for only when its result is right.
+#[derive(Debug, Parser)]
+#[command(name = "assay", version, after_help = EXAMPLES, propagate_version = true)]
+#[command(arg_required_else_help = true)]
+pub struct Cli {
+	/// Flags of all commands.
+	#[command(flatten)]
+	pub global: Global,
+	/// What to do.
+	#[command(subcommand)]
+	pub command: Command,
+}
+
+/// Flags of all commands.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+	/// The node's WebSocket address
+	#[arg(long, global = true, env = "ASSAY_URL", default_value = "ws://127.0.0.1:9944")]
+	#[arg(value_name = "URL", help_heading = "Connection and output")]
+	pub url: String,
+	/// Signing key: //Alice style for development, or a private file with a mnemonic or 0x seed
+	#[arg(long, global = true, env = "ASSAY_KEY", value_name = "KEY")]
+	#[arg(help_heading = "Connection and output")]
+	pub key: Option<String>,
+	/// Where keys and the provider's database are kept [default: ~/.local/share/assay]
+	#[arg(long, global = true, env = "ASSAY_STATE_DIR", value_name = "DIR")]
+	#[arg(help_heading = "Connection and output")]
+	pub state_dir: Option<PathBuf>,
+	/// When a transaction counts as done
+	#[arg(long, global = true, value_enum, default_value_t = Confirm::Block)]
+	#[arg(help_heading = "Connection and output")]
+	pub confirm: Confirm,
+	/// Print JSON for scripts
+	#[arg(long, global = true, help_heading = "Connection and output")]
+	pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+	/// Inspect and register programs
+	#[command(subcommand)]
+	Program(ProgramCommand),
+	/// Upload and download blobs: tensors by their BLAKE3 root
+	#[command(subcommand)]
+	Blob(BlobCommand),
+	/// Post jobs and follow them
+	#[command(subcommand)]
+	Job(JobCommand),
+	/// Earn by running jobs
+	#[command(subcommand)]
+	Provider(ProviderCommand),
+	/// Run a job again on this machine and compare its roots with the chain's
+	Verify(Verify),
+	/// The account's persistent identity
+	#[command(subcommand)]
+	Identity(IdentityCommand),
+	/// The account's bond
+	#[command(subcommand)]
+	Stake(StakeCommand),
+	/// List adapters with self-test result and measured rate
+	Devices(Devices),
+}
+
+/// `assay program …`
+#[derive(Debug, Subcommand)]
+pub enum ProgramCommand {
+	/// Show inputs, outputs, work units and checks of a program file or a registered program
+	#[command(after_help = "Example:\n  assay program inspect digits.program")]
+	Inspect {
+		/// Program file, or 0x id of a registered program
+		#[arg(value_name = "FILE|ID")]
+		program: String,
+	},
+	/// Register a program; the chain checks it and keeps a deposit
+	#[command(after_help = "Example:\n  assay program register digits.program --key //Dave")]
+	Register {
+		/// Program file
+		file: PathBuf,
+	},
+	/// Remove a program that no job needs, and get its deposit back
+	Remove {
+		/// Its id
+		#[arg(value_parser = parse_hash, value_name = "ID")]
+		program: [u8; 32],
+	},
+}
+
+/// `assay blob …`
+#[derive(Debug, Subcommand)]
+pub enum BlobCommand {
+	/// Upload files as they are; prints their roots
+	Put {
+		/// Files
+		#[arg(required = true)]
+		files: Vec<PathBuf>,
+	},
+	/// Download a blob and check its root
+	Get {
+		/// Its root
+		#[arg(value_parser = parse_hash, value_name = "ROOT")]
+		root: [u8; 32],
+		/// Where to write it
+		#[arg(short, long, value_name = "FILE")]
+		output: PathBuf,
+	},
+	/// What the node has of a blob
+	Status {
+		/// Its root
+		#[arg(value_parser = parse_hash, value_name = "ROOT")]
+		root: [u8; 32],
+	},
+}
+
+/// `assay job …`
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+	/// Upload inputs and post a job
+	#[command(after_help = POST_HELP)]
+	Post(Post),
+	/// Follow a job to its end, phase by phase
+	Watch {
+		/// Job id
+		job: u64,
+	},
+	/// Cancel a job: free before a claim, the provider's fee share after it
+	Cancel {
+		/// Job id
+		job: u64,
+	},
+	/// Say where a job stands or why it ended, and what to do
+	Why {
+		/// Job id
+		job: u64,
+	},
+	/// List jobs, newest last
+	List {
+		/// First job id
+		#[arg(long, default_value_t = 0)]
+		from: u64,
+		/// Most jobs to list
+		#[arg(long, default_value_t = 50)]
+		limit: usize,
+		/// Only jobs in this phase, such as open
+		#[arg(long)]
+		phase: Option<String>,
+		/// Only jobs of this account, as requester or provider
+		#[arg(long, value_name = "ACCOUNT")]
+		account: Option<String>,
+	},
+	/// Everything about a job: price, provider, verdicts, blocks and seconds per phase
+	Report {
+		/// Job id
+		job: u64,
+		/// Also show the balances of requester, provider and verifiers before and after
+		#[arg(long)]
+		accounts: bool,
+		/// Fetch the outputs and write them as safetensors into this folder
+		#[arg(long, value_name = "DIR")]
+		output_dir: Option<PathBuf>,
+	},
+	/// Ask for the revealed result of your job to be replayed by validators; once per job
+	Audit {
+		/// Job id
+		job: u64,
+	},
+	/// Make the chain apply the default of a deadline that has passed; anyone may
+	Poke {
+		/// Job id
+		job: u64,
+	},
+}
+
+const POST_HELP: &str =
+	"Inputs are tensors of safetensors files, of dtype I8, I16 or I32 and exactly the
+program's shape. --input names them one by one; --weights gives the rest by name.
+
+Example:
+  assay job post --program digits.program --input images=digits.safetensors#test \\
+      --weights mlp.safetensors --price-start 1 --price-max 5 --ramp 20 --key //Dave --wait";
+
+/// `assay job post`
+#[derive(Debug, Args)]
+pub struct Post {
+	/// Program file (registered if it is not yet), or 0x id of a registered program
+	#[arg(long, value_name = "FILE|ID")]
+	pub program: String,
+	/// An input: NAME=FILE.safetensors or NAME=FILE.safetensors#TENSOR; repeat for more
+	#[arg(long = "input", value_name = "NAME=FILE[#TENSOR]")]
+	pub inputs: Vec<InputArg>,
+	/// A safetensors file whose tensors are taken by input name; repeat for more
+	#[arg(long, value_name = "FILE")]
+	pub weights: Vec<PathBuf>,
+	/// Root of an input that is already uploaded: NAME=0x…; repeat for more
+	#[arg(long = "root", value_name = "NAME=ROOT", value_parser = parse_named_root)]
+	pub roots: Vec<(String, [u8; 32])>,
+	/// Steps to run
+	#[arg(long, default_value_t = 1)]
+	pub steps: u32,
+	/// Most that you pay, in ASY: where the price ramp ends
+	#[arg(long, value_name = "ASY")]
+	pub price_max: Amount,
+	/// Where the price ramp starts, in ASY [default: a tenth of --price-max]
+	#[arg(long, value_name = "ASY")]
+	pub price_start: Option<Amount>,
+	/// Blocks that the price takes from start to max
+	#[arg(long, default_value_t = 10, value_name = "BLOCKS")]
+	pub ramp: u32,
+	/// How likely a committee replays the result, in percent [default: the chain's]
+	#[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+	pub audit: Option<u32>,
+	/// Open at once, without validators attesting the inputs; such a job earns no reputation
+	#[arg(long)]
+	pub no_attestation: bool,
+	/// Follow the job to its end
+	#[arg(long)]
+	pub wait: bool,
+	/// Fetch the outputs after settlement and write them as safetensors into this folder
+	#[arg(long, value_name = "DIR", requires = "wait")]
+	pub output_dir: Option<PathBuf>,
+}
+
+/// `assay provider …`
+#[derive(Debug, Subcommand)]
+pub enum ProviderCommand {
+	/// Claim and run jobs until stopped; continues after a kill where it was
+	#[command(
+		after_help = "Example:\n  assay stake bond 100000 --key //Charlie\n  assay identity register \
+		              --role provider --key //Charlie\n  assay provider run --key //Charlie"
+	)]
+	Run(ProviderRun),
+}
+
+/// `assay provider run`
+#[derive(Clone, Debug, Args)]
+pub struct ProviderRun {
+	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+	/// Claim only jobs that pay at least this much, in ASY
+	#[arg(long, value_name = "ASY", default_value = "0")]
+	pub min_price: Amount,
+	/// Claim only this job; repeat for more
+	#[arg(long = "job", value_name = "JOB")]
+	pub jobs: Vec<u64>,
+	/// Claim only jobs whose program needs at most this many MiB
+	#[arg(long, value_name = "MIB", default_value_t = 16 * 1024)]
+	pub max_memory: u64,
+	/// Stop after the first job has ended
+	#[arg(long)]
+	pub once: bool,
+	/// Claim nothing new: only finish what was begun
+	#[arg(long)]
+	pub drain: bool,
+}
+
+/// `assay verify`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  assay verify 7 --adapter cpu")]
+pub struct Verify {
+	/// Job id
+	pub job: u64,
+	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+}
+
+/// `assay devices`
+#[derive(Debug, Args)]
+pub struct Devices {
+	/// Only this adapter: a number or name, cpu or auto [default: all]
+	#[arg(long)]
+	pub adapter: Option<String>,
+}
+
+/// What an identity is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+	/// Posts jobs
+	Requester,
+	/// Runs jobs
+	Provider,
+	/// Replays jobs
+	Verifier,
+}
+
+/// `assay identity …`
+#[derive(Debug, Subcommand)]
+pub enum IdentityCommand {
+	/// Register an identity; its peer key is made and kept in the state folder
+	#[command(after_help = "Example:\n  assay identity register --role provider --key //Charlie")]
+	Register(IdentityDetails),
+	/// Show the identity of an account
+	Show {
+		/// The account [default: that of --key]
+		account: Option<String>,
+	},
+	/// Replace the peer key by a new one
+	Rotate {
+		/// Use this ed25519 seed file (64 hexadecimal digits) instead of a new key
+		#[arg(long, value_name = "FILE")]
+		peer_key: Option<PathBuf>,
+	},
+	/// Change role or device profile
+	Update(IdentityDetails),
+	/// Remove the identity
+	Deregister,
+}
+
+/// Role and device profile of an identity.
+#[derive(Clone, Debug, Args)]
+pub struct IdentityDetails {
+	/// What the identity is for; repeat for more
+	#[arg(long, value_enum, default_value = "provider")]
+	pub role: Vec<Role>,
+	/// Adapter whose profile is published: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+	/// Use this ed25519 seed file (64 hexadecimal digits) instead of the one in the state folder
+	#[arg(long, value_name = "FILE")]
+	pub peer_key: Option<PathBuf>,
+}
+
+/// `assay stake …`
+#[derive(Debug, Subcommand)]
+pub enum StakeCommand {
+	/// Bond an amount, or add it to the bond
+	Bond {
+		/// In ASY
+		amount: Amount,
+	},
+	/// Set an amount on its way out
+	Unbond {
+		/// In ASY
+		amount: Amount,
+	},
+	/// Take out what has waited long enough
+	Withdraw,
+	/// Show the bond and balance of an account
+	Show {
+		/// The account [default: that of --key]
+		account: Option<String>,
+	},
+}
+
+/// 32 bytes from 64 hexadecimal digits, with or without `0x`.
+pub fn parse_hash(text: &str) -> Result<[u8; 32], Error> {
+	let mut hash = [0; 32];
+	hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash).map_err(|_| {
+		Error::new("bad-hash", format!("`{text}` is not a root or id"))
+			.fix("write 0x and 64 hexadecimal digits")
+	})?;
+	Ok(hash)
+}
+
+fn parse_named_root(text: &str) -> Result<(String, [u8; 32]), Error> {
+	let (name, root) = text.split_once('=').ok_or_else(|| {
+		Error::new("bad-input-argument", format!("`{text}` names no input"))
+			.fix("write --root NAME=0x…")
+	})?;
+	Ok((name.into(), parse_hash(root)?))
+}
+
+/// Parts per million of a percentage such as `12.5`.
+fn parse_percent(text: &str) -> Result<u32, Error> {
+	let bad = || {
+		Error::new("bad-percent", format!("`{text}` is not a percentage"))
+			.fix("write a number above 0 and up to 100, such as 12.5")
+	};
+	let amount: Amount = text.trim_end_matches('%').parse().map_err(|_| bad())?;
+	let ppm = amount.to_units(4).map_err(|_| bad())?;
+	u32::try_from(ppm).ok().filter(|p| (1..=1_000_000).contains(p)).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use clap::CommandFactory;
+
+	#[test]
+	fn commands_should_be_consistent_when_built() {
+		Cli::command().debug_assert();
+	}
+
+	#[test]
+	fn post_should_parse_when_all_flags_are_given() {
+		let root = "ab".repeat(32);
+		let line = format!(
+			"assay job post --program p --input x=f#t --weights w --root y=0x{root} --price-max 5 \
+			 --price-start 0.5 --ramp 3 --audit 12.5 --wait --output-dir out --json"
+		);
+		let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+		let Command::Job(JobCommand::Post(post)) = cli.command else { panic!() };
+		assert!(cli.global.json);
+		assert_eq!(post.audit, Some(125_000));
+		assert_eq!(post.roots, [("y".into(), [0xab; 32])]);
+		assert_eq!(post.inputs[0].tensor.as_deref(), Some("t"));
+	}
+
+	#[test]
+	fn arguments_should_be_refused_when_out_of_range() {
+		for text in ["0", "101", "x", "-1", ""] {
+			assert_eq!(parse_percent(text).unwrap_err().code, "bad-percent", "{text}");
+		}
+		assert_eq!(parse_percent("100%").unwrap(), 1_000_000);
+		assert_eq!(parse_hash("0x12").unwrap_err().code, "bad-hash");
+		assert!(Cli::try_parse_from(["assay", "job", "post", "--program", "p"]).is_err());
+	}
+}

@@ -1,0 +1,54 @@
+//! `assay blob`.
+
+use super::Context;
+use crate::{
+	cli::BlobCommand,
+	error::{io, Result},
+	output::{bytes, hex},
+};
+use serde_json::json;
+
+pub async fn run(context: &Context, command: BlobCommand) -> Result<u8> {
+	let ui = &context.ui;
+	let node = context.node().await?;
+	match command {
+		BlobCommand::Put { files } => {
+			let mut sent = Vec::new();
+			for file in files {
+				let data = std::fs::read(&file).map_err(io(&file))?;
+				let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+				let (root, new) = node.blob_put(&data, ui, &name).await?;
+				ui.line(format!("{}  {}", hex(root), file.display()));
+				sent.push(json!({
+					"file": file, "root": hex(root), "bytes": data.len(), "new": new
+				}));
+			}
+			ui.document(&json!({ "blobs": sent }));
+		}
+		BlobCommand::Get { root, output } => {
+			let data = node.blob_get(&root, None, ui, "blob").await?;
+			let part = output.with_extension("part");
+			std::fs::write(&part, &data).map_err(io(&part))?;
+			std::fs::rename(&part, &output).map_err(io(&output))?;
+			ui.result(
+				&json!({"root": hex(root), "file": output, "bytes": data.len()}),
+				format!("{} to {}", bytes(data.len() as u64), output.display()),
+			);
+		}
+		BlobCommand::Status { root } => {
+			let status = node.blob_status(&root).await?;
+			ui.document(&json!({
+				"root": hex(root),
+				"present": status.present,
+				"bytes": status.len,
+				"received": status.received,
+			}));
+			ui.line(match (status.present, status.len) {
+				(true, len) => format!("present, {}", bytes(len)),
+				(false, 0) => "not here".into(),
+				(false, len) => format!("incomplete: {} of {}", bytes(status.received), bytes(len)),
+			});
+		}
+	}
+	Ok(0)
+}

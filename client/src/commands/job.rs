@@ -1,0 +1,248 @@
+//! `assay job`: watch, cancel, why, list, poke.
+
+use super::{post, report, Context, UNPAID};
+use crate::{
+	chain::{jobs::Job, ss58, Node},
+	cli::JobCommand,
+	error::Result,
+	explain,
+	output::{short, Ui},
+};
+use serde_json::json;
+use std::time::Duration;
+
+/// How long a lost node may take to come back while a job is watched.
+const RECONNECT: Duration = Duration::from_secs(120);
+
+pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
+	let ui = &context.ui;
+	match command {
+		JobCommand::Post(args) => post::run(context, args).await,
+		JobCommand::Watch { job } => {
+			let mut node = context.node().await?;
+			let job = watch(&mut node, ui, job, &mut |line| ui.document(line)).await?;
+			Ok(exit_code(&job))
+		}
+		JobCommand::Cancel { job } => call(context, job, "cancel_job", "cancelled").await,
+		JobCommand::Audit { job } => call(context, job, "request_audit", "audit requested").await,
+		JobCommand::Poke { job } => call(context, job, "poke", "moved on").await,
+		JobCommand::Why { job } => {
+			let node = context.node().await?;
+			let head = node.head().await?;
+			why(ui, &node.job(job).await?, head.number);
+			Ok(0)
+		}
+		JobCommand::List { from, limit, phase, account } => {
+			let node = context.node().await?;
+			let account = account.as_deref().map(crate::chain::parse_account).transpose()?;
+			let mut jobs = node.jobs(from, limit).await?;
+			jobs.retain(|j| {
+				phase.as_ref().is_none_or(|p| p.eq_ignore_ascii_case(&j.phase))
+					&& account.is_none_or(|a| j.requester == a || j.provider == Some(a))
+			});
+			list(ui, &node, &jobs);
+			Ok(0)
+		}
+		JobCommand::Report { job, accounts, output_dir } => {
+			let node = context.node().await?;
+			report::run(context, &node, job, accounts, output_dir.as_deref()).await
+		}
+	}
+}
+
+/// 0 for a job that was paid or still runs, [`UNPAID`] for one that ended otherwise.
+pub fn exit_code(job: &Job) -> u8 {
+	match job.phase.as_str() {
+		"Failed" => UNPAID,
+		_ => 0,
+	}
+}
+
+async fn call(context: &Context, job: u64, call: &str, done: &str) -> Result<u8> {
+	let key = context.key()?;
+	let node = context.node().await?;
+	node.job(job).await?;
+	let included = node.job_call(&key, call, job).await?;
+	let after = node.job(job).await?;
+	context.ui.result(
+		&json!({
+			"job": job,
+			"block": included.block.number,
+			"phase": after.phase,
+			"reason": after.reason,
+			"refunded": after.refunded.to_string(),
+		}),
+		match &after.reason {
+			Some(reason) => format!(
+				"job {job} {done} in block {}: {reason}, {} refunded",
+				included.block.number,
+				node.money(after.refunded)
+			),
+			None => {
+				format!("job {job} {done} in block {}: now {}", included.block.number, after.phase)
+			}
+		},
+	);
+	Ok(0)
+}
+
+fn list(ui: &Ui, node: &Node, jobs: &[Job]) {
+	ui.document(&json!({ "jobs": jobs.iter().map(Job::to_json).collect::<Vec<_>>() }));
+	let rows: Vec<_> = jobs
+		.iter()
+		.map(|j| {
+			let account = |a: &Option<[u8; 32]>| a.map_or("–".into(), |a| abbreviate(&ss58(&a)));
+			vec![
+				j.id.to_string(),
+				j.phase.clone(),
+				j.reason.clone().unwrap_or_else(|| "–".into()),
+				node.money(j.price.or(j.current_price).unwrap_or(j.price_max)),
+				account(&Some(j.requester)),
+				account(&j.provider),
+				short(j.program),
+			]
+		})
+		.collect();
+	if rows.is_empty() {
+		ui.line("no jobs");
+	} else {
+		ui.table(&["job", "phase", "reason", "price", "requester", "provider", "program"], &rows);
+	}
+}
+
+/// An address short enough for a table.
+pub fn abbreviate(address: &str) -> String {
+	match (address.get(..6), address.get(address.len().saturating_sub(4)..)) {
+		(Some(head), Some(tail)) if address.len() > 12 => format!("{head}…{tail}"),
+		_ => address.into(),
+	}
+}
+
+fn why(ui: &Ui, job: &Job, head: u64) {
+	let overdue = job.deadline.is_some_and(|d| head > d);
+	let (code, meaning, advice) = match &job.reason {
+		Some(code) => {
+			let (meaning, advice) = explain::reason(code);
+			(Some(code.clone()), meaning, advice)
+		}
+		None => (None, explain::phase(&job.phase), explain::phase_advice(&job.phase, overdue)),
+	};
+	ui.document(&json!({
+		"job": job.id,
+		"phase": job.phase,
+		"reason": code,
+		"meaning": meaning,
+		"advice": advice,
+		"deadline": job.deadline,
+		"block": head,
+		"overdue": overdue,
+	}));
+	let what = code.unwrap_or_else(|| job.phase.clone());
+	ui.line(format!("job {}: {what}", job.id));
+	ui.line(format!("  {meaning}"));
+	if let Some(deadline) = job.deadline {
+		ui.line(format!("  deadline: block {deadline}, now {head}"));
+	}
+	ui.line(format!("  what to do: {advice}"));
+}
+
+/// Follows a job to its end. Every phase is given to `emit` as
+/// `{"event":"phase","job","phase","block","timeMs","seconds","advice"}` and the end as
+/// `{"event":"end","job","phase","reason","block","price","paid","refunded","burned"}`.
+pub async fn watch(
+	node: &mut Node,
+	ui: &Ui,
+	id: u64,
+	emit: &mut dyn FnMut(&serde_json::Value),
+) -> Result<Job> {
+	let mut seen = 0;
+	let mut last: Option<(u64, u64)> = None;
+	let spinner = ui.spinner(format!("job {id}"));
+	let mut head = 0;
+	loop {
+		let job = match step(node, id, &mut head).await {
+			Ok(job) => job,
+			Err(error) if error.code == "unknown-job" => return Err(error),
+			Err(error) => {
+				*node = reconnect(node, ui, error).await?;
+				continue;
+			}
+		};
+		for (phase, block) in job.history.iter().skip(seen) {
+			let time = node.timestamp(*block).await;
+			let seconds =
+				last.zip(time).map(|((_, before), now)| now.saturating_sub(before) / 1000);
+			let blocks = last.map(|(before, _)| block - before.min(*block));
+			emit(&json!({
+				"event": "phase",
+				"job": id,
+				"phase": phase,
+				"block": block,
+				"timeMs": time,
+				"blocksBefore": blocks,
+				"secondsBefore": seconds,
+			}));
+			let took = match (blocks, seconds) {
+				(Some(blocks), Some(seconds)) => format!(" (+{blocks} blocks, {seconds} s)"),
+				(Some(blocks), None) => format!(" (+{blocks} blocks)"),
+				_ => String::new(),
+			};
+			spinner.print(format!("block {block:>6}  {phase:13}{took}  {}", explain::phase(phase)));
+			last = Some((*block, time.unwrap_or_default())).filter(|_| time.is_some()).or(last);
+		}
+		seen = seen.max(job.history.len());
+		if job.is_over() {
+			spinner.clear();
+			let reason = job.reason.clone().unwrap_or_else(|| job.phase.clone());
+			emit(&json!({
+				"event": "end",
+				"job": id,
+				"phase": job.phase,
+				"reason": job.reason,
+				"block": job.history.last().map(|(_, block)| block),
+				"price": job.price.map(|p| p.to_string()),
+				"paid": job.paid.to_string(),
+				"refunded": job.refunded.to_string(),
+				"burned": job.burned.to_string(),
+			}));
+			let (meaning, advice) = explain::reason(&reason);
+			ui.line(format!("job {id} is over: {reason}. {meaning}"));
+			ui.line(format!("  {advice}"));
+			return Ok(job);
+		}
+		if ui.terminal {
+			spinner.say(match job.deadline {
+				Some(deadline) => {
+					format!("job {id}: {}, block {head}, deadline {deadline}", job.phase)
+				}
+				None => format!("job {id}: {}, block {head}", job.phase),
+			});
+		}
+	}
+}
+
+/// The job at the next block; at once the first time.
+async fn step(node: &Node, id: u64, head: &mut u64) -> Result<Job> {
+	*head = match *head {
+		0 => node.head().await?.number,
+		after => node.next_head(after).await?.number,
+	};
+	node.job(id).await
+}
+
+/// A new connection after `error`, unless the node still answers, in which case it is returned.
+async fn reconnect(node: &Node, ui: &Ui, error: crate::error::Error) -> Result<Node> {
+	if node.alive().await {
+		return Err(error);
+	}
+	ui.note(format!("lost the node ({}); trying again", error.message));
+	let until = tokio::time::Instant::now() + RECONNECT;
+	loop {
+		tokio::time::sleep(Duration::from_secs(1)).await;
+		match node.again().await {
+			Ok(node) => return Ok(node),
+			Err(error) if tokio::time::Instant::now() > until => return Err(error),
+			Err(_) => {}
+		}
+	}
+}

@@ -1,0 +1,182 @@
+//! `assay job post`.
+
+use super::{job, program, report, Context};
+use crate::{
+	chain::{jobs::Post, ss58, Hash, Node},
+	cli,
+	error::{Error, Result},
+	output::hex,
+	program::Loaded,
+	tensors,
+};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
+	let ui = &context.ui;
+	let key = context.key()?;
+	let mut node = context.node().await?;
+	let loaded = context.program(&args.program, &node).await?;
+	let (price_start, price_max) = prices(&node, &args)?;
+	if args.ramp == 0 || args.steps == 0 {
+		return Err(Error::new("bad-argument", "--ramp and --steps count from 1")
+			.fix("give at least 1 block and 1 step"));
+	}
+	let who = key.public_key().0;
+	let free = node.balance(&who, None).await?.free;
+	if free < price_max {
+		return Err(Error::new(
+			"balance-too-small",
+			format!(
+				"{} has {} free, less than the escrow of {}",
+				ss58(&who),
+				node.money(free),
+				node.money(price_max)
+			),
+		)
+		.fix("lower --price-max, or send the account tokens first"));
+	}
+	// Everything is read and checked before anything is sent.
+	let inputs = inputs(&loaded, &args)?;
+	program::register(&node, &key, &loaded, context).await?;
+	let input_roots = upload(&node, context, &loaded, inputs).await?;
+	let post = Post {
+		program: loaded.id,
+		input_roots,
+		steps: args.steps,
+		price_start,
+		price_max,
+		ramp_blocks: args.ramp,
+		audit_ppm: args.audit,
+		attested: !args.no_attestation,
+	};
+	let spinner = ui.spinner("post job");
+	let (id, included) = node.post_job(&key, &post).await?;
+	spinner.clear();
+	let posted = json!({
+		"event": "posted",
+		"job": id,
+		"block": included.block.number,
+		"blockHash": hex(included.block.hash),
+		"program": hex(loaded.id),
+		"inputRoots": post.input_roots.iter().map(hex).collect::<Vec<_>>(),
+		"priceStart": price_start.to_string(),
+		"priceMax": price_max.to_string(),
+	});
+	ui.result(
+		&posted,
+		format!(
+			"job {id} posted in block {}; {} in escrow",
+			included.block.number,
+			node.money(price_max)
+		),
+	);
+	if !args.wait {
+		ui.note(format!("follow it with `assay job watch {id}`"));
+		return Ok(0);
+	}
+	let ended = job::watch(&mut node, ui, id, &mut |line| ui.document(line)).await?;
+	if let (Some(dir), 0) = (&args.output_dir, job::exit_code(&ended)) {
+		let path = report::fetch_outputs(context, &node, &ended, &loaded, dir).await?;
+		ui.result(
+			&json!({"event": "outputs", "job": id, "file": path}),
+			format!("outputs in {}", path.display()),
+		);
+	}
+	Ok(job::exit_code(&ended))
+}
+
+/// Start and maximum of the ramp.
+fn prices(node: &Node, args: &cli::Post) -> Result<(u128, u128)> {
+	let max = node.units(&args.price_max)?;
+	let start = match &args.price_start {
+		Some(start) => node.units(start)?,
+		None => (max / 10).max(1).min(max),
+	};
+	if start > max {
+		return Err(Error::new(
+			"ramp-upside-down",
+			format!("the price would fall from {} to {}", node.money(start), node.money(max)),
+		)
+		.fix("give a --price-start that is not above --price-max"));
+	}
+	if max == 0 {
+		return Err(Error::new("bad-argument", "a job that pays nothing is never claimed")
+			.fix("give a --price-max above 0"));
+	}
+	Ok((start, max))
+}
+
+/// An input: bytes to upload, or the root of a blob that is said to be there.
+enum Given {
+	Bytes(Vec<u8>),
+	Root(Hash),
+}
+
+fn inputs(loaded: &Loaded, args: &cli::Post) -> Result<Vec<Given>> {
+	let mut roots = BTreeMap::new();
+	for (name, root) in &args.roots {
+		let known = loaded.program.inputs.iter().any(|i| i.name == *name);
+		if !known || args.inputs.iter().any(|i| i.input == *name) {
+			return Err(Error::new(
+				if known { "duplicate-input" } else { "unknown-input" },
+				format!("--root {name}: the program has no such input, or it is given twice"),
+			)
+			.fix("`assay program inspect` lists the inputs; give each once"));
+		}
+		roots.insert(name.as_str(), *root);
+	}
+	let (by_root, wanted): (Vec<_>, Vec<_>) =
+		loaded.inputs().into_iter().partition(|w| roots.contains_key(w.name.as_str()));
+	let mut bytes = tensors::collect(&wanted, &args.inputs, &args.weights)?.into_iter();
+	let mut roots = by_root.iter().filter_map(|w| roots.get(w.name.as_str())).copied();
+	Ok(loaded
+		.inputs()
+		.iter()
+		.filter_map(|w| match by_root.iter().any(|b| b.name == w.name) {
+			true => roots.next().map(Given::Root),
+			false => bytes.next().map(Given::Bytes),
+		})
+		.collect())
+}
+
+async fn upload(
+	node: &Node,
+	context: &Context,
+	loaded: &Loaded,
+	inputs: Vec<Given>,
+) -> Result<Vec<Hash>> {
+	let mut roots = Vec::new();
+	for (wanted, given) in loaded.inputs().iter().zip(inputs) {
+		let root = match given {
+			Given::Bytes(bytes) => node.blob_put(&bytes, &context.ui, &wanted.name).await?.0,
+			Given::Root(root) => {
+				let status = node.blob_status(&root).await?;
+				if !status.present {
+					return Err(Error::new(
+						"unknown-blob",
+						format!("the node has no blob {} for input `{}`", hex(root), wanted.name),
+					)
+					.fix("upload it with `assay blob put`, or pass the file with --input"));
+				}
+				let expected = wanted.ty.canonical_len();
+				if status.len != expected {
+					return Err(Error::new(
+						"wrong-shape",
+						format!(
+							"blob {} has {} bytes, input `{}` ({}) has {expected}",
+							hex(root),
+							status.len,
+							wanted.name,
+							tensors::describe(&wanted.ty)
+						),
+					)
+					.fix("pass the root of this input's canonical bytes"));
+				}
+				root
+			}
+		};
+		roots.push(root);
+	}
+	Ok(roots)
+}

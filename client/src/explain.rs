@@ -1,0 +1,154 @@
+//! Phases, reason codes and errors of the chain in sentences, each with what to do.
+
+/// What a job waits for in a phase, and who can move it.
+pub fn phase(name: &str) -> &'static str {
+	match name {
+		"Posted" => "drawn validators attest that they hold the inputs and will serve them",
+		"Open" => "a provider may claim the job at the ramp's current price",
+		"Claimed" => "the provider runs the job and owes a commitment to its result",
+		"Committed" => {
+			"the result is committed; the chain waits for the blocks that decide the draw"
+		}
+		"Verifying" => "drawn validators replay the job and commit to what they found",
+		"Revealing" => "the provider opens its result, the validators open their verdicts",
+		"Challengeable" => "the result is open; anyone may still prove it wrong",
+		"Settled" => "the provider was paid",
+		"Failed" => "the job ended without payment",
+		_ => "a phase that this client does not know; use the client of the node's version",
+	}
+}
+
+/// What a person should do while a job is in a phase.
+pub fn phase_advice(name: &str, overdue: bool) -> &'static str {
+	match (name, overdue) {
+		("Settled" | "Failed", _) => "nothing: the job is over",
+		(_, true) => {
+			"its deadline has passed: `assay job poke JOB` makes the chain apply its default"
+		}
+		("Posted", _) => {
+			"wait; if the nodes cannot get the inputs the job is refunded. Upload them again with \
+			 `assay blob put`, or post with --no-attestation"
+		}
+		("Open", _) => {
+			"wait for a provider, or start one with `assay provider run`; cancelling is free now"
+		}
+		("Claimed", _) => "wait; a provider that stays silent loses a part of its bond to you",
+		("Committed" | "Verifying" | "Revealing" | "Challengeable", _) => {
+			"wait; the chain moves it on at the deadline, `assay job watch JOB` follows it"
+		}
+		_ => "use the client of the node's version",
+	}
+}
+
+/// What a reason code means and what to do: (meaning, advice).
+pub fn reason(code: &str) -> (&'static str, &'static str) {
+	match code {
+		"Paid" => (
+			"The result stood: the provider and the verifiers that agreed were paid.",
+			"Fetch the outputs with `assay job report JOB --output-dir DIR`.",
+		),
+		"Cancelled" => (
+			"The requester cancelled before a provider had claimed the job; everything was refunded.",
+			"Post it again when you like.",
+		),
+		"CancelledWhileClaimed" => (
+			"The requester cancelled while a provider worked on the job; the provider got its fee \
+			 share and the rest was refunded.",
+			"Cancel while the job is Posted or Open to pay nothing.",
+		),
+		"InputsUnavailable" => (
+			"Too few of the drawn validators attested that they hold the inputs; everything was \
+			 refunded.",
+			"Upload every input with `assay blob put` to a node that its peers can reach, then post \
+			 again.",
+		),
+		"Expired" => (
+			"Nobody claimed the job before its deadline; everything was refunded.",
+			"Post again with a higher --price-max or a longer --ramp, or start a provider.",
+		),
+		"ProviderTimeout" => (
+			"Two providers in a row claimed the job and stayed silent; everything was refunded and \
+			 each lost a part of its bond to the requester.",
+			"Post it again; if it happens again the job may be too large for the providers there are.",
+		),
+		"Inconclusive" => (
+			"The verifiers could not reach a verdict; nobody was paid and everything was refunded.",
+			"Post it again; look at the verdicts in `assay job report JOB` for device faults.",
+		),
+		"Withheld" => (
+			"The provider did not open its committed result; it was slashed as for fraud and the \
+			 requester was compensated.",
+			"Post it again; as the provider, keep `assay provider run` and its state folder running.",
+		),
+		"ProvenFraud" => (
+			"The result was proved wrong; the provider's bond was slashed and the requester was \
+			 compensated.",
+			"Post it again.",
+		),
+		_ => (
+			"The chain gives a reason that this client does not know.",
+			"Use the client of the node's version.",
+		),
+	}
+}
+
+/// What to do about an error of the chain, where its own words do not already say it.
+pub fn fix(code: &str) -> Option<&'static str> {
+	Some(match code {
+		"Stake.NotBonded" => "`assay stake bond AMOUNT` first",
+		"Stake.InsufficientFreeStake" => {
+			"`assay stake bond AMOUNT` for more, or wait until a running job ends"
+		}
+		"Stake.NothingToWithdraw" => "`assay stake show` says when the next part is free",
+		"Stake.TooManyUnbondingChunks" => "`assay stake withdraw` first",
+		"Balances.InsufficientBalance" => "the free balance is too small; `assay stake show`",
+		"Jobs.NotRegisteredProvider" => "`assay identity register --role provider` first",
+		"Identity.NotRegistered" => "`assay identity register --role provider` first",
+		"Identity.AlreadyRegistered" => "`assay identity update` or `assay identity rotate`",
+		"Identity.PeerKeyTaken" => "pass another --peer-key, or another --state-dir",
+		"Jobs.UnknownProgram" => "`assay program register FILE` first",
+		"Jobs.UnknownJob" => "`assay job list` shows the jobs",
+		"Jobs.RampUpsideDown" => "give a --price-start that is not above --price-max",
+		"Jobs.PriceTooLow" => "give a higher --price-start",
+		"Jobs.RampTooLong" => "give a shorter --ramp",
+		"Jobs.AuditTooLow" => "give a higher --audit, or leave it out",
+		"Jobs.WrongSteps" => "give --steps 1 for a program without step state",
+		"Jobs.TooLateToCancel" => "follow it to its end with `assay job watch JOB`",
+		"Jobs.NotDue" => "`assay job why JOB` shows the deadline",
+		"Jobs.NotRequester" => "pass the --key that posted the job",
+		_ => return None,
+	})
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn every_reason_should_have_a_sentence_when_the_chain_can_give_it() {
+		for code in [
+			"Paid",
+			"Cancelled",
+			"CancelledWhileClaimed",
+			"InputsUnavailable",
+			"Expired",
+			"ProviderTimeout",
+			"Inconclusive",
+			"Withheld",
+			"ProvenFraud",
+		] {
+			assert!(!reason(code).0.contains("does not know"), "{code}");
+		}
+		assert!(reason("Later").0.contains("does not know"));
+	}
+
+	#[test]
+	fn advice_should_be_to_poke_when_a_deadline_has_passed() {
+		for name in ["Posted", "Open", "Claimed", "Committed", "Verifying", "Revealing"] {
+			assert!(!phase(name).contains("does not know"), "{name}");
+			assert!(phase_advice(name, true).contains("poke"), "{name}");
+			assert!(!phase_advice(name, false).contains("poke"), "{name}");
+		}
+		assert!(phase_advice("Settled", true).contains("over"));
+	}
+}

@@ -1,0 +1,128 @@
+//! Where the signing key comes from: a development path such as `//Alice`, or a private file.
+
+use crate::error::{io, Error, Result};
+use std::{
+	io::Write,
+	os::unix::fs::{OpenOptionsExt, PermissionsExt},
+	path::Path,
+	str::FromStr,
+};
+use subxt_signer::{sr25519::Keypair, SecretUri};
+
+/// Longest key file that is read: a mnemonic with a derivation path is far shorter.
+const MAX_KEY_FILE: u64 = 4096;
+
+/// Loads the key that `source` names: `//Path` derives from the well-known development phrase,
+/// anything else is a file that holds a mnemonic, a `0x` seed or a secret URI.
+pub fn load(source: &str) -> Result<Keypair> {
+	if source.starts_with('/') && source[1..].starts_with('/') {
+		return parse(source, source);
+	}
+	if source.split_whitespace().count() >= 12 || is_seed(source) {
+		return Err(Error::new("key-on-command-line", "`--key` holds a secret itself")
+			.fix("write it into a file with mode 600 and pass the file's path"));
+	}
+	let path = Path::new(source);
+	let text = read_private(path)?;
+	let secret = text.trim();
+	if secret.is_empty() {
+		return Err(Error::new("bad-key", format!("key file {source} is empty"))
+			.fix("put a mnemonic or a 0x seed into it"));
+	}
+	parse(secret, source)
+}
+
+fn is_seed(text: &str) -> bool {
+	text.len() == 66 && text.starts_with("0x") && text[2..].bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn parse(secret: &str, source: &str) -> Result<Keypair> {
+	// The text of the inner error may quote the secret, so it is not repeated.
+	let bad = || {
+		Error::new("bad-key", format!("{source} does not hold a usable secret"))
+			.fix("use //Alice style, a BIP-39 mnemonic or a 0x seed of 32 bytes")
+	};
+	let uri = SecretUri::from_str(secret).map_err(|_| bad())?;
+	Keypair::from_uri(&uri).map_err(|_| bad())
+}
+
+/// Reads a file that only its owner may read.
+pub fn read_private(path: &Path) -> Result<String> {
+	let meta = std::fs::metadata(path).map_err(io(path))?;
+	let mode = meta.permissions().mode() & 0o777;
+	if mode & 0o077 != 0 {
+		return Err(Error::new(
+			"key-file-exposed",
+			format!("{} has mode {mode:03o}: others on this machine can read it", path.display()),
+		)
+		.fix(format!("chmod 600 {}", path.display())));
+	}
+	if meta.len() > MAX_KEY_FILE {
+		return Err(Error::new("bad-key", format!("{} is too long for a key", path.display()))
+			.fix("pass the file that holds the secret alone"));
+	}
+	std::fs::read_to_string(path).map_err(io(path))
+}
+
+/// Writes a new file that only its owner may read; fails when it exists.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+	let mut file = std::fs::OpenOptions::new()
+		.write(true)
+		.create_new(true)
+		.mode(0o600)
+		.open(path)
+		.map_err(io(path))?;
+	file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io(path))
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	const PHRASE: &str = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
+
+	#[test]
+	fn load_should_derive_development_keys_when_path_starts_with_two_slashes() {
+		let alice = load("//Alice").unwrap().public_key();
+		assert_eq!(alice.0, subxt_signer::sr25519::dev::alice().public_key().0);
+	}
+
+	#[test]
+	fn load_should_read_a_mnemonic_when_file_is_private() {
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("key");
+		write_private(&path, &format!("{PHRASE}//Alice\n")).unwrap();
+		let key = load(path.to_str().unwrap()).unwrap();
+		assert_eq!(key.public_key().0, subxt_signer::sr25519::dev::alice().public_key().0);
+		assert_eq!(write_private(&path, "again").unwrap_err().code, "file");
+	}
+
+	#[test]
+	fn load_should_refuse_with_the_fix_when_others_can_read_the_file() {
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("key");
+		write_private(&path, PHRASE).unwrap();
+		for mode in [0o644, 0o640, 0o604] {
+			std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+			let error = load(path.to_str().unwrap()).unwrap_err();
+			assert_eq!(error.code, "key-file-exposed");
+			assert_eq!(error.fix, Some(format!("chmod 600 {}", path.display())));
+		}
+	}
+
+	#[test]
+	fn load_should_not_repeat_the_secret_when_it_is_malformed() {
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("key");
+		write_private(&path, "hunter2 hunter2").unwrap();
+		let error = load(path.to_str().unwrap()).unwrap_err();
+		assert_eq!(error.code, "bad-key");
+		assert!(!error.to_string().contains("hunter2"));
+		assert_eq!(load(PHRASE).unwrap_err().code, "key-on-command-line");
+		assert_eq!(
+			load(&format!("0x{}", "ab".repeat(32))).unwrap_err().code,
+			"key-on-command-line"
+		);
+		assert_eq!(load("/no/such/file").unwrap_err().code, "file");
+	}
+}

@@ -1,0 +1,74 @@
+//! The command line of Assay, for requesters, providers and auditors.
+//!
+//! It reaches the chain only through a node's RPC and the metadata that the node serves: no type of
+//! the runtime is compiled in, values are read by name. Programs, canonical bytes, commitments and
+//! runs come from the primitives and engines that the validators use as well.
+//!
+//! * [`cli`]: commands and flags. [`commands`]: what each does.
+//! * [`chain`]: connection, transactions, jobs, blobs.
+//! * [`provider`]: the state machine of a provider and its database.
+//! * [`tensors`]: safetensors files to job inputs and back.
+//! * [`key`], [`amount`], [`explain`], [`output`], [`error`]: what a user meets.
+
+#![warn(missing_docs)]
+
+pub mod amount;
+pub mod chain;
+pub mod cli;
+pub mod commands;
+pub mod device;
+pub mod error;
+pub mod explain;
+pub mod key;
+pub mod output;
+pub mod peer;
+pub mod program;
+pub mod provider;
+pub mod tensors;
+
+use clap::Parser;
+use std::{ffi::OsString, process::ExitCode};
+
+/// Runs one command line and says how it went: 0 done, 1 failed, 2 wrong usage, 3 the job ended
+/// without payment or a result differs.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+	let args: Vec<_> = args.collect();
+	let json = args.iter().any(|a| a == "--json");
+	let ui = output::Ui::new(json);
+	let cli = match cli::Cli::try_parse_from(&args) {
+		Ok(cli) => cli,
+		Err(e) if json && e.use_stderr() => {
+			let text = e.render().to_string();
+			let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+			let error = error::Error::new("usage", message).fix("run the command with --help");
+			ui.document(&error.to_json());
+			return ExitCode::from(2);
+		}
+		Err(e) => {
+			// A closed pipe is no reason to fail.
+			let _ = e.print();
+			return ExitCode::from(if e.use_stderr() { 2 } else { 0 });
+		}
+	};
+	let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+		Ok(runtime) => runtime,
+		Err(e) => {
+			eprintln!("error: cannot start threads: {e}");
+			return ExitCode::FAILURE;
+		}
+	};
+	let outcome = runtime.block_on(commands::run(cli, ui));
+	// An engine that still computes must not keep a finished command alive.
+	runtime.shutdown_background();
+	match outcome {
+		Ok(code) => ExitCode::from(code),
+		Err(error) => {
+			if json {
+				ui.document(&error.to_json());
+			} else {
+				eprintln!("error: {error}");
+			}
+			ExitCode::FAILURE
+		}
+	}
+}

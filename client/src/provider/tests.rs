@@ -1,0 +1,398 @@
+//! The state machine against a fake chain that enforces the chain's rules, killed at every step.
+
+use super::{
+	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Stage, Standing},
+	store::Store,
+	Salt,
+};
+use crate::{
+	chain::Hash,
+	error::{Error, Result},
+};
+use assay_commitments::{result_commitment, run_root, trace_root, verify_outputs, OutputsOpening};
+use std::{cell::RefCell, future::Future, path::Path};
+use subxt_signer::sr25519::dev;
+
+const GENESIS: Hash = [1; 32];
+const JOB: u64 = 7;
+const ANCHORS: usize = 3;
+const STEPS: usize = 2;
+const POSITIONS: [u32; 2] = [2, 0];
+
+fn me() -> Hash {
+	dev::charlie().public_key().0
+}
+
+/// What the fake chain and engine have seen.
+#[derive(Default)]
+struct World {
+	open: bool,
+	provider: Option<Hash>,
+	commitment: Option<Hash>,
+	revealed: bool,
+	looks_since: u32,
+	claims: u32,
+	commits: Vec<Hash>,
+	reveals: u32,
+	published: Vec<Hash>,
+	/// Calls until the process is killed.
+	fuse: Option<u32>,
+	calls: u32,
+	/// Added to every element of a run, for an engine that computes something else.
+	flaw: u8,
+	runs: u32,
+	/// The output files are gone and come back with the next run.
+	lost_files: bool,
+	/// Blocks that are replaced by empty ones: one per included commit.
+	forks: u32,
+	ended: Option<String>,
+}
+
+#[derive(Default)]
+struct Fake(RefCell<World>);
+
+impl Fake {
+	fn open() -> Self {
+		let fake = Self::default();
+		fake.0.borrow_mut().open = true;
+		fake
+	}
+
+	/// A point at which the process may die.
+	fn point(&self) -> Result<()> {
+		let mut world = self.0.borrow_mut();
+		world.calls += 1;
+		match &mut world.fuse {
+			Some(0) => Err(Error::new("node-lost", "killed")),
+			Some(left) => {
+				*left -= 1;
+				Ok(())
+			}
+			None => Ok(()),
+		}
+	}
+
+	/// A call with a point before and after its effect.
+	fn effect(&self, act: impl FnOnce(&mut World) -> Result<()>) -> Result<()> {
+		self.point()?;
+		act(&mut self.0.borrow_mut())?;
+		self.point()
+	}
+}
+
+fn executed(flaw: u8) -> Executed {
+	let anchors = |step: u8| (0..ANCHORS as u8).map(|i| [step * 16 + i + flaw; 32]).collect();
+	let steps: Vec<Vec<Hash>> = (0..STEPS as u8).map(anchors).collect();
+	Executed {
+		traces: steps.iter().map(|a| trace_root(a)).collect(),
+		last_anchors: steps[STEPS - 1].clone(),
+		positions: POSITIONS.to_vec(),
+	}
+}
+
+impl Chain for Fake {
+	async fn facts(&self, job: u64) -> Result<Option<Facts>> {
+		self.point()?;
+		let mut world = self.0.borrow_mut();
+		if job != JOB {
+			return Ok(None);
+		}
+		world.looks_since += 1;
+		if world.revealed && world.looks_since > 4 {
+			world.ended.get_or_insert("Paid".into());
+		}
+		let standing = match (&world.ended, world.provider, world.commitment) {
+			(Some(reason), ..) => Standing::Over(reason.clone()),
+			(None, None, _) if world.open => Standing::Open,
+			(None, None, _) => Standing::Posted,
+			(None, Some(_), None) => Standing::Claimed,
+			(None, Some(_), Some(_)) => Standing::Committed,
+		};
+		Ok(Some(Facts {
+			job,
+			program: [0; 32],
+			inputs: vec![],
+			steps: STEPS as u32,
+			reveal_open: standing == Standing::Committed && world.looks_since > 2,
+			standing,
+			provider: world.provider,
+			commitment: world.commitment,
+			revealed: world.revealed,
+		}))
+	}
+
+	async fn claim(&self, _: u64) -> Result<()> {
+		self.effect(|w| {
+			if !w.open || w.provider.is_some() {
+				return Err(Error::new("Jobs.NotOpen", "not open"));
+			}
+			w.claims += 1;
+			w.provider = Some(me());
+			Ok(())
+		})
+	}
+
+	async fn commit(&self, _: u64, commitment: Hash) -> Result<()> {
+		self.effect(|w| {
+			if w.provider != Some(me()) || w.commitment.is_some() {
+				return Err(Error::new("Jobs.AlreadyCommitted", "committed"));
+			}
+			w.commits.push(commitment);
+			if w.forks == 0 {
+				w.commitment = Some(commitment);
+			}
+			w.forks = w.forks.saturating_sub(1);
+			w.looks_since = 0;
+			Ok(())
+		})
+	}
+
+	async fn reveal(
+		&self,
+		job: u64,
+		root: Hash,
+		salt: Hash,
+		outputs: &OutputsOpening,
+	) -> Result<()> {
+		self.effect(|w| {
+			let bound = result_commitment(&GENESIS, job, &me(), &root, &salt);
+			let opens = verify_outputs(&root, STEPS as u64, ANCHORS as u64, &POSITIONS, outputs);
+			if w.commitment != Some(bound) || !opens || w.revealed {
+				return Err(Error::new("Jobs.RevealMismatch", "mismatch"));
+			}
+			w.reveals += 1;
+			w.revealed = true;
+			w.looks_since = 0;
+			Ok(())
+		})
+	}
+}
+
+impl Engine for Fake {
+	async fn run(&self, _: &Facts) -> Result<Option<Executed>> {
+		self.point()?;
+		let mut world = self.0.borrow_mut();
+		world.runs += 1;
+		world.lost_files = false;
+		let flaw = world.flaw;
+		drop(world);
+		self.point()?;
+		Ok(Some(executed(flaw)))
+	}
+
+	async fn publish(&self, executed: &Executed) -> Result<()> {
+		self.effect(|w| {
+			if w.lost_files {
+				return Err(Error::new("file", "gone"));
+			}
+			w.published = executed.outputs();
+			Ok(())
+		})
+	}
+}
+
+fn wait<F: Future>(future: F) -> F::Output {
+	tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// One life of the process: from the database on disk to the end, a kill or `looks` looks.
+fn live(fake: &Fake, path: &Path, looks: usize) -> Result<Option<String>> {
+	let store = Store::open(path, &GENESIS, &me())?;
+	let salt = Salt::new(&dev::charlie());
+	let provider = Provider {
+		chain: fake,
+		engine: fake,
+		store: &store,
+		genesis: GENESIS,
+		account: me(),
+		salt: &salt,
+	};
+	wait(async {
+		provider.take(JOB)?;
+		for _ in 0..looks {
+			if let Progress::Over(reason) = provider.tick(JOB).await? {
+				return Ok(Some(reason));
+			}
+		}
+		Ok(None)
+	})
+}
+
+fn right_and_once(fake: &Fake) {
+	let world = fake.0.borrow();
+	let salt = Salt::new(&dev::charlie()).of(&GENESIS, JOB);
+	let root = run_root(&executed(0).traces);
+	let expected = result_commitment(&GENESIS, JOB, &me(), &root, &salt);
+	assert_eq!(world.commits, [expected]);
+	assert_eq!((world.claims, world.reveals), (1, 1));
+	assert_eq!(world.published, executed(0).outputs());
+}
+
+#[test]
+fn job_should_end_paid_when_nothing_goes_wrong() {
+	let dir = tempfile::tempdir().unwrap();
+	let fake = Fake::open();
+	let reason = live(&fake, &dir.path().join("p.redb"), 50).unwrap();
+	assert_eq!(reason.as_deref(), Some("Paid"));
+	right_and_once(&fake);
+	assert_eq!(fake.0.borrow().runs, 1);
+}
+
+#[test]
+fn job_should_be_claimed_committed_and_revealed_once_when_killed_at_every_point() {
+	let whole = Fake::open();
+	let dir = tempfile::tempdir().unwrap();
+	live(&whole, &dir.path().join("whole.redb"), 50).unwrap();
+	let points = whole.0.borrow().calls;
+	assert!(points > 15, "the fake has {points} points");
+	for first in 0..points {
+		for second in [None, Some(0), Some(1), Some(3), Some(6)] {
+			let path = dir.path().join(format!("{first}-{second:?}.redb"));
+			let fake = Fake::open();
+			for fuse in [Some(first), second].into_iter().flatten() {
+				fake.0.borrow_mut().fuse = Some(fuse);
+				match live(&fake, &path, 50) {
+					Err(error) => assert_eq!(error.code, "node-lost"),
+					Ok(reason) => assert_eq!(reason.as_deref(), Some("Paid")),
+				}
+			}
+			fake.0.borrow_mut().fuse = None;
+			let reason = live(&fake, &path, 50).unwrap();
+			assert_eq!(reason.as_deref(), Some("Paid"), "kills at {first}, {second:?}");
+			right_and_once(&fake);
+		}
+	}
+}
+
+#[test]
+fn job_should_be_finished_when_the_database_is_lost_at_every_point() {
+	let dir = tempfile::tempdir().unwrap();
+	for point in 0..40 {
+		let fake = Fake::open();
+		fake.0.borrow_mut().fuse = Some(point);
+		let died = live(&fake, &dir.path().join(format!("{point}-a.redb")), 50).is_err();
+		fake.0.borrow_mut().fuse = None;
+		let reason = live(&fake, &dir.path().join(format!("{point}-b.redb")), 50).unwrap();
+		assert_eq!(reason.as_deref(), Some("Paid"), "lost at {point}");
+		let world = fake.0.borrow();
+		assert_eq!((world.claims, world.commits.len(), world.reveals), (1, 1, 1));
+		assert!(died || world.runs == 1);
+	}
+}
+
+#[test]
+fn second_commit_should_never_be_sent_when_a_new_run_comes_out_otherwise() {
+	let dir = tempfile::tempdir().unwrap();
+	let fake = Fake::open();
+	let (a, b) = (dir.path().join("a.redb"), dir.path().join("b.redb"));
+	// Claimed, executed, committed; then the database is lost and the engine turns bad.
+	while fake.0.borrow().commitment.is_none() {
+		live(&fake, &a, 1).unwrap();
+	}
+	fake.0.borrow_mut().flaw = 1;
+	let error = live(&fake, &b, 50).unwrap_err();
+	assert_eq!(error.code, "commitment-conflict");
+	assert_eq!(fake.0.borrow().commits.len(), 1);
+	assert_eq!(fake.0.borrow().reveals, 0);
+	// The old records still finish the job.
+	assert_eq!(live(&fake, &a, 50).unwrap().as_deref(), Some("Paid"));
+	assert_eq!(fake.0.borrow().commits.len(), 1);
+}
+
+#[test]
+fn same_commitment_should_go_out_again_when_its_block_is_replaced() {
+	let dir = tempfile::tempdir().unwrap();
+	let fake = Fake::open();
+	fake.0.borrow_mut().forks = 2;
+	let reason = live(&fake, &dir.path().join("p.redb"), 80).unwrap();
+	assert_eq!(reason.as_deref(), Some("Paid"));
+	let world = fake.0.borrow();
+	assert_eq!(world.commits.len(), 3);
+	assert!(world.commits.iter().all(|c| *c == world.commits[0]));
+	assert_eq!(world.runs, 1);
+}
+
+#[test]
+fn outputs_should_be_made_again_when_their_files_are_lost() {
+	let dir = tempfile::tempdir().unwrap();
+	let path = dir.path().join("p.redb");
+	let fake = Fake::open();
+	while fake.0.borrow().commitment.is_none() {
+		live(&fake, &path, 1).unwrap();
+	}
+	fake.0.borrow_mut().lost_files = true;
+	assert_eq!(live(&fake, &path, 80).unwrap().as_deref(), Some("Paid"));
+	right_and_once(&fake);
+	assert_eq!(fake.0.borrow().runs, 2);
+}
+
+#[test]
+fn job_should_be_left_when_another_provider_was_faster() {
+	let dir = tempfile::tempdir().unwrap();
+	let fake = Fake::open();
+	fake.0.borrow_mut().provider = Some([9; 32]);
+	let reason = live(&fake, &dir.path().join("p.redb"), 5).unwrap();
+	assert_eq!(reason.as_deref(), Some("claimed by another provider"));
+	let world = fake.0.borrow();
+	assert_eq!((world.claims, world.runs, world.commits.len()), (0, 0, 0));
+}
+
+#[test]
+fn job_should_be_left_with_the_reason_when_it_ends_in_any_stage() {
+	let dir = tempfile::tempdir().unwrap();
+	for looks in 1..9 {
+		let path = dir.path().join(format!("{looks}.redb"));
+		let fake = Fake::open();
+		let _ = live(&fake, &path, looks).unwrap();
+		fake.0.borrow_mut().ended = Some("ProviderTimeout".into());
+		let reason = live(&fake, &path, 3).unwrap();
+		assert!(matches!(reason.as_deref(), Some("ProviderTimeout" | "Paid")), "{looks}");
+		let store = Store::open(&path, &GENESIS, &me()).unwrap();
+		assert!(matches!(store.get(JOB).unwrap(), Some(Stage::Done { .. })));
+		assert!(store.active().unwrap().is_empty());
+	}
+}
+
+#[test]
+fn reveal_should_be_refused_locally_when_the_record_does_not_open() {
+	let mut broken = executed(0);
+	broken.last_anchors[0] = [0xee; 32];
+	assert_eq!(broken.opening().unwrap_err().code, "local-fault");
+	let mut broken = executed(0);
+	broken.positions.push(99);
+	assert_eq!(broken.opening().unwrap_err().code, "local-fault");
+	executed(0).opening().unwrap();
+}
+
+#[test]
+fn record_should_be_the_same_when_written_and_read() {
+	for stage in [
+		Stage::Claiming,
+		Stage::Claimed,
+		Stage::Executed(executed(0)),
+		Stage::Committed(executed(1)),
+		Stage::Published(executed(2)),
+		Stage::Revealed(executed(3)),
+		Stage::Done { reason: "Paid".into() },
+	] {
+		let bytes = serde_json::to_vec(&stage).unwrap();
+		assert_eq!(serde_json::from_slice::<Stage>(&bytes).unwrap(), stage);
+	}
+}
+
+#[test]
+fn salt_should_be_deterministic_and_distinct_when_key_chain_or_job_differ() {
+	let salt = Salt::new(&dev::alice());
+	let one = salt.of(&GENESIS, 1);
+	assert_eq!(one, Salt::new(&crate::key::load("//Alice").unwrap()).of(&GENESIS, 1));
+	let others = [
+		salt.of(&GENESIS, 2),
+		salt.of(&[2; 32], 1),
+		Salt::new(&dev::bob()).of(&GENESIS, 1),
+		dev::alice().public_key().0,
+	];
+	assert!(others.iter().all(|other| *other != one));
+	// Fixed for good: a restart with a newer client must still be able to reveal.
+	let expected = "23bf0c18babf0c59d636dcaa86bf9f62aaa2e1a9eb1888290de966d294afd5a0";
+	assert_eq!(hex::encode(one), expected);
+}

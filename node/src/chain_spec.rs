@@ -1,0 +1,62 @@
+//! The networks that the binary knows by name.
+
+use assay_runtime::{configs::system::SS58_PREFIX, VERSION, WASM_BINARY};
+use sc_chain_spec::{ChainType, GenericChainSpec, Properties};
+
+/// Chain specification: a genesis preset of the runtime, and the network's identity.
+pub type ChainSpec = GenericChainSpec;
+
+/// Symbol of the chain's money.
+pub const TOKEN_SYMBOL: &str = "ASY";
+/// Decimal places of the chain's money.
+pub const TOKEN_DECIMALS: u32 = 12;
+
+/// What wallets need to show addresses and amounts.
+fn properties() -> Properties {
+	let mut properties = Properties::new();
+	properties.insert("ss58Format".into(), SS58_PREFIX.into());
+	properties.insert("tokenDecimals".into(), TOKEN_DECIMALS.into());
+	properties.insert("tokenSymbol".into(), TOKEN_SYMBOL.into());
+	properties
+}
+
+/// A network that starts from the runtime's genesis preset `preset`.
+fn from_preset(
+	name: &str,
+	id: &str,
+	chain_type: ChainType,
+	preset: &str,
+) -> Result<ChainSpec, String> {
+	let code = WASM_BINARY.ok_or(
+		"this binary was built without a runtime (SKIP_WASM_BUILD was set); pass a chain \
+		 specification file with --chain",
+	)?;
+	Ok(ChainSpec::builder(code, None)
+		.with_name(name)
+		.with_id(id)
+		.with_chain_type(chain_type)
+		.with_protocol_id(&VERSION.spec_name)
+		.with_properties(properties())
+		.with_genesis_config_preset_name(preset)
+		.build())
+}
+
+/// One validator, Alice; a fresh chain at every start.
+pub fn development() -> Result<ChainSpec, String> {
+	from_preset(
+		"Assay Development",
+		"assay_dev",
+		ChainType::Development,
+		sp_genesis_builder::DEV_RUNTIME_PRESET,
+	)
+}
+
+/// Two validators, Alice and Bob, on one machine.
+pub fn local_testnet() -> Result<ChainSpec, String> {
+	from_preset(
+		"Assay Local Testnet",
+		"assay_local",
+		ChainType::Local,
+		sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET,
+	)
+}

@@ -1,0 +1,80 @@
+//! Options and subcommands.
+
+use sc_cli::RunCmd;
+use std::path::PathBuf;
+
+/// Command line of `assay-node`.
+#[derive(Debug, clap::Parser)]
+pub struct Cli {
+	/// Something else than running a node.
+	#[command(subcommand)]
+	pub subcommand: Option<Subcommand>,
+
+	/// Running a node.
+	#[clap(flatten)]
+	pub run: RunCmd,
+
+	/// Taking part in the market.
+	#[clap(flatten)]
+	pub market: MarketParams,
+}
+
+/// Options about blobs and verification.
+#[derive(Clone, Debug, clap::Args)]
+pub struct MarketParams {
+	/// Folder of the blob store. By default `blobs` in the chain's folder below the base path.
+	#[arg(long, value_name = "PATH")]
+	pub blob_dir: Option<PathBuf>,
+
+	/// Most disk space that the blob store may take, in MiB.
+	#[arg(long, value_name = "MIB", default_value_t = 16_384,
+		value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+	pub blob_quota_mib: u64,
+
+	/// The worker binary that replays jobs. By default `assay-worker` beside this binary.
+	#[arg(long, value_name = "PATH", env = "ASSAY_WORKER")]
+	pub worker_path: Option<PathBuf>,
+
+	/// The device that workers compute on: `auto`, `cpu`, or a part of an adapter's name.
+	#[arg(long, value_name = "NAME", env = "ASSAY_ADAPTER")]
+	pub worker_adapter: Option<String>,
+
+	/// Do not verify jobs, even as a validator. Drawn for a job, the validator counts as absent.
+	#[arg(long)]
+	pub no_verification: bool,
+}
+
+/// Everything but running a node.
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
+	/// Make, inspect and insert keys.
+	#[command(subcommand)]
+	Key(sc_cli::KeySubcommand),
+
+	/// Write a chain specification (older form; see export-chain-spec).
+	BuildSpec(sc_cli::BuildSpecCmd),
+
+	/// Write the chain specification of a network, plain or raw.
+	ExportChainSpec(sc_cli::ExportChainSpecCmd),
+
+	/// Check a block by executing it again.
+	CheckBlock(sc_cli::CheckBlockCmd),
+
+	/// Write blocks to a file.
+	ExportBlocks(sc_cli::ExportBlocksCmd),
+
+	/// Write the state of a block into a chain specification.
+	ExportState(sc_cli::ExportStateCmd),
+
+	/// Read blocks from a file.
+	ImportBlocks(sc_cli::ImportBlocksCmd),
+
+	/// Delete the chain's database.
+	PurgeChain(sc_cli::PurgeChainCmd),
+
+	/// Go back some blocks, at most to the last finalized one.
+	Revert(sc_cli::RevertCmd),
+
+	/// Print the best, genesis and finalized blocks of the database.
+	ChainInfo(sc_cli::ChainInfoCmd),
+}

@@ -1,0 +1,20 @@
+//! # Assay node
+//!
+//! The binary of the Assay chain, `assay-node`: authors, imports and finalizes blocks, keeps a
+//! store of blobs, serves RPC, and on validators starts the service that verifies drawn jobs in
+//! separate worker processes. The node itself links no code that touches a GPU.
+//!
+//! * `chain_spec`: the networks that the binary knows by name.
+//! * `cli`, `command`: the command line.
+//! * `service`: the parts of a running node and how they are joined.
+//! * `rpc`: what clients can ask for.
+
+mod chain_spec;
+mod cli;
+mod command;
+mod rpc;
+mod service;
+
+fn main() -> sc_cli::Result<()> {
+	command::run()
+}

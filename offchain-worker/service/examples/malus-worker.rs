@@ -1,0 +1,147 @@
+//! A worker that behaves as the name it is started by says; for the tests of the service.
+//!
+//! A name instead of an argument or the environment, because the service decides those.
+
+use std::{
+	fs,
+	io::Write,
+	os::unix::{net::UnixStream, process::parent_id},
+	path::{Path, PathBuf},
+	process::{exit, Command},
+	thread::sleep,
+	time::Duration,
+};
+
+use assay_commitments::{run_root, trace_root};
+use assay_worker_protocol::{
+	blocking::{handshake, receive, send},
+	Done, Hello, JobFault, LocalFault, LocalFaultKind, Progress, Reply, Request, Run, Stage,
+	PACKAGE_VERSION,
+};
+
+fn main() {
+	let mut arguments = std::env::args();
+	let path = PathBuf::from(arguments.next().expect("a program has a name; qed"));
+	let arguments: Vec<_> = arguments.collect();
+	let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+	let notes = path.with_extension("notes");
+	if arguments == ["--version"] {
+		let version = if name == "other-version" { "9.9.9" } else { PACKAGE_VERSION };
+		println!("assay-worker {version}");
+		return;
+	}
+	if arguments.first().is_some_and(|argument| argument == "self-test") {
+		fs::write(&notes, arguments.join(" ")).expect("the test's folder is writable");
+		return;
+	}
+	let value = |flag: &str| {
+		let at = arguments.iter().position(|argument| argument == flag);
+		at.and_then(|at| arguments.get(at + 1)).unwrap_or_else(|| panic!("{flag} is missing"))
+	};
+	if name == "silent" {
+		forever();
+	}
+	let mut stream = UnixStream::connect(value("--socket")).expect("the node listens");
+	if name == "other-hello" {
+		let hello = Hello { package: "9.9.9".into(), ..Hello::ours() };
+		send(&mut stream, &hello).expect("the node reads");
+		forever();
+	}
+	handshake(&mut stream).expect("the versions are equal");
+	let Request::Run(run) = receive(&mut stream).expect("the node sends a job");
+	let reply = match name.as_str() {
+		"honest" => honest(&run),
+		"hang" => forever(),
+		"flaky" if !notes.exists() => {
+			fs::write(&notes, "once").expect("the test's folder is writable");
+			eprintln!("a device was lost");
+			exit(3);
+		}
+		"flaky" => honest(&run),
+		"dies" => {
+			eprintln!("a device was lost");
+			exit(3);
+		}
+		"killed" => {
+			let _ = Command::new("sh").args(["-c", "kill -9 $PPID"]).status();
+			forever()
+		}
+		"long-frame" => {
+			stream.write_all(&[0xff; 4096]).expect("the node reads");
+			forever()
+		}
+		"no-message" => {
+			send(&mut stream, &[0xffu8; 64]).expect("the node reads");
+			forever()
+		}
+		"half-frame" => {
+			stream.write_all(&[64, 0, 0, 0, 1]).expect("the node reads");
+			exit(0)
+		}
+		"chatty" => loop {
+			let progress = Progress { stage: Stage::Running, done: 1, total: 2 };
+			if send(&mut stream, &Reply::Progress(progress)).is_err() {
+				exit(1);
+			}
+		},
+		"inconsistent" => match honest(&run) {
+			Reply::Done(done) => Reply::Done(Done { run_root: [6; 32], ..done }),
+			other => other,
+		},
+		"out-of-memory" => Reply::LocalFault(LocalFault {
+			kind: LocalFaultKind::Memory,
+			text: "the device has too little memory".into(),
+		}),
+		"blames-the-job" => Reply::JobFault(JobFault::Check("it is bad".into())),
+		"hoards" => {
+			let hoard = vec![1u8; 256 << 20];
+			std::hint::black_box(&hoard);
+			forever()
+		}
+		"has-children" => {
+			let mut child = Command::new("sleep").arg("300").spawn().expect("sleep exists");
+			fs::write(&notes, child.id().to_string()).expect("the test's folder is writable");
+			child.wait().expect("the child is waited for once");
+			forever()
+		}
+		"notes-its-world" => {
+			let environment: Vec<_> = std::env::vars().map(|(name, _)| name).collect();
+			let cwd = std::env::current_dir().expect("the folder exists");
+			let parent = parent_id();
+			fs::write(
+				&notes,
+				format!("{}\n{}\n{parent}\n{arguments:?}", environment.join(","), cwd.display()),
+			)
+			.expect("the test's folder is writable");
+			honest(&run)
+		}
+		other => panic!("no behaviour is called {other:?}"),
+	};
+	send(&mut stream, &reply).expect("the node reads");
+}
+
+/// What a worker answers that does everything but compute: the trace is made of the inputs.
+fn honest(run: &Run) -> Reply {
+	for input in &run.inputs {
+		let bytes = fs::read(Path::new(&input.path)).expect("inputs are readable");
+		assert_eq!(blake3::hash(&bytes).as_bytes(), &input.root);
+	}
+	let roots: Vec<_> = run.inputs.iter().map(|input| input.root).collect();
+	let trace_roots = vec![trace_root(&roots); run.steps as usize];
+	Reply::Done(Done {
+		run_root: run_root(&trace_roots),
+		trace_roots,
+		last_anchors: roots,
+		outputs: Vec::new(),
+		device: "none".into(),
+		milliseconds: 1,
+		audited_tiles: 0,
+		audit_seed: 0,
+	})
+}
+
+fn forever() -> ! {
+	loop {
+		sleep(Duration::from_secs(60));
+	}
+}

@@ -1,0 +1,93 @@
+//! A job's program and inputs, checked on the node before a worker sees them.
+
+use std::{path::PathBuf, sync::Arc};
+
+use assay_blobs::{BlobError, BlobStore};
+use assay_program::{ops::TILE_BYTES, Limits, Program, ProgramError};
+
+use crate::{Fault, Hash};
+
+/// What the program check says about a program.
+#[derive(Debug)]
+pub(crate) struct Examined {
+	pub(crate) bytes: Arc<[u8]>,
+	/// Length of every input in bytes, in program order.
+	pub(crate) input_lengths: Vec<u64>,
+	/// Work units of one step.
+	pub(crate) work_units: u64,
+	/// Most bytes of tensors alive at one time.
+	pub(crate) peak_memory: u64,
+}
+
+impl Examined {
+	/// Decodes and checks a program, as the runtime did when it was registered.
+	pub(crate) fn new(bytes: Vec<u8>) -> Result<Self, Fault> {
+		let program = Program::decode_bounded(&bytes).map_err(|error| match error {
+			ProgramError::OperatorSet(set) => Fault::UnsupportedOperators(set),
+			error => Fault::ProgramRejected(error.to_string()),
+		})?;
+		let checked = program
+			.check(&Limits::default())
+			.map_err(|error| Fault::ProgramRejected(error.to_string()))?;
+		let length = |tiles: &u64| tiles.saturating_mul(TILE_BYTES as u64);
+		Ok(Self {
+			bytes: bytes.into(),
+			input_lengths: checked.input_tiles.iter().map(length).collect(),
+			work_units: checked.work_units,
+			peak_memory: checked.peak_memory,
+		})
+	}
+
+	/// Root and length of every input of a job that runs this program.
+	pub(crate) fn inputs(&self, roots: &[Hash]) -> Result<Vec<(Hash, u64)>, Fault> {
+		if roots.len() != self.input_lengths.len() {
+			let wanted = self.input_lengths.len();
+			return Err(Fault::InputsRejected(format!("{} of {wanted} inputs", roots.len())));
+		}
+		Ok(roots.iter().copied().zip(self.input_lengths.iter().copied()).collect())
+	}
+}
+
+/// Checks that the store holds every input, whole, with its length and content. Blocks.
+///
+/// # Errors
+/// [`Fault::InputMissing`], and [`Fault::InputsRejected`] where a root names bytes of another
+/// length: as the root binds its bytes, no node can ever hold a fitting input.
+pub(crate) fn check_held(blobs: &BlobStore, inputs: &[(Hash, u64)]) -> Result<(), Fault> {
+	// All the cheap questions first: a missing input need not cost hashing the others.
+	for (root, length) in inputs {
+		let status = blobs.status(root);
+		if !status.present {
+			return Err(Fault::InputMissing(hex::encode(root)));
+		}
+		if status.len != *length {
+			let root = hex::encode(root);
+			let held = status.len;
+			return Err(Fault::InputsRejected(format!("{root} has {held} bytes, not {length}")));
+		}
+	}
+	inputs.iter().try_for_each(|(root, _)| held_path(blobs, root).map(drop))
+}
+
+/// The absolute path of every input's file, in order. Blocks.
+///
+/// The worker reads them where they are, checks their roots and is given no right to write them;
+/// they stay there because the service pins the inputs of its jobs.
+pub(crate) fn input_paths(blobs: &BlobStore, inputs: &[(Hash, u64)]) -> Result<Vec<String>, Fault> {
+	let path = |(root, _): &(Hash, u64)| {
+		let path = std::path::absolute(held_path(blobs, root)?)
+			.map_err(|error| Fault::Folder(error.to_string()))?;
+		path.into_os_string()
+			.into_string()
+			.map_err(|path| Fault::Folder(format!("{} is not UTF-8", path.display())))
+	};
+	inputs.iter().map(path).collect()
+}
+
+/// The file of a blob whose content the store has checked.
+fn held_path(blobs: &BlobStore, root: &Hash) -> Result<PathBuf, Fault> {
+	blobs.path(root).map_err(|error| match error {
+		BlobError::Unknown(_) | BlobError::Corrupt(_) => Fault::InputMissing(hex::encode(root)),
+		error => Fault::Folder(error.to_string()),
+	})
+}

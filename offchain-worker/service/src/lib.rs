@@ -1,0 +1,200 @@
+//! The part of a validator that verifies: an asynchronous service beside the node.
+//!
+//! ```text
+//! chain ──assignments──► service ──program, inputs──► assay-worker (own process, one job)
+//!   ▲                      │  ▲                              │
+//!   └─ offchain hook ◄─ mailbox └────────── run root ◄────────┘
+//! ```
+//!
+//! The service follows imported and finalized blocks and asks the runtime which jobs wait for the
+//! verifier keys of this node. For a job that is only posted it checks that the blob store holds
+//! every input; for a job whose committee is drawn (and whose draw block is final) it has the
+//! program replayed by a separate worker process. What comes out is left in a *mailbox*, an entry
+//! in the offchain storage that the jobs pallet's offchain hook reads, signs and submits. The
+//! service itself sends no transaction.
+//!
+//! # What a worker may do wrong
+//! A crash, a hang, garbage on the socket, another version, a missing binary or a missing blob is
+//! a *local fault*: it is retried once and then becomes an abstention, early enough for the chain
+//! to draw a further tranche. A fault of the job itself is one that every node decides alike from
+//! the program check and the input bytes. See [`Fault`].
+//!
+//! # Restarts
+//! Verdicts are kept in memory and in the offchain storage, and the salt of a verdict follows from
+//! the keystore alone ([`derive_salt`]), so a node stopped in any phase takes up where it was and
+//! recreates a lost entry equal.
+
+mod chain;
+mod duty;
+mod fault;
+mod folder;
+mod inputs;
+mod mailbox;
+mod metrics;
+mod process;
+mod salt;
+mod service;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod worker_tests;
+
+use std::{
+	path::{Path, PathBuf},
+	sync::Arc,
+	time::Duration,
+};
+
+use assay_blobs::BlobStore;
+use assay_market::api::MarketApi;
+use futures::{future::BoxFuture, FutureExt};
+use sc_client_api::BlockchainEvents;
+use sp_api::ProvideRuntimeApi;
+use sp_blockchain::HeaderBackend;
+use sp_core::offchain::OffchainStorage;
+use sp_keystore::KeystorePtr;
+use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
+use substrate_prometheus_endpoint::Registry;
+
+pub use chain::{Chain, ChainError, ClientChain, Head, JobAssignment};
+pub use fault::Fault;
+pub use mailbox::Mailbox;
+pub use metrics::Metrics;
+pub use process::{check_worker, find_worker, ProcessRunner};
+pub use salt::derive_salt;
+pub use service::{Replay, Runner, Service};
+
+/// Target of every log line of this crate.
+pub const LOG_TARGET: &str = "assay::verifier";
+
+/// A 32-byte hash.
+pub type Hash = [u8; 32];
+/// Account id of the chain.
+pub type AccountId = sp_runtime::AccountId32;
+/// Balance of the chain.
+pub type Balance = u128;
+/// Block number of the chain.
+pub type BlockNumber = u32;
+
+/// Settings of the service.
+#[derive(Clone, Debug)]
+pub struct Config {
+	/// The worker binary; see [`find_worker`].
+	pub worker: PathBuf,
+	/// Folder of the service below the node's base path. Created with mode 0700; one subfolder
+	/// per running job, removed when the job ends.
+	pub dir: PathBuf,
+	/// Engine of the worker: `auto`, `cpu`, a part of an adapter's name, or `None` for `auto`.
+	pub adapter: Option<String>,
+	/// Jobs replayed at the same time, at least 1.
+	pub concurrency: usize,
+	/// Tiles of every step that the worker recomputes by the definition, as a check of its device.
+	pub audit_tiles: u32,
+	/// Limits of one worker process.
+	pub limits: Limits,
+	/// Pause before a local fault is retried.
+	pub retry_delay: Duration,
+	/// Blocks before the commit deadline at which a job that could not be replayed is abstained
+	/// from, so that the chain can still draw a further tranche.
+	pub abstain_margin: BlockNumber,
+}
+
+impl Config {
+	/// The settings of a node whose base path for this chain is `base`.
+	pub fn new(worker: PathBuf, base: &Path) -> Self {
+		Self {
+			worker,
+			dir: base.join("verifier"),
+			adapter: None,
+			concurrency: 1,
+			audit_tiles: 4,
+			limits: Limits::default(),
+			retry_delay: Duration::from_secs(3),
+			abstain_margin: 3,
+		}
+	}
+}
+
+/// Limits of one worker process.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+	/// Wall clock time that every job gets, whatever its size.
+	pub wall_floor: Duration,
+	/// Work units per second that the wall clock limit assumes at least.
+	pub work_rate: u64,
+	/// Most wall clock time of any job.
+	pub wall_cap: Duration,
+	/// Memory that every job gets, in bytes.
+	pub memory_floor: u64,
+	/// Most memory of any job, in bytes.
+	pub memory_cap: u64,
+	/// Time until a started worker has connected and shaken hands.
+	pub handshake: Duration,
+}
+
+impl Default for Limits {
+	fn default() -> Self {
+		Self {
+			wall_floor: Duration::from_secs(60),
+			work_rate: 20_000_000,
+			wall_cap: Duration::from_secs(6 * 3600),
+			memory_floor: 4 << 30,
+			memory_cap: 64 << 30,
+			handshake: Duration::from_secs(20),
+		}
+	}
+}
+
+/// What [`run`] needs from the node.
+pub struct Params<Client, Storage> {
+	/// The node's client.
+	pub client: Arc<Client>,
+	/// The node's keystore; the verifier keys are those of `assay_market::verifier_crypto::KEY_TYPE`.
+	pub keystore: KeystorePtr,
+	/// The node's offchain storage: `backend.offchain_storage()`.
+	pub offchain_storage: Storage,
+	/// The node's blob store.
+	pub blobs: Arc<BlobStore>,
+	/// Settings.
+	pub config: Config,
+	/// Where to register the metrics.
+	pub registry: Option<Registry>,
+}
+
+/// Runs the service until the returned future is dropped; workers are killed with it.
+///
+/// Spawn it on the task manager of a validator node:
+/// `task_manager.spawn_handle().spawn("assay-verifier", Some("assay"), run(params))`.
+/// Errors are logged and counted, never fatal to the node.
+pub fn run<Block, Client, Storage>(params: Params<Client, Storage>) -> BoxFuture<'static, ()>
+where
+	Block: BlockT,
+	Block::Header: HeaderT<Number = BlockNumber>,
+	Client: ProvideRuntimeApi<Block>
+		+ HeaderBackend<Block>
+		+ BlockchainEvents<Block>
+		+ Send
+		+ Sync
+		+ 'static,
+	Client::Api: MarketApi<Block, AccountId, Balance, BlockNumber>,
+	Storage: OffchainStorage + 'static,
+{
+	async move {
+		let Params { client, keystore, offchain_storage, blobs, config, registry } = params;
+		let metrics = Metrics::register(registry.as_ref());
+		let chain = Arc::new(ClientChain::new(client));
+		let runner = Arc::new(ProcessRunner::new(config.clone(), blobs.clone(), metrics.clone()));
+		runner.prepare().await;
+		let jobs = runner.clone();
+		let open = tokio::task::spawn_blocking(move || {
+			Service::open(chain, keystore, offchain_storage, blobs, jobs, config, metrics)
+		});
+		match open.await {
+			Ok(service) => drop(futures::join!(service.run(), runner.self_test())),
+			Err(error) => log::error!(target: LOG_TARGET, "The verifier cannot start: {error}"),
+		}
+	}
+	.boxed()
+}

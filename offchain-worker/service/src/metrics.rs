@@ -1,0 +1,153 @@
+//! Prometheus metrics of the service. Names start with `assay_verifier_`.
+
+use std::{sync::Arc, time::Duration};
+
+use substrate_prometheus_endpoint::{
+	prometheus, register, Counter, CounterVec, Gauge, Histogram, HistogramOpts, Opts,
+	PrometheusError, Registry, U64,
+};
+
+use crate::LOG_TARGET;
+
+#[derive(Clone)]
+struct Inner {
+	assignments: Gauge<U64>,
+	queue: Gauge<U64>,
+	running: Gauge<U64>,
+	mailbox: Gauge<U64>,
+	worker_usable: Gauge<U64>,
+	replays: CounterVec<U64>,
+	attestations: CounterVec<U64>,
+	faults: CounterVec<U64>,
+	retries: Counter<U64>,
+	workers_started: Counter<U64>,
+	seconds: Histogram,
+}
+
+/// Metrics; does nothing on a node without Prometheus.
+#[derive(Clone, Default)]
+pub struct Metrics(Option<Arc<Inner>>);
+
+impl Metrics {
+	/// Registers the metrics. Without a registry, or if registering fails, nothing is counted.
+	pub fn register(registry: Option<&Registry>) -> Self {
+		let Some(registry) = registry else { return Self(None) };
+		match Inner::register(registry) {
+			Ok(inner) => Self(Some(Arc::new(inner))),
+			Err(error) => {
+				log::warn!(target: LOG_TARGET, "No metrics of the verifier: {error}");
+				Self(None)
+			}
+		}
+	}
+
+	pub(crate) fn assignments(&self, count: usize) {
+		self.with(|m| m.assignments.set(count as u64));
+	}
+
+	pub(crate) fn jobs(&self, queued: usize, running: usize) {
+		self.with(|m| {
+			m.queue.set(queued as u64);
+			m.running.set(running as u64);
+		});
+	}
+
+	pub(crate) fn mailbox(&self, entries: usize) {
+		self.with(|m| m.mailbox.set(entries as u64));
+	}
+
+	pub(crate) fn worker_usable(&self, usable: bool) {
+		self.with(|m| m.worker_usable.set(usable.into()));
+	}
+
+	pub(crate) fn replayed(&self, outcome: &str) {
+		self.with(|m| m.replays.with_label_values(&[outcome]).inc());
+	}
+
+	pub(crate) fn attested(&self, ok: bool) {
+		let label = if ok { "held" } else { "missing" };
+		self.with(|m| m.attestations.with_label_values(&[label]).inc());
+	}
+
+	pub(crate) fn fault(&self, kind: &str) {
+		self.with(|m| m.faults.with_label_values(&[kind]).inc());
+	}
+
+	pub(crate) fn retried(&self) {
+		self.with(|m| m.retries.inc());
+	}
+
+	pub(crate) fn worker_started(&self) {
+		self.with(|m| m.workers_started.inc());
+	}
+
+	pub(crate) fn took(&self, time: Duration) {
+		self.with(|m| m.seconds.observe(time.as_secs_f64()));
+	}
+
+	fn with(&self, record: impl FnOnce(&Inner)) {
+		if let Some(inner) = &self.0 {
+			record(inner);
+		}
+	}
+}
+
+impl Inner {
+	fn register(registry: &Registry) -> Result<Self, PrometheusError> {
+		let gauge = |name: &str, help: &str| -> Result<Gauge<U64>, PrometheusError> {
+			register(Gauge::new(name, help)?, registry)
+		};
+		let counter = |name: &str, help: &str| -> Result<Counter<U64>, PrometheusError> {
+			register(Counter::new(name, help)?, registry)
+		};
+		let by = |name: &str, help: &str, label: &str| -> Result<CounterVec<U64>, _> {
+			register(CounterVec::new(Opts::new(name, help), &[label])?, registry)
+		};
+		Ok(Self {
+			assignments: gauge(
+				"assay_verifier_assignments",
+				"Assignments of this node's verifier keys at the best block",
+			)?,
+			queue: gauge("assay_verifier_queue_length", "Jobs that wait for a worker")?,
+			running: gauge("assay_verifier_running", "Jobs that a worker replays now")?,
+			mailbox: gauge(
+				"assay_verifier_mailbox_entries",
+				"Verdicts and attestations held for the offchain hook",
+			)?,
+			worker_usable: gauge(
+				"assay_verifier_worker_usable",
+				"1 if the worker binary is there and of this node's version, else 0",
+			)?,
+			replays: by(
+				"assay_verifier_replays_total",
+				"Replays by outcome: replayed, cancelled or the reason of the abstention",
+				"outcome",
+			)?,
+			attestations: by(
+				"assay_verifier_attestations_total",
+				"Checks that a job's inputs are held, by result",
+				"result",
+			)?,
+			faults: by(
+				"assay_verifier_local_faults_total",
+				"Local faults by kind, those that a retry repaired included",
+				"kind",
+			)?,
+			retries: counter("assay_verifier_retries_total", "Second attempts at a replay")?,
+			workers_started: counter(
+				"assay_verifier_workers_started_total",
+				"Worker processes started",
+			)?,
+			seconds: register(
+				Histogram::with_opts(HistogramOpts {
+					common_opts: Opts::new(
+						"assay_verifier_replay_seconds",
+						"Seconds from the start of a worker to its run root",
+					),
+					buckets: prometheus::exponential_buckets(0.05, 2.0, 18)?,
+				})?,
+				registry,
+			)?,
+		})
+	}
+}

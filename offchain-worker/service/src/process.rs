@@ -1,0 +1,538 @@
+//! One worker process per job: started, watched, killed.
+
+use std::{
+	ffi::OsStr,
+	fs::File,
+	io,
+	os::{fd::AsRawFd, unix::process::ExitStatusExt},
+	path::{Path, PathBuf},
+	process::Stdio,
+	sync::{
+		atomic::{AtomicU64, Ordering},
+		Arc,
+	},
+	time::Duration,
+};
+
+use assay_blobs::BlobStore;
+use assay_commitments::run_root;
+use assay_market::AbstainReason;
+use assay_worker_protocol::{
+	nonblocking, FrameError, InputFile, LocalFaultKind, Reply, Request, Run, PACKAGE_VERSION,
+};
+use futures::{future::BoxFuture, FutureExt};
+use nix::{
+	sys::signal::{killpg, Signal},
+	unistd::Pid,
+};
+use parking_lot::Mutex;
+use tokio::{
+	io::AsyncReadExt,
+	net::{UnixListener, UnixStream},
+	process::{Child, ChildStderr, Command},
+	task::{spawn_blocking, JoinHandle},
+	time::{interval, timeout},
+};
+
+use crate::{
+	duty::joined,
+	folder::{clear_stale, JobFolder},
+	inputs::input_paths,
+	Config, Fault, Hash, Limits, Metrics, Replay, Runner, LOG_TARGET,
+};
+
+/// Name of the worker binary.
+const WORKER: &str = "assay-worker";
+
+/// The socket in a job's folder.
+const SOCKET: &str = "node.sock";
+
+/// Most time of the worker's self-test.
+const SELF_TEST: Duration = Duration::from_secs(600);
+
+/// The node kills a worker that is this much above the limit that it was told, in bytes.
+const MEMORY_SLACK: u64 = 64 << 20;
+
+/// The worker's memory is looked at this often.
+const MEMORY_TICK: Duration = Duration::from_millis(250);
+
+/// What a worker keeps of the node's environment: where the Vulkan loader and its drivers are and
+/// how they are set. A name that ends in `*` stands for all that begin so.
+const ENVIRONMENT: &[&str] = &[
+	"CUDA_*",
+	"DRI_PRIME",
+	"GALLIUM_*",
+	"LD_LIBRARY_PATH",
+	"LP_*",
+	"MESA_*",
+	"NVIDIA_*",
+	"RADV_*",
+	"RAYON_NUM_THREADS",
+	"RUST_BACKTRACE",
+	"VK_*",
+	"WGPU_*",
+	"XDG_CONFIG_DIRS",
+	"XDG_DATA_DIRS",
+	"XDG_RUNTIME_DIR",
+];
+
+/// Most bytes kept of what a worker writes to its standard error.
+const STDERR_TAIL: usize = 4096;
+
+/// Where the worker binary is: the path that was given, or beside the running binary.
+pub fn find_worker(given: Option<PathBuf>) -> PathBuf {
+	let given = given.map(|path| std::path::absolute(&path).unwrap_or(path));
+	given.unwrap_or_else(|| match std::env::current_exe() {
+		Ok(node) => node.with_file_name(WORKER),
+		Err(_) => WORKER.into(),
+	})
+}
+
+/// Runs `WORKER --version` and compares the answer with this node's version.
+///
+/// # Errors
+/// [`Fault::WorkerMissing`] and [`Fault::WorkerVersion`].
+pub async fn check_worker(worker: &Path) -> Result<(), Fault> {
+	let missing = |error: String| Fault::WorkerMissing(format!("{}: {error}", worker.display()));
+	let run = Command::new(worker)
+		.arg("--version")
+		.env_clear()
+		.stdin(Stdio::null())
+		.stderr(Stdio::null())
+		.kill_on_drop(true)
+		.output();
+	let output = timeout(Duration::from_secs(10), run)
+		.await
+		.map_err(|_| missing("no answer to --version in 10 s".into()))?
+		.map_err(|error| missing(error.to_string()))?;
+	let answer = String::from_utf8_lossy(&output.stdout[..output.stdout.len().min(100)]);
+	let found = answer.trim();
+	let wanted = format!("{WORKER} {PACKAGE_VERSION}");
+	if output.status.success() && found == wanted {
+		Ok(())
+	} else {
+		Err(Fault::WorkerVersion { found: found.into(), wanted })
+	}
+}
+
+/// Runs every job in a worker process of its own.
+pub struct ProcessRunner {
+	config: Config,
+	blobs: Arc<BlobStore>,
+	metrics: Metrics,
+	/// Counts the folders, so that no two attempts share a name.
+	folders: AtomicU64,
+}
+
+impl ProcessRunner {
+	/// A runner with these settings. Call [`ProcessRunner::prepare`] before its first use.
+	pub fn new(mut config: Config, blobs: Arc<BlobStore>, metrics: Metrics) -> Self {
+		// Workers are started in another folder than the node.
+		for path in [&mut config.worker, &mut config.dir] {
+			if let Ok(absolute) = std::path::absolute(&path) {
+				*path = absolute;
+			}
+		}
+		Self { config, blobs, metrics, folders: AtomicU64::new(0) }
+	}
+
+	/// Clears what an earlier run left, and says in the log whether the worker is usable.
+	pub async fn prepare(&self) {
+		let dir = self.config.dir.clone();
+		match joined(
+			spawn_blocking(move || {
+				clear_stale(&dir).map_err(|error| Fault::Folder(error.to_string()))
+			})
+			.await,
+		) {
+			Ok(0) => {}
+			Ok(count) => log::info!(target: LOG_TARGET, "Removed {count} stale job folders"),
+			Err(fault) => log::error!(
+				target: LOG_TARGET,
+				"Cannot clear {}: {fault}", self.config.dir.display(),
+			),
+		}
+		match self.usable().await {
+			Ok(()) => log::info!(
+				target: LOG_TARGET,
+				"Verifying with {} {PACKAGE_VERSION}", self.config.worker.display(),
+			),
+			Err(fault) => log::error!(
+				target: LOG_TARGET,
+				"{fault}. This node abstains from every job it is drawn for until {WORKER} \
+				{PACKAGE_VERSION} is beside the node binary, or --worker-path (ASSAY_WORKER) paths it. \
+				No restart is needed then.",
+			),
+		}
+	}
+
+	/// Has the worker test the device that jobs will run on, and says in the log which one it is.
+	///
+	/// The outcome is kept for the workers in the service's folder. One that starts earlier tests
+	/// the device itself.
+	pub async fn self_test(&self) {
+		if self.usable().await.is_err() {
+			return;
+		}
+		let adapter = self.config.adapter.as_deref().unwrap_or("auto");
+		let run = self
+			.command()
+			.args(["self-test", "--adapter", adapter])
+			.stdout(Stdio::piped())
+			.stderr(Stdio::piped())
+			.output();
+		match timeout(SELF_TEST, run).await {
+			Ok(Ok(output)) if output.status.success() => {
+				let answer = String::from_utf8_lossy(&output.stdout);
+				let device = answer.lines().next().unwrap_or_default();
+				log::info!(target: LOG_TARGET, "Worker tested: {device}");
+			}
+			Ok(Ok(output)) => log::warn!(
+				target: LOG_TARGET,
+				"The worker's self-test failed ({}): {}",
+				output.status, String::from_utf8_lossy(&output.stderr).trim(),
+			),
+			Ok(Err(error)) => log::warn!(target: LOG_TARGET, "No self-test: {error}"),
+			Err(_) => log::warn!(target: LOG_TARGET, "No self-test within {SELF_TEST:?}"),
+		}
+	}
+
+	/// The worker, with nothing of the node but what it is meant to have.
+	fn command(&self) -> Command {
+		let mut command = Command::new(&self.config.worker);
+		command
+			.env_clear()
+			.envs(std::env::vars_os().filter(|(name, _)| is_kept(name)))
+			.env("ASSAY_CACHE_DIR", self.config.dir.join("cache"))
+			.stdin(Stdio::null())
+			.stdout(Stdio::null())
+			.process_group(0)
+			.kill_on_drop(true);
+		command
+	}
+
+	async fn usable(&self) -> Result<(), Fault> {
+		let checked = check_worker(&self.config.worker).await;
+		self.metrics.worker_usable(checked.is_ok());
+		checked
+	}
+
+	async fn attempt(&self, replay: Replay) -> Result<Hash, Fault> {
+		self.usable().await?;
+		let (dir, blobs, inputs) =
+			(self.config.dir.clone(), self.blobs.clone(), replay.inputs.clone());
+		let name = format!("job-{}-{}", replay.job, self.folders.fetch_add(1, Ordering::Relaxed));
+		let prepare = spawn_blocking(move || {
+			let folder_fault = |error: io::Error| Fault::Folder(error.to_string());
+			let folder = JobFolder::create(&dir, &name).map_err(folder_fault)?;
+			let paths = input_paths(&blobs, &inputs)?;
+			Ok((folder, paths))
+		});
+		let (folder, paths) = joined(prepare.await)?;
+		let limits = JobLimits::new(&self.config.limits, &replay);
+		let mut worker = Worker::start(self, folder, &limits)?;
+		self.metrics.worker_started();
+		let result = match timeout(limits.wall, worker.session(&self.config, &replay, paths)).await
+		{
+			Ok(Ok(run_root)) => Ok(run_root),
+			Ok(Err(Ended::Fault(fault))) => Err(fault),
+			Ok(Err(Ended::Gone)) => Err(worker.how_it_died().await),
+			Err(_) => Err(Fault::WallLimit(limits.wall)),
+		};
+		worker.finish().await;
+		result
+	}
+}
+
+impl Runner for ProcessRunner {
+	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Hash, Fault>> {
+		async move { self.attempt(replay).await }.boxed()
+	}
+}
+
+/// Limits of one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct JobLimits {
+	/// Wall clock, from the start of the process.
+	wall: Duration,
+	/// Processor time over all threads, in seconds.
+	cpu: u64,
+	/// Memory in bytes.
+	memory: u64,
+}
+
+impl JobLimits {
+	fn new(limits: &Limits, replay: &Replay) -> Self {
+		let for_work = Duration::from_secs(replay.work_units / limits.work_rate.max(1));
+		let wall = limits.wall_floor.saturating_add(for_work).min(limits.wall_cap);
+		let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+		// Tensors are held canonical and row-major, on the host and on the device.
+		let inputs = replay.inputs.iter().fold(0u64, |sum, (_, len)| sum.saturating_add(*len));
+		let tensors = replay.peak_memory.saturating_mul(4).saturating_add(inputs);
+		Self {
+			wall,
+			cpu: wall.as_secs().saturating_add(1).saturating_mul(cores),
+			memory: limits.memory_floor.saturating_add(tensors).min(limits.memory_cap),
+		}
+	}
+}
+
+/// How a session ended without a run root.
+enum Ended {
+	Fault(Fault),
+	/// The connection is closed; how the process died is not known yet.
+	Gone,
+}
+
+impl From<Fault> for Ended {
+	fn from(fault: Fault) -> Self {
+		Self::Fault(fault)
+	}
+}
+
+impl From<FrameError> for Ended {
+	fn from(error: FrameError) -> Self {
+		match error {
+			FrameError::Closed | FrameError::Truncated | FrameError::Io(_) => Self::Gone,
+			FrameError::Version { protocol, package } => Self::Fault(Fault::WorkerVersion {
+				found: format!("{WORKER} {package}, protocol {protocol}"),
+				wanted: format!("{WORKER} {PACKAGE_VERSION}"),
+			}),
+			FrameError::Length { .. } | FrameError::Malformed(_) => {
+				Self::Fault(Fault::Garbage(error.to_string()))
+			}
+		}
+	}
+}
+
+/// A worker process with its process group and folder. Dropping it kills and removes all of it.
+struct Worker {
+	child: Child,
+	group: Pid,
+	listener: UnixListener,
+	limits: JobLimits,
+	stderr: Arc<Mutex<Vec<u8>>>,
+	/// Ends when nothing writes to the standard error any more.
+	reader: Option<JoinHandle<()>>,
+	folder: Option<JobFolder>,
+}
+
+impl Worker {
+	fn start(runner: &ProcessRunner, folder: JobFolder, limits: &JobLimits) -> Result<Self, Fault> {
+		let path = folder.path();
+		// The path of a socket has at most 107 bytes, a base path may have more: both sides name
+		// the socket by way of the folder.
+		let bind = File::open(path).and_then(|dir| {
+			UnixListener::bind(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd()))
+		});
+		let listener = bind.map_err(|error| Fault::Folder(format!("the socket: {error}")))?;
+		let mut command = runner.command();
+		command
+			.args(["--socket", &format!("/proc/self/cwd/{SOCKET}"), "--dir", "."])
+			.args(["--cpu-limit-secs", &limits.cpu.to_string()])
+			.args(["--memory-limit-mib", &(limits.memory >> 20).to_string()])
+			.env("HOME", path)
+			.env("TMPDIR", path)
+			.current_dir(path)
+			.stderr(Stdio::piped());
+		let mut child = command.spawn().map_err(|error| {
+			Fault::WorkerMissing(format!("{}: {error}", runner.config.worker.display()))
+		})?;
+		let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+		let group = Pid::from_raw(
+			pid.ok_or_else(|| Fault::Crashed("it was gone before it could be watched".into()))?,
+		);
+		let stderr = Arc::new(Mutex::new(Vec::new()));
+		let reader = child.stderr.take().map(|pipe| tokio::spawn(keep_tail(pipe, stderr.clone())));
+		let folder = Some(folder);
+		Ok(Self { child, group, listener, limits: *limits, stderr, reader, folder })
+	}
+
+	/// The whole conversation with the worker.
+	async fn session(
+		&mut self,
+		config: &Config,
+		replay: &Replay,
+		paths: Vec<String>,
+	) -> Result<Hash, Ended> {
+		let greet = async {
+			let (mut stream, _) = self
+				.listener
+				.accept()
+				.await
+				.map_err(|error| Fault::Handshake(error.to_string()))?;
+			nonblocking::handshake(&mut stream).await?;
+			Ok::<_, Ended>(stream)
+		};
+		let time = config.limits.handshake;
+		let mut stream = tokio::select! {
+			greeted = timeout(time, greet) => greeted
+				.map_err(|_| Fault::Handshake(format!("nothing within {time:?}")))??,
+			_ = self.child.wait() => return Err(Ended::Gone),
+		};
+		let inputs = replay.inputs.iter().zip(paths);
+		let request = Request::Run(Run {
+			job: replay.job,
+			program: replay.program.to_vec(),
+			inputs: inputs.map(|((root, _), path)| InputFile { root: *root, path }).collect(),
+			steps: replay.steps,
+			adapter: config.adapter.clone(),
+			audit_tiles: config.audit_tiles,
+		});
+		// The worker watches itself; this is for one that does not.
+		let memory = watch_memory(self.group, self.limits.memory.saturating_add(MEMORY_SLACK));
+		tokio::select! {
+			result = converse(&mut stream, &request, replay) => result,
+			() = memory => Err(Fault::MemoryLimit(self.limits.memory).into()),
+		}
+	}
+
+	/// Says why a worker that closed the connection is gone.
+	async fn how_it_died(&mut self) -> Fault {
+		// It may still be on its way out; what hangs is killed by the caller.
+		let how = match timeout(Duration::from_secs(1), self.child.wait()).await {
+			Ok(Ok(status)) if status.signal() == Some(Signal::SIGXCPU as i32) => {
+				return Fault::Reported {
+					reason: AbstainReason::TooSlow,
+					text: format!("more than {} s of processor time", self.limits.cpu),
+				};
+			}
+			Ok(Ok(status)) => status.to_string(),
+			Ok(Err(error)) => error.to_string(),
+			Err(_) => "it closed the connection and went on".into(),
+		};
+		if let Some(reader) = &mut self.reader {
+			let _ = timeout(Duration::from_millis(500), reader).await;
+		}
+		let stderr = self.stderr.lock();
+		let text = String::from_utf8_lossy(&stderr);
+		match text.lines().rev().find(|line| !line.trim().is_empty()) {
+			Some(line) => Fault::Crashed(format!("{how}: {}", line.trim())),
+			None => Fault::Crashed(how),
+		}
+	}
+
+	/// Ends what is left of the process group and removes the folder.
+	async fn finish(mut self) {
+		let _ = killpg(self.group, Signal::SIGKILL);
+		let _ = timeout(Duration::from_secs(5), self.child.wait()).await;
+		let folder = self.folder.take();
+		let _ = spawn_blocking(move || drop(folder)).await;
+	}
+}
+
+impl Drop for Worker {
+	fn drop(&mut self) {
+		let Some(folder) = self.folder.take() else { return };
+		let _ = killpg(self.group, Signal::SIGKILL);
+		// Removing files blocks. Without a runtime the closure is dropped, and the folder with it.
+		if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+			runtime.spawn_blocking(move || drop(folder));
+		}
+	}
+}
+
+/// Sends the job and reads the worker's replies up to the last one.
+async fn converse(
+	stream: &mut UnixStream,
+	request: &Request,
+	replay: &Replay,
+) -> Result<Hash, Ended> {
+	nonblocking::send(stream, request).await?;
+	loop {
+		match nonblocking::receive::<Reply>(stream).await? {
+			Reply::Progress(progress) => {
+				log::trace!(target: LOG_TARGET, "Job {}: {progress:?}", replay.job);
+			}
+			Reply::Done(done) => {
+				// The worker's own answers have to agree with each other.
+				let consistent = done.trace_roots.len() == replay.steps as usize
+					&& run_root(&done.trace_roots) == done.run_root;
+				if !consistent {
+					let text = "the run root does not follow from the trace roots";
+					return Err(Fault::Garbage(text.into()).into());
+				}
+				log::debug!(target: LOG_TARGET, "Job {}: ran on {}", replay.job, done.device);
+				return Ok(done.run_root);
+			}
+			// The node has checked program and inputs before it started the worker.
+			Reply::JobFault(fault) => {
+				let text = format!("{fault}; but the node's own check passed");
+				return Err(Fault::Garbage(text).into());
+			}
+			Reply::LocalFault(fault) => {
+				let reason = match fault.kind {
+					LocalFaultKind::Input => AbstainReason::InputsMissing,
+					LocalFaultKind::Device | LocalFaultKind::Audit => AbstainReason::DeviceFault,
+					LocalFaultKind::Memory => AbstainReason::OutOfMemory,
+					LocalFaultKind::Time => AbstainReason::TooSlow,
+					LocalFaultKind::Disk => AbstainReason::Other,
+					LocalFaultKind::Protocol | LocalFaultKind::Internal => {
+						AbstainReason::WorkerFault
+					}
+				};
+				return Err(Fault::Reported { reason, text: fault.text }.into());
+			}
+		}
+	}
+}
+
+pub(crate) fn is_kept(name: &OsStr) -> bool {
+	let Some(name) = name.to_str() else { return false };
+	ENVIRONMENT.iter().any(|kept| match kept.strip_suffix('*') {
+		Some(prefix) => name.starts_with(prefix),
+		None => name == *kept,
+	})
+}
+
+/// Returns when a process has more resident memory than `limit` bytes.
+async fn watch_memory(process: Pid, limit: u64) {
+	let statm = format!("/proc/{process}/statm");
+	let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
+	let page = page.ok().flatten().map_or(4096, |bytes| bytes.unsigned_abs());
+	let mut tick = interval(MEMORY_TICK);
+	loop {
+		tick.tick().await;
+		// A process that is gone has no memory; the connection tells of its end.
+		let Ok(text) = tokio::fs::read_to_string(&statm).await else { continue };
+		let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+		if pages.unwrap_or(0).saturating_mul(page) > limit {
+			return;
+		}
+	}
+}
+
+/// Reads a pipe to its end and keeps the last bytes.
+async fn keep_tail(mut pipe: ChildStderr, tail: Arc<Mutex<Vec<u8>>>) {
+	let mut buffer = [0; 1024];
+	while let Ok(length @ 1..) = pipe.read(&mut buffer).await {
+		let mut tail = tail.lock();
+		tail.extend_from_slice(&buffer[..length]);
+		let excess = tail.len().saturating_sub(STDERR_TAIL);
+		tail.drain(..excess);
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn limits_should_grow_with_the_job_up_to_their_caps() {
+		let limits = Limits::default();
+		let of = |work_units, peak_memory| {
+			let program = Arc::from(&b""[..]);
+			let inputs = vec![([0; 32], 1000)];
+			let replay = Replay { job: 1, program, inputs, steps: 1, work_units, peak_memory };
+			JobLimits::new(&limits, &replay)
+		};
+		let small = of(1, 0);
+		assert_eq!((small.wall, small.memory), (limits.wall_floor, limits.memory_floor + 1000));
+		let large = of(100 * limits.work_rate, 1 << 20);
+		assert_eq!(large.wall, limits.wall_floor + Duration::from_secs(100));
+		assert_eq!(large.memory, small.memory + (4 << 20));
+		assert!(large.cpu > large.wall.as_secs());
+		let huge = of(u64::MAX, u64::MAX);
+		assert_eq!((huge.wall, huge.memory), (limits.wall_cap, limits.memory_cap));
+	}
+}

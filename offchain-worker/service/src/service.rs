@@ -1,0 +1,207 @@
+//! The loop: what the chain asks for, what runs, what was found out.
+
+use std::{
+	collections::{BTreeMap, BTreeSet, HashMap},
+	sync::Arc,
+	time::Duration,
+};
+
+use assay_blobs::BlobStore;
+use assay_market::{JobId, Purpose, VerifierId};
+use futures::{future::BoxFuture, StreamExt};
+use parking_lot::Mutex;
+use sp_core::offchain::OffchainStorage;
+use sp_keystore::KeystorePtr;
+use tokio::{
+	sync::{watch, Semaphore},
+	task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet},
+};
+
+use crate::{
+	duty::{Duty, Finding, Shared, TaskId},
+	Chain, Config, Fault, Hash, Head, Mailbox, Metrics, LOG_TARGET,
+};
+
+/// Assignments are looked at this often even if no block arrives.
+const TICK: Duration = Duration::from_secs(6);
+
+/// What a [`Runner`] has to run.
+#[derive(Clone, Debug)]
+pub struct Replay {
+	/// The job.
+	pub job: JobId,
+	/// Bytes of the program.
+	pub program: Arc<[u8]>,
+	/// Root and length in bytes of every input, in program order.
+	pub inputs: Vec<(Hash, u64)>,
+	/// Steps to run.
+	pub steps: u32,
+	/// Work units of all steps together.
+	pub work_units: u64,
+	/// Most bytes of tensors alive at one time.
+	pub peak_memory: u64,
+}
+
+/// Runs a program and gives its run root.
+pub trait Runner: Send + Sync + 'static {
+	/// Makes one attempt. Dropping the future ends everything that the attempt started.
+	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Hash, Fault>>;
+}
+
+/// A duty that is being done.
+struct Running {
+	task: Hash,
+	keys: Arc<Mutex<BTreeSet<VerifierId>>>,
+	abort: AbortHandle,
+}
+
+/// The verifier service over any chain, storage and runner.
+pub struct Service<C, S> {
+	shared: Arc<Shared<C, S>>,
+	runner: Arc<dyn Runner>,
+	head: watch::Sender<Head>,
+	workers: Arc<Semaphore>,
+	running: BTreeMap<TaskId, Running>,
+	names: HashMap<Id, TaskId>,
+	set: JoinSet<Finding>,
+}
+
+impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
+	/// Opens the mailbox that an earlier run may have left. Blocks on the storage.
+	pub fn open(
+		chain: Arc<C>,
+		keystore: KeystorePtr,
+		storage: S,
+		blobs: Arc<BlobStore>,
+		runner: Arc<dyn Runner>,
+		config: Config,
+		metrics: Metrics,
+	) -> Self {
+		let mailbox = Mailbox::open(storage, chain.genesis());
+		if !mailbox.is_empty() {
+			log::info!(target: LOG_TARGET, "Resuming with {} verdicts held", mailbox.len());
+		}
+		let workers = Arc::new(Semaphore::new(config.concurrency.max(1)));
+		Self {
+			shared: Arc::new(Shared::new(chain, keystore, mailbox, blobs, config, metrics)),
+			runner,
+			head: watch::Sender::new(Head::default()),
+			workers,
+			running: BTreeMap::new(),
+			names: HashMap::new(),
+			set: JoinSet::new(),
+		}
+	}
+
+	/// Follows the chain until the future is dropped or the chain's streams end.
+	pub async fn run(mut self) {
+		let mut wake = self.shared.chain.wake().ready_chunks(64);
+		let mut tick = tokio::time::interval(TICK);
+		tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+		loop {
+			tokio::select! {
+				woken = wake.next() => match woken {
+					Some(_) => self.refresh().await,
+					None => return,
+				},
+				_ = tick.tick() => self.refresh().await,
+				Some(ended) = self.set.join_next_with_id() => self.ended(ended),
+			}
+			self.count();
+		}
+	}
+
+	/// Compares what the chain asks for with what is running and held.
+	async fn refresh(&mut self) {
+		let shared = self.shared.clone();
+		let survey = match spawn_blocking(move || shared.survey()).await {
+			Ok(Ok(survey)) => survey,
+			Ok(Err(error)) => {
+				log::warn!(target: LOG_TARGET, "Cannot read the assignments: {error}");
+				return;
+			}
+			Err(error) => {
+				log::error!(target: LOG_TARGET, "Reading the assignments failed: {error}");
+				return;
+			}
+		};
+		self.head.send_replace(survey.head);
+		let wanted = survey.duties;
+		// What the chain no longer asks for, or asks differently, is stopped. The task's drop
+		// kills its worker.
+		self.running.retain(|id, running| {
+			let keep = wanted.get(id).is_some_and(|duty| duty.task == running.task);
+			if !keep {
+				log::debug!(target: LOG_TARGET, "Job {} needs no {:?} any more", id.0, id.1);
+				running.abort.abort();
+			}
+			keep
+		});
+		for (id, duty) in wanted {
+			match self.running.get(&id) {
+				Some(running) => running.keys.lock().extend(duty.keys),
+				None => self.start(id, duty),
+			}
+		}
+	}
+
+	fn start(&mut self, id: TaskId, duty: Duty) {
+		let Duty { assignment, task, keys } = duty;
+		let keys = Arc::new(Mutex::new(keys));
+		let work = {
+			let (shared, keys) = (self.shared.clone(), keys.clone());
+			let (runner, workers) = (self.runner.clone(), self.workers.clone());
+			let head = self.head.subscribe();
+			async move {
+				let finding = match assignment.purpose {
+					Purpose::Attest => shared.attest(&assignment, head).await,
+					Purpose::Verify => shared.verify(&assignment, runner, &workers, head).await,
+				};
+				let record = move || {
+					let keys = keys.lock().clone();
+					shared.record(&assignment, task, &keys, finding)
+				};
+				if let Err(error) = spawn_blocking(record).await {
+					log::error!(target: LOG_TARGET, "Storing a finding failed: {error}");
+				}
+				finding
+			}
+		};
+		let abort = self.set.spawn(work);
+		self.names.insert(abort.id(), id);
+		self.running.insert(id, Running { task, keys, abort });
+	}
+
+	/// A task ended by itself, was stopped, or panicked.
+	fn ended(&mut self, ended: Result<(Id, Finding), JoinError>) {
+		let task = match &ended {
+			Ok((task, _)) => *task,
+			Err(error) => error.id(),
+		};
+		let Some(id) = self.names.remove(&task) else { return };
+		// A stopped task may have been replaced by another of the same name.
+		if self.running.get(&id).is_some_and(|running| running.abort.id() == task) {
+			self.running.remove(&id);
+		}
+		match ended {
+			Ok(_) => {}
+			Err(error) if error.is_cancelled() => {
+				if id.1 == Purpose::Verify {
+					self.shared.metrics.replayed("cancelled");
+				}
+			}
+			Err(error) => {
+				self.shared.metrics.fault("internal");
+				log::error!(target: LOG_TARGET, "The task of job {} failed: {error}", id.0);
+			}
+		}
+	}
+
+	fn count(&self) {
+		let verifying = self.running.keys().filter(|id| id.1 == Purpose::Verify).count();
+		let free = self.workers.available_permits();
+		let busy = self.shared.config.concurrency.max(1).saturating_sub(free).min(verifying);
+		self.shared.metrics.jobs(verifying - busy, busy);
+		self.shared.metrics.mailbox(self.shared.mailbox.lock().len());
+	}
+}

@@ -1,0 +1,410 @@
+//! A chain, a storage and a runner that tests control.
+
+use std::{
+	collections::{HashMap, VecDeque},
+	path::{Path, PathBuf},
+	sync::{
+		atomic::{AtomicUsize, Ordering},
+		Arc,
+	},
+	time::{Duration, Instant},
+};
+
+use assay_blobs::BlobStore;
+use assay_market::{
+	verifier_crypto::KEY_TYPE, JobId, MailboxEntry, Phase, Purpose, SeatStatus, VerifierId,
+};
+use assay_program::{
+	ops::{DType, TensorType},
+	program_id, ProgramBuilder,
+};
+use futures::{channel::mpsc, future::BoxFuture, stream::BoxStream, FutureExt, StreamExt};
+use parking_lot::Mutex;
+use sp_core::offchain::{storage::InMemOffchainStorage, OffchainStorage, STORAGE_PREFIX};
+use sp_keystore::{testing::MemoryKeystore, Keystore};
+use substrate_prometheus_endpoint::{prometheus::proto::Metric, Registry};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::{
+	BlockNumber, Chain, ChainError, Config, Fault, Hash, Head, JobAssignment, Metrics,
+	ProcessRunner, Replay, Runner, Service,
+};
+
+pub(crate) const GENESIS: Hash = [9; 32];
+
+/// Offchain storage whose clones share their content, as those of the node do.
+#[derive(Clone, Default)]
+pub(crate) struct SharedStorage(Arc<Mutex<InMemOffchainStorage>>);
+
+impl OffchainStorage for SharedStorage {
+	fn set(&mut self, prefix: &[u8], key: &[u8], value: &[u8]) {
+		self.0.lock().set(prefix, key, value);
+	}
+
+	fn remove(&mut self, prefix: &[u8], key: &[u8]) {
+		self.0.lock().remove(prefix, key);
+	}
+
+	fn get(&self, prefix: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+		self.0.lock().get(prefix, key)
+	}
+
+	fn compare_and_set(
+		&mut self,
+		prefix: &[u8],
+		key: &[u8],
+		old_value: Option<&[u8]>,
+		new_value: &[u8],
+	) -> bool {
+		self.0.lock().compare_and_set(prefix, key, old_value, new_value)
+	}
+}
+
+#[derive(Default)]
+struct ChainState {
+	head: Head,
+	assignments: Vec<JobAssignment>,
+	programs: HashMap<Hash, Vec<u8>>,
+	finished: Vec<JobId>,
+	listeners: Vec<mpsc::UnboundedSender<()>>,
+}
+
+/// A chain that says what the test wants.
+#[derive(Default)]
+pub(crate) struct FakeChain(Mutex<ChainState>);
+
+impl FakeChain {
+	/// Changes the assignments and tells the service.
+	pub(crate) fn set(&self, assignments: Vec<JobAssignment>) {
+		self.0.lock().assignments = assignments;
+		self.wake_all();
+	}
+
+	/// Changes one job's assignments.
+	pub(crate) fn update(&self, job: JobId, change: impl Fn(&mut JobAssignment)) {
+		self.0.lock().assignments.iter_mut().filter(|a| a.job == job).for_each(change);
+		self.wake_all();
+	}
+
+	/// Ends a job for good.
+	pub(crate) fn finish(&self, job: JobId) {
+		let mut state = self.0.lock();
+		state.finished.push(job);
+		state.assignments.retain(|assignment| assignment.job != job);
+		drop(state);
+		self.wake_all();
+	}
+
+	pub(crate) fn advance(&self, best: BlockNumber, finalized: BlockNumber) {
+		self.0.lock().head = Head { best, finalized };
+		self.wake_all();
+	}
+
+	pub(crate) fn register(&self, program: Vec<u8>) -> Hash {
+		let id = program_id(&program);
+		self.0.lock().programs.insert(id, program);
+		id
+	}
+
+	fn wake_all(&self) {
+		self.0.lock().listeners.retain(|listener| listener.unbounded_send(()).is_ok());
+	}
+}
+
+impl Chain for FakeChain {
+	fn genesis(&self) -> Hash {
+		GENESIS
+	}
+
+	fn head(&self) -> Head {
+		self.0.lock().head
+	}
+
+	fn assignments(&self, keys: &[VerifierId]) -> Result<Vec<JobAssignment>, ChainError> {
+		let all = self.0.lock().assignments.clone();
+		Ok(all.into_iter().filter(|assignment| keys.contains(&assignment.key)).collect())
+	}
+
+	fn program(&self, id: Hash) -> Result<Option<Vec<u8>>, ChainError> {
+		Ok(self.0.lock().programs.get(&id).cloned())
+	}
+
+	fn finished(&self, job: JobId) -> Result<bool, ChainError> {
+		Ok(self.0.lock().finished.contains(&job))
+	}
+
+	fn wake(&self) -> BoxStream<'static, ()> {
+		let (sender, receiver) = mpsc::unbounded();
+		self.0.lock().listeners.push(sender);
+		receiver.boxed()
+	}
+}
+
+/// What a [`FakeRunner`] does when it is called.
+pub(crate) enum Act {
+	Root(Hash),
+	Fail(Fault),
+	Hang,
+	Panic,
+}
+
+/// A runner that does what the test wants, one act per call; [`FakeRunner::otherwise`] after that.
+#[derive(Default)]
+pub(crate) struct FakeRunner {
+	acts: Mutex<VecDeque<Act>>,
+	pub(crate) calls: AtomicUsize,
+	pub(crate) active: Arc<AtomicUsize>,
+	pub(crate) most_active: AtomicUsize,
+}
+
+impl FakeRunner {
+	pub(crate) fn new(acts: impl IntoIterator<Item = Act>) -> Arc<Self> {
+		let runner = Self::default();
+		runner.acts.lock().extend(acts);
+		Arc::new(runner)
+	}
+
+	pub(crate) fn calls(&self) -> usize {
+		self.calls.load(Ordering::SeqCst)
+	}
+
+	pub(crate) fn active(&self) -> usize {
+		self.active.load(Ordering::SeqCst)
+	}
+}
+
+struct Active(Arc<AtomicUsize>);
+
+impl Drop for Active {
+	fn drop(&mut self) {
+		self.0.fetch_sub(1, Ordering::SeqCst);
+	}
+}
+
+/// The root of a job that no act was given for.
+pub(crate) fn root_of(replay: &Replay) -> Hash {
+	*blake3::hash(&[&replay.program[..], &replay.inputs[0].0].concat()).as_bytes()
+}
+
+impl Runner for FakeRunner {
+	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Hash, Fault>> {
+		self.calls.fetch_add(1, Ordering::SeqCst);
+		let active = self.active.fetch_add(1, Ordering::SeqCst) + 1;
+		self.most_active.fetch_max(active, Ordering::SeqCst);
+		let guard = Active(self.active.clone());
+		let act = self.acts.lock().pop_front();
+		async move {
+			let _guard = guard;
+			match act {
+				Some(Act::Root(root)) => Ok(root),
+				Some(Act::Fail(fault)) => Err(fault),
+				Some(Act::Hang) => futures::future::pending().await,
+				Some(Act::Panic) => panic!("a runner that panics"),
+				None => Ok(root_of(&replay)),
+			}
+		}
+		.boxed()
+	}
+}
+
+/// A node as far as the service sees it; survives restarts of the service.
+pub(crate) struct World {
+	pub(crate) chain: Arc<FakeChain>,
+	pub(crate) keystore: Arc<MemoryKeystore>,
+	pub(crate) storage: SharedStorage,
+	pub(crate) blobs: Arc<BlobStore>,
+	pub(crate) config: Config,
+	pub(crate) dir: TempDir,
+	pub(crate) alice: VerifierId,
+	/// Bytes of a program with one input of one tile.
+	pub(crate) program: Vec<u8>,
+	/// That input.
+	pub(crate) input: Hash,
+}
+
+impl World {
+	pub(crate) fn new() -> Self {
+		let dir = tempfile::tempdir().unwrap();
+		let keystore = Arc::new(MemoryKeystore::new());
+		let alice = keystore.sr25519_generate_new(KEY_TYPE, Some("//Alice")).unwrap().into();
+		let blobs = Arc::new(BlobStore::open(dir.path().join("blobs"), 1 << 20).unwrap());
+		let input = blobs.insert(&[1; 1024]).unwrap();
+		let chain = Arc::new(FakeChain::default());
+		let program = sample_program();
+		chain.register(program.clone());
+		chain.advance(10, 10);
+		let mut config = Config::new("assay-worker".into(), dir.path());
+		config.retry_delay = Duration::from_millis(10);
+		config.concurrency = 2;
+		Self {
+			chain,
+			keystore,
+			storage: SharedStorage::default(),
+			blobs,
+			config,
+			dir,
+			alice,
+			program,
+			input,
+		}
+	}
+
+	/// A pending assignment of Alice, drawn at block 5, with its deadline at block 30.
+	pub(crate) fn assignment(&self, job: JobId, purpose: Purpose) -> JobAssignment {
+		JobAssignment {
+			job,
+			purpose,
+			account: [1; 32].into(),
+			key: self.alice.clone(),
+			program: program_id(&self.program),
+			input_roots: vec![self.input],
+			steps: 1,
+			phase: match purpose {
+				Purpose::Attest => Phase::Posted,
+				Purpose::Verify => Phase::Verifying,
+			},
+			draw_block: 5,
+			commit_deadline: 30,
+			reveal_deadline: None,
+			status: SeatStatus::Pending,
+			committed: false,
+			revealed: false,
+			can_reveal: false,
+		}
+	}
+
+	/// Starts the service, as a node that starts does.
+	pub(crate) fn start(&self, runner: Arc<dyn Runner>) -> Node {
+		let registry = Registry::new();
+		self.start_with(runner, Metrics::register(Some(&registry)), registry)
+	}
+
+	fn start_with(&self, runner: Arc<dyn Runner>, metrics: Metrics, registry: Registry) -> Node {
+		let service = Service::open(
+			self.chain.clone(),
+			self.keystore.clone(),
+			self.storage.clone(),
+			self.blobs.clone(),
+			runner,
+			self.config.clone(),
+			metrics,
+		);
+		Node { task: tokio::spawn(service.run()), registry }
+	}
+
+	/// Starts the service with a worker that behaves in the named way; see `examples/`.
+	pub(crate) async fn start_worker(&mut self, behaviour: &str) -> Node {
+		self.config.worker = self.worker(behaviour);
+		let registry = Registry::new();
+		let metrics = Metrics::register(Some(&registry));
+		let (config, blobs) = (self.config.clone(), self.blobs.clone());
+		let runner = Arc::new(ProcessRunner::new(config, blobs, metrics.clone()));
+		runner.prepare().await;
+		self.start_with(runner, metrics, registry)
+	}
+
+	/// A worker binary that behaves in the named way, in the test's folder. It goes by its name.
+	pub(crate) fn worker(&self, behaviour: &str) -> PathBuf {
+		let tests = std::env::current_exe().unwrap();
+		let built = tests.parent().unwrap().with_file_name("examples").join("malus-worker");
+		assert!(built.exists(), "`cargo build --examples` makes {}", built.display());
+		let worker = self.dir.path().join(behaviour);
+		let _ = std::fs::remove_file(&worker);
+		std::os::unix::fs::symlink(built, &worker).unwrap();
+		worker
+	}
+
+	/// What the offchain hook would read.
+	pub(crate) fn entry(&self, job: JobId, purpose: Purpose) -> Option<MailboxEntry> {
+		self.entry_of(job, purpose, &self.alice)
+	}
+
+	pub(crate) fn entry_of(
+		&self,
+		job: JobId,
+		purpose: Purpose,
+		key: &VerifierId,
+	) -> Option<MailboxEntry> {
+		let key = assay_market::mailbox_key(&GENESIS, job, purpose, key);
+		let bytes = self.storage.get(STORAGE_PREFIX, &key)?;
+		Some(MailboxEntry::from_bytes(&bytes).unwrap())
+	}
+
+	/// Waits until the hook would read an entry.
+	pub(crate) async fn found(&self, job: JobId, purpose: Purpose) -> MailboxEntry {
+		eventually("a mailbox entry", || self.entry(job, purpose).is_some()).await;
+		self.entry(job, purpose).unwrap()
+	}
+
+	/// Gives the service time to do what it must not do.
+	pub(crate) async fn settle(&self) {
+		for _ in 0..5 {
+			self.chain.wake_all();
+			tokio::time::sleep(Duration::from_millis(30)).await;
+		}
+	}
+
+	/// Names in the service's folder.
+	pub(crate) fn job_folders(&self) -> Vec<String> {
+		folder_names(&self.config.dir)
+	}
+}
+
+fn folder_names(dir: &Path) -> Vec<String> {
+	let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+	entries
+		.map(|entry| entry.file_name().to_string_lossy().into_owned())
+		.filter(|name| name.starts_with("job-"))
+		.collect()
+}
+
+/// A running service.
+pub(crate) struct Node {
+	task: JoinHandle<()>,
+	registry: Registry,
+}
+
+impl Node {
+	/// Stops it as a node that is stopped does: everything is dropped where it stands.
+	pub(crate) async fn stop(self) {
+		self.task.abort();
+		let _ = self.task.await;
+	}
+
+	/// Value of a metric, summed over those labels that contain `label`.
+	pub(crate) fn metric(&self, name: &str, label: &str) -> u64 {
+		let families = self.registry.gather();
+		let family = families.iter().find(|family| family.get_name() == name);
+		let family = family.unwrap_or_else(|| panic!("no metric {name}"));
+		let has = |metric: &&Metric| {
+			label.is_empty() || metric.get_label().iter().any(|pair| pair.get_value() == label)
+		};
+		let value = |metric: &Metric| {
+			let histogram = metric.get_histogram().get_sample_count();
+			let value = metric.get_counter().get_value() + metric.get_gauge().get_value();
+			histogram + value as u64
+		};
+		family.get_metric().iter().filter(has).map(value).sum()
+	}
+}
+
+/// Waits up to a minute for a condition.
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+	let started = Instant::now();
+	while !condition() {
+		assert!(started.elapsed() < Duration::from_secs(60), "timed out waiting for {what}");
+		tokio::time::sleep(Duration::from_millis(5)).await;
+	}
+}
+
+/// y = x · wᵀ with x: i8 [4, 3] and a constant w: i8 [2, 3].
+pub(crate) fn sample_program() -> Vec<u8> {
+	let mut builder = ProgramBuilder::new();
+	let x = builder.input("x", TensorType::new(DType::I8, &[4, 3]).unwrap());
+	let weights = TensorType::new(DType::I8, &[2, 3]).unwrap();
+	let w = builder.constant(weights, vec![1, 2, 3, 4, 5, 6]);
+	let y = builder.matmul(x, w);
+	builder.output("y", y);
+	builder.build().unwrap().encode()
+}

@@ -1,0 +1,283 @@
+//! The service with worker processes that behave well or badly.
+
+use std::{
+	fs,
+	path::Path,
+	sync::Arc,
+	time::{Duration, Instant},
+};
+
+use assay_commitments::{run_root, trace_root};
+use assay_market::{AbstainReason, MailboxEntry, Purpose::Verify};
+
+use crate::{
+	check_worker, derive_salt, find_worker,
+	testing::{eventually, World, GENESIS},
+	Fault, Metrics, ProcessRunner, Replay, Runner,
+};
+
+/// A world with one job to verify.
+fn world() -> World {
+	let mut world = World::new();
+	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.config.limits.memory_floor = 8 << 20;
+	world
+}
+
+/// The same with a wall clock limit that tests can wait for.
+fn hasty_world() -> World {
+	let mut world = world();
+	world.config.limits.wall_floor = Duration::from_secs(2);
+	world
+}
+
+fn honest_root(world: &World) -> [u8; 32] {
+	run_root(&[trace_root(&[world.input])])
+}
+
+/// One attempt with a worker of this behaviour, without the service.
+async fn attempt(world: &World, behaviour: &str) -> Result<[u8; 32], Fault> {
+	let mut config = world.config.clone();
+	config.worker = world.worker(behaviour);
+	let runner = Arc::new(ProcessRunner::new(config, world.blobs.clone(), Metrics::default()));
+	let replay = Replay {
+		job: 1,
+		program: world.program.clone().into(),
+		inputs: vec![(world.input, 1024)],
+		steps: 1,
+		work_units: 1,
+		peak_memory: 1024,
+	};
+	let result = runner.replay(replay).await;
+	assert_eq!(world.job_folders(), Vec::<String>::new(), "{behaviour} leaves a folder");
+	result
+}
+
+/// Names a worker process that still runs; zombies do not.
+fn is_running(pid: &str) -> bool {
+	let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+	stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+#[tokio::test]
+async fn verdict_should_be_held_when_the_worker_is_honest() {
+	let mut world = world();
+	let node = world.start_worker("honest").await;
+	let salt = derive_salt(&*world.keystore, &GENESIS, 1, &world.alice).unwrap();
+	let expected = MailboxEntry::Replayed { run_root: honest_root(&world), salt };
+	assert_eq!(world.found(1, Verify).await, expected);
+	eventually("the end", || node.metric("assay_verifier_running", "") == 0).await;
+	assert_eq!(world.job_folders(), Vec::<String>::new());
+	assert_eq!(node.metric("assay_verifier_replays_total", "replayed"), 1);
+	assert_eq!(node.metric("assay_verifier_replay_seconds", ""), 1);
+	assert_eq!(node.metric("assay_verifier_workers_started_total", ""), 1);
+	assert_eq!(node.metric("assay_verifier_worker_usable", ""), 1);
+	assert_eq!(node.metric("assay_verifier_assignments", ""), 1);
+	eventually("the count", || node.metric("assay_verifier_mailbox_entries", "") == 1).await;
+}
+
+#[tokio::test]
+async fn fault_should_be_named_when_the_worker_misbehaves() {
+	let world = world();
+	let fault = |behaviour| {
+		let world = &world;
+		async move { attempt(world, behaviour).await.expect_err(behaviour) }
+	};
+	match fault("dies").await {
+		Fault::Crashed(text) => assert!(text.contains('3') && text.contains("device was lost")),
+		other => panic!("{other:?}"),
+	}
+	assert!(matches!(fault("killed").await, Fault::Crashed(text) if text.contains('9')));
+	assert!(matches!(fault("half-frame").await, Fault::Crashed(_)));
+	assert!(matches!(fault("long-frame").await, Fault::Garbage(_)));
+	assert!(matches!(fault("no-message").await, Fault::Garbage(_)));
+	assert!(matches!(fault("inconsistent").await, Fault::Garbage(_)));
+	assert!(matches!(fault("blames-the-job").await, Fault::Garbage(_)));
+	assert!(matches!(fault("other-hello").await, Fault::WorkerVersion { .. }));
+	assert!(matches!(fault("other-version").await, Fault::WorkerVersion { .. }));
+	assert_eq!(fault("out-of-memory").await.reason(), AbstainReason::OutOfMemory);
+	assert_eq!(attempt(&world, "honest").await, Ok(honest_root(&world)));
+}
+
+#[tokio::test]
+async fn fault_should_be_named_when_the_worker_does_not_connect() {
+	let mut world = world();
+	world.config.limits.handshake = Duration::from_secs(1);
+	assert!(matches!(attempt(&world, "silent").await, Err(Fault::Handshake(_))));
+}
+
+#[tokio::test]
+async fn worker_should_be_killed_when_it_passes_its_wall_limit() {
+	let world = hasty_world();
+	for behaviour in ["hang", "chatty"] {
+		let started = Instant::now();
+		let limit = Duration::from_secs(2);
+		assert_eq!(attempt(&world, behaviour).await, Err(Fault::WallLimit(limit)));
+		assert!(started.elapsed() >= limit && started.elapsed() < 20 * limit);
+	}
+}
+
+#[tokio::test]
+async fn worker_should_be_killed_when_it_hoards_memory() {
+	let world = world();
+	assert!(matches!(attempt(&world, "hoards").await, Err(Fault::MemoryLimit(_))));
+}
+
+#[tokio::test]
+async fn children_of_the_worker_should_be_killed_when_the_job_ends() {
+	let world = hasty_world();
+	assert!(matches!(attempt(&world, "has-children").await, Err(Fault::WallLimit(_))));
+	let child = fs::read_to_string(world.dir.path().join("has-children.notes")).unwrap();
+	eventually("the child's end", || !is_running(&child)).await;
+}
+
+#[tokio::test]
+async fn worker_should_see_nothing_of_the_node_when_it_is_started() {
+	let world = world();
+	// Cargo sets many of these for tests; none may pass.
+	assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
+	attempt(&world, "notes-its-world").await.unwrap();
+	let notes = fs::read_to_string(world.dir.path().join("notes-its-world.notes")).unwrap();
+	let mut lines = notes.lines();
+	for name in lines.next().unwrap().split(',') {
+		let allowed = ["ASSAY_CACHE_DIR", "HOME", "TMPDIR"].contains(&name)
+			|| crate::process::is_kept(name.as_ref());
+		assert!(allowed, "{name} reached the worker");
+	}
+	assert!(Path::new(lines.next().unwrap()).starts_with(&world.config.dir));
+	assert_eq!(lines.next().unwrap(), std::process::id().to_string());
+	let arguments = lines.next().unwrap();
+	assert!(arguments.contains("--memory-limit-mib") && arguments.contains("--cpu-limit-secs"));
+}
+
+#[tokio::test]
+async fn worker_should_be_reached_when_the_base_path_is_longer_than_a_socket_path() {
+	let mut world = world();
+	world.config.dir = world.dir.path().join("d".repeat(120)).join("verifier");
+	assert_eq!(attempt(&world, "honest").await, Ok(honest_root(&world)));
+}
+
+#[tokio::test]
+async fn replay_should_succeed_when_only_the_first_worker_dies() {
+	let mut world = world();
+	let node = world.start_worker("flaky").await;
+	let entry = world.found(1, Verify).await;
+	let root = honest_root(&world);
+	assert!(matches!(entry, MailboxEntry::Replayed { run_root, .. } if run_root == root));
+	assert_eq!(node.metric("assay_verifier_retries_total", ""), 1);
+	assert_eq!(node.metric("assay_verifier_local_faults_total", "crashed"), 1);
+	assert_eq!(node.metric("assay_verifier_workers_started_total", ""), 2);
+}
+
+#[tokio::test]
+async fn verifier_should_abstain_when_every_worker_misbehaves() {
+	for (behaviour, reason, workers) in [
+		("killed", AbstainReason::WorkerFault, 2),
+		("long-frame", AbstainReason::WorkerFault, 2),
+		("hang", AbstainReason::TooSlow, 2),
+		("out-of-memory", AbstainReason::OutOfMemory, 2),
+		("other-version", AbstainReason::WorkerFault, 0),
+	] {
+		let mut world = if behaviour == "hang" { hasty_world() } else { world() };
+		let node = world.start_worker(behaviour).await;
+		assert_eq!(world.found(1, Verify).await, MailboxEntry::Abstain(reason), "{behaviour}");
+		assert_eq!(node.metric("assay_verifier_workers_started_total", ""), workers);
+		node.stop().await;
+		eventually("no folder", || world.job_folders().is_empty()).await;
+	}
+}
+
+#[tokio::test]
+async fn verifier_should_abstain_when_the_worker_is_missing_and_recover_when_it_is_installed() {
+	let mut world = world();
+	let node = world.start_worker("honest").await;
+	world.found(1, Verify).await;
+	node.stop().await;
+	fs::remove_file(&world.config.worker).unwrap();
+
+	world.chain.set(vec![world.assignment(2, Verify)]);
+	let runner =
+		Arc::new(ProcessRunner::new(world.config.clone(), world.blobs.clone(), Metrics::default()));
+	runner.prepare().await;
+	let node = world.start(runner);
+	let abstained = MailboxEntry::Abstain(AbstainReason::WorkerFault);
+	assert_eq!(world.found(2, Verify).await, abstained);
+	assert_eq!(node.metric("assay_verifier_local_faults_total", "worker_missing"), 2);
+
+	world.worker("honest");
+	world.chain.set(vec![world.assignment(3, Verify)]);
+	assert!(matches!(world.found(3, Verify).await, MailboxEntry::Replayed { .. }));
+}
+
+#[tokio::test]
+async fn worker_should_be_killed_and_its_folder_removed_when_the_job_is_cancelled() {
+	let mut world = world();
+	world.config.limits.wall_floor = Duration::from_secs(600);
+	let node = world.start_worker("has-children").await;
+	let notes = world.dir.path().join("has-children.notes");
+	eventually("the worker", || fs::read_to_string(&notes).is_ok_and(|pid| !pid.is_empty())).await;
+	assert_eq!(world.job_folders().len(), 1);
+	world.chain.finish(1);
+	let child = fs::read_to_string(&notes).unwrap();
+	eventually("the end", || !is_running(&child) && world.job_folders().is_empty()).await;
+	eventually("the count", || node.metric("assay_verifier_replays_total", "cancelled") == 1).await;
+	assert_eq!(world.entry(1, Verify), None);
+}
+
+#[tokio::test]
+async fn worker_should_be_killed_when_the_node_stops() {
+	let mut world = world();
+	world.config.limits.wall_floor = Duration::from_secs(600);
+	let node = world.start_worker("has-children").await;
+	let notes = world.dir.path().join("has-children.notes");
+	eventually("the worker", || fs::read_to_string(&notes).is_ok_and(|pid| !pid.is_empty())).await;
+	node.stop().await;
+	let child = fs::read_to_string(&notes).unwrap();
+	eventually("the end", || !is_running(&child) && world.job_folders().is_empty()).await;
+}
+
+#[tokio::test]
+async fn two_workers_should_run_at_once_when_two_jobs_are_assigned() {
+	let mut world = world();
+	world.config.limits.wall_floor = Duration::from_secs(600);
+	world.chain.set(vec![world.assignment(1, Verify), world.assignment(2, Verify)]);
+	let node = world.start_worker("hang").await;
+	eventually("two folders", || world.job_folders().len() == 2).await;
+	eventually("both", || node.metric("assay_verifier_running", "") == 2).await;
+	node.stop().await;
+	let node = world.start_worker("honest").await;
+	world.found(1, Verify).await;
+	world.found(2, Verify).await;
+	node.stop().await;
+}
+
+#[tokio::test]
+async fn worker_should_test_the_chosen_device_when_asked_to() {
+	let mut world = world();
+	world.config.worker = world.worker("honest");
+	world.config.adapter = Some("llvmpipe".into());
+	let (config, blobs) = (world.config.clone(), world.blobs.clone());
+	ProcessRunner::new(config, blobs, Metrics::default()).self_test().await;
+	let notes = fs::read_to_string(world.dir.path().join("honest.notes")).unwrap();
+	assert_eq!(notes, "self-test --adapter llvmpipe");
+}
+
+#[tokio::test]
+async fn version_check_should_name_the_fault_when_the_worker_cannot_be_used() {
+	let world = world();
+	assert_eq!(check_worker(&world.worker("honest")).await, Ok(()));
+	let missing = check_worker(&world.dir.path().join("nothing")).await;
+	assert!(matches!(missing, Err(Fault::WorkerMissing(_))));
+	let other = check_worker(&world.worker("other-version")).await;
+	assert!(matches!(other, Err(Fault::WorkerVersion { found, .. }) if found.contains("9.9.9")));
+	fs::write(world.dir.path().join("text"), "no program").unwrap();
+	let text = check_worker(&world.dir.path().join("text")).await;
+	assert!(matches!(text, Err(Fault::WorkerMissing(_))));
+}
+
+#[test]
+fn worker_should_be_looked_for_beside_the_node_when_no_path_is_given() {
+	let node = std::env::current_exe().unwrap();
+	assert_eq!(find_worker(None), node.with_file_name("assay-worker"));
+	assert_eq!(find_worker(Some("/opt/worker".into())), Path::new("/opt/worker"));
+}

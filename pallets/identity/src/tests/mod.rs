@@ -1,0 +1,8 @@
+//! One file per call, then what other pallets see, then the invariants.
+
+mod deregister;
+mod identities;
+mod invariants;
+mod register;
+mod rotate_peer_key;
+mod update;

@@ -1,0 +1,351 @@
+//! Benchmarks of every call and of the agenda's work.
+
+use super::*;
+use alloc::{vec, vec::Vec};
+use assay_commitments::{
+	open_outputs, result_commitment, run_root, trace_root, verdict_commitment, OutputsOpening,
+};
+use assay_market::{
+	parameters::MAX_COMMITTEE, verifier::signing_payload, AbstainReason, Assurance, Attestation,
+	Hash, JobId, Phase, Programs, Purpose, VerifierAction, VerifierId, VerifierSignature,
+	Verifiers,
+};
+use frame_benchmarking::v2::*;
+use frame_support::{
+	assert_ok,
+	pallet_prelude::{Authorize, TransactionSource},
+	traits::{fungible::Mutate, Get, OnInitialize},
+};
+use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
+use sp_application_crypto::RuntimeAppPublic;
+use sp_runtime::traits::{Bounded, One, Saturating};
+
+/// Sets the stage in the other pallets.
+pub trait BenchmarkHelper<AccountId> {
+	/// Registers a program of one step with so many inputs and outputs and gives its id.
+	fn program(inputs: u32, outputs: u32) -> Hash;
+	/// Makes the account a provider with stake for any bond.
+	fn provider(who: &AccountId);
+	/// Makes so many validators available to draws.
+	fn verifiers(count: u32);
+}
+
+/// Outputs of the programs that benchmarks post, where it does not matter.
+const OUTPUTS: u32 = 1;
+
+const SALT: Hash = [1; 32];
+
+fn rich<T: Config>(name: &'static str) -> T::AccountId {
+	let who: T::AccountId = account(name, 0, 0);
+	T::Currency::set_balance(&who, BalanceOf::<T>::max_value() / 1024u32.into());
+	who
+}
+
+fn post<T: Config>(inputs: u32, outputs: u32) -> JobId {
+	let program = T::BenchmarkHelper::program(inputs, outputs);
+	let price = Parameters::<T>::get().min_price;
+	let id = NextJob::<T>::get();
+	assert_ok!(Pallet::<T>::do_post(
+		rich::<T>("requester"),
+		program,
+		vec![[1; 32]; inputs as usize].try_into().expect("within the bound; qed"),
+		1,
+		(price, price, One::one()),
+		Assurance { attestation: Attestation::OptedOut, ..Default::default() },
+	));
+	id
+}
+
+fn provider<T: Config>() -> T::AccountId {
+	let who = rich::<T>("provider");
+	T::BenchmarkHelper::provider(&who);
+	who
+}
+
+fn claimed<T: Config>(outputs: u32) -> JobId {
+	let id = post::<T>(1, outputs);
+	let price = Parameters::<T>::get().min_price;
+	assert_ok!(Pallet::<T>::do_claim(provider::<T>(), id, price));
+	id
+}
+
+/// The run that every benchmark's provider has made.
+fn run<T: Config>(id: JobId) -> (Hash, OutputsOpening) {
+	let program = Jobs::<T>::get(id).expect("just posted; qed").program;
+	let summary = T::Programs::summary(&program).expect("a job's program is registered; qed");
+	let anchors = vec![[7; 32]; summary.anchors as usize];
+	let traces = vec![trace_root(&anchors)];
+	let opening = open_outputs(&traces, &anchors, &summary.outputs).expect("anchors exist; qed");
+	(run_root(&traces), opening)
+}
+
+fn committed<T: Config>(outputs: u32) -> JobId {
+	let id = claimed::<T>(outputs);
+	let who = account::<T::AccountId>("provider", 0, 0);
+	let bytes = Pallet::<T>::account_bytes(&who);
+	let (root, _) = run::<T>(id);
+	let commitment = result_commitment(&Pallet::<T>::genesis_hash(), id, &bytes, &root, &SALT);
+	assert_ok!(Pallet::<T>::do_commit_result(who, id, commitment));
+	id
+}
+
+/// Seats as many verifiers as there can be, with these answers; the first has a key of its own.
+fn seat<T: Config>(id: JobId, purpose: Purpose, answer: Answer) -> (T::AccountId, VerifierId) {
+	let key = VerifierId::generate_pair(None);
+	let deadline = BlockNumberFor::<T>::max_value();
+	let seats: Vec<SeatOf<T>> = (0..MAX_SEATS)
+		.map(|index| Seat {
+			account: account("verifier", index, 0),
+			key: key.clone(),
+			purpose: if index == 0 || purpose == Purpose::Verify {
+				purpose
+			} else {
+				Purpose::Verify
+			},
+			tranche: 0,
+			drawn_at: Pallet::<T>::now(),
+			deadline,
+			answer: if index == 0 { answer.clone() } else { Answer::NoShow },
+		})
+		.collect();
+	JobsOfKey::<T>::insert(&key, id, ());
+	Seats::<T>::insert(id, SeatsOf::<T>::try_from(seats).expect("exactly the bound; qed"));
+	(account("verifier", 0, 0), key)
+}
+
+fn force<T: Config>(id: JobId, phase: Phase) {
+	Jobs::<T>::mutate(id, |job| {
+		let job = job.as_mut().expect("just posted; qed");
+		job.phase = phase;
+		job.draw = None;
+		job.deadline = BlockNumberFor::<T>::max_value();
+		job.wanted = MAX_COMMITTEE;
+	});
+}
+
+fn sign<T: Config>(
+	key: &VerifierId,
+	id: JobId,
+	account: &T::AccountId,
+	action: &VerifierAction,
+) -> VerifierSignature {
+	let genesis = Pallet::<T>::genesis_hash();
+	key.sign(&signing_payload(&genesis, id, account, 0, action))
+		.expect("the benchmark's keystore has just made the key; qed")
+}
+
+fn verdict<T: Config>(id: JobId, account: &T::AccountId) -> Hash {
+	let bytes = Pallet::<T>::account_bytes(account);
+	verdict_commitment(&Pallet::<T>::genesis_hash(), id, &bytes, &[7; 32], &SALT)
+}
+
+#[benchmarks]
+mod benches {
+	use super::*;
+
+	#[benchmark]
+	fn post_job(i: Linear<1, 64>) {
+		let program = T::BenchmarkHelper::program(i, OUTPUTS);
+		let price = Parameters::<T>::get().min_price;
+		let requester = rich::<T>("requester");
+		let inputs = vec![[1; 32]; i as usize].try_into().expect("within the bound; qed");
+		#[extrinsic_call]
+		_(
+			RawOrigin::Signed(requester),
+			program,
+			inputs,
+			1,
+			price,
+			price,
+			One::one(),
+			Assurance::default(),
+		);
+		assert_eq!(ActiveJobs::<T>::get(), 1);
+	}
+
+	#[benchmark]
+	fn cancel_job() {
+		let id = claimed::<T>(OUTPUTS);
+		let requester = account("requester", 0, 0);
+		#[extrinsic_call]
+		_(RawOrigin::Signed(requester), id);
+		assert_eq!(ActiveJobs::<T>::get(), 0);
+	}
+
+	#[benchmark]
+	fn claim_job() {
+		let id = post::<T>(1, OUTPUTS);
+		let who = provider::<T>();
+		#[extrinsic_call]
+		_(RawOrigin::Signed(who), id, Parameters::<T>::get().min_price);
+		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Claimed));
+	}
+
+	#[benchmark]
+	fn commit_result() {
+		let id = claimed::<T>(OUTPUTS);
+		let who = account("provider", 0, 0);
+		#[extrinsic_call]
+		_(RawOrigin::Signed(who), id, [1; 32]);
+		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Committed));
+	}
+
+	#[benchmark]
+	fn reveal_result(o: Linear<1, 16>) {
+		let id = committed::<T>(o);
+		force::<T>(id, Phase::Revealing);
+		let (root, opening) = run::<T>(id);
+		let who = account("provider", 0, 0);
+		#[extrinsic_call]
+		_(RawOrigin::Signed(who), id, root, SALT, opening);
+		assert_eq!(Jobs::<T>::get(id).and_then(|job| job.run_root), Some(root));
+	}
+
+	#[benchmark]
+	fn request_audit() {
+		T::BenchmarkHelper::verifiers(100);
+		let id = committed::<T>(OUTPUTS);
+		force::<T>(id, Phase::Challengeable);
+		let requester = account("requester", 0, 0);
+		#[extrinsic_call]
+		_(RawOrigin::Signed(requester), id);
+		assert!(Jobs::<T>::get(id).is_some_and(|job| job.audit_requested));
+	}
+
+	/// What a push costs beside the push itself: the refusal of one that is not due.
+	#[benchmark]
+	fn poke() {
+		let id = post::<T>(1, OUTPUTS);
+		let refused;
+		#[block]
+		{
+			refused = Pallet::<T>::do_poke(id);
+		}
+		assert!(refused.is_err());
+	}
+
+	#[benchmark]
+	fn set_parameters() {
+		let parameters = T::DefaultParameters::get();
+		#[extrinsic_call]
+		_(RawOrigin::Root, parameters.clone());
+		assert_eq!(Parameters::<T>::get(), parameters);
+	}
+
+	#[benchmark]
+	fn attest_inputs() {
+		let id = post::<T>(1, OUTPUTS);
+		force::<T>(id, Phase::Posted);
+		let (who, key) = seat::<T>(id, Purpose::Attest, Answer::Pending);
+		let action = VerifierAction::AttestInputs { ok: true };
+		let signature = sign::<T>(&key, id, &who, &action);
+		#[extrinsic_call]
+		_(RawOrigin::Authorized, id, who, true, 0, signature);
+		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Open));
+	}
+
+	#[benchmark]
+	fn commit_verdict() {
+		let id = committed::<T>(OUTPUTS);
+		force::<T>(id, Phase::Verifying);
+		let (who, key) = seat::<T>(id, Purpose::Verify, Answer::Pending);
+		let commitment = verdict::<T>(id, &who);
+		let action = VerifierAction::CommitVerdict { commitment };
+		let signature = sign::<T>(&key, id, &who, &action);
+		#[extrinsic_call]
+		_(RawOrigin::Authorized, id, who, commitment, 0, signature);
+		assert_eq!(Seats::<T>::get(id)[0].answer, Answer::Committed(commitment));
+	}
+
+	#[benchmark]
+	fn abstain() {
+		let id = committed::<T>(OUTPUTS);
+		force::<T>(id, Phase::Verifying);
+		let (who, key) = seat::<T>(id, Purpose::Verify, Answer::Pending);
+		let reason = AbstainReason::Other;
+		let signature = sign::<T>(&key, id, &who, &VerifierAction::Abstain { reason });
+		#[extrinsic_call]
+		_(RawOrigin::Authorized, id, who, reason, 0, signature);
+		assert_eq!(Seats::<T>::get(id)[0].answer, Answer::Abstained(reason));
+	}
+
+	#[benchmark]
+	fn reveal_verdict() {
+		let id = committed::<T>(OUTPUTS);
+		force::<T>(id, Phase::Revealing);
+		let commitment = verdict::<T>(id, &account("verifier", 0, 0));
+		let (who, key) = seat::<T>(id, Purpose::Verify, Answer::Committed(commitment));
+		let action = VerifierAction::RevealVerdict { run_root: [7; 32], salt: SALT };
+		let signature = sign::<T>(&key, id, &who, &action);
+		#[extrinsic_call]
+		_(RawOrigin::Authorized, id, who, [7; 32], SALT, 0, signature);
+		let answer = Answer::Revealed { commitment, run_root: [7; 32] };
+		assert_eq!(Seats::<T>::get(id)[0].answer, answer);
+	}
+
+	/// The dearest authorization: a reveal, whose commitment is recomputed.
+	#[benchmark]
+	fn authorize_verifier() -> Result<(), BenchmarkError> {
+		let id = committed::<T>(OUTPUTS);
+		force::<T>(id, Phase::Revealing);
+		let commitment = verdict::<T>(id, &account("verifier", 0, 0));
+		let (who, key) = seat::<T>(id, Purpose::Verify, Answer::Committed(commitment));
+		let action = VerifierAction::RevealVerdict { run_root: [7; 32], salt: SALT };
+		let signature = sign::<T>(&key, id, &who, &action);
+		let call = Call::<T>::reveal_verdict {
+			job: id,
+			account: who,
+			run_root: [7; 32],
+			salt: SALT,
+			retry: 0,
+			signature,
+		};
+		#[block]
+		{
+			call.authorize(TransactionSource::External)
+				.ok_or("the call is an authorized one")??;
+		}
+		Ok(())
+	}
+
+	/// The dearest push: a settlement in which every seat is paid.
+	#[benchmark]
+	fn advance(s: Linear<0, 144>) {
+		let id = committed::<T>(OUTPUTS);
+		force::<T>(id, Phase::Challengeable);
+		let (root, _) = run::<T>(id);
+		seat::<T>(id, Purpose::Verify, Answer::NoShow);
+		Seats::<T>::mutate(id, |seats| {
+			seats.truncate(s as usize);
+			for seat in seats.iter_mut() {
+				seat.answer = Answer::Revealed { commitment: [0; 32], run_root: root };
+				T::Verifiers::lock(&seat.account, id);
+			}
+		});
+		let mut job = Jobs::<T>::get(id).expect("just posted; qed");
+		job.run_root = Some(root);
+		job.audited = Some(s > 0);
+		job.wanted = 1;
+		#[block]
+		{
+			Pallet::<T>::advance(id, job);
+		}
+		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Settled));
+	}
+
+	#[benchmark]
+	fn on_initialize_base() {
+		let now = Pallet::<T>::now().saturating_add(1_000u32.into());
+		#[block]
+		{
+			Pallet::<T>::on_initialize(now);
+		}
+		assert!(Mixes::<T>::contains_key(now.saturating_sub(One::one())));
+	}
+
+	impl_benchmark_test_suite!(
+		Pallet,
+		mock::ExtBuilder::default().build_with_keystore(),
+		mock::Test
+	);
+}

@@ -1,0 +1,95 @@
+//! What leaves an escrow: `escrow = paid + refunded + burned`, to the unit.
+
+use crate::{BalanceOf, Config, HoldReason, JobOf, Pallet, ParametersOf};
+use frame_support::{
+	defensive,
+	traits::{
+		fungible::MutateHold,
+		tokens::{Fortitude, Precision, Restriction},
+	},
+};
+use sp_runtime::traits::{Saturating, Zero};
+
+impl<T: Config> Pallet<T> {
+	/// Pays a fee out of the escrow: a part of it is burned, the rest goes to `to`. What `to` cannot
+	/// receive is burned too. Gives the amount that arrived.
+	pub(crate) fn pay_fee(
+		job: &mut JobOf<T>,
+		to: &T::AccountId,
+		fee: BalanceOf<T>,
+		parameters: &ParametersOf<T>,
+	) -> BalanceOf<T> {
+		let fee = fee.min(job.escrow);
+		let net = fee.saturating_sub(parameters.fee_burn.mul_ceil(fee));
+		let paid = if net.is_zero() {
+			net
+		} else {
+			T::Currency::transfer_on_hold(
+				&HoldReason::JobEscrow.into(),
+				&job.requester,
+				to,
+				net,
+				Precision::Exact,
+				Restriction::Free,
+				Fortitude::Force,
+			)
+			.unwrap_or_else(|error| {
+				log::warn!(
+					target: crate::LOG_TARGET,
+					"a fee cannot be received and is burned: {error:?}"
+				);
+				Zero::zero()
+			})
+		};
+		job.escrow = job.escrow.saturating_sub(paid);
+		job.paid = job.paid.saturating_add(paid);
+		Self::burn(job, fee.saturating_sub(paid));
+		paid
+	}
+
+	/// Gives the rest of the escrow back to the requester.
+	pub(crate) fn refund(job: &mut JobOf<T>) {
+		let rest = job.escrow;
+		if rest.is_zero() {
+			return;
+		}
+		let reason = HoldReason::JobEscrow.into();
+		match T::Currency::release(&reason, &job.requester, rest, Precision::Exact) {
+			Ok(refunded) => {
+				job.escrow = job.escrow.saturating_sub(refunded);
+				job.refunded = job.refunded.saturating_add(refunded);
+			}
+			// Only where the requester's account was emptied by force and the rest is below the
+			// existential deposit.
+			Err(error) => {
+				log::warn!(
+					target: crate::LOG_TARGET,
+					"a refund cannot be received and is burned: {error:?}"
+				);
+				Self::burn(job, rest);
+			}
+		}
+	}
+
+	fn burn(job: &mut JobOf<T>, amount: BalanceOf<T>) {
+		if amount.is_zero() {
+			return;
+		}
+		let reason = HoldReason::JobEscrow.into();
+		match T::Currency::burn_held(
+			&reason,
+			&job.requester,
+			amount,
+			Precision::Exact,
+			Fortitude::Force,
+		) {
+			Ok(burned) => {
+				job.escrow = job.escrow.saturating_sub(burned);
+				job.burned = job.burned.saturating_add(burned);
+			}
+			Err(_) => {
+				defensive!("an escrow is held in full until the job ends");
+			}
+		}
+	}
+}

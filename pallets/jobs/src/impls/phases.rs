@@ -1,0 +1,308 @@
+//! The agenda, what happens after each deadline, and how a job ends.
+
+use crate::{
+	ActiveJobs, Agenda, Answer, Arbitration, Archive, Archived, BalanceOf, Config, Event, JobOf,
+	Jobs, JobsOfKey, Pallet, Parameters, ParametersOf, Seats, WeightInfo,
+};
+use alloc::collections::BTreeSet;
+use assay_market::{
+	Identities, JobBonds, JobId, Outcome, Phase, Programs, Purpose, ReasonCode, Verifiers,
+};
+use frame_support::{defensive, traits::Get, weights::Weight};
+use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::{One, Saturating, Zero};
+
+impl<T: Config> Pallet<T> {
+	/// Pushes on the jobs of this block's agenda, as far as half of the block's weight goes; the rest
+	/// waits for the next block. Gives the weight used.
+	pub(crate) fn run_agenda(now: BlockNumberFor<T>) -> Weight {
+		let budget = T::BlockWeights::get().max_block / 2;
+		let mut used = Weight::zero();
+		for id in Agenda::<T>::take(now) {
+			let Some(mut job) = Jobs::<T>::get(id) else {
+				defensive!("the agenda only has jobs that exist");
+				continue;
+			};
+			job.scheduled = None;
+			let after = used.saturating_add(Self::weight_to_advance(id));
+			if now > job.deadline && (after.all_lte(budget) || used.is_zero()) {
+				used = after;
+				Self::advance(id, job);
+			} else {
+				let at = job.deadline.saturating_add(One::one());
+				Self::schedule(id, &mut job, at);
+				Self::store(id, job);
+			}
+		}
+		used
+	}
+
+	/// What [`Self::advance`] of this job takes at most.
+	pub(crate) fn weight_to_advance(id: JobId) -> Weight {
+		T::WeightInfo::advance(Seats::<T>::decode_len(id).unwrap_or_default() as u32)
+	}
+
+	/// Carries out the default of a phase whose deadline has passed, and stores the job.
+	pub(crate) fn advance(id: JobId, mut job: JobOf<T>) {
+		let parameters = Parameters::<T>::get();
+		if job.draw.is_some() {
+			Self::perform_draw(id, &mut job, &parameters);
+		} else {
+			match job.phase {
+				Phase::Posted => {
+					Self::mark_no_shows(id, Purpose::Attest);
+					Self::inputs_unavailable(id, &mut job);
+				}
+				Phase::Open if job.stalled.is_some() => {
+					Self::finish(id, &mut job, ReasonCode::ProviderTimeout)
+				}
+				Phase::Open => Self::finish(id, &mut job, ReasonCode::Expired),
+				Phase::Claimed => Self::stall(id, &mut job, &parameters),
+				Phase::Committed => {
+					defensive!("a committed job always waits for a draw");
+				}
+				Phase::Verifying => {
+					Self::mark_no_shows(id, Purpose::Verify);
+					Self::conclude_tranche(id, &mut job, &parameters);
+				}
+				Phase::Revealing if job.run_root.is_none() => {
+					Self::fail_as_fraud(id, &mut job, ReasonCode::Withheld, None)
+				}
+				Phase::Revealing => Self::challenge(id, &mut job, &parameters),
+				Phase::Challengeable => Self::settle(id, &mut job, &parameters),
+				Phase::Settled | Phase::Failed => return Self::prune(id, job),
+			}
+		}
+		Self::store(id, job);
+	}
+
+	/// The job's proven or withheld fraud: the whole bond goes, partly to the requester, partly to
+	/// the prover where there is one, and the rest is burned. Everything in escrow is refunded.
+	fn fail_as_fraud(
+		id: JobId,
+		job: &mut JobOf<T>,
+		reason: ReasonCode,
+		prover: Option<(&T::AccountId, BalanceOf<T>)>,
+	) {
+		if let Some(provider) = job.provider.clone() {
+			let compensation = Parameters::<T>::get().compensation * job.bond;
+			let mut burned = BalanceOf::<T>::zero();
+			let mut paid = BalanceOf::<T>::zero();
+			let mut left = job.bond;
+			if let Some((prover, part)) = prover {
+				let part = part.min(left.saturating_sub(compensation));
+				let taken = T::JobBonds::slash(&provider, id, part, Some((prover, part)));
+				burned = burned.saturating_add(taken.burned);
+				paid = paid.saturating_add(taken.paid);
+				left = left.saturating_sub(part);
+			}
+			let pay = Some((&job.requester, compensation));
+			let taken = T::JobBonds::slash(&provider, id, left, pay);
+			burned = burned.saturating_add(taken.burned);
+			paid = paid.saturating_add(taken.paid);
+			Self::deposit_event(Event::BondSlashed { job: id, provider, burned, paid });
+		}
+		Self::finish(id, job, reason);
+	}
+
+	/// Ends a job whose result an arbiter found to be wrong; `part` of the bond goes to the prover.
+	/// `false` when there is no such job or it has ended or shows no result.
+	pub fn fail_proven(id: JobId, prover: &T::AccountId, part: BalanceOf<T>) -> bool {
+		let Some(mut job) = Jobs::<T>::get(id) else { return false };
+		if job.phase.is_terminal() || job.commitment.is_none() {
+			return false;
+		}
+		Self::fail_as_fraud(id, &mut job, ReasonCode::ProvenFraud, Some((prover, part)));
+		Self::store(id, job);
+		true
+	}
+
+	/// A provider stayed silent: a part of its bond goes to the requester, and the job opens once
+	/// more, without that provider.
+	fn stall(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		if let Some(provider) = job.provider.clone() {
+			let due = parameters.stall_slash * job.bond;
+			let pay = Some((&job.requester, due));
+			let taken = T::JobBonds::slash(&provider, id, due, pay);
+			T::JobBonds::release(&provider, id);
+			Self::note(job, &provider, Outcome::ProviderStalled);
+			Self::deposit_event(Event::ProviderStalled {
+				job: id,
+				provider: provider.clone(),
+				compensation: taken.paid,
+			});
+			if job.stalled.is_none() {
+				job.stalled = Some(provider);
+				job.provider = None;
+				job.price = None;
+				job.bond = Zero::zero();
+				return Self::open(id, job, parameters);
+			}
+		}
+		Self::finish(id, job, ReasonCode::ProviderTimeout);
+	}
+
+	/// No quorum attested the inputs.
+	pub(crate) fn inputs_unavailable(id: JobId, job: &mut JobOf<T>) {
+		T::Identities::note_outcome(&job.requester, Outcome::RequesterInputsUnavailable);
+		Self::finish(id, job, ReasonCode::InputsUnavailable);
+	}
+
+	/// Starts revealing, which is over at once where nobody has anything to reveal.
+	pub(crate) fn begin_reveal(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		let deadline = Self::now().saturating_add(parameters.reveal_period);
+		Self::enter(id, job, Phase::Revealing, deadline);
+		Self::end_reveal_early(id, job);
+	}
+
+	/// Goes on to the challenge period when provider and verifiers have all revealed.
+	pub(crate) fn end_reveal_early(id: JobId, job: &mut JobOf<T>) {
+		let hidden = |answer: &Answer| matches!(answer, Answer::Committed(_));
+		if job.phase == Phase::Revealing
+			&& job.run_root.is_some()
+			&& !Seats::<T>::get(id).iter().any(|seat| hidden(&seat.answer))
+		{
+			Self::challenge(id, job, &Parameters::<T>::get());
+		}
+	}
+
+	fn challenge(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		let time = parameters.challenge.blocks(job.work_units, job.input_bytes);
+		Self::enter(id, job, Phase::Challengeable, Self::now().saturating_add(time));
+	}
+
+	/// The challenge period is over: pays a result that needed no audit or that a quorum of
+	/// verifiers reached independently; otherwise nobody is paid.
+	fn settle(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		if T::Arbitration::open_demands(id) {
+			return Self::schedule(id, job, Self::now().saturating_add(One::one()));
+		}
+		let quorum = parameters.quorum.min(job.wanted).max(1) as usize;
+		let matching = Self::matching(id, job);
+		if job.audited == Some(true) && matching.len() < quorum {
+			return Self::finish(id, job, ReasonCode::Inconclusive);
+		}
+		let price = job.price.unwrap_or(job.price_max);
+		if let Some(provider) = job.provider.clone() {
+			Self::pay_fee(job, &provider, price, parameters);
+		}
+		// The pot has one share for every verdict that was wanted, so that nobody gains by keeping
+		// others from giving theirs.
+		let shares = job.shares.max(matching.len() as u32).max(1);
+		let share = job.verifier_pot / shares.into();
+		for verifier in matching {
+			let amount = Self::pay_fee(job, &verifier, share, parameters);
+			Self::deposit_event(Event::VerifierPaid { job: id, account: verifier, amount });
+		}
+		Self::finish(id, job, ReasonCode::Paid);
+	}
+
+	/// Ends the job: refunds what is left, releases every hold and lock, writes the reputations.
+	pub(crate) fn finish(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
+		Self::refund(job);
+		if let Some(provider) = &job.provider {
+			T::JobBonds::release(provider, id);
+		}
+		Self::note_parties(job, reason);
+		let mut unlocked = BTreeSet::new();
+		for seat in Seats::<T>::get(id) {
+			if let Some(outcome) = Self::outcome_of(job, &seat.answer, seat.purpose) {
+				Self::note(job, &seat.account, outcome);
+			}
+			JobsOfKey::<T>::remove(&seat.key, id);
+			if unlocked.insert(seat.account.clone()) {
+				T::Verifiers::unlock(&seat.account, id);
+			}
+		}
+		T::Programs::release(&job.program);
+		T::Arbitration::ended(id);
+		ActiveJobs::<T>::mutate(|active| *active = active.saturating_sub(1));
+		job.reason = Some(reason);
+		job.draw = None;
+		let phase = if reason == ReasonCode::Paid { Phase::Settled } else { Phase::Failed };
+		Self::enter(id, job, phase, Self::now().saturating_add(T::Retention::get()));
+		Self::deposit_event(Event::JobEnded {
+			job: id,
+			reason,
+			paid: job.paid,
+			refunded: job.refunded,
+			burned: job.burned,
+		});
+	}
+
+	fn note_parties(job: &JobOf<T>, reason: ReasonCode) {
+		let (requester, provider) = match reason {
+			ReasonCode::Paid => (Some(Outcome::RequesterPaid), Some(Outcome::ProviderPaid)),
+			ReasonCode::CancelledWhileClaimed => (Some(Outcome::RequesterCancelled), None),
+			ReasonCode::Inconclusive => (None, Some(Outcome::ProviderInconclusive)),
+			ReasonCode::Withheld | ReasonCode::ProvenFraud => (None, Some(Outcome::ProviderFraud)),
+			ReasonCode::Cancelled
+			| ReasonCode::InputsUnavailable
+			| ReasonCode::Expired
+			| ReasonCode::ProviderTimeout => (None, None),
+		};
+		if let Some(outcome) = requester {
+			Self::note(job, &job.requester, outcome);
+		}
+		if let (Some(outcome), Some(provider)) = (provider, &job.provider) {
+			Self::note(job, provider, outcome);
+		}
+	}
+
+	/// What a seat's answer means for the reputation of its account, now that the job ends.
+	fn outcome_of(job: &JobOf<T>, answer: &Answer, purpose: Purpose) -> Option<Outcome> {
+		match answer {
+			Answer::Pending => None,
+			Answer::Attested(true) => Some(Outcome::VerifierAttested),
+			Answer::Attested(false) => None,
+			Answer::NoShow => Some(Outcome::VerifierNoShow),
+			Answer::Abstained(_) => Some(Outcome::VerifierAbstained),
+			Answer::Committed(_) => {
+				(purpose == Purpose::Verify).then_some(Outcome::VerifierUnrevealed)
+			}
+			Answer::Revealed { run_root, .. } => job.run_root.map(|result| {
+				if *run_root == result {
+					Outcome::VerifierMatched
+				} else {
+					Outcome::VerifierMismatched
+				}
+			}),
+		}
+	}
+
+	/// Writes the job back. An ended job for whose pruning the agenda has no place is pruned at once,
+	/// so that the number of records stays bounded.
+	pub(crate) fn store(id: JobId, job: JobOf<T>) {
+		if job.phase.is_terminal() && job.scheduled.is_none() {
+			Self::prune(id, job);
+		} else {
+			Jobs::<T>::insert(id, job);
+		}
+	}
+
+	/// Replaces the record of a job that ended long ago by a summary.
+	fn prune(id: JobId, job: JobOf<T>) {
+		if let Some(reason) = job.reason {
+			let slot = (id % u64::from(T::MaxArchived::get())) as u32;
+			let summary = Archived {
+				id,
+				requester: job.requester,
+				provider: job.provider,
+				program: job.program,
+				run_root: job.run_root,
+				reason,
+				paid: job.paid,
+				refunded: job.refunded,
+				burned: job.burned,
+			};
+			// A younger job may already have taken the slot.
+			if Archive::<T>::get(slot).is_none_or(|other| other.id < id) {
+				Archive::<T>::insert(slot, summary);
+			}
+		}
+		Self::unschedule(id, job.scheduled);
+		Jobs::<T>::remove(id);
+		Seats::<T>::remove(id);
+		Self::deposit_event(Event::JobPruned { job: id });
+	}
+}

@@ -1,0 +1,136 @@
+//! What must hold after every block.
+
+use crate::{
+	ActiveJobs, Agenda, Answer, BalanceOf, Config, HoldReason, JobOf, Jobs, JobsOfKey, NextJob,
+	Pallet, Parameters, Seats,
+};
+use alloc::collections::BTreeMap;
+use assay_market::{JobId, Phase, Programs, Purpose};
+use frame_support::{
+	ensure,
+	traits::{fungible::InspectHold, Get},
+};
+use sp_runtime::{
+	traits::{Saturating, Zero},
+	TryRuntimeError,
+};
+
+impl<T: Config> Pallet<T> {
+	/// * What is held of a requester for jobs is the sum of its jobs' escrows, to the unit.
+	/// * An ended job has a reason, no escrow, no pending draw and no key that points to it.
+	/// * Every job is on the agenda exactly where it says, after its deadline.
+	/// * Every phase has what it needs: a claimed job a provider and price, and so on.
+	/// * Every seat of a job that has not ended is found by its key.
+	/// * Every job that has not ended has a program.
+	pub fn do_try_state() -> Result<(), TryRuntimeError> {
+		ensure!(Parameters::<T>::get().validate().is_ok(), "parameters are valid");
+		let mut escrows = BTreeMap::<T::AccountId, BalanceOf<T>>::new();
+		let mut active = 0u32;
+		for (id, job) in Jobs::<T>::iter() {
+			ensure!(id < NextJob::<T>::get(), "every job has a number that was given");
+			let sum = escrows.entry(job.requester.clone()).or_default();
+			*sum = sum.saturating_add(job.escrow);
+			if !job.phase.is_terminal() {
+				active += 1;
+			}
+			Self::try_job(id, &job)?;
+			Self::try_seats(id, &job)?;
+		}
+		ensure!(ActiveJobs::<T>::get() == active, "active jobs are counted");
+		ensure!(active <= T::MaxActiveJobs::get(), "active jobs are bounded");
+		for (who, escrow) in escrows {
+			let held = T::Currency::balance_on_hold(&HoldReason::JobEscrow.into(), &who);
+			ensure!(held == escrow, "what is held is the sum of the escrows, to the unit");
+		}
+		for (block, jobs) in Agenda::<T>::iter() {
+			ensure!(!jobs.is_empty(), "no empty agenda is stored");
+			for id in jobs {
+				let job = Jobs::<T>::get(id).ok_or("the agenda has jobs that exist")?;
+				ensure!(job.scheduled == Some(block), "a job is on the agenda once, where it says");
+			}
+		}
+		for (key, id) in JobsOfKey::<T>::iter_keys() {
+			let job = Jobs::<T>::get(id).ok_or("keys point to jobs that exist")?;
+			ensure!(!job.phase.is_terminal(), "keys point to jobs that have not ended");
+			ensure!(
+				Seats::<T>::get(id).iter().any(|seat| seat.key == key),
+				"keys point to jobs in which they have a seat"
+			);
+		}
+		Ok(())
+	}
+
+	fn try_job(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
+		if let Some(block) = job.scheduled {
+			ensure!(block > job.deadline, "nothing is pushed before its deadline has passed");
+			ensure!(Agenda::<T>::get(block).contains(&id), "a job is on the agenda where it says");
+		}
+		if job.phase.is_terminal() {
+			ensure!(job.reason.is_some(), "an ended job has a reason");
+			ensure!(job.scheduled.is_some(), "an ended job is on the agenda, to be pruned");
+			ensure!(job.escrow.is_zero(), "an ended job holds nothing");
+			ensure!(job.draw.is_none(), "an ended job waits for no draw");
+			return Ok(());
+		}
+		ensure!(job.reason.is_none(), "a job with a reason has ended");
+		ensure!(T::Programs::summary(&job.program).is_some(), "a job's program stays registered");
+		ensure!(
+			job.escrow == job.price_max.saturating_add(job.verifier_pot),
+			"a job's escrow is whole until it ends"
+		);
+		ensure!(
+			job.paid.is_zero() && job.refunded.is_zero() && job.burned.is_zero(),
+			"nothing leaves an escrow before the job ends"
+		);
+		let claimed = job.phase >= Phase::Claimed;
+		ensure!(claimed == job.provider.is_some(), "a claimed job has a provider, no other has");
+		ensure!(claimed == job.price.is_some(), "a claimed job has a price, no other has");
+		ensure!(
+			(job.phase >= Phase::Committed) == job.commitment.is_some(),
+			"a committed job has a commitment, no other has"
+		);
+		ensure!(
+			job.phase != Phase::Challengeable || job.run_root.is_some(),
+			"a challengeable result is open"
+		);
+		ensure!(job.draw.is_none() || job.phase <= Phase::Verifying, "draws wait before reveals");
+		ensure!(
+			job.phase != Phase::Committed || job.draw.is_some(),
+			"a committed job waits for a draw"
+		);
+		if let Some(cause) = job.draw {
+			ensure!(job.deadline > cause, "a draw waits for later blocks");
+		}
+		ensure!(
+			job.history
+				.last()
+				.is_some_and(|(phase, at)| { *phase == job.phase && *at <= Self::now() }),
+			"the history ends with the present phase"
+		);
+		Ok(())
+	}
+
+	fn try_seats(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
+		let seats = Seats::<T>::get(id);
+		for (index, seat) in seats.iter().enumerate() {
+			ensure!(seat.account != job.requester, "no requester is drawn for its own job");
+			ensure!(
+				seats[..index].iter().all(|other| {
+					other.purpose != seat.purpose || other.account != seat.account
+				}),
+				"no account is drawn twice for one purpose"
+			);
+			ensure!(
+				job.phase.is_terminal() || JobsOfKey::<T>::contains_key(&seat.key, id),
+				"every seat is found by its key"
+			);
+			let fits = match seat.answer {
+				Answer::Attested(_) => seat.purpose == Purpose::Attest,
+				Answer::Pending | Answer::NoShow => true,
+				_ => seat.purpose == Purpose::Verify,
+			};
+			ensure!(fits, "a seat only answers what it was drawn for");
+		}
+		Ok(())
+	}
+}

@@ -1,0 +1,183 @@
+//! The answers of the runtime API.
+
+use crate::{
+	Answer, Archive, BalanceOf, Config, JobOf, Jobs, JobsOfKey, NextJob, Pallet, Parameters, Seats,
+};
+use alloc::vec::Vec;
+use assay_market::{Assignment, Assurance, JobId, JobView, Phase, VerdictView, VerifierId};
+use frame_support::traits::Get;
+use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::{One, Saturating, Zero};
+
+/// Most jobs in one answer.
+pub const MAX_PAGE: u32 = 64;
+
+/// How many numbers one question looks at in search of jobs.
+const MAX_SCAN: u64 = 4096;
+
+type ViewOf<T> = JobView<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
+type AssignmentOf<T> = Assignment<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+
+impl<T: Config> Pallet<T> {
+	/// The duties of these session keys in jobs that have not ended, oldest job first.
+	pub fn assignments(keys: &[VerifierId]) -> Vec<AssignmentOf<T>> {
+		let mut assignments: Vec<_> = keys
+			.iter()
+			.flat_map(|key| JobsOfKey::<T>::iter_key_prefix(key).map(move |id| (id, key)))
+			.filter_map(|(id, key)| Jobs::<T>::get(id).map(|job| (id, key, job)))
+			.flat_map(|(id, key, job)| Self::assignments_in(id, key, &job))
+			.collect();
+		assignments.sort_by(|a, b| (a.job, a.purpose, &a.key).cmp(&(b.job, b.purpose, &b.key)));
+		assignments.dedup();
+		assignments
+	}
+
+	fn assignments_in(id: JobId, key: &VerifierId, job: &JobOf<T>) -> Vec<AssignmentOf<T>> {
+		Seats::<T>::get(id)
+			.into_iter()
+			.filter(|seat| seat.key == *key)
+			.map(|seat| Assignment {
+				job: id,
+				purpose: seat.purpose,
+				account: seat.account,
+				key: seat.key,
+				program: job.program,
+				input_roots: job.input_roots.to_vec(),
+				steps: job.steps,
+				phase: job.phase,
+				draw_block: seat.drawn_at,
+				commit_deadline: seat.deadline,
+				reveal_deadline: matches!(job.phase, Phase::Revealing | Phase::Challengeable)
+					.then_some(job.deadline),
+				status: seat.answer.status(),
+				committed: !matches!(seat.answer, Answer::Pending | Answer::NoShow),
+				revealed: matches!(seat.answer, Answer::Revealed { .. }),
+				can_reveal: Self::may_reveal(job) && matches!(seat.answer, Answer::Committed(_)),
+			})
+			.collect()
+	}
+
+	/// Everything about a job; what the archive has when it was pruned.
+	pub fn job_view(id: JobId) -> Option<ViewOf<T>> {
+		match Jobs::<T>::get(id) {
+			Some(job) => Some(Self::full_view(id, job)),
+			None => Self::archived_view(id),
+		}
+	}
+
+	/// Up to `limit` jobs (at most [`MAX_PAGE`]) with a number of at least `from`, in order.
+	pub fn jobs(from: JobId, limit: u32) -> Vec<ViewOf<T>> {
+		let end = NextJob::<T>::get().min(from.saturating_add(MAX_SCAN));
+		(from..end).filter_map(Self::job_view).take(limit.min(MAX_PAGE) as usize).collect()
+	}
+
+	/// The price at which the job could be claimed in the next block.
+	pub fn current_price(id: JobId) -> Option<BalanceOf<T>> {
+		let job = Jobs::<T>::get(id)?;
+		(job.phase == Phase::Open)
+			.then(|| Self::ramp_price(&job, Self::now().saturating_add(One::one())))
+	}
+
+	fn full_view(id: JobId, job: JobOf<T>) -> ViewOf<T> {
+		let current_price = Self::current_price(id);
+		let bond = match job.provider {
+			Some(_) => Some(job.bond),
+			None => current_price.map(|price| Parameters::<T>::get().bond(price, job.audit)),
+		};
+		let verdicts = Seats::<T>::get(id)
+			.into_iter()
+			.map(|seat| {
+				let status = seat.answer.status();
+				let (commitment, run_root) = match seat.answer {
+					Answer::Committed(commitment) => (Some(commitment), None),
+					Answer::Revealed { commitment, run_root } => (Some(commitment), Some(run_root)),
+					_ => (None, None),
+				};
+				VerdictView {
+					account: seat.account,
+					key: seat.key,
+					purpose: seat.purpose,
+					tranche: seat.tranche,
+					drawn_at: seat.drawn_at,
+					status,
+					commitment,
+					run_root,
+					matches: run_root.zip(job.run_root).map(|(own, result)| own == result),
+				}
+			})
+			.collect();
+		JobView {
+			id,
+			requester: job.requester,
+			provider: job.provider,
+			stalled: job.stalled,
+			program: job.program,
+			input_roots: job.input_roots.into_inner(),
+			steps: job.steps,
+			work_units: job.work_units,
+			assurance: job.assurance,
+			audit_ppm: job.audit.deconstruct(),
+			price_start: job.price_start,
+			price_max: job.price_max,
+			ramp_blocks: job.ramp_blocks,
+			price: job.price,
+			current_price,
+			bond,
+			escrow: job.escrow,
+			phase: job.phase,
+			reason: job.reason,
+			deadline: (!job.phase.is_terminal()).then_some(job.deadline),
+			history: job.history.into_inner(),
+			audited: job.audited,
+			audit_requested: job.audit_requested,
+			commitment: job.commitment,
+			run_root: job.run_root,
+			output_roots: job.output_roots.into_inner(),
+			verdicts,
+			paid: job.paid,
+			refunded: job.refunded,
+			burned: job.burned,
+			archived: false,
+		}
+	}
+
+	/// What the archive has: parties, program, result, reason and money. Everything else is empty.
+	fn archived_view(id: JobId) -> Option<ViewOf<T>> {
+		let slot = (id % u64::from(T::MaxArchived::get())) as u32;
+		let job = Archive::<T>::get(slot).filter(|job| job.id == id)?;
+		let paid = job.reason == assay_market::ReasonCode::Paid;
+		Some(JobView {
+			id,
+			requester: job.requester,
+			provider: job.provider,
+			stalled: None,
+			program: job.program,
+			input_roots: Vec::new(),
+			steps: 0,
+			work_units: 0,
+			assurance: Assurance::default(),
+			audit_ppm: 0,
+			price_start: Zero::zero(),
+			price_max: Zero::zero(),
+			ramp_blocks: Zero::zero(),
+			price: None,
+			current_price: None,
+			bond: None,
+			escrow: Zero::zero(),
+			phase: if paid { Phase::Settled } else { Phase::Failed },
+			reason: Some(job.reason),
+			deadline: None,
+			history: Vec::new(),
+			audited: None,
+			audit_requested: false,
+			commitment: None,
+			run_root: job.run_root,
+			output_roots: Vec::new(),
+			verdicts: Vec::new(),
+			paid: job.paid,
+			refunded: job.refunded,
+			burned: job.burned,
+			archived: true,
+		})
+	}
+}

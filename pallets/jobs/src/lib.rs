@@ -1,0 +1,846 @@
+//! The life of a job: from its escrow to the last unit paid, refunded or burned.
+//!
+//! ## Pallet API
+//!
+//! See the [`pallet`] module for calls, storage, events and errors, and [`Config`] for what the
+//! runtime supplies.
+//!
+//! ## Overview
+//!
+//! A requester posts a job: a registered program, the content addresses of its inputs, a price ramp.
+//! A provider claims it, runs it and commits to the root of its run. After that, the chain draws a
+//! committee by randomness that nobody could know at the commit; its members replay the job and
+//! commit their own roots before the provider opens its own. A result that enough of them reached
+//! independently is paid; one that nobody could confirm is not, and one that is withheld costs the
+//! provider its bond.
+//!
+//! ```text
+//! Posted → Open → Claimed → Committed → Verifying → Revealing → Challengeable → Settled
+//!    └───────┴────────┴──────────────(a deadline or a cancellation)────────────────→ Failed
+//! ```
+//!
+//! Every phase has a deadline and a default. Answers count up to and including the deadline block.
+//! The pallet's agenda pushes a job on in the block after; where the agenda was full, anyone may do
+//! it with [`poke`](Call::poke). A job that ended keeps its record for a while, then a summary.
+//!
+//! ## Example
+//!
+//! A job on a chain whose standard is to audit every result:
+//!
+//! | block | who | call |
+//! |---|---|---|
+//! | 1 | requester | `post_job` |
+//! | 4 | drawn validators' offchain hooks | `attest_inputs` |
+//! | 6 | provider | `claim_job` |
+//! | 9 | provider | `commit_result` |
+//! | 12 | drawn validators' offchain hooks | `commit_verdict` |
+//! | 13 | provider, validators | `reveal_result`, `reveal_verdict` |
+//! | 22 | – | the agenda pays |
+//!
+//! ## Details
+//!
+//! * **Money.** A job's escrow is a hold on the requester's balance: the highest price and the fee of
+//!   one committee. What leaves it is `paid + refunded + burned`, to the unit.
+//! * **Draws.** The seed of a draw is the rolling mix of author randomness as it stands `draw_delay`
+//!   blocks after the event that caused the draw. Selection is weighted by stake, without
+//!   replacement, and never takes the job's own requester or provider.
+//! * **Verifier calls** are general transactions, authorized by a signature of the session key that was
+//!   snapshotted when the account was drawn. They pay no fee, and each can happen once.
+//! * **Arbitration.** [`Arbitration`] keeps a job from settling while a dispute about it is open, and
+//!   ends it through [`Pallet::fail_proven`].
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
+mod impls;
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+pub mod types;
+pub mod weights;
+
+#[cfg(feature = "runtime-benchmarks")]
+pub use benchmarking::BenchmarkHelper;
+pub use impls::refusal;
+pub use pallet::*;
+pub use types::*;
+pub use weights::WeightInfo;
+
+/// The target of this pallet's log lines.
+pub const LOG_TARGET: &str = "runtime::assay-jobs";
+
+#[frame_support::pallet]
+pub mod pallet {
+	use super::*;
+	use alloc::vec::Vec;
+	use assay_commitments::OutputsOpening;
+	use assay_market::{
+		AbstainReason, Assurance, AuthorRandomness, Hash, Identities, JobBonds, JobId, Phase,
+		Programs, Purpose, ReasonCode, VerifierAction, VerifierId, VerifierSignature, Verifiers,
+	};
+	use frame_support::{
+		pallet_prelude::*,
+		traits::fungible::{Inspect, InspectHold, Mutate, MutateHold},
+	};
+	use frame_system::{
+		ensure_authorized, offchain::CreateAuthorizedTransaction, pallet_prelude::*,
+	};
+	use sp_runtime::transaction_validity::TransactionValidityWithRefund;
+
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+	#[pallet::pallet]
+	#[pallet::storage_version(STORAGE_VERSION)]
+	pub struct Pallet<T>(_);
+
+	#[pallet::config]
+	pub trait Config: CreateAuthorizedTransaction<Call<Self>> + frame_system::Config {
+		/// The runtime's hold reasons.
+		type RuntimeHoldReason: From<HoldReason>;
+
+		/// The currency of escrows.
+		type Currency: Mutate<Self::AccountId>
+			+ MutateHold<Self::AccountId>
+			+ InspectHold<Self::AccountId, Reason = Self::RuntimeHoldReason>
+			+ Inspect<Self::AccountId>;
+
+		/// Who is a provider, and everyone's reputation.
+		type Identities: Identities<Self::AccountId>;
+
+		/// Where job bonds come from.
+		type JobBonds: JobBonds<Self::AccountId, BalanceOf<Self>>;
+
+		/// The registered programs.
+		type Programs: Programs;
+
+		/// The validators that may be drawn.
+		type Verifiers: Verifiers<Self::AccountId, BalanceOf<Self>>;
+
+		/// The author randomness of the parent block.
+		type AuthorRandomness: AuthorRandomness;
+
+		/// Disputes; `()` where there are none.
+		type Arbitration: Arbitration;
+
+		/// The parameters of a chain that has set none.
+		type DefaultParameters: Get<ParametersOf<Self>>;
+
+		/// Most blocks from a job's first draw to the last possible proof against it. A job whose
+		/// clocks allow more cannot be posted.
+		#[pallet::constant]
+		type MaxLifetime: Get<BlockNumberFor<Self>>;
+
+		/// Most blocks by which finality may be held back.
+		#[pallet::constant]
+		type FinalityCap: Get<BlockNumberFor<Self>>;
+
+		/// Blocks for which a slash is deferred.
+		#[pallet::constant]
+		type SlashDeferral: Get<BlockNumberFor<Self>>;
+
+		/// Blocks for which stake stays slashable after unbonding.
+		#[pallet::constant]
+		type UnbondingPeriod: Get<BlockNumberFor<Self>>;
+
+		/// Blocks for which the full record of an ended job is kept.
+		#[pallet::constant]
+		type Retention: Get<BlockNumberFor<Self>>;
+
+		/// Most jobs that have not ended.
+		#[pallet::constant]
+		type MaxActiveJobs: Get<u32>;
+
+		/// Most jobs that the agenda pushes on in one block.
+		#[pallet::constant]
+		type MaxAgenda: Get<u32>;
+
+		/// How many summaries of pruned jobs are kept.
+		#[pallet::constant]
+		type MaxArchived: Get<u32>;
+
+		/// Priority of the verifiers' transactions in the pool.
+		#[pallet::constant]
+		type VerifierPriority: Get<TransactionPriority>;
+
+		/// Weights of this pallet.
+		type WeightInfo: WeightInfo;
+
+		/// Sets the stage for benchmarks.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper<Self::AccountId>;
+	}
+
+	/// Why this pallet holds a balance.
+	#[pallet::composite_enum]
+	pub enum HoldReason {
+		/// The escrow of posted jobs.
+		#[codec(index = 0)]
+		JobEscrow,
+	}
+
+	/// What root may change about the market.
+	#[pallet::storage]
+	pub type Parameters<T: Config> =
+		StorageValue<_, ParametersOf<T>, ValueQuery, T::DefaultParameters>;
+
+	/// The number of the next job.
+	#[pallet::storage]
+	pub type NextJob<T: Config> = StorageValue<_, JobId, ValueQuery>;
+
+	/// How many jobs have not ended.
+	#[pallet::storage]
+	pub type ActiveJobs<T: Config> = StorageValue<_, u32, ValueQuery>;
+
+	/// Jobs that have not been pruned: the active ones, and those that ended and are on the agenda
+	/// for the end of their retention period.
+	#[pallet::storage]
+	pub type Jobs<T: Config> = StorageMap<_, Twox64Concat, JobId, JobOf<T>>;
+
+	/// The accounts drawn for a job, in order.
+	#[pallet::storage]
+	pub type Seats<T: Config> = StorageMap<_, Twox64Concat, JobId, SeatsOf<T>, ValueQuery>;
+
+	/// The jobs that have not ended in which a session key was drawn.
+	#[pallet::storage]
+	pub type JobsOfKey<T: Config> =
+		StorageDoubleMap<_, Blake2_128Concat, VerifierId, Twox64Concat, JobId, ()>;
+
+	/// The jobs to push on at the start of a block.
+	#[pallet::storage]
+	pub type Agenda<T: Config> =
+		StorageMap<_, Twox64Concat, BlockNumberFor<T>, BoundedVec<JobId, T::MaxAgenda>, ValueQuery>;
+
+	/// The rolling mix of author randomness up to and including a block, for the latest blocks.
+	#[pallet::storage]
+	pub type Mixes<T: Config> = StorageMap<_, Twox64Concat, BlockNumberFor<T>, Hash>;
+
+	/// Summaries of pruned jobs, in a ring: the job's number modulo its size.
+	#[pallet::storage]
+	pub type Archive<T: Config> = StorageMap<_, Twox64Concat, u32, ArchivedOf<T>>;
+
+	/// What the market starts with.
+	#[pallet::genesis_config]
+	#[derive(frame_support::DefaultNoBound)]
+	pub struct GenesisConfig<T: Config> {
+		/// The parameters; the runtime's defaults when none are given.
+		pub parameters: Option<ParametersOf<T>>,
+	}
+
+	#[pallet::genesis_build]
+	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+		fn build(&self) {
+			if let Some(parameters) = &self.parameters {
+				if let Err(error) = parameters.validate() {
+					panic!("the genesis parameters of the market are invalid: {error:?}");
+				}
+				Parameters::<T>::put(parameters);
+			}
+		}
+	}
+
+	#[pallet::event]
+	#[pallet::generate_deposit(pub(crate) fn deposit_event)]
+	pub enum Event<T: Config> {
+		/// A job was posted and its escrow held.
+		JobPosted { job: JobId, requester: T::AccountId, program: Hash, escrow: BalanceOf<T> },
+		/// A job entered a phase; answers count up to and including the deadline block.
+		PhaseChanged { job: JobId, phase: Phase, deadline: BlockNumberFor<T> },
+		/// Validators were drawn and their stake is locked until the job ends.
+		ValidatorsDrawn { job: JobId, purpose: Purpose, tranche: u32, accounts: Vec<T::AccountId> },
+		/// A drawn validator said whether it holds the inputs.
+		InputsAttested { job: JobId, account: T::AccountId, ok: bool },
+		/// A provider claimed a job at the ramp's price and put up its bond.
+		JobClaimed { job: JobId, provider: T::AccountId, price: BalanceOf<T>, bond: BalanceOf<T> },
+		/// A provider stayed silent. `compensation` of its bond went to the requester.
+		ProviderStalled { job: JobId, provider: T::AccountId, compensation: BalanceOf<T> },
+		/// A provider bound itself to a result.
+		ResultCommitted { job: JobId, provider: T::AccountId, commitment: Hash },
+		/// Whether the result will be replayed by a committee.
+		AuditDecided { job: JobId, audited: bool },
+		/// A verifier bound itself to a verdict.
+		VerdictCommitted { job: JobId, account: T::AccountId, commitment: Hash },
+		/// A verifier gives no verdict.
+		VerifierAbstained { job: JobId, account: T::AccountId, reason: AbstainReason },
+		/// A provider opened its result.
+		ResultRevealed { job: JobId, run_root: Hash, output_roots: Vec<Hash> },
+		/// A verifier opened its verdict; `matches` is known once the result is open too.
+		VerdictRevealed { job: JobId, account: T::AccountId, run_root: Hash, matches: Option<bool> },
+		/// The requester wants the revealed result replayed.
+		AuditRequested { job: JobId },
+		/// A verifier got its share of the verifier fee, net of the burned part.
+		VerifierPaid { job: JobId, account: T::AccountId, amount: BalanceOf<T> },
+		/// A bond was slashed for a withheld or wrong result.
+		BondSlashed { job: JobId, provider: T::AccountId, burned: BalanceOf<T>, paid: BalanceOf<T> },
+		/// A job ended. `paid + refunded + burned` is what had been held for it.
+		JobEnded {
+			job: JobId,
+			reason: ReasonCode,
+			paid: BalanceOf<T>,
+			refunded: BalanceOf<T>,
+			burned: BalanceOf<T>,
+		},
+		/// The full record of an ended job was replaced by a summary.
+		JobPruned { job: JobId },
+		/// Root set new parameters.
+		ParametersSet { parameters: ParametersOf<T> },
+	}
+
+	#[pallet::error]
+	#[derive(PartialEq)]
+	pub enum Error<T> {
+		/// There is no such job, or it was pruned. Check the number; `JobPosted` gives it.
+		UnknownJob,
+		/// The program is not registered. Register it with `programs.registerProgram` first.
+		UnknownProgram,
+		/// The number of input roots is not the program's number of inputs.
+		WrongInputCount,
+		/// The program has more inputs or outputs than a job may have.
+		TooManyTensors,
+		/// A job needs at least one step, and exactly one where its program carries no state.
+		WrongSteps,
+		/// Steps times work units of a step overflow. Post fewer steps.
+		TooMuchWork,
+		/// The ramp starts below the chain's lowest price. See `minPrice` in the parameters.
+		PriceTooLow,
+		/// The ramp's highest price is below its start.
+		RampUpsideDown,
+		/// The ramp is longer than the chain allows. See `maxRamp` in the parameters.
+		RampTooLong,
+		/// The chosen audit probability is below the floor. See `auditFloor` in the parameters.
+		AuditTooLow,
+		/// Verifying the job could take longer than stake stays slashable. Split the job.
+		LifetimeTooLong,
+		/// The chain has as many unfinished jobs as it takes. Try again when some have ended.
+		TooManyJobs,
+		/// Only the job's requester may do this.
+		NotRequester,
+		/// Only the provider that claimed the job may do this.
+		NotProvider,
+		/// The account is not registered as a provider. Register an identity first.
+		NotRegisteredProvider,
+		/// A requester may not claim its own job.
+		OwnJob,
+		/// The account claimed this job before, stayed silent and may not claim it again.
+		Barred,
+		/// The ramp's price is below the least that the claim accepts. Try again later.
+		PriceBelowExpectation,
+		/// The job is in another phase. Read it first; it may have moved on.
+		WrongPhase,
+		/// The deadline of this phase has passed; answers count up to its block.
+		DeadlinePassed,
+		/// The result is already committed and cannot be replaced.
+		AlreadyCommitted,
+		/// The result is committed: the job can no longer be cancelled.
+		TooLateToCancel,
+		/// Run root and salt do not give the committed hash. Reveal what was committed.
+		CommitmentMismatch,
+		/// The output roots with their paths are not those of the last step under the run root.
+		WrongOutputs,
+		/// The result is already open.
+		AlreadyRevealed,
+		/// One audit per job may be requested.
+		AuditAlreadyRequested,
+		/// No validator is left that could be drawn for this job.
+		NoVerifierAvailable,
+		/// The deadline of this phase has not passed; there is nothing to push.
+		NotDue,
+		/// The account was not drawn for this.
+		NotDrawn,
+		/// This seat has already given its answer.
+		AlreadyAnswered,
+		/// A verdict may be opened once its verifiers' commitments are in: not yet.
+		TooEarlyToReveal,
+		/// `drawDelay` must be from 1 to 64.
+		InvalidDrawDelay,
+		/// Every clock needs a base and rates of at least 1, and so do the plain periods.
+		InvalidClock,
+		/// Committees have 1 to 16 members, and a quorum of at least 1 and at most all.
+		InvalidCommittee,
+		/// `maxTranches` must be from 1 to 4.
+		InvalidTranches,
+		/// `auditFloor` must not be 0 nor above `audit`.
+		InvalidAudit,
+		/// `honestVerifier` must not be 0, `drawBias` not everything.
+		InvalidBond,
+		/// `feeBurn` must be neither nothing nor everything.
+		InvalidBurn,
+		/// `verifierFee` must not be 0.
+		InvalidVerifierFee,
+		/// `stallSlash` must be above 0 and below `compensation`, and that below everything.
+		InvalidSlash,
+		/// The burned part of `minPrice` must be at least one unit.
+		InvalidMinPrice,
+	}
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn on_initialize(now: BlockNumberFor<T>) -> Weight {
+			Self::mix_randomness(now);
+			T::WeightInfo::on_initialize_base().saturating_add(Self::run_agenda(now))
+		}
+
+		fn offchain_worker(now: BlockNumberFor<T>) {
+			Self::submit_findings(now);
+		}
+
+		fn integrity_test() {
+			let risk = T::MaxLifetime::get() + T::FinalityCap::get() + T::SlashDeferral::get();
+			assert!(
+				risk < T::UnbondingPeriod::get(),
+				"stake must stay slashable longer than a job, finality and a slash may take"
+			);
+			let parameters = T::DefaultParameters::get();
+			assert_eq!(parameters.validate(), Ok(()), "the default parameters must be valid");
+			assert!(
+				parameters.lifetime(0, 0) <= T::MaxLifetime::get(),
+				"the smallest job must fit into MaxLifetime"
+			);
+			assert!(T::MaxAgenda::get() > 0 && T::MaxActiveJobs::get() > 0);
+			assert!(T::MaxArchived::get() > 0);
+			assert_eq!(
+				T::AccountId::max_encoded_len(),
+				32,
+				"commitments bind accounts of 32 bytes"
+			);
+			assert!(
+				T::WeightInfo::advance(MAX_SEATS).all_lte(T::BlockWeights::get().max_block / 2),
+				"the dearest push must leave half of the block to transactions"
+			);
+		}
+
+		#[cfg(feature = "try-runtime")]
+		fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+			Self::do_try_state()
+		}
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Post a job: run `program` on these inputs, for a price that rises until someone claims it.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the requester.
+		///
+		/// ## Details
+		///
+		/// Holds the highest price and the fee of one committee. The price rises evenly from
+		/// `price_start` to `price_max` within `ramp_blocks` after the job opens. `input_roots` are
+		/// the content addresses of the inputs in program order; `steps` is 1 for a program without
+		/// states. The job opens when drawn validators have attested that they hold the inputs, or at
+		/// once when `assurance` opts out of it; such a job earns nobody reputation.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownProgram`], [`Error::WrongInputCount`], [`Error::TooManyTensors`],
+		/// [`Error::WrongSteps`], [`Error::TooMuchWork`], [`Error::PriceTooLow`],
+		/// [`Error::RampUpsideDown`], [`Error::RampTooLong`], [`Error::AuditTooLow`],
+		/// [`Error::LifetimeTooLong`], [`Error::TooManyJobs`]; `Token::FundsUnavailable` when the
+		/// balance does not cover the escrow.
+		///
+		/// ## Events
+		///
+		/// [`Event::JobPosted`], [`Event::PhaseChanged`].
+		#[pallet::call_index(0)]
+		#[pallet::weight(T::WeightInfo::post_job(input_roots.len() as u32))]
+		#[allow(clippy::too_many_arguments)]
+		pub fn post_job(
+			origin: OriginFor<T>,
+			program: Hash,
+			input_roots: InputRoots,
+			steps: u32,
+			price_start: BalanceOf<T>,
+			price_max: BalanceOf<T>,
+			ramp_blocks: BlockNumberFor<T>,
+			assurance: Assurance,
+		) -> DispatchResult {
+			let requester = ensure_signed(origin)?;
+			let ramp = (price_start, price_max, ramp_blocks);
+			Self::do_post(requester, program, input_roots, steps, ramp, assurance)
+		}
+
+		/// Cancel a job: free until it is claimed, for a fee while a provider works on it.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the job's requester.
+		///
+		/// ## Details
+		///
+		/// While a provider works on it, it gets the `cancel_fee` part of the agreed price. Once a
+		/// result is committed, nothing can be cancelled.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotRequester`], [`Error::TooLateToCancel`],
+		/// [`Error::DeadlinePassed`].
+		///
+		/// ## Events
+		///
+		/// [`Event::JobEnded`].
+		#[pallet::call_index(1)]
+		#[pallet::weight(T::WeightInfo::cancel_job())]
+		pub fn cancel_job(origin: OriginFor<T>, job: JobId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_cancel(who, job)
+		}
+
+		/// Claim an open job at the ramp's current price, and put up a bond for it.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by a registered provider.
+		///
+		/// ## Details
+		///
+		/// `min_price` is the least the provider accepts; the ramp only rises. The bond comes out of
+		/// the provider's free stake; its size follows from price and audit probability (`bond` of the
+		/// job view).
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::WrongPhase`], [`Error::DeadlinePassed`],
+		/// [`Error::NotRegisteredProvider`], [`Error::OwnJob`], [`Error::Barred`],
+		/// [`Error::PriceBelowExpectation`]; the stake pallet's error when too little stake is free.
+		///
+		/// ## Events
+		///
+		/// [`Event::JobClaimed`], [`Event::PhaseChanged`].
+		#[pallet::call_index(2)]
+		#[pallet::weight(T::WeightInfo::claim_job())]
+		pub fn claim_job(
+			origin: OriginFor<T>,
+			job: JobId,
+			min_price: BalanceOf<T>,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_claim(who, job, min_price)
+		}
+
+		/// Bind yourself to the result of a claimed job without showing it.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the provider that claimed the job.
+		///
+		/// ## Details
+		///
+		/// `commitment` is the result commitment over genesis hash, job, account, run root and salt.
+		/// From here on the provider warrants that the root can be opened: silence costs what fraud
+		/// costs.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotProvider`], [`Error::AlreadyCommitted`],
+		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
+		///
+		/// ## Events
+		///
+		/// [`Event::ResultCommitted`], [`Event::PhaseChanged`].
+		#[pallet::call_index(3)]
+		#[pallet::weight(T::WeightInfo::commit_result())]
+		pub fn commit_result(origin: OriginFor<T>, job: JobId, commitment: Hash) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_commit_result(who, job, commitment)
+		}
+
+		/// Open the committed result: its run root and its outputs.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the provider that committed it.
+		///
+		/// ## Details
+		///
+		/// `opening` shows that the output roots are in the run root, at the program's output anchors
+		/// of the last step.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotProvider`], [`Error::AlreadyRevealed`],
+		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::CommitmentMismatch`],
+		/// [`Error::WrongOutputs`].
+		///
+		/// ## Events
+		///
+		/// [`Event::ResultRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
+		#[pallet::call_index(4)]
+		#[pallet::weight(T::WeightInfo::reveal_result(opening.outputs.len() as u32))]
+		pub fn reveal_result(
+			origin: OriginFor<T>,
+			job: JobId,
+			run_root: Hash,
+			salt: Hash,
+			opening: OutputsOpening,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_reveal_result(who, job, run_root, salt, opening)
+		}
+
+		/// Have the revealed result replayed by a committee, or by one more.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the job's requester, while the job is challengeable.
+		///
+		/// ## Details
+		///
+		/// Once per job. Where a committee was drawn already, the fee of a second one is held too.
+		/// Validators that were drawn to verify this job are not drawn again.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotRequester`], [`Error::WrongPhase`],
+		/// [`Error::DeadlinePassed`], [`Error::AuditAlreadyRequested`],
+		/// [`Error::NoVerifierAvailable`]; `Token::FundsUnavailable` when the balance does not cover a
+		/// second fee.
+		///
+		/// ## Events
+		///
+		/// [`Event::AuditRequested`], [`Event::PhaseChanged`].
+		#[pallet::call_index(5)]
+		#[pallet::weight(T::WeightInfo::request_audit())]
+		pub fn request_audit(origin: OriginFor<T>, job: JobId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_request_audit(who, job)
+		}
+
+		/// Push a job whose deadline has passed to its default, or prune one that ended long ago.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by anyone. Free when there was something to push.
+		///
+		/// ## Details
+		///
+		/// The agenda does this by itself in the block after a deadline, unless it was full.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotDue`].
+		///
+		/// ## Events
+		///
+		/// Those of the default: [`Event::PhaseChanged`], [`Event::JobEnded`], [`Event::JobPruned`].
+		#[pallet::call_index(6)]
+		#[pallet::weight(T::WeightInfo::poke().saturating_add(T::WeightInfo::advance(MAX_SEATS)))]
+		pub fn poke(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
+			ensure_signed(origin)?;
+			let weight = Self::do_poke(job)?;
+			Ok((Some(T::WeightInfo::poke().saturating_add(weight)), Pays::No).into())
+		}
+
+		/// Set the market's parameters.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Root.
+		///
+		/// ## Details
+		///
+		/// They hold for every deadline, draw, bond and fee that is computed from now on.
+		///
+		/// ## Errors
+		///
+		/// One of the `Invalid…` errors, named after the value that is out of range;
+		/// [`Error::LifetimeTooLong`] when not even the smallest job would fit into `MaxLifetime`.
+		///
+		/// ## Events
+		///
+		/// [`Event::ParametersSet`].
+		#[pallet::call_index(7)]
+		#[pallet::weight((T::WeightInfo::set_parameters(), DispatchClass::Operational))]
+		pub fn set_parameters(origin: OriginFor<T>, parameters: ParametersOf<T>) -> DispatchResult {
+			ensure_root(origin)?;
+			Self::do_set_parameters(parameters)
+		}
+
+		/// Say whether you hold every input of a job, well-formed, and will serve it until it ends.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Authorized by a signature of the session key of an account drawn to attest.
+		///
+		/// ## Details
+		///
+		/// Sent by the node's offchain hook. `retry` only makes repeated submissions differ.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
+		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
+		///
+		/// ## Events
+		///
+		/// [`Event::InputsAttested`], [`Event::PhaseChanged`] or [`Event::JobEnded`] when the quorum is
+		/// reached or out of reach.
+		#[pallet::call_index(8)]
+		#[pallet::weight((
+			T::WeightInfo::attest_inputs(),
+			DispatchClass::Operational,
+			Pays::No,
+		))]
+		#[pallet::authorize(|_, job, account, ok, retry, signature| {
+			Self::authorize(*job, account, *retry, VerifierAction::AttestInputs { ok: *ok }, signature)
+		})]
+		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
+		pub fn attest_inputs(
+			origin: OriginFor<T>,
+			job: JobId,
+			account: T::AccountId,
+			ok: bool,
+			retry: u32,
+			signature: VerifierSignature,
+		) -> DispatchResult {
+			ensure_authorized(origin)?;
+			// Checked by `authorize`, right before.
+			let _ = (retry, signature);
+			Self::do_attest(job, account, ok)
+		}
+
+		/// Bind yourself to a verdict without showing it.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Authorized by a signature of the session key of an account drawn to verify.
+		///
+		/// ## Details
+		///
+		/// `commitment` is the verdict commitment over genesis hash, job, account, run root and salt;
+		/// a copied one cannot be opened. `retry` only makes repeated submissions differ.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
+		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
+		///
+		/// ## Events
+		///
+		/// [`Event::VerdictCommitted`], [`Event::PhaseChanged`] when everyone has answered.
+		#[pallet::call_index(9)]
+		#[pallet::weight((
+			T::WeightInfo::commit_verdict(),
+			DispatchClass::Operational,
+			Pays::No,
+		))]
+		#[pallet::authorize(|_, job, account, commitment, retry, signature| {
+			let action = VerifierAction::CommitVerdict { commitment: *commitment };
+			Self::authorize(*job, account, *retry, action, signature)
+		})]
+		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
+		pub fn commit_verdict(
+			origin: OriginFor<T>,
+			job: JobId,
+			account: T::AccountId,
+			commitment: Hash,
+			retry: u32,
+			signature: VerifierSignature,
+		) -> DispatchResult {
+			ensure_authorized(origin)?;
+			// Checked by `authorize`, right before.
+			let _ = (retry, signature);
+			Self::do_commit_verdict(job, account, commitment)
+		}
+
+		/// Say that you give no verdict, and why. Never paid, always counted.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Authorized by a signature of the session key of an account drawn to verify.
+		///
+		/// ## Details
+		///
+		/// Another validator is drawn in its place while tranches are left.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
+		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
+		///
+		/// ## Events
+		///
+		/// [`Event::VerifierAbstained`], [`Event::PhaseChanged`] when everyone has answered.
+		#[pallet::call_index(10)]
+		#[pallet::weight((T::WeightInfo::abstain(), DispatchClass::Operational, Pays::No))]
+		#[pallet::authorize(|_, job, account, reason, retry, signature| {
+			let action = VerifierAction::Abstain { reason: *reason };
+			Self::authorize(*job, account, *retry, action, signature)
+		})]
+		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
+		pub fn abstain(
+			origin: OriginFor<T>,
+			job: JobId,
+			account: T::AccountId,
+			reason: AbstainReason,
+			retry: u32,
+			signature: VerifierSignature,
+		) -> DispatchResult {
+			ensure_authorized(origin)?;
+			// Checked by `authorize`, right before.
+			let _ = (retry, signature);
+			Self::do_abstain(job, account, reason)
+		}
+
+		/// Open a committed verdict.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Authorized by a signature of the session key of an account drawn to verify.
+		///
+		/// ## Details
+		///
+		/// Accepted from the reveal phase until the job ends.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
+		/// [`Error::TooEarlyToReveal`], [`Error::WrongPhase`], [`Error::CommitmentMismatch`].
+		///
+		/// ## Events
+		///
+		/// [`Event::VerdictRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
+		#[pallet::call_index(11)]
+		#[pallet::weight((
+			T::WeightInfo::reveal_verdict(),
+			DispatchClass::Operational,
+			Pays::No,
+		))]
+		#[pallet::authorize(|_, job, account, run_root, salt, retry, signature| {
+			let action = VerifierAction::RevealVerdict { run_root: *run_root, salt: *salt };
+			Self::authorize(*job, account, *retry, action, signature)
+		})]
+		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
+		pub fn reveal_verdict(
+			origin: OriginFor<T>,
+			job: JobId,
+			account: T::AccountId,
+			run_root: Hash,
+			salt: Hash,
+			retry: u32,
+			signature: VerifierSignature,
+		) -> DispatchResult {
+			ensure_authorized(origin)?;
+			// Checked by `authorize`, right before.
+			let _ = (retry, signature);
+			Self::do_reveal_verdict(job, account, run_root, salt)
+		}
+	}
+
+	impl<T: Config> Pallet<T> {
+		/// The validity of a verifier's transaction; see `impls::verdicts`.
+		fn authorize(
+			job: JobId,
+			account: &T::AccountId,
+			retry: u32,
+			action: VerifierAction,
+			signature: &VerifierSignature,
+		) -> TransactionValidityWithRefund {
+			Self::authorize_action(job, account, retry, action, signature)
+				.map(|validity| (validity, Weight::zero()))
+		}
+	}
+}

@@ -1,0 +1,697 @@
+//! A chain of nothing but balances and jobs, with simple stand-ins for the other pallets.
+
+use crate as pallet_assay_jobs;
+use crate::{Answer, Config, Event, HoldReason, Job, Jobs, ParametersOf, Seats};
+use assay_commitments::{
+	open_outputs, result_commitment, run_root, trace_root, verdict_commitment, OutputsOpening,
+};
+use assay_market::{
+	verifier::{signing_payload, verifier_crypto::AuthorityPair},
+	AbstainReason, Assurance, Attestation, Audit, AuthorRandomness, Hash, Identities, JobBonds,
+	JobId, MarketParameters, Outcome, Phase, ProgramSummary, Programs, Purpose, Slashed,
+	VerifierAction, VerifierInfo, VerifierSignature, Verifiers,
+};
+use frame_support::{
+	derive_impl,
+	dispatch::DispatchResult,
+	ensure, parameter_types, storage_alias,
+	traits::{
+		fungible::{InspectHold, Mutate},
+		Authorize, OnFinalize, OnInitialize,
+	},
+	Blake2_128Concat,
+};
+use frame_system::{
+	mocking::{MockBlock, MockUncheckedExtrinsic},
+	offchain::{CreateAuthorizedTransaction, CreateTransaction, CreateTransactionBase},
+	AuthorizeCall, RawOrigin,
+};
+use sp_core::Pair as _;
+use sp_runtime::{
+	traits::{Dispatchable, IdentityLookup},
+	transaction_validity::{TransactionSource, TransactionValidityError, ValidTransaction},
+	AccountId32, BuildStorage, DispatchError,
+};
+
+pub type AccountId = AccountId32;
+pub type Extrinsic = MockUncheckedExtrinsic<Test, (), AuthorizeCall<Test>>;
+
+frame_support::construct_runtime!(
+	pub enum Test {
+		System: frame_system,
+		Balances: pallet_balances,
+		Market: pallet_assay_jobs,
+	}
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+	type AccountId = AccountId;
+	type Lookup = IdentityLookup<AccountId>;
+	type Block = MockBlock<Test>;
+	type AccountData = pallet_balances::AccountData<u64>;
+}
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+	type AccountStore = System;
+	type ExistentialDeposit = ExistentialDeposit;
+}
+
+impl CreateTransactionBase<crate::Call<Test>> for Test {
+	type Extrinsic = Extrinsic;
+	type RuntimeCall = RuntimeCall;
+}
+
+impl CreateTransaction<crate::Call<Test>> for Test {
+	type Extension = AuthorizeCall<Test>;
+	fn create_transaction(call: RuntimeCall, extension: Self::Extension) -> Extrinsic {
+		Extrinsic::new_transaction(call, extension)
+	}
+}
+
+impl CreateAuthorizedTransaction<crate::Call<Test>> for Test {
+	fn create_extension() -> Self::Extension {
+		AuthorizeCall::new()
+	}
+}
+
+pub const UNIT: u64 = 1_000_000;
+
+parameter_types! {
+	pub const ExistentialDeposit: u64 = 10;
+	pub static MaxLifetime: u64 = 1_000;
+	pub static MaxAgenda: u32 = 8;
+	pub static MaxActiveJobs: u32 = 64;
+	pub static RandomnessSalt: u64 = 0;
+	pub static NoRandomness: bool = false;
+	pub static Demands: bool = false;
+	pub DefaultParameters: ParametersOf<Test> = test_parameters();
+}
+
+/// The development preset with a committee of three of whom two must agree.
+pub fn test_parameters() -> MarketParameters<u64, u64> {
+	let mut parameters = MarketParameters::development(UNIT);
+	parameters.attest_quorum = 2;
+	parameters.quorum = 2;
+	parameters
+}
+
+impl Config for Test {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Currency = Balances;
+	type Identities = Mock;
+	type JobBonds = Mock;
+	type Programs = Mock;
+	type Verifiers = Mock;
+	type AuthorRandomness = Mock;
+	type Arbitration = Mock;
+	type DefaultParameters = DefaultParameters;
+	type MaxLifetime = MaxLifetime;
+	type FinalityCap = frame_support::traits::ConstU64<100>;
+	type SlashDeferral = frame_support::traits::ConstU64<100>;
+	type UnbondingPeriod = frame_support::traits::ConstU64<2_000>;
+	type Retention = frame_support::traits::ConstU64<50>;
+	type MaxActiveJobs = MaxActiveJobs;
+	type MaxAgenda = MaxAgenda;
+	type MaxArchived = frame_support::traits::ConstU32<4>;
+	type VerifierPriority = frame_support::traits::ConstU64<1_000>;
+	type WeightInfo = ();
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = Mock;
+}
+
+/// Stands in for every other pallet.
+pub struct Mock;
+
+#[storage_alias]
+pub type Providers = StorageMap<Mock, Blake2_128Concat, AccountId, ()>;
+#[storage_alias]
+pub type Reputation = StorageMap<
+	Mock,
+	Blake2_128Concat,
+	AccountId,
+	Vec<Outcome>,
+	frame_support::pallet_prelude::ValueQuery,
+>;
+#[storage_alias]
+pub type FreeStake =
+	StorageMap<Mock, Blake2_128Concat, AccountId, u64, frame_support::pallet_prelude::ValueQuery>;
+#[storage_alias]
+pub type Bonds = StorageMap<Mock, Blake2_128Concat, (AccountId, JobId), u64>;
+#[storage_alias]
+pub type BurnedStake = StorageValue<Mock, u64, frame_support::pallet_prelude::ValueQuery>;
+#[storage_alias]
+pub type ProgramUses =
+	StorageMap<Mock, Blake2_128Concat, Hash, u32, frame_support::pallet_prelude::ValueQuery>;
+#[storage_alias]
+pub type RemovedPrograms = StorageMap<Mock, Blake2_128Concat, Hash, ()>;
+/// Account, seed of its key, stake.
+#[storage_alias]
+pub type Validators =
+	StorageValue<Mock, Vec<(AccountId, String, u64)>, frame_support::pallet_prelude::ValueQuery>;
+#[storage_alias]
+pub type Locks = StorageMap<Mock, Blake2_128Concat, (AccountId, JobId), ()>;
+
+impl Identities<AccountId> for Mock {
+	fn is_provider(who: &AccountId) -> bool {
+		Providers::contains_key(who)
+	}
+	fn note_outcome(who: &AccountId, outcome: Outcome) {
+		Reputation::append(who, outcome);
+	}
+}
+
+impl JobBonds<AccountId, u64> for Mock {
+	fn free_stake(who: &AccountId) -> u64 {
+		FreeStake::get(who)
+	}
+	fn hold(who: &AccountId, job: JobId, amount: u64) -> DispatchResult {
+		let free = FreeStake::get(who)
+			.checked_sub(amount)
+			.ok_or(DispatchError::Other("InsufficientStake"))?;
+		ensure!(!Bonds::contains_key((who, job)), "AlreadyBonded");
+		FreeStake::insert(who, free);
+		Bonds::insert((who, job), amount);
+		Ok(())
+	}
+	fn release(who: &AccountId, job: JobId) {
+		let bond = Bonds::take((who, job)).unwrap_or_default();
+		FreeStake::mutate(who, |free| *free += bond);
+	}
+	fn slash(
+		who: &AccountId,
+		job: JobId,
+		amount: u64,
+		pay: Option<(&AccountId, u64)>,
+	) -> Slashed<u64> {
+		let bond = Bonds::get((who, job)).unwrap_or_default();
+		let taken = amount.min(bond);
+		Bonds::insert((who, job), bond - taken);
+		let paid = pay
+			.map(|(to, part)| (to, part.min(taken)))
+			.filter(|(to, part)| Balances::mint_into(to, *part).is_ok())
+			.map(|(_, part)| part)
+			.unwrap_or_default();
+		BurnedStake::mutate(|burned| *burned += taken - paid);
+		Slashed { burned: taken - paid, paid }
+	}
+}
+
+/// A program with two inputs, four anchors and two outputs, without state.
+pub const PROGRAM: Hash = [7; 32];
+/// The same with a state.
+pub const STATEFUL: Hash = [8; 32];
+pub const WORK: u64 = 1_000_000;
+
+/// The program that benchmarks register, and its numbers of inputs and outputs.
+pub const BENCHMARK_PROGRAM: Hash = [9; 32];
+#[storage_alias]
+pub type BenchmarkProgram = StorageValue<Mock, (u32, u32)>;
+
+impl Programs for Mock {
+	fn summary(program: &Hash) -> Option<ProgramSummary> {
+		if let (BENCHMARK_PROGRAM, Some((inputs, outputs))) = (*program, BenchmarkProgram::get()) {
+			return Some(ProgramSummary {
+				input_tiles: vec![1; inputs as usize],
+				output_tiles: vec![1; outputs as usize],
+				outputs: (0..outputs).collect(),
+				anchors: outputs,
+				..Default::default()
+			});
+		}
+		let known = *program == PROGRAM || *program == STATEFUL;
+		(known && !RemovedPrograms::contains_key(program)).then(|| ProgramSummary {
+			work_units: WORK,
+			peak_memory: 1 << 20,
+			input_tiles: vec![1, 4],
+			output_tiles: vec![1, 1],
+			outputs: vec![3, 1],
+			anchors: 4,
+			states: u16::from(*program == STATEFUL),
+		})
+	}
+	fn acquire(program: &Hash) -> DispatchResult {
+		ProgramUses::mutate(program, |uses| *uses += 1);
+		Ok(())
+	}
+	fn release(program: &Hash) {
+		ProgramUses::mutate(program, |uses| {
+			*uses = uses.checked_sub(1).expect("released as often as acquired")
+		});
+	}
+}
+
+impl Mock {
+	/// What `programs.remove_program` does.
+	pub fn remove_program(program: &Hash) -> DispatchResult {
+		ensure!(ProgramUses::get(program) == 0, "InUse");
+		RemovedPrograms::insert(program, ());
+		Ok(())
+	}
+}
+
+impl Verifiers<AccountId, u64> for Mock {
+	fn active() -> Vec<VerifierInfo<AccountId, u64>> {
+		Validators::get()
+			.into_iter()
+			.map(|(account, seed, stake)| VerifierInfo {
+				account,
+				key: pair(&seed).public(),
+				stake,
+			})
+			.collect()
+	}
+	fn lock(who: &AccountId, job: JobId) {
+		assert!(!Locks::contains_key((who, job)), "locked once per job");
+		Locks::insert((who, job), ());
+	}
+	fn unlock(who: &AccountId, job: JobId) {
+		assert!(Locks::take((who, job)).is_some(), "unlocked once per job");
+	}
+}
+
+impl AuthorRandomness for Mock {
+	fn parent() -> Option<[u8; 32]> {
+		let seed = (System::block_number() - 1, RandomnessSalt::get());
+		(!NoRandomness::get()).then(|| sp_io::hashing::blake2_256(&codec::Encode::encode(&seed)))
+	}
+}
+
+impl crate::Arbitration for Mock {
+	fn open_demands(_: JobId) -> bool {
+		Demands::get()
+	}
+	fn ended(_: JobId) {}
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::BenchmarkHelper<AccountId> for Mock {
+	fn program(inputs: u32, outputs: u32) -> Hash {
+		BenchmarkProgram::put((inputs, outputs));
+		BENCHMARK_PROGRAM
+	}
+	fn provider(who: &AccountId) {
+		Providers::insert(who, ());
+		FreeStake::insert(who, u64::MAX / 2);
+	}
+	fn verifiers(count: u32) {
+		let seed = seed_of(&verifier(0));
+		let of = |index: u32| {
+			let mut bytes = [9; 32];
+			bytes[..4].copy_from_slice(&index.to_le_bytes());
+			(AccountId::new(bytes), seed.clone(), UNIT)
+		};
+		Validators::put((0..count).map(of).collect::<Vec<_>>());
+	}
+}
+
+pub fn account(index: u8) -> AccountId {
+	AccountId::new([index; 32])
+}
+pub fn requester() -> AccountId {
+	account(1)
+}
+pub fn provider() -> AccountId {
+	account(2)
+}
+pub fn second_provider() -> AccountId {
+	account(3)
+}
+pub fn bystander() -> AccountId {
+	account(4)
+}
+/// Verifiers are the accounts from 10 on.
+pub fn verifier(index: u8) -> AccountId {
+	account(10 + index)
+}
+pub fn pair(seed: &str) -> AuthorityPair {
+	AuthorityPair::from_string(seed, None).expect("a raw seed")
+}
+pub fn seed_of(account: &AccountId) -> String {
+	let bytes: &[u8] = account.as_ref();
+	// A raw seed: a phrase would be stretched by thousands of hashes at every use.
+	format!("0x{}", format!("{:02x}", bytes[0]).repeat(32))
+}
+
+/// What a run of the mock's program gives. Runs of different tags differ everywhere.
+pub struct Run {
+	traces: Vec<Hash>,
+	anchors: Vec<Hash>,
+}
+impl Run {
+	pub fn new(tag: u8, steps: u32) -> Self {
+		let anchors = |step: u32| -> Vec<Hash> {
+			(0..4u32).map(|i| sp_io::hashing::blake2_256(&[tag, step as u8, i as u8])).collect()
+		};
+		Self {
+			traces: (0..steps).map(|step| trace_root(&anchors(step))).collect(),
+			anchors: anchors(steps - 1),
+		}
+	}
+	pub fn root(&self) -> Hash {
+		run_root(&self.traces)
+	}
+	pub fn opening(&self) -> OutputsOpening {
+		open_outputs(&self.traces, &self.anchors, &[3, 1]).expect("positions exist")
+	}
+	pub fn outputs(&self) -> Vec<Hash> {
+		vec![self.anchors[3], self.anchors[1]]
+	}
+}
+/// The right result.
+pub fn right() -> Run {
+	Run::new(1, 1)
+}
+/// A wrong one.
+pub fn wrong() -> Run {
+	Run::new(2, 1)
+}
+pub const SALT: Hash = [0x5a; 32];
+
+pub fn result_hash(job: JobId, who: &AccountId, run: &Run) -> Hash {
+	result_commitment(&Market::genesis_hash(), job, who.as_ref(), &run.root(), &SALT)
+}
+pub fn verdict_hash(job: JobId, who: &AccountId, run: &Run) -> Hash {
+	verdict_commitment(&Market::genesis_hash(), job, who.as_ref(), &run.root(), &SALT)
+}
+
+pub fn sign(
+	key: &AuthorityPair,
+	genesis: &Hash,
+	job: JobId,
+	account: &AccountId,
+	retry: u32,
+	action: &VerifierAction,
+) -> VerifierSignature {
+	key.sign(&signing_payload(genesis, job, account, retry, action))
+}
+
+/// The call of an action, signed with the key that the account was registered with.
+pub fn call_of(job: JobId, account: &AccountId, action: VerifierAction) -> RuntimeCall {
+	let key = pair(&seed_of(account));
+	let signature = sign(&key, &Market::genesis_hash(), job, account, 0, &action);
+	call_with(job, account, action, signature)
+}
+
+pub fn call_with(
+	job: JobId,
+	account: &AccountId,
+	action: VerifierAction,
+	signature: VerifierSignature,
+) -> RuntimeCall {
+	let (account, retry) = (account.clone(), 0);
+	RuntimeCall::Market(match action {
+		VerifierAction::AttestInputs { ok } => {
+			crate::Call::attest_inputs { job, account, ok, retry, signature }
+		}
+		VerifierAction::CommitVerdict { commitment } => {
+			crate::Call::commit_verdict { job, account, commitment, retry, signature }
+		}
+		VerifierAction::Abstain { reason } => {
+			crate::Call::abstain { job, account, reason, retry, signature }
+		}
+		VerifierAction::RevealVerdict { run_root, salt } => {
+			crate::Call::reveal_verdict { job, account, run_root, salt, retry, signature }
+		}
+	})
+}
+
+/// What the transaction pool makes of a verifier's call.
+pub fn validate(call: &RuntimeCall) -> Result<ValidTransaction, TransactionValidityError> {
+	call.authorize(TransactionSource::External)
+		.expect("verifier calls are authorized")
+		.map(|(validity, _)| validity)
+}
+
+/// Validates and dispatches, as a block does.
+pub fn apply(call: RuntimeCall) -> Result<(), TransactionValidityError> {
+	validate(&call)?;
+	call.dispatch(RawOrigin::Authorized.into()).expect("what was authorized is accepted");
+	Ok(())
+}
+
+pub fn act(
+	job: JobId,
+	account: &AccountId,
+	action: VerifierAction,
+) -> Result<(), TransactionValidityError> {
+	apply(call_of(job, account, action))
+}
+pub fn attest(job: JobId, who: &AccountId, ok: bool) -> Result<(), TransactionValidityError> {
+	act(job, who, VerifierAction::AttestInputs { ok })
+}
+pub fn commit(job: JobId, who: &AccountId, run: &Run) -> Result<(), TransactionValidityError> {
+	act(job, who, VerifierAction::CommitVerdict { commitment: verdict_hash(job, who, run) })
+}
+pub fn abstain(job: JobId, who: &AccountId) -> Result<(), TransactionValidityError> {
+	act(job, who, VerifierAction::Abstain { reason: AbstainReason::DeviceFault })
+}
+pub fn reveal(job: JobId, who: &AccountId, run: &Run) -> Result<(), TransactionValidityError> {
+	act(job, who, VerifierAction::RevealVerdict { run_root: run.root(), salt: SALT })
+}
+
+/// The accounts drawn for a purpose that have said nothing yet.
+pub fn pending(job: JobId, purpose: Purpose) -> Vec<AccountId> {
+	Seats::<Test>::get(job)
+		.into_iter()
+		.filter(|seat| seat.purpose == purpose && seat.answer == Answer::Pending)
+		.map(|seat| seat.account)
+		.collect()
+}
+/// The accounts drawn to verify.
+pub fn committee(job: JobId) -> Vec<AccountId> {
+	Seats::<Test>::get(job)
+		.into_iter()
+		.filter(|seat| seat.purpose == Purpose::Verify)
+		.map(|seat| seat.account)
+		.collect()
+}
+
+pub fn standard() -> Assurance {
+	Assurance::default()
+}
+pub fn unattested() -> Assurance {
+	Assurance { audit: Audit::Standard, attestation: Attestation::OptedOut }
+}
+
+pub fn job(id: JobId) -> Job<AccountId, u64, u64> {
+	Jobs::<Test>::get(id).expect("the job exists")
+}
+pub fn phase(id: JobId) -> Phase {
+	job(id).phase
+}
+pub const PRICE: u64 = 10 * UNIT;
+/// The highest price and the fee of one committee.
+pub const ESCROW: u64 = PRICE + PRICE / 5;
+
+pub fn try_post(assurance: Assurance) -> DispatchResult {
+	Market::post_job(
+		RuntimeOrigin::signed(requester()),
+		PROGRAM,
+		vec![[1; 32], [2; 32]].try_into().expect("two inputs"),
+		1,
+		PRICE / 2,
+		PRICE,
+		10,
+		assurance,
+	)
+}
+pub fn post(assurance: Assurance) -> JobId {
+	let id = crate::NextJob::<Test>::get();
+	try_post(assurance).expect("a good job");
+	id
+}
+pub fn post_open() -> JobId {
+	post(unattested())
+}
+pub fn claim(id: JobId, who: AccountId) -> DispatchResult {
+	Market::claim_job(RuntimeOrigin::signed(who), id, 0)
+}
+/// Posted and claimed at the highest price.
+pub fn post_claimed() -> JobId {
+	let id = post_open();
+	roll(10);
+	claim(id, provider()).expect("an open job");
+	id
+}
+pub fn commit_result(id: JobId, run: &Run) -> DispatchResult {
+	let commitment = result_hash(id, &provider(), run);
+	Market::commit_result(RuntimeOrigin::signed(provider()), id, commitment)
+}
+pub fn post_committed(run: &Run) -> JobId {
+	let id = post_claimed();
+	commit_result(id, run).expect("a claimed job");
+	id
+}
+/// Up to the drawn committee.
+pub fn post_verifying(run: &Run) -> JobId {
+	let id = post_committed(run);
+	roll_past_deadline(id);
+	assert_eq!(phase(id), Phase::Verifying);
+	id
+}
+/// All of the committee committed to `verdict`.
+pub fn post_revealing(run: &Run, verdict: &Run) -> JobId {
+	let id = post_verifying(run);
+	for who in pending(id, Purpose::Verify) {
+		commit(id, &who, verdict).expect("a drawn verifier");
+	}
+	assert_eq!(phase(id), Phase::Revealing);
+	id
+}
+pub fn reveal_result(id: JobId, run: &Run) -> DispatchResult {
+	Market::reveal_result(RuntimeOrigin::signed(provider()), id, run.root(), SALT, run.opening())
+}
+/// Everyone revealed.
+pub fn post_challengeable(run: &Run, verdict: &Run) -> JobId {
+	let id = post_revealing(run, verdict);
+	reveal_result(id, run).expect("what was committed");
+	for who in committee(id) {
+		reveal(id, &who, verdict).expect("what was committed");
+	}
+	assert_eq!(phase(id), Phase::Challengeable);
+	id
+}
+
+pub fn now() -> u64 {
+	System::block_number()
+}
+/// Runs blocks up to and including `block`.
+pub fn roll_to(block: u64) {
+	while now() < block {
+		AllPalletsWithSystem::on_finalize(now());
+		System::set_block_number(now() + 1);
+		AllPalletsWithSystem::on_initialize(now());
+	}
+}
+pub fn roll(blocks: u64) {
+	roll_to(now() + blocks);
+}
+/// To the block in which the phase's deadline is over.
+pub fn roll_past_deadline(id: JobId) {
+	roll_to(job(id).deadline + 1);
+}
+
+pub fn free(who: &AccountId) -> u64 {
+	Balances::free_balance(who)
+}
+pub fn held(who: &AccountId) -> u64 {
+	Balances::balance_on_hold(&HoldReason::JobEscrow.into(), who)
+}
+/// Balances and stakes and everything burned of stakes.
+pub fn all_money() -> u64 {
+	Balances::total_issuance()
+		+ FreeStake::iter_values().sum::<u64>()
+		+ Bonds::iter_values().sum::<u64>()
+		+ BurnedStake::get()
+}
+pub fn has_event(event: Event<Test>) -> bool {
+	let wanted = RuntimeEvent::Market(event);
+	System::events().into_iter().any(|record| record.event == wanted)
+}
+pub fn outcomes(who: &AccountId) -> Vec<Outcome> {
+	Reputation::get(who)
+}
+
+pub const BALANCE: u64 = 1_000 * UNIT;
+pub const STAKE: u64 = 10_000 * UNIT;
+
+pub struct ExtBuilder {
+	verifiers: u8,
+	parameters: ParametersOf<Test>,
+}
+impl Default for ExtBuilder {
+	fn default() -> Self {
+		Self { verifiers: 5, parameters: test_parameters() }
+	}
+}
+impl ExtBuilder {
+	pub fn verifiers(mut self, count: u8) -> Self {
+		self.verifiers = count;
+		self
+	}
+	pub fn parameters(mut self, change: impl FnOnce(&mut ParametersOf<Test>)) -> Self {
+		change(&mut self.parameters);
+		self
+	}
+	pub fn build(self) -> sp_io::TestExternalities {
+		let mut storage = frame_system::GenesisConfig::<Test>::default()
+			.build_storage()
+			.expect("an empty chain builds");
+		let people = [requester(), provider(), second_provider(), bystander()];
+		pallet_balances::GenesisConfig::<Test> {
+			balances: people.iter().map(|who| (who.clone(), BALANCE)).collect(),
+			..Default::default()
+		}
+		.assimilate_storage(&mut storage)
+		.expect("balances build");
+		crate::GenesisConfig::<Test> { parameters: Some(self.parameters) }
+			.assimilate_storage(&mut storage)
+			.expect("parameters build");
+		let mut ext = sp_io::TestExternalities::new(storage);
+		ext.execute_with(|| {
+			for who in [provider(), second_provider()] {
+				Providers::insert(&who, ());
+				FreeStake::insert(&who, STAKE);
+			}
+			Validators::put(
+				(0..self.verifiers)
+					.map(verifier)
+					.map(|who| (who.clone(), seed_of(&who), UNIT))
+					.collect::<Vec<_>>(),
+			);
+			roll_to(1);
+		});
+		ext
+	}
+	#[cfg(feature = "runtime-benchmarks")]
+	pub fn build_with_keystore(self) -> sp_io::TestExternalities {
+		let mut ext = self.build();
+		let keystore = sp_keystore::testing::MemoryKeystore::new();
+		ext.register_extension(sp_keystore::KeystoreExt::new(keystore));
+		ext
+	}
+	/// Runs the test, then checks the invariants of the pallet, and that no money came or went.
+	pub fn build_and_execute(self, test: impl FnOnce()) {
+		self.build().execute_with(|| {
+			let before = all_money();
+			test();
+			check_invariants(before);
+		});
+	}
+}
+
+/// `before`: what [`all_money`] was.
+pub fn check_invariants(before: u64) {
+	Market::do_try_state().expect("the state is sound");
+	let burned: u64 = System::events()
+		.into_iter()
+		.map(|record| match record.event {
+			RuntimeEvent::Market(Event::JobEnded { burned, .. }) => burned,
+			_ => 0,
+		})
+		.sum();
+	assert_eq!(all_money() + burned, before, "no unit came or went");
+	for (id, job) in Jobs::<Test>::iter() {
+		if job.phase.is_terminal() {
+			assert_eq!(
+				job.paid + job.refunded + job.burned,
+				job.price_max + job.verifier_pot,
+				"everything that was held for job {id} went somewhere"
+			);
+		}
+	}
+	let locked = Locks::iter_keys().map(|(_, id)| id).collect::<std::collections::BTreeSet<_>>();
+	for id in locked {
+		assert!(!phase(id).is_terminal(), "an ended job locks nobody");
+	}
+	for ((who, id), bond) in Bonds::iter() {
+		let job = job(id);
+		assert!(!job.phase.is_terminal(), "an ended job holds no bond");
+		assert_eq!((job.provider, job.bond), (Some(who), bond));
+	}
+	let active = crate::ActiveJobs::<Test>::get();
+	let uses: u32 = ProgramUses::iter_values().sum();
+	assert_eq!(uses, active, "every unfinished job, and no other, counts as a use of its program");
+}

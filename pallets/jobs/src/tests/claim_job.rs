@@ -1,0 +1,74 @@
+//! `claim_job`.
+
+use super::*;
+use assay_market::{Assurance, Attestation, Audit};
+
+#[test]
+fn claim_job_should_take_the_ramps_price_when_time_passes() {
+	for (blocks, price) in [
+		(0, PRICE / 2),
+		(1, PRICE / 2 + PRICE / 20),
+		(9, PRICE - PRICE / 20),
+		(10, PRICE),
+		(50, PRICE),
+	] {
+		ExtBuilder::default().build_and_execute(|| {
+			let id = post_open();
+			roll(blocks);
+			assert_ok!(claim(id, provider()));
+			let bond = test_parameters().bond(price, Permill::one());
+			assert_eq!((job(id).price, job(id).bond), (Some(price), bond));
+			assert_eq!(Bonds::get((provider(), id)), Some(bond));
+			assert!(has_event(Event::JobClaimed { job: id, provider: provider(), price, bond }));
+		});
+	}
+}
+
+#[test]
+fn claim_job_should_need_a_larger_bond_when_audits_are_rarer() {
+	ExtBuilder::default().build_and_execute(|| {
+		let audit = Permill::from_percent(10);
+		let id =
+			post(Assurance { audit: Audit::Custom(audit), attestation: Attestation::OptedOut });
+		assert_ok!(claim(id, provider()));
+		// p = 0.1 · 0.9 · 0.99; twice the price, margin 150 %.
+		let p = 0.1 * 0.9 * 0.99;
+		let wanted = PRICE as f64 * (1.0 - p) / p * 1.5;
+		assert!((job(id).bond as f64 - wanted).abs() < 2.0, "{} {wanted}", job(id).bond);
+	});
+}
+
+#[test]
+fn claim_job_should_fail_when_the_bond_is_not_free() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_open();
+		FreeStake::insert(provider(), PRICE / 2 - 1);
+		assert_noop!(claim(id, provider()), DispatchError::Other("InsufficientStake"));
+		FreeStake::insert(provider(), STAKE);
+	});
+}
+
+#[test]
+fn claim_job_should_name_what_is_wrong_when_the_claimant_is() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_open();
+		assert_noop!(claim(id, bystander()), Error::<Test>::NotRegisteredProvider);
+		Providers::insert(requester(), ());
+		assert_noop!(claim(id, requester()), Error::<Test>::OwnJob);
+		assert_noop!(claim(id + 1, provider()), Error::<Test>::UnknownJob);
+		assert_noop!(
+			Market::claim_job(RuntimeOrigin::signed(provider()), id, PRICE / 2 + 1),
+			Error::<Test>::PriceBelowExpectation
+		);
+		assert_ok!(Market::claim_job(RuntimeOrigin::signed(provider()), id, PRICE / 2));
+		assert_noop!(claim(id, second_provider()), Error::<Test>::WrongPhase);
+	});
+}
+
+#[test]
+fn claim_job_should_fail_when_inputs_are_not_attested_yet() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post(standard());
+		assert_noop!(claim(id, provider()), Error::<Test>::WrongPhase);
+	});
+}

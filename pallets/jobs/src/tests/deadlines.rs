@@ -1,0 +1,298 @@
+//! Both sides of every deadline: an answer in the deadline block counts, the default comes in the
+//! block after.
+
+use super::*;
+
+/// To the last block in which an answer counts.
+fn roll_to_deadline(id: assay_market::JobId) {
+	roll_to(job(id).deadline);
+}
+
+#[test]
+fn attestation_should_count_when_it_comes_in_the_deadline_block() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post(standard());
+		roll_past_deadline(id);
+		let drawn = pending(id, Purpose::Attest);
+		roll_to_deadline(id);
+		assert_ok!(attest(id, &drawn[0], true));
+		assert_ok!(attest(id, &drawn[1], true));
+		assert_eq!(phase(id), Phase::Open);
+	});
+}
+
+#[test]
+fn job_should_end_inputs_unavailable_when_the_attestation_deadline_has_passed() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post(standard());
+		roll_past_deadline(id);
+		let drawn = pending(id, Purpose::Attest);
+		assert_ok!(attest(id, &drawn[0], true));
+		roll_to_deadline(id);
+		assert_eq!(phase(id), Phase::Posted);
+		roll(1);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::InputsUnavailable)));
+		assert_eq!(attest(id, &drawn[1], true), invalid(InvalidTransaction::Stale));
+		assert_eq!(free(&requester()), BALANCE);
+		assert_eq!(outcomes(&drawn[0]), [Outcome::VerifierAttested]);
+		assert_eq!(outcomes(&drawn[1]), [Outcome::VerifierNoShow]);
+	});
+}
+
+#[test]
+fn job_should_end_inputs_unavailable_when_nobody_can_be_drawn() {
+	ExtBuilder::default().verifiers(0).build_and_execute(|| {
+		let id = post(standard());
+		roll_to_deadline(id);
+		assert_eq!(phase(id), Phase::Posted);
+		roll(1);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::InputsUnavailable)));
+		assert_eq!(free(&requester()), BALANCE);
+	});
+}
+
+#[test]
+fn claim_should_count_when_it_comes_in_the_deadline_block() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_open();
+		roll_to_deadline(id);
+		assert_ok!(claim(id, provider()));
+	});
+}
+
+#[test]
+fn job_should_expire_when_the_open_deadline_has_passed() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_open();
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Expired)));
+		assert_noop!(claim(id, provider()), Error::<Test>::WrongPhase);
+		assert_eq!(free(&requester()), BALANCE);
+	});
+}
+
+#[test]
+fn result_should_count_when_it_comes_in_the_deadline_block() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_claimed();
+		roll_to_deadline(id);
+		assert_ok!(commit_result(id, &right()));
+	});
+}
+
+#[test]
+fn job_should_open_once_more_when_the_provider_is_silent() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_claimed();
+		let bond = job(id).bond;
+		roll_past_deadline(id);
+		// A fifth of the bond goes to the requester, the rest comes back.
+		assert_eq!((phase(id), job(id).provider.clone()), (Phase::Open, None));
+		assert_eq!(free(&requester()), BALANCE - ESCROW + bond / 5);
+		assert_eq!(FreeStake::get(provider()), STAKE - bond / 5);
+		assert_eq!(outcomes(&provider()), [Outcome::ProviderStalled]);
+		assert!(has_event(Event::ProviderStalled {
+			job: id,
+			provider: provider(),
+			compensation: bond / 5,
+		}));
+		assert_noop!(commit_result(id, &right()), Error::<Test>::NotProvider);
+		assert_noop!(claim(id, provider()), Error::<Test>::Barred);
+		// The ramp starts over.
+		assert_eq!(Market::current_price(id), Some(PRICE / 2 + PRICE / 20));
+		assert_ok!(claim(id, second_provider()));
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
+		assert_eq!(outcomes(&second_provider()), [Outcome::ProviderStalled]);
+		let second_bond = test_parameters().bond(PRICE / 2, Permill::one());
+		assert_eq!(free(&requester()), BALANCE + bond / 5 + second_bond / 5);
+	});
+}
+
+#[test]
+fn job_should_end_provider_timeout_when_nobody_claims_it_after_a_stall() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_claimed();
+		roll_past_deadline(id);
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
+	});
+}
+
+#[test]
+fn committee_should_be_drawn_when_the_wait_for_randomness_is_over() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_committed(&right());
+		let committed = now();
+		roll_to_deadline(id);
+		assert_eq!((phase(id), now()), (Phase::Committed, committed + 2));
+		roll(1);
+		assert_eq!(phase(id), Phase::Verifying);
+	});
+}
+
+#[test]
+fn verdict_should_count_when_it_comes_in_the_deadline_block() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_verifying(&right());
+		roll_to_deadline(id);
+		for who in committee(id) {
+			assert_ok!(commit(id, &who, &right()));
+		}
+		assert_eq!(phase(id), Phase::Revealing);
+	});
+}
+
+#[test]
+fn another_tranche_should_be_drawn_when_verifiers_do_not_show() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_verifying(&right());
+		let first = committee(id);
+		assert_ok!(commit(id, &first[0], &right()));
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Verifying);
+		assert_eq!(commit(id, &first[1], &right()), invalid(InvalidTransaction::Stale));
+		roll_past_deadline(id);
+		assert_eq!(commit(id, &first[1], &right()), invalid(InvalidTransaction::Stale));
+		let second = pending(id, Purpose::Verify);
+		assert_eq!(second.len(), 2);
+		for who in &second {
+			assert_ok!(commit(id, who, &right()));
+		}
+		assert_eq!(phase(id), Phase::Revealing);
+		assert_ok!(reveal_result(id, &right()));
+		for who in [&first[0], &second[0], &second[1]] {
+			assert_ok!(reveal(id, who, &right()));
+		}
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+		assert_eq!(outcomes(&first[1]), [Outcome::VerifierNoShow]);
+	});
+}
+
+#[test]
+fn job_should_end_inconclusive_when_no_tranche_shows() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_verifying(&right());
+		roll_past_deadline(id);
+		roll_past_deadline(id);
+		assert_eq!(committee(id).len(), 5);
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Revealing, "two tranches are all");
+		assert_ok!(reveal_result(id, &right()));
+		roll_to_deadline(id);
+		assert_eq!(phase(id), Phase::Challengeable);
+		roll(1);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
+		assert_eq!((free(&requester()), free(&provider())), (BALANCE, BALANCE));
+	});
+}
+
+#[test]
+fn job_should_end_inconclusive_when_nobody_can_be_drawn_to_verify() {
+	ExtBuilder::default().verifiers(0).build_and_execute(|| {
+		let id = post_committed(&right());
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Revealing);
+		assert_ok!(reveal_result(id, &right()));
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
+	});
+}
+
+#[test]
+fn reveal_should_count_when_it_comes_in_the_deadline_block() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_revealing(&right(), &right());
+		roll_to_deadline(id);
+		assert_ok!(reveal_result(id, &right()));
+		roll(1);
+		assert_eq!(phase(id), Phase::Challengeable);
+	});
+}
+
+#[test]
+fn job_should_end_withheld_when_the_provider_does_not_reveal() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_revealing(&right(), &right());
+		let bond = job(id).bond;
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Withheld)));
+		assert_noop!(reveal_result(id, &right()), Error::<Test>::WrongPhase);
+		// The whole bond is gone: two fifths to the requester, the rest burned.
+		let paid = bond * 2 / 5;
+		assert_eq!(FreeStake::get(provider()), STAKE - bond);
+		assert_eq!(free(&requester()), BALANCE + paid);
+		assert_eq!(BurnedStake::get(), bond - paid);
+		assert_eq!(outcomes(&provider()), [Outcome::ProviderFraud]);
+		let burned = bond - paid;
+		assert!(has_event(Event::BondSlashed { job: id, provider: provider(), burned, paid }));
+	});
+}
+
+#[test]
+fn job_should_settle_when_the_challenge_deadline_has_passed() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_challengeable(&right(), &right());
+		roll_to_deadline(id);
+		assert_eq!(phase(id), Phase::Challengeable);
+		assert_ok!(Market::request_audit(RuntimeOrigin::signed(requester()), id));
+		let id = post_challengeable(&right(), &right());
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Settled);
+		assert_noop!(
+			Market::request_audit(RuntimeOrigin::signed(requester()), id),
+			Error::<Test>::WrongPhase
+		);
+	});
+}
+
+#[test]
+fn job_should_not_settle_when_a_demand_is_open() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_challengeable(&right(), &right());
+		Demands::set(true);
+		roll_past_deadline(id);
+		roll(20);
+		assert_eq!(phase(id), Phase::Challengeable);
+		Demands::set(false);
+		roll(1);
+		assert_eq!(phase(id), Phase::Settled);
+	});
+}
+
+#[test]
+fn job_should_fail_when_an_arbiter_proves_fraud() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_challengeable(&wrong(), &wrong());
+		let bond = job(id).bond;
+		assert!(Market::fail_proven(id, &bystander(), bond / 10));
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
+		assert_eq!(free(&bystander()), BALANCE + bond / 10);
+		assert_eq!(free(&requester()), BALANCE + bond * 2 / 5);
+		assert_eq!(FreeStake::get(provider()), STAKE - bond);
+		assert!(!Market::fail_proven(id, &bystander(), bond / 10), "it has ended");
+	});
+}
+
+/// Sixty-four jobs with full seats would not fit into a block.
+#[test]
+fn agenda_should_go_on_in_the_next_block_when_half_of_the_block_is_used() {
+	use frame_support::traits::Get;
+	ExtBuilder::default().build_and_execute(|| {
+		MaxAgenda::set(64);
+		let jobs: Vec<_> = (0..64).map(|_| post_open()).collect();
+		let half = <<Test as frame_system::Config>::BlockWeights as Get<
+			frame_system::limits::BlockWeights,
+		>>::get()
+		.max_block / 2;
+		let one = <() as crate::WeightInfo>::advance(0);
+		let fit = half.ref_time() / one.ref_time();
+		assert!(fit < 64, "or the test shows nothing: {fit}");
+		roll_past_deadline(jobs[0]);
+		let ended = |jobs: &[u64]| jobs.iter().filter(|id| phase(**id).is_terminal()).count();
+		assert_eq!(ended(&jobs) as u64, fit);
+		roll(1);
+		assert_eq!(ended(&jobs), 64);
+	});
+}

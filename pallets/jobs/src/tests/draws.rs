@@ -1,0 +1,155 @@
+//! Who is drawn, and from which randomness.
+
+use super::*;
+use crate::Mixes;
+use std::collections::BTreeMap;
+
+#[test]
+fn draw_should_depend_on_the_blocks_after_the_commit_when_they_differ() {
+	let draw_with = |salt: u64| {
+		let mut drawn = Vec::new();
+		ExtBuilder::default().build_and_execute(|| {
+			let id = post_committed(&right());
+			// Everything up to the commit is the same; only later blocks differ.
+			RandomnessSalt::set(salt);
+			roll_past_deadline(id);
+			drawn = committee(id);
+			RandomnessSalt::set(0);
+		});
+		drawn
+	};
+	let draws: Vec<_> = (0..8).map(draw_with).collect();
+	assert!(draws.iter().any(|drawn| *drawn != draws[0]), "{draws:?}");
+	assert_eq!(draw_with(3), draw_with(3));
+}
+
+#[test]
+fn mix_should_go_on_when_an_author_gave_no_randomness() {
+	ExtBuilder::default().build_and_execute(|| {
+		NoRandomness::set(true);
+		roll(3);
+		let mixes: Vec<_> = (0..now()).filter_map(Mixes::<Test>::get).collect();
+		assert_eq!(mixes.len() as u64, now());
+		assert!(mixes.windows(2).all(|pair| pair[0] != pair[1]));
+		NoRandomness::set(false);
+	});
+}
+
+#[test]
+fn mixes_should_be_forgotten_when_they_are_old() {
+	ExtBuilder::default().build_and_execute(|| {
+		roll(600);
+		assert_eq!(Mixes::<Test>::iter().count(), 256);
+		assert!(Mixes::<Test>::get(now() - 1).is_some());
+	});
+}
+
+#[test]
+fn draw_should_start_over_when_its_mix_is_forgotten() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_committed(&right());
+		// As where the agenda is full: nobody pushes the job until its mix is gone.
+		crate::Agenda::<Test>::remove(job(id).deadline + 1);
+		crate::Jobs::<Test>::mutate(id, |job| job.as_mut().expect("exists").scheduled = None);
+		roll(400);
+		assert_eq!(phase(id), Phase::Committed);
+		assert_ok!(Market::poke(RuntimeOrigin::signed(bystander()), id));
+		assert_eq!((phase(id), job(id).deadline), (Phase::Committed, now() + 2));
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Verifying);
+	});
+}
+
+#[test]
+fn draw_should_follow_stake_when_stakes_differ() {
+	ExtBuilder::default().parameters(|p| (p.committee, p.quorum) = (1, 1)).build_and_execute(
+		|| {
+			Validators::mutate(|all| {
+				all[0].2 = 8 * UNIT;
+				all[4].2 = 0;
+			});
+			let mut times = BTreeMap::new();
+			for _ in 0..300 {
+				let id = post_verifying(&right());
+				*times.entry(committee(id)[0].clone()).or_insert(0) += 1;
+				// The job must end, or the provider runs out of stake.
+				roll_past_deadline(id);
+				roll_past_deadline(id);
+				roll_past_deadline(id);
+				assert_ok!(reveal_result(id, &right()));
+				roll_past_deadline(id);
+				assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
+			}
+			// 8 of 11 parts; the seeds are fixed, so this never flickers.
+			let heavy = times[&verifier(0)];
+			assert!((190..=245).contains(&heavy), "{times:?}");
+			assert!(!times.contains_key(&verifier(4)), "no stake, no draw");
+		},
+	);
+}
+
+#[test]
+fn draw_should_never_take_the_parties_when_they_are_validators() {
+	ExtBuilder::default().build_and_execute(|| {
+		Validators::put(vec![
+			(requester(), seed_of(&requester()), 1_000 * UNIT),
+			(provider(), seed_of(&provider()), 1_000 * UNIT),
+			(verifier(0), seed_of(&verifier(0)), 1),
+		]);
+		let id = post_verifying(&right());
+		assert_eq!(committee(id), [verifier(0)]);
+	});
+}
+
+#[test]
+fn audit_should_happen_as_often_as_chosen_when_it_is_not_certain() {
+	ExtBuilder::default().parameters(|p| p.audit = Permill::from_percent(30)).build_and_execute(
+		|| {
+			let mut audited = 0;
+			for _ in 0..80 {
+				let id = post_committed(&right());
+				roll_past_deadline(id);
+				audited += u32::from(job(id).audited == Some(true));
+				while phase(id) != Phase::Revealing {
+					roll_past_deadline(id);
+				}
+				assert_ok!(reveal_result(id, &right()));
+				roll_past_deadline(id);
+			}
+			assert!((12..=36).contains(&audited), "{audited}");
+		},
+	);
+}
+
+#[test]
+fn drawn_stake_should_be_locked_once_when_drawn_to_attest_and_to_verify() {
+	ExtBuilder::default().verifiers(3).build_and_execute(|| {
+		let id = post(standard());
+		roll_past_deadline(id);
+		for who in &pending(id, Purpose::Attest)[..2] {
+			assert_ok!(attest(id, who, true));
+		}
+		assert_ok!(claim(id, provider()));
+		assert_ok!(commit_result(id, &right()));
+		roll_past_deadline(id);
+		// Three accounts in six seats; the mock panics when one is locked twice.
+		assert_eq!(crate::Seats::<Test>::get(id).len(), 6);
+		assert_eq!(Locks::iter().count(), 3);
+	});
+}
+
+#[test]
+fn key_should_be_the_one_of_the_draw_when_it_was_rotated_since() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_verifying(&right());
+		let who = committee(id)[0].clone();
+		Validators::mutate(|all| {
+			for (account, seed, _) in all.iter_mut() {
+				if *account == who {
+					*seed = seed_of(&bystander());
+				}
+			}
+		});
+		assert_ok!(commit(id, &who, &right()));
+	});
+}

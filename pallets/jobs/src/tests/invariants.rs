@@ -1,0 +1,264 @@
+//! Random sequences of calls and blocks: after each, the state is sound and no unit came or went.
+
+use super::*;
+use crate::{Jobs, NextJob};
+use assay_market::{Assurance, Attestation, Audit, JobId};
+use proptest::prelude::*;
+
+/// One move of somebody.
+#[derive(Clone, Debug)]
+enum Move {
+	Post {
+		start: u64,
+		rise: u64,
+		ramp: u64,
+		audit: u32,
+		attested: bool,
+		by: u8,
+	},
+	Cancel {
+		job: u64,
+		by: u8,
+	},
+	Claim {
+		job: u64,
+		by: u8,
+	},
+	CommitResult {
+		job: u64,
+		tag: u8,
+	},
+	RevealResult {
+		job: u64,
+		tag: u8,
+	},
+	RequestAudit {
+		job: u64,
+		by: u8,
+	},
+	Poke {
+		job: u64,
+	},
+	Attest {
+		job: u64,
+		who: u8,
+		ok: bool,
+	},
+	CommitVerdict {
+		job: u64,
+		who: u8,
+		tag: u8,
+	},
+	Abstain {
+		job: u64,
+		who: u8,
+	},
+	RevealVerdict {
+		job: u64,
+		who: u8,
+		tag: u8,
+	},
+	/// A provider makes its next move; the tag of the run it commits to is 1 for the right one.
+	Provider {
+		job: u64,
+		by: u8,
+		tag: u8,
+	},
+	/// Every verifier says what an honest one would.
+	HonestVerifiers {
+		job: u64,
+	},
+	ProveFraud {
+		job: u64,
+	},
+	Stake {
+		who: u8,
+		stake: u64,
+	},
+	Roll {
+		blocks: u64,
+	},
+	RollPastDeadline {
+		job: u64,
+	},
+	/// The same where nobody can do anything but wait, or nobody objects.
+	Wait {
+		job: u64,
+	},
+}
+
+fn a_move() -> impl Strategy<Value = Move> {
+	let job = 0..3u64;
+	// Mostly the right result, so that jobs get far.
+	let tag = prop_oneof![5 => Just(1u8), 1 => Just(2u8)];
+	let fate = tag.clone();
+	let verifier = 0..5u8;
+	prop_oneof![
+		2 => (1..20u64, 0..20u64, 0..20u64, 5..=100u32, any::<bool>(), 1..3u8).prop_map(
+			|(start, rise, ramp, audit, attested, by)| Move::Post {
+				start: start * UNIT / 10, rise: rise * UNIT / 7, ramp, audit, attested, by
+			}
+		),
+		1 => (job.clone(), 1..4u8).prop_map(|(job, by)| Move::Cancel { job, by }),
+		4 => (job.clone(), 2..4u8).prop_map(|(job, by)| Move::Claim { job, by }),
+		4 => (job.clone(), tag.clone()).prop_map(|(job, tag)| Move::CommitResult { job, tag }),
+		4 => (job.clone(), tag.clone()).prop_map(|(job, tag)| Move::RevealResult { job, tag }),
+		2 => (job.clone(), 1..3u8).prop_map(|(job, by)| Move::RequestAudit { job, by }),
+		1 => job.clone().prop_map(|job| Move::Poke { job }),
+		3 => (job.clone(), verifier.clone(), any::<bool>())
+			.prop_map(|(job, who, ok)| Move::Attest { job, who, ok }),
+		3 => (job.clone(), verifier.clone(), tag.clone())
+			.prop_map(|(job, who, tag)| Move::CommitVerdict { job, who, tag }),
+		1 => (job.clone(), verifier.clone()).prop_map(|(job, who)| Move::Abstain { job, who }),
+		2 => (job.clone(), verifier.clone(), tag)
+			.prop_map(|(job, who, tag)| Move::RevealVerdict { job, who, tag }),
+		12 => (job.clone(), 2..4u8, fate).prop_map(|(job, by, tag)| Move::Provider { job, by, tag }),
+		10 => job.clone().prop_map(|job| Move::HonestVerifiers { job }),
+		2 => job.clone().prop_map(|job| Move::ProveFraud { job }),
+		1 => (verifier, 0..3u64).prop_map(|(who, stake)| Move::Stake { who, stake }),
+		2 => (1..6u64).prop_map(|blocks| Move::Roll { blocks }),
+		2 => job.clone().prop_map(|job| Move::RollPastDeadline { job }),
+		12 => job.prop_map(|job| Move::Wait { job }),
+	]
+}
+
+/// The jobs of a sequence are its youngest.
+fn recent(job: u64) -> JobId {
+	NextJob::<Test>::get().saturating_sub(1 + job)
+}
+
+fn carry_out(step: Move) {
+	let signed = |by: u8| RuntimeOrigin::signed(account(by));
+	let claimant = |id| Jobs::<Test>::get(id).and_then(|job| job.provider);
+	// Most moves are refused in most states; that they leave everything sound is the point.
+	match step {
+		Move::Post { start, rise, ramp, audit, attested, by } => {
+			let assurance = Assurance {
+				audit: Audit::Custom(Permill::from_percent(audit)),
+				attestation: if attested { Attestation::Required } else { Attestation::OptedOut },
+			};
+			let inputs = vec![[1; 32]; 2].try_into().expect("two inputs");
+			let _ = Market::post_job(
+				signed(by),
+				PROGRAM,
+				inputs,
+				1,
+				start,
+				start + rise,
+				ramp,
+				assurance,
+			);
+		}
+		Move::Cancel { job, by } => {
+			let _ = Market::cancel_job(signed(by), recent(job));
+		}
+		Move::Claim { job, by } => {
+			let _ = Market::claim_job(signed(by), recent(job), 0);
+		}
+		Move::CommitResult { job, tag } => {
+			let id = recent(job);
+			if let Some(who) = claimant(id) {
+				let commitment = result_hash(id, &who, &Run::new(tag, 1));
+				let _ = Market::commit_result(RuntimeOrigin::signed(who), id, commitment);
+			}
+		}
+		Move::RevealResult { job, tag } => {
+			let (id, run) = (recent(job), Run::new(tag, 1));
+			if let Some(who) = claimant(id) {
+				let origin = RuntimeOrigin::signed(who);
+				let _ = Market::reveal_result(origin, id, run.root(), SALT, run.opening());
+			}
+		}
+		Move::RequestAudit { job, by } => {
+			let _ = Market::request_audit(signed(by), recent(job));
+		}
+		Move::Poke { job } => {
+			let _ = Market::poke(signed(4), recent(job));
+		}
+		Move::Attest { job, who, ok } => {
+			let _ = attest(recent(job), &verifier(who), ok);
+		}
+		Move::CommitVerdict { job, who, tag } => {
+			let _ = commit(recent(job), &verifier(who), &Run::new(tag, 1));
+		}
+		Move::Abstain { job, who } => {
+			let _ = abstain(recent(job), &verifier(who));
+		}
+		Move::RevealVerdict { job, who, tag } => {
+			let _ = reveal(recent(job), &verifier(who), &Run::new(tag, 1));
+		}
+		Move::Provider { job, by, tag } => {
+			let id = recent(job);
+			let _ = Market::claim_job(signed(by), id, 0);
+			if let Some(who) = claimant(id) {
+				let run = Run::new(tag, 1);
+				let commitment = result_hash(id, &who, &run);
+				let origin = RuntimeOrigin::signed(who);
+				let _ = Market::commit_result(origin.clone(), id, commitment);
+				for run in [run, right(), wrong()] {
+					let opening = run.opening();
+					let _ = Market::reveal_result(origin.clone(), id, run.root(), SALT, opening);
+				}
+			}
+		}
+		Move::HonestVerifiers { job } => {
+			for who in (0..5).map(verifier) {
+				let id = recent(job);
+				let _ = attest(id, &who, true);
+				let _ = commit(id, &who, &right());
+				let _ = reveal(id, &who, &right());
+			}
+		}
+		Move::ProveFraud { job } => {
+			let id = recent(job);
+			if Jobs::<Test>::get(id).is_some_and(|job| job.run_root == Some(wrong().root())) {
+				assert!(Market::fail_proven(id, &bystander(), UNIT) || phase(id).is_terminal());
+			}
+		}
+		Move::Stake { who, stake } => {
+			Validators::mutate(|all| all[usize::from(who)].2 = stake * UNIT)
+		}
+		Move::Roll { blocks } => roll(blocks),
+		Move::Wait { job } => {
+			let waits =
+				|job: &crate::JobOf<Test>| job.draw.is_some() || job.phase == Phase::Challengeable;
+			if Jobs::<Test>::get(recent(job)).is_some_and(|job| waits(&job)) {
+				roll_past_deadline(recent(job));
+			}
+		}
+		Move::RollPastDeadline { job } => {
+			if Jobs::<Test>::contains_key(recent(job)) {
+				roll_past_deadline(recent(job));
+			}
+		}
+	}
+}
+
+proptest! {
+	#![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+	#[test]
+	fn state_should_stay_sound_when_anything_happens_in_any_order(
+		steps in proptest::collection::vec(a_move(), 1..160)
+	) {
+		ExtBuilder::default().build().execute_with(|| {
+			let before = all_money();
+			for step in steps {
+				let shown = format!("{step:?}");
+				frame_support::storage::with_storage_layer(|| {
+					carry_out(step);
+					Ok::<_, DispatchError>(())
+				})
+				.expect("moves are not rolled back");
+				assert!(Market::do_try_state().is_ok(), "after {shown}: {:?}", Market::do_try_state());
+			}
+			check_invariants(before);
+			// Left alone, every job ends by itself, and is forgotten.
+			roll(2_000);
+			check_invariants(before);
+			assert_eq!(Jobs::<Test>::iter().count(), 0);
+			assert_eq!(crate::Agenda::<Test>::iter().count(), 0);
+			assert_eq!(held(&requester()) + held(&provider()), 0);
+		});
+	}
+}

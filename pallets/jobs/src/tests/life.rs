@@ -1,0 +1,60 @@
+//! Whole lives of jobs.
+
+use super::*;
+
+#[test]
+fn job_should_pay_provider_and_verifiers_when_everyone_is_honest() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post(standard());
+		assert_eq!((phase(id), held(&requester())), (Phase::Posted, ESCROW));
+		roll_past_deadline(id);
+		let attesters = pending(id, Purpose::Attest);
+		assert_eq!(attesters.len(), 3);
+		for who in &attesters[..2] {
+			assert_ok!(attest(id, who, true));
+		}
+		assert_eq!(phase(id), Phase::Open);
+		roll(10);
+		assert_ok!(claim(id, provider()));
+		assert_ok!(commit_result(id, &right()));
+		roll_past_deadline(id);
+		let drawn = committee(id);
+		assert_eq!((phase(id), drawn.len()), (Phase::Verifying, 3));
+		for who in &drawn {
+			assert_ok!(commit(id, who, &right()));
+		}
+		assert_eq!(phase(id), Phase::Revealing);
+		assert_ok!(reveal_result(id, &right()));
+		for who in &drawn {
+			assert_ok!(reveal(id, who, &right()));
+		}
+		assert_eq!(phase(id), Phase::Challengeable);
+		roll_past_deadline(id);
+
+		let ended = job(id);
+		assert_eq!((ended.phase, ended.reason), (Phase::Settled, Some(ReasonCode::Paid)));
+		assert_eq!(ended.output_roots.to_vec(), right().outputs());
+		// 5 % of every fee is burned: of 10 UNIT for the provider and of a third of 2 for each.
+		let share = PRICE / 5 / 3;
+		let net = share - share.div_ceil(20);
+		assert_eq!(free(&provider()), BALANCE + PRICE - PRICE / 20);
+		for who in &drawn {
+			assert_eq!(free(who), net);
+			assert_eq!(outcomes(who).last(), Some(&Outcome::VerifierMatched));
+			assert!(has_event(Event::VerifierPaid { job: id, account: who.clone(), amount: net }));
+		}
+		assert_eq!(free(&requester()), BALANCE - PRICE - 3 * share);
+		assert_eq!(held(&requester()), 0);
+		assert_eq!(ended.paid, PRICE - PRICE / 20 + 3 * net);
+		assert_eq!(FreeStake::get(provider()), STAKE);
+		assert_eq!(outcomes(&provider()), [Outcome::ProviderPaid]);
+		assert_eq!(outcomes(&requester()), [Outcome::RequesterPaid]);
+		assert!(has_event(Event::JobEnded {
+			job: id,
+			reason: ReasonCode::Paid,
+			paid: ended.paid,
+			refunded: ended.refunded,
+			burned: ended.burned,
+		}));
+	});
+}

@@ -1,0 +1,40 @@
+//! One file for each call; then the deadlines, the draws, named attacks, the offchain hook, the
+//! runtime API's answers, and random sequences of calls.
+
+mod abstain;
+mod attacks;
+mod attest_inputs;
+mod cancel_job;
+mod claim_job;
+mod commit_result;
+mod commit_verdict;
+mod deadlines;
+mod draws;
+mod invariants;
+mod life;
+mod offchain;
+mod poke;
+mod post_job;
+mod request_audit;
+mod reveal_result;
+mod reveal_verdict;
+mod set_parameters;
+mod views;
+
+use crate::{mock::*, Error, Event};
+use assay_market::{Outcome, Phase, Purpose, ReasonCode};
+use frame_support::{assert_noop, assert_ok};
+use sp_runtime::{
+	transaction_validity::{InvalidTransaction, TransactionValidityError},
+	DispatchError, Permill,
+};
+
+/// The pool's answer for a reason.
+fn invalid(reason: InvalidTransaction) -> Result<(), TransactionValidityError> {
+	Err(TransactionValidityError::Invalid(reason))
+}
+
+/// How the job ended.
+fn ending(id: assay_market::JobId) -> (Phase, Option<ReasonCode>) {
+	(phase(id), job(id).reason)
+}

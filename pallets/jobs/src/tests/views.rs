@@ -1,0 +1,90 @@
+//! The answers of the runtime API.
+
+use super::*;
+use assay_market::SeatStatus;
+use sp_core::Pair;
+
+fn key(who: &AccountId) -> assay_market::VerifierId {
+	pair(&seed_of(who)).public()
+}
+
+#[test]
+fn assignments_should_follow_the_seat_when_the_job_moves() {
+	ExtBuilder::default().verifiers(1).build_and_execute(|| {
+		let id = post(standard());
+		let keys = [key(&verifier(0))];
+		assert!(Market::assignments(&keys).is_empty());
+		roll_past_deadline(id);
+		let duties = Market::assignments(&keys);
+		assert_eq!(duties.len(), 1);
+		assert_eq!(
+			(duties[0].purpose, duties[0].committed, duties[0].draw_block),
+			(Purpose::Attest, false, now())
+		);
+		assert_eq!(duties[0].input_roots, [[1; 32], [2; 32]]);
+		assert_ok!(attest(id, &verifier(0), true));
+		assert_ok!(claim(id, provider()));
+		assert_ok!(commit_result(id, &right()));
+		roll_past_deadline(id);
+
+		let duty = || Market::assignments(&keys)[1].clone();
+		assert_eq!(Market::assignments(&keys).len(), 2);
+		assert_eq!((duty().purpose, duty().status), (Purpose::Verify, SeatStatus::Pending));
+		assert_eq!(duty().commit_deadline, job(id).deadline);
+		assert!(!duty().can_reveal);
+		assert_ok!(commit(id, &verifier(0), &right()));
+		assert!(duty().committed && duty().can_reveal && !duty().revealed);
+		assert_eq!(duty().reveal_deadline, Some(job(id).deadline));
+		assert_ok!(reveal(id, &verifier(0), &right()));
+		assert!(duty().revealed && !duty().can_reveal);
+		assert_ok!(reveal_result(id, &right()));
+		roll_past_deadline(id);
+		assert!(Market::assignments(&keys).is_empty(), "the job has ended");
+		assert!(Market::assignments(&[key(&verifier(3))]).is_empty());
+	});
+}
+
+#[test]
+fn job_view_should_tell_everything_when_the_job_is_settled() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_open();
+		let view = Market::job_view(id).expect("exists");
+		assert_eq!(view.current_price, Some(PRICE / 2 + PRICE / 20));
+		let bond = test_parameters().bond(PRICE / 2 + PRICE / 20, Permill::one());
+		assert_eq!(view.bond, Some(bond));
+		assert_eq!(view.escrow, ESCROW);
+
+		let id = post_challengeable(&right(), &right());
+		roll_past_deadline(id);
+		let view = Market::job_view(id).expect("exists");
+		assert_eq!((view.phase, view.reason), (Phase::Settled, Some(ReasonCode::Paid)));
+		assert_eq!(view.paid + view.refunded + view.burned, ESCROW);
+		assert_eq!((view.escrow, view.deadline), (0, None));
+		assert_eq!(view.verdicts.len(), 3);
+		assert!(view.verdicts.iter().all(|verdict| verdict.matches == Some(true)));
+		let phases: Vec<_> = view.history.iter().map(|(phase, _)| *phase).collect();
+		use Phase::*;
+		assert_eq!(
+			phases,
+			[Open, Claimed, Committed, Verifying, Revealing, Challengeable, Settled]
+		);
+	});
+}
+
+#[test]
+fn jobs_should_be_paged_when_there_are_many() {
+	ExtBuilder::default().build_and_execute(|| {
+		for _ in 0..10 {
+			post_open();
+		}
+		let ids = |from, limit| -> Vec<_> {
+			Market::jobs(from, limit).into_iter().map(|view| view.id).collect()
+		};
+		assert_eq!(ids(0, 3), [0, 1, 2]);
+		assert_eq!(ids(7, 64), [7, 8, 9]);
+		assert!(ids(10, 64).is_empty());
+		assert!(ids(0, 0).is_empty());
+		assert!(Market::job_view(10).is_none());
+		assert_eq!(Market::current_price(10), None);
+	});
+}

@@ -1,0 +1,6 @@
+//! One file per call, then what other pallets see, then the invariants.
+
+mod invariants;
+mod programs;
+mod register_program;
+mod remove_program;

@@ -1,0 +1,256 @@
+//! A chain with sessions of five blocks, the session, historical and offences pallets, and a
+//! builder for its first state.
+
+use crate::{self as pallet_assay_stake, *};
+use assay_market::VerifierId;
+use frame_support::{derive_impl, parameter_types, traits::ConstU32};
+use pallet_session::{historical as pallet_session_historical, PeriodicSessions};
+use sp_core::{sr25519, ConstU64};
+use sp_runtime::{testing::UintAuthorityId, traits::Convert, BuildStorage, Perbill};
+use sp_staking::{
+	offence::{Kind, Offence, ReportOffence},
+	SessionIndex,
+};
+
+pub type AccountId = u64;
+pub type Balance = u64;
+type Block = frame_system::mocking::MockBlock<Test>;
+
+pub const SESSION_BLOCKS: u64 = 5;
+pub const ALICE: AccountId = 1;
+pub const BOB: AccountId = 2;
+pub const CHARLIE: AccountId = 3;
+pub const DAVE: AccountId = 4;
+pub const EVE: AccountId = 5;
+/// Has no balance and no keys.
+pub const NOBODY: AccountId = 99;
+/// What every account but `NOBODY` begins with.
+pub const ENDOWMENT: Balance = 10_000;
+
+frame_support::construct_runtime!(
+	pub enum Test {
+		System: frame_system,
+		Balances: pallet_balances,
+		Stake: pallet_assay_stake,
+		Session: pallet_session,
+		Historical: pallet_session_historical,
+		Offences: pallet_offences,
+	}
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+	type Block = Block;
+	type AccountData = pallet_balances::AccountData<Balance>;
+}
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+	type AccountStore = System;
+	type ExistentialDeposit = ConstU64<5>;
+}
+
+impl pallet_session::Config for Test {
+	type RuntimeEvent = RuntimeEvent;
+	type ValidatorId = AccountId;
+	type ValidatorIdOf = sp_runtime::traits::ConvertInto;
+	type ShouldEndSession = PeriodicSessions<ConstU64<SESSION_BLOCKS>, ConstU64<0>>;
+	type NextSessionRotation = PeriodicSessions<ConstU64<SESSION_BLOCKS>, ConstU64<0>>;
+	type SessionManager = pallet_session_historical::NoteHistoricalRoot<Test, Stake>;
+	type SessionHandler = pallet_session::TestSessionHandler;
+	type Keys = UintAuthorityId;
+	type DisablingStrategy = pallet_session::disabling::UpToLimitDisablingStrategy<2>;
+	type WeightInfo = ();
+	type Currency = Balances;
+	type KeyDeposit = ConstU64<0>;
+}
+
+impl pallet_session_historical::Config for Test {
+	type RuntimeEvent = RuntimeEvent;
+	type FullIdentification = Exposure<Balance>;
+	type FullIdentificationOf = ExposureOf<Test>;
+}
+
+impl pallet_offences::Config for Test {
+	type RuntimeEvent = RuntimeEvent;
+	type IdentificationTuple = pallet_session_historical::IdentificationTuple<Test>;
+	type OnOffenceHandler = Stake;
+}
+
+/// The verifier key of an account with session keys: its number, repeated.
+pub struct KeyOf;
+impl Convert<AccountId, Option<VerifierId>> for KeyOf {
+	fn convert(who: AccountId) -> Option<VerifierId> {
+		Session::load_keys(&who).map(|_| verifier_key(who))
+	}
+}
+
+pub fn verifier_key(who: AccountId) -> VerifierId {
+	sr25519::Public::from_raw([who as u8; 32]).into()
+}
+
+parameter_types! {
+	pub static SlashDefer: SessionIndex = 2;
+}
+
+impl Config for Test {
+	type Currency = Balances;
+	type VerifierKeyOf = KeyOf;
+	type MinBond = ConstU64<10>;
+	type MinValidatorBond = ConstU64<100>;
+	type UnbondingSessions = ConstU32<8>;
+	type SlashDeferSessions = SlashDefer;
+	type MaxJobSessions = ConstU32<3>;
+	type MaxUnbondingChunks = ConstU32<3>;
+	type MaxJobHolds = ConstU32<3>;
+	type MaxJobLocks = ConstU32<2>;
+	type MaxCandidates = ConstU32<4>;
+	type MaxValidators = ConstU32<3>;
+	type MaxDeferredSlashes = ConstU32<3>;
+	type WeightInfo = ();
+}
+
+/// Builds the first state and runs a test in it.
+#[derive(Default)]
+pub struct ExtBuilder {
+	validators: Vec<(AccountId, Balance)>,
+	validator_count: u32,
+}
+
+impl ExtBuilder {
+	pub fn validators(mut self, validators: &[(AccountId, Balance)]) -> Self {
+		self.validators = validators.to_vec();
+		self
+	}
+
+	pub fn validator_count(mut self, count: u32) -> Self {
+		self.validator_count = count;
+		self
+	}
+
+	pub fn build(self) -> sp_io::TestExternalities {
+		SlashDefer::set(2);
+		let storage = RuntimeGenesisConfig {
+			balances: pallet_balances::GenesisConfig {
+				balances: (ALICE..=8).map(|who| (who, ENDOWMENT)).collect(),
+				..Default::default()
+			},
+			stake: GenesisConfig {
+				validators: self.validators,
+				validator_count: self.validator_count,
+			},
+			session: pallet_session::GenesisConfig {
+				keys: (ALICE..=8).map(|who| (who, who, UintAuthorityId(who))).collect(),
+				..Default::default()
+			},
+			..Default::default()
+		}
+		.build_storage()
+		.expect("the mock's genesis is valid");
+		let mut ext = sp_io::TestExternalities::new(storage);
+		ext.execute_with(|| System::set_block_number(1));
+		ext
+	}
+
+	/// Run `test` and check the pallet's invariants and the books after it.
+	pub fn run(self, test: impl FnOnce()) {
+		self.build().execute_with(|| {
+			let issued = Balances::total_issuance();
+			test();
+			check(issued);
+		});
+	}
+}
+
+/// The invariants of the pallet, and that the issuance fell by exactly what events say was burned.
+pub fn check(issued_at_start: Balance) {
+	Stake::do_try_state().expect("the invariants hold");
+	let burned: Balance = stake_events()
+		.into_iter()
+		.map(|event| match event {
+			Event::JobSlashed { burned, .. } | Event::Slashed { burned, .. } => burned,
+			_ => 0,
+		})
+		.sum();
+	assert_eq!(Balances::total_issuance(), issued_at_start - burned);
+}
+
+pub fn stake_events() -> Vec<Event<Test>> {
+	System::read_events_for_pallet::<Event<Test>>()
+}
+
+pub fn last_event() -> Event<Test> {
+	stake_events().pop().expect("an event was deposited")
+}
+
+/// Build blocks until `session` has begun, and one more for what it makes due.
+pub fn roll_to_session(session: SessionIndex) {
+	while Session::current_index() < session {
+		roll_blocks(1);
+	}
+	roll_blocks(1);
+}
+
+/// Build `count` blocks. Unlike the system pallet's helper it keeps events.
+pub fn roll_blocks(count: u64) {
+	use frame_support::traits::OnInitialize;
+	for _ in 0..count {
+		let now = System::block_number() + 1;
+		System::set_block_number(now);
+		AllPalletsWithSystem::on_initialize(now);
+	}
+}
+
+pub fn ledger(who: AccountId) -> Ledger<Test> {
+	Ledgers::<Test>::get(who).expect("the account is bonded")
+}
+
+pub fn free(who: AccountId) -> Balance {
+	Balances::free_balance(who)
+}
+
+pub fn bond(who: AccountId, amount: Balance) {
+	Stake::bond(RuntimeOrigin::signed(who), amount).expect("the account can bond");
+}
+
+/// An equivocation by `who` in `session`, at an own slot per `slot`.
+pub struct Equivocation {
+	pub who: AccountId,
+	pub session: SessionIndex,
+	pub slot: u64,
+	pub fraction: Perbill,
+}
+
+impl Offence<pallet_session_historical::IdentificationTuple<Test>> for Equivocation {
+	const ID: Kind = *b"test:equivocate_";
+	type Slot = u64;
+
+	fn offenders(&self) -> Vec<pallet_session_historical::IdentificationTuple<Test>> {
+		Exposures::<Test>::get(self.session, self.who)
+			.map(|exposure| (self.who, exposure))
+			.into_iter()
+			.collect()
+	}
+
+	fn session_index(&self) -> SessionIndex {
+		self.session
+	}
+
+	fn validator_set_count(&self) -> u32 {
+		3
+	}
+
+	fn slot(&self) -> u64 {
+		self.slot
+	}
+
+	fn slash_fraction(&self, _offenders_count: u32) -> Perbill {
+		self.fraction
+	}
+}
+
+/// Report that `who` equivocated in `session`.
+pub fn report(who: AccountId, session: SessionIndex, slot: u64, percent: u32) {
+	let offence = Equivocation { who, session, slot, fraction: Perbill::from_percent(percent) };
+	Offences::report_offence(vec![], offence).expect("the report is new");
+}

@@ -1,0 +1,72 @@
+use crate::{mock::*, *};
+use frame_support::{assert_noop, assert_ok};
+use sp_runtime::testing::UintAuthorityId;
+
+fn validate(who: AccountId) -> frame_support::pallet_prelude::DispatchResult {
+	Stake::validate(RuntimeOrigin::signed(who), None)
+}
+
+#[test]
+fn validate_should_lead_into_the_set_when_the_stake_is_large_enough() {
+	ExtBuilder::default().validators(&[(ALICE, 400)]).run(|| {
+		bond(BOB, 100);
+		assert_ok!(validate(BOB));
+		assert_eq!(last_event(), Event::CandidateAdded { who: BOB });
+		roll_to_session(1);
+		assert_eq!(Session::validators(), vec![ALICE]);
+		roll_to_session(2);
+		assert_eq!(Session::validators(), vec![ALICE, BOB]);
+	});
+}
+
+#[test]
+fn validate_should_fail_when_the_stake_is_missing() {
+	ExtBuilder::default().run(|| {
+		assert_noop!(validate(BOB), Error::<Test>::NotBonded);
+		bond(BOB, 99);
+		assert_noop!(validate(BOB), Error::<Test>::BelowMinimumValidatorBond);
+	});
+}
+
+#[test]
+fn validate_should_fail_when_session_keys_are_missing() {
+	ExtBuilder::default().run(|| {
+		bond(BOB, 100);
+		assert_ok!(Session::purge_keys(RuntimeOrigin::signed(BOB)));
+		assert_noop!(validate(BOB), Error::<Test>::NoSessionKeys);
+		pallet_session::NextKeys::<Test>::insert(BOB, UintAuthorityId(22));
+		assert_ok!(validate(BOB));
+	});
+}
+
+#[test]
+fn validate_should_fail_when_the_account_stands_already() {
+	ExtBuilder::default().validators(&[(ALICE, 400)]).run(|| {
+		assert_noop!(validate(ALICE), Error::<Test>::AlreadyCandidate);
+	});
+}
+
+#[test]
+fn validate_should_displace_a_weaker_candidate_when_all_places_are_taken() {
+	let full = [(ALICE, 400), (BOB, 300), (CHARLIE, 200), (DAVE, 150)];
+	ExtBuilder::default().validators(&full).run(|| {
+		bond(EVE, 200);
+		let displace = |whom| Stake::validate(RuntimeOrigin::signed(EVE), whom);
+		assert_noop!(displace(None), Error::<Test>::TooManyCandidates);
+		assert_noop!(displace(Some(CHARLIE)), Error::<Test>::CannotDisplace);
+		assert_noop!(displace(Some(NOBODY)), Error::<Test>::CannotDisplace);
+		assert_ok!(displace(Some(DAVE)));
+		assert!(stake_events()
+			.contains(&Event::CandidateRemoved { who: DAVE, reason: RemovalReason::Displaced }));
+		assert_eq!(Candidates::<Test>::count(), 4);
+	});
+}
+
+#[test]
+fn validate_should_not_displace_anyone_when_a_place_is_free() {
+	ExtBuilder::default().validators(&[(ALICE, 150)]).run(|| {
+		bond(BOB, 400);
+		assert_ok!(Stake::validate(RuntimeOrigin::signed(BOB), Some(ALICE)));
+		assert!(Candidates::<Test>::contains_key(ALICE));
+	});
+}

@@ -1,0 +1,30 @@
+//! The runtime API of the market.
+
+use crate::{Assignment, Hash, JobId, JobView, VerifierId};
+use alloc::vec::Vec;
+use codec::Codec;
+
+sp_api::decl_runtime_apis! {
+	/// Questions about jobs that the node and the clients ask.
+	pub trait MarketApi<AccountId, Balance, BlockNumber>
+	where
+		AccountId: Codec,
+		Balance: Codec,
+		BlockNumber: Codec,
+	{
+		/// The duties of these session keys in jobs that have not ended, oldest job first.
+		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, BlockNumber>>;
+
+		/// Everything about a job; a summary when it was pruned, `None` when it is forgotten.
+		fn job(id: JobId) -> Option<JobView<AccountId, Balance, BlockNumber>>;
+
+		/// Up to `limit` (at most 64) jobs with an id of at least `from`, in order.
+		fn jobs(from: JobId, limit: u32) -> Vec<JobView<AccountId, Balance, BlockNumber>>;
+
+		/// The bytes of a registered program.
+		fn program(id: Hash) -> Option<Vec<u8>>;
+
+		/// The price at which the job could be claimed in the next block.
+		fn current_price(id: JobId) -> Option<Balance>;
+	}
+}

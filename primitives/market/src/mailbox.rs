@@ -1,0 +1,98 @@
+//! How the node's verifier service hands its findings to the pallet's offchain hook.
+//!
+//! The service writes one [`MailboxEntry`] per seat into the node's *persistent* offchain storage
+//! under [`mailbox_key`]; the hook reads it, checks what the chain already has, signs and submits.
+//! Entries are written once and may be written again with the same content: salts derive from the
+//! key, so a lost entry is recreated equal.
+
+use crate::{AbstainReason, Hash, JobId, Purpose, VerifierId};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeAll, Encode};
+
+/// Version byte in front of every entry.
+pub const MAILBOX_VERSION: u8 = 1;
+
+/// What a verifier found out.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum MailboxEntry {
+	/// For [`Purpose::Attest`]: whether every input is held and well-formed.
+	Attested {
+		/// Whether every input is held.
+		ok: bool,
+	},
+	/// For [`Purpose::Verify`]: the replay finished.
+	Replayed {
+		/// The run root of the replay.
+		run_root: Hash,
+		/// The salt that hides it until the reveal.
+		salt: Hash,
+	},
+	/// For [`Purpose::Verify`]: a local fault, retried once already.
+	Abstain(AbstainReason),
+}
+
+/// Why the bytes of an entry were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailboxError {
+	/// Written by another version of the node.
+	UnknownVersion(u8),
+	/// Truncated, empty or followed by other bytes.
+	Malformed,
+}
+
+impl MailboxEntry {
+	/// The versioned bytes that are stored.
+	pub fn to_bytes(&self) -> Vec<u8> {
+		(MAILBOX_VERSION, self).encode()
+	}
+
+	/// Reads what [`Self::to_bytes`] wrote.
+	pub fn from_bytes(bytes: &[u8]) -> Result<Self, MailboxError> {
+		match bytes.split_first() {
+			Some((&MAILBOX_VERSION, mut rest)) => {
+				Self::decode_all(&mut rest).map_err(|_| MailboxError::Malformed)
+			}
+			Some((&version, _)) => Err(MailboxError::UnknownVersion(version)),
+			None => Err(MailboxError::Malformed),
+		}
+	}
+}
+
+/// The key of a seat's entry in persistent offchain storage.
+pub fn mailbox_key(genesis: &Hash, job: JobId, purpose: Purpose, key: &VerifierId) -> Vec<u8> {
+	(b"assay/mailbox/", genesis, job, purpose, key).encode()
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn mailbox_entry_should_survive_when_written_and_read() {
+		for entry in [
+			MailboxEntry::Attested { ok: true },
+			MailboxEntry::Replayed { run_root: [1; 32], salt: [2; 32] },
+			MailboxEntry::Abstain(AbstainReason::TooSlow),
+		] {
+			assert_eq!(MailboxEntry::from_bytes(&entry.to_bytes()), Ok(entry));
+		}
+	}
+
+	#[test]
+	fn mailbox_entry_should_be_refused_when_truncated_padded_or_of_another_version() {
+		let bytes = MailboxEntry::Replayed { run_root: [1; 32], salt: [2; 32] }.to_bytes();
+		for length in 0..bytes.len() {
+			assert_eq!(
+				MailboxEntry::from_bytes(&bytes[..length]),
+				Err(MailboxError::Malformed),
+				"{length}"
+			);
+		}
+		let mut padded = bytes.clone();
+		padded.push(0);
+		assert_eq!(MailboxEntry::from_bytes(&padded), Err(MailboxError::Malformed));
+		let mut other = bytes;
+		other[0] = 2;
+		assert_eq!(MailboxEntry::from_bytes(&other), Err(MailboxError::UnknownVersion(2)));
+	}
+}

@@ -1,0 +1,392 @@
+//! The numbers that root sets, what they must satisfy, and the clocks and bonds they make.
+
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+use serde::{Deserialize, Serialize};
+use sp_runtime::{
+	traits::{AtLeast32BitUnsigned, SaturatedConversion},
+	Permill, Perquintill,
+};
+
+/// Most blocks that a draw may wait. The chain keeps the mixes of more blocks than that.
+pub const MAX_DRAW_DELAY: u32 = 64;
+
+/// Most accounts that one draw may take.
+pub const MAX_COMMITTEE: u32 = 16;
+
+/// Most tranches of one audit, the first included.
+pub const MAX_TRANCHES: u32 = 4;
+
+/// A deadline that scales with the job: `base + ⌈work / work_per_block⌉ + ⌈bytes / bytes_per_block⌉`.
+///
+/// The two rates say how much the slowest honest participant gets done in one block.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+pub struct Clock<BlockNumber> {
+	/// Blocks that every job gets. At least 1.
+	pub base: BlockNumber,
+	/// Work units that count as one more block. At least 1; with `u64::MAX` any work counts as one block.
+	pub work_per_block: u64,
+	/// Input bytes to fetch that count as one more block. At least 1; `u64::MAX` as above.
+	pub bytes_per_block: u64,
+}
+
+impl<BlockNumber: AtLeast32BitUnsigned + Copy> Clock<BlockNumber> {
+	/// Blocks for a job of `work` units with `bytes` of inputs; saturating.
+	pub fn blocks(&self, work: u64, bytes: u64) -> BlockNumber {
+		let scaled = |amount: u64, rate: u64| -> BlockNumber {
+			amount.div_ceil(rate.max(1)).saturated_into()
+		};
+		self.base
+			.saturating_add(scaled(work, self.work_per_block))
+			.saturating_add(scaled(bytes, self.bytes_per_block))
+	}
+
+	fn is_valid(&self) -> bool {
+		!self.base.is_zero() && self.work_per_block > 0 && self.bytes_per_block > 0
+	}
+}
+
+/// Why a set of parameters was refused.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub enum ParametersError {
+	/// `draw_delay` is 0 or above [`MAX_DRAW_DELAY`].
+	DrawDelay,
+	/// A clock's base or rate, the reveal period or the open period is 0.
+	Clock,
+	/// A committee is empty or above [`MAX_COMMITTEE`], or a quorum is 0 or above its committee.
+	Committee,
+	/// `max_tranches` is 0 or above [`MAX_TRANCHES`].
+	Tranches,
+	/// `audit_floor` is 0, or `audit` is below it.
+	Audit,
+	/// `honest_verifier` is 0, or `draw_bias` is all of it: no bond could be large enough.
+	Bond,
+	/// `fee_burn` is 0 (reputation could be farmed for free) or everything.
+	Burn,
+	/// `verifier_fee` is 0: nobody would verify.
+	VerifierFee,
+	/// `stall_slash` is 0 or not below `compensation`, or `compensation` is everything: fraud must
+	/// cost more than silence, and more than anyone is paid for it.
+	Slash,
+	/// `min_price` is 0, or so small that the burned part of it rounds to nothing.
+	MinPrice,
+}
+
+/// Everything about the market that root may change. A change holds for deadlines, draws, bonds and
+/// fees that are computed after it.
+#[derive(
+	Clone,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+pub struct MarketParameters<Balance, BlockNumber> {
+	/// W: how many later blocks' author randomness goes into a draw.
+	pub draw_delay: BlockNumber,
+	/// How long drawn validators have to fetch and attest the inputs.
+	pub attest: Clock<BlockNumber>,
+	/// How many validators are drawn to attest.
+	pub attest_size: u32,
+	/// How many of them must hold every input.
+	pub attest_quorum: u32,
+	/// Longest price ramp.
+	pub max_ramp: BlockNumber,
+	/// How long a job stays open at its highest price.
+	pub open_period: BlockNumber,
+	/// How long a provider has to fetch, run and commit.
+	pub commit: Clock<BlockNumber>,
+	/// How long a tranche of verifiers has to fetch, replay and commit.
+	pub verify: Clock<BlockNumber>,
+	/// How long provider and verifiers have to reveal.
+	pub reveal_period: BlockNumber,
+	/// How long everyone may object.
+	pub challenge: Clock<BlockNumber>,
+	/// Standard probability that a committee is drawn.
+	pub audit: Permill,
+	/// Lowest probability that a requester may choose. Never 0.
+	pub audit_floor: Permill,
+	/// How many verifiers a committee has, where as many are available.
+	pub committee: u32,
+	/// How many matching verdicts an audited result needs to be paid.
+	pub quorum: u32,
+	/// T: how often a committee may be drawn, the first time included.
+	pub max_tranches: u32,
+	/// Lowest price that a ramp may start at.
+	pub min_price: Balance,
+	/// Part of every fee that is burned.
+	pub fee_burn: Permill,
+	/// What one committee may cost, as a part of the highest price; held on top of it.
+	pub verifier_fee: Permill,
+	/// Part of the agreed price that the provider gets when the requester cancels while it works.
+	pub cancel_fee: Permill,
+	/// Part of the bond that a silent provider pays to the requester.
+	pub stall_slash: Permill,
+	/// Part of the bond that goes to the requester after fraud; the rest is burned.
+	pub compensation: Permill,
+	/// Assumed probability that a committee has an honest and able member.
+	pub honest_verifier: Permill,
+	/// Assumed advantage of an attacker who influences the draw.
+	pub draw_bias: Permill,
+	/// Margin on the bond formula, in percent; 100 is none.
+	pub bond_margin_percent: u32,
+	/// The bond is at least this part of the price, in percent.
+	pub bond_floor_percent: u32,
+}
+
+impl<Balance, BlockNumber> MarketParameters<Balance, BlockNumber>
+where
+	Balance: AtLeast32BitUnsigned + Copy,
+	BlockNumber: AtLeast32BitUnsigned + Copy,
+{
+	/// For a chain on one machine: short periods, every result audited. `unit` is 10^12 in the
+	/// development preset.
+	pub fn development(unit: Balance) -> Self {
+		let blocks = |n: u32| BlockNumber::from(n);
+		Self {
+			draw_delay: blocks(2),
+			attest: Clock { base: blocks(15), work_per_block: u64::MAX, bytes_per_block: 16 << 20 },
+			attest_size: 3,
+			attest_quorum: 1,
+			max_ramp: blocks(1_200),
+			open_period: blocks(100),
+			commit: Clock {
+				base: blocks(30),
+				work_per_block: 1_000_000_000,
+				bytes_per_block: 16 << 20,
+			},
+			verify: Clock {
+				base: blocks(30),
+				work_per_block: 1_000_000_000,
+				bytes_per_block: 16 << 20,
+			},
+			reveal_period: blocks(15),
+			challenge: Clock {
+				base: blocks(8),
+				work_per_block: 4_000_000_000,
+				bytes_per_block: u64::MAX,
+			},
+			audit: Permill::from_percent(100),
+			audit_floor: Permill::from_percent(5),
+			committee: 3,
+			quorum: 1,
+			max_tranches: 2,
+			min_price: unit / Balance::from(1_000u32),
+			fee_burn: Permill::from_percent(5),
+			verifier_fee: Permill::from_percent(20),
+			cancel_fee: Permill::from_percent(10),
+			stall_slash: Permill::from_percent(20),
+			compensation: Permill::from_percent(40),
+			honest_verifier: Permill::from_percent(90),
+			draw_bias: Permill::from_percent(1),
+			bond_margin_percent: 150,
+			bond_floor_percent: 100,
+		}
+	}
+
+	/// For a public chain with 3 s blocks: a fifth of the results audited by five verifiers.
+	pub fn production(unit: Balance) -> Self {
+		let blocks = |n: u32| BlockNumber::from(n);
+		Self {
+			draw_delay: blocks(20),
+			attest: Clock { base: blocks(100), ..Self::development(unit).attest },
+			attest_size: 5,
+			attest_quorum: 3,
+			max_ramp: blocks(28_800),
+			open_period: blocks(1_200),
+			commit: Clock { base: blocks(200), ..Self::development(unit).commit },
+			verify: Clock { base: blocks(200), ..Self::development(unit).verify },
+			reveal_period: blocks(100),
+			challenge: Clock {
+				base: blocks(600),
+				work_per_block: 1_000_000_000,
+				bytes_per_block: 16 << 20,
+			},
+			audit: Permill::from_percent(20),
+			committee: 5,
+			quorum: 2,
+			..Self::development(unit)
+		}
+	}
+
+	/// Checks what every function of the market relies on.
+	pub fn validate(&self) -> Result<(), ParametersError> {
+		use ParametersError::*;
+		let ensure = |ok: bool, error| if ok { Ok(()) } else { Err(error) };
+		let committee = |size: u32, quorum: u32| {
+			(1..=MAX_COMMITTEE).contains(&size) && (1..=size).contains(&quorum)
+		};
+		ensure(!self.draw_delay.is_zero() && self.draw_delay <= MAX_DRAW_DELAY.into(), DrawDelay)?;
+		let clocks = [&self.attest, &self.commit, &self.verify, &self.challenge];
+		ensure(clocks.iter().all(|clock| clock.is_valid()), Clock)?;
+		ensure(!self.reveal_period.is_zero() && !self.open_period.is_zero(), Clock)?;
+		ensure(committee(self.attest_size, self.attest_quorum), Committee)?;
+		ensure(committee(self.committee, self.quorum), Committee)?;
+		ensure((1..=MAX_TRANCHES).contains(&self.max_tranches), Tranches)?;
+		ensure(!self.audit_floor.is_zero() && self.audit >= self.audit_floor, Audit)?;
+		ensure(!self.honest_verifier.is_zero() && self.draw_bias < Permill::one(), Bond)?;
+		ensure(!self.fee_burn.is_zero() && self.fee_burn < Permill::one(), Burn)?;
+		ensure(!self.verifier_fee.is_zero(), VerifierFee)?;
+		ensure(!self.stall_slash.is_zero() && self.stall_slash < self.compensation, Slash)?;
+		ensure(self.compensation < Permill::one(), Slash)?;
+		ensure(!(self.fee_burn * self.min_price).is_zero(), MinPrice)
+	}
+
+	/// What one committee may cost a job with this highest price.
+	pub fn committee_fee(&self, price_max: Balance) -> Balance {
+		self.verifier_fee.mul_ceil(price_max)
+	}
+
+	/// `bond ≥ (price + cost saved) · (1 − p)/p · margin`, where
+	/// `p = audit · honest_verifier · (1 − draw_bias)` and the cost that a cheat saves is taken as
+	/// the price itself, since nobody claims a job below its cost. Never below the floor. Rounded
+	/// up; saturating.
+	pub fn bond(&self, price: Balance, audit: Permill) -> Balance {
+		let wide =
+			|p: Permill| Perquintill::from_parts(u64::from(p.deconstruct()) * 1_000_000_000_000);
+		let caught =
+			wide(audit) * wide(self.honest_verifier) * (Perquintill::one() - wide(self.draw_bias));
+		let caught = u128::from(caught.deconstruct().max(1));
+		let escaped = u128::from(Perquintill::one().deconstruct()).saturating_sub(caught);
+		let price: u128 = price.saturated_into();
+		let stake = multiply_up(price.saturating_mul(2), escaped, caught);
+		let with_margin = multiply_up(stake, self.bond_margin_percent.into(), 100);
+		let floor = multiply_up(price, self.bond_floor_percent.into(), 100);
+		with_margin.max(floor).saturated_into()
+	}
+
+	/// Most blocks from the first draw for a result to its last possible move, when every phase uses
+	/// up its time and the requester asks for one audit more. Jobs for which this is above the
+	/// chain's `MaxLifetime` cannot be posted.
+	pub fn lifetime(&self, work: u64, bytes: u64) -> BlockNumber {
+		let one = BlockNumber::one();
+		let tranche = self
+			.draw_delay
+			.saturating_add(one)
+			.saturating_add(self.verify.blocks(work, bytes))
+			.saturating_add(one);
+		let audit = tranche
+			.saturating_mul(self.max_tranches.into())
+			.saturating_add(self.reveal_period)
+			.saturating_add(one)
+			.saturating_add(self.challenge.blocks(work, bytes))
+			.saturating_add(one);
+		audit.saturating_mul(2u32.into())
+	}
+}
+
+/// `⌈a · b / c⌉`, saturating.
+fn multiply_up(a: u128, b: u128, c: u128) -> u128 {
+	sp_runtime::helpers_128bit::multiply_by_rational_with_rounding(
+		a,
+		b,
+		c,
+		sp_runtime::Rounding::Up,
+	)
+	.unwrap_or(u128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	const UNIT: u128 = 1_000_000_000_000;
+	type Parameters = MarketParameters<u128, u32>;
+
+	#[test]
+	fn parameters_should_be_valid_when_they_are_the_presets() {
+		assert_eq!(Parameters::development(UNIT).validate(), Ok(()));
+		assert_eq!(Parameters::production(UNIT).validate(), Ok(()));
+	}
+
+	#[test]
+	fn parameters_should_be_refused_by_name_when_one_is_out_of_range() {
+		use ParametersError::*;
+		type Case = (fn(&mut Parameters), ParametersError);
+		let cases: [Case; 16] = [
+			(|p| p.draw_delay = 0, DrawDelay),
+			(|p| p.draw_delay = MAX_DRAW_DELAY + 1, DrawDelay),
+			(|p| p.verify.base = 0, Clock),
+			(|p| p.commit.work_per_block = 0, Clock),
+			(|p| p.reveal_period = 0, Clock),
+			(|p| p.committee = 0, Committee),
+			(|p| p.quorum = p.committee + 1, Committee),
+			(|p| p.attest_size = MAX_COMMITTEE + 1, Committee),
+			(|p| p.max_tranches = MAX_TRANCHES + 1, Tranches),
+			(|p| p.audit_floor = Permill::zero(), Audit),
+			(|p| p.draw_bias = Permill::one(), Bond),
+			(|p| p.fee_burn = Permill::zero(), Burn),
+			(|p| p.verifier_fee = Permill::zero(), VerifierFee),
+			(|p| p.stall_slash = p.compensation, Slash),
+			(|p| p.compensation = Permill::one(), Slash),
+			(|p| p.min_price = 1, MinPrice),
+		];
+		for (index, (change, error)) in cases.into_iter().enumerate() {
+			let mut parameters = Parameters::development(UNIT);
+			change(&mut parameters);
+			assert_eq!(parameters.validate(), Err(error), "case {index}");
+		}
+	}
+
+	#[test]
+	fn clock_should_round_up_when_work_is_not_a_multiple() {
+		let clock = Clock { base: 10u32, work_per_block: 100, bytes_per_block: 1_000 };
+		assert_eq!(clock.blocks(0, 0), 10);
+		assert_eq!(clock.blocks(1, 0), 11);
+		assert_eq!(clock.blocks(100, 1_001), 13);
+		assert_eq!(clock.blocks(u64::MAX, u64::MAX), u32::MAX);
+	}
+
+	#[test]
+	fn bond_should_make_cheating_lose_when_audits_are_rare() {
+		let parameters = Parameters::production(UNIT);
+		let p = 0.2 * 0.9 * 0.99;
+		let wanted = 2.0 * (1.0 - p) / p * 1.5;
+		let bond = parameters.bond(UNIT, parameters.audit);
+		assert!((bond as f64 / UNIT as f64 - wanted).abs() < 1e-9, "{bond}");
+		// The floor holds where audits are sure.
+		let mut sure = parameters;
+		sure.honest_verifier = Permill::one();
+		sure.draw_bias = Permill::zero();
+		assert_eq!(sure.bond(UNIT, Permill::one()), UNIT);
+		assert_eq!(sure.bond(u128::MAX, Permill::from_parts(1)), u128::MAX);
+	}
+
+	#[test]
+	fn lifetime_should_cover_both_audits_when_every_phase_takes_its_time() {
+		let parameters = Parameters::development(UNIT);
+		let one = 2 * (2 + 1 + 30 + 1) + 15 + 1 + 8 + 1;
+		assert_eq!(parameters.lifetime(0, 0), 2 * one);
+		assert!(parameters.lifetime(1_000_000_000, 0) > parameters.lifetime(0, 0));
+	}
+}

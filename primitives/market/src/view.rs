@@ -1,0 +1,149 @@
+//! What the runtime API answers. Everything is resolved, so that a client needs no second question.
+
+use crate::{AbstainReason, Assurance, Hash, JobId, Phase, Purpose, ReasonCode, VerifierId};
+use alloc::vec::Vec;
+use codec::{Decode, Encode};
+use scale_info::TypeInfo;
+
+/// One duty of a drawn validator.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct Assignment<AccountId, BlockNumber> {
+	/// The job.
+	pub job: JobId,
+	/// To attest its inputs, or to replay it.
+	pub purpose: Purpose,
+	/// The drawn account.
+	pub account: AccountId,
+	/// The session key that was snapshotted when it was drawn.
+	pub key: VerifierId,
+	/// Content address of the program's bytes.
+	pub program: Hash,
+	/// Content addresses of the inputs, in program order.
+	pub input_roots: Vec<Hash>,
+	/// How many steps to run.
+	pub steps: u32,
+	/// Where the job stands.
+	pub phase: Phase,
+	/// When the account was drawn. Acting before this block is final is unsafe.
+	pub draw_block: BlockNumber,
+	/// Last block at which the attestation or the verdict commitment counts.
+	pub commit_deadline: BlockNumber,
+	/// Last block of the present reveal or challenge phase, `None` before it began. Reveals count
+	/// until the job ends.
+	pub reveal_deadline: Option<BlockNumber>,
+	/// What the chain has of this duty so far.
+	pub status: SeatStatus,
+	/// An answer (attestation, commitment or abstention) is on chain.
+	pub committed: bool,
+	/// The verdict has been opened on chain.
+	pub revealed: bool,
+	/// A reveal would be accepted now.
+	pub can_reveal: bool,
+}
+
+/// What a drawn account has said so far.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub enum SeatStatus {
+	/// Nothing yet.
+	Pending,
+	/// Whether it holds the inputs.
+	Attested(bool),
+	/// A hidden verdict.
+	Committed,
+	/// No verdict, for this reason.
+	Abstained(AbstainReason),
+	/// Nothing until its deadline had passed.
+	NoShow,
+	/// An opened verdict.
+	Revealed,
+}
+
+/// A drawn account and what it said.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct VerdictView<AccountId, BlockNumber> {
+	/// The drawn account.
+	pub account: AccountId,
+	/// Its session key at the draw.
+	pub key: VerifierId,
+	/// To attest or to verify.
+	pub purpose: Purpose,
+	/// Counts the tranches of the job from 0.
+	pub tranche: u32,
+	/// When it was drawn.
+	pub drawn_at: BlockNumber,
+	/// What it said.
+	pub status: SeatStatus,
+	/// Its hidden verdict.
+	pub commitment: Option<Hash>,
+	/// Its opened verdict.
+	pub run_root: Option<Hash>,
+	/// Whether the opened verdict equals the provider's result, once both are open.
+	pub matches: Option<bool>,
+}
+
+/// Everything there is to know about a job.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct JobView<AccountId, Balance, BlockNumber> {
+	/// The job.
+	pub id: JobId,
+	/// Who pays.
+	pub requester: AccountId,
+	/// Who claimed it last.
+	pub provider: Option<AccountId>,
+	/// A provider that claimed it before, stayed silent and may not claim it again.
+	pub stalled: Option<AccountId>,
+	/// Content address of the program's bytes.
+	pub program: Hash,
+	/// Content addresses of the inputs, in program order.
+	pub input_roots: Vec<Hash>,
+	/// Steps to run.
+	pub steps: u32,
+	/// Work units of all steps together.
+	pub work_units: u64,
+	/// What the requester asked for.
+	pub assurance: Assurance,
+	/// The audit probability that holds for this job, in parts per million.
+	pub audit_ppm: u32,
+	/// Where the ramp starts.
+	pub price_start: Balance,
+	/// Where it ends, and the most that the provider can get.
+	pub price_max: Balance,
+	/// How many blocks it takes.
+	pub ramp_blocks: BlockNumber,
+	/// The price agreed at the claim.
+	pub price: Option<Balance>,
+	/// The ramp's price now, while the job is open.
+	pub current_price: Option<Balance>,
+	/// The bond that a claim at the current or agreed price needs.
+	pub bond: Option<Balance>,
+	/// What is still held for the job.
+	pub escrow: Balance,
+	/// Where the job stands.
+	pub phase: Phase,
+	/// Why it ended.
+	pub reason: Option<ReasonCode>,
+	/// Last block at which an answer of the present phase counts; `None` when it ended.
+	pub deadline: Option<BlockNumber>,
+	/// The phases it went through and the block at which it entered each.
+	pub history: Vec<(Phase, BlockNumber)>,
+	/// Whether a committee was drawn; `None` before the draw.
+	pub audited: Option<bool>,
+	/// The requester asked for an audit after the reveal.
+	pub audit_requested: bool,
+	/// The provider's hidden result.
+	pub commitment: Option<Hash>,
+	/// The provider's opened result.
+	pub run_root: Option<Hash>,
+	/// Content addresses of the outputs, in program order; empty before the reveal.
+	pub output_roots: Vec<Hash>,
+	/// Every drawn account.
+	pub verdicts: Vec<VerdictView<AccountId, BlockNumber>>,
+	/// What provider and verifiers got out of the escrow.
+	pub paid: Balance,
+	/// What went back to the requester.
+	pub refunded: Balance,
+	/// What was burned of the fees.
+	pub burned: Balance,
+	/// The full record has been pruned; only the summary is left.
+	pub archived: bool,
+}

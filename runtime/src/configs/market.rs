@@ -1,0 +1,146 @@
+//! The market for verified compute: identities, stake, programs and jobs.
+//!
+//! # How long stake stays slashable
+//! A job may take [`MAX_LIFETIME`] blocks from its first draw to the last possible proof, finality
+//! may be held back for [`FINALITY_CAP`] blocks, and a slash waits [`SLASH_DEFERRAL_SESSIONS`]
+//! sessions. All of it must fit into the [`UNBONDING_SESSIONS`] that stake needs to leave, also on
+//! a development network, whose sessions are the shortest. There, that is about 11 hours; on a
+//! public network 14 days.
+
+use crate::{
+	constants::{
+		currency::{deposit, UNIT},
+		time::DEVELOPMENT_EPOCH_SLOTS,
+	},
+	AccountId, Balance, Balances, BlockNumber, Identity, Programs, Runtime, RuntimeHoldReason,
+	Session, SessionKeys, Stake,
+};
+use assay_market::{AuthorRandomness, MarketParameters, VerifierId};
+use assay_program::Limits;
+use frame_support::{
+	parameter_types,
+	traits::{ConstU128, ConstU32, ConstU64, OneSessionHandler},
+};
+use sp_runtime::{traits::Convert, BoundToRuntimeAppPublic};
+use sp_staking::SessionIndex;
+
+/// Sessions between `unbond` and `withdraw`.
+pub const UNBONDING_SESSIONS: SessionIndex = 336;
+/// Sessions between an offence's report and its slash.
+pub const SLASH_DEFERRAL_SESSIONS: SessionIndex = 50;
+/// Most blocks from a job's first draw to the last possible proof against it: 8 hours.
+pub const MAX_LIFETIME: BlockNumber = 9_600;
+/// Most blocks by which finality may be held back: half an hour.
+pub const FINALITY_CAP: BlockNumber = 600;
+/// Blocks of the shortest session of any network.
+const SHORTEST_SESSION: BlockNumber = DEVELOPMENT_EPOCH_SLOTS as BlockNumber;
+/// [`MAX_LIFETIME`] and [`FINALITY_CAP`] in sessions, rounded up.
+pub const MAX_JOB_SESSIONS: SessionIndex = (MAX_LIFETIME + FINALITY_CAP).div_ceil(SHORTEST_SESSION);
+
+parameter_types! {
+	/// What the market starts with where the genesis sets nothing else.
+	pub DefaultMarketParameters: MarketParameters<Balance, BlockNumber> =
+		MarketParameters::production(UNIT);
+	/// What a program may ask of the chain.
+	pub const ProgramLimits: Limits = Limits::V1;
+}
+
+impl pallet_assay_identity::Config for Runtime {
+	type Currency = Balances;
+	type Deposit = ConstU128<{ deposit(2, 512) }>;
+	type Engaged = pallet_assay_stake::Engaged<Runtime>;
+	type WeightInfo = pallet_assay_identity::weights::SubstrateWeight<Runtime>;
+}
+
+/// The verifier key among an account's session keys.
+pub struct VerifierKeyOf;
+
+impl Convert<AccountId, Option<VerifierId>> for VerifierKeyOf {
+	fn convert(account: AccountId) -> Option<VerifierId> {
+		Session::load_keys(&account).map(|SessionKeys { verifier, .. }| verifier)
+	}
+}
+
+impl pallet_assay_stake::Config for Runtime {
+	type Currency = Balances;
+	type VerifierKeyOf = VerifierKeyOf;
+	type MinBond = ConstU128<{ 10 * UNIT }>;
+	type MinValidatorBond = ConstU128<{ 1_000 * UNIT }>;
+	type UnbondingSessions = ConstU32<UNBONDING_SESSIONS>;
+	type SlashDeferSessions = ConstU32<SLASH_DEFERRAL_SESSIONS>;
+	type MaxJobSessions = ConstU32<MAX_JOB_SESSIONS>;
+	type MaxUnbondingChunks = ConstU32<16>;
+	type MaxJobHolds = ConstU32<64>;
+	type MaxJobLocks = ConstU32<64>;
+	type MaxCandidates = ConstU32<512>;
+	type MaxValidators = super::consensus::MaxAuthorities;
+	type MaxDeferredSlashes = ConstU32<512>;
+	type WeightInfo = pallet_assay_stake::weights::SubstrateWeight<Runtime>;
+}
+
+impl pallet_assay_programs::Config for Runtime {
+	type Currency = Balances;
+	type DepositBase = ConstU128<{ deposit(2, 0) }>;
+	type DepositPerByte = ConstU128<{ deposit(0, 1) }>;
+	type Limits = ProgramLimits;
+	type WeightInfo = pallet_assay_programs::weights::SubstrateWeight<Runtime>;
+}
+
+/// Randomness that BABE's author of the parent block proved to be theirs for its slot.
+pub struct BabeAuthorRandomness;
+
+impl AuthorRandomness for BabeAuthorRandomness {
+	fn parent() -> Option<[u8; 32]> {
+		// BABE replaces the value when a block ends, so it is the parent's during the next. Every
+		// slot of this chain, primary or secondary, comes with a VRF.
+		pallet_babe::AuthorVrfRandomness::<Runtime>::get()
+	}
+}
+
+impl pallet_assay_jobs::Config for Runtime {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Currency = Balances;
+	type Identities = Identity;
+	type JobBonds = Stake;
+	type Programs = Programs;
+	type Verifiers = Stake;
+	type AuthorRandomness = BabeAuthorRandomness;
+	type Arbitration = ();
+	type DefaultParameters = DefaultMarketParameters;
+	type MaxLifetime = ConstU32<MAX_LIFETIME>;
+	type FinalityCap = ConstU32<FINALITY_CAP>;
+	type SlashDeferral = ConstU32<{ SLASH_DEFERRAL_SESSIONS * SHORTEST_SESSION }>;
+	type UnbondingPeriod = ConstU32<{ UNBONDING_SESSIONS * SHORTEST_SESSION }>;
+	type Retention = ConstU32<{ crate::constants::time::DAYS }>;
+	type MaxActiveJobs = ConstU32<4_096>;
+	type MaxAgenda = ConstU32<64>;
+	type MaxArchived = ConstU32<65_536>;
+	type VerifierPriority = ConstU64<{ u64::MAX / 2 }>;
+	type WeightInfo = pallet_assay_jobs::weights::Estimate<Runtime>;
+}
+
+/// The place of the verifier key among the session keys. The session pallet stores the keys; nobody
+/// has to be told of a change, because draws read them from there.
+pub struct VerifierKeys;
+
+impl BoundToRuntimeAppPublic for VerifierKeys {
+	type Public = VerifierId;
+}
+
+impl OneSessionHandler<AccountId> for VerifierKeys {
+	type Key = VerifierId;
+
+	fn on_genesis_session<'a, I: 'a>(_: I)
+	where
+		I: Iterator<Item = (&'a AccountId, VerifierId)>,
+	{
+	}
+
+	fn on_new_session<'a, I: 'a>(_: bool, _: I, _: I)
+	where
+		I: Iterator<Item = (&'a AccountId, VerifierId)>,
+	{
+	}
+
+	fn on_disabled(_: u32) {}
+}

@@ -1,0 +1,7 @@
+//! How each pallet of the runtime is set up.
+
+pub mod consensus;
+pub mod fees;
+pub mod market;
+pub mod system;
+pub mod utilities;

@@ -1,0 +1,93 @@
+// A job's life through Polkadot.js: register a program, post, watch the events to settlement, read the reason code.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { account, connect, event, send, UNIT, waitForEvent } from "./chain.mjs";
+import { labels, programHex, programId, uploadInputs } from "./digits.mjs";
+import { root } from "./tensors.mjs";
+
+let api, roots;
+const requester = account("//Eve");
+const everyResult = { audit: { Custom: 1_000_000 }, attestation: "Required" };
+const post = (changes = {}) => {
+	const job = { steps: 1, start: 5n * UNIT, max: 10n * UNIT, ramp: 10, roots, assurance: everyResult, ...changes };
+	return api.tx.jobs.postJob(programId, job.roots, job.steps, job.start, job.max, job.ramp, job.assurance);
+};
+
+before(async () => {
+	api = await connect();
+	roots = await uploadInputs(api);
+	if ((await api.query.programs.programs(programId)).isNone) {
+		await send(api, requester, api.tx.programs.registerProgram(programHex));
+	}
+});
+after(() => api?.disconnect());
+
+test("job should settle and pay when everyone is honest", { timeout: 300_000 }, async () => {
+	const issuance = (await api.query.balances.totalIssuance()).toBigInt();
+	const posted = event(await send(api, requester, post()), "jobs", "JobPosted");
+	const job = posted.data.job.toNumber();
+	const phases = [];
+	const stop = await api.query.system.events((records) => {
+		for (const { event } of records) {
+			if (event.section === "jobs" && event.method === "PhaseChanged" && event.data.job.eq(job)) {
+				phases.push(event.data.phase.toString());
+			}
+		}
+	});
+	const ended = await waitForEvent(
+		api,
+		(e) => e.section === "jobs" && e.method === "JobEnded" && e.data.job.eq(job),
+		280,
+	);
+	stop();
+	assert.equal(ended.data.reason.toString(), "Paid");
+	assert.ok(phases.includes("Verifying"), `a committee verified it; phases seen: ${phases}`);
+	assert.ok(phases.includes("Revealing") && phases.includes("Challengeable"), `${phases}`);
+
+	// The outputs are fetched by the roots that the chain proved, and they are good.
+	const view = await api.call.marketApi.job(job);
+	const { outputRoots, verdicts, runRoot } = view.unwrap();
+	const matching = verdicts.filter((v) => v.runRoot.isSome && v.runRoot.unwrap().eq(runRoot.unwrap()));
+	assert.ok(matching.length >= 1, "a verifier reached the same run root on its own");
+	const outputs = await Promise.all(
+		outputRoots.map(async (address) => {
+			const { len } = (await api.rpc.blob.status(address.toHex())).toJSON?.() ?? {};
+			const hex = (await api.rpc.blob.get(address.toHex(), 0, len)).toString();
+			return Buffer.from(hex.replace(/^0x/, ""), "hex");
+		}),
+	);
+	outputs.forEach((bytes, i) => assert.equal(root(bytes), outputRoots[i].toHex()));
+	const truth = labels();
+	const classes = truth.map((_, i) => outputs[0].readInt32LE(4 * i));
+	const right = classes.filter((c, i) => c === truth[i]).length / truth.length;
+	assert.ok(right > 0.98, `accuracy ${right}`);
+	assert.ok((await api.query.balances.totalIssuance()).toBigInt() < issuance, "a part of the fee was burned");
+});
+
+test("job should end as cancelled when its requester cancels before a claim", { timeout: 120_000 }, async () => {
+	const posted = event(await send(api, requester, post()), "jobs", "JobPosted");
+	const job = posted.data.job;
+	const ended = event(await send(api, requester, api.tx.jobs.cancelJob(job)), "jobs", "JobEnded");
+	assert.match(ended.data.reason.toString(), /^Cancelled/);
+	const view = (await api.call.marketApi.job(job)).unwrap();
+	assert.equal(view.phase.toString(), "Failed");
+	assert.equal(view.reason.unwrap().toString(), ended.data.reason.toString());
+});
+
+for (const [name, transaction, expected, who] of [
+	["its program is unknown", () => api.tx.jobs.postJob("0x" + "11".repeat(32), roots, 1, UNIT, UNIT, 1, everyResult), "jobs.UnknownProgram"],
+	["its ramp is upside down", () => post({ start: 10n * UNIT, max: 5n * UNIT }), "jobs.RampUpsideDown"],
+	["an input root is missing", () => post({ roots: roots.slice(1) }), "jobs.WrongInputCount"],
+	["its escrow is larger than the balance", () => post({ max: 10n ** 9n * UNIT }), /Token|FundsUnavailable|balances\./],
+	["nobody knows the job", () => api.tx.jobs.cancelJob(10 ** 9), "jobs.UnknownJob"],
+	["its claimer is no provider", () => api.tx.jobs.claimJob(0, 0), /^jobs\./, "//Ferdie"],
+	["its program is no program", () => api.tx.programs.registerProgram("0x00"), /^programs\./],
+]) {
+	test(`call should fail by name when ${name}`, { timeout: 60_000 }, async () => {
+		await assert.rejects(send(api, account(who ?? "//Eve"), transaction()), (error) => {
+			if (expected instanceof RegExp) assert.match(error.message, expected);
+			else assert.equal(error.message, expected);
+			return true;
+		});
+	});
+}
