@@ -6,31 +6,31 @@ const keyring = new Keyring({ type: "sr25519" });
 export const account = (uri) => keyring.addFromUri(uri);
 
 /** Names of the custom RPC calls, so that `api.rpc.blob.put` works as in Polkadot.js Apps. */
-const bytes = { type: "Text" };
+const root = { name: "root", type: "H256" };
 const rpc = {
 	blob: {
 		put: {
 			description: "Upload a part of a blob",
 			params: [
-				{ name: "root", ...bytes },
+				root,
 				{ name: "offset", type: "u64" },
 				{ name: "totalLen", type: "u64" },
-				{ name: "data", ...bytes },
+				{ name: "data", type: "Bytes" },
 			],
 			type: "Json",
 		},
 		get: {
 			description: "Download a part of a blob",
 			params: [
-				{ name: "root", ...bytes },
+				root,
 				{ name: "offset", type: "u64" },
 				{ name: "len", type: "u32" },
 			],
-			type: "Text",
+			type: "Bytes",
 		},
 		status: {
 			description: "What the node has of a blob",
-			params: [{ name: "root", ...bytes }],
+			params: [root],
 			type: "Json",
 		},
 	},

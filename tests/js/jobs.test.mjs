@@ -51,9 +51,8 @@ test("job should settle and pay when everyone is honest", { timeout: 300_000 }, 
 	assert.ok(matching.length >= 1, "a verifier reached the same run root on its own");
 	const outputs = await Promise.all(
 		outputRoots.map(async (address) => {
-			const { len } = (await api.rpc.blob.status(address.toHex())).toJSON?.() ?? {};
-			const hex = (await api.rpc.blob.get(address.toHex(), 0, len)).toString();
-			return Buffer.from(hex.replace(/^0x/, ""), "hex");
+			const { len } = (await api.rpc.blob.status(address)).toJSON();
+			return Buffer.from((await api.rpc.blob.get(address, 0, len)).toU8a(true));
 		}),
 	);
 	outputs.forEach((bytes, i) => assert.equal(root(bytes), outputRoots[i].toHex()));

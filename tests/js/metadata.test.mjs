@@ -15,7 +15,7 @@ test("every call of our pallets should encode and show its fee", { timeout: 120_
 			for (const argument of call.meta.args) {
 				assert.notEqual(argument.name.toString(), "", `${pallet}.${name}: every argument has a name`);
 			}
-			const values = call.meta.args.map(({ type }) => api.createType(api.registry.createLookupType(type)));
+			const values = call.meta.args.map(({ type }) => api.createType(type.toString()));
 			const { partialFee, weight } = await call(...values).paymentInfo(account("//Eve"));
 			assert.ok(weight.refTime.toBigInt() > 0n, `${pallet}.${name} has a weight`);
 			assert.ok(partialFee.toBigInt() >= 0n);

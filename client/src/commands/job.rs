@@ -127,6 +127,7 @@ fn why(ui: &Ui, job: &Job, head: u64) {
 		}
 		None => (None, explain::phase(&job.phase), explain::phase_advice(&job.phase, overdue)),
 	};
+	let advice = advice.replace("JOB", &job.id.to_string());
 	ui.document(&json!({
 		"job": job.id,
 		"phase": job.phase,
@@ -207,7 +208,7 @@ pub async fn watch(
 			}));
 			let (meaning, advice) = explain::reason(&reason);
 			ui.line(format!("job {id} is over: {reason}. {meaning}"));
-			ui.line(format!("  {advice}"));
+			ui.line(format!("  {}", advice.replace("JOB", &id.to_string())));
 			return Ok(job);
 		}
 		if ui.terminal {

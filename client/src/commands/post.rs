@@ -2,7 +2,7 @@
 
 use super::{job, program, report, Context};
 use crate::{
-	chain::{jobs::Post, ss58, Hash, Node},
+	chain::{jobs::Post, ss58, value::Read, Hash, Node},
 	cli,
 	error::{Error, Result},
 	output::hex,
@@ -52,6 +52,8 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 	};
 	let spinner = ui.spinner("post job");
 	let (id, included) = node.post_job(&key, &post).await?;
+	// The highest price and the verifiers' fee.
+	let escrow = included.event("Jobs", "JobPosted")?.field("escrow")?.uint()?;
 	spinner.clear();
 	let posted = json!({
 		"event": "posted",
@@ -62,13 +64,14 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 		"inputRoots": post.input_roots.iter().map(hex).collect::<Vec<_>>(),
 		"priceStart": price_start.to_string(),
 		"priceMax": price_max.to_string(),
+		"escrow": escrow.to_string(),
 	});
 	ui.result(
 		&posted,
 		format!(
 			"job {id} posted in block {}; {} in escrow",
 			included.block.number,
-			node.money(price_max)
+			node.money(escrow)
 		),
 	);
 	if !args.wait {
