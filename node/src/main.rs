@@ -9,6 +9,9 @@
 //! * `service`: the parts of a running node and how they are joined.
 //! * `rpc`: what clients can ask for.
 
+// The errors of sc-cli and sc-service are large; they are theirs, and made once per run.
+#![allow(clippy::result_large_err)]
+
 mod chain_spec;
 mod cli;
 mod command;

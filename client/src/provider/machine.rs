@@ -13,6 +13,9 @@ use crate::{
 use assay_commitments::{open_outputs, result_commitment, run_root, trace_root, OutputsOpening};
 use serde::{Deserialize, Serialize};
 
+/// Why a job is given up whose commitment on chain is not this provider's.
+pub const CONFLICT: &str = "commitment-conflict";
+
 /// What the chain says about a job, as far as a provider acts on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -220,15 +223,10 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 		let mine = facts.provider == Some(self.account);
 		match (stage, &facts.standing) {
 			(Stage::Claiming, Standing::Posted) => Ok(Progress::Waiting),
-			(Stage::Claiming, Standing::Open) => {
-				match self.chain.claim(job).await {
-					Ok(()) => self.go(job, Stage::Claimed),
-					// The chain's own refusal, which would be the same in the next block.
-					Err(error) if error.code.contains('.') => self.end(job, &error.code),
-					Err(error) if self.lost(job).await? => self.end(job, &error.code),
-					Err(error) => Err(error),
-				}
-			}
+			(Stage::Claiming, Standing::Open) => match self.chain.claim(job).await {
+				Ok(()) => self.go(job, Stage::Claimed),
+				Err(error) => self.refused(job, error).await,
+			},
 			(Stage::Claiming, _) if mine => self.go(job, Stage::Claimed),
 			// The block with the claim was replaced, or the claim has lapsed; the chain knows which.
 			(_, Standing::Posted | Standing::Open) => self.go(job, Stage::Claiming),
@@ -250,7 +248,9 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 					}
 					Some(_) => self.conflict(job),
 					None if *standing == Standing::Claimed => {
-						self.chain.commit(job, commitment).await?;
+						if let Err(error) = self.chain.commit(job, commitment).await {
+							self.unless(job, error, |f| f.commitment == Some(commitment)).await?;
+						}
 						self.go(job, Stage::Committed(executed))
 					}
 					None => Ok(Progress::Waiting),
@@ -271,7 +271,10 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 					// Before the outputs are uploaded: silence costs the bond, a slow upload does not.
 					let salt = self.salt.of(&self.genesis, job);
 					let opening = executed.opening()?;
-					self.chain.reveal(job, executed.run_root(), salt, &opening).await?;
+					let root = executed.run_root();
+					if let Err(error) = self.chain.reveal(job, root, salt, &opening).await {
+						self.unless(job, error, |f| f.revealed).await?;
+					}
 				}
 				self.go(job, Stage::Revealed(executed))
 			}
@@ -296,20 +299,32 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 		}
 	}
 
-	/// Whether a claim failed because the job is no longer to be had.
-	async fn lost(&self, job: u64) -> Result<bool> {
-		let facts = self.chain.facts(job).await?;
-		Ok(facts.is_none_or(|f| {
-			f.provider.is_some_and(|p| p != self.account) || matches!(f.standing, Standing::Over(_))
-		}))
+	/// After a claim that failed: a transaction of an earlier life may have been in the pool and have
+	/// claimed the job first.
+	async fn refused(&self, job: u64, error: Error) -> Result<Progress> {
+		match self.chain.facts(job).await? {
+			Some(facts) if facts.provider == Some(self.account) => self.go(job, Stage::Claimed),
+			// The chain's own refusal, which would be the same in the next block.
+			Some(_) if error.code.contains('.') => self.end(job, &error.code),
+			Some(Facts { provider: None, .. }) => Err(error),
+			_ => self.end(job, &error.code),
+		}
+	}
+
+	/// Passes over the failure of a call whose effect is on chain all the same, for the same reason.
+	async fn unless(&self, job: u64, error: Error, done: impl Fn(&Facts) -> bool) -> Result<()> {
+		match self.chain.facts(job).await? {
+			Some(facts) if done(&facts) => Ok(()),
+			_ => Err(error),
+		}
 	}
 
 	/// Another process with this key, or a run that came out otherwise: either way the answer on chain
 	/// stands and must not be contradicted.
 	fn conflict(&self, job: u64) -> Result<Progress> {
-		self.end(job, "commitment-conflict")?;
+		self.end(job, CONFLICT)?;
 		Err(Error::new(
-			"commitment-conflict",
+			CONFLICT,
 			format!("job {job} carries a commitment of this account to another result"),
 		)
 		.fix("run only one provider per key, and keep its state folder; this job is left alone"))

@@ -1,7 +1,7 @@
 //! `assay provider run`: the state machine against a live chain and a real engine.
 
 use super::{
-	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Stage, Standing},
+	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Stage, Standing, CONFLICT},
 	store::Store,
 	Salt,
 };
@@ -239,8 +239,13 @@ impl Market {
 			self.first = last.id + 1;
 		}
 		for job in jobs.iter().filter(|j| !j.is_over()) {
-			let lost = facts(job).provider == Some(self.account) && store.get(job.id)?.is_none();
-			if lost {
+			// Also one that was given up although its claim then went through.
+			let unknown = match store.get(job.id)? {
+				None => true,
+				Some(Stage::Done { reason }) => reason != CONFLICT,
+				Some(_) => false,
+			};
+			if unknown && facts(job).provider == Some(self.account) {
 				live.ui.note(format!("job {} of this account is not in the records", job.id));
 				return Ok(Some(job.id));
 			}

@@ -32,6 +32,8 @@ struct World {
 	revealed: bool,
 	looks_since: u32,
 	claims: u32,
+	/// Transactions that an earlier life sent and that are included before the next of their kind.
+	pool: bool,
 	commits: Vec<Hash>,
 	reveals: u32,
 	published: Vec<Hash>,
@@ -124,10 +126,13 @@ impl Chain for Fake {
 	async fn claim(&self, _: u64) -> Result<()> {
 		self.effect(|w| {
 			if !w.open || w.provider.is_some() {
-				return Err(Error::new("Jobs.NotOpen", "not open"));
+				return Err(Error::new("Jobs.WrongPhase", "not open"));
 			}
 			w.claims += 1;
 			w.provider = Some(me());
+			if w.pool {
+				return Err(Error::new("Jobs.WrongPhase", "the first one was faster"));
+			}
 			Ok(())
 		})
 	}
@@ -143,6 +148,9 @@ impl Chain for Fake {
 			}
 			w.forks = w.forks.saturating_sub(1);
 			w.looks_since = 0;
+			if w.pool {
+				return Err(Error::new("Jobs.AlreadyCommitted", "the first one was faster"));
+			}
 			Ok(())
 		})
 	}
@@ -163,6 +171,9 @@ impl Chain for Fake {
 			w.reveals += 1;
 			w.revealed = true;
 			w.looks_since = 0;
+			if w.pool {
+				return Err(Error::new("Jobs.AlreadyRevealed", "the first one was faster"));
+			}
 			Ok(())
 		})
 	}
@@ -310,6 +321,16 @@ fn same_commitment_should_go_out_again_when_its_block_is_replaced() {
 	assert_eq!(world.commits.len(), 3);
 	assert!(world.commits.iter().all(|c| *c == world.commits[0]));
 	assert_eq!(world.runs, 1);
+}
+
+#[test]
+fn job_should_end_paid_when_transactions_of_an_earlier_life_are_included_first() {
+	let dir = tempfile::tempdir().unwrap();
+	let fake = Fake::open();
+	fake.0.borrow_mut().pool = true;
+	let reason = live(&fake, &dir.path().join("p.redb"), 50).unwrap();
+	assert_eq!(reason.as_deref(), Some("Paid"));
+	right_and_once(&fake);
 }
 
 #[test]

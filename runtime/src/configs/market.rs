@@ -130,15 +130,15 @@ impl BoundToRuntimeAppPublic for VerifierKeys {
 impl OneSessionHandler<AccountId> for VerifierKeys {
 	type Key = VerifierId;
 
-	fn on_genesis_session<'a, I: 'a>(_: I)
+	fn on_genesis_session<'a, I>(_: I)
 	where
-		I: Iterator<Item = (&'a AccountId, VerifierId)>,
+		I: Iterator<Item = (&'a AccountId, VerifierId)> + 'a,
 	{
 	}
 
-	fn on_new_session<'a, I: 'a>(_: bool, _: I, _: I)
+	fn on_new_session<'a, I>(_: bool, _: I, _: I)
 	where
-		I: Iterator<Item = (&'a AccountId, VerifierId)>,
+		I: Iterator<Item = (&'a AccountId, VerifierId)> + 'a,
 	{
 	}
 

@@ -89,7 +89,7 @@ pub fn build_block(claim: Claim, extrinsics: Vec<UncheckedExtrinsic>) -> Vec<App
 	Executive::initialize_block(&Header::new(number, H256::zero(), H256::zero(), parent, digest));
 	let time =
 		RuntimeCall::Timestamp(pallet_timestamp::Call::set { now: slot * SLOT_MILLISECONDS });
-	let inherent = Executive::apply_extrinsic(generic::UncheckedExtrinsic::new_bare(time).into());
+	let inherent = Executive::apply_extrinsic(generic::UncheckedExtrinsic::new_bare(time));
 	assert_eq!(inherent, Ok(Ok(())));
 	let outcomes = extrinsics.into_iter().map(Executive::apply_extrinsic).collect();
 	Executive::finalize_block();
@@ -107,5 +107,4 @@ pub fn signed(signer: Sr25519Keyring, nonce: Nonce, call: RuntimeCall) -> Unchec
 		MultiSignature::Sr25519(signature),
 		extension,
 	)
-	.into()
 }
