@@ -136,6 +136,9 @@ pub enum JobCommand {
 	/// Upload inputs and post a job
 	#[command(after_help = POST_HELP)]
 	Post(Post),
+	/// Upload inputs and print their roots in the program's order, to post the job by a wallet
+	#[command(after_help = INPUTS_HELP)]
+	Inputs(JobInputs),
 	/// Follow a job to its end, phase by phase
 	Watch {
 		/// Job id
@@ -189,6 +192,10 @@ pub enum JobCommand {
 	},
 }
 
+const INPUTS_HELP: &str = "Example:
+  assay job inputs --program digits.program --input images=digits.safetensors \\
+      --weights weights.safetensors";
+
 const POST_HELP: &str =
 	"Inputs are tensors of safetensors files, of dtype I8, I16 or I32 and exactly the
 program's shape. --input names them one by one; --weights gives the rest by name.
@@ -197,10 +204,10 @@ Example:
   assay job post --program digits.program --input images=digits.safetensors#test \\
       --weights mlp.safetensors --price-start 1 --price-max 5 --ramp 20 --key //Dave --wait";
 
-/// `assay job post`
+/// The program of a job and the tensors that it works on.
 #[derive(Debug, Args)]
-pub struct Post {
-	/// Program file (registered if it is not yet), or 0x id of a registered program
+pub struct JobInputs {
+	/// Program file, or 0x id of a registered program
 	#[arg(long, value_name = "FILE|ID")]
 	pub program: String,
 	/// An input: NAME=FILE.safetensors or NAME=FILE.safetensors#TENSOR; repeat for more
@@ -212,6 +219,14 @@ pub struct Post {
 	/// Root of an input that is already uploaded: NAME=0x…; repeat for more
 	#[arg(long = "root", value_name = "NAME=ROOT", value_parser = parse_named_root)]
 	pub roots: Vec<(String, [u8; 32])>,
+}
+
+/// `assay job post`
+#[derive(Debug, Args)]
+pub struct Post {
+	/// Program and inputs.
+	#[command(flatten)]
+	pub inputs: JobInputs,
 	/// Steps to run
 	#[arg(long, default_value_t = 1)]
 	pub steps: u32,
@@ -411,8 +426,8 @@ mod tests {
 		let Command::Job(JobCommand::Post(post)) = cli.command else { panic!() };
 		assert!(cli.global.json);
 		assert_eq!(post.audit, Some(125_000));
-		assert_eq!(post.roots, [("y".into(), [0xab; 32])]);
-		assert_eq!(post.inputs[0].tensor.as_deref(), Some("t"));
+		assert_eq!(post.inputs.roots, [("y".into(), [0xab; 32])]);
+		assert_eq!(post.inputs.inputs[0].tensor.as_deref(), Some("t"));
 	}
 
 	#[test]

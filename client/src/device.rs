@@ -5,7 +5,7 @@ use crate::{
 	output::Ui,
 	program::Loaded,
 };
-use assay_exec::{DeviceFault, ExecError, Executor, Run, Tensor, Watch};
+use assay_exec::{Audit, DeviceFault, ExecError, Executor, Run, Tensor, Watch};
 use assay_gpu::{best_executor, Choice, DeviceKind, DeviceReport};
 use std::sync::{
 	atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 
 /// How often a progress bar moves.
 const TICK: Duration = Duration::from_millis(100);
+/// Tiles of each step that the definition recomputes before a result is trusted.
+const AUDITED_TILES: u32 = 4;
 /// Longest name of an adapter that an identity takes, in bytes.
 const MAX_NAME: usize = 64;
 
@@ -143,6 +145,8 @@ impl Device {
 					done.store((u128::from(p.work) * 1000 / all) as u64, Ordering::Relaxed);
 				},
 			};
+			// A provider answers for its result with its bond: a broken device must not cost it.
+			executor.set_audit(Some(Audit::fresh(AUDITED_TILES)));
 			executor.run(&loaded.program, &loaded.checked, &inputs, steps, &mut watch)
 		});
 		let bar = ui.bar(1000, label, false);

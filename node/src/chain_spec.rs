@@ -60,3 +60,33 @@ pub fn local_testnet() -> Result<ChainSpec, String> {
 		sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET,
 	)
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use sc_chain_spec::ChainSpec as _;
+	use serde_json::{json, Value};
+
+	#[test]
+	fn specifications_should_carry_properties_and_presets_when_a_runtime_is_built_in() {
+		for (spec, id, preset) in [
+			(development(), "assay_dev", "development"),
+			(local_testnet(), "assay_local", "local_testnet"),
+		] {
+			if WASM_BINARY.is_none() {
+				assert!(spec.unwrap_err().contains("SKIP_WASM_BUILD"));
+				continue;
+			}
+			let spec = spec.unwrap();
+			assert_eq!(spec.id(), id);
+			let json: Value = serde_json::from_str(&spec.as_json(false).unwrap()).unwrap();
+			assert_eq!(
+				json["properties"],
+				json!({ "ss58Format": 42, "tokenDecimals": 12, "tokenSymbol": "ASY" })
+			);
+			let patch = &json["genesis"]["runtimeGenesis"]["patch"];
+			assert_eq!(patch["balances"]["balances"].as_array().unwrap().len(), 6, "{preset}");
+			assert!(!patch["session"]["keys"].as_array().unwrap().is_empty(), "{preset}");
+		}
+	}
+}

@@ -78,3 +78,30 @@ pub enum Subcommand {
 	/// Print the best, genesis and finalized blocks of the database.
 	ChainInfo(sc_cli::ChainInfoCmd),
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use clap::{CommandFactory, Parser};
+
+	#[test]
+	fn help_should_list_what_zombienet_looks_for_when_it_is_asked() {
+		let help = Cli::command().render_long_help().to_string();
+		for name in ["export-chain-spec", "build-spec", "key", "purge-chain", "chain-info"] {
+			assert!(help.contains(name), "{name} is not in the help");
+		}
+	}
+
+	#[test]
+	fn options_should_be_checked_when_they_are_parsed() {
+		let parse = |arguments: &[&str]| {
+			Cli::try_parse_from([&["assay-node", "--dev"], arguments].concat())
+				.map(|cli| cli.market)
+		};
+		let market = parse(&["--blob-quota-mib", "7", "--no-verification"]).unwrap();
+		assert_eq!((market.blob_quota_mib, market.no_verification), (7, true));
+		assert_eq!(parse(&[]).unwrap().blob_quota_mib, 16_384);
+		assert!(parse(&["--blob-quota-mib", "0"]).is_err());
+		assert!(parse(&["--blob-quota-mib", "many"]).is_err());
+	}
+}

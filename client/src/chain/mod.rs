@@ -405,8 +405,11 @@ pub fn chain_error(error: impl std::fmt::Display) -> Error {
 		.iter()
 		.any(|t| text.to_lowercase().contains(t))
 	{
-		return Error::new("node-lost", format!("the connection to the node failed: {text}"))
-			.fix("check that the node is running and try again");
+		return Error::new(
+			"node-lost",
+			format!("the connection to the node failed: {}", root_cause(&text)),
+		)
+		.fix("check that the node is running and try again");
 	}
 	Error::new("chain", text)
 }

@@ -18,6 +18,7 @@ pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
 	let ui = &context.ui;
 	match command {
 		JobCommand::Post(args) => post::run(context, args).await,
+		JobCommand::Inputs(args) => post::prepare(context, args).await,
 		JobCommand::Watch { job } => {
 			let mut node = context.node().await?;
 			let job = watch(&mut node, ui, job, &mut |line| ui.document(line)).await?;

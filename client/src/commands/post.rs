@@ -16,7 +16,7 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 	let ui = &context.ui;
 	let key = context.key()?;
 	let mut node = context.node().await?;
-	let loaded = context.program(&args.program, &node).await?;
+	let loaded = context.program(&args.inputs.program, &node).await?;
 	let (price_start, price_max) = prices(&node, &args)?;
 	if args.ramp == 0 || args.steps == 0 {
 		return Err(Error::new("bad-argument", "--ramp and --steps count from 1")
@@ -37,7 +37,7 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 		.fix("lower --price-max, or send the account tokens first"));
 	}
 	// Everything is read and checked before anything is sent.
-	let inputs = inputs(&loaded, &args)?;
+	let inputs = inputs(&loaded, &args.inputs)?;
 	program::register(&node, &key, &loaded, context).await?;
 	let input_roots = upload(&node, context, &loaded, inputs).await?;
 	let post = Post {
@@ -89,6 +89,28 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 	Ok(job::exit_code(&ended))
 }
 
+/// `assay job inputs`: everything of a post but the transaction.
+pub async fn prepare(context: &Context, args: cli::JobInputs) -> Result<u8> {
+	let node = context.node().await?;
+	let loaded = context.program(&args.program, &node).await?;
+	let inputs = inputs(&loaded, &args)?;
+	let roots = upload(&node, context, &loaded, inputs).await?;
+	let names: Vec<_> = loaded.inputs().into_iter().map(|w| w.name).collect();
+	let rows: Vec<_> = names.iter().zip(&roots).collect();
+	context.ui.document(&json!({
+		"program": hex(loaded.id),
+		"inputs": rows
+			.iter()
+			.map(|(name, root)| json!({ "name": name, "root": hex(root) }))
+			.collect::<Vec<_>>(),
+	}));
+	context.ui.line(format!("program  {}", hex(loaded.id)));
+	for (name, root) in rows {
+		context.ui.line(format!("{}  {name}", hex(root)));
+	}
+	Ok(0)
+}
+
 /// Start and maximum of the ramp.
 fn prices(node: &Node, args: &cli::Post) -> Result<(u128, u128)> {
 	let max = node.units(&args.price_max)?;
@@ -116,7 +138,7 @@ enum Given {
 	Root(Hash),
 }
 
-fn inputs(loaded: &Loaded, args: &cli::Post) -> Result<Vec<Given>> {
+fn inputs(loaded: &Loaded, args: &cli::JobInputs) -> Result<Vec<Given>> {
 	let mut roots = BTreeMap::new();
 	for (name, root) in &args.roots {
 		let known = loaded.program.inputs.iter().any(|i| i.name == *name);

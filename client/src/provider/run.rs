@@ -167,8 +167,8 @@ async fn execute(
 	let label = format!("run job {}", facts.job);
 	let run = device.run(loaded.clone(), inputs, facts.steps, ui, &label).await?;
 	let last_anchors = run.anchor_roots.last().cloned().ok_or_else(|| {
-		Error::new("local-fault", format!("job {} has too many steps for this client", facts.job))
-			.fix("leave it to another provider")
+		Error::new("local-fault", format!("the run of job {} kept no anchor roots", facts.job))
+			.fix("report this as a fault of the engine")
 	})?;
 	for (tensor, root) in run.outputs.iter().zip(&run.output_roots) {
 		let path = blobs.join(hex::encode(root));
@@ -297,9 +297,6 @@ impl Market {
 				money(bond),
 				money(stake)
 			)));
-		}
-		if job.steps > assay_exec::KEPT_STEPS {
-			return Ok(Some(format!("it has {} steps", job.steps)));
 		}
 		let memory = match self.programs.get(&job.program) {
 			Some(memory) => *memory,

@@ -1,6 +1,10 @@
 use crate::{plan::Plan, rng::Rng, run::Memory, Affine, Backend, Buffer, ExecError};
 use assay_ops::{Applied, Elements, TensorType};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+	collections::{hash_map::RandomState, HashMap},
+	hash::{BuildHasher, Hasher},
+	sync::Arc,
+};
 
 /// Recomputes random tiles by the definition while a run is under way. A difference ends the run with
 /// [`ExecError::Audit`] before anything is committed to.
@@ -13,6 +17,12 @@ pub struct Audit {
 }
 
 impl Audit {
+	/// So many tiles of each step under a seed that nobody could know before.
+	pub fn fresh(tiles: u32) -> Self {
+		// Keys of the standard library's maps come from the system's random numbers.
+		Self { seed: RandomState::new().build_hasher().finish(), tiles }
+	}
+
 	/// The tiles to look at, by node.
 	pub(crate) fn picks(&self, step: u32, types: &[TensorType]) -> HashMap<usize, Vec<u64>> {
 		let mut rng = Rng::new(self.seed ^ u64::from(step).wrapping_mul(0xd6e8_feb8_6659_fd93));

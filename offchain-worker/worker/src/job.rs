@@ -7,14 +7,7 @@ use assay_program::{Checked, Limits as ProgramLimits, Program, ProgramError};
 use assay_worker_protocol::{
 	Done, JobFault, LocalFault, LocalFaultKind, OutputFile, Reply, Run, Stage, MAX_STEPS,
 };
-use std::{
-	collections::hash_map::RandomState,
-	fs,
-	hash::{BuildHasher, Hasher},
-	ops::ControlFlow,
-	path::Path,
-	time::Instant,
-};
+use std::{fs, ops::ControlFlow, path::Path, time::Instant};
 
 /// What the command line says about running.
 pub struct Limits<'a> {
@@ -64,11 +57,10 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 	let adapter = request.adapter.as_deref().unwrap_or(limits.adapter);
 	let (mut executor, report) = best_executor(&Choice::select(Some(adapter)), None);
 	eprintln!("assay-worker: job {} on {report}", request.job);
-	// Keys of the standard library's maps come from the system's random numbers.
-	let seed = RandomState::new().build_hasher().finish();
-	if request.audit_tiles > 0 {
-		eprintln!("assay-worker: {} tiles per step are audited, seed {seed}", request.audit_tiles);
-		executor.set_audit(Some(Audit { seed, tiles: request.audit_tiles }));
+	let audit = Audit::fresh(request.audit_tiles);
+	if audit.tiles > 0 {
+		eprintln!("assay-worker: {} tiles per step are audited, seed {}", audit.tiles, audit.seed);
+		executor.set_audit(Some(audit));
 	}
 	let mut observer = |progress: Progress| {
 		let Progress { step, steps, node, nodes, .. } = progress;
@@ -90,7 +82,7 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 		device: report.to_string(),
 		milliseconds: start.elapsed().as_millis() as u64,
 		audited_tiles: u64::from(request.audit_tiles) * u64::from(request.steps),
-		audit_seed: seed,
+		audit_seed: audit.seed,
 	})
 }
 
