@@ -4,10 +4,10 @@ SHELL := /bin/bash
 CARGO := . scripts/toolchain.sh && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint fmt test-rust test-js doc
+.PHONY: help setup build demo test lint fmt test-rust test-js test-resilience doc
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 setup: ## Install what is missing on Debian 12 (compilers, wasm target, lavapipe, JavaScript packages)
 	@scripts/setup
@@ -24,13 +24,11 @@ lint: setup ## Formatting and clippy, warnings as errors
 	@$(CARGO) fmt --all -- --check
 	@echo "lint: clippy"
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo clippy --release --workspace --all-targets -- -D warnings
-	@echo "lint: the node links no GPU code"
-	@scripts/check-node-links-no-gpu
 
 fmt: ## Format everything
 	@cargo fmt --all
 
-test: lint test-rust test-js ## Set up and run every test
+test: lint test-rust test-js test-resilience ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"
@@ -39,6 +37,10 @@ test-rust: build ## Unit, property, runtime, service and worker tests
 test-js: build ## A real --dev node driven through Polkadot.js
 	@echo "test: Polkadot.js against a running node"
 	@scripts/test-js
+
+test-resilience: build ## Real processes killed in every phase, tools missing, silence (about 4 minutes)
+	@echo "test: resilience (real nodes, workers and providers)"
+	@scripts/test-resilience
 
 doc: setup ## Build the API documentation
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo doc --release --workspace --no-deps

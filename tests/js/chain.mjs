@@ -36,8 +36,7 @@ const rpc = {
 	},
 };
 
-export async function connect() {
-	const url = process.env.ASSAY_URL;
+export async function connect(url = process.env.ASSAY_URL) {
 	if (!url) throw new Error("ASSAY_URL is not set: run these tests by `make test-js`");
 	const api = await ApiPromise.create({
 		provider: new WsProvider(url),

@@ -160,7 +160,7 @@ impl ProcessRunner {
 			Err(fault) => log::error!(
 				target: LOG_TARGET,
 				"{fault}. This node abstains from every job it is drawn for until {WORKER} \
-				{PACKAGE_VERSION} is beside the node binary, or --worker-path (ASSAY_WORKER) paths it. \
+				{PACKAGE_VERSION} is beside the node binary, or where --worker-path (ASSAY_WORKER) says. \
 				No restart is needed then.",
 			),
 		}
