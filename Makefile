@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO := . scripts/toolchain.sh && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint fmt test-rust test-js test-resilience doc
+.PHONY: help setup build demo test lint fmt fmt-check test-rust test-js test-resilience doc
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -19,16 +19,19 @@ build: setup ## Build the node, the worker and the client
 demo: build ## Post a real job to a fresh chain and follow it to settlement
 	@scripts/demo
 
-lint: setup ## Formatting and clippy, warnings as errors
+fmt-check: setup ## Formatting, differences as errors
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all -- --check
+
+lint: fmt-check ## Formatting and clippy, warnings as errors
 	@echo "lint: clippy"
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo clippy --release --workspace --all-targets -- -D warnings
 
 fmt: ## Format everything
 	@cargo fmt --all
 
-test: lint test-rust test-js test-resilience ## Set up and run every test
+# Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
+test: fmt-check test-rust test-js test-resilience lint ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"

@@ -64,7 +64,6 @@ pub fn local_testnet() -> Result<ChainSpec, String> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use sc_chain_spec::ChainSpec as _;
 	use serde_json::{json, Value};
 
 	#[test]
@@ -74,7 +73,7 @@ mod tests {
 			(local_testnet(), "assay_local", "local_testnet"),
 		] {
 			if WASM_BINARY.is_none() {
-				assert!(spec.unwrap_err().contains("SKIP_WASM_BUILD"));
+				assert!(spec.err().is_some_and(|error| error.contains("SKIP_WASM_BUILD")));
 				continue;
 			}
 			let spec = spec.unwrap();

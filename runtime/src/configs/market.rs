@@ -117,6 +117,8 @@ impl pallet_assay_jobs::Config for Runtime {
 	type MaxArchived = ConstU32<65_536>;
 	type VerifierPriority = ConstU64<{ u64::MAX / 2 }>;
 	type WeightInfo = pallet_assay_jobs::weights::Estimate<Runtime>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = crate::benchmarks::Stage;
 }
 
 /// The place of the verifier key among the session keys. The session pallet stores the keys; nobody

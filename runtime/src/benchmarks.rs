@@ -1,0 +1,97 @@
+//! Benchmarks of the market's pallets on this runtime; see [`crate::apis`] for how they are run.
+//!
+//! `frame-omni-bencher v1 benchmark pallet --runtime assay_runtime.wasm --pallet pallet_assay_jobs`
+//! writes the weights, with a blob that was built with the feature `runtime-benchmarks`.
+
+use crate::{
+	constants::currency::UNIT, AccountId, Balances, Programs, Runtime, RuntimeOrigin, Session,
+	SessionKeys, Stake, System,
+};
+use alloc::{format, vec::Vec};
+use assay_market::Hash;
+use assay_ops::{DType, TensorType};
+use assay_program::{program_id, ProgramBuilder};
+use codec::Decode;
+use frame_support::traits::fungible::Mutate;
+use pallet_assay_identity::{IdentityInfo, Roles};
+use sp_runtime::traits::TrailingZeroInput;
+
+frame_benchmarking::define_benchmarks!(
+	[frame_system, SystemBench::<Runtime>]
+	[pallet_assay_identity, crate::Identity]
+	[pallet_assay_jobs, crate::Jobs]
+	[pallet_assay_programs, crate::Programs]
+	[pallet_assay_stake, crate::Stake]
+	[pallet_balances, crate::Balances]
+	[pallet_multisig, crate::Multisig]
+	[pallet_proxy, crate::Proxy]
+	[pallet_sudo, crate::Sudo]
+	[pallet_timestamp, crate::Timestamp]
+	[pallet_utility, crate::Utility]
+);
+
+impl frame_system_benchmarking::Config for Runtime {}
+
+/// Sets the stage on which jobs are benchmarked.
+pub struct Stage;
+
+/// Gives `who` a balance and a bond.
+fn endow(who: &AccountId) {
+	Balances::mint_into(who, 100_000_000 * UNIT).expect("the issuance has room; qed");
+	Stake::bond(RuntimeOrigin::signed(who.clone()), 10_000_000 * UNIT)
+		.expect("the account has the balance and no bond; qed");
+}
+
+impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
+	fn program(inputs: u32, outputs: u32) -> Hash {
+		let mut builder = ProgramBuilder::new();
+		let ty = TensorType::new(DType::I8, &[32, 32]).expect("a small shape; qed");
+		let sources: Vec<_> =
+			(0..inputs).map(|i| builder.input(&format!("i{i}"), ty.clone())).collect();
+		for output in 0..outputs {
+			let source = sources[output as usize % sources.len()].clone();
+			let node = builder.copy(source);
+			builder.output(&format!("o{output}"), node);
+		}
+		let bytes = builder.build().expect("copies of inputs are a program; qed").encode();
+		let id = program_id(&bytes);
+		if Programs::bytes(&id).is_none() {
+			let owner = frame_benchmarking::account("owner", 0, 0);
+			Balances::mint_into(&owner, 100_000_000 * UNIT).expect("the issuance has room; qed");
+			let bytes = bytes.try_into().expect("at most 256 inputs and 64 outputs are short; qed");
+			Programs::register_program(RuntimeOrigin::signed(owner), bytes)
+				.expect("the program passes its check; qed");
+		}
+		id
+	}
+
+	fn provider(who: &AccountId) {
+		endow(who);
+		let roles = Roles { requester: false, provider: true, verifier: false };
+		// Written as it is: a benchmark has no peer key to sign with.
+		pallet_assay_identity::Identities::<Runtime>::insert(
+			who,
+			IdentityInfo {
+				roles,
+				device: None,
+				peer_key: sp_core::ed25519::Public::default(),
+				registered_at: System::block_number(),
+				deposit: 0,
+			},
+		);
+	}
+
+	fn verifiers(count: u32) {
+		let keys = SessionKeys::decode(&mut TrailingZeroInput::zeroes())
+			.expect("public keys decode from zeroes; qed");
+		let accounts: Vec<AccountId> =
+			(0..count).map(|index| frame_benchmarking::account("verifier", index, 0)).collect();
+		for account in &accounts {
+			if Session::load_keys(account).is_none() {
+				endow(account);
+				pallet_session::NextKeys::<Runtime>::insert(account, keys.clone());
+			}
+		}
+		pallet_session::Validators::<Runtime>::put(accounts);
+	}
+}
