@@ -7,9 +7,9 @@ use crate::{
 	constants::currency::UNIT, AccountId, Balances, Programs, Runtime, RuntimeOrigin, Session,
 	SessionKeys, Stake, System,
 };
-use alloc::{format, vec::Vec};
+use alloc::{format, vec, vec::Vec};
 use assay_market::Hash;
-use assay_ops::{DType, TensorType};
+use assay_ops::{DType, Op, TensorType};
 use assay_program::{program_id, ProgramBuilder};
 use codec::Decode;
 use frame_support::traits::fungible::Mutate;
@@ -46,14 +46,20 @@ impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
 	fn program(inputs: u32, outputs: u32) -> Hash {
 		let mut builder = ProgramBuilder::new();
 		let ty = TensorType::new(DType::I8, &[32, 32]).expect("a small shape; qed");
-		let sources: Vec<_> =
-			(0..inputs).map(|i| builder.input(&format!("i{i}"), ty.clone())).collect();
+		// Every input has to be used: the largest of all, once for each output.
+		let first = builder.input("i0", ty);
+		let mut largest = builder.copy(first);
+		builder.eager(largest);
+		for input in 1..inputs {
+			let next = builder.input(&format!("i{input}"), ty);
+			largest = builder.node(Op::Max, vec![largest.into(), next.into()]);
+			builder.eager(largest);
+		}
 		for output in 0..outputs {
-			let source = sources[output as usize % sources.len()].clone();
-			let node = builder.copy(source);
+			let node = builder.copy(largest);
 			builder.output(&format!("o{output}"), node);
 		}
-		let bytes = builder.build().expect("copies of inputs are a program; qed").encode();
+		let bytes = builder.build().expect("the graph is sound; qed").encode();
 		let id = program_id(&bytes);
 		if Programs::bytes(&id).is_none() {
 			let owner = frame_benchmarking::account("owner", 0, 0);

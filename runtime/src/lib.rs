@@ -29,6 +29,7 @@ pub mod chain_parameters;
 pub mod configs;
 pub mod constants;
 pub mod genesis_config_presets;
+mod weights;
 
 #[cfg(feature = "std")]
 pub use apis::RuntimeApi;

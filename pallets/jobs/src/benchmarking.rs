@@ -26,7 +26,7 @@ pub trait BenchmarkHelper<AccountId> {
 	fn program(inputs: u32, outputs: u32) -> Hash;
 	/// Makes the account a provider with stake for any bond.
 	fn provider(who: &AccountId);
-	/// Makes so many validators available to draws.
+	/// Makes the accounts `account("verifier", 0.., 0)` validators with stake, available to draws.
 	fn verifiers(count: u32);
 }
 
@@ -314,6 +314,7 @@ mod benches {
 		let id = committed::<T>(OUTPUTS);
 		force::<T>(id, Phase::Challengeable);
 		let (root, _) = run::<T>(id);
+		T::BenchmarkHelper::verifiers(MAX_SEATS);
 		seat::<T>(id, Purpose::Verify, Answer::NoShow);
 		Seats::<T>::mutate(id, |seats| {
 			seats.truncate(s as usize);

@@ -49,7 +49,7 @@ impl pallet_assay_identity::Config for Runtime {
 	type Currency = Balances;
 	type Deposit = ConstU128<{ deposit(2, 512) }>;
 	type Engaged = pallet_assay_stake::Engaged<Runtime>;
-	type WeightInfo = pallet_assay_identity::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = crate::weights::pallet_assay_identity::WeightInfo<Runtime>;
 }
 
 /// The verifier key among an account's session keys.
@@ -75,7 +75,7 @@ impl pallet_assay_stake::Config for Runtime {
 	type MaxCandidates = ConstU32<512>;
 	type MaxValidators = super::consensus::MaxAuthorities;
 	type MaxDeferredSlashes = ConstU32<512>;
-	type WeightInfo = pallet_assay_stake::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = crate::weights::pallet_assay_stake::WeightInfo<Runtime>;
 }
 
 impl pallet_assay_programs::Config for Runtime {
@@ -83,7 +83,7 @@ impl pallet_assay_programs::Config for Runtime {
 	type DepositBase = ConstU128<{ deposit(2, 0) }>;
 	type DepositPerByte = ConstU128<{ deposit(0, 1) }>;
 	type Limits = ProgramLimits;
-	type WeightInfo = pallet_assay_programs::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = crate::weights::pallet_assay_programs::WeightInfo<Runtime>;
 }
 
 /// Randomness that BABE's author of the parent block proved to be theirs for its slot.
@@ -116,7 +116,7 @@ impl pallet_assay_jobs::Config for Runtime {
 	type MaxAgenda = ConstU32<64>;
 	type MaxArchived = ConstU32<65_536>;
 	type VerifierPriority = ConstU64<{ u64::MAX / 2 }>;
-	type WeightInfo = pallet_assay_jobs::weights::Estimate<Runtime>;
+	type WeightInfo = crate::weights::pallet_assay_jobs::WeightInfo<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = crate::benchmarks::Stage;
 }
