@@ -1,7 +1,7 @@
 //! Weights of the calls of pallet_assay_identity.
 //!
-//! **Estimates**, to be replaced by the output of the benchmarks in `benchmarking.rs` on the
-//! reference machine (`frame-omni-bencher v1 benchmark pallet --pallet pallet_assay_identity`):
+//! **Estimates**, for mocks and a first wiring; the runtime uses what the benchmarks in
+//! `benchmarking.rs` measured (`runtime/src/weights`, by `frame-omni-bencher v1 benchmark pallet --pallet pallet_assay_identity`):
 //! the database part counts the storage items that a call touches in the worst case, at the
 //! runtime's `DbWeight`; the compute part is a generous round number above what the calls of
 //! comparable pallets of the same release were measured at (15 to 60 µs).

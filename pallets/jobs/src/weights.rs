@@ -2,7 +2,8 @@
 //!
 //! [`Estimate`] holds estimates: database accesses counted from the code, and execution times as
 //! other pallets measure them for work of this kind (25 µs a call, 45 µs a signature check, 1 µs an
-//! opened hash). `frame-omni-bencher` writes the measured ones from `benchmarking`.
+//! opened hash). The runtime uses the measured
+//! ones of `runtime/src/weights`, which `frame-omni-bencher` wrote from `benchmarking`.
 
 use assay_market::parameters::MAX_COMMITTEE;
 use core::marker::PhantomData;
