@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO := . scripts/toolchain.sh && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint fmt fmt-check test-rust test-js test-resilience doc
+.PHONY: help setup build demo test lint fmt fmt-check test-rust test-js test-resilience doc fuzz
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -47,3 +47,26 @@ test-resilience: build ## Real processes killed in every phase, tools missing, s
 
 doc: setup ## Build the API documentation
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo doc --release --workspace --no-deps
+
+TARGET ?= program
+SECONDS ?= 60
+fuzz: setup ## Fuzz with libFuzzer: make fuzz TARGET=program|proof|frames|calls SECONDS=60
+	@echo "fuzz: $(TARGET) for $(SECONDS) s"
+	@scripts/fuzz "$(TARGET)" "$(SECONDS)"
+
+# How many cases, and of which seed (empty: a random one, which is printed).
+N ?= 10000
+SEED ?=
+BIN = $${CARGO_TARGET_DIR:-target}/release
+cases = --count $(N) $(if $(SEED),--seed $(SEED))
+
+.PHONY: adversaries honest mutants
+adversaries: build ## Attack the real runtime in every way the protocol names: table of outcomes and money
+	@echo "adversaries: each attack on a chain of its own (about half a minute)"
+	@$(BIN)/adversaries
+
+honest: build ## N random honest jobs through engines, referee and runtime: none may be slashed (SEED=…)
+	@$(BIN)/fairness honest $(cases)
+
+mutants: build ## N random runs with one wrong bit: each must be found and proved (SEED=…)
+	@$(BIN)/fairness mutants $(cases)

@@ -11,10 +11,12 @@ const EXAMPLES: &str = "Examples:
   assay job why 7
   assay provider run --key //Charlie
   assay verify 7
+  assay challenge 7 --key //Eve
 
 Every command takes --json for scripts: one document, or one line per event, and
 {\"error\":{\"code\",\"message\",\"fix\"}} when it fails. Exit codes: 0 done, 1 failed,
-2 wrong usage, 3 the job ended without payment or a result differs.";
+2 wrong usage, 3 the job ended without payment or a result differs, 4 a challenge could not
+bring a differing result down.";
 
 /// Rent ML compute that is paid for only when its result is right.
 #[derive(Debug, Parser)]
@@ -70,6 +72,8 @@ pub enum Command {
 	Provider(ProviderCommand),
 	/// Run a job again on this machine and compare its roots with the chain's
 	Verify(Verify),
+	/// Prove a job's result wrong: replay it here, and where it differs lead the dispute to its end
+	Challenge(Challenge),
 	/// The account's persistent identity
 	#[command(subcommand)]
 	Identity(IdentityCommand),
@@ -190,6 +194,11 @@ pub enum JobCommand {
 		/// Job id
 		job: u64,
 	},
+	/// List the open challenges of a job: who demands what, until when, and how far they are
+	Disputes {
+		/// Job id
+		job: u64,
+	},
 }
 
 const INPUTS_HELP: &str = "Example:
@@ -256,7 +265,7 @@ pub struct Post {
 /// `assay provider …`
 #[derive(Debug, Subcommand)]
 pub enum ProviderCommand {
-	/// Claim and run jobs until stopped; continues after a kill where it was
+	/// Claim and run jobs until stopped, and answer challenges; continues after a kill where it was
 	#[command(
 		after_help = "Example:\n  assay stake bond 100000 --key //Charlie\n  assay identity register \
 		              --role provider --key //Charlie\n  assay provider run --key //Charlie"
@@ -276,7 +285,8 @@ pub struct ProviderRun {
 	/// Claim only this job; repeat for more
 	#[arg(long = "job", value_name = "JOB")]
 	pub jobs: Vec<u64>,
-	/// Claim only jobs whose program needs at most this many MiB
+	/// Claim only jobs whose program needs at most this many MiB; an answer in a dispute may need as
+	/// much again beside a run
 	#[arg(long, value_name = "MIB", default_value_t = 16 * 1024)]
 	pub max_memory: u64,
 	/// Stop after the first job has ended
@@ -296,6 +306,33 @@ pub struct Verify {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+}
+
+const CHALLENGE_HELP: &str = "Runs the job again. Where the result is the same, that is all. Where it differs, the account puts
+up a deposit, asks the provider step by step for openings of its result down to the first wrong
+tile, and proves that tile wrong to the chain. The deposit comes back when the result falls, and
+the account gets the prover's part of the provider's bond; a challenge that is given up loses it.
+Stopped at any point, the same command continues from the chain's record.
+
+Examples:
+  assay challenge 7 --dry-run
+  assay challenge 7 --key //Eve --adapter cpu
+
+Exit codes: 0 the result is right, 1 failed, 2 wrong usage, 3 the result is wrong and has fallen
+(with --dry-run: it differs), 4 it differs and stands: too late, or the challenge was lost.";
+
+/// `assay challenge`
+#[derive(Debug, Args)]
+#[command(after_help = CHALLENGE_HELP)]
+pub struct Challenge {
+	/// Job id
+	pub job: u64,
+	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+	/// Only compare: send nothing, put up nothing; needs no --key
+	#[arg(long)]
+	pub dry_run: bool,
 }
 
 /// `assay devices`

@@ -7,6 +7,7 @@ use crate::{
 };
 use assay_exec::{Audit, DeviceFault, ExecError, Executor, Run, Tensor, Watch};
 use assay_gpu::{best_executor, Choice, DeviceKind, DeviceReport};
+use assay_program::Source;
 use std::sync::{
 	atomic::{AtomicBool, AtomicU64, Ordering},
 	mpsc, Arc,
@@ -126,6 +127,19 @@ impl Device {
 		ui: &Ui,
 		label: &str,
 	) -> Result<Run> {
+		self.run_keeping(loaded, inputs, steps, Vec::new(), ui, label).await
+	}
+
+	/// As [`Self::run`], and keeps tensors of the last step.
+	pub async fn run_keeping(
+		&self,
+		loaded: Arc<Loaded>,
+		inputs: Vec<Tensor>,
+		steps: u32,
+		keep: Vec<Source>,
+		ui: &Ui,
+		label: &str,
+	) -> Result<Run> {
 		/// Stops the run when the waiting side goes away.
 		struct Stop(Arc<AtomicBool>);
 		impl Drop for Stop {
@@ -147,7 +161,8 @@ impl Device {
 			};
 			// A provider answers for its result with its bond: a broken device must not cost it.
 			executor.set_audit(Some(Audit::fresh(AUDITED_TILES)));
-			executor.run(&loaded.program, &loaded.checked, &inputs, steps, &mut watch)
+			let Loaded { program, checked, .. } = &*loaded;
+			executor.run_keeping(program, checked, &inputs, steps, &keep, &mut watch)
 		});
 		let bar = ui.bar(1000, label, false);
 		let start = std::time::Instant::now();

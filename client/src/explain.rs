@@ -76,8 +76,8 @@ pub fn reason(code: &str) -> (&'static str, &'static str) {
 			"Post it again; look at the verdicts in `assay job report JOB` for device faults.",
 		),
 		"Withheld" => (
-			"The provider did not open its committed result; it was slashed as for fraud and the \
-			 requester was compensated.",
+			"The provider did not open its committed result, or a part of it that a challenger demanded; it \
+			 was slashed as for fraud and the requester was compensated.",
 			"Post it again; as the provider, keep `assay provider run` and its state folder running.",
 		),
 		"ProvenFraud" => (
@@ -90,6 +90,30 @@ pub fn reason(code: &str) -> (&'static str, &'static str) {
 			"Use the client of the node's version.",
 		),
 	}
+}
+
+/// What it means that a result is condemned although its job has not ended, and what to do.
+pub fn condemned(code: &str) -> (&'static str, &'static str) {
+	let advice =
+		"wait: the job ends when the verifiers have opened their verdicts, at the latest at the \
+	              reveal deadline; the requester then gets everything back, and compensation";
+	let meaning = match code {
+		"ProvenFraud" => "the result was proved wrong and the provider's bond is slashed",
+		"Withheld" => {
+			"the provider did not give an opening of its result that was demanded; its bond is slashed"
+		}
+		_ => "the result has fallen, for a reason that this client does not know",
+	};
+	(meaning, advice)
+}
+
+/// What it means that challenges of a result are open, and what to do.
+pub fn disputed() -> (&'static str, &'static str) {
+	(
+		"the result is open and challenged; it settles when no challenge is left, or falls",
+		"wait; `assay job disputes JOB` shows whose move it is and until when. As the provider, keep \
+		 `assay provider run` running: it answers by itself",
+	)
 }
 
 /// What to do about an error of the chain, where its own words do not already say it.
@@ -115,6 +139,42 @@ pub fn fix(code: &str) -> Option<&'static str> {
 		"Jobs.WrongSteps" => "give --steps 1 for a program without step state",
 		"Jobs.TooLateToCancel" => "follow it to its end with `assay job watch JOB`",
 		"Jobs.NotDue" => "`assay job why JOB` shows the deadline",
+		"Jobs.Disputed" => {
+			"`assay job disputes JOB` shows the challenges; the job settles after them"
+		}
+		"Arbitration.NothingToDispute" => "`assay job why JOB` says where the job stands",
+		"Arbitration.TooLate" => {
+			"a result can be challenged until its challenge deadline, not later"
+		}
+		"Arbitration.NoLane" => "`assay challenge JOB` opens one",
+		"Arbitration.AnswerPending" => {
+			"`assay job disputes JOB` says until when the answer is owed"
+		}
+		"Arbitration.NothingDemanded" => "somebody else has answered; there is nothing to do",
+		"Arbitration.DeadlinePassed" => {
+			"`assay job disputes JOB` shows what is left of the challenge"
+		}
+		"Arbitration.WrongChild" | "Arbitration.AtTheTile" | "Arbitration.WrongPart" => {
+			"`assay challenge JOB` continues from the chain's record"
+		}
+		"Arbitration.WrongAnswer" => {
+			"the openings are of another run, or the challenger has moved on; look again"
+		}
+		"Arbitration.OtherAccusation" => "finish the proof that was begun: `assay challenge JOB`",
+		"Arbitration.NeedsLane" => "`assay challenge JOB` opens a lane before it proves",
+		"Arbitration.NotWrong" => "run it again with --adapter cpu; the result is likely right",
+		"Arbitration.ProofOutOfRange"
+		| "Arbitration.ProofNotAnAnchor"
+		| "Arbitration.ProofTrace"
+		| "Arbitration.ProofBefore"
+		| "Arbitration.ProofAnchors"
+		| "Arbitration.ProofStates"
+		| "Arbitration.ProofClaimed"
+		| "Arbitration.ProofIncomplete"
+		| "Arbitration.ProofOperand" => {
+			"use the client of the node's version; the proof does not fit this chain's rules"
+		}
+		"Arbitration.NotDue" => "`assay job disputes JOB` shows the deadline",
 		"Jobs.NotRequester" => "pass the --key that posted the job",
 		_ => return None,
 	})
@@ -140,6 +200,29 @@ mod tests {
 			assert!(!reason(code).0.contains("does not know"), "{code}");
 		}
 		assert!(reason("Later").0.contains("does not know"));
+	}
+
+	#[test]
+	fn condemned_should_have_a_sentence_when_the_chain_can_give_it() {
+		for code in ["ProvenFraud", "Withheld"] {
+			assert!(!condemned(code).0.contains("does not know"), "{code}");
+		}
+		assert!(condemned("Paid").0.contains("does not know"));
+		assert!(disputed().1.contains("assay job disputes JOB"));
+	}
+
+	#[test]
+	fn fixes_should_name_commands_that_exist_when_they_name_any() {
+		use clap::CommandFactory;
+		let command = crate::cli::Cli::command();
+		for code in ["Jobs.Disputed", "Arbitration.NoLane", "Arbitration.NotDue"] {
+			let text = fix(code).unwrap();
+			let words = text.split('`').nth(1).unwrap().split(' ').skip(1);
+			let mut at = &command;
+			for word in words.take_while(|w| w.chars().all(char::is_lowercase)) {
+				at = at.find_subcommand(word).unwrap_or_else(|| panic!("{text}: {word}"));
+			}
+		}
 	}
 
 	#[test]

@@ -7,6 +7,8 @@
 //! * [`cli`]: commands and flags. [`commands`]: what each does.
 //! * [`chain`]: connection, transactions, jobs, blobs.
 //! * [`provider`]: the state machine of a provider and its database.
+//! * [`challenge`]: the state machine of a challenger.
+//! * [`replay`]: runs a job again for a dispute about its result.
 //! * [`tensors`]: safetensors files to job inputs and back.
 //! * [`key`], [`amount`], [`explain`], [`output`], [`error`]: what a user meets.
 
@@ -14,6 +16,7 @@
 
 pub mod amount;
 pub mod chain;
+pub mod challenge;
 pub mod cli;
 pub mod commands;
 pub mod device;
@@ -24,13 +27,14 @@ pub mod output;
 pub mod peer;
 pub mod program;
 pub mod provider;
+pub mod replay;
 pub mod tensors;
 
 use clap::Parser;
 use std::{ffi::OsString, process::ExitCode};
 
 /// Runs one command line and says how it went: 0 done, 1 failed, 2 wrong usage, 3 the job ended
-/// without payment or a result differs.
+/// without payment or a result differs, 4 a challenge could not bring a differing result down.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 	let args: Vec<_> = args.collect();
 	let json = args.iter().any(|a| a == "--json");

@@ -42,6 +42,7 @@ fn help_should_list_every_command_with_examples_when_asked() {
 		"job",
 		"provider",
 		"verify",
+		"challenge",
 		"identity",
 		"stake",
 		"devices",
@@ -51,7 +52,9 @@ fn help_should_list_every_command_with_examples_when_asked() {
 	}
 	for (command, word) in [
 		(vec!["job", "--help"], "watch"),
+		(vec!["job", "--help"], "disputes"),
 		(vec!["job", "post", "--help"], "--weights"),
+		(vec!["challenge", "--help"], "Exit codes: 0"),
 		(vec!["provider", "run", "--help"], "--min-price"),
 		(vec!["identity", "--help"], "rotate"),
 		(vec!["stake", "--help"], "unbond"),
@@ -134,4 +137,62 @@ fn devices_should_list_the_cpu_when_there_is_no_adapter() {
 	assert_eq!(devices.len(), 1);
 	assert_eq!(devices[0]["kind"], "cpu");
 	assert!(devices[0]["workUnitsPerSecond"].as_f64().is_some_and(|rate| rate > 0.0));
+}
+
+/// A listener that takes connections and never says a word.
+struct Silent(std::net::TcpListener);
+
+impl Silent {
+	fn new() -> Self {
+		Self(std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free"))
+	}
+
+	fn url(&self) -> String {
+		format!("ws://{}", self.0.local_addr().expect("it is bound"))
+	}
+}
+
+#[test]
+fn provider_should_stop_at_once_when_told_to_while_it_waits_for_a_node() {
+	let dir = tempfile::tempdir().expect("a folder");
+	for signal in ["-TERM", "-INT"] {
+		let silent = Silent::new();
+		let mut child = Command::new(env!("CARGO_BIN_EXE_assay"))
+			.args(["provider", "run", "--json", "--key", "//Charlie", "--url", &silent.url()])
+			.args(["--adapter", "cpu", "--state-dir"])
+			.arg(dir.path())
+			.env_clear()
+			.stdout(std::process::Stdio::piped())
+			.spawn()
+			.expect("the binary is built before its tests");
+		// It listens to signals before it connects, and waits for the node's first word from then on.
+		let connection = silent.0.accept().expect("the provider connects");
+		let start = std::time::Instant::now();
+		let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
+		assert!(kill.expect("there is a kill command").success());
+		let limit = std::time::Duration::from_secs(3);
+		let status = loop {
+			match child.try_wait().expect("the child is ours") {
+				Some(status) => break status,
+				None if start.elapsed() > limit => {
+					child.kill().expect("the child is ours");
+					panic!("{signal}: it still runs after {limit:?}");
+				}
+				None => std::thread::sleep(std::time::Duration::from_millis(10)),
+			}
+		};
+		drop(connection);
+		assert_eq!(status.code(), Some(0), "{signal}");
+		let output = child.wait_with_output().expect("its output is piped");
+		let document: Value = serde_json::from_str(&text(&output.stdout)).expect("one line");
+		assert_eq!(document["event"], "stopped", "{signal}");
+	}
+}
+
+#[test]
+fn challenge_should_ask_for_a_key_before_it_connects_unless_it_only_compares() {
+	let (refused, code) = error(&["challenge", "7", "--json", "--url", &closed()]);
+	assert_eq!((refused["code"].as_str(), code), (Some("no-key"), Some(1)));
+	let (refused, code) = error(&["challenge", "7", "--dry-run", "--json", "--url", &closed()]);
+	assert_eq!((refused["code"].as_str(), code), (Some("node-unreachable"), Some(1)));
 }

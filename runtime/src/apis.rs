@@ -1,12 +1,14 @@
 //! Functions of the runtime that the node calls.
 
 use crate::{
-	configs::consensus::SessionKeys, genesis_config_presets, AccountId, Babe, Balance, Block,
+	configs::consensus::SessionKeys, genesis_config_presets, AccountId, Arbitration, Babe, Balance, Block,
 	BlockNumber, Executive, Grandpa, Historical, InherentDataExt, Jobs, Nonce, Programs, Runtime,
 	RuntimeCall, RuntimeGenesisConfig, System, TransactionPayment, VERSION,
 };
 use alloc::vec::Vec;
-use assay_market::{Assignment, JobId, JobView, VerifierId};
+use assay_market::{
+	Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, VerifierId,
+};
 use codec::Encode;
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
@@ -265,6 +267,29 @@ impl_runtime_apis! {
 
 		fn current_price(id: JobId) -> Option<Balance> {
 			Jobs::current_price(id)
+		}
+	}
+
+	impl assay_market::api::ArbitrationApi<Block, AccountId, Balance, BlockNumber> for Runtime {
+		fn disputed_result(id: JobId) -> Option<DisputedResult> {
+			Arbitration::disputed_result(id)
+		}
+
+		fn lanes(id: JobId) -> Vec<LaneView<AccountId, Balance, BlockNumber>> {
+			Arbitration::lanes(id)
+		}
+
+		fn lane(
+			id: JobId,
+			challenger: AccountId,
+		) -> Option<LaneView<AccountId, Balance, BlockNumber>> {
+			Arbitration::lane(id, challenger)
+		}
+
+		fn disputes(
+			keys: Vec<VerifierId>,
+		) -> Vec<DisputeDuty<AccountId, Balance, BlockNumber>> {
+			Arbitration::disputes(&keys)
 		}
 	}
 

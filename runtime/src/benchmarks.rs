@@ -8,16 +8,18 @@ use crate::{
 	SessionKeys, Stake, System,
 };
 use alloc::{format, vec, vec::Vec};
-use assay_market::Hash;
+use assay_market::{Hash, JobId, Phase, Purpose, VerifierId};
 use assay_ops::{DType, Op, TensorType};
 use assay_program::{program_id, ProgramBuilder};
 use codec::Decode;
-use frame_support::traits::fungible::Mutate;
+use frame_support::{traits::fungible::Mutate, BoundedVec};
 use pallet_assay_identity::{IdentityInfo, Roles};
-use sp_runtime::traits::TrailingZeroInput;
+use pallet_assay_jobs::{Answer, InputRoots, Job, JobsOfKey, NextJob, Seat, Seats, MAX_SEATS};
+use sp_runtime::{traits::TrailingZeroInput, Permill};
 
 frame_benchmarking::define_benchmarks!(
 	[frame_system, SystemBench::<Runtime>]
+	[pallet_assay_arbitration, crate::Arbitration]
 	[pallet_assay_identity, crate::Identity]
 	[pallet_assay_jobs, crate::Jobs]
 	[pallet_assay_programs, crate::Programs]
@@ -34,6 +36,19 @@ impl frame_system_benchmarking::Config for Runtime {}
 
 /// Sets the stage on which jobs are benchmarked.
 pub struct Stage;
+
+/// Registers a program, unless it is.
+fn register(bytes: Vec<u8>) -> Hash {
+	let id = program_id(&bytes);
+	if Programs::bytes(&id).is_none() {
+		let owner = frame_benchmarking::account("owner", 0, 0);
+		Balances::mint_into(&owner, 100_000_000 * UNIT).expect("the issuance has room; qed");
+		let bytes = bytes.try_into().expect("the benchmarks' programs are not too long; qed");
+		Programs::register_program(RuntimeOrigin::signed(owner), bytes)
+			.expect("the program passes its check; qed");
+	}
+	id
+}
 
 /// Gives `who` a balance and a bond.
 fn endow(who: &AccountId) {
@@ -59,16 +74,7 @@ impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
 			let node = builder.copy(largest);
 			builder.output(&format!("o{output}"), node);
 		}
-		let bytes = builder.build().expect("the graph is sound; qed").encode();
-		let id = program_id(&bytes);
-		if Programs::bytes(&id).is_none() {
-			let owner = frame_benchmarking::account("owner", 0, 0);
-			Balances::mint_into(&owner, 100_000_000 * UNIT).expect("the issuance has room; qed");
-			let bytes = bytes.try_into().expect("at most 256 inputs and 64 outputs are short; qed");
-			Programs::register_program(RuntimeOrigin::signed(owner), bytes)
-				.expect("the program passes its check; qed");
-		}
-		id
+		register(builder.build().expect("the graph is sound; qed").encode())
 	}
 
 	fn provider(who: &AccountId) {
@@ -99,5 +105,83 @@ impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
 			}
 		}
 		pallet_session::Validators::<Runtime>::put(accounts);
+	}
+}
+
+impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
+	fn opened(
+		program: Vec<u8>,
+		input_roots: Vec<Hash>,
+		steps: u32,
+		run_root: Hash,
+		trace_root: Hash,
+		verifier: (AccountId, VerifierId),
+	) -> JobId {
+		let program = register(program);
+		let id = NextJob::<Runtime>::mutate(|next| {
+			*next += 1;
+			*next - 1
+		});
+		let (account, key) = verifier;
+		let deadline = System::block_number() + pallet_assay_arbitration::benchmarking::OPEN_BLOCKS;
+		// The account that is looked for is the last of the seats.
+		let seat = |account: AccountId, key: VerifierId| Seat {
+			account,
+			key,
+			purpose: Purpose::Verify,
+			tranche: 0,
+			drawn_at: System::block_number(),
+			deadline,
+			answer: Answer::Revealed { commitment: [0; 32], run_root: [1; 32] },
+		};
+		let mut seats: Vec<_> = (1..MAX_SEATS)
+			.map(|index| seat(frame_benchmarking::account("seat", index, 0), key.clone()))
+			.collect();
+		JobsOfKey::<Runtime>::insert(&key, id, ());
+		seats.push(seat(account, key));
+		Seats::<Runtime>::insert(id, BoundedVec::truncate_from(seats));
+		let job = Job {
+			requester: frame_benchmarking::account("requester", 0, 0),
+			program,
+			input_roots: InputRoots::truncate_from(input_roots),
+			steps,
+			work_units: 0,
+			input_bytes: 0,
+			assurance: Default::default(),
+			audit: Permill::one(),
+			price_start: UNIT,
+			price_max: UNIT,
+			ramp_blocks: 1,
+			opened_at: System::block_number(),
+			price: Some(UNIT),
+			committee_fee: 0,
+			verifier_pot: 0,
+			escrow: 0,
+			provider: Some(frame_benchmarking::account("provider", 0, 0)),
+			bond: 0,
+			stalled: None,
+			phase: Phase::Challengeable,
+			deadline,
+			scheduled: None,
+			draw: None,
+			tranches: 1,
+			first_tranche: 0,
+			wanted: MAX_SEATS,
+			shares: MAX_SEATS,
+			audited: Some(true),
+			audit_requested: false,
+			commitment: Some([0; 32]),
+			run_root: Some(run_root),
+			trace_root: Some(trace_root),
+			output_roots: Default::default(),
+			condemned: None,
+			reason: None,
+			paid: 0,
+			refunded: 0,
+			burned: 0,
+			history: Default::default(),
+		};
+		pallet_assay_jobs::Jobs::<Runtime>::insert(id, job);
+		id
 	}
 }

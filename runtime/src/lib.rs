@@ -188,4 +188,7 @@ mod runtime {
 	pub type Programs = pallet_assay_programs::Pallet<Runtime>;
 	#[runtime::pallet_index(42)]
 	pub type Jobs = pallet_assay_jobs::Pallet<Runtime>;
+	// After the jobs pallet: a job whose deadline and last lane end in one block waits for the lane.
+	#[runtime::pallet_index(43)]
+	pub type Arbitration = pallet_assay_arbitration::Pallet<Runtime>;
 }

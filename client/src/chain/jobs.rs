@@ -85,6 +85,10 @@ pub struct Job {
 	pub commitment: Option<Hash>,
 	/// The provider's opened result.
 	pub run_root: Option<Hash>,
+	/// Trace root of the last step, as the reveal has shown it.
+	pub trace_root: Option<Hash>,
+	/// Reason code for which the result is condemned, also before the job has ended.
+	pub condemned: Option<String>,
 	/// Roots of the outputs, in program order.
 	pub output_roots: Vec<Hash>,
 	/// Everyone drawn.
@@ -183,6 +187,8 @@ impl Job {
 			audited: optional(v.field("audited")?, Read::flag)?,
 			commitment: optional(v.field("commitment")?, Read::hash)?,
 			run_root: optional(v.field("run_root")?, Read::hash)?,
+			trace_root: optional(v.field("trace_root")?, Read::hash)?,
+			condemned: optional(v.field("condemned")?, |r| Ok(r.variant()?.to_string()))?,
 			output_roots: hashes(v.field("output_roots")?)?,
 			verdicts: v
 				.field("verdicts")?
@@ -239,6 +245,8 @@ impl Job {
 				.collect::<Vec<_>>(),
 			"commitment": self.commitment.map(hex),
 			"runRoot": self.run_root.map(hex),
+			"traceRoot": self.trace_root.map(hex),
+			"condemned": self.condemned,
 			"verdicts": self.verdicts.iter().map(Verdict::to_json).collect::<Vec<_>>(),
 			"archived": self.archived,
 		})
@@ -456,6 +464,8 @@ pub(crate) mod tests {
 			("audit_requested", value!(false)),
 			("commitment", some(Value::from_bytes([9u8; 32]))),
 			("run_root", some(Value::from_bytes([8u8; 32]))),
+			("trace_root", some(Value::from_bytes([0xau8; 32]))),
+			("condemned", none()),
 			("output_roots", Value::unnamed_composite([Value::from_bytes([7u8; 32])])),
 			("verdicts", Value::unnamed_composite([verdict])),
 			("paid", Value::u128(6)),

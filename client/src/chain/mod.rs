@@ -1,6 +1,7 @@
 //! The connection to a node: RPC and metadata only, nothing compiled in about the runtime.
 
 pub mod blobs;
+pub mod disputes;
 pub mod jobs;
 pub mod value;
 
@@ -8,7 +9,10 @@ use crate::{
 	amount::{format_units, Amount, DEFAULT_DECIMALS},
 	error::{Error, Result},
 };
-use std::time::Duration;
+use std::{
+	sync::{Arc, Mutex, PoisonError},
+	time::Duration,
+};
 use subxt::{
 	backend::LegacyBackend,
 	client::{OnlineClient, OnlineClientAtBlock},
@@ -30,7 +34,7 @@ pub type Hash = [u8; 32];
 pub type At = OnlineClientAtBlock<SubstrateConfig>;
 
 /// Pallets without which a chain is not an Assay chain.
-const PALLETS: [&str; 4] = ["Jobs", "Programs", "Stake", "Identity"];
+const PALLETS: [&str; 5] = ["Jobs", "Programs", "Stake", "Identity", "Arbitration"];
 /// Blocks for which a signed transaction stays valid.
 const MORTALITY: u64 = 128;
 /// How often the best block is asked for, a fraction of the block time.
@@ -103,6 +107,30 @@ pub struct Node {
 	/// Symbol of the native token.
 	pub symbol: String,
 	confirm: Confirm,
+	/// Held from asking for a nonce until the pool has the transaction: of two that are sent at once, the
+	/// second one must count the first.
+	signing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A connection that is replaced after it was lost; all clones see the new one.
+#[derive(Clone)]
+pub struct Link(Arc<Mutex<Node>>);
+
+impl Link {
+	/// Around the first connection.
+	pub fn new(node: Node) -> Self {
+		Self(Arc::new(Mutex::new(node)))
+	}
+
+	/// The connection as it is now.
+	pub fn node(&self) -> Node {
+		self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+	}
+
+	/// Puts a new connection in place.
+	pub fn replace(&self, node: Node) {
+		*self.0.lock().unwrap_or_else(PoisonError::into_inner) = node;
+	}
 }
 
 impl Node {
@@ -124,9 +152,8 @@ impl Node {
 			.map_err(|_| unreachable(&"no answer within 15 s"))?
 			.map_err(|e| unreachable(&root_cause(e)))?;
 		let backend = LegacyBackend::<SubstrateConfig>::builder().build(rpc.clone());
-		let client = OnlineClient::from_backend(std::sync::Arc::new(backend))
-			.await
-			.map_err(|e| unreachable(&e))?;
+		let client =
+			OnlineClient::from_backend(Arc::new(backend)).await.map_err(|e| unreachable(&e))?;
 		let properties: serde_json::Map<String, serde_json::Value> =
 			rpc.request("system_properties", rpc_params![]).await.map_err(rpc_error)?;
 		let node = Self {
@@ -145,6 +172,7 @@ impl Node {
 			rpc,
 			url: url.into(),
 			confirm,
+			signing: Arc::default(),
 		};
 		let at = node.best().await?;
 		let missing: Vec<_> =
@@ -165,7 +193,8 @@ impl Node {
 	/// # Errors
 	/// `chain-reset` when the node now serves another chain, and those of [`Self::connect`].
 	pub async fn again(&self) -> Result<Self> {
-		let node = Self::connect(&self.url, self.confirm).await?;
+		let mut node = Self::connect(&self.url, self.confirm).await?;
+		node.signing = self.signing.clone();
 		if node.genesis != self.genesis {
 			return Err(Error::new(
 				"chain-reset",
@@ -282,6 +311,7 @@ impl Node {
 	) -> Result<Included> {
 		let payload = dynamic::tx(pallet, call, Composite::named(args));
 		let account = AccountId32(key.public_key().0);
+		let signing = self.signing.lock().await;
 		let nonce: u64 =
 			self.request("system_accountNextIndex", rpc_params![account.to_string()]).await?;
 		// Mortality is anchored in a finalized block, which no reorganisation can remove.
@@ -292,6 +322,7 @@ impl Node {
 			.sign_and_submit_then_watch(&payload, key, params)
 			.await
 			.map_err(|e| submit_error(pallet, call, &e.to_string()))?;
+		drop(signing);
 		let included = loop {
 			let status = progress.next().await.ok_or_else(lost)?.map_err(chain_error)?;
 			match status {

@@ -1,6 +1,6 @@
-//! `assay job`: watch, cancel, why, list, poke.
+//! `assay job`: watch, cancel, why, list, poke, disputes.
 
-use super::{post, report, Context, UNPAID};
+use super::{disputes, post, report, Context, UNPAID};
 use crate::{
 	chain::{jobs::Job, ss58, Node},
 	cli::JobCommand,
@@ -30,7 +30,12 @@ pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
 		JobCommand::Why { job } => {
 			let node = context.node().await?;
 			let head = node.head().await?;
-			why(ui, &node.job(job).await?, head.number);
+			let job = node.job(job).await?;
+			let lanes = match job.is_over() {
+				true => 0,
+				false => node.lanes(job.id).await?.len(),
+			};
+			why(ui, &job, lanes, head.number);
 			Ok(0)
 		}
 		JobCommand::List { from, limit, phase, account } => {
@@ -44,6 +49,7 @@ pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
 			list(ui, &node, &jobs);
 			Ok(0)
 		}
+		JobCommand::Disputes { job } => disputes::run(context, job).await,
 		JobCommand::Report { job, accounts, output_dir } => {
 			let node = context.node().await?;
 			report::run(context, &node, job, accounts, output_dir.as_deref()).await
@@ -119,27 +125,44 @@ pub fn abbreviate(address: &str) -> String {
 	}
 }
 
-fn why(ui: &Ui, job: &Job, head: u64) {
+fn why(ui: &Ui, job: &Job, lanes: usize, head: u64) {
 	let overdue = job.deadline.is_some_and(|d| head > d);
-	let (code, meaning, advice) = match &job.reason {
-		Some(code) => {
+	let (code, meaning, advice) = match (&job.reason, &job.condemned) {
+		(Some(code), _) => {
 			let (meaning, advice) = explain::reason(code);
 			(Some(code.clone()), meaning, advice)
 		}
-		None => (None, explain::phase(&job.phase), explain::phase_advice(&job.phase, overdue)),
+		(None, Some(code)) => {
+			let (meaning, advice) = explain::condemned(code);
+			(Some(code.clone()), meaning, advice)
+		}
+		(None, None) if lanes > 0 => {
+			let (meaning, advice) = explain::disputed();
+			(None, meaning, advice)
+		}
+		(None, None) => {
+			(None, explain::phase(&job.phase), explain::phase_advice(&job.phase, overdue))
+		}
 	};
 	let advice = advice.replace("JOB", &job.id.to_string());
 	ui.document(&json!({
 		"job": job.id,
 		"phase": job.phase,
-		"reason": code,
+		"reason": job.reason,
+		"condemned": job.condemned,
+		"disputes": lanes,
 		"meaning": meaning,
 		"advice": advice,
 		"deadline": job.deadline,
 		"block": head,
 		"overdue": overdue,
 	}));
-	let what = code.unwrap_or_else(|| job.phase.clone());
+	let what = match code {
+		Some(code) if job.reason.is_none() => format!("{}, condemned: {code}", job.phase),
+		Some(code) => code,
+		None if lanes > 0 => format!("{}, disputed", job.phase),
+		None => job.phase.clone(),
+	};
 	ui.line(format!("job {}: {what}", job.id));
 	ui.line(format!("  {meaning}"));
 	if let Some(deadline) = job.deadline {
@@ -149,7 +172,8 @@ fn why(ui: &Ui, job: &Job, head: u64) {
 }
 
 /// Follows a job to its end. Every phase is given to `emit` as
-/// `{"event":"phase","job","phase","block","timeMs","seconds","advice"}` and the end as
+/// `{"event":"phase","job","phase","block","timeMs","seconds","advice"}`,
+/// `{"event":"condemned","job","reason"}` where a result falls before its job ends, and the end as
 /// `{"event":"end","job","phase","reason","block","price","paid","refunded","burned"}`.
 pub async fn watch(
 	node: &mut Node,
@@ -157,7 +181,7 @@ pub async fn watch(
 	id: u64,
 	emit: &mut dyn FnMut(&serde_json::Value),
 ) -> Result<Job> {
-	let mut seen = 0;
+	let (mut seen, mut condemned) = (0, false);
 	let mut last: Option<(u64, u64)> = None;
 	let spinner = ui.spinner(format!("job {id}"));
 	let mut head = 0;
@@ -193,6 +217,12 @@ pub async fn watch(
 			last = Some((*block, time.unwrap_or_default())).filter(|_| time.is_some()).or(last);
 		}
 		seen = seen.max(job.history.len());
+		if let (Some(reason), false) = (&job.condemned, condemned || job.is_over()) {
+			condemned = true;
+			emit(&json!({"event": "condemned", "job": id, "reason": reason}));
+			let (meaning, _) = explain::condemned(reason);
+			spinner.print(format!("block {head:>6}  condemned: {reason}. {meaning}"));
+		}
 		if job.is_over() {
 			spinner.clear();
 			let reason = job.reason.clone().unwrap_or_else(|| job.phase.clone());
@@ -233,7 +263,7 @@ async fn step(node: &Node, id: u64, head: &mut u64) -> Result<Job> {
 }
 
 /// A new connection after `error`, unless the node still answers, in which case it is returned.
-async fn reconnect(node: &Node, ui: &Ui, error: crate::error::Error) -> Result<Node> {
+pub async fn reconnect(node: &Node, ui: &Ui, error: crate::error::Error) -> Result<Node> {
 	if node.alive().await {
 		return Err(error);
 	}

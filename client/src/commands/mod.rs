@@ -1,9 +1,11 @@
 //! What each command does.
 
 mod blob;
+mod challenge;
 mod devices;
+mod disputes;
 mod identity;
-mod job;
+pub(crate) mod job;
 mod post;
 mod program;
 mod report;
@@ -23,6 +25,8 @@ use subxt_signer::sr25519::Keypair;
 
 /// Exit code of a job that ended without payment, and of a result that differs.
 pub const UNPAID: u8 = 3;
+/// Exit code of a challenge that could not bring a differing result down.
+pub const STANDS: u8 = 4;
 
 /// What every command needs.
 pub struct Context {
@@ -105,6 +109,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<u8> {
 			crate::provider::run::run(&context, args).await
 		}
 		Command::Verify(args) => verify::run(&context, args).await,
+		Command::Challenge(args) => challenge::run(&context, args).await,
 		Command::Identity(command) => identity::run(&context, command).await,
 		Command::Stake(command) => stake::run(&context, command).await,
 		Command::Devices(args) => devices::run(&context, args).await,

@@ -96,6 +96,7 @@ fn print(context: &Context, node: &Node, job: &Job, phases: &[PhaseRow], account
 		("job", job.id.to_string()),
 		("phase", job.phase.clone()),
 		("reason", optional(job.reason.clone())),
+		("condemned", optional(job.condemned.clone())),
 		("price", optional(job.price.map(|p| node.money(p)))),
 		("paid", node.money(job.paid)),
 		("refunded", node.money(job.refunded)),

@@ -63,9 +63,9 @@ pub async fn run(context: &Context, args: cli::Verify) -> Result<u8> {
 		Ok(0)
 	} else {
 		ui.line(format!(
-			"job {}: THE RESULT DIFFERS. Run it again with --adapter cpu; if it still differs, the \
-			 result on chain is wrong and can be challenged",
-			job.id
+			"job {}: THE RESULT DIFFERS. Run it again with --adapter cpu; if it still differs, prove it \
+			 wrong: `assay challenge {}`",
+			job.id, job.id
 		));
 		Ok(UNPAID)
 	}

@@ -1,6 +1,8 @@
-//! Providing compute: claim, run, commit, reveal; every step survives a kill.
+//! Providing compute: claim, run, commit, reveal, answer; every step survives a kill.
 
+pub mod answers;
 pub mod machine;
+mod market;
 pub mod run;
 pub mod store;
 #[cfg(test)]

@@ -1,39 +1,43 @@
 //! `assay provider run`: the state machine against a live chain and a real engine.
 
 use super::{
-	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Stage, Standing, CONFLICT},
+	answers,
+	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Stage, Standing},
+	market::{free_stake, Market},
 	store::Store,
 	Salt,
 };
 use crate::{
-	chain::{jobs::Job, ss58, value::Read, Hash, Node},
+	chain::{jobs::Job, ss58, value::Read, Hash, Link, Node},
 	cli::ProviderRun,
 	commands::Context,
 	device::Device,
 	error::{io, Error, Result},
-	output::{bytes, hex, short, Ui},
+	output::{hex, Ui},
 	program::Loaded,
+	replay::Lazy,
 };
 use assay_commitments::OutputsOpening;
 use assay_exec::Tensor;
 use serde_json::json;
 use std::{
 	collections::HashMap,
+	future::Future,
 	path::{Path, PathBuf},
-	sync::{Arc, Mutex, MutexGuard, PoisonError},
+	sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 	time::{Duration, Instant},
 };
 use subxt::dynamic::Value;
 use subxt_signer::sr25519::Keypair;
-use tokio::task::JoinHandle;
+use tokio::{
+	signal::unix::{signal, SignalKind},
+	task::JoinHandle,
+};
 
 /// First pause after a failed run; doubles with every further failure.
 const RETRY: Duration = Duration::from_secs(3);
 /// Longest pause before another try at a failed run or a lost node.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-
-/// Blocks after which a job whose claim the chain refused is looked at again.
-const REFUSED_BLOCKS: u64 = 20;
 
 /// A run under way, or when the next try may begin.
 enum Attempt {
@@ -43,7 +47,7 @@ enum Attempt {
 
 /// The live chain and engine.
 struct Live {
-	node: Node,
+	link: Link,
 	key: Keypair,
 	/// Least price of a claim.
 	min_price: u128,
@@ -56,15 +60,15 @@ struct Live {
 
 impl Chain for Live {
 	async fn facts(&self, job: u64) -> Result<Option<Facts>> {
-		Ok(self.node.find_job(job).await?.map(|job| facts(&job)))
+		Ok(self.link.node().find_job(job).await?.map(|job| facts(&job)))
 	}
 
 	async fn claim(&self, job: u64) -> Result<()> {
-		self.node.claim_job(&self.key, job, self.min_price).await
+		self.link.node().claim_job(&self.key, job, self.min_price).await
 	}
 
 	async fn commit(&self, job: u64, commitment: Hash) -> Result<()> {
-		self.node.commit_result(&self.key, job, commitment).await
+		self.link.node().commit_result(&self.key, job, commitment).await
 	}
 
 	async fn reveal(
@@ -74,12 +78,12 @@ impl Chain for Live {
 		salt: Hash,
 		outputs: &OutputsOpening,
 	) -> Result<()> {
-		self.node.reveal_result(&self.key, job, run_root, salt, outputs).await
+		self.link.node().reveal_result(&self.key, job, run_root, salt, outputs).await
 	}
 }
 
 /// What a provider needs of a job's record.
-fn facts(job: &Job) -> Facts {
+pub(super) fn facts(job: &Job) -> Facts {
 	let standing = match job.phase.as_str() {
 		"Posted" => Standing::Posted,
 		"Open" => Standing::Open,
@@ -109,7 +113,7 @@ impl Live {
 	}
 
 	fn start(&self, facts: &Facts) -> JoinHandle<Result<Executed>> {
-		let (node, device, ui) = (self.node.clone(), self.device.clone(), self.ui);
+		let (node, device, ui) = (self.link.node().clone(), self.device.clone(), self.ui);
 		let (facts, blobs) = (facts.clone(), self.blobs.clone());
 		tokio::spawn(async move { execute(&node, &device, &ui, &blobs, &facts).await })
 	}
@@ -142,13 +146,14 @@ impl Engine for Live {
 	}
 
 	async fn publish(&self, executed: &Executed) -> Result<()> {
+		let node = self.link.node();
 		for root in executed.outputs() {
-			if self.node.blob_status(&root).await?.present {
+			if node.blob_status(&root).await?.present {
 				continue;
 			}
 			let path = self.blobs.join(hex::encode(root));
 			let data = std::fs::read(&path).map_err(io(&path))?;
-			self.node.blob_put(&data, &self.ui, "output").await?;
+			node.blob_put(&data, &self.ui, "output").await?;
 		}
 		Ok(())
 	}
@@ -210,122 +215,6 @@ pub async fn fetch_inputs(
 	Ok(inputs)
 }
 
-/// Which open jobs to claim.
-struct Market {
-	args: ProviderRun,
-	account: Hash,
-	/// Jobs below this id are over.
-	first: u64,
-	/// Why jobs were passed over, so that it is said once.
-	passed: HashMap<u64, String>,
-	/// Jobs whose claim the chain refused, and until which block they are left alone.
-	refused: HashMap<u64, u64>,
-	programs: HashMap<Hash, Option<u64>>,
-}
-
-impl Market {
-	/// Jobs of this account that the store does not know, and the first open job worth claiming.
-	async fn look(
-		&mut self,
-		live: &Live,
-		store: &Store,
-		free: bool,
-		head: u64,
-	) -> Result<Option<u64>> {
-		let jobs = live.node.jobs(self.first, 4096).await?;
-		if let Some(alive) = jobs.iter().find(|j| !j.is_over()) {
-			self.first = alive.id;
-		} else if let Some(last) = jobs.last() {
-			self.first = last.id + 1;
-		}
-		for job in jobs.iter().filter(|j| !j.is_over()) {
-			// Also one that was given up although its claim then went through.
-			let unknown = match store.get(job.id)? {
-				None => true,
-				Some(Stage::Done { reason }) => reason != CONFLICT,
-				Some(_) => false,
-			};
-			if unknown && facts(job).provider == Some(self.account) {
-				live.ui.note(format!("job {} of this account is not in the records", job.id));
-				return Ok(Some(job.id));
-			}
-		}
-		if !free || self.args.drain {
-			return Ok(None);
-		}
-		let stake = free_stake(&live.node, &self.account).await?;
-		self.refused.retain(|_, until| *until > head);
-		let open = |j: &&Job| j.phase == "Open" && !self.refused.contains_key(&j.id);
-		for job in jobs.iter().filter(open).collect::<Vec<_>>() {
-			match self.refusal(live, job, stake).await? {
-				None => return Ok(Some(job.id)),
-				Some(why) => self.pass(live, job.id, why),
-			}
-		}
-		Ok(None)
-	}
-
-	fn pass(&mut self, live: &Live, job: u64, why: String) {
-		if self.passed.get(&job) != Some(&why) {
-			live.ui.note(format!("job {job} passed over: {why}"));
-			let line = json!({"event": "passed", "job": job, "why": why});
-			live.ui.document(&line);
-			self.passed.insert(job, why);
-		}
-	}
-
-	/// Why a job is not claimed, `None` if it is.
-	async fn refusal(&mut self, live: &Live, job: &Job, stake: u128) -> Result<Option<String>> {
-		if !self.args.jobs.is_empty() && !self.args.jobs.contains(&job.id) {
-			return Ok(Some("not one of --job".into()));
-		}
-		if job.requester == self.account {
-			return Ok(Some("this account posted it".into()));
-		}
-		if job.stalled == Some(self.account) {
-			return Ok(Some("this account stalled on it".into()));
-		}
-		let price = job.current_price.unwrap_or(job.price_start);
-		if price < live.min_price {
-			// The ramp goes on; said once per job all the same.
-			return Ok(Some("its price is below --min-price so far".into()));
-		}
-		if let Some(bond) = job.bond.filter(|bond| *bond > stake) {
-			let money = |n| live.node.money(n);
-			return Ok(Some(format!(
-				"it needs a bond of {}, free stake is {}; `assay stake bond`",
-				money(bond),
-				money(stake)
-			)));
-		}
-		let memory = match self.programs.get(&job.program) {
-			Some(memory) => *memory,
-			None => {
-				let loaded = Loaded::fetch(&live.node, &job.program).await;
-				let memory = loaded.ok().map(|l| l.checked.peak_memory);
-				self.programs.insert(job.program, memory);
-				memory
-			}
-		};
-		Ok(match memory {
-			None => Some(format!("program {} is not usable here", short(job.program))),
-			Some(memory) if memory > self.args.max_memory << 20 => {
-				Some(format!("it needs {}, more than --max-memory", bytes(memory)))
-			}
-			Some(_) => None,
-		})
-	}
-}
-
-/// What a claim can still put up.
-async fn free_stake(node: &Node, who: &Hash) -> Result<u128> {
-	let Some(ledger) = node.storage("Stake", "Ledgers", vec![Value::from_bytes(who)]).await? else {
-		return Ok(0);
-	};
-	let part = |name| ledger.field(name)?.uint();
-	Ok(part("active")?.saturating_sub(part("held")?).saturating_sub(part("deferred")?))
-}
-
 /// Refuses to start where every claim would be refused.
 async fn ensure_registered(node: &Node, who: &Hash) -> Result<()> {
 	let keys = vec![Value::from_bytes(who)];
@@ -356,6 +245,55 @@ fn folder(state_dir: &Path, genesis: &Hash, account: &Hash) -> PathBuf {
 
 /// Runs until stopped; or, with `--once`, until one job has ended.
 pub async fn run(context: &Context, args: ProviderRun) -> Result<u8> {
+	// Before anything that may wait. Whatever is dropped half way is like a kill, which every step of the
+	// state machine survives.
+	let stopped = stop()?;
+	let store = OnceLock::new();
+	tokio::select! {
+		biased;
+		() = stopped => {}
+		outcome = serve(context, args, &store) => {
+			if let Some(code) = outcome? {
+				return Ok(code);
+			}
+		}
+	}
+	let left = match store.get() {
+		Some(store) => store.active()?.len(),
+		None => {
+			context.ui.result(&json!({"event": "stopped"}), "stopped before it began");
+			return Ok(0);
+		}
+	};
+	context.ui.result(
+		&json!({"event": "stopped", "left": left}),
+		format!("stopped; {left} jobs under way continue at the next start"),
+	);
+	Ok(0)
+}
+
+/// Ends with the first SIGTERM or SIGINT; both are listened to as soon as this returns.
+fn stop() -> Result<impl Future<Output = ()>> {
+	let listen = |kind| {
+		signal(kind)
+			.map_err(|e| Error::new("local-fault", format!("cannot listen to signals: {e}")))
+	};
+	let (mut terminate, mut interrupt) =
+		(listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+	Ok(async move {
+		tokio::select! {
+			_ = terminate.recv() => {}
+			_ = interrupt.recv() => {}
+		}
+	})
+}
+
+/// Everything but stopping: an exit code where `--once` gives one, `None` when nothing is left to drain.
+async fn serve(
+	context: &Context,
+	args: ProviderRun,
+	opened: &OnceLock<Arc<Store>>,
+) -> Result<Option<u8>> {
 	let ui = context.ui;
 	let key = context.key()?;
 	let account = key.public_key().0;
@@ -368,17 +306,10 @@ pub async fn run(context: &Context, args: ProviderRun) -> Result<u8> {
 	let dir = folder(&context.state_dir()?, &genesis, &account);
 	let blobs = dir.join("outputs");
 	std::fs::create_dir_all(&blobs).map_err(io(&blobs))?;
-	let store = Store::open(&dir.join("provider.redb"), &genesis, &account)?;
-	let device = Arc::new(Device::open(&args.adapter)?);
+	let store = Arc::new(Store::open(&dir.join("provider.redb"), &genesis, &account)?);
+	let store = opened.get_or_init(|| store).clone();
+	let device = Lazy::new(&args.adapter).device().await?;
 	let salt = Salt::new(&key);
-	let mut market = Market {
-		args: args.clone(),
-		account,
-		first: 0,
-		passed: HashMap::new(),
-		refused: HashMap::new(),
-		programs: HashMap::new(),
-	};
 	let active = store.active()?;
 	ui.document(&json!({
 		"event": "started",
@@ -392,53 +323,60 @@ pub async fn run(context: &Context, args: ProviderRun) -> Result<u8> {
 		ui.line(format!("job {job}: continues from {}", stage.name()));
 	}
 	let min_price = node.units(&args.min_price)?;
+	let mut market = Market::new(args.clone(), min_price, account, ui);
 	let attempts = Mutex::new(HashMap::new());
-	let mut live = Live { node, key, min_price, device, ui, blobs, attempts };
+	let link = Link::new(node);
+	let court = answers::Live {
+		link: link.clone(),
+		key: key.clone(),
+		// Its own, so that neither runs nor answers wait for each other.
+		device: Arc::new(Lazy::new(&args.adapter)),
+		// Bars of two engines would overwrite each other.
+		ui: Ui { terminal: false, ..ui },
+	};
+	let answering = answers::attend(court, ui, store.clone(), link.clone());
+	let mut live = Live { link, key, min_price, device, ui, blobs, attempts };
+	let provider = (genesis, account, &salt);
+	tokio::select! {
+		outcome = work(&mut live, &store, &mut market, provider) => outcome,
+		() = answering => Ok(None),
+	}
+}
+
+/// Looks at every new head, until `--once` or `--drain` ends it.
+async fn work(
+	live: &mut Live,
+	store: &Store,
+	market: &mut Market,
+	(genesis, account, salt): (Hash, Hash, &Salt),
+) -> Result<Option<u8>> {
+	let ui = live.ui;
 	let mut head = 0;
-	let mut terminate =
-		tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-			.map_err(|e| Error::new("local-fault", format!("cannot listen to signals: {e}")))?;
 	loop {
-		let next = tokio::select! {
-			_ = tokio::signal::ctrl_c() => break,
-			_ = terminate.recv() => break,
-			next = live.node.next_head(head) => next,
-		};
-		let outcome = match next {
+		let outcome = match live.link.node().next_head(head).await {
 			Ok(next) => {
 				head = next.number;
-				let provider = Provider {
-					chain: &live,
-					engine: &live,
-					store: &store,
-					genesis,
-					account,
-					salt: &salt,
-				};
-				round(&provider, &live, &mut market, &ui, head).await
+				let live = &*live;
+				let provider =
+					Provider { chain: live, engine: live, store, genesis, account, salt };
+				round(&provider, live, market, &ui, head).await
 			}
 			Err(error) => Err(error),
 		};
 		match outcome {
-			Ok(Some(reason)) if args.once => {
-				return Ok(if reason == "Paid" { 0 } else { crate::commands::UNPAID })
+			Ok(Some(reason)) if market.args.once => {
+				return Ok(Some(if reason == "Paid" { 0 } else { crate::commands::UNPAID }))
 			}
 			Ok(_) => {}
 			Err(error) => {
 				report(&ui, None, &error);
-				live.node = back(&live.node).await?;
+				live.link.replace(back(&live.link.node()).await?);
 			}
 		}
-		if args.drain && store.active()?.is_empty() {
-			break;
+		if market.args.drain && store.active()?.is_empty() {
+			return Ok(None);
 		}
 	}
-	let left = store.active()?.len();
-	ui.result(
-		&json!({"event": "stopped", "left": left}),
-		format!("stopped; {left} jobs under way continue at the next start"),
-	);
-	Ok(0)
 }
 
 /// One look at everything under way and at the market; the reason of a job that ended.
@@ -456,7 +394,7 @@ async fn round(
 		.iter()
 		.any(|(_, s)| matches!(s, Stage::Claiming | Stage::Claimed | Stage::Executed(_)));
 	let mut jobs: Vec<_> = active.into_iter().map(|(job, _)| job).collect();
-	if let Some(job) = market.look(live, provider.store, !busy, head).await? {
+	if let Some(job) = market.look(&live.link.node(), provider.store, !busy, head).await? {
 		provider.take(job)?;
 		jobs.push(job);
 	}
@@ -483,7 +421,7 @@ async fn round(
 						format!("block {head:>6}  job {job} is over: {reason}"),
 					);
 					if reason.contains('.') {
-						market.refused.insert(job, head + REFUSED_BLOCKS);
+						market.refuse(job, head);
 					} else {
 						ended = Some(reason);
 					}
@@ -494,7 +432,7 @@ async fn round(
 				}
 				Err(error) => {
 					report(ui, Some(job), &error);
-					if !live.node.alive().await {
+					if !live.link.node().alive().await {
 						return Err(error);
 					}
 					break;

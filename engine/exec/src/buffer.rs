@@ -1,6 +1,7 @@
 use assay_ops::{DType, TensorType, TILE_BYTES};
 use bytemuck::Pod;
 use rayon::prelude::*;
+use std::{iter, sync::Arc};
 
 // Buffers are shared as bytes with canonical tiles, constants and devices, all of them little-endian.
 #[cfg(target_endian = "big")]
@@ -147,9 +148,22 @@ impl Buffer {
 
 	/// The canonical bytes; padding is zero. `ty` must have this buffer's type and length.
 	pub fn to_canonical(&self, ty: &TensorType) -> Vec<u8> {
+		let mut out = vec![0; ty.canonical_len() as usize];
+		self.write_canonical(ty, &mut out);
+		out
+	}
+
+	/// As [`Buffer::to_canonical`], for bytes that are going to be shared.
+	pub(crate) fn to_canonical_shared(&self, ty: &TensorType) -> Arc<[u8]> {
+		let mut out: Arc<[u8]> = iter::repeat_n(0, ty.canonical_len() as usize).collect();
+		self.write_canonical(ty, Arc::get_mut(&mut out).expect("it was made a line above; qed"));
+		out
+	}
+
+	/// Writes the canonical bytes but for the padding over `out`, which has their length.
+	fn write_canonical(&self, ty: &TensorType, out: &mut [u8]) {
 		let grid = Grid::new(ty);
 		let source = self.bytes();
-		let mut out = vec![0u8; ty.canonical_len() as usize];
 		out.par_chunks_mut(grid.across * TILE_BYTES).enumerate().for_each(|(band, tiles)| {
 			for (tile, bytes) in tiles.chunks_exact_mut(TILE_BYTES).enumerate() {
 				let column = tile * grid.tile_row;
@@ -162,7 +176,6 @@ impl Buffer {
 				}
 			}
 		});
-		out
 	}
 
 	/// So many zeros.

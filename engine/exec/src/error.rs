@@ -1,3 +1,4 @@
+use assay_program::Source;
 use core::fmt;
 
 /// Why a run gave no result.
@@ -30,6 +31,9 @@ pub enum ExecError {
 	/// A run of no step has no result.
 	#[error("a run takes at least one step")]
 	NoSteps,
+	/// Something was to be kept that a run cannot keep.
+	#[error("{0:?} cannot be kept: ask for eager anchors and states of the program alone")]
+	Keep(Source),
 	/// Program and check result do not belong together, or the program was not checked.
 	#[error("the program does not hold what its check promised: {0}")]
 	Program(String),
@@ -59,7 +63,12 @@ pub enum ExecError {
 impl ExecError {
 	/// Whether the fault lies with this machine or its user, so that it says nothing about the job.
 	pub fn is_local(&self) -> bool {
-		matches!(self, Self::Cancelled | Self::Audit { .. } | Self::Device { .. } | Self::NoSteps)
+		match self {
+			Self::Cancelled | Self::NoSteps => true,
+			Self::Audit { .. } | Self::Device { .. } | Self::Keep(_) => true,
+			Self::InputCount { .. } | Self::InputType { .. } | Self::InputLength { .. } => false,
+			Self::Program(_) => false,
+		}
 	}
 }
 

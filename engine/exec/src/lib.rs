@@ -40,7 +40,7 @@ pub use rate::measure_rate;
 pub use run::{execute, Backend, Observer, Operand, Options, Progress, Run, Watch, KEPT_STEPS};
 pub use tensor::Tensor;
 
-use assay_program::{Checked, Program};
+use assay_program::{Checked, Program, Source};
 
 /// Something that runs programs.
 pub trait Executor {
@@ -60,6 +60,24 @@ pub trait Executor {
 		checked: &Checked,
 		inputs: &[Tensor],
 		steps: u32,
+		observer: &mut dyn Observer,
+	) -> Result<Run, ExecError> {
+		self.run_keeping(program, checked, inputs, steps, &[], observer)
+	}
+
+	/// As [`Executor::run`], and keeps tensors of the last step in [`Run::kept`], which is what a dispute
+	/// about that step needs: [`Source::Node`] of eager anchors as they were computed, and
+	/// [`Source::State`] as it was before the step.
+	///
+	/// What is kept stays in memory until the run ends. Error: [`ExecError::Keep`], before anything is
+	/// computed.
+	fn run_keeping(
+		&mut self,
+		program: &Program,
+		checked: &Checked,
+		inputs: &[Tensor],
+		steps: u32,
+		keep: &[Source],
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError>;
 }

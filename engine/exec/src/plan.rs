@@ -126,6 +126,14 @@ impl<'a> Plan<'a> {
 		Ok(plan)
 	}
 
+	/// The place among the eager anchors of the node that `source` names.
+	pub(crate) fn anchor(&self, source: Source) -> Option<usize> {
+		match source {
+			Source::Node(node) => self.nodes.get(node as usize)?.anchor,
+			Source::Input(_) | Source::Constant(_) | Source::State(_) => None,
+		}
+	}
+
 	/// Pairs each i8 product that only a Requant reads, whole and in order, with it.
 	fn fuse(&mut self, program: &Program) {
 		let mut readers = vec![0usize; self.nodes.len()];

@@ -3,10 +3,10 @@
 use crate::{audit, plan::Plan, tensor, Affine, Audit, Buffer, ExecError, Tensor};
 use assay_commitments::{run_root, trace_root, Hash};
 use assay_ops::{DType, Op, Shape};
-use assay_program::{Checked, Program};
+use assay_program::{Checked, Program, Source};
 use core::ops::ControlFlow;
 use std::{
-	collections::{HashMap, VecDeque},
+	collections::{HashMap, HashSet, VecDeque},
 	sync::{
 		atomic::{AtomicBool, Ordering},
 		Arc,
@@ -136,13 +136,17 @@ pub struct Run {
 	pub outputs: Vec<Tensor>,
 	/// Their roots.
 	pub output_roots: Vec<Hash>,
+	/// What [`Options::keep`] asked for, in its order.
+	pub kept: Vec<(Source, Tensor)>,
 }
 
 /// How to run, beside what to run.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
+pub struct Options<'a> {
 	/// Recompute random tiles by the definition.
 	pub audit: Option<Audit>,
+	/// Tensors of the last step to keep. See [`crate::Executor::run_keeping`].
+	pub keep: &'a [Source],
 }
 
 /// The inputs as row-major elements, if they are what the program says.
@@ -176,9 +180,10 @@ struct Anchors<'a, B: Backend> {
 	waiting: VecDeque<Waiting<B::Ticket>>,
 	bytes: u64,
 	roots: Vec<Hash>,
-	/// Canonical bytes of the outputs' anchors, in the last step.
-	outputs: HashMap<usize, Arc<[u8]>>,
-	last_step: bool,
+	/// Anchors whose canonical bytes are wanted: none before the last step.
+	wanted: HashSet<usize>,
+	/// The canonical bytes of those.
+	tensors: HashMap<usize, Arc<[u8]>>,
 }
 
 impl<B: Backend> Anchors<'_, B> {
@@ -198,10 +203,13 @@ impl<B: Backend> Anchors<'_, B> {
 		};
 		self.bytes -= bytes;
 		let buffer = backend.collect(ticket)?;
-		let canonical = buffer.to_canonical(&self.plan.types[self.plan.anchors[anchor]]);
-		self.roots[anchor] = tensor::root(&canonical);
-		if self.last_step && self.plan.output_anchors.contains(&anchor) {
-			self.outputs.insert(anchor, canonical.into());
+		let ty = &self.plan.types[self.plan.anchors[anchor]];
+		if self.wanted.contains(&anchor) {
+			let canonical = buffer.to_canonical_shared(ty);
+			self.roots[anchor] = tensor::root(&canonical);
+			self.tensors.insert(anchor, canonical);
+		} else {
+			self.roots[anchor] = tensor::root(&buffer.to_canonical(ty));
 		}
 		Ok(true)
 	}
@@ -214,15 +222,16 @@ pub fn execute<B: Backend>(
 	checked: &Checked,
 	inputs: &[Tensor],
 	steps: u32,
-	options: Options,
+	options: Options<'_>,
 	observer: &mut dyn Observer,
 ) -> Result<Run, ExecError> {
 	if steps == 0 {
 		return Err(ExecError::NoSteps);
 	}
 	let plan = Plan::new(program, checked)?;
-	let inputs = buffers(program, inputs)?;
-	let mut memory = Memory::<B>::new(backend, program, &plan, inputs)?;
+	let buffers = buffers(program, inputs)?;
+	let wanted = wanted(program, &plan, options.keep)?;
+	let mut memory = Memory::<B>::new(backend, program, &plan, buffers)?;
 	let mut progress = Progress {
 		step: 0,
 		steps,
@@ -233,15 +242,20 @@ pub fn execute<B: Backend>(
 	};
 	let mut trace_roots = Vec::with_capacity(steps as usize);
 	let mut anchor_roots = Vec::new();
-	let mut outputs = HashMap::new();
+	let mut tensors = HashMap::new();
+	let mut states = HashMap::new();
 	for step in 0..steps {
+		let last_step = step + 1 == steps;
+		if last_step {
+			states = keep_states(backend, program, &memory, inputs, step, options.keep)?;
+		}
 		let mut anchors = Anchors::<B> {
 			plan: &plan,
 			waiting: VecDeque::new(),
 			bytes: 0,
 			roots: vec![Hash::default(); plan.anchors.len()],
-			outputs: HashMap::new(),
-			last_step: step + 1 == steps,
+			wanted: if last_step { wanted.clone() } else { HashSet::new() },
+			tensors: HashMap::new(),
 		};
 		let picks = options.audit.map(|audit| audit.picks(step, plan.types)).unwrap_or_default();
 		for at in 0..plan.nodes.len() {
@@ -261,7 +275,7 @@ pub fn execute<B: Backend>(
 					}
 				}
 				memory.nodes[at] = Some(value);
-				memory.release(&plan, at, anchors.last_step);
+				memory.release(&plan, at, last_step);
 			}
 			progress.node = at as u32 + 1;
 			progress.work = progress.work.saturating_add(plan.nodes[at].work);
@@ -271,15 +285,11 @@ pub fn execute<B: Backend>(
 		}
 		while anchors.finish_one(backend)? {}
 		trace_roots.push(trace_root(&anchors.roots));
-		if steps <= KEPT_STEPS || anchors.last_step {
-			anchor_roots.push(anchors.roots.clone());
+		if steps <= KEPT_STEPS || last_step {
+			anchor_roots.push(anchors.roots);
 		}
-		if anchors.last_step {
-			outputs = plan
-				.output_anchors
-				.iter()
-				.map(|anchor| (*anchor, (anchors.outputs[anchor].clone(), anchors.roots[*anchor])))
-				.collect();
+		if last_step {
+			tensors = anchors.tensors;
 		}
 		memory.next_step(&plan);
 		progress.step = step + 1;
@@ -287,15 +297,72 @@ pub fn execute<B: Backend>(
 			return Err(ExecError::Cancelled);
 		}
 	}
-	let (outputs, output_roots) = plan
-		.output_anchors
+	// Every wanted anchor is a node of the last step, and all of its anchors were finished.
+	let tensor = |anchor: usize| -> Tensor {
+		Tensor::new(plan.types[plan.anchors[anchor]], tensors[&anchor].clone())
+	};
+	let last_roots = &anchor_roots[anchor_roots.len() - 1];
+	let outputs = plan.output_anchors.iter().map(|&anchor| tensor(anchor)).collect();
+	let output_roots = plan.output_anchors.iter().map(|&anchor| last_roots[anchor]).collect();
+	let kept = options
+		.keep
 		.iter()
-		.map(|anchor| {
-			let (bytes, root) = outputs[anchor].clone();
-			(Tensor::new(plan.types[plan.anchors[*anchor]], bytes), root)
+		.map(|&source| match plan.anchor(source) {
+			Some(anchor) => (source, tensor(anchor)),
+			None => (source, states[&source].clone()),
 		})
-		.unzip();
-	Ok(Run { run_root: run_root(&trace_roots), trace_roots, anchor_roots, outputs, output_roots })
+		.collect();
+	let run_root = run_root(&trace_roots);
+	Ok(Run { run_root, trace_roots, anchor_roots, outputs, output_roots, kept })
+}
+
+/// The anchors whose canonical bytes are asked for: outputs and nodes to keep. Fails if something is to
+/// be kept that is neither an eager anchor nor a state.
+fn wanted(program: &Program, plan: &Plan, keep: &[Source]) -> Result<HashSet<usize>, ExecError> {
+	let mut wanted: HashSet<usize> = plan.output_anchors.iter().copied().collect();
+	for &source in keep {
+		match (source, plan.anchor(source)) {
+			(_, Some(anchor)) => drop(wanted.insert(anchor)),
+			(Source::State(state), _) if usize::from(state) < program.states.len() => {}
+			_ => return Err(ExecError::Keep(source)),
+		}
+	}
+	Ok(wanted)
+}
+
+/// The states to keep as they are before step `step`, which no node of that step has run yet.
+fn keep_states<B: Backend>(
+	backend: &mut B,
+	program: &Program,
+	memory: &Memory<B>,
+	inputs: &[Tensor],
+	step: u32,
+	keep: &[Source],
+) -> Result<HashMap<Source, Tensor>, ExecError> {
+	let mut states = HashMap::new();
+	for &source in keep {
+		let Source::State(state) = source else { continue };
+		let input = usize::from(program.states[usize::from(state)].input);
+		let tensor = if step == 0 {
+			// The input itself, for its root is of its bytes whatever the padding holds.
+			inputs[input].clone()
+		} else if states.contains_key(&source) {
+			continue;
+		} else {
+			let value = memory.slot(source).ok_or_else(|| {
+				ExecError::Program(format!("state {state} is gone before step {step}"))
+			})?;
+			let ticket = backend.request(value)?;
+			let buffer = backend.collect(ticket)?;
+			let ty = program.inputs[input].ty;
+			if (buffer.dtype(), buffer.len()) != (ty.dtype, ty.elements() as usize) {
+				return Err(ExecError::Program(format!("state {state} changes its type")));
+			}
+			Tensor::new(ty, buffer.to_canonical_shared(&ty))
+		};
+		states.insert(source, tensor);
+	}
+	Ok(states)
 }
 
 /// The tensors that are alive.

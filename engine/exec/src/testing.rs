@@ -8,8 +8,8 @@ use assay_ops::{
 	TILE_BYTES,
 };
 use assay_program::{
-	Checked, Class, Constant, Input, Limits, Node, Operand, Output, Program, Source, State,
-	FORMAT_VERSION,
+	interpret_step, Checked, Class, Constant, Input, Limits, Node, Operand, Output, Program,
+	Source, State, FORMAT_VERSION,
 };
 
 /// A program with inputs for it.
@@ -410,5 +410,46 @@ pub fn definition(program: &Program, checked: &Checked, inputs: &[Tensor], steps
 		})
 		.collect();
 	let output_roots = outputs.iter().map(Tensor::root).collect();
-	Run { run_root: run_root(&trace_roots), trace_roots, anchor_roots, outputs, output_roots }
+	Run {
+		run_root: run_root(&trace_roots),
+		trace_roots,
+		anchor_roots,
+		outputs,
+		output_roots,
+		kept: vec![],
+	}
+}
+
+/// Everything that a run of `steps` ≥ 1 steps can keep, as [`interpret_step`] has it.
+///
+/// # Panics
+/// When the program is not sound.
+pub fn definition_kept(
+	program: &Program,
+	checked: &Checked,
+	inputs: &[Tensor],
+	steps: u32,
+) -> Vec<(Source, Tensor)> {
+	let values: Vec<Values> = inputs
+		.iter()
+		.map(|input| Values::from_canonical(input.ty, &input.bytes).expect("the right length"))
+		.collect();
+	let initial = |state: &State| usize::from(state.input);
+	let mut states: Vec<Values> =
+		program.states.iter().map(|state| values[initial(state)].clone()).collect();
+	// An input's bytes count as they are, with what its padding holds.
+	let mut before: Vec<Tensor> =
+		program.states.iter().map(|state| inputs[initial(state)].clone()).collect();
+	let tensor = |values: &Values| Tensor::new(values.ty(), values.to_canonical());
+	for step in 0..steps {
+		let nodes = interpret_step(program, checked, &values, &states).expect("a sound program");
+		if step + 1 == steps {
+			let states = (0..).map(Source::State).zip(before);
+			let anchor = |&node: &u32| (Source::Node(node), tensor(&nodes[node as usize]));
+			return states.chain(checked.anchors.iter().map(anchor)).collect();
+		}
+		states = program.states.iter().map(|state| nodes[state.update as usize].clone()).collect();
+		before = states.iter().map(tensor).collect();
+	}
+	Vec::new()
 }

@@ -234,7 +234,8 @@ impl assay_exec::Backend for Faulty {
 fn audit_should_end_the_run_when_a_tile_differs_from_the_definition() {
 	let (case, checked) = product();
 	let audited = |tiles| {
-		let options = assay_exec::Options { audit: Some(Audit { seed: 3, tiles }) };
+		let audit = Some(Audit { seed: 3, tiles });
+		let options = assay_exec::Options { audit, ..Default::default() };
 		let program = &case.program;
 		let mut backend = Faulty::default();
 		assay_exec::execute(&mut backend, program, &checked, &case.inputs, 1, options, &mut ())

@@ -6,7 +6,7 @@ use crate::{
 use assay_exec::{
 	execute, Audit, DeviceFault, ExecError, Executor, Observer, Options, Run, Tensor,
 };
-use assay_program::{Checked, Program};
+use assay_program::{Checked, Program, Source};
 use std::{
 	panic::{catch_unwind, AssertUnwindSafe},
 	path::Path,
@@ -105,16 +105,17 @@ impl Executor for GpuExecutor {
 		self.audit = audit;
 	}
 
-	fn run(
+	fn run_keeping(
 		&mut self,
 		program: &Program,
 		checked: &Checked,
 		inputs: &[Tensor],
 		steps: u32,
+		keep: &[Source],
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError> {
 		self.backend.device.healthy()?;
-		let options = Options { audit: self.audit };
+		let options = Options { audit: self.audit, keep };
 		let backend = &mut self.backend;
 		let result = catch_unwind(AssertUnwindSafe(|| {
 			execute(backend, program, checked, inputs, steps, options, observer)

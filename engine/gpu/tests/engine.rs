@@ -1,10 +1,11 @@
 //! The GPU engine against the definition, on whatever adapter comes first (lavapipe in CI).
 
 use assay_exec::{
-	testing::{definition, random_case, Rng},
+	testing::{definition, definition_kept, random_case, Case, Rng},
 	Audit, DeviceFault, ExecError, Executor,
 };
 use assay_gpu::{adapters, best_executor, Choice, DeviceKind, GpuExecutor, Kernel};
+use assay_program::Source;
 
 fn open() -> GpuExecutor {
 	GpuExecutor::open(0, None).expect("tests need an adapter; lavapipe will do")
@@ -34,6 +35,29 @@ fn gpu_engine_should_equal_the_definition_when_programs_are_random() {
 	executor.set_audit(Some(Audit { seed: rng.bits(), tiles: 4 }));
 	compare(&mut executor, &mut rng, 20, 2000);
 	assert_eq!(executor.operators_on_cpu(), 0);
+}
+
+#[test]
+fn kept_tensors_should_equal_the_definition_when_the_engine_is_a_gpu() {
+	let mut rng = Rng::seeded("gpu_kept");
+	let mut executor = open();
+	for round in 0..40 {
+		let nodes = 1 + rng.below(12) as usize;
+		let mut case = random_case(&mut rng, nodes, 3000);
+		let checked = case.check();
+		let Case { program, inputs, steps } = &case;
+		let expected = definition_kept(program, &checked, inputs, *steps);
+		let sources: Vec<_> = expected.iter().map(|(source, _)| *source).collect();
+		let mut run = executor
+			.run_keeping(program, &checked, inputs, *steps, &sources, &mut ())
+			.unwrap_or_else(|error| panic!("round {round}: {error}: {program:?}"));
+		assert!(run.kept == expected, "round {round}: {program:?}");
+		run.kept.clear();
+		assert!(run == definition(program, &checked, inputs, *steps), "round {round}");
+		let source = Source::Input(0);
+		let refused = executor.run_keeping(program, &checked, inputs, *steps, &[source], &mut ());
+		assert_eq!(refused, Err(ExecError::Keep(source)));
+	}
 }
 
 #[test]

@@ -98,6 +98,11 @@ pub struct Job {
 	pub commitment: Option<H256>,
 	/// The provider's opened result.
 	pub run_root: Option<H256>,
+	/// Trace root of the last step, as the reveal has shown it.
+	pub trace_root: Option<H256>,
+	/// The result was proved wrong or an opening of it withheld: `ProvenFraud` or `Withheld`, also
+	/// while the job still waits for verdicts to be opened. Otherwise null.
+	pub condemned: Option<ReasonCode>,
 	/// Content addresses of the outputs; empty before the reveal.
 	pub output_roots: Vec<H256>,
 	/// Every drawn account and what it said.
@@ -219,6 +224,8 @@ impl From<View> for Job {
 			audit_requested: view.audit_requested,
 			commitment: view.commitment.map(hash),
 			run_root: view.run_root.map(hash),
+			trace_root: view.trace_root.map(hash),
+			condemned: view.condemned,
 			output_roots: hashes(view.output_roots),
 			verdicts: view.verdicts.into_iter().map(Into::into).collect(),
 			paid: amount(view.paid),
@@ -230,7 +237,11 @@ impl From<View> for Job {
 }
 
 /// What a phase waits for, or why the job ended.
-fn explain(phase: Phase, reason: Option<ReasonCode>) -> &'static str {
+fn explain(
+	phase: Phase,
+	reason: Option<ReasonCode>,
+	condemned: Option<ReasonCode>,
+) -> &'static str {
 	match reason {
 		Some(ReasonCode::Paid) => {
 			"The result stood: the provider and the verifiers that matched it were paid."
@@ -258,12 +269,17 @@ fn explain(phase: Phase, reason: Option<ReasonCode>) -> &'static str {
 			"Too few verifiers gave a verdict; nobody was paid and everything was refunded."
 		}
 		Some(ReasonCode::Withheld) => {
-			"The provider never opened the result it had committed; its bond was slashed and the \
-			 requester refunded and compensated."
+			"The provider did not open the result it had committed, or a part of it that was \
+			 demanded; its bond was slashed and the requester refunded and compensated."
 		}
 		Some(ReasonCode::ProvenFraud) => {
 			"The result was proved wrong; the provider's bond was slashed and the requester \
 			 refunded and compensated."
+		}
+		None if condemned.is_some() => {
+			"The result was proved wrong or an opening of it withheld, and the provider's bond was \
+			 slashed. Before the job ends and the requester is refunded, verifiers may open the \
+			 verdicts that they have committed."
 		}
 		None => match phase {
 			Phase::Posted => "Drawn validators have to attest that they hold every input.",
@@ -274,7 +290,10 @@ fn explain(phase: Phase, reason: Option<ReasonCode>) -> &'static str {
 			Phase::Revealing => {
 				"The provider has to open its result and the verifiers their verdicts."
 			}
-			Phase::Challengeable => "Everyone may object to the result until the deadline.",
+			Phase::Challengeable => {
+				"Everyone may object to the result until the deadline; objections that are under \
+				 way then keep it open."
+			}
 			Phase::Settled | Phase::Failed => "The job has ended.",
 		},
 	}
@@ -282,7 +301,7 @@ fn explain(phase: Phase, reason: Option<ReasonCode>) -> &'static str {
 
 impl From<View> for Why {
 	fn from(view: View) -> Self {
-		let mut text = explain(view.phase, view.reason).to_string();
+		let mut text = explain(view.phase, view.reason, view.condemned).to_string();
 		if let Some(deadline) = view.deadline {
 			text.push_str(&format!(
 				" Answers count up to block {deadline}; after it anyone may call jobs.poke."
@@ -377,6 +396,8 @@ mod tests {
 			audit_requested: false,
 			commitment: None,
 			run_root: Some([3; 32]),
+			trace_root: Some([4; 32]),
+			condemned: None,
 			output_roots: vec![],
 			verdicts: vec![VerdictView {
 				account: Alice.to_account_id(),
@@ -403,6 +424,8 @@ mod tests {
 		assert_eq!(json["priceMax"], serde_json::json!(u128::MAX.to_string()));
 		assert_eq!(json["phase"], serde_json::json!("Settled"));
 		assert_eq!(json["reason"], serde_json::json!("Paid"));
+		assert_eq!(json["traceRoot"], serde_json::json!(format!("0x{}", "04".repeat(32))));
+		assert_eq!(json["condemned"], serde_json::Value::Null);
 		assert_eq!(json["runRoot"], serde_json::json!(format!("0x{}", "03".repeat(32))));
 		assert_eq!(
 			json["requester"],
@@ -423,5 +446,16 @@ mod tests {
 		let why = Why::from(view(Phase::Failed, Some(ReasonCode::Expired)));
 		assert!(why.text.starts_with("Nobody claimed"), "{}", why.text);
 		assert!(!why.text.contains("poke"), "{}", why.text);
+	}
+
+	#[test]
+	fn why_should_say_that_verdicts_are_waited_for_when_the_result_is_condemned() {
+		let mut view = view(Phase::Revealing, None);
+		view.condemned = Some(ReasonCode::ProvenFraud);
+		let json = serde_json::to_value(Job::from(view.clone())).unwrap();
+		assert_eq!(json["condemned"], serde_json::json!("ProvenFraud"));
+		let why = Why::from(view);
+		assert!(why.text.starts_with("The result was proved wrong"), "{}", why.text);
+		assert!(why.text.contains("block 42"), "{}", why.text);
 	}
 }

@@ -1,6 +1,6 @@
 //! What is said.
 
-use crate::{Hash, MAGIC, PACKAGE_VERSION, PROTOCOL_VERSION};
+use crate::{Hash, Source, MAGIC, PACKAGE_VERSION, PROTOCOL_VERSION};
 use codec::{Decode, Encode};
 
 /// The first message in both directions.
@@ -44,6 +44,10 @@ pub struct Run {
 	pub adapter: Option<String>,
 	/// Tiles of every step to recompute by the definition while running; 0 for none.
 	pub audit_tiles: u32,
+	/// Tensors of the last step to write beside the outputs, for a dispute about that step:
+	/// [`Source::Node`] of eager anchors as they were computed, [`Source::State`] as it was before the
+	/// step. Anything else is answered with [`LocalFaultKind::Protocol`].
+	pub keep: Vec<Source>,
 }
 
 /// A file with the canonical bytes of one input.
@@ -115,6 +119,8 @@ pub struct Done {
 	pub last_anchors: Vec<Hash>,
 	/// The outputs, in the program's order.
 	pub outputs: Vec<OutputFile>,
+	/// What [`Run::keep`] asked for, in its order.
+	pub kept: Vec<KeptFile>,
 	/// What it ran on, for people.
 	pub device: String,
 	/// Time from the request to the answer, in milliseconds.
@@ -134,6 +140,15 @@ pub struct OutputFile {
 	pub name: String,
 	/// Length in bytes.
 	pub len: u64,
+}
+
+/// A file with the canonical bytes of one tensor that was kept.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct KeptFile {
+	/// The tensor.
+	pub source: Source,
+	/// The file, which is one of the outputs' where the bytes are equal.
+	pub file: OutputFile,
 }
 
 /// Why nobody can run the job: follows from its record, its program's bytes and its inputs' bytes.
@@ -218,7 +233,7 @@ pub enum LocalFaultKind {
 	/// The worker's folder cannot be written.
 	#[codec(index = 5)]
 	Disk,
-	/// A message of the host was not understood.
+	/// A message of the host was not understood, or asks for what there is not.
 	#[codec(index = 6)]
 	Protocol,
 	/// Anything else, a bug.

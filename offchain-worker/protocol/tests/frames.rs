@@ -50,7 +50,12 @@ fn run() -> Request {
 		steps: 3,
 		adapter: Some("cpu".into()),
 		audit_tiles: 4,
+		keep: vec![Source::State(1), Source::Node(70_000)],
 	})
+}
+
+fn file(root: u8) -> OutputFile {
+	OutputFile { root: [root; 32], name: format!("out-{root}"), len: 1024 }
 }
 
 fn replies() -> Vec<Reply> {
@@ -61,7 +66,11 @@ fn replies() -> Vec<Reply> {
 			run_root: [3; 32],
 			trace_roots: vec![[4; 32]; 5],
 			last_anchors: vec![[5; 32]; 6],
-			outputs: vec![OutputFile { root: [6; 32], name: "out".into(), len: 1024 }],
+			outputs: vec![file(6)],
+			kept: vec![
+				KeptFile { source: Source::State(1), file: file(7) },
+				KeptFile { source: Source::Node(70_000), file: file(6) },
+			],
 			device: "CPU".into(),
 			milliseconds: 12,
 			audited_tiles: 8,
@@ -154,6 +163,13 @@ fn largest_result_should_fit_a_frame() {
 	let done = Done {
 		trace_roots: vec![[1; 32]; MAX_STEPS as usize],
 		last_anchors: vec![[1; 32]; 4096],
+		// As long as real names are.
+		kept: (0..4096)
+			.map(|node| KeptFile {
+				source: Source::Node(node),
+				file: OutputFile { name: "x".repeat(68), ..file(1) },
+			})
+			.collect(),
 		..done
 	};
 	encode(&Reply::Done(done)).unwrap();

@@ -13,10 +13,12 @@ use std::{
 };
 
 use assay_commitments::{run_root, trace_root};
+use assay_exec::{CpuExecutor, Executor, Tensor};
+use assay_program::{Limits, Program};
 use assay_worker_protocol::{
 	blocking::{handshake, receive, send},
-	Done, Hello, JobFault, LocalFault, LocalFaultKind, Progress, Reply, Request, Run, Stage,
-	PACKAGE_VERSION,
+	Done, Hello, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Progress, Reply,
+	Request, Run, Stage, PACKAGE_VERSION,
 };
 
 fn main() {
@@ -51,6 +53,24 @@ fn main() {
 	let Request::Run(run) = receive(&mut stream).expect("the node sends a job");
 	let reply = match name.as_str() {
 		"honest" => honest(&run),
+		"computes" => Reply::Done(computed(&run, Path::new("."))),
+		"keeps-other-bytes" => {
+			let done = computed(&run, Path::new("."));
+			for kept in &done.kept {
+				let mut bytes = fs::read(&kept.file.name).expect("it was written");
+				bytes[0] ^= 1;
+				fs::write(&kept.file.name, bytes).expect("the job's folder is writable");
+			}
+			Reply::Done(done)
+		}
+		"keeps-nothing" => Reply::Done(Done { kept: Vec::new(), ..computed(&run, Path::new(".")) }),
+		"keeps-what-is-not-there" => {
+			let done = computed(&run, Path::new("."));
+			for kept in &done.kept {
+				fs::remove_file(&kept.file.name).expect("it was written");
+			}
+			Reply::Done(done)
+		}
 		"hang" => forever(),
 		"flaky" if !notes.exists() => {
 			fs::write(&notes, "once").expect("the test's folder is writable");
@@ -120,6 +140,39 @@ fn main() {
 	send(&mut stream, &reply).expect("the node reads");
 }
 
+/// What a worker answers that does its work.
+fn computed(run: &Run, dir: &Path) -> Done {
+	let program = Program::decode_bounded(&run.program).expect("the node has checked it");
+	let checked = program.check(&Limits::default()).expect("the node has checked it");
+	let read = |path: &String| fs::read(path).expect("inputs are readable");
+	let inputs = run.inputs.iter().zip(&program.inputs);
+	let inputs: Vec<_> =
+		inputs.map(|(file, input)| Tensor::new(input.ty, read(&file.path))).collect();
+	let ran = CpuExecutor::new()
+		.run_keeping(&program, &checked, &inputs, run.steps, &run.keep, &mut ())
+		.expect("the node asks for what there is");
+	let keep = |(source, tensor): &(_, Tensor)| {
+		let root = tensor.root();
+		let name = format!("out-{}", hex::encode(root));
+		fs::write(dir.join(&name), &tensor.bytes).expect("the job's folder is writable");
+		KeptFile {
+			source: *source,
+			file: OutputFile { root, name, len: tensor.bytes.len() as u64 },
+		}
+	};
+	Done {
+		run_root: ran.run_root,
+		trace_roots: ran.trace_roots,
+		last_anchors: ran.anchor_roots.last().cloned().unwrap_or_default(),
+		outputs: Vec::new(),
+		kept: ran.kept.iter().map(keep).collect(),
+		device: "none".into(),
+		milliseconds: 1,
+		audited_tiles: 0,
+		audit_seed: 0,
+	}
+}
+
 /// What a worker answers that does everything but compute: the trace is made of the inputs.
 fn honest(run: &Run) -> Reply {
 	for input in &run.inputs {
@@ -133,6 +186,7 @@ fn honest(run: &Run) -> Reply {
 		trace_roots,
 		last_anchors: roots,
 		outputs: Vec::new(),
+		kept: Vec::new(),
 		device: "none".into(),
 		milliseconds: 1,
 		audited_tiles: 0,

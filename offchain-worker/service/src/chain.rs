@@ -2,7 +2,10 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use assay_market::{api::MarketApi, Assignment, JobId, VerifierId};
+use assay_market::{
+	api::{ArbitrationApi, MarketApi},
+	Assignment, DisputeDuty, JobId, VerifierId,
+};
 use futures::{stream::BoxStream, StreamExt};
 use sc_client_api::BlockchainEvents;
 use sp_api::{ApiExt, ProvideRuntimeApi};
@@ -13,6 +16,9 @@ use crate::{AccountId, Balance, BlockNumber, Hash};
 
 /// An assignment of this chain.
 pub type JobAssignment = Assignment<AccountId, BlockNumber>;
+
+/// A verdict of a key of this node that differs from the opened result, with its lane.
+pub type Disputed = DisputeDuty<AccountId, Balance, BlockNumber>;
 
 /// The present ends of the chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +47,12 @@ pub trait Chain: Send + Sync + 'static {
 	/// # Errors
 	/// When the runtime cannot be asked.
 	fn assignments(&self, keys: &[VerifierId]) -> Result<Vec<JobAssignment>, ChainError>;
+
+	/// The results that the verdicts of these keys differ from, at the best block.
+	///
+	/// # Errors
+	/// When the runtime cannot be asked.
+	fn disputes(&self, keys: &[VerifierId]) -> Result<Vec<Disputed>, ChainError>;
 
 	/// Bytes of a registered program, at the best block.
 	///
@@ -76,13 +88,22 @@ impl<Block, Client> ClientChain<Block, Client>
 where
 	Block: BlockT,
 	Client: ProvideRuntimeApi<Block>,
-	Client::Api: MarketApi<Block, AccountId, Balance, BlockNumber>,
+	Client::Api: MarketApi<Block, AccountId, Balance, BlockNumber>
+		+ ArbitrationApi<Block, AccountId, Balance, BlockNumber>,
 {
 	/// Whether the runtime at a block answers; before the upgrade that brings the API it does not.
 	fn answers(&self, at: Block::Hash) -> Result<bool, ChainError> {
 		self.client
 			.runtime_api()
 			.has_api::<dyn MarketApi<Block, AccountId, Balance, BlockNumber>>(at)
+			.map_err(|error| ChainError(error.to_string()))
+	}
+
+	/// Whether the runtime at a block decides disputes.
+	fn arbitrates(&self, at: Block::Hash) -> Result<bool, ChainError> {
+		self.client
+			.runtime_api()
+			.has_api::<dyn ArbitrationApi<Block, AccountId, Balance, BlockNumber>>(at)
 			.map_err(|error| ChainError(error.to_string()))
 	}
 }
@@ -97,7 +118,8 @@ where
 		+ Send
 		+ Sync
 		+ 'static,
-	Client::Api: MarketApi<Block, AccountId, Balance, BlockNumber>,
+	Client::Api: MarketApi<Block, AccountId, Balance, BlockNumber>
+		+ ArbitrationApi<Block, AccountId, Balance, BlockNumber>,
 {
 	fn genesis(&self) -> Hash {
 		let mut genesis = [0; 32];
@@ -119,6 +141,15 @@ where
 		}
 		let api = self.client.runtime_api();
 		api.assignments(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
+	}
+
+	fn disputes(&self, keys: &[VerifierId]) -> Result<Vec<Disputed>, ChainError> {
+		let best = self.client.info().best_hash;
+		if !self.arbitrates(best)? {
+			return Ok(Vec::new());
+		}
+		let api = self.client.runtime_api();
+		api.disputes(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
 	}
 
 	fn program(&self, id: Hash) -> Result<Option<Vec<u8>>, ChainError> {

@@ -8,7 +8,8 @@ use std::{
 
 use assay_blobs::BlobStore;
 use assay_market::{
-	verifier_crypto::KEY_TYPE, AbstainReason, JobId, MailboxEntry, Purpose, SeatStatus, VerifierId,
+	verifier_crypto::KEY_TYPE, AbstainReason, DisputedResult, JobId, MailboxEntry, Purpose,
+	SeatStatus, VerifierId,
 };
 use assay_worker_protocol::MAX_STEPS;
 use codec::Encode;
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use sp_core::offchain::OffchainStorage;
 use sp_keystore::KeystorePtr;
 use tokio::{
-	sync::{watch, Semaphore},
+	sync::watch,
 	task::{spawn_blocking, JoinError},
 };
 
@@ -26,8 +27,11 @@ use crate::{
 	fault::reason_name,
 	inputs::{check_held, Examined},
 	mailbox::Slot,
-	Chain, ChainError, Config, Fault, Hash, Head, JobAssignment, Mailbox, Metrics, Replay, Runner,
-	LOG_TARGET,
+	moves::Moves,
+	runs::Runs,
+	workers::Workers,
+	Chain, ChainError, Config, Disputed, Fault, Hash, Head, JobAssignment, Mailbox, Metrics,
+	Replay, Runner, LOG_TARGET,
 };
 
 /// Most programs whose examination is remembered.
@@ -61,6 +65,8 @@ pub(crate) struct Duty {
 pub(crate) struct Survey {
 	pub(crate) head: Head,
 	pub(crate) duties: BTreeMap<TaskId, Duty>,
+	/// `None` when the chain did not answer.
+	pub(crate) disputes: Option<Vec<Disputed>>,
 }
 
 /// What every task needs.
@@ -68,7 +74,9 @@ pub(crate) struct Shared<C, S> {
 	pub(crate) chain: Arc<C>,
 	keystore: KeystorePtr,
 	pub(crate) mailbox: Mutex<Mailbox<S>>,
-	blobs: Arc<BlobStore>,
+	pub(crate) moves: Mutex<Moves<S>>,
+	pub(crate) runs: Mutex<Runs>,
+	pub(crate) blobs: Arc<BlobStore>,
 	pub(crate) config: Config,
 	pub(crate) metrics: Metrics,
 	programs: Mutex<HashMap<Hash, Arc<Examined>>>,
@@ -81,6 +89,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		chain: Arc<C>,
 		keystore: KeystorePtr,
 		mailbox: Mailbox<S>,
+		moves: Moves<S>,
 		blobs: Arc<BlobStore>,
 		config: Config,
 		metrics: Metrics,
@@ -89,6 +98,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			chain,
 			keystore,
 			mailbox: Mutex::new(mailbox),
+			moves: Mutex::new(moves),
+			runs: Default::default(),
 			blobs,
 			config,
 			metrics,
@@ -105,12 +116,22 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		let assignments =
 			if keys.is_empty() { Vec::new() } else { self.chain.assignments(&keys)? };
 		self.metrics.assignments(assignments.len());
-		self.forget_finished(&assignments)?;
+		let disputes = match keys.is_empty() {
+			true => Some(Vec::new()),
+			// Other duties do not wait for it.
+			false => self.disputes(&keys),
+		};
+		let disputed = disputes.iter().flatten().map(|duty| duty.job);
+		self.forget_finished(assignments.iter().map(|duty| duty.job).chain(disputed).collect())?;
+		for duty in disputes.iter().flatten() {
+			let DisputedResult { program, input_roots, steps, .. } = &duty.result;
+			self.pin_inputs(duty.job, task_hash(program, input_roots, *steps), input_roots);
+		}
 
 		let mut duties: BTreeMap<TaskId, Duty> = BTreeMap::new();
 		for assignment in assignments {
-			let task = task_hash(&assignment);
-			self.pin_inputs(&assignment, task);
+			let task = task_of(&assignment);
+			self.pin_inputs(assignment.job, task, &assignment.input_roots);
 			if !is_due(&assignment, &head) {
 				continue;
 			}
@@ -142,19 +163,31 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 				}
 			}
 		}
-		Ok(Survey { head, duties })
+		Ok(Survey { head, duties, disputes })
+	}
+
+	fn disputes(&self, keys: &[VerifierId]) -> Option<Vec<Disputed>> {
+		let disputes = self.chain.disputes(keys);
+		disputes
+			.inspect_err(|error| {
+				log::warn!(target: LOG_TARGET, "Cannot read the disputes: {error}");
+			})
+			.ok()
 	}
 
 	/// Removes the entries and pins of jobs that have ended for good.
-	fn forget_finished(&self, assignments: &[JobAssignment]) -> Result<(), ChainError> {
-		let active: BTreeSet<_> = assignments.iter().map(|assignment| assignment.job).collect();
+	fn forget_finished(&self, active: BTreeSet<JobId>) -> Result<(), ChainError> {
 		let mut held: BTreeSet<_> = self.mailbox.lock().jobs().into_iter().collect();
+		held.extend(self.moves.lock().jobs());
+		held.extend(self.runs.lock().jobs());
 		held.extend(self.pinned.lock().keys().map(|(job, _)| *job));
 		for job in held.difference(&active) {
 			if !self.chain.finished(*job)? {
 				continue;
 			}
 			self.mailbox.lock().forget(*job);
+			self.moves.lock().retain(*job, None);
+			self.runs.lock().forget(*job);
 			self.pinned.lock().retain(|(pinned, _), roots| {
 				let ended = pinned == job;
 				if ended {
@@ -170,15 +203,15 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	}
 
 	/// Keeps the inputs in the store until the job ends: they are attested, or will be needed.
-	fn pin_inputs(&self, assignment: &JobAssignment, task: Hash) {
-		self.pinned.lock().entry((assignment.job, task)).or_insert_with(|| {
-			assignment.input_roots.iter().for_each(|root| self.blobs.pin(*root));
-			assignment.input_roots.clone()
+	fn pin_inputs(&self, job: JobId, task: Hash, roots: &[Hash]) {
+		self.pinned.lock().entry((job, task)).or_insert_with(|| {
+			roots.iter().for_each(|root| self.blobs.pin(*root));
+			roots.to_vec()
 		});
 	}
 
 	/// Decodes and checks a program, once. Blocks.
-	fn examine(&self, id: Hash) -> Result<Arc<Examined>, Fault> {
+	pub(crate) fn examine(&self, id: Hash) -> Result<Arc<Examined>, Fault> {
 		if let Some(examined) = self.programs.lock().get(&id) {
 			return Ok(examined.clone());
 		}
@@ -224,7 +257,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		self: &Arc<Self>,
 		assignment: &JobAssignment,
 		runner: Arc<dyn Runner>,
-		workers: &Semaphore,
+		workers: &Workers,
 		mut head: watch::Receiver<Head>,
 	) -> Finding {
 		let committed = assignment.status == SeatStatus::Committed;
@@ -258,13 +291,13 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		assignment: &JobAssignment,
 		committed: bool,
 		runner: Arc<dyn Runner>,
-		workers: &Semaphore,
+		workers: &Workers,
 	) -> Finding {
 		let job = assignment.job;
 		let mut failed = 0u32;
 		loop {
 			let fault = {
-				let _worker = workers.acquire().await;
+				let _worker = workers.replay().await;
 				let attempt = AssertUnwindSafe(self.attempt(assignment, runner.clone()));
 				match attempt.catch_unwind().await {
 					Ok(Ok(run_root)) => return Finding::Replayed(run_root),
@@ -302,7 +335,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		});
 		let (examined, inputs) = joined(prepare.await)?;
 		let started = std::time::Instant::now();
-		let run_root = runner
+		let ran = runner
 			.replay(Replay {
 				job: assignment.job,
 				program: examined.bytes.clone(),
@@ -310,9 +343,12 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 				steps: assignment.steps,
 				work_units: examined.work_units.saturating_mul(assignment.steps.into()),
 				peak_memory: examined.peak_memory,
+				keep: Vec::new(),
 			})
 			.await?;
+		let run_root = ran.run_root;
 		self.metrics.took(started.elapsed());
+		self.runs.lock().put(assignment.job, task_of(assignment), ran);
 		log::info!(
 			target: LOG_TARGET,
 			"Job {} replayed in {:.2?}: run root {}",
@@ -377,10 +413,14 @@ fn serves(entry: &MailboxEntry, assignment: &JobAssignment) -> bool {
 	assignment.status != SeatStatus::Committed || matches!(entry, MailboxEntry::Replayed { .. })
 }
 
+/// Hash of what an assignment has to run.
+fn task_of(assignment: &JobAssignment) -> Hash {
+	task_hash(&assignment.program, &assignment.input_roots, assignment.steps)
+}
+
 /// Hash of what is to be run.
-fn task_hash(assignment: &JobAssignment) -> Hash {
-	let task = (assignment.program, &assignment.input_roots, assignment.steps);
-	*blake3::hash(&task.encode()).as_bytes()
+pub(crate) fn task_hash(program: &Hash, input_roots: &[Hash], steps: u32) -> Hash {
+	*blake3::hash(&(program, input_roots, steps).encode()).as_bytes()
 }
 
 fn slot_of(assignment: &JobAssignment, key: &VerifierId) -> Slot {

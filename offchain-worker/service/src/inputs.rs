@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use assay_blobs::{BlobError, BlobStore};
-use assay_program::{ops::TILE_BYTES, Limits, Program, ProgramError};
+use assay_program::{ops::TILE_BYTES, Checked, Limits, Program, ProgramError};
 
 use crate::{Fault, Hash};
 
@@ -22,13 +22,7 @@ pub(crate) struct Examined {
 impl Examined {
 	/// Decodes and checks a program, as the runtime did when it was registered.
 	pub(crate) fn new(bytes: Vec<u8>) -> Result<Self, Fault> {
-		let program = Program::decode_bounded(&bytes).map_err(|error| match error {
-			ProgramError::OperatorSet(set) => Fault::UnsupportedOperators(set),
-			error => Fault::ProgramRejected(error.to_string()),
-		})?;
-		let checked = program
-			.check(&Limits::default())
-			.map_err(|error| Fault::ProgramRejected(error.to_string()))?;
+		let (_, checked) = decode(&bytes)?;
 		let length = |tiles: &u64| tiles.saturating_mul(TILE_BYTES as u64);
 		Ok(Self {
 			bytes: bytes.into(),
@@ -46,6 +40,18 @@ impl Examined {
 		}
 		Ok(roots.iter().copied().zip(self.input_lengths.iter().copied()).collect())
 	}
+}
+
+/// Decodes and checks a program.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Program, Checked), Fault> {
+	let program = Program::decode_bounded(bytes).map_err(|error| match error {
+		ProgramError::OperatorSet(set) => Fault::UnsupportedOperators(set),
+		error => Fault::ProgramRejected(error.to_string()),
+	})?;
+	let checked = program
+		.check(&Limits::default())
+		.map_err(|error| Fault::ProgramRejected(error.to_string()))?;
+	Ok((program, checked))
 }
 
 /// Checks that the store holds every input, whole, with its length and content. Blocks.

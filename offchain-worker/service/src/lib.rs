@@ -19,19 +19,35 @@
 //! to draw a further tranche. A fault of the job itself is one that every node decides alike from
 //! the program check and the input bytes. See [`Fault`].
 //!
+//! # Disputes
+//! When a verdict of one of this node's keys differs from the opened result, the service leads the
+//! dispute on its own: the chain's record of the lane and replays by the worker say what the next
+//! move is, and the arbitration pallet's offchain hook signs and submits it. One key leads for all
+//! that were drawn, and disputes get the next free worker. Nothing of it is remembered that a restart
+//! would lose.
+//!
 //! # Restarts
 //! Verdicts are kept in memory and in the offchain storage, and the salt of a verdict follows from
 //! the keystore alone ([`derive_salt`]), so a node stopped in any phase takes up where it was and
 //! recreates a lost entry equal.
 
 mod chain;
+mod challenger;
+mod dispute;
+#[cfg(test)]
+mod dispute_testing;
+#[cfg(test)]
+mod dispute_tests;
 mod duty;
 mod fault;
 mod folder;
 mod inputs;
+mod kept;
 mod mailbox;
 mod metrics;
+mod moves;
 mod process;
+mod runs;
 mod salt;
 mod service;
 #[cfg(test)]
@@ -40,6 +56,7 @@ mod testing;
 mod tests;
 #[cfg(test)]
 mod worker_tests;
+mod workers;
 
 use std::{
 	path::{Path, PathBuf},
@@ -48,7 +65,7 @@ use std::{
 };
 
 use assay_blobs::BlobStore;
-use assay_market::api::MarketApi;
+use assay_market::api::{ArbitrationApi, MarketApi};
 use futures::{future::BoxFuture, FutureExt};
 use sc_client_api::BlockchainEvents;
 use sp_api::ProvideRuntimeApi;
@@ -58,13 +75,13 @@ use sp_keystore::KeystorePtr;
 use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
 use substrate_prometheus_endpoint::Registry;
 
-pub use chain::{Chain, ChainError, ClientChain, Head, JobAssignment};
+pub use chain::{Chain, ChainError, ClientChain, Disputed, Head, JobAssignment};
 pub use fault::Fault;
 pub use mailbox::Mailbox;
 pub use metrics::Metrics;
 pub use process::{check_worker, find_worker, ProcessRunner};
 pub use salt::derive_salt;
-pub use service::{Replay, Runner, Service};
+pub use service::{Ran, Replay, Runner, Service};
 
 /// Target of every log line of this crate.
 pub const LOG_TARGET: &str = "assay::verifier";
@@ -99,6 +116,9 @@ pub struct Config {
 	/// Blocks before the commit deadline at which a job that could not be replayed is abstained
 	/// from, so that the chain can still draw a further tranche.
 	pub abstain_margin: BlockNumber,
+	/// Blocks before the deadline of a lane at which a fraud proof is sent without binding it to its
+	/// account first: a copy of it could then earn what is the account's, but the proof is in time.
+	pub prove_margin: BlockNumber,
 }
 
 impl Config {
@@ -113,6 +133,7 @@ impl Config {
 			limits: Limits::default(),
 			retry_delay: Duration::from_secs(3),
 			abstain_margin: 3,
+			prove_margin: 2,
 		}
 	}
 }
@@ -178,7 +199,8 @@ where
 		+ Send
 		+ Sync
 		+ 'static,
-	Client::Api: MarketApi<Block, AccountId, Balance, BlockNumber>,
+	Client::Api: MarketApi<Block, AccountId, Balance, BlockNumber>
+		+ ArbitrationApi<Block, AccountId, Balance, BlockNumber>,
 	Storage: OffchainStorage + 'static,
 {
 	async move {

@@ -22,6 +22,9 @@ struct Inner {
 	retries: Counter<U64>,
 	workers_started: Counter<U64>,
 	seconds: Histogram,
+	disputes: Gauge<U64>,
+	moves: CounterVec<U64>,
+	dispute_faults: CounterVec<U64>,
 }
 
 /// Metrics; does nothing on a node without Prometheus.
@@ -85,6 +88,18 @@ impl Metrics {
 		self.with(|m| m.seconds.observe(time.as_secs_f64()));
 	}
 
+	pub(crate) fn disputes(&self, open: usize) {
+		self.with(|m| m.disputes.set(open as u64));
+	}
+
+	pub(crate) fn moved(&self, kind: &str) {
+		self.with(|m| m.moves.with_label_values(&[kind]).inc());
+	}
+
+	pub(crate) fn dispute_fault(&self, kind: &str) {
+		self.with(|m| m.dispute_faults.with_label_values(&[kind]).inc());
+	}
+
 	fn with(&self, record: impl FnOnce(&Inner)) {
 		if let Some(inner) = &self.0 {
 			record(inner);
@@ -137,6 +152,20 @@ impl Inner {
 			workers_started: counter(
 				"assay_verifier_workers_started_total",
 				"Worker processes started",
+			)?,
+			disputes: gauge(
+				"assay_verifier_disputes",
+				"Jobs whose result differs from this node's verdict and is disputed by it",
+			)?,
+			moves: by(
+				"assay_verifier_moves_total",
+				"Moves left for the offchain hook by kind: demand, bind (a proof) or prove",
+				"kind",
+			)?,
+			dispute_faults: by(
+				"assay_verifier_dispute_faults_total",
+				"Attempts to find a move that failed, by kind",
+				"kind",
 			)?,
 			seconds: register(
 				Histogram::with_opts(HistogramOpts {

@@ -15,10 +15,10 @@ use std::{
 };
 
 use assay_blobs::BlobStore;
-use assay_commitments::run_root;
+use assay_commitments::{run_root, trace_root};
 use assay_market::AbstainReason;
 use assay_worker_protocol::{
-	nonblocking, FrameError, InputFile, LocalFaultKind, Reply, Request, Run, PACKAGE_VERSION,
+	nonblocking, Done, FrameError, InputFile, LocalFaultKind, Reply, Request, Run, PACKAGE_VERSION,
 };
 use futures::{future::BoxFuture, FutureExt};
 use nix::{
@@ -38,7 +38,8 @@ use crate::{
 	duty::joined,
 	folder::{clear_stale, JobFolder},
 	inputs::input_paths,
-	Config, Fault, Hash, Limits, Metrics, Replay, Runner, LOG_TARGET,
+	kept::read_kept,
+	Config, Fault, Limits, Metrics, Ran, Replay, Runner, LOG_TARGET,
 };
 
 /// Name of the worker binary.
@@ -217,7 +218,7 @@ impl ProcessRunner {
 		checked
 	}
 
-	async fn attempt(&self, replay: Replay) -> Result<Hash, Fault> {
+	async fn attempt(&self, replay: Replay) -> Result<Ran, Fault> {
 		self.usable().await?;
 		let (dir, blobs, inputs) =
 			(self.config.dir.clone(), self.blobs.clone(), replay.inputs.clone());
@@ -234,7 +235,7 @@ impl ProcessRunner {
 		self.metrics.worker_started();
 		let result = match timeout(limits.wall, worker.session(&self.config, &replay, paths)).await
 		{
-			Ok(Ok(run_root)) => Ok(run_root),
+			Ok(Ok(done)) => worker.hand_over(&replay, done).await,
 			Ok(Err(Ended::Fault(fault))) => Err(fault),
 			Ok(Err(Ended::Gone)) => Err(worker.how_it_died().await),
 			Err(_) => Err(Fault::WallLimit(limits.wall)),
@@ -245,7 +246,7 @@ impl ProcessRunner {
 }
 
 impl Runner for ProcessRunner {
-	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Hash, Fault>> {
+	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Ran, Fault>> {
 		async move { self.attempt(replay).await }.boxed()
 	}
 }
@@ -267,8 +268,12 @@ impl JobLimits {
 		let wall = limits.wall_floor.saturating_add(for_work).min(limits.wall_cap);
 		let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
 		// Tensors are held canonical and row-major, on the host and on the device.
-		let inputs = replay.inputs.iter().fold(0u64, |sum, (_, len)| sum.saturating_add(*len));
-		let tensors = replay.peak_memory.saturating_mul(4).saturating_add(inputs);
+		let sum = |lengths: &mut dyn Iterator<Item = u64>| lengths.fold(0, u64::saturating_add);
+		let inputs = sum(&mut replay.inputs.iter().map(|(_, length)| *length));
+		// What is kept lies there once more while it is written.
+		let kept = sum(&mut replay.keep.iter().map(|(_, length)| *length)).saturating_mul(2);
+		let tensors = replay.peak_memory.saturating_mul(4);
+		let tensors = tensors.saturating_add(inputs).saturating_add(kept);
 		Self {
 			wall,
 			cpu: wall.as_secs().saturating_add(1).saturating_mul(cores),
@@ -354,7 +359,7 @@ impl Worker {
 		config: &Config,
 		replay: &Replay,
 		paths: Vec<String>,
-	) -> Result<Hash, Ended> {
+	) -> Result<Done, Ended> {
 		let greet = async {
 			let (mut stream, _) = self
 				.listener
@@ -378,6 +383,7 @@ impl Worker {
 			steps: replay.steps,
 			adapter: config.adapter.clone(),
 			audit_tiles: config.audit_tiles,
+			keep: replay.keep.iter().map(|(source, _)| *source).collect(),
 		});
 		// The worker watches itself; this is for one that does not.
 		let memory = watch_memory(self.group, self.limits.memory.saturating_add(MEMORY_SLACK));
@@ -385,6 +391,19 @@ impl Worker {
 			result = converse(&mut stream, &request, replay) => result,
 			() = memory => Err(Fault::MemoryLimit(self.limits.memory).into()),
 		}
+	}
+
+	/// Takes in what the worker says it has done, with the tensors in its folder.
+	async fn hand_over(&self, replay: &Replay, done: Done) -> Result<Ran, Fault> {
+		let Done { run_root, trace_roots, last_anchors, kept, .. } = done;
+		let kept = match &self.folder {
+			Some(folder) if !(replay.keep.is_empty() && kept.is_empty()) => {
+				let (path, keep) = (folder.path().to_owned(), replay.keep.clone());
+				joined(spawn_blocking(move || read_kept(&path, &keep, &kept)).await)?
+			}
+			_ => Default::default(),
+		};
+		Ok(Ran { run_root, trace_roots, last_anchors, kept })
 	}
 
 	/// Says why a worker that closed the connection is gone.
@@ -437,7 +456,7 @@ async fn converse(
 	stream: &mut UnixStream,
 	request: &Request,
 	replay: &Replay,
-) -> Result<Hash, Ended> {
+) -> Result<Done, Ended> {
 	nonblocking::send(stream, request).await?;
 	loop {
 		match nonblocking::receive::<Reply>(stream).await? {
@@ -447,13 +466,14 @@ async fn converse(
 			Reply::Done(done) => {
 				// The worker's own answers have to agree with each other.
 				let consistent = done.trace_roots.len() == replay.steps as usize
-					&& run_root(&done.trace_roots) == done.run_root;
+					&& run_root(&done.trace_roots) == done.run_root
+					&& done.trace_roots.last() == Some(&trace_root(&done.last_anchors));
 				if !consistent {
-					let text = "the run root does not follow from the trace roots";
+					let text = "the run root does not follow from the trace and anchor roots";
 					return Err(Fault::Garbage(text.into()).into());
 				}
 				log::debug!(target: LOG_TARGET, "Job {}: ran on {}", replay.job, done.device);
-				return Ok(done.run_root);
+				return Ok(done);
 			}
 			// The node has checked program and inputs before it started the worker.
 			Reply::JobFault(fault) => {
@@ -523,11 +543,13 @@ mod tests {
 		let of = |work_units, peak_memory| {
 			let program = Arc::from(&b""[..]);
 			let inputs = vec![([0; 32], 1000)];
-			let replay = Replay { job: 1, program, inputs, steps: 1, work_units, peak_memory };
+			let keep = vec![(assay_program::Source::Node(0), 100)];
+			let replay =
+				Replay { job: 1, program, inputs, steps: 1, work_units, peak_memory, keep };
 			JobLimits::new(&limits, &replay)
 		};
 		let small = of(1, 0);
-		assert_eq!((small.wall, small.memory), (limits.wall_floor, limits.memory_floor + 1000));
+		assert_eq!((small.wall, small.memory), (limits.wall_floor, limits.memory_floor + 1200));
 		let large = of(100 * limits.work_rate, 1 << 20);
 		assert_eq!(large.wall, limits.wall_floor + Duration::from_secs(100));
 		assert_eq!(large.memory, small.memory + (4 << 20));

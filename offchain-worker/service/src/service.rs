@@ -7,18 +7,23 @@ use std::{
 };
 
 use assay_blobs::BlobStore;
+use assay_dispute::Replayed;
 use assay_market::{JobId, Purpose, VerifierId};
+use assay_program::Source;
 use futures::{future::BoxFuture, StreamExt};
 use parking_lot::Mutex;
 use sp_core::offchain::OffchainStorage;
 use sp_keystore::KeystorePtr;
 use tokio::{
-	sync::{watch, Semaphore},
+	sync::watch,
 	task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet},
 };
 
 use crate::{
+	dispute::Disputes,
 	duty::{Duty, Finding, Shared, TaskId},
+	moves::Moves,
+	workers::Workers,
 	Chain, Config, Fault, Hash, Head, Mailbox, Metrics, LOG_TARGET,
 };
 
@@ -40,12 +45,35 @@ pub struct Replay {
 	pub work_units: u64,
 	/// Most bytes of tensors alive at one time.
 	pub peak_memory: u64,
+	/// Tensors of the last step to hand over for a dispute, each with its length in bytes:
+	/// [`Source::Node`] of eager anchors, and [`Source::State`] as it was before the step.
+	pub keep: Vec<(Source, u64)>,
 }
 
-/// Runs a program and gives its run root.
+/// What a [`Runner`]'s run gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ran {
+	/// Root over the trace roots.
+	pub run_root: Hash,
+	/// Trace root of every step.
+	pub trace_roots: Vec<Hash>,
+	/// Roots of the eager anchors of the last step, in program order.
+	pub last_anchors: Vec<Hash>,
+	/// Canonical bytes of what was to be kept.
+	pub kept: BTreeMap<Source, Vec<u8>>,
+}
+
+impl From<Ran> for Replayed {
+	fn from(ran: Ran) -> Self {
+		let Ran { trace_roots, last_anchors, kept, .. } = ran;
+		Self { trace_roots, last_anchors, kept }
+	}
+}
+
+/// Runs programs.
 pub trait Runner: Send + Sync + 'static {
 	/// Makes one attempt. Dropping the future ends everything that the attempt started.
-	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Hash, Fault>>;
+	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Ran, Fault>>;
 }
 
 /// A duty that is being done.
@@ -60,7 +88,8 @@ pub struct Service<C, S> {
 	shared: Arc<Shared<C, S>>,
 	runner: Arc<dyn Runner>,
 	head: watch::Sender<Head>,
-	workers: Arc<Semaphore>,
+	workers: Arc<Workers>,
+	disputes: Disputes<C, S>,
 	running: BTreeMap<TaskId, Running>,
 	names: HashMap<Id, TaskId>,
 	set: JoinSet<Finding>,
@@ -77,13 +106,20 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		config: Config,
 		metrics: Metrics,
 	) -> Self {
-		let mailbox = Mailbox::open(storage, chain.genesis());
-		if !mailbox.is_empty() {
-			log::info!(target: LOG_TARGET, "Resuming with {} verdicts held", mailbox.len());
+		let mailbox = Mailbox::open(storage.clone(), chain.genesis());
+		let moves = Moves::open(storage, chain.genesis());
+		if !mailbox.is_empty() || moves.len() > 0 {
+			log::info!(
+				target: LOG_TARGET,
+				"Resuming with {} verdicts and {} moves held", mailbox.len(), moves.len(),
+			);
 		}
-		let workers = Arc::new(Semaphore::new(config.concurrency.max(1)));
+		let workers = Arc::new(Workers::new(config.concurrency.max(1)));
+		let shared = Shared::new(chain, keystore, mailbox, moves, blobs, config, metrics);
+		let shared = Arc::new(shared);
 		Self {
-			shared: Arc::new(Shared::new(chain, keystore, mailbox, blobs, config, metrics)),
+			disputes: Disputes::new(shared.clone(), runner.clone(), workers.clone()),
+			shared,
 			runner,
 			head: watch::Sender::new(Head::default()),
 			workers,
@@ -106,6 +142,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 				},
 				_ = tick.tick() => self.refresh().await,
 				Some(ended) = self.set.join_next_with_id() => self.ended(ended),
+				Some(ended) = self.disputes.next() => self.disputes.ended(ended).await,
 			}
 			self.count();
 		}
@@ -126,6 +163,10 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 			}
 		};
 		self.head.send_replace(survey.head);
+		// Without an answer the disputes go on as they are.
+		if let Some(disputes) = survey.disputes {
+			self.disputes.refresh(disputes, survey.head.best).await;
+		}
 		let wanted = survey.duties;
 		// What the chain no longer asks for, or asks differently, is stopped. The task's drop
 		// kills its worker.
@@ -199,8 +240,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 
 	fn count(&self) {
 		let verifying = self.running.keys().filter(|id| id.1 == Purpose::Verify).count();
-		let free = self.workers.available_permits();
-		let busy = self.shared.config.concurrency.max(1).saturating_sub(free).min(verifying);
+		let busy = self.workers.replaying().min(verifying);
 		self.shared.metrics.jobs(verifying - busy, busy);
 		self.shared.metrics.mailbox(self.shared.mailbox.lock().len());
 	}

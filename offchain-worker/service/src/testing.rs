@@ -11,12 +11,13 @@ use std::{
 };
 
 use assay_blobs::BlobStore;
+use assay_exec::{CpuExecutor, Executor, Tensor};
 use assay_market::{
 	verifier_crypto::KEY_TYPE, JobId, MailboxEntry, Phase, Purpose, SeatStatus, VerifierId,
 };
 use assay_program::{
 	ops::{DType, TensorType},
-	program_id, ProgramBuilder,
+	program_id, Limits, Program, ProgramBuilder, Source,
 };
 use futures::{channel::mpsc, future::BoxFuture, stream::BoxStream, FutureExt, StreamExt};
 use parking_lot::Mutex;
@@ -27,8 +28,8 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::{
-	BlockNumber, Chain, ChainError, Config, Fault, Hash, Head, JobAssignment, Metrics,
-	ProcessRunner, Replay, Runner, Service,
+	BlockNumber, Chain, ChainError, Config, Disputed, Fault, Hash, Head, JobAssignment, Metrics,
+	ProcessRunner, Ran, Replay, Runner, Service,
 };
 
 pub(crate) const GENESIS: Hash = [9; 32];
@@ -65,6 +66,7 @@ impl OffchainStorage for SharedStorage {
 struct ChainState {
 	head: Head,
 	assignments: Vec<JobAssignment>,
+	disputes: Vec<Disputed>,
 	programs: HashMap<Hash, Vec<u8>>,
 	finished: Vec<JobId>,
 	listeners: Vec<mpsc::UnboundedSender<()>>,
@@ -87,11 +89,21 @@ impl FakeChain {
 		self.wake_all();
 	}
 
+	/// Changes the disputes, at the next block, and tells the service.
+	pub(crate) fn dispute(&self, disputes: Vec<Disputed>) {
+		let mut state = self.0.lock();
+		state.disputes = disputes;
+		state.head.best += 1;
+		drop(state);
+		self.wake_all();
+	}
+
 	/// Ends a job for good.
 	pub(crate) fn finish(&self, job: JobId) {
 		let mut state = self.0.lock();
 		state.finished.push(job);
 		state.assignments.retain(|assignment| assignment.job != job);
+		state.disputes.retain(|duty| duty.job != job);
 		drop(state);
 		self.wake_all();
 	}
@@ -99,6 +111,10 @@ impl FakeChain {
 	pub(crate) fn advance(&self, best: BlockNumber, finalized: BlockNumber) {
 		self.0.lock().head = Head { best, finalized };
 		self.wake_all();
+	}
+
+	pub(crate) fn best(&self) -> BlockNumber {
+		self.0.lock().head.best
 	}
 
 	pub(crate) fn register(&self, program: Vec<u8>) -> Hash {
@@ -126,6 +142,11 @@ impl Chain for FakeChain {
 		Ok(all.into_iter().filter(|assignment| keys.contains(&assignment.key)).collect())
 	}
 
+	fn disputes(&self, keys: &[VerifierId]) -> Result<Vec<Disputed>, ChainError> {
+		let all = self.0.lock().disputes.clone();
+		Ok(all.into_iter().filter(|duty| keys.contains(&duty.key)).collect())
+	}
+
 	fn program(&self, id: Hash) -> Result<Option<Vec<u8>>, ChainError> {
 		Ok(self.0.lock().programs.get(&id).cloned())
 	}
@@ -147,11 +168,17 @@ pub(crate) enum Act {
 	Fail(Fault),
 	Hang,
 	Panic,
+	/// Runs the program.
+	Compute,
 }
 
-/// A runner that does what the test wants, one act per call; [`FakeRunner::otherwise`] after that.
+/// A runner that does what the test wants, one act per call. After these it runs the program where
+/// it has a blob store, and invents a root where it has none.
 #[derive(Default)]
 pub(crate) struct FakeRunner {
+	blobs: Option<Arc<BlobStore>>,
+	/// The steps and the kept tensors of every call.
+	pub(crate) log: Mutex<Vec<(u32, Vec<Source>)>>,
 	acts: Mutex<VecDeque<Act>>,
 	pub(crate) calls: AtomicUsize,
 	pub(crate) active: Arc<AtomicUsize>,
@@ -161,6 +188,16 @@ pub(crate) struct FakeRunner {
 impl FakeRunner {
 	pub(crate) fn new(acts: impl IntoIterator<Item = Act>) -> Arc<Self> {
 		let runner = Self::default();
+		runner.acts.lock().extend(acts);
+		Arc::new(runner)
+	}
+
+	/// One that really runs programs, after these acts.
+	pub(crate) fn computing(
+		blobs: &Arc<BlobStore>,
+		acts: impl IntoIterator<Item = Act>,
+	) -> Arc<Self> {
+		let runner = Self { blobs: Some(blobs.clone()), ..Self::default() };
 		runner.acts.lock().extend(acts);
 		Arc::new(runner)
 	}
@@ -187,8 +224,32 @@ pub(crate) fn root_of(replay: &Replay) -> Hash {
 	*blake3::hash(&[&replay.program[..], &replay.inputs[0].0].concat()).as_bytes()
 }
 
+/// What a program gives for these inputs.
+pub(crate) fn compute(
+	program: &Program,
+	inputs: Vec<Vec<u8>>,
+	steps: u32,
+	keep: &[Source],
+) -> Result<Ran, Fault> {
+	let checked = program.check(&Limits::default()).unwrap();
+	let inputs: Vec<_> = std::iter::zip(&program.inputs, inputs)
+		.map(|(input, bytes)| Tensor::new(input.ty, bytes))
+		.collect();
+	let run = CpuExecutor::new().run_keeping(program, &checked, &inputs, steps, keep, &mut ());
+	let run = run.map_err(|error| Fault::Crashed(error.to_string()))?;
+	let kept = run.kept.into_iter().map(|(source, tensor)| (source, tensor.bytes.to_vec()));
+	Ok(Ran {
+		run_root: run.run_root,
+		trace_roots: run.trace_roots,
+		last_anchors: run.anchor_roots.last().unwrap().clone(),
+		kept: kept.collect(),
+	})
+}
+
 impl Runner for FakeRunner {
-	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Hash, Fault>> {
+	fn replay(self: Arc<Self>, replay: Replay) -> BoxFuture<'static, Result<Ran, Fault>> {
+		let keep: Vec<_> = replay.keep.iter().map(|(source, _)| *source).collect();
+		self.log.lock().push((replay.steps, keep.clone()));
 		self.calls.fetch_add(1, Ordering::SeqCst);
 		let active = self.active.fetch_add(1, Ordering::SeqCst) + 1;
 		self.most_active.fetch_max(active, Ordering::SeqCst);
@@ -196,12 +257,22 @@ impl Runner for FakeRunner {
 		let act = self.acts.lock().pop_front();
 		async move {
 			let _guard = guard;
+			let root = |run_root| Ok(Ran { run_root, ..Ran::default() });
 			match act {
-				Some(Act::Root(root)) => Ok(root),
+				Some(Act::Root(given)) => root(given),
 				Some(Act::Fail(fault)) => Err(fault),
 				Some(Act::Hang) => futures::future::pending().await,
 				Some(Act::Panic) => panic!("a runner that panics"),
-				None => Ok(root_of(&replay)),
+				None if self.blobs.is_none() => root(root_of(&replay)),
+				None | Some(Act::Compute) => {
+					let program = Program::decode_bounded(&replay.program).unwrap();
+					let blobs = self.blobs.as_ref().unwrap();
+					let read = |(root, _): &(Hash, u64)| {
+						blobs.read(root).map_err(|error| Fault::InputMissing(error.to_string()))
+					};
+					let inputs = replay.inputs.iter().map(read).collect::<Result<_, _>>()?;
+					compute(&program, inputs, replay.steps, &keep)
+				}
 			}
 		}
 		.boxed()
@@ -228,7 +299,7 @@ impl World {
 		let dir = tempfile::tempdir().unwrap();
 		let keystore = Arc::new(MemoryKeystore::new());
 		let alice = keystore.sr25519_generate_new(KEY_TYPE, Some("//Alice")).unwrap().into();
-		let blobs = Arc::new(BlobStore::open(dir.path().join("blobs"), 1 << 20).unwrap());
+		let blobs = Arc::new(BlobStore::open(dir.path().join("blobs"), 1 << 24).unwrap());
 		let input = blobs.insert(&[1; 1024]).unwrap();
 		let chain = Arc::new(FakeChain::default());
 		let program = sample_program();
@@ -370,6 +441,16 @@ impl Node {
 	pub(crate) async fn stop(self) {
 		self.task.abort();
 		let _ = self.task.await;
+	}
+
+	/// As [`Self::metric`]; 0 for one that has not counted anything yet.
+	pub(crate) fn count(&self, name: &str, label: &str) -> u64 {
+		let counts = self.registry.gather().iter().any(|family| family.get_name() == name);
+		if counts {
+			self.metric(name, label)
+		} else {
+			0
+		}
 	}
 
 	/// Value of a metric, summed over those labels that contain `label`.

@@ -9,11 +9,14 @@ use std::{
 
 use assay_commitments::{run_root, trace_root};
 use assay_market::{AbstainReason, MailboxEntry, Purpose::Verify};
+use assay_program::Source;
 
 use crate::{
-	check_worker, derive_salt, find_worker,
-	testing::{eventually, World, GENESIS},
-	Fault, Metrics, ProcessRunner, Replay, Runner,
+	check_worker, derive_salt,
+	dispute_testing::{entry, Court, Lie, JOB},
+	find_worker,
+	testing::{compute, eventually, World, GENESIS},
+	Fault, Metrics, ProcessRunner, Ran, Replay, Runner,
 };
 
 /// A world with one job to verify.
@@ -47,10 +50,88 @@ async fn attempt(world: &World, behaviour: &str) -> Result<[u8; 32], Fault> {
 		steps: 1,
 		work_units: 1,
 		peak_memory: 1024,
+		keep: Vec::new(),
+	};
+	let result = runner.replay(replay).await.map(|ran| ran.run_root);
+	assert_eq!(world.job_folders(), Vec::<String>::new(), "{behaviour} leaves a folder");
+	result
+}
+
+/// One attempt at two steps of a job with state, with a worker of this behaviour.
+async fn attempt_keeping(
+	world: &World,
+	lie: &Lie,
+	behaviour: &str,
+	keep: Vec<(Source, u64)>,
+) -> Result<Ran, Fault> {
+	let mut config = world.config.clone();
+	config.worker = world.worker(behaviour);
+	let runner = Arc::new(ProcessRunner::new(config, world.blobs.clone(), Metrics::default()));
+	let input = |bytes: &Vec<u8>| (world.blobs.insert(bytes).unwrap(), bytes.len() as u64);
+	let replay = Replay {
+		job: JOB,
+		program: lie.program.encode().into(),
+		inputs: lie.inputs.iter().map(input).collect(),
+		steps: 2,
+		work_units: 1,
+		peak_memory: 1 << 20,
+		keep,
 	};
 	let result = runner.replay(replay).await;
 	assert_eq!(world.job_folders(), Vec::<String>::new(), "{behaviour} leaves a folder");
 	result
+}
+
+#[tokio::test]
+async fn tensors_should_be_handed_over_when_a_dispute_needs_them() {
+	let (world, lie) = (World::new(), Lie::deep());
+	let len = lie.inputs[0].len() as u64;
+	let keep = vec![(Source::Node(0), len), (Source::State(0), len)];
+	let ran = attempt_keeping(&world, &lie, "computes", keep.clone()).await.unwrap();
+	let sources: Vec<_> = keep.iter().map(|(source, _)| *source).collect();
+	let expected = compute(&lie.program, lie.inputs.clone(), 2, &sources).unwrap();
+	assert_eq!(ran, expected);
+	assert_eq!(ran.kept.len(), 2);
+	let ran = attempt_keeping(&world, &lie, "computes", Vec::new()).await.unwrap();
+	assert_eq!((ran.run_root, ran.kept.len()), (expected.run_root, 0));
+
+	for behaviour in ["keeps-other-bytes", "keeps-nothing"] {
+		let fault = attempt_keeping(&world, &lie, behaviour, keep.clone()).await;
+		assert!(matches!(fault, Err(Fault::Garbage(_))), "{behaviour}: {fault:?}");
+	}
+	let fault = attempt_keeping(&world, &lie, "keeps-what-is-not-there", keep.clone()).await;
+	assert!(matches!(fault, Err(Fault::Folder(_))), "{fault:?}");
+	let other_length = vec![(Source::Node(0), len + 1024)];
+	let fault = attempt_keeping(&world, &lie, "computes", other_length).await;
+	assert!(matches!(fault, Err(Fault::Garbage(_))), "{fault:?}");
+}
+
+#[tokio::test]
+async fn fraud_should_be_proved_when_worker_processes_replay_for_the_dispute() {
+	for lie in [Lie::deep(), Lie::long()] {
+		let mut world = World::new();
+		let mut court = Court::new(&world, lie);
+		world.chain.set(vec![court.assignment(&world)]);
+		let node = world.start_worker("computes").await;
+		world.found(JOB, Verify).await;
+		court.until(&world, "the proof", |court| court.proved.is_some()).await;
+		assert_eq!(court.proved, Some((world.alice.clone(), true)));
+		assert_eq!(node.count("assay_verifier_dispute_faults_total", ""), 0);
+		assert_eq!(world.job_folders(), Vec::<String>::new());
+	}
+}
+
+#[tokio::test]
+async fn dispute_should_wait_for_a_worker_that_does_not_die() {
+	let mut world = World::new();
+	let mut court = Court::new(&world, Lie::deep());
+	let node = world.start_worker("dies").await;
+	let faults = || node.count("assay_verifier_dispute_faults_total", "crashed");
+	court.until(&world, "two faults", |_| faults() > 1).await;
+	assert_eq!((court.moves.len(), entry(&world, &world.alice)), (0, None));
+	node.stop().await;
+	let _node = world.start_worker("computes").await;
+	court.until(&world, "the proof", |court| court.proved.is_some()).await;
 }
 
 /// Names a worker process that still runs; zombies do not.

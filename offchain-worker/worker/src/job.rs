@@ -3,11 +3,13 @@
 use crate::{inputs, link::Link};
 use assay_exec::{Audit, DeviceFault, ExecError, Progress, Tensor};
 use assay_gpu::{best_executor, Choice};
+use assay_ops::TensorType;
 use assay_program::{Checked, Limits as ProgramLimits, Program, ProgramError};
 use assay_worker_protocol::{
-	Done, JobFault, LocalFault, LocalFaultKind, OutputFile, Reply, Run, Stage, MAX_STEPS,
+	Done, Hash, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Reply, Run, Source,
+	Stage, MAX_STEPS,
 };
-use std::{fs, ops::ControlFlow, path::Path, time::Instant};
+use std::{collections::BTreeSet, fs, ops::ControlFlow, path::Path, time::Instant};
 
 /// What the command line says about running.
 pub struct Limits<'a> {
@@ -46,8 +48,9 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 	let start = Instant::now();
 	link.progress(Stage::Checking, 0, 1);
 	let (program, checked) = check(request)?;
-	if checked.peak_memory > limits.memory {
-		let (needed, limit) = (checked.peak_memory, limits.memory);
+	let needed = checked.peak_memory.saturating_add(kept_bytes(request, &program, &checked));
+	if needed > limits.memory {
+		let limit = limits.memory;
 		let text = format!("the program needs {needed} bytes of memory, the limit is {limit}");
 		return Err(Fault::local(LocalFaultKind::Memory, text));
 	}
@@ -70,20 +73,41 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 		ControlFlow::Continue(())
 	};
 	let run = executor
-		.run(&program, &checked, &inputs, request.steps, &mut observer)
+		.run_keeping(&program, &checked, &inputs, request.steps, &request.keep, &mut observer)
 		.map_err(run_fault)?;
 
-	let outputs = write(&run.outputs, &run.output_roots, dir, link)?;
+	let outputs = run.outputs.iter().zip(run.output_roots.iter().copied());
+	let kept = run.kept.iter().map(|(_, tensor)| (tensor, tensor.root()));
+	let files: Vec<_> = outputs.chain(kept).collect();
+	let mut outputs = write(&files, dir, link)?;
+	let kept = outputs.split_off(run.outputs.len());
+	let kept =
+		run.kept.iter().zip(kept).map(|((source, _), file)| KeptFile { source: *source, file });
 	Ok(Done {
 		run_root: run.run_root,
 		trace_roots: run.trace_roots,
 		last_anchors: run.anchor_roots.last().cloned().unwrap_or_default(),
 		outputs,
+		kept: kept.collect(),
 		device: report.to_string(),
 		milliseconds: start.elapsed().as_millis() as u64,
 		audited_tiles: u64::from(request.audit_tiles) * u64::from(request.steps),
 		audit_seed: audit.seed,
 	})
+}
+
+/// Most bytes that keeping tensors takes beside the run itself.
+fn kept_bytes(request: &Run, program: &Program, checked: &Checked) -> u64 {
+	let sources: BTreeSet<_> = request.keep.iter().copied().collect();
+	let bytes = sources.into_iter().filter_map(|source| match source {
+		Source::Node(node) => checked.types.get(node as usize),
+		Source::State(state) => {
+			let node = program.states.get(usize::from(state))?.update;
+			checked.types.get(node as usize)
+		}
+		Source::Input(_) | Source::Constant(_) => None,
+	});
+	bytes.map(TensorType::canonical_len).fold(0, u64::saturating_add)
 }
 
 /// Decodes and checks the program by the rules of the chain.
@@ -109,29 +133,28 @@ fn run_fault(error: ExecError) -> Fault {
 		ExecError::Device { fault: DeviceFault::OutOfMemory, .. } => LocalFaultKind::Memory,
 		ExecError::Device { .. } => LocalFaultKind::Device,
 		ExecError::Audit { .. } => LocalFaultKind::Audit,
+		ExecError::Keep(_) => LocalFaultKind::Protocol,
 		_ => LocalFaultKind::Internal,
 	};
 	Fault::local(kind, error.to_string())
 }
 
-/// Writes the outputs under names made of their roots.
-fn write(
-	outputs: &[Tensor],
-	roots: &[[u8; 32]],
-	dir: &Path,
-	link: &Link,
-) -> Result<Vec<OutputFile>, Fault> {
-	let total = outputs.iter().map(|output| output.bytes.len() as u64).sum();
+/// Writes tensors under names made of their roots, equal ones once.
+fn write(files: &[(&Tensor, Hash)], dir: &Path, link: &Link) -> Result<Vec<OutputFile>, Fault> {
+	let total = files.iter().map(|(tensor, _)| tensor.bytes.len() as u64).sum();
 	let mut done = 0;
-	let mut files = Vec::with_capacity(outputs.len());
-	for (output, root) in outputs.iter().zip(roots) {
+	let mut written = BTreeSet::new();
+	let mut out = Vec::with_capacity(files.len());
+	for (tensor, root) in files {
 		link.progress(Stage::Writing, done, total);
 		let name = format!("out-{}", hex::encode(root));
-		fs::write(dir.join(&name), &output.bytes)
-			.map_err(|error| Fault::local(LocalFaultKind::Disk, format!("{name}: {error}")))?;
-		let len = output.bytes.len() as u64;
-		files.push(OutputFile { root: *root, name, len });
+		if written.insert(root) {
+			fs::write(dir.join(&name), &tensor.bytes)
+				.map_err(|error| Fault::local(LocalFaultKind::Disk, format!("{name}: {error}")))?;
+		}
+		let len = tensor.bytes.len() as u64;
+		out.push(OutputFile { root: *root, name, len });
 		done += len;
 	}
-	Ok(files)
+	Ok(out)
 }

@@ -1,5 +1,6 @@
 //! The connection to the host.
 
+use crate::end;
 use assay_worker_protocol::{
 	blocking, FrameError, LocalFault, LocalFaultKind, Progress, Reply, Request, Stage,
 };
@@ -10,7 +11,6 @@ use std::{
 		unix::net::UnixStream,
 	},
 	path::Path,
-	process::exit,
 	sync::{Arc, Mutex, MutexGuard, PoisonError},
 	time::{Duration, Instant},
 };
@@ -71,7 +71,7 @@ impl Link {
 			if let Err(error) = blocking::send(&mut &*self.stream, &progress) {
 				// Part of a frame may be out, so nothing can follow.
 				eprintln!("assay-worker: the host does not listen: {error}");
-				exit(1);
+				end(1);
 			}
 		}
 	}

@@ -1,10 +1,14 @@
 //! A thread that ends the process when it may not go on: the host is gone, or a limit is reached.
 //!
-//! The host's death is noticed by its end of the connection and by the change of the parent process.
-//! `PR_SET_PDEATHSIG` is not used: it follows the *thread* that started the process, and a host
-//! that starts workers from a pool of threads would kill them when that thread retires.
+//! The host's death is noticed by its end of the connection and by the change of the parent
+//! process. `PR_SET_PDEATHSIG` is not used: it follows the *thread* that started the process, and a
+//! host that starts workers from a pool of threads would kill them when that thread retires.
+//!
+//! The thread shares its process with what it watches. It gives honest jobs' faults their names;
+//! who has taken the process over can stop it, and then meets the limits of the kernel and of the
+//! host.
 
-use crate::link::Link;
+use crate::{end, link::Link, sandbox};
 use assay_worker_protocol::LocalFaultKind;
 use nix::{
 	poll::{poll, PollFd, PollFlags},
@@ -12,44 +16,83 @@ use nix::{
 	unistd::{getppid, Pid},
 };
 use std::{
-	fs, io,
-	process::exit,
-	thread,
+	fs, io, thread,
 	time::{Duration, Instant},
 };
 
 /// How often everything is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Starts the thread.
-pub fn start(
-	link: &Link,
-	parent: Pid,
+/// What a job may use.
+#[derive(Clone, Copy)]
+pub struct Budget {
+	/// Resident memory in MiB.
 	memory_mib: Option<u64>,
+	/// Processor time over all threads, in seconds.
 	cpu_seconds: Option<u64>,
-) -> io::Result<()> {
+	/// Time by the clock, in seconds.
+	wall_seconds: Option<u64>,
+	/// Threads at one time.
+	threads: u64,
+	/// From when the clock counts.
+	start: Instant,
+}
+
+impl Budget {
+	/// A budget that begins now. The number of threads follows from that of the processors: engines
+	/// and drivers start a few for each.
+	pub fn new(
+		memory_mib: Option<u64>,
+		cpu_seconds: Option<u64>,
+		wall_seconds: Option<u64>,
+	) -> Self {
+		let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+		let threads = processors.saturating_mul(16).saturating_add(256);
+		Self { memory_mib, cpu_seconds, wall_seconds, threads, start: Instant::now() }
+	}
+}
+
+/// Starts the thread.
+pub fn start(link: &Link, parent: Pid, budget: Budget) -> io::Result<()> {
 	let link = link.clone();
 	let watch = move || loop {
 		if host_is_gone(&link) || getppid() != parent {
 			eprintln!("assay-worker: the host is gone");
-			exit(1);
+			end(1);
 		}
-		check(&link, memory_mib, cpu_seconds);
+		check(&link, budget);
 	};
 	thread::Builder::new().name("watchdog".into()).spawn(watch).map(drop)
 }
 
 /// Ends the process with a named fault if a limit has been passed.
-pub fn check(link: &Link, memory_mib: Option<u64>, cpu_seconds: Option<u64>) {
-	let end = |kind, text: String| {
+pub fn check(link: &Link, budget: Budget) {
+	let stop = |kind, text: String| {
 		link.local_fault(kind, &text);
-		exit(0)
+		end(0)
 	};
-	if let Some(limit) = cpu_seconds.filter(|limit| processor_seconds() >= *limit as f64) {
-		end(LocalFaultKind::Time, format!("more than {limit} s of processor time"));
+	if let Some(limit) = budget.cpu_seconds.filter(|limit| processor_seconds() >= *limit as f64) {
+		stop(LocalFaultKind::Time, format!("more than {limit} s of processor time"));
 	}
-	if let Some(limit) = memory_mib.filter(|limit| peak_mib() > *limit) {
-		end(LocalFaultKind::Memory, format!("more than {limit} MiB of memory"));
+	let elapsed = budget.start.elapsed().as_secs();
+	if let Some(limit) = budget.wall_seconds.filter(|limit| elapsed >= *limit) {
+		let used = processor_seconds();
+		let text = format!(
+			"more than {limit} s by the clock, {used:.1} s of processor time: \
+			 too slow, or the device hangs",
+		);
+		stop(LocalFaultKind::Time, text);
+	}
+	// Where this cannot be read, the limits that the kernel enforces hold anyway.
+	let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
+	// Most memory that was resident at any time.
+	let peak_mib = field(&status, "VmHWM:").unwrap_or(0) / 1024;
+	if let Some(limit) = budget.memory_mib.filter(|limit| peak_mib > *limit) {
+		stop(LocalFaultKind::Memory, format!("more than {limit} MiB of memory"));
+	}
+	if field(&status, "Threads:").is_some_and(|threads| threads > budget.threads) {
+		let limit = budget.threads;
+		stop(sandbox::FAULT, format!("sandbox: more than {limit} threads"));
 	}
 }
 
@@ -78,10 +121,8 @@ fn processor_seconds() -> f64 {
 	})
 }
 
-/// Most memory that was resident at any time; 0 where it cannot be read, since `RLIMIT_DATA` holds anyway.
-fn peak_mib() -> u64 {
-	let Ok(status) = fs::read_to_string("/proc/self/status") else { return 0 };
-	let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-	let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-	kib.unwrap_or(0) / 1024
+/// The number of a line of `/proc/self/status`.
+pub(crate) fn field(status: &str, name: &str) -> Option<u64> {
+	let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+	line.split_whitespace().next()?.parse().ok()
 }

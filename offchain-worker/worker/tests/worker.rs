@@ -2,47 +2,21 @@
 
 mod host;
 
-use assay_exec::{testing::definition, Tensor};
-use assay_ops::{DType, TensorType, View};
-use assay_program::{Limits, Operand, Program, ProgramBuilder};
+use assay_exec::{
+	testing::{definition, definition_kept},
+	Tensor,
+};
+use assay_ops::{DType, View};
+use assay_program::{Limits, Operand, Program, ProgramBuilder, Source};
 use assay_worker_protocol::{
 	encode, Hello, JobFault, LocalFaultKind, Reply, Request, Stage, MAX_FRAME, MAX_STEPS,
 	PROTOCOL_VERSION,
 };
-use host::{Host, Job};
+use host::{
+	jobs::{pattern, power_job, ty},
+	Host, Job,
+};
 use std::{fs, process::Command};
-
-fn ty(dtype: DType, dims: &[u32]) -> TensorType {
-	TensorType::new(dtype, dims).unwrap()
-}
-
-fn pattern(ty: TensorType, seed: i32) -> Tensor {
-	let elements: Vec<i32> =
-		(0..ty.elements() as i32).map(|i| (i.wrapping_mul(2_654_435 + seed) >> 7) % 128).collect();
-	Tensor::from_elements(ty, &elements).unwrap()
-}
-
-/// `rows` × `edge` activations times square weights, requantized, once per step.
-fn power(rows: u32, edge: u32) -> Program {
-	let mut builder = ProgramBuilder::new();
-	let x = builder.input("x", ty(DType::I8, &[rows, edge]));
-	let weights = builder.input("weights", ty(DType::I8, &[edge, edge]));
-	let multiplier = builder.constant_values(ty(DType::I16, &[1]), &[17_000]);
-	let shift = builder.constant_values(ty(DType::I8, &[1]), &[24]);
-	let state = builder.state(x);
-	let product = builder.matmul(state, weights);
-	builder.eager(product);
-	let y = builder.requant(product, multiplier, shift, None, DType::I8);
-	builder.update(state, y);
-	builder.output("y", y);
-	builder.build().unwrap()
-}
-
-fn power_job(rows: u32, edge: u32, steps: u32) -> Job {
-	let inputs =
-		[pattern(ty(DType::I8, &[rows, edge]), 1), pattern(ty(DType::I8, &[edge, edge]), 2)];
-	Job::new(&power(rows, edge), &inputs, steps)
-}
 
 /// So long that only a limit or a signal ends it.
 fn endless_job() -> Job {
@@ -83,6 +57,7 @@ fn self_test_should_say_as_json_what_jobs_run_on() {
 	let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
 	assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
 	assert!(report["engine"].as_str().is_some_and(|engine| !engine.is_empty()), "{report}");
+	assert_eq!(report["sandbox"]["holds"], true, "{report}");
 }
 
 #[test]
@@ -123,6 +98,76 @@ fn run_root_should_be_that_of_the_definition_on_every_engine() {
 		));
 		assert!(host.stages.is_sorted() && host.stages.contains(&Stage::Running));
 		assert_eq!(host.wait(), Some(0));
+	}
+}
+
+#[test]
+fn kept_tensors_should_be_those_of_the_definition_on_every_engine() {
+	// Before the first step a state is the input, whose padding is poisoned; later it is a node's result.
+	for steps in [1, 4] {
+		let mut job = power_job(40, 70, steps);
+		let mut poisoned = job.tensors[0].bytes.to_vec();
+		*poisoned.last_mut().unwrap() = 0x55;
+		job.replace_input(0, &poisoned);
+		job.tensors[0] = Tensor::new(job.tensors[0].ty, poisoned);
+		let program = Program::decode_bounded(&job.program).unwrap();
+		let checked = program.check(&Limits::default()).unwrap();
+		let expected = definition_kept(&program, &checked, &job.tensors, steps);
+		assert_eq!(expected.len(), 3);
+		job.keep = expected.iter().map(|(source, _)| *source).collect();
+		// The last is the output as well, and asked for twice.
+		job.keep.push(job.keep[2]);
+		for adapter in ["cpu", "0"] {
+			let mut host = Host::start(&["--adapter", adapter]);
+			host.greet();
+			host.request(&job);
+			let Reply::Done(done) = host.answer() else { panic!("no result on {adapter}") };
+			assert_eq!(done.kept.iter().map(|kept| kept.source).collect::<Vec<_>>(), job.keep);
+			assert_eq!(
+				(&done.kept[2].file, &done.kept[3].file),
+				(&done.outputs[0], &done.outputs[0])
+			);
+			assert_eq!(done.kept[1].file.root, done.last_anchors[0]);
+			for (kept, (source, tensor)) in done.kept.iter().zip(&expected) {
+				let bytes = fs::read(host.dir().join(&kept.file.name)).unwrap();
+				assert_eq!(
+					(&bytes[..], kept.file.root),
+					(&tensor.bytes[..], tensor.root()),
+					"{source:?}"
+				);
+				assert_eq!(kept.file.len, bytes.len() as u64);
+			}
+			let names = fs::read_dir(host.dir()).unwrap().map(|entry| entry.unwrap().file_name());
+			let files = names.filter(|name| name.to_string_lossy().starts_with("out-")).count();
+			assert_eq!(files, 3, "equal tensors share a file");
+		}
+	}
+}
+
+#[test]
+fn keeping_should_be_a_local_fault_when_the_program_has_no_such_anchor_or_state() {
+	for source in [Source::Input(0), Source::State(1), Source::Node(9)] {
+		let mut host = Host::start(&["--adapter", "cpu"]);
+		host.greet();
+		host.request(&Job { keep: vec![source], ..power_job(4, 32, 1) });
+		match host.answer() {
+			Reply::LocalFault(fault) if fault.kind == LocalFaultKind::Protocol => {
+				assert!(fault.text.contains(&format!("{source:?}")), "{}", fault.text);
+			}
+			other => panic!("{source:?}: {other:?}"),
+		}
+		assert_eq!(host.wait(), Some(0));
+	}
+	// What is kept counts as memory: 96 MiB fit the limit, twice as much does not.
+	let job = Job { keep: vec![Source::Node(0)], ..large_job(96) };
+	let mut host = Host::start(&["--adapter", "cpu", "--memory-limit-mib", "150"]);
+	host.greet();
+	host.request(&job);
+	match host.answer() {
+		Reply::LocalFault(fault) if fault.kind == LocalFaultKind::Memory => {
+			assert!(fault.text.contains("the program needs"), "{}", fault.text);
+		}
+		other => panic!("{other:?}"),
 	}
 }
 
@@ -337,8 +382,12 @@ fn worker_should_have_neither_network_nor_the_hosts_environment() {
 	let proc = format!("/proc/{}", host.pid());
 	let ours = fs::read_link("/proc/self/ns/net").unwrap();
 	let theirs = fs::read_link(format!("{proc}/ns/net")).unwrap();
-	let stays = host.errors().contains("the network stays reachable");
-	assert_eq!(ours == theirs, stays, "isolated, or said why not");
+	let check = Command::new(env!("CARGO_BIN_EXE_assay-worker"))
+		.args(["check-sandbox", "--json"])
+		.output()
+		.unwrap();
+	let report: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap();
+	assert_eq!(report["network_namespace"], ours != theirs, "{report}");
 	assert!(fs::read_to_string(format!("{proc}/status")).unwrap().contains("NoNewPrivs:\t1"));
 	let limits = fs::read_to_string(format!("{proc}/limits")).unwrap();
 	let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();

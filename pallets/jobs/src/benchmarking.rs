@@ -7,8 +7,8 @@ use assay_commitments::{
 };
 use assay_market::{
 	parameters::MAX_COMMITTEE, verifier::signing_payload, AbstainReason, Assurance, Attestation,
-	Hash, JobId, Phase, Programs, Purpose, VerifierAction, VerifierId, VerifierSignature,
-	Verifiers,
+	Disputes, Hash, JobId, Phase, Programs, Purpose, ReasonCode, VerifierAction, VerifierId,
+	VerifierSignature, Verifiers,
 };
 use frame_benchmarking::v2::*;
 use frame_support::{
@@ -121,6 +121,30 @@ fn force<T: Config>(id: JobId, phase: Phase) {
 		job.deadline = BlockNumberFor::<T>::max_value();
 		job.wanted = MAX_COMMITTEE;
 	});
+}
+
+/// A job whose challenge period is over, in which so many verifiers opened the provider's root.
+fn vouched<T: Config>(seats: u32) -> JobId {
+	let id = committed::<T>(OUTPUTS);
+	force::<T>(id, Phase::Challengeable);
+	let (root, opening) = run::<T>(id);
+	T::BenchmarkHelper::verifiers(MAX_SEATS);
+	seat::<T>(id, Purpose::Verify, Answer::NoShow);
+	Seats::<T>::mutate(id, |all| {
+		all.truncate(seats as usize);
+		for seat in all.iter_mut() {
+			seat.answer = Answer::Revealed { commitment: [0; 32], run_root: root };
+			T::Verifiers::lock(&seat.account, id);
+		}
+	});
+	Jobs::<T>::mutate(id, |job| {
+		let job = job.as_mut().expect("just posted; qed");
+		job.run_root = Some(root);
+		job.trace_root = Some(opening.trace_root);
+		job.audited = Some(seats > 0);
+		job.wanted = 1;
+	});
+	id
 }
 
 fn sign<T: Config>(
@@ -308,30 +332,32 @@ mod benches {
 		Ok(())
 	}
 
-	/// The dearest push: a settlement in which every seat is paid.
+	/// The dearest push but one that condemns: a settlement in which every seat is paid.
 	#[benchmark]
 	fn advance(s: Linear<0, 144>) {
-		let id = committed::<T>(OUTPUTS);
-		force::<T>(id, Phase::Challengeable);
-		let (root, _) = run::<T>(id);
-		T::BenchmarkHelper::verifiers(MAX_SEATS);
-		seat::<T>(id, Purpose::Verify, Answer::NoShow);
-		Seats::<T>::mutate(id, |seats| {
-			seats.truncate(s as usize);
-			for seat in seats.iter_mut() {
-				seat.answer = Answer::Revealed { commitment: [0; 32], run_root: root };
-				T::Verifiers::lock(&seat.account, id);
-			}
-		});
-		let mut job = Jobs::<T>::get(id).expect("just posted; qed");
-		job.run_root = Some(root);
-		job.audited = Some(s > 0);
-		job.wanted = 1;
+		let id = vouched::<T>(s);
+		let job = Jobs::<T>::get(id).expect("just posted; qed");
 		#[block]
 		{
 			Pallet::<T>::advance(id, job);
 		}
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Settled));
+	}
+
+	/// The dearest end: the bond is slashed, prover and requester are paid, and every seat is
+	/// reported for vouching.
+	#[benchmark]
+	fn condemn(s: Linear<0, 144>) {
+		let id = vouched::<T>(s);
+		let prover = rich::<T>("prover");
+		let condemned;
+		#[block]
+		{
+			condemned =
+				<Pallet<T> as Disputes<_, _, _>>::condemn(id, ReasonCode::ProvenFraud, &prover);
+		}
+		assert!(condemned);
+		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Failed));
 	}
 
 	#[benchmark]

@@ -46,8 +46,15 @@
 //!   replacement, and never takes the job's own requester or provider.
 //! * **Verifier calls** are general transactions, authorized by a signature of the session key that was
 //!   snapshotted when the account was drawn. They pay no fee, and each can happen once.
-//! * **Arbitration.** [`Arbitration`] keeps a job from settling while a dispute about it is open, and
-//!   ends it through [`Pallet::fail_proven`].
+//! * **Disputes.** From the provider's reveal on, the result may be disputed; the arbitration pallet
+//!   does that through [`assay_market::Disputes`], which [`Pallet`] implements. A job with a live
+//!   dispute does not settle. A result that is proved wrong, or that the provider does not open where
+//!   it is demanded, is *condemned*: the bond is slashed at once, and the job ends at once too,
+//!   unless verifiers still hide verdicts and have time to open them. They get that time, so that a
+//!   provider cannot prove its own fraud to make honest verifiers look like its accomplices.
+//! * **Vouching.** When a result fails as fraud, the verifiers that opened the same root, and those
+//!   that hid their verdicts to the end, are reported as offenders. A verdict that differs from a
+//!   result that stood counts as its author's local fault.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -79,8 +86,9 @@ pub mod pallet {
 	use alloc::vec::Vec;
 	use assay_commitments::OutputsOpening;
 	use assay_market::{
-		AbstainReason, Assurance, AuthorRandomness, Hash, Identities, JobBonds, JobId, Phase,
-		Programs, Purpose, ReasonCode, VerifierAction, VerifierId, VerifierSignature, Verifiers,
+		AbstainReason, Arbitration, Assurance, AuthorRandomness, Hash, Identities, JobBonds, JobId,
+		Phase, Programs, Purpose, ReasonCode, ReportVouching, VerifierAction, VerifierFaults,
+		VerifierId, VerifierSignature, Verifiers,
 	};
 	use frame_support::{
 		pallet_prelude::*,
@@ -125,6 +133,12 @@ pub mod pallet {
 
 		/// Disputes; `()` where there are none.
 		type Arbitration: Arbitration;
+
+		/// Where verifiers are reported that stood behind a fraudulent result.
+		type Vouching: ReportVouching<Self::AccountId>;
+
+		/// What is remembered of verdicts that differed from a result that stood.
+		type VerifierFaults: VerifierFaults<Self::AccountId>;
 
 		/// The parameters of a chain that has set none.
 		type DefaultParameters: Get<ParametersOf<Self>>;
@@ -273,7 +287,10 @@ pub mod pallet {
 		AuditRequested { job: JobId },
 		/// A verifier got its share of the verifier fee, net of the burned part.
 		VerifierPaid { job: JobId, account: T::AccountId, amount: BalanceOf<T> },
-		/// A bond was slashed for a withheld or wrong result.
+		/// The opened result was proved wrong, or an opening of it stayed withheld, thanks to `by`. The
+		/// job ends when the verifiers that still hide a verdict had their time to open it.
+		ResultCondemned { job: JobId, reason: ReasonCode, by: T::AccountId },
+		/// A bond was slashed for a withheld or wrong result. `paid` is what requester and prover got.
 		BondSlashed { job: JobId, provider: T::AccountId, burned: BalanceOf<T>, paid: BalanceOf<T> },
 		/// A job ended. `paid + refunded + burned` is what had been held for it.
 		JobEnded {
@@ -348,6 +365,9 @@ pub mod pallet {
 		NoVerifierAvailable,
 		/// The deadline of this phase has not passed; there is nothing to push.
 		NotDue,
+		/// The result is disputed and settles when the dispute is over. Wait until no lane is left;
+		/// the agenda settles the job then by itself.
+		Disputed,
 		/// The account was not drawn for this.
 		NotDrawn,
 		/// This seat has already given its answer.
@@ -370,7 +390,8 @@ pub mod pallet {
 		InvalidBurn,
 		/// `verifierFee` must not be 0.
 		InvalidVerifierFee,
-		/// `stallSlash` must be above 0 and below `compensation`, and that below everything.
+		/// `stallSlash` must be above 0 and below `compensation`, `proverPart` above 0, and
+		/// `compensation` and `proverPart` together below 50 %: most of a bond is burned.
 		InvalidSlash,
 		/// The burned part of `minPrice` must be at least one unit.
 		InvalidMinPrice,
@@ -396,7 +417,7 @@ pub mod pallet {
 			let parameters = T::DefaultParameters::get();
 			assert_eq!(parameters.validate(), Ok(()), "the default parameters must be valid");
 			assert!(
-				parameters.lifetime(0, 0) <= T::MaxLifetime::get(),
+				Self::smallest_lifetime(&parameters) <= T::MaxLifetime::get(),
 				"the smallest job must fit into MaxLifetime"
 			);
 			assert!(T::MaxAgenda::get() > 0 && T::MaxActiveJobs::get() > 0);
@@ -407,7 +428,7 @@ pub mod pallet {
 				"commitments bind accounts of 32 bytes"
 			);
 			assert!(
-				T::WeightInfo::advance(MAX_SEATS).all_lte(T::BlockWeights::get().max_block / 2),
+				Self::weight_to_push(MAX_SEATS).all_lte(T::BlockWeights::get().max_block / 2),
 				"the dearest push must leave half of the block to transactions"
 			);
 		}
@@ -621,13 +642,13 @@ pub mod pallet {
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotDue`].
+		/// [`Error::UnknownJob`], [`Error::NotDue`], [`Error::Disputed`].
 		///
 		/// ## Events
 		///
 		/// Those of the default: [`Event::PhaseChanged`], [`Event::JobEnded`], [`Event::JobPruned`].
 		#[pallet::call_index(6)]
-		#[pallet::weight(T::WeightInfo::poke().saturating_add(T::WeightInfo::advance(MAX_SEATS)))]
+		#[pallet::weight(T::WeightInfo::poke().saturating_add(Pallet::<T>::weight_to_push(MAX_SEATS)))]
 		pub fn poke(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
 			ensure_signed(origin)?;
 			let weight = Self::do_poke(job)?;
@@ -793,7 +814,7 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Accepted from the reveal phase until the job ends.
+		/// Accepted from the reveal phase until the job ends, also when the result is condemned.
 		///
 		/// ## Errors
 		///

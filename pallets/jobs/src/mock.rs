@@ -7,9 +7,10 @@ use assay_commitments::{
 };
 use assay_market::{
 	verifier::{signing_payload, verifier_crypto::AuthorityPair},
-	AbstainReason, Assurance, Attestation, Audit, AuthorRandomness, Hash, Identities, JobBonds,
-	JobId, MarketParameters, Outcome, Phase, ProgramSummary, Programs, Purpose, Slashed,
-	VerifierAction, VerifierInfo, VerifierSignature, Verifiers,
+	AbstainReason, Arbitration, Assurance, Attestation, Audit, AuthorRandomness, Disputes, Hash,
+	Identities, JobBonds, JobId, MarketParameters, OpenResult, Outcome, Phase, ProgramSummary,
+	Programs, Purpose, ReasonCode, ReportVouching, Slashed, VerifierAction, VerifierFaults,
+	VerifierInfo, VerifierSignature, Verifiers,
 };
 use frame_support::{
 	derive_impl,
@@ -85,7 +86,6 @@ parameter_types! {
 	pub static MaxActiveJobs: u32 = 64;
 	pub static RandomnessSalt: u64 = 0;
 	pub static NoRandomness: bool = false;
-	pub static Demands: bool = false;
 	pub DefaultParameters: ParametersOf<Test> = test_parameters();
 }
 
@@ -106,6 +106,8 @@ impl Config for Test {
 	type Verifiers = Mock;
 	type AuthorRandomness = Mock;
 	type Arbitration = Mock;
+	type Vouching = Mock;
+	type VerifierFaults = Mock;
 	type DefaultParameters = DefaultParameters;
 	type MaxLifetime = MaxLifetime;
 	type FinalityCap = frame_support::traits::ConstU64<100>;
@@ -150,6 +152,21 @@ pub type RemovedPrograms = StorageMap<Mock, Blake2_128Concat, Hash, ()>;
 #[storage_alias]
 pub type Validators =
 	StorageValue<Mock, Vec<(AccountId, String, u64)>, frame_support::pallet_prelude::ValueQuery>;
+/// Jobs with a live lane.
+#[storage_alias]
+pub type Lanes = StorageMap<Mock, Blake2_128Concat, JobId, ()>;
+/// The verifiers that were reported for standing behind a fraudulent result.
+#[storage_alias]
+pub type Vouchers = StorageMap<Mock, Blake2_128Concat, JobId, Vec<AccountId>>;
+/// For each verdict on a result that stood: whether it matched.
+#[storage_alias]
+pub type Conduct = StorageMap<
+	Mock,
+	Blake2_128Concat,
+	AccountId,
+	Vec<bool>,
+	frame_support::pallet_prelude::ValueQuery,
+>;
 #[storage_alias]
 pub type Locks = StorageMap<Mock, Blake2_128Concat, (AccountId, JobId), ()>;
 
@@ -187,7 +204,10 @@ impl JobBonds<AccountId, u64> for Mock {
 	) -> Slashed<u64> {
 		let bond = Bonds::get((who, job)).unwrap_or_default();
 		let taken = amount.min(bond);
-		Bonds::insert((who, job), bond - taken);
+		match bond - taken {
+			0 => Bonds::remove((who, job)),
+			left => Bonds::insert((who, job), left),
+		}
 		let paid = pay
 			.map(|(to, part)| (to, part.min(taken)))
 			.filter(|(to, part)| Balances::mint_into(to, *part).is_ok())
@@ -217,6 +237,7 @@ impl Programs for Mock {
 				output_tiles: vec![1; outputs as usize],
 				outputs: (0..outputs).collect(),
 				anchors: outputs,
+				largest_anchor: 1,
 				..Default::default()
 			});
 		}
@@ -228,6 +249,7 @@ impl Programs for Mock {
 			output_tiles: vec![1, 1],
 			outputs: vec![3, 1],
 			anchors: 4,
+			largest_anchor: 4,
 			states: u16::from(*program == STATEFUL),
 		})
 	}
@@ -278,11 +300,33 @@ impl AuthorRandomness for Mock {
 	}
 }
 
-impl crate::Arbitration for Mock {
-	fn open_demands(_: JobId) -> bool {
-		Demands::get()
+impl Arbitration for Mock {
+	fn is_disputed(job: JobId) -> bool {
+		Lanes::contains_key(job)
 	}
-	fn ended(_: JobId) {}
+	fn ended(job: JobId) {
+		Lanes::remove(job);
+	}
+}
+
+impl ReportVouching<AccountId> for Mock {
+	fn report(job: JobId, vouchers: Vec<AccountId>) {
+		assert!(!vouchers.is_empty(), "nobody is no report");
+		for who in &vouchers {
+			assert!(Locks::contains_key((who, job)), "reported while the stake is locked");
+		}
+		assert!(!Vouchers::contains_key(job), "reported once per job");
+		Vouchers::insert(job, vouchers);
+	}
+}
+
+impl VerifierFaults<AccountId> for Mock {
+	fn note_fault(who: &AccountId) {
+		Conduct::append(who, false);
+	}
+	fn note_match(who: &AccountId) {
+		Conduct::append(who, true);
+	}
 }
 
 #[cfg(feature = "runtime-benchmarks")]
@@ -414,6 +458,7 @@ pub fn call_with(
 		VerifierAction::RevealVerdict { run_root, salt } => {
 			crate::Call::reveal_verdict { job, account, run_root, salt, retry, signature }
 		}
+		VerifierAction::Challenge { .. } => panic!("no call of this pallet carries a challenge"),
 	})
 }
 
@@ -554,6 +599,32 @@ pub fn post_challengeable(run: &Run, verdict: &Run) -> JobId {
 	id
 }
 
+/// A lane is opened, as the arbitration pallet does it.
+pub fn open_lane(id: JobId) {
+	Lanes::insert(id, ());
+}
+/// The last lane is closed.
+pub fn close_lane(id: JobId) {
+	Lanes::remove(id);
+	Market::quiet(id);
+}
+pub fn result(id: JobId) -> Option<OpenResult<AccountId, u64, u64>> {
+	Market::result(id)
+}
+pub fn condemn(id: JobId, reason: ReasonCode, by: &AccountId) -> bool {
+	Market::condemn(id, reason, by)
+}
+/// Everyone but the last of the drawn verifiers revealed.
+pub fn post_with_one_hidden(run: &Run, verdict: &Run) -> JobId {
+	let id = post_revealing(run, verdict);
+	reveal_result(id, run).expect("what was committed");
+	for who in &committee(id)[1..] {
+		reveal(id, who, verdict).expect("what was committed");
+	}
+	assert_eq!(phase(id), Phase::Revealing);
+	id
+}
+
 pub fn now() -> u64 {
 	System::block_number()
 }
@@ -681,6 +752,9 @@ pub fn check_invariants(before: u64) {
 				"everything that was held for job {id} went somewhere"
 			);
 		}
+	}
+	for id in Lanes::iter_keys() {
+		assert!(!phase(id).is_terminal(), "an ended job is disputed no more");
 	}
 	let locked = Locks::iter_keys().map(|(_, id)| id).collect::<std::collections::BTreeSet<_>>();
 	for id in locked {

@@ -105,8 +105,13 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub commitment: Option<Hash>,
 	/// The provider's opened result.
 	pub run_root: Option<Hash>,
+	/// Trace root of the last step, as the reveal has shown it.
+	pub trace_root: Option<Hash>,
 	/// Content addresses of the outputs, in program order.
 	pub output_roots: BoundedVec<Hash, ConstU32<MAX_OUTPUTS>>,
+	/// The result was proved wrong, or an opening of it withheld. The bond is slashed; a job that has
+	/// not ended by that waits for hidden verdicts to be opened, and for nothing else.
+	pub condemned: Option<ReasonCode>,
 	/// Why it ended.
 	pub reason: Option<ReasonCode>,
 	/// Paid out of the escrow.
@@ -206,21 +211,4 @@ pub struct Archived<AccountId, Balance> {
 	pub refunded: Balance,
 	/// Burned of the escrow.
 	pub burned: Balance,
-}
-
-/// What the pallet asks of the one that decides disputes: demands and fraud proofs.
-pub trait Arbitration {
-	/// Whether a demand is unanswered or a proof commitment alive. Such a job does not settle.
-	fn open_demands(job: JobId) -> bool;
-
-	/// The job ended; whatever is kept about it may go.
-	fn ended(job: JobId);
-}
-
-impl Arbitration for () {
-	fn open_demands(_: JobId) -> bool {
-		false
-	}
-
-	fn ended(_: JobId) {}
 }

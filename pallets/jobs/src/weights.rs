@@ -42,6 +42,8 @@ pub trait WeightInfo {
 	fn authorize_verifier() -> Weight;
 	/// Pushing a job with `s` seats past any deadline, settling and drawing included.
 	fn advance(s: u32) -> Weight;
+	/// Condemning a job with `s` seats that all vouched for its result, its end included.
+	fn condemn(s: u32) -> Weight;
 	/// `on_initialize` with an empty agenda.
 	fn on_initialize_base() -> Weight;
 }
@@ -101,9 +103,14 @@ macro_rules! estimates {
 			estimate($db.reads_writes(2, 0), 60, 30)
 		}
 		fn advance(s: u32) -> Weight {
-			// A draw from a hundred validators; every seat is paid, noted and unlocked.
+			// A draw from a hundred validators; every seat is paid, noted twice and unlocked.
 			estimate($db.reads_writes(320, 20), 500, 150)
-				.saturating_add(estimate($db.reads_writes(5, 5), 20, 1).saturating_mul(s.into()))
+				.saturating_add(estimate($db.reads_writes(7, 6), 22, 1).saturating_mul(s.into()))
+		}
+		fn condemn(s: u32) -> Weight {
+			// Every seat is reported as an offender, noted and unlocked.
+			estimate($db.reads_writes(30, 25), 200, 80)
+				.saturating_add(estimate($db.reads_writes(14, 12), 60, 2).saturating_mul(s.into()))
 		}
 		fn on_initialize_base() -> Weight {
 			estimate($db.reads_writes(3, 3), 15, 5)

@@ -79,7 +79,8 @@ fn complex_program() -> Program {
 
 fn funded<T: Config>() -> T::AccountId {
 	let who: T::AccountId = account("owner", 0, SEED);
-	let funds = Pallet::<T>::deposit(MAX_PROGRAM_BYTES as u32)
+	let plans = <AnchorPlans as codec::MaxEncodedLen>::max_encoded_len();
+	let funds = Pallet::<T>::deposit((MAX_PROGRAM_BYTES + plans) as u32)
 		.saturating_add(T::Currency::minimum_balance())
 		.saturating_mul(2u32.into());
 	assert_ok!(T::Currency::mint_into(&who, funds).map(|_| ()));
@@ -100,6 +101,7 @@ mod benchmarks {
 		#[extrinsic_call]
 		_(RawOrigin::Signed(owner), program);
 		assert!(Programs::<T>::contains_key(id));
+		assert!(Plans::<T>::contains_key(id));
 	}
 
 	/// The referee analysis at its step limit. Not a call: a part of `register_program`.

@@ -3,7 +3,10 @@
 use crate::{pallet::*, types::*, WeightInfo, ANALYSIS_PER_SQUARED_BYTE};
 use alloc::vec::Vec;
 use assay_market::{Hash, ProgramSummary};
-use assay_program::{ops::OpError, program_id, CheckError, Program, ProgramError};
+use assay_program::{
+	ops::OpError, program_id, AnchorPlan, CheckError, Checked, Program, ProgramError,
+};
+use codec::Encode;
 use frame_support::{
 	defensive, ensure,
 	pallet_prelude::DispatchResult,
@@ -58,6 +61,8 @@ impl<T> From<CheckError> for Error<T> {
 			CheckError::PeakMemory { .. } => Error::TooMuchMemory,
 			CheckError::Unrefereeable { .. } => Error::Unrefereeable,
 			CheckError::TooManyVirtual { .. } | CheckError::TooComplex { .. } => Error::TooComplex,
+			// Of kept plans; a check has none to complain about.
+			CheckError::Plans { .. } => Error::Malformed,
 		}
 	}
 }
@@ -72,7 +77,7 @@ impl<T> From<TooMany> for Error<T> {
 }
 
 impl<T: Config> Pallet<T> {
-	/// What is held for a program of `length` bytes.
+	/// What is held for a program that takes `length` bytes of storage with its plans.
 	pub fn deposit(length: u32) -> BalanceOf<T> {
 		T::DepositPerByte::get().saturating_mul(length.into()).saturating_add(T::DepositBase::get())
 	}
@@ -92,20 +97,44 @@ impl<T: Config> Pallet<T> {
 		Bytes::<T>::get(program).map(|bytes| bytes.into_inner())
 	}
 
+	/// How the tiles of a registered program's anchors are refereed, in program order. All of its
+	/// anchors are eager: they are the leaves of a step's trace tree.
+	pub fn plans(program: &Hash) -> Option<Vec<AnchorPlan>> {
+		Plans::<T>::get(program).map(|plans| plans.into_inner())
+	}
+
+	/// A registered program, decoded, with what its check proved: for the referee. Takes time
+	/// linear in the program; the analysis of its check is not repeated.
+	pub fn program(program: &Hash) -> Option<(Program, Checked)> {
+		let decoded = Program::decode_bounded(&Bytes::<T>::get(program)?);
+		let admitted = decoded.map_err(CheckError::from).and_then(|decoded| {
+			let checked = decoded.readmit(&Plans::<T>::get(program).unwrap_or_default())?;
+			Ok((decoded, checked))
+		});
+		if admitted.is_err() {
+			defensive!("a registered program has passed its check");
+		}
+		admitted.ok()
+	}
+
 	/// Decode, check and store a program.
 	pub(crate) fn do_register(owner: T::AccountId, bytes: ProgramBytes) -> DispatchResult {
 		let id = program_id(&bytes);
 		ensure!(!Programs::<T>::contains_key(id), Error::<T>::AlreadyRegistered);
 		let program = Program::decode_bounded(&bytes).map_err(Error::<T>::from)?;
+		ensure!(!program.has_lazy_anchors(), Error::<T>::LazyAnchors);
 		let checked = program.check(&T::Limits::get()).map_err(Error::<T>::from)?;
+		let plans: AnchorPlans =
+			checked.plans().try_into().map_err(|_| Error::<T>::TooManyNodes)?;
 		let length = bytes.len() as u32;
-		let deposit = Self::deposit(length);
-		let info = ProgramInfo::new(owner.clone(), deposit, length, &program, checked)
+		let deposit = Self::deposit(length.saturating_add(plans.encoded_size() as u32));
+		let info = ProgramInfo::new(owner.clone(), deposit, length, &program, checked, &plans)
 			.map_err(Error::<T>::from)?;
 		T::Currency::hold(&HoldReason::Program.into(), &owner, deposit)?;
 		let work_units = info.work_units;
 		Programs::<T>::insert(id, info);
 		Bytes::<T>::insert(id, bytes);
+		Plans::<T>::insert(id, plans);
 		Self::deposit_event(Event::ProgramRegistered {
 			program: id,
 			owner,
@@ -146,7 +175,6 @@ impl<T: Config> Pallet<T> {
 	/// Check everything that must always hold.
 	pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
 		use alloc::collections::BTreeMap;
-		use codec::Encode;
 		use frame_support::traits::fungible::InspectHold;
 		let mut held: BTreeMap<Vec<u8>, (T::AccountId, BalanceOf<T>)> = BTreeMap::new();
 		for (id, info) in Programs::<T>::iter() {
@@ -158,12 +186,23 @@ impl<T: Config> Pallet<T> {
 				info.outputs.iter().all(|position| *position < info.anchors),
 				"an output is not among the anchors"
 			);
+			let program = Program::decode_bounded(&bytes).map_err(|_| "a program is unreadable")?;
+			ensure!(!program.has_lazy_anchors(), "a program has lazy anchors");
+			let plans = Plans::<T>::get(id).ok_or("a program without plans")?;
+			let checked =
+				program.readmit(&plans).map_err(|_| "the plans are not of the program")?;
+			ensure!(checked.anchors.len() as u32 == info.anchors, "anchors are miscounted");
+			ensure!(largest(&plans) == info.largest_anchor, "the largest anchor is wrong");
 			let sum = held.entry(info.owner.encode()).or_insert((info.owner, Default::default()));
 			sum.1.saturating_accrue(info.deposit);
 		}
 		ensure!(
 			Bytes::<T>::iter_keys().count() == Programs::<T>::iter_keys().count(),
 			"bytes without a program"
+		);
+		ensure!(
+			Plans::<T>::iter_keys().count() == Programs::<T>::iter_keys().count(),
+			"plans without a program"
 		);
 		for (owner, deposits) in held.into_values() {
 			ensure!(

@@ -13,8 +13,10 @@
 //! A program is a graph of integer operators in the format of [`assay_program`]. Its identity is
 //! the BLAKE3 hash of its bytes. [`pallet::Call::register_program`] decodes and checks the whole
 //! program in the runtime: shapes, accumulator bounds, work units, memory, and that every tile of
-//! every result could be refereed in one transaction. What passes is stored together with what the
-//! check proved, for a deposit per byte.
+//! every result could be refereed within a few transactions. What passes is stored together with
+//! what the check proved, for a deposit per byte. The plans of its anchors
+//! ([`assay_program::AnchorPlan`]) are kept too, so that [`Pallet::program`] gives the referee the
+//! program without checking it again.
 //!
 //! ## Example
 //!
@@ -24,6 +26,7 @@
 //! ## Details
 //!
 //! - The owner can remove a program, and get its deposit back, once no open job needs it.
+//! - Every anchor must be eager: what nobody has committed to cannot be proved wrong.
 //! - A later runtime may set tighter [`pallet::Config::Limits`]. Programs that passed before stay.
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -85,7 +88,7 @@ pub mod pallet {
 		#[pallet::constant]
 		type DepositBase: Get<BalanceOf<Self>>;
 
-		/// What is held for each byte of a program besides.
+		/// What is held for each byte of a program, and of the plans of its anchors, besides.
 		#[pallet::constant]
 		type DepositPerByte: Get<BalanceOf<Self>>;
 
@@ -111,6 +114,11 @@ pub mod pallet {
 	/// The bytes of each registered program.
 	#[pallet::storage]
 	pub type Bytes<T: Config> = StorageMap<_, Identity, Hash, ProgramBytes, OptionQuery>;
+
+	/// How the tiles of each program's anchors are refereed, in program order: what the check
+	/// found, so that a fraud proof does not pay for the analysis again.
+	#[pallet::storage]
+	pub type Plans<T: Config> = StorageMap<_, Identity, Hash, AnchorPlans, OptionQuery>;
 
 	/// What happened to programs.
 	#[pallet::event]
@@ -182,6 +190,9 @@ pub mod pallet {
 		CyclicReference,
 		/// The program has no outputs. Name at least one.
 		NoOutputs,
+		/// A node is a lazy anchor, whose root would be published on demand only: this chain cannot
+		/// referee it yet. Make it virtual, or an eager anchor.
+		LazyAnchors,
 		/// More inputs than a job may have. Join some.
 		TooManyInputs,
 		/// More outputs than a job may have. Join some.
@@ -223,6 +234,10 @@ pub mod pallet {
 				.max_extrinsic
 				.unwrap_or(Weight::MAX);
 			assert!(
+				<T as Config>::Limits::get().nodes <= Limits::V1.nodes,
+				"every anchor of an admitted program must have its plan"
+			);
+			assert!(
 				worst.all_lte(most),
 				"the largest program must fit into one block: {worst:?} > {most:?}"
 			);
@@ -244,15 +259,16 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `program` is the whole program file, at most 256 KiB. The chain decodes and checks all of
-		/// it; `DepositBase` and `DepositPerByte` for each byte are held until it is removed. Its
-		/// hash in the event is what jobs refer to.
+		/// `program` is the whole program file, at most 256 KiB. The chain decodes and checks all
+		/// of it; `DepositBase` and `DepositPerByte` for each byte, of the file and of the plans of
+		/// its anchors (at most 25 bytes each), are held until it is removed. Its hash in the event
+		/// is what jobs refer to.
 		///
 		/// ## Errors
 		///
 		/// - [`Error::AlreadyRegistered`]
 		/// - One error per class of fault in the bytes ([`Error::BadMagic`] to
-		///   [`Error::NoOutputs`]) and in the graph ([`Error::TooManyInputs`] to
+		///   [`Error::NoOutputs`]) and in the graph ([`Error::LazyAnchors`] to
 		///   [`Error::TooComplex`]).
 		/// - The token's own error if the deposit is not there.
 		///
@@ -297,6 +313,7 @@ pub mod pallet {
 			T::Currency::release(&HoldReason::Program.into(), &owner, deposit, Precision::Exact)?;
 			Programs::<T>::remove(program);
 			Bytes::<T>::remove(program);
+			Plans::<T>::remove(program);
 			Self::deposit_event(Event::ProgramRemoved { program, owner, deposit });
 			Ok(())
 		}

@@ -2,7 +2,7 @@
 
 use crate::pallet::Config;
 use assay_market::{ProgramSummary, MAX_INPUTS, MAX_OUTPUTS};
-use assay_program::{Checked, Program, MAX_PROGRAM_BYTES};
+use assay_program::{AnchorPlan, Checked, Limits, Program, MAX_PROGRAM_BYTES};
 use codec::{Decode, Encode, MaxEncodedLen};
 use frame_support::{
 	traits::{fungible::Inspect, ConstU32},
@@ -16,6 +16,9 @@ pub type BalanceOf<T> =
 
 /// The bytes of a program file.
 pub type ProgramBytes = BoundedVec<u8, ConstU32<{ MAX_PROGRAM_BYTES as u32 }>>;
+
+/// How the tiles of a program's anchors are refereed, in program order; at most one for each node.
+pub type AnchorPlans = BoundedVec<AnchorPlan, ConstU32<{ Limits::V1.nodes }>>;
 
 /// What the check of a program proved, as far as jobs need it, and who keeps it here.
 #[derive(
@@ -43,6 +46,8 @@ pub struct ProgramInfo<T: Config> {
 	pub outputs: BoundedVec<u32, ConstU32<MAX_OUTPUTS>>,
 	/// Eager anchors of a step: the leaves of its trace tree.
 	pub anchors: u32,
+	/// 1 KiB tiles of the largest of them.
+	pub largest_anchor: u64,
 	/// States carried from step to step.
 	pub states: u16,
 }
@@ -54,6 +59,11 @@ pub(crate) enum TooMany {
 	Outputs,
 }
 
+/// Tiles of the largest anchor.
+pub(crate) fn largest(plans: &[AnchorPlan]) -> u64 {
+	plans.iter().map(|plan| plan.tiles).max().unwrap_or_default()
+}
+
 impl<T: Config> ProgramInfo<T> {
 	pub(crate) fn new(
 		owner: T::AccountId,
@@ -61,6 +71,7 @@ impl<T: Config> ProgramInfo<T> {
 		length: u32,
 		program: &Program,
 		checked: Checked,
+		plans: &[AnchorPlan],
 	) -> Result<Self, TooMany> {
 		Ok(Self {
 			owner,
@@ -73,6 +84,7 @@ impl<T: Config> ProgramInfo<T> {
 			output_tiles: checked.output_tiles.try_into().map_err(|_| TooMany::Outputs)?,
 			outputs: checked.output_anchors.try_into().map_err(|_| TooMany::Outputs)?,
 			anchors: checked.anchors.len() as u32,
+			largest_anchor: largest(plans),
 			states: program.states.len() as u16,
 		})
 	}
@@ -86,6 +98,7 @@ impl<T: Config> ProgramInfo<T> {
 			output_tiles: self.output_tiles.into_inner(),
 			outputs: self.outputs.into_inner(),
 			anchors: self.anchors,
+			largest_anchor: self.largest_anchor,
 			states: self.states,
 		}
 	}

@@ -31,14 +31,14 @@ pub struct SubstrateWeight<T>(PhantomData<T>);
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	fn register_program(b: u32) -> Weight {
 		Weight::from_parts(250_000_000, 4_764)
-			.saturating_add(T::DbWeight::get().reads_writes(3, 5))
+			.saturating_add(T::DbWeight::get().reads_writes(3, 6))
 			.saturating_add(Weight::from_parts(150_000, 1).saturating_mul(b.into()))
 	}
 	fn analysis() -> Weight {
 		Weight::from_parts(250_000_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(0, 0))
 	}
 	fn remove_program() -> Weight {
-		Weight::from_parts(80_000_000, 4_764).saturating_add(T::DbWeight::get().reads_writes(3, 5))
+		Weight::from_parts(80_000_000, 4_764).saturating_add(T::DbWeight::get().reads_writes(3, 6))
 	}
 }
 
@@ -46,7 +46,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 impl WeightInfo for () {
 	fn register_program(b: u32) -> Weight {
 		Weight::from_parts(250_000_000, 4_764)
-			.saturating_add(ParityDbWeight::get().reads_writes(3, 5))
+			.saturating_add(ParityDbWeight::get().reads_writes(3, 6))
 			.saturating_add(Weight::from_parts(150_000, 1).saturating_mul(b.into()))
 	}
 	fn analysis() -> Weight {
@@ -55,6 +55,6 @@ impl WeightInfo for () {
 	}
 	fn remove_program() -> Weight {
 		Weight::from_parts(80_000_000, 4_764)
-			.saturating_add(ParityDbWeight::get().reads_writes(3, 5))
+			.saturating_add(ParityDbWeight::get().reads_writes(3, 6))
 	}
 }

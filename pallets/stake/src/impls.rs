@@ -90,6 +90,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn put_ledger(who: &T::AccountId, ledger: Ledger<T>) {
 		if ledger.is_empty() {
 			Ledgers::<T>::remove(who);
+			Self::forget_conduct(who);
 			Self::remove_candidate(who, RemovalReason::Chilled);
 		} else {
 			Ledgers::<T>::insert(who, ledger);
@@ -306,13 +307,15 @@ impl<T: Config> JobBonds<T::AccountId, BalanceOf<T>> for Pallet<T> {
 }
 
 impl<T: Config> Verifiers<T::AccountId, BalanceOf<T>> for Pallet<T> {
-	/// The validators of the running session that are not disabled, have a verifier key and stake
-	/// behind them, and are not yet drawn for `MaxJobLocks` jobs; in the order of the set.
+	/// The validators of the running session that are not disabled or suspended, have a verifier key
+	/// and stake behind them, and are not yet drawn for `MaxJobLocks` jobs; in the order of the set.
 	fn active() -> Vec<VerifierInfo<T::AccountId, BalanceOf<T>>> {
+		let suspended = SuspendedVerifiers::<T>::get();
 		pallet_session::Validators::<T>::get()
 			.into_iter()
 			.enumerate()
 			.filter(|(i, _)| !pallet_session::Pallet::<T>::is_disabled(*i as u32))
+			.filter(|(_, account)| !suspended.iter().any(|(other, _)| other == account))
 			.filter_map(|(_, account)| {
 				let ledger = Ledgers::<T>::get(&account)?;
 				let stake = ledger.active.saturating_sub(ledger.deferred);
@@ -418,6 +421,19 @@ impl<T: Config> Pallet<T> {
 		for (index, slash) in DeferredSlashes::<T>::iter() {
 			ensure!(index >= first && index < next, "a deferred slash is out of range");
 			ensure!(Ledgers::<T>::contains_key(&slash.who), "a deferred slash without a ledger");
+		}
+		for (who, faults) in VerifierFaultCounts::<T>::iter() {
+			ensure!(Ledgers::<T>::contains_key(&who), "faults of an account without a ledger");
+			ensure!(faults > 0, "no faults are stored");
+		}
+		let suspended = SuspendedVerifiers::<T>::get();
+		for (index, (who, until)) in suspended.iter().enumerate() {
+			ensure!(Ledgers::<T>::contains_key(who), "a suspended account without a ledger");
+			ensure!(*until > CurrentSession::<T>::get(), "a suspension that is over is stored");
+			ensure!(
+				suspended[..index].iter().all(|(other, _)| other != who),
+				"an account is suspended twice"
+			);
 		}
 		let oldest = OldestSession::<T>::get();
 		ensure!(

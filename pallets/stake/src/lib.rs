@@ -5,8 +5,8 @@
 //! ## Pallet API
 //!
 //! See the [`pallet`] module for the calls, storage, events and errors. Other pallets reach the
-//! stake through [`assay_market::JobBonds`] and [`assay_market::Verifiers`], which [`Pallet`]
-//! implements; `pallet-session` and `pallet-offences` through `SessionManager` and
+//! stake through [`assay_market::JobBonds`], [`assay_market::Verifiers`] and
+//! [`assay_market::VerifierFaults`], which [`Pallet`] implements; `pallet-session` and `pallet-offences` through `SessionManager` and
 //! `OnOffenceHandler`.
 //!
 //! ## Overview
@@ -22,6 +22,10 @@
 //!   validators of the next planned session.
 //! - **Verifying**: the validators of the running session are the verifiers that jobs draw from. A
 //!   drawn account is locked: it cannot withdraw anything until the job ends.
+//!
+//! A verifier whose verdicts differ [`pallet::Config::FaultsBeforeSuspension`] times in a row from
+//! results that stood is *suspended*: no job draws it for
+//! [`pallet::Config::SuspensionSessions`]. That is no slash; it still validates.
 //!
 //! Stake leaves in two steps, [`pallet::Call::unbond`] and, [`pallet::Config::UnbondingSessions`]
 //! later, [`pallet::Call::withdraw`]. Stake on its way out can still be slashed.
@@ -50,6 +54,7 @@ extern crate alloc;
 
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
+mod conduct;
 mod impls;
 #[cfg(test)]
 mod mock;
@@ -160,6 +165,15 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxDeferredSlashes: Get<u32>;
 
+		/// Verdicts in a row that differed from results that stood, after which a verifier is
+		/// suspended.
+		#[pallet::constant]
+		type FaultsBeforeSuspension: Get<u32>;
+
+		/// Sessions for which a suspended verifier is not drawn.
+		#[pallet::constant]
+		type SuspensionSessions: Get<SessionIndex>;
+
 		/// Weights of the calls.
 		type WeightInfo: WeightInfo;
 	}
@@ -248,6 +262,16 @@ pub mod pallet {
 	/// number that the next one will get.
 	#[pallet::storage]
 	pub type DeferredRange<T: Config> = StorageValue<_, (u32, u32), ValueQuery>;
+
+	/// Verdicts in a row of each bonded account that differed from results that stood; at least one.
+	#[pallet::storage]
+	pub type VerifierFaultCounts<T: Config> =
+		StorageMap<_, Blake2_128Concat, T::AccountId, u32, OptionQuery>;
+
+	/// The suspended verifiers, each with the first session in which it may be drawn again.
+	#[pallet::storage]
+	pub type SuspendedVerifiers<T: Config> =
+		StorageValue<_, BoundedVec<(T::AccountId, SessionIndex), T::MaxCandidates>, ValueQuery>;
 
 	/// Validators and their bonds at genesis. Session keys come from the session pallet.
 	#[pallet::genesis_config]
@@ -394,6 +418,14 @@ pub mod pallet {
 			/// How much.
 			amount: BalanceOf<T>,
 		},
+		/// A verifier's verdicts differed too often from results that stood. It is not drawn before
+		/// session `until`.
+		VerifierSuspended {
+			/// The verifier.
+			who: T::AccountId,
+			/// The first session in which it may be drawn again.
+			until: SessionIndex,
+		},
 		/// An account's stake was slashed for an offence.
 		Slashed {
 			/// The offender.
@@ -468,7 +500,8 @@ pub mod pallet {
 				T::MaxUnbondingChunks::get() > 0
 					&& T::MaxJobHolds::get() > 0
 					&& T::MaxJobLocks::get() > 0
-					&& T::MaxValidators::get() > 0,
+					&& T::MaxValidators::get() > 0
+					&& T::FaultsBeforeSuspension::get() > 0,
 				"the stake pallet's bounds must be positive"
 			);
 			assert!(

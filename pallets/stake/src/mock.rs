@@ -107,6 +107,8 @@ impl Config for Test {
 	type MaxCandidates = ConstU32<4>;
 	type MaxValidators = ConstU32<3>;
 	type MaxDeferredSlashes = ConstU32<3>;
+	type FaultsBeforeSuspension = ConstU32<3>;
+	type SuspensionSessions = ConstU32<2>;
 	type WeightInfo = ();
 }
 

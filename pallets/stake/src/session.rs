@@ -84,15 +84,16 @@ impl<T: Config> Pallet<T> {
 	/// Begin session `index` and forget what is too old to be proved.
 	fn begin_session(index: SessionIndex) {
 		CurrentSession::<T>::put(index);
+		Self::lift_suspensions(index);
 		let keep_from = index.saturating_sub(Self::history_depth());
 		let oldest = OldestSession::<T>::get();
 		if oldest >= keep_from {
 			return;
 		}
 		for session in oldest..keep_from {
-			let limit = T::MaxValidators::get();
-			let _ = Exposures::<T>::clear_prefix(session, limit, None);
-			let _ = Offences::<T>::clear_prefix(session, limit, None);
+			let _ = Exposures::<T>::clear_prefix(session, T::MaxValidators::get(), None);
+			// Those who vouched may have left the set since they were drawn, and come on top of it.
+			let _ = Offences::<T>::clear_prefix(session, u32::MAX, None);
 		}
 		OldestSession::<T>::put(keep_from);
 		pallet_session::historical::Pallet::<T>::prune_up_to(keep_from);

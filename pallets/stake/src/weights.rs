@@ -6,6 +6,9 @@
 //! runtime's `DbWeight`; the compute part is a generous round number above what the calls of
 //! comparable pallets of the same release were measured at (15 to 60 µs). A slash in `on_initialize`
 //! is counted with 64 job holds to shrink.
+//!
+//! What other pallets reach through traits is charged by their benchmarks: job holds, locks, and noting a
+//! fault or a match of a verifier (one ledger, its count and the list of suspensions).
 
 #![allow(missing_docs)]
 

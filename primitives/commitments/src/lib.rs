@@ -22,6 +22,14 @@
 //! the count of leaves alone ([`group_len`]). At level 0 the children are leaves as [`verify`] takes them:
 //! chunk values, or the roots in a trace or run tree.
 //!
+//! A [`Place`] names a group in a whole run and [`Place::below`] what a child of it stands for, so that a
+//! *descent* from the run root to the first differing chunk is a walk along places ([`RunShape`] gives
+//! the counts, [`most_openings`] the length of the way).
+//!
+//! A *multi-opening* ([`open_many`], [`verify_many`]) shows several leaves of one tree at once: level by
+//! level from the leaves up, and from left to right, the siblings that do not follow from the leaves.
+//! For one leaf it is that leaf's [`Path`].
+//!
 //! # Who says what
 //! Counts and positions are always arguments, and come from the program and the job record, never from
 //! a proof. Every function is total: a length, count or position that does not fit gives `None` or
@@ -35,14 +43,18 @@
 extern crate alloc;
 
 mod claims;
+mod descent;
 mod hiding;
+mod many;
 mod tensor;
 mod tree;
 
 pub use claims::{
 	open_outputs, verify_chunk, verify_outputs, ChunkOpening, ChunkPosition, OutputsOpening,
 };
+pub use descent::{most_openings, Below, Place, RunShape};
 pub use hiding::{result_commitment, verdict_commitment};
+pub use many::{fold_many, open_many, open_many_with, verify_many};
 pub use tensor::{
 	chunk_value, open_tensor_group, open_tile, tensor_node, tensor_root, verify_tile, TensorHasher,
 	CHUNK_BYTES, MAX_CHUNKS,

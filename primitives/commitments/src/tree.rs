@@ -73,8 +73,8 @@ pub(crate) fn derive(key: &ContextKey, parts: &[&[u8]]) -> Hash {
 }
 
 impl Tree {
-	/// The value at level 0 of a leaf as callers give it.
-	fn leaf(self, leaf: &Hash) -> Hash {
+	/// The value at level 0 of a leaf as callers give it: a chunk value stays as it is, a root is hashed.
+	pub fn leaf(self, leaf: &Hash) -> Hash {
 		match self {
 			Tree::Tensor => *leaf,
 			Tree::Trace => derive(&context::TRACE_LEAF, &[leaf]),
@@ -83,7 +83,7 @@ impl Tree {
 	}
 
 	/// The value of an inner node. `top` says that it is the root of the whole tree.
-	fn node(self, left: &Hash, right: &Hash, top: bool) -> Hash {
+	pub fn node(self, left: &Hash, right: &Hash, top: bool) -> Hash {
 		match self {
 			Tree::Tensor if top => *merge_subtrees_root(left, right, Mode::Hash).as_bytes(),
 			Tree::Tensor => merge_subtrees_non_root(left, right, Mode::Hash),
@@ -93,7 +93,7 @@ impl Tree {
 	}
 
 	/// Pairs the nodes of one level into the next, in place. `top` as for [`Tree::node`].
-	fn pair(self, nodes: &mut Vec<Hash>, top: bool) {
+	pub(crate) fn pair(self, nodes: &mut Vec<Hash>, top: bool) {
 		let pairs = nodes.len() / 2;
 		for i in 0..pairs {
 			nodes[i] = self.node(&nodes[2 * i], &nodes[2 * i + 1], top);
@@ -146,6 +146,7 @@ impl Decode for Path {
 		if len > MAX_PATH {
 			return Err("path longer than any tree is high".into());
 		}
+		input.on_before_alloc_mem(len * size_of::<Hash>())?;
 		let siblings = (0..len).map(|_| Hash::decode(input)).collect::<Result<_, _>>()?;
 		Ok(Path { siblings })
 	}

@@ -1,6 +1,8 @@
 //! The runtime API of the market.
 
-use crate::{Assignment, Hash, JobId, JobView, VerifierId};
+use crate::{
+	Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, VerifierId,
+};
 use alloc::vec::Vec;
 use codec::Codec;
 
@@ -26,5 +28,25 @@ sp_api::decl_runtime_apis! {
 
 		/// The price at which the job could be claimed in the next block.
 		fn current_price(id: JobId) -> Option<Balance>;
+	}
+
+	/// Questions about disputes that the node and the clients ask.
+	pub trait ArbitrationApi<AccountId, Balance, BlockNumber>
+	where
+		AccountId: Codec,
+		Balance: Codec,
+		BlockNumber: Codec,
+	{
+		/// What may be disputed of a job: its opened result, `None` before the reveal and after the end.
+		fn disputed_result(id: JobId) -> Option<DisputedResult>;
+
+		/// The lanes of a job, up to 256 of them.
+		fn lanes(id: JobId) -> Vec<LaneView<AccountId, Balance, BlockNumber>>;
+
+		/// The lane of one account.
+		fn lane(id: JobId, challenger: AccountId) -> Option<LaneView<AccountId, Balance, BlockNumber>>;
+
+		/// The results that the verdicts of these session keys differ from, with their lanes.
+		fn disputes(keys: Vec<VerifierId>) -> Vec<DisputeDuty<AccountId, Balance, BlockNumber>>;
 	}
 }

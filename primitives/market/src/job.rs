@@ -89,7 +89,8 @@ pub enum ReasonCode {
 	ProviderTimeout,
 	/// No verdict could be reached. Nobody was paid; everything was refunded.
 	Inconclusive,
-	/// The provider did not open its committed result. Slashed as for fraud.
+	/// The provider did not open its committed result, or an opening of it that a challenger
+	/// demanded. Slashed as for fraud.
 	Withheld,
 	/// The result was proved wrong. The bond was slashed; the requester was compensated.
 	ProvenFraud,
@@ -119,7 +120,7 @@ pub enum Outcome {
 	ProviderStalled,
 	/// Provider: no verdict was reached on its result.
 	ProviderInconclusive,
-	/// Provider: did not open its result, or it was proved wrong.
+	/// Provider: did not open its result or a part of it, or it was proved wrong.
 	ProviderFraud,
 	/// Requester: its job was carried to payment.
 	RequesterPaid,

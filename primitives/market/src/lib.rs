@@ -2,6 +2,7 @@
 //!
 //! * [`job`]: how a job is named, where it stands, why it ended ([`Phase`], [`ReasonCode`], …).
 //! * [`parameters`]: the numbers that root sets ([`MarketParameters`]) and the clocks they make.
+//! * [`dispute`]: lanes, moves and proofs about an opened result ([`ChallengeMove`], [`LaneView`], …).
 //! * [`view`]: what the runtime API answers ([`JobView`], [`Assignment`]).
 //! * [`verifier`]: the session key of a verifier and the bytes it signs ([`VerifierAction`]).
 //! * [`mailbox`]: how the node's service hands a verdict to the pallet's offchain hook.
@@ -13,6 +14,7 @@
 extern crate alloc;
 
 pub mod api;
+pub mod dispute;
 pub mod job;
 pub mod mailbox;
 pub mod parameters;
@@ -21,15 +23,18 @@ pub mod verifier;
 pub mod view;
 
 pub use assay_commitments::Hash;
+pub use dispute::{
+	proof_commitment, proof_hash, ChallengeMove, DisputeDuty, DisputedResult, LaneView, Turn,
+};
 pub use job::{
 	AbstainReason, Assurance, Attestation, Audit, JobId, Outcome, Phase, Purpose, ReasonCode,
 	MAX_INPUTS, MAX_OUTPUTS,
 };
-pub use mailbox::{mailbox_key, MailboxEntry, MailboxError};
+pub use mailbox::{dispute_key, mailbox_key, DisputeEntry, MailboxEntry, MailboxError};
 pub use parameters::{Clock, MarketParameters, ParametersError};
 pub use traits::{
-	AuthorRandomness, Identities, JobBonds, ProgramSummary, Programs, Slashed, VerifierInfo,
-	Verifiers,
+	Arbitration, AuthorRandomness, Disputes, Identities, JobBonds, OpenResult, ProgramSummary,
+	Programs, ReportVouching, Slashed, VerifierFaults, VerifierInfo, Verifiers,
 };
 pub use verifier::{verifier_crypto, VerifierAction, VerifierId, VerifierSignature};
 pub use view::{Assignment, JobView, SeatStatus, VerdictView};

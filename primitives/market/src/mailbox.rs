@@ -5,7 +5,7 @@
 //! Entries are written once and may be written again with the same content: salts derive from the
 //! key, so a lost entry is recreated equal.
 
-use crate::{AbstainReason, Hash, JobId, Purpose, VerifierId};
+use crate::{AbstainReason, ChallengeMove, Hash, JobId, Purpose, VerifierId};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, Encode};
 
@@ -29,6 +29,41 @@ pub enum MailboxEntry {
 	},
 	/// For [`Purpose::Verify`]: a local fault, retried once already.
 	Abstain(AbstainReason),
+}
+
+/// The next move in a verifier's lane, as the service leaves it for the arbitration pallet's hook.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DisputeEntry {
+	/// Groups that were opened in the lane when the move was found; `None`: there was no lane. The
+	/// hook submits the move only while this still holds.
+	pub opened: Option<u32>,
+	/// Parts of a proof that the chain had accepted by then.
+	pub parts: u32,
+	/// The move.
+	pub action: ChallengeMove,
+}
+
+impl DisputeEntry {
+	/// The versioned bytes that are stored.
+	pub fn to_bytes(&self) -> Vec<u8> {
+		(MAILBOX_VERSION, self).encode()
+	}
+
+	/// Reads what [`Self::to_bytes`] wrote.
+	pub fn from_bytes(bytes: &[u8]) -> Result<Self, MailboxError> {
+		match bytes.split_first() {
+			Some((&MAILBOX_VERSION, mut rest)) => {
+				Self::decode_all(&mut rest).map_err(|_| MailboxError::Malformed)
+			}
+			Some((&version, _)) => Err(MailboxError::UnknownVersion(version)),
+			None => Err(MailboxError::Malformed),
+		}
+	}
+}
+
+/// The key of a verifier's next move in its lane, in persistent offchain storage.
+pub fn dispute_key(genesis: &Hash, job: JobId, key: &VerifierId) -> Vec<u8> {
+	(b"assay/dispute/", genesis, job, key).encode()
 }
 
 /// Why the bytes of an entry were refused.

@@ -17,6 +17,9 @@ pub const MAX_COMMITTEE: u32 = 16;
 /// Most tranches of one audit, the first included.
 pub const MAX_TRANCHES: u32 = 4;
 
+/// Most parts of a fraud proof. After each accepted part the challenger has time for the next.
+pub const MAX_PROOF_PARTS: u32 = 32;
+
 /// A deadline that scales with the job: `base + ⌈work / work_per_block⌉ + ⌈bytes / bytes_per_block⌉`.
 ///
 /// The two rates say how much the slowest honest participant gets done in one block.
@@ -75,7 +78,7 @@ impl<BlockNumber: AtLeast32BitUnsigned + Copy> Clock<BlockNumber> {
 pub enum ParametersError {
 	/// `draw_delay` is 0 or above [`MAX_DRAW_DELAY`].
 	DrawDelay,
-	/// A clock's base or rate, the reveal period or the open period is 0.
+	/// A clock's base or rate, the reveal period, the open period or the proof period is 0.
 	Clock,
 	/// A committee is empty or above [`MAX_COMMITTEE`], or a quorum is 0 or above its committee.
 	Committee,
@@ -89,8 +92,10 @@ pub enum ParametersError {
 	Burn,
 	/// `verifier_fee` is 0: nobody would verify.
 	VerifierFee,
-	/// `stall_slash` is 0 or not below `compensation`, or `compensation` is everything: fraud must
-	/// cost more than silence, and more than anyone is paid for it.
+	/// `stall_slash` is 0 or not below `compensation`: fraud must cost more than silence. Or
+	/// `prover_part` is 0 (nobody would prove), or it makes half of the bond or more together with
+	/// `compensation`: most of a slashed bond is burned, so that a cheat who proves its own fraud, or
+	/// who is its own requester, still loses most of it.
 	Slash,
 	/// `min_price` is 0, or so small that the burned part of it rounds to nothing.
 	MinPrice,
@@ -152,8 +157,22 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub cancel_fee: Permill,
 	/// Part of the bond that a silent provider pays to the requester.
 	pub stall_slash: Permill,
-	/// Part of the bond that goes to the requester after fraud; the rest is burned.
+	/// Part of the bond that goes to the requester after fraud.
 	pub compensation: Permill,
+	/// Part of the bond that goes to whoever proved the fraud or demanded what stayed withheld; the
+	/// rest is burned.
+	pub prover_part: Permill,
+	/// What an account that was not drawn puts up for a lane, as a part of the agreed price; never
+	/// less than `min_price`.
+	pub challenge_deposit: Permill,
+	/// A: how long anyone has to answer a demand. The answer may need a replay; whoever replays holds
+	/// the inputs already.
+	pub answer: Clock<BlockNumber>,
+	/// M: how long a challenger has for its next move. It may have to fetch and replay.
+	pub challenger_move: Clock<BlockNumber>,
+	/// K: how long a commitment to a proof keeps the job open, and how long a challenger has for each
+	/// further part of one.
+	pub proof_period: BlockNumber,
 	/// Assumed probability that a committee has an honest and able member.
 	pub honest_verifier: Permill,
 	/// Assumed advantage of an attacker who influences the draw.
@@ -206,7 +225,20 @@ where
 			verifier_fee: Permill::from_percent(20),
 			cancel_fee: Permill::from_percent(10),
 			stall_slash: Permill::from_percent(20),
-			compensation: Permill::from_percent(40),
+			compensation: Permill::from_percent(25),
+			prover_part: Permill::from_percent(20),
+			challenge_deposit: Permill::from_percent(10),
+			answer: Clock {
+				base: blocks(5),
+				work_per_block: 1_000_000_000,
+				bytes_per_block: u64::MAX,
+			},
+			challenger_move: Clock {
+				base: blocks(5),
+				work_per_block: 1_000_000_000,
+				bytes_per_block: 16 << 20,
+			},
+			proof_period: blocks(4),
 			honest_verifier: Permill::from_percent(90),
 			draw_bias: Permill::from_percent(1),
 			bond_margin_percent: 150,
@@ -232,6 +264,9 @@ where
 				work_per_block: 1_000_000_000,
 				bytes_per_block: 16 << 20,
 			},
+			answer: Clock { base: blocks(20), ..Self::development(unit).answer },
+			challenger_move: Clock { base: blocks(20), ..Self::development(unit).challenger_move },
+			proof_period: blocks(10),
 			audit: Permill::from_percent(20),
 			committee: 5,
 			quorum: 2,
@@ -247,9 +282,17 @@ where
 			(1..=MAX_COMMITTEE).contains(&size) && (1..=size).contains(&quorum)
 		};
 		ensure(!self.draw_delay.is_zero() && self.draw_delay <= MAX_DRAW_DELAY.into(), DrawDelay)?;
-		let clocks = [&self.attest, &self.commit, &self.verify, &self.challenge];
+		let clocks = [
+			&self.attest,
+			&self.commit,
+			&self.verify,
+			&self.challenge,
+			&self.answer,
+			&self.challenger_move,
+		];
 		ensure(clocks.iter().all(|clock| clock.is_valid()), Clock)?;
-		ensure(!self.reveal_period.is_zero() && !self.open_period.is_zero(), Clock)?;
+		let periods = [self.reveal_period, self.open_period, self.proof_period];
+		ensure(periods.iter().all(|period| !period.is_zero()), Clock)?;
 		ensure(committee(self.attest_size, self.attest_quorum), Committee)?;
 		ensure(committee(self.committee, self.quorum), Committee)?;
 		ensure((1..=MAX_TRANCHES).contains(&self.max_tranches), Tranches)?;
@@ -258,7 +301,9 @@ where
 		ensure(!self.fee_burn.is_zero() && self.fee_burn < Permill::one(), Burn)?;
 		ensure(!self.verifier_fee.is_zero(), VerifierFee)?;
 		ensure(!self.stall_slash.is_zero() && self.stall_slash < self.compensation, Slash)?;
-		ensure(self.compensation < Permill::one(), Slash)?;
+		let given = self.compensation.deconstruct().saturating_add(self.prover_part.deconstruct());
+		ensure(!self.prover_part.is_zero(), Slash)?;
+		ensure(given < Permill::from_percent(50).deconstruct(), Slash)?;
 		ensure(!(self.fee_burn * self.min_price).is_zero(), MinPrice)
 	}
 
@@ -285,10 +330,20 @@ where
 		with_margin.max(floor).saturated_into()
 	}
 
+	/// What an account that was not drawn puts up for a lane in a job with this agreed price.
+	pub fn lane_deposit(&self, price: Balance) -> Balance {
+		self.challenge_deposit.mul_ceil(price).max(self.min_price)
+	}
+
 	/// Most blocks from the first draw for a result to its last possible move, when every phase uses
-	/// up its time and the requester asks for one audit more. Jobs for which this is above the
-	/// chain's `MaxLifetime` cannot be posted.
-	pub fn lifetime(&self, work: u64, bytes: u64) -> BlockNumber {
+	/// up its time, the requester asks for one audit more, and somebody opens a lane in the very last
+	/// block. Jobs for which this is above the chain's `MaxLifetime` cannot be posted.
+	///
+	/// `openings` is D, the most demands on the way from the run root down to a tile. Lanes run in
+	/// parallel and start before the challenge deadline, so that one lane is all that is added:
+	/// D answers and moves, a last move, a proof commitment, and the parts of a folded proof, which
+	/// need no replay between them.
+	pub fn lifetime(&self, work: u64, bytes: u64, openings: u32) -> BlockNumber {
 		let one = BlockNumber::one();
 		let tranche = self
 			.draw_delay
@@ -301,7 +356,14 @@ where
 			.saturating_add(one)
 			.saturating_add(self.challenge.blocks(work, bytes))
 			.saturating_add(one);
-		audit.saturating_mul(2u32.into())
+		let answer = self.answer.blocks(work, 0);
+		let challenger_move = self.challenger_move.blocks(work, bytes);
+		let lane = answer
+			.saturating_add(challenger_move)
+			.saturating_mul(openings.into())
+			.saturating_add(challenger_move)
+			.saturating_add(self.proof_period.saturating_mul((MAX_PROOF_PARTS + 1).into()));
+		audit.saturating_mul(2u32.into()).saturating_add(lane)
 	}
 }
 
@@ -333,7 +395,7 @@ mod tests {
 	fn parameters_should_be_refused_by_name_when_one_is_out_of_range() {
 		use ParametersError::*;
 		type Case = (fn(&mut Parameters), ParametersError);
-		let cases: [Case; 16] = [
+		let cases: [Case; 21] = [
 			(|p| p.draw_delay = 0, DrawDelay),
 			(|p| p.draw_delay = MAX_DRAW_DELAY + 1, DrawDelay),
 			(|p| p.verify.base = 0, Clock),
@@ -349,6 +411,11 @@ mod tests {
 			(|p| p.verifier_fee = Permill::zero(), VerifierFee),
 			(|p| p.stall_slash = p.compensation, Slash),
 			(|p| p.compensation = Permill::one(), Slash),
+			(|p| p.compensation = Permill::from_percent(30), Slash),
+			(|p| p.prover_part = Permill::zero(), Slash),
+			(|p| p.answer.base = 0, Clock),
+			(|p| p.challenger_move.work_per_block = 0, Clock),
+			(|p| p.proof_period = 0, Clock),
 			(|p| p.min_price = 1, MinPrice),
 		];
 		for (index, (change, error)) in cases.into_iter().enumerate() {
@@ -386,7 +453,35 @@ mod tests {
 	fn lifetime_should_cover_both_audits_when_every_phase_takes_its_time() {
 		let parameters = Parameters::development(UNIT);
 		let one = 2 * (2 + 1 + 30 + 1) + 15 + 1 + 8 + 1;
-		assert_eq!(parameters.lifetime(0, 0), 2 * one);
-		assert!(parameters.lifetime(1_000_000_000, 0) > parameters.lifetime(0, 0));
+		// A lane without demands is a commitment and the parts of a proof.
+		let proof = 5 + 33 * 4;
+		assert_eq!(parameters.lifetime(0, 0, 0), 2 * one + proof);
+		assert_eq!(parameters.lifetime(0, 0, 9), 2 * one + proof + 9 * (5 + 5));
+		// One more block of work for each tranche, challenge, answer and move.
+		let work = 1_000_000_000;
+		let more = 2 * (2 + 1) + 9 * 2 + 1;
+		assert_eq!(parameters.lifetime(work, 0, 9), parameters.lifetime(0, 0, 9) + more);
+		// Answers fetch nothing.
+		let more = 2 * (2 + 1) + 9 + 1;
+		assert_eq!(parameters.lifetime(0, 1 << 20, 9), parameters.lifetime(0, 0, 9) + more);
+		assert_eq!(parameters.lifetime(u64::MAX, u64::MAX, u32::MAX), u32::MAX);
+	}
+
+	#[test]
+	fn lane_deposit_should_follow_the_price_when_it_is_above_the_least() {
+		let parameters = Parameters::development(UNIT);
+		assert_eq!(parameters.lane_deposit(10 * UNIT), UNIT);
+		assert_eq!(parameters.lane_deposit(0), parameters.min_price);
+		assert_eq!(parameters.lane_deposit(UNIT + 1), UNIT / 10 + 1);
+	}
+
+	/// What is left for a job's own clocks under the runtime's limit of 9 600 blocks.
+	#[test]
+	fn lifetime_should_leave_room_for_ordinary_jobs_when_the_chain_is_a_public_one() {
+		let parameters = Parameters::production(UNIT);
+		let fits = |work, openings| parameters.lifetime(work, 16 << 20, openings) <= 9_600;
+		assert!(fits(525_000_000_000, 3), "{}", parameters.lifetime(525_000_000_000, 16 << 20, 3));
+		assert!(!fits(526_000_000_000, 3));
+		assert!(fits(263_000_000_000, 9), "{}", parameters.lifetime(263_000_000_000, 16 << 20, 9));
 	}
 }

@@ -1,7 +1,7 @@
 //! What one pallet asks of another. Every trait is mocked in a few lines, so that each pallet is
 //! tested alone; the runtime wires the real ones together.
 
-use crate::{Hash, JobId, Outcome, VerifierId};
+use crate::{Hash, JobId, Outcome, ReasonCode, VerifierId};
 use alloc::vec::Vec;
 use sp_runtime::DispatchResult;
 
@@ -61,6 +61,8 @@ pub struct ProgramSummary {
 	pub outputs: Vec<u32>,
 	/// Eager anchors of a step: the leaves of its trace tree.
 	pub anchors: u32,
+	/// 1 KiB tiles of the largest of them.
+	pub largest_anchor: u64,
 	/// States carried from step to step. A program without states runs one step.
 	pub states: u16,
 }
@@ -106,4 +108,99 @@ pub trait AuthorRandomness {
 	/// The VRF output of the author of the **parent** of the block being built, when it has one.
 	/// Must not change within a block.
 	fn parent() -> Option<[u8; 32]>;
+}
+
+/// An opened result that may be disputed, with the terms of a dispute about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenResult<AccountId, Balance, BlockNumber> {
+	/// Who committed to it.
+	pub provider: AccountId,
+	/// Content address of the program.
+	pub program: Hash,
+	/// Content addresses of the inputs, in program order.
+	pub input_roots: Vec<Hash>,
+	/// Steps of the run.
+	pub steps: u32,
+	/// Work units of all steps together.
+	pub work_units: u64,
+	/// The run root that was opened.
+	pub run_root: Hash,
+	/// Trace root of the last step.
+	pub trace_root: Hash,
+	/// New lanes are accepted: the base deadline has not passed and nothing is proved yet.
+	pub open: bool,
+	/// A: blocks for an answer.
+	pub answer_time: BlockNumber,
+	/// M: blocks for a challenger's move.
+	pub move_time: BlockNumber,
+	/// K: blocks for which a proof commitment keeps the job open, and for each further part of a
+	/// proof.
+	pub proof_time: BlockNumber,
+	/// What an account that was not drawn puts up for a lane.
+	pub deposit: Balance,
+}
+
+/// What the arbitration pallet asks of the jobs pallet.
+pub trait Disputes<AccountId, Balance, BlockNumber> {
+	/// The opened result of a job that has not ended and is not condemned yet.
+	fn result(job: JobId) -> Option<OpenResult<AccountId, Balance, BlockNumber>>;
+
+	/// The session key of an account that was drawn to verify the job and has given a verdict.
+	fn verifier_key(job: JobId, account: &AccountId) -> Option<VerifierId>;
+
+	/// The jobs in which one of these keys has opened a verdict that differs from the opened result,
+	/// or in which its account has a lane, as far as results are open.
+	fn differing(keys: &[VerifierId]) -> Vec<(JobId, AccountId, VerifierId)>;
+
+	/// No lane is alive any more: a job whose deadline has passed may settle.
+	fn quiet(job: JobId);
+
+	/// The result is proved wrong ([`ReasonCode::ProvenFraud`]) or an opening of it was withheld
+	/// ([`ReasonCode::Withheld`]). The bond is slashed at once; `by` gets the prover's part. The job
+	/// ends at once too, or when the verifiers that have not opened their verdicts had their time to.
+	/// `false` when there is no such result.
+	fn condemn(job: JobId, reason: ReasonCode, by: &AccountId) -> bool;
+}
+
+/// What the jobs pallet asks of the one that decides disputes; `()` where there are none.
+pub trait Arbitration {
+	/// Whether a lane is alive. Such a job does not settle.
+	fn is_disputed(job: JobId) -> bool;
+
+	/// The job ended; what is kept about disputes of it may go.
+	fn ended(job: JobId);
+}
+
+impl Arbitration for () {
+	fn is_disputed(_: JobId) -> bool {
+		false
+	}
+
+	fn ended(_: JobId) {}
+}
+
+/// Reports validators that stood behind a fraudulent result.
+pub trait ReportVouching<AccountId> {
+	/// The accounts committed to, or opened, the verdict that the fraudulent result of `job` was
+	/// right. Each is reported once per job.
+	fn report(job: JobId, vouchers: Vec<AccountId>);
+}
+
+impl<AccountId> ReportVouching<AccountId> for () {
+	fn report(_: JobId, _: Vec<AccountId>) {}
+}
+
+/// What the market remembers of verifiers whose verdict differed from a result that stood.
+pub trait VerifierFaults<AccountId> {
+	/// A local fault of this verifier. Repeated faults keep it from being drawn for a while; they
+	/// never cost stake.
+	fn note_fault(who: &AccountId);
+
+	/// A verdict of this verifier was right; earlier faults are forgotten.
+	fn note_match(who: &AccountId);
+}
+
+impl<AccountId> VerifierFaults<AccountId> for () {
+	fn note_fault(_: &AccountId) {}
+	fn note_match(_: &AccountId) {}
 }

@@ -64,6 +64,14 @@ pub enum VerifierAction {
 		/// The salt of its commitment.
 		salt: Hash,
 	},
+	/// A move in the verifier's lane. The move itself may be long, so its hash stands for it.
+	#[codec(index = 4)]
+	Challenge {
+		/// BLAKE2-256 of `SCALE(groups opened in the lane, or None without one, as Option<u32>; accepted
+		/// parts of a proof, as u32; the [`crate::ChallengeMove`])`. Where the lane stands is part of
+		/// it, so that nobody can send a signed demand again one level further down.
+		hash: Hash,
+	},
 }
 
 /// Domain of verifier signatures; a session key signs nothing else.

@@ -134,6 +134,11 @@ pub struct JobView<AccountId, Balance, BlockNumber> {
 	pub commitment: Option<Hash>,
 	/// The provider's opened result.
 	pub run_root: Option<Hash>,
+	/// Trace root of the last step, as the reveal has shown it.
+	pub trace_root: Option<Hash>,
+	/// The result was proved wrong or an opening of it withheld, for this reason. The bond is
+	/// slashed; until the job ends, verifiers that have not opened their verdicts may do so.
+	pub condemned: Option<ReasonCode>,
 	/// Content addresses of the outputs, in program order; empty before the reveal.
 	pub output_roots: Vec<Hash>,
 	/// Every drawn account.

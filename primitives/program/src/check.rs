@@ -56,13 +56,31 @@ impl Program {
 	/// Takes time about linear in the program and at most proportional to the limits. Errors:
 	/// [`CheckError`], which names the node at fault and the way out.
 	pub fn check(&self, limits: &Limits) -> Result<Checked, CheckError> {
-		self.validate()?;
 		if self.nodes.len() > limits.nodes as usize {
 			return Err(CheckError::TooManyNodes {
 				nodes: self.nodes.len() as u32,
 				max: limits.nodes,
 			});
 		}
+		let mut checked = self.admit()?;
+		let work_units = checked.work_units;
+		if work_units > limits.work_units {
+			return Err(CheckError::WorkUnits { needed: work_units, max: limits.work_units });
+		}
+		let peak_memory = checked.peak_memory;
+		if peak_memory > limits.peak_memory {
+			return Err(CheckError::PeakMemory { needed: peak_memory, max: limits.peak_memory });
+		}
+		let anchor_costs = referee::judge(self, &checked.types, &checked.applied, limits)?;
+		checked.referee = anchor_costs.iter().fold(RefereeCost::default(), |a, b| a.max(&b.cost));
+		checked.anchor_costs = anchor_costs;
+		Ok(checked)
+	}
+
+	/// Everything that is proved of a program but that it can be refereed, without limits and in
+	/// time linear in the program. No anchor has a cost yet.
+	pub(crate) fn admit(&self) -> Result<Checked, CheckError> {
+		self.validate()?;
 		let (types, applied) = self.infer()?;
 		let anchors: Vec<u32> = (0u32..)
 			.zip(&self.nodes)
@@ -94,24 +112,16 @@ impl Program {
 			.iter()
 			.map(Applied::work_units)
 			.fold(hashing.saturating_mul(WORK_UNITS_PER_TILE), u64::saturating_add);
-		if work_units > limits.work_units {
-			return Err(CheckError::WorkUnits { needed: work_units, max: limits.work_units });
-		}
-		let peak_memory = self.peak_memory(&types, &last_use);
-		if peak_memory > limits.peak_memory {
-			return Err(CheckError::PeakMemory { needed: peak_memory, max: limits.peak_memory });
-		}
-		let anchor_costs = referee::judge(self, &types, &applied, limits)?;
 		Ok(Checked {
 			anchors,
 			output_anchors,
 			state_anchors,
 			work_units,
-			peak_memory,
+			peak_memory: self.peak_memory(&types, &last_use),
 			input_tiles: self.inputs.iter().map(|input| input.ty.tiles()).collect(),
 			output_tiles: self.outputs.iter().map(|output| tiles(output.node)).collect(),
-			referee: anchor_costs.iter().fold(RefereeCost::default(), |a, b| a.max(&b.cost)),
-			anchor_costs,
+			referee: RefereeCost::default(),
+			anchor_costs: Vec::new(),
 			types,
 			applied,
 		})

@@ -286,6 +286,11 @@ pub enum CheckError {
 		/// How many steps it may take.
 		max: u32,
 	},
+	/// The plans that were kept of the program are not of this program.
+	Plans {
+		/// The anchor whose plan does not fit.
+		node: u32,
+	},
 }
 
 impl From<ProgramError> for CheckError {
@@ -350,6 +355,12 @@ impl fmt::Display for CheckError {
 				"judging the program takes more than {max} steps, reached at node {node}; make more \
 				 virtual nodes anchors"
 			),
+			Plans { node } => {
+				write!(
+					f,
+					"the plan of anchor {node} is of another program; check the program again"
+				)
+			}
 		}
 	}
 }
@@ -383,6 +394,11 @@ pub enum RecomputeError {
 		/// The part that comes next.
 		expected: u32,
 	},
+	/// Other accumulators than the parts so far can have left.
+	Accumulators {
+		/// How many there must be.
+		expected: u32,
+	},
 	/// Other inputs or states than the program declares, or of other types.
 	Arguments,
 	/// The checked program is not of this program.
@@ -397,6 +413,9 @@ impl fmt::Display for RecomputeError {
 			TileOutOfRange { node, tile } => write!(f, "node {node} has no tile {tile}"),
 			MissingTile { source, tile } => write!(f, "tile {tile} of {source:?} was not given"),
 			PartOrder { expected } => write!(f, "part {expected} comes next"),
+			Accumulators { expected } => {
+				write!(f, "there must be {expected} accumulators, as the parts so far left them")
+			}
 			Arguments => write!(f, "inputs and states must be those that the program declares"),
 			Mismatch => write!(f, "the check is not of this program"),
 		}

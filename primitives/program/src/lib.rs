@@ -10,7 +10,10 @@
 //!   prices it (work units, peak memory). Its work is bounded by [`Limits`].
 //! - [`interpret_step`]: one step by the definition, for tests and for spot checks of engines.
 //! - [`recompute_anchor_tile`]: the referee: one tile of one anchor, through virtual nodes, from
-//!   the tiles that [`anchor_needs`] names; [`AnchorFold`] does the same part by part.
+//!   the tiles that [`anchor_needs`] names; [`AnchorFold`] does the same part by part, and
+//!   [`AnchorFold::resume`] goes on from what a chain kept between two parts.
+//! - [`AnchorPlan`], [`Program::readmit`]: what is worth keeping of a check, and how to use it, so
+//!   that a registered program is never analysed twice.
 //!
 //! # Example
 //! ```
@@ -40,6 +43,7 @@ mod error;
 mod format;
 mod interpret;
 mod limits;
+mod plan;
 mod recompute;
 mod referee;
 
@@ -53,5 +57,6 @@ pub use format::{
 };
 pub use interpret::interpret_step;
 pub use limits::Limits;
+pub use plan::AnchorPlan;
 pub use recompute::{anchor_needs, recompute_anchor_tile, AnchorFold, AnchorSource, PartNeeds};
 pub use referee::{AnchorCost, RefereeCost};

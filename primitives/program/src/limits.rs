@@ -7,7 +7,8 @@ pub struct Limits {
 	pub work_units: u64,
 	/// Most bytes that tensors of one step hold at once, in canonical bytes.
 	pub peak_memory: u64,
-	/// Most bytes of operand tiles with their proofs in one part of a fraud proof.
+	/// Most bytes of one part of a fraud proof: operand tiles with their proofs, and everything around
+	/// them.
 	pub part_bytes: u64,
 	/// Most parts of a fraud proof.
 	pub parts: u32,

@@ -312,6 +312,34 @@ impl<'a> AnchorFold<'a> {
 		Ok(Self { graph, plan, places, outputs, accumulators, next: 0 })
 	}
 
+	/// Go on with part `next_part` of tile `tile` of anchor `node`, where the parts before it left
+	/// `accumulators`. What they are worth is for the caller to know: only their number is checked,
+	/// and that nothing was absorbed before part 0. Errors: those of [`AnchorFold::new`],
+	/// [`RecomputeError::PartOrder`] for a part after the end, [`RecomputeError::Accumulators`].
+	pub fn resume(
+		program: &'a Program,
+		checked: &'a Checked,
+		node: u32,
+		tile: u64,
+		next_part: u32,
+		accumulators: Vec<i64>,
+	) -> Result<Self, RecomputeError> {
+		let fresh = Self::new(program, checked, node, tile)?;
+		if next_part > fresh.parts() {
+			return Err(RecomputeError::PartOrder { expected: fresh.parts() });
+		}
+		let expected = fresh.accumulators.len();
+		if accumulators.len() != expected || next_part == 0 && accumulators != fresh.accumulators {
+			return Err(RecomputeError::Accumulators { expected: expected as u32 });
+		}
+		Ok(Self { accumulators, next: next_part, ..fresh })
+	}
+
+	/// What is kept between parts, by value.
+	pub fn into_accumulators(self) -> Vec<i64> {
+		self.accumulators
+	}
+
 	/// Number of parts.
 	pub fn parts(&self) -> u32 {
 		self.plan.cost.parts
@@ -364,7 +392,8 @@ impl<'a> AnchorFold<'a> {
 		Ok(range.start..range.end.min(self.graph.applied(fold)?.reduction()))
 	}
 
-	/// Absorb the next part. Errors: [`RecomputeError::PartOrder`], [`RecomputeError::MissingTile`].
+	/// Absorb the next part. Errors: [`RecomputeError::PartOrder`],
+	/// [`RecomputeError::MissingTile`].
 	pub fn absorb(&mut self, part: u32, tiles: &dyn AnchorSource) -> Result<(), RecomputeError> {
 		if part != self.next || part >= self.parts() {
 			return Err(RecomputeError::PartOrder { expected: self.next });

@@ -15,8 +15,18 @@ const MAX_REGIONS: usize = 16;
 pub(crate) const MAX_ACCUMULATORS: u64 = 1024;
 /// Bytes of one hash of a proof.
 const HASH_BYTES: u64 = 32;
-/// Bytes of the paths from the run root to the root of one tensor, and of its position.
-const ROOT_PATH_BYTES: u64 = 2048;
+/// Bytes of one part around its operands: the accusation, two paths in a run tree of up to 2^32
+/// steps, one in a trace tree of up to 4,096 anchors, one in a tensor's tree of up to 2^31 tiles,
+/// and the lengths of lists. 3.6 KiB, rounded up.
+const PROOF_BYTES: u64 = 4096;
+/// Hashes around the operands, as [`PROOF_BYTES`], and of the recomputed tile.
+const PROOF_PARENTS: u64 = 160;
+/// Hashes from the trace root of a step to the root of one tensor: a trace tree has at most 4,096
+/// leaves.
+const ROOT_PARENTS: u64 = 13;
+/// Bytes of one operand besides its tiles and their siblings: its root with its path in the trace
+/// tree, and the lengths of lists.
+const ROOT_PATH_BYTES: u64 = 512;
 /// Scratch bytes of one element of a virtual node: index lists, value, accumulator.
 const ELEMENT_BYTES: u64 = 24;
 /// Scratch bytes of one operand element that is read, while its tile is looked for.
@@ -24,9 +34,9 @@ const INDEX_BYTES: u64 = 4;
 /// Scratch bytes of a list of tiles.
 const TILE_LIST_BYTES: u64 = 128 * 1024;
 
-// Time in WebAssembly, in picoseconds. Products and chunks are measured (0.43 ns for each i8 product,
-// 2.6 µs for each chunk); the others are generous: a transposed operand that is read element by
-// element.
+// Time in WebAssembly, in picoseconds. Products and chunks are measured (0.43 ns for each i8
+// product, 2.6 µs for each chunk); the others are generous: a transposed operand that is read
+// element by element.
 const PICOSECONDS_PER_I8_PRODUCT: u64 = 500;
 const PICOSECONDS_PER_I16_PRODUCT: u64 = 1_000;
 const PICOSECONDS_PER_CHUNK: u64 = 2_600_000;
@@ -41,7 +51,7 @@ pub struct RefereeCost {
 	pub parts: u32,
 	/// Operand tiles in one part.
 	pub part_tiles: u64,
-	/// Bytes of operand tiles with their hash proofs in one part.
+	/// Bytes of one part: operand tiles with their hash proofs, and everything around them.
 	pub part_bytes: u64,
 	/// Estimated nanoseconds of one part in WebAssembly.
 	pub part_nanoseconds: u64,
@@ -324,6 +334,8 @@ impl<'a> Analysis<'a, '_> {
 			self.leaf(&regions, &reads, ty, &mut cost, &mut picoseconds);
 		}
 		cost.scratch = cost.scratch.saturating_add(gather);
+		cost.part_bytes = cost.part_bytes.saturating_add(PROOF_BYTES);
+		picoseconds = picoseconds.saturating_add(PROOF_PARENTS * PICOSECONDS_PER_PARENT);
 		cost.part_nanoseconds = picoseconds.div_ceil(1000);
 		let fold = match folds[..] {
 			[(node, elements)] if elements <= MAX_ACCUMULATORS => Some(node),
@@ -351,7 +363,10 @@ impl<'a> Analysis<'a, '_> {
 		if reads.everything || tiles >= all {
 			(tiles, stretches) = (all, 1.max(stretches.min(all)));
 		}
-		let parents = stretches.saturating_mul(2 * tree_depth(all)).saturating_add(tiles);
+		let parents = stretches
+			.saturating_mul(2 * tree_depth(all))
+			.saturating_add(tiles)
+			.saturating_add(ROOT_PARENTS);
 		cost.part_tiles = cost.part_tiles.saturating_add(tiles);
 		cost.part_bytes = cost
 			.part_bytes

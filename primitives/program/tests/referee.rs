@@ -109,7 +109,7 @@ proptest! {
 
 	#[test]
 	fn anchor_tile_should_equal_whole_evaluation_when_proofs_have_parts(seed: u64) {
-		let part_bytes = 6_000 + seed % 30_000;
+		let part_bytes = 8_000 + seed % 30_000;
 		referee(seed, &Limits { part_bytes, ..Limits::V1 })?;
 	}
 }

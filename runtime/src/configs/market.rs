@@ -75,12 +75,14 @@ impl pallet_assay_stake::Config for Runtime {
 	type MaxCandidates = ConstU32<512>;
 	type MaxValidators = super::consensus::MaxAuthorities;
 	type MaxDeferredSlashes = ConstU32<512>;
+	type FaultsBeforeSuspension = ConstU32<3>;
+	type SuspensionSessions = ConstU32<24>;
 	type WeightInfo = crate::weights::pallet_assay_stake::WeightInfo<Runtime>;
 }
 
 impl pallet_assay_programs::Config for Runtime {
 	type Currency = Balances;
-	type DepositBase = ConstU128<{ deposit(2, 0) }>;
+	type DepositBase = ConstU128<{ deposit(3, 0) }>;
 	type DepositPerByte = ConstU128<{ deposit(0, 1) }>;
 	type Limits = ProgramLimits;
 	type WeightInfo = crate::weights::pallet_assay_programs::WeightInfo<Runtime>;
@@ -105,7 +107,9 @@ impl pallet_assay_jobs::Config for Runtime {
 	type Programs = Programs;
 	type Verifiers = Stake;
 	type AuthorRandomness = BabeAuthorRandomness;
-	type Arbitration = ();
+	type Arbitration = crate::Arbitration;
+	type Vouching = super::offences::ReportToOffences;
+	type VerifierFaults = Stake;
 	type DefaultParameters = DefaultMarketParameters;
 	type MaxLifetime = ConstU32<MAX_LIFETIME>;
 	type FinalityCap = ConstU32<FINALITY_CAP>;

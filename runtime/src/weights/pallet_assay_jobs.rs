@@ -332,6 +332,20 @@ impl<T: frame_system::Config> pallet_assay_jobs::WeightInfo for WeightInfo<T> {
 			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(s.into())))
 			.saturating_add(Weight::from_parts(0, 2900).saturating_mul(s.into()))
 	}
+	/// NOT MEASURED YET: counted from the code until `scripts/benchmark-weights` has run. Every seat's account is
+	/// reported: `Offences::Reports`, `Stake::{Exposures, Offences, Candidates, Ledgers, DeferredRange,
+	/// DeferredSlashes}`, `Session::{Validators, DisabledValidators}`, then noted and unlocked as in `advance`.
+	/// The range of component `s` is `[0, 144]`.
+	fn condemn(s: u32, ) -> Weight {
+		Weight::from_parts(400_000_000, 0)
+			.saturating_add(Weight::from_parts(0, 40000))
+			.saturating_add(Weight::from_parts(250_000_000, 0).saturating_mul(s.into()))
+			.saturating_add(T::DbWeight::get().reads(25))
+			.saturating_add(T::DbWeight::get().reads((14_u64).saturating_mul(s.into())))
+			.saturating_add(T::DbWeight::get().writes(20))
+			.saturating_add(T::DbWeight::get().writes((12_u64).saturating_mul(s.into())))
+			.saturating_add(Weight::from_parts(0, 12000).saturating_mul(s.into()))
+	}
 	/// Storage: `Jobs::Mixes` (r:1 w:2)
 	/// Proof: `Jobs::Mixes` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)

@@ -67,22 +67,29 @@ export class Market {
 		this.provider = new Process(`${this.name}: provider`, binary("assay"), args, { log, env: this.env });
 	}
 
+	/** Starts a provider that computes wrong and stands by it; `args` say where it lies. */
+	startMalus(...args) {
+		const log = join(this.dir, "malus.log");
+		const all = ["--url", this.url, "--key", "//Charlie", ...args];
+		this.provider = new Process(`${this.name}: malus`, binary("malus-provider"), all, { log, env: this.env });
+	}
+
 	common(who) {
 		return ["--url", this.url, "--key", `//${who}`, "--state-dir", join(this.dir, who)];
 	}
 
 	/** One command of the command line; its last JSON document. */
 	async assay(who, ...args) {
-		const options = { env: { ...process.env, ...this.env }, timeout: 60_000, cwd: repository };
+		const options = { env: { ...process.env, ...this.env }, timeout: 200_000, cwd: repository };
 		const { stdout } = await promisify(execFile)(binary("assay"), [...this.common(who), "--json", ...args], options);
 		return JSON.parse(stdout.trim().split("\n").at(-1));
 	}
 
 	/** //Dave posts the digits job, audited for sure; its number. */
-	async post() {
+	async post(...more) {
 		const { job } = await this.assay("Dave", "job", "post", "--program", `${digits}/digits.program`,
 			"--input", `images=${digits}/digits.safetensors`, "--weights", `${digits}/weights.safetensors`,
-			"--price-start", "5", "--price-max", "10", "--ramp", "10", "--audit", "100");
+			"--price-start", "5", "--price-max", "10", "--ramp", "10", "--audit", "100", ...more);
 		this.say(`job ${job} posted`);
 		return job;
 	}
@@ -162,6 +169,7 @@ export class Market {
 		const add = (who, amount) => expected.set(`${who}`, (expected.get(`${who}`) ?? 0n) + amount);
 		const escrows = new Map();
 		const ends = new Map();
+		const provers = new Map();
 		let burned = 0n;
 		for (const { section, method, data } of blocks.flatMap(({ events }) => events)) {
 			const of = (name) => data[name].toBigInt();
@@ -177,9 +185,21 @@ export class Market {
 					add(data.account, of("amount"));
 					add(provider, -of("amount"));
 					break;
-				case "jobs.BondSlashed":
-					add(data.provider, -of("burned") - of("paid"));
-					add(requester, of("paid"));
+				case "jobs.ResultCondemned":
+					provers.set(data.job.toNumber(), `${data.by}`);
+					break;
+				case "stake.JobSlashed": {
+					// Of a condemned result, the prover's part comes first.
+					const job = data.job.toNumber();
+					add(data.who, -of("burned") - of("paid"));
+					add(provers.get(job) ?? requester, of("paid"));
+					provers.delete(job);
+					burned += of("burned");
+					break;
+				}
+				case "arbitration.LaneClosed":
+					add(data.challenger, -of("burned") - of("paid"));
+					add(provider, of("paid"));
 					burned += of("burned");
 					break;
 				case "jobs.JobEnded": {

@@ -10,7 +10,7 @@ use crate::{
 	Run, Tensor,
 };
 use assay_ops::{DType, Op, Shape};
-use assay_program::{Checked, Program};
+use assay_program::{Checked, Program, Source as Kept};
 use source::Source;
 use std::sync::Arc;
 
@@ -133,15 +133,16 @@ impl Executor for CpuExecutor {
 		self.audit = audit;
 	}
 
-	fn run(
+	fn run_keeping(
 		&mut self,
 		program: &Program,
 		checked: &Checked,
 		inputs: &[Tensor],
 		steps: u32,
+		keep: &[Kept],
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError> {
-		let options = Options { audit: self.audit };
+		let options = Options { audit: self.audit, keep };
 		execute(&mut self.backend, program, checked, inputs, steps, options, observer)
 	}
 }

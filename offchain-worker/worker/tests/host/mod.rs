@@ -1,7 +1,12 @@
 //! The host's side, for tests.
 
+// Each of the test programs that include this uses a part of it.
+#![allow(dead_code)]
+
+pub mod jobs;
+
 use assay_exec::Tensor;
-use assay_program::Program;
+use assay_program::{Program, Source};
 use assay_worker_protocol::{blocking, FrameError, InputFile, Reply, Request, Run, Stage};
 use std::{
 	fs::{self, File},
@@ -12,7 +17,7 @@ use std::{
 		process::CommandExt,
 	},
 	path::PathBuf,
-	process::{Child, Command, Stdio},
+	process::{Child, Command, ExitStatus, Stdio},
 	thread,
 	time::{Duration, Instant},
 };
@@ -26,12 +31,15 @@ pub struct Job {
 	pub tensors: Vec<Tensor>,
 	pub inputs: Vec<Vec<u8>>,
 	pub steps: u32,
+	pub keep: Vec<Source>,
+	pub adapter: Option<String>,
 }
 
 impl Job {
 	pub fn new(program: &Program, tensors: &[Tensor], steps: u32) -> Self {
 		let inputs = tensors.iter().map(|tensor| tensor.bytes.to_vec()).collect();
-		Job { program: program.encode(), tensors: tensors.to_vec(), inputs, steps }
+		let (program, tensors) = (program.encode(), tensors.to_vec());
+		Job { program, tensors, inputs, steps, keep: vec![], adapter: None }
 	}
 
 	/// Other bytes for an input, which the record then names.
@@ -49,8 +57,9 @@ impl Job {
 			program: self.program.clone(),
 			inputs: inputs.collect(),
 			steps: self.steps,
-			adapter: None,
+			adapter: self.adapter.clone(),
 			audit_tiles: 4,
+			keep: self.keep.clone(),
 		}
 	}
 }
@@ -76,7 +85,8 @@ impl Host {
 		Self::start_as(args, shell)
 	}
 
-	fn start_as(args: &[&str], mut command: Command) -> Self {
+	/// The same, by way of a command for the worker's program.
+	pub fn start_as(args: &[&str], mut command: Command) -> Self {
 		let folder = tempfile::tempdir().unwrap();
 		let socket = folder.path().join("socket");
 		let listener = UnixListener::bind(&socket).unwrap();
@@ -192,12 +202,35 @@ impl Host {
 		self.child.kill().unwrap();
 	}
 
+	/// Waits until the watchdog runs, which is started when the worker is sealed.
+	pub fn await_sealed(&mut self) {
+		let start = Instant::now();
+		let status = format!("/proc/{}/status", self.pid());
+		while !fs::read_to_string(&status).unwrap().contains("Threads:\t2") {
+			assert!(start.elapsed() < PATIENCE, "it never starts; {}", self.errors());
+			thread::sleep(Duration::from_millis(5));
+		}
+	}
+
+	/// Whether there is more beside the job's folder than the host itself put there.
+	pub fn parent_was_written_to(&self) -> bool {
+		let names = fs::read_dir(self.folder.path()).unwrap();
+		names
+			.map(|entry| entry.unwrap().file_name())
+			.any(|name| !["errors", "job", "socket"].iter().any(|known| name == *known))
+	}
+
 	/// The exit code, `None` after a signal.
 	pub fn wait(&mut self) -> Option<i32> {
+		self.wait_status().code()
+	}
+
+	/// How the worker ended.
+	pub fn wait_status(&mut self) -> ExitStatus {
 		let start = Instant::now();
 		loop {
 			if let Some(status) = self.child.try_wait().unwrap() {
-				return status.code();
+				return status;
 			}
 			assert!(start.elapsed() < PATIENCE, "the worker does not end; {}", self.errors());
 			thread::sleep(Duration::from_millis(5));

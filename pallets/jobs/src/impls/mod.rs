@@ -1,5 +1,6 @@
 //! What the calls and hooks do, by concern.
 
+mod disputes;
 mod draw;
 mod money;
 mod offchain;

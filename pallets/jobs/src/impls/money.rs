@@ -1,6 +1,8 @@
-//! What leaves an escrow: `escrow = paid + refunded + burned`, to the unit.
+//! What leaves an escrow: `escrow = paid + refunded + burned`, to the unit. And what becomes of a
+//! fraudulent provider's bond.
 
-use crate::{BalanceOf, Config, HoldReason, JobOf, Pallet, ParametersOf};
+use crate::{BalanceOf, Config, Event, HoldReason, JobOf, Pallet, ParametersOf};
+use assay_market::{JobBonds, JobId, Slashed};
 use frame_support::{
 	defensive,
 	traits::{
@@ -69,6 +71,36 @@ impl<T: Config> Pallet<T> {
 				Self::burn(job, rest);
 			}
 		}
+	}
+
+	/// Takes the whole bond of a proven or withheld fraud: the prover's part to `by`, the compensation
+	/// to the requester, and the rest, which is most of it, is burned.
+	pub(crate) fn slash_bond(
+		id: JobId,
+		job: &JobOf<T>,
+		by: Option<&T::AccountId>,
+		parameters: &ParametersOf<T>,
+	) {
+		let Some(provider) = job.provider.clone() else {
+			defensive!("a job with a committed result has a provider");
+			return;
+		};
+		let compensation = parameters.compensation * job.bond;
+		let mut total = Slashed::<BalanceOf<T>>::default();
+		let mut slash = |amount: BalanceOf<T>, pay: (&T::AccountId, BalanceOf<T>)| {
+			let taken = T::JobBonds::slash(&provider, id, amount, Some(pay));
+			total.burned = total.burned.saturating_add(taken.burned);
+			total.paid = total.paid.saturating_add(taken.paid);
+		};
+		let mut left = job.bond;
+		if let Some(prover) = by {
+			let part = (parameters.prover_part * job.bond).min(left.saturating_sub(compensation));
+			slash(part, (prover, part));
+			left = left.saturating_sub(part);
+		}
+		slash(left, (&job.requester, compensation));
+		let Slashed { burned, paid } = total;
+		Self::deposit_event(Event::BondSlashed { job: id, provider, burned, paid });
 	}
 
 	fn burn(job: &mut JobOf<T>, amount: BalanceOf<T>) {

@@ -113,6 +113,8 @@ impl<T: Config> Pallet<T> {
 			VerifierAction::RevealVerdict { run_root, salt } => {
 				Call::reveal_verdict { job, account, run_root, salt, retry, signature }
 			}
+			// Submitted by the arbitration pallet's hook; the mailbox of a seat never asks for one.
+			VerifierAction::Challenge { .. } => return,
 		};
 		let transaction = T::create_authorized_transaction(call.into());
 		match SubmitTransaction::<T, Call<T>>::submit_transaction(transaction) {

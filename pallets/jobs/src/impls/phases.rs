@@ -1,12 +1,13 @@
 //! The agenda, what happens after each deadline, and how a job ends.
 
 use crate::{
-	ActiveJobs, Agenda, Answer, Arbitration, Archive, Archived, BalanceOf, Config, Event, JobOf,
-	Jobs, JobsOfKey, Pallet, Parameters, ParametersOf, Seats, WeightInfo,
+	ActiveJobs, Agenda, Answer, Archive, Archived, Config, Event, JobOf, Jobs, JobsOfKey, Pallet,
+	Parameters, ParametersOf, SeatOf, Seats, WeightInfo,
 };
-use alloc::collections::BTreeSet;
+use alloc::{collections::BTreeSet, vec::Vec};
 use assay_market::{
-	Identities, JobBonds, JobId, Outcome, Phase, Programs, Purpose, ReasonCode, Verifiers,
+	Arbitration, Identities, JobBonds, JobId, Outcome, Phase, Programs, Purpose, ReasonCode,
+	ReportVouching, VerifierFaults, Verifiers,
 };
 use frame_support::{defensive, traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -39,7 +40,12 @@ impl<T: Config> Pallet<T> {
 
 	/// What [`Self::advance`] of this job takes at most.
 	pub(crate) fn weight_to_advance(id: JobId) -> Weight {
-		T::WeightInfo::advance(Seats::<T>::decode_len(id).unwrap_or_default() as u32)
+		Self::weight_to_push(Seats::<T>::decode_len(id).unwrap_or_default() as u32)
+	}
+
+	/// The dearer end of a job with so many seats: paid, or condemned with everyone who vouched.
+	pub(crate) fn weight_to_push(seats: u32) -> Weight {
+		T::WeightInfo::advance(seats).max(T::WeightInfo::condemn(seats))
 	}
 
 	/// Carries out the default of a phase whose deadline has passed, and stores the job.
@@ -65,56 +71,20 @@ impl<T: Config> Pallet<T> {
 					Self::mark_no_shows(id, Purpose::Verify);
 					Self::conclude_tranche(id, &mut job, &parameters);
 				}
-				Phase::Revealing if job.run_root.is_none() => {
-					Self::fail_as_fraud(id, &mut job, ReasonCode::Withheld, None)
-				}
-				Phase::Revealing => Self::challenge(id, &mut job, &parameters),
+				Phase::Revealing => match job.condemned {
+					// The verifiers had their time to open what they had hidden.
+					Some(reason) => Self::finish(id, &mut job, reason),
+					None if job.run_root.is_none() => {
+						Self::slash_bond(id, &job, None, &parameters);
+						Self::finish(id, &mut job, ReasonCode::Withheld);
+					}
+					None => Self::challenge(id, &mut job, &parameters),
+				},
 				Phase::Challengeable => Self::settle(id, &mut job, &parameters),
 				Phase::Settled | Phase::Failed => return Self::prune(id, job),
 			}
 		}
 		Self::store(id, job);
-	}
-
-	/// The job's proven or withheld fraud: the whole bond goes, partly to the requester, partly to
-	/// the prover where there is one, and the rest is burned. Everything in escrow is refunded.
-	fn fail_as_fraud(
-		id: JobId,
-		job: &mut JobOf<T>,
-		reason: ReasonCode,
-		prover: Option<(&T::AccountId, BalanceOf<T>)>,
-	) {
-		if let Some(provider) = job.provider.clone() {
-			let compensation = Parameters::<T>::get().compensation * job.bond;
-			let mut burned = BalanceOf::<T>::zero();
-			let mut paid = BalanceOf::<T>::zero();
-			let mut left = job.bond;
-			if let Some((prover, part)) = prover {
-				let part = part.min(left.saturating_sub(compensation));
-				let taken = T::JobBonds::slash(&provider, id, part, Some((prover, part)));
-				burned = burned.saturating_add(taken.burned);
-				paid = paid.saturating_add(taken.paid);
-				left = left.saturating_sub(part);
-			}
-			let pay = Some((&job.requester, compensation));
-			let taken = T::JobBonds::slash(&provider, id, left, pay);
-			burned = burned.saturating_add(taken.burned);
-			paid = paid.saturating_add(taken.paid);
-			Self::deposit_event(Event::BondSlashed { job: id, provider, burned, paid });
-		}
-		Self::finish(id, job, reason);
-	}
-
-	/// Ends a job whose result an arbiter found to be wrong; `part` of the bond goes to the prover.
-	/// `false` when there is no such job or it has ended or shows no result.
-	pub fn fail_proven(id: JobId, prover: &T::AccountId, part: BalanceOf<T>) -> bool {
-		let Some(mut job) = Jobs::<T>::get(id) else { return false };
-		if job.phase.is_terminal() || job.commitment.is_none() {
-			return false;
-		}
-		Self::fail_as_fraud(id, &mut job, ReasonCode::ProvenFraud, Some((prover, part)));
-		Self::store(id, job);
-		true
 	}
 
 	/// A provider stayed silent: a part of its bond goes to the requester, and the job opens once
@@ -155,15 +125,22 @@ impl<T: Config> Pallet<T> {
 		Self::end_reveal_early(id, job);
 	}
 
-	/// Goes on to the challenge period when provider and verifiers have all revealed.
+	/// Goes on to the challenge period when provider and verifiers have all revealed. A condemned job
+	/// ends at the start of the next block then, where its end is paid for by the agenda.
 	pub(crate) fn end_reveal_early(id: JobId, job: &mut JobOf<T>) {
-		let hidden = |answer: &Answer| matches!(answer, Answer::Committed(_));
-		if job.phase == Phase::Revealing
-			&& job.run_root.is_some()
-			&& !Seats::<T>::get(id).iter().any(|seat| hidden(&seat.answer))
-		{
+		if job.phase != Phase::Revealing || job.run_root.is_none() || Self::has_hidden(id) {
+			return;
+		}
+		if job.condemned.is_some() {
+			Self::set_deadline(id, job, Self::now());
+		} else {
 			Self::challenge(id, job, &Parameters::<T>::get());
 		}
+	}
+
+	/// Whether a verdict is committed and not opened.
+	pub(crate) fn has_hidden(id: JobId) -> bool {
+		Seats::<T>::get(id).iter().any(|seat| matches!(seat.answer, Answer::Committed(_)))
 	}
 
 	fn challenge(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
@@ -172,10 +149,11 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The challenge period is over: pays a result that needed no audit or that a quorum of
-	/// verifiers reached independently; otherwise nobody is paid.
+	/// verifiers reached independently; otherwise nobody is paid. A disputed job waits off the agenda
+	/// until [`assay_market::Disputes::quiet`] puts it back.
 	fn settle(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		if T::Arbitration::open_demands(id) {
-			return Self::schedule(id, job, Self::now().saturating_add(One::one()));
+		if T::Arbitration::is_disputed(id) {
+			return;
 		}
 		let quorum = parameters.quorum.min(job.wanted).max(1) as usize;
 		let matching = Self::matching(id, job);
@@ -204,8 +182,17 @@ impl<T: Config> Pallet<T> {
 			T::JobBonds::release(provider, id);
 		}
 		Self::note_parties(job, reason);
+		let seats = Seats::<T>::get(id);
+		// Before their stake is unlocked.
+		let vouchers = Self::vouchers(job, reason, &seats);
+		if !vouchers.is_empty() {
+			T::Vouching::report(id, vouchers);
+		}
 		let mut unlocked = BTreeSet::new();
-		for seat in Seats::<T>::get(id) {
+		for seat in seats {
+			if reason == ReasonCode::Paid {
+				Self::note_verdict(job, &seat);
+			}
 			if let Some(outcome) = Self::outcome_of(job, &seat.answer, seat.purpose) {
 				Self::note(job, &seat.account, outcome);
 			}
@@ -228,6 +215,38 @@ impl<T: Config> Pallet<T> {
 			refunded: job.refunded,
 			burned: job.burned,
 		});
+	}
+
+	/// Who stood behind a result that failed as fraud. Whoever hid a verdict until the end could have
+	/// committed to the same. Whoever opened the same root is reported only where that root is
+	/// *proved* wrong: a provider that merely withholds an opening may well have been right, and could
+	/// otherwise have honest verifiers slashed at the price of its own bond.
+	fn vouchers(job: &JobOf<T>, reason: ReasonCode, seats: &[SeatOf<T>]) -> Vec<T::AccountId> {
+		if !matches!(reason, ReasonCode::ProvenFraud | ReasonCode::Withheld) {
+			return Vec::new();
+		}
+		seats
+			.iter()
+			.filter(|seat| match seat.answer {
+				Answer::Revealed { run_root, .. } => {
+					reason == ReasonCode::ProvenFraud && Some(run_root) == job.run_root
+				}
+				Answer::Committed(_) => true,
+				_ => false,
+			})
+			.map(|seat| seat.account.clone())
+			.collect()
+	}
+
+	/// Counts a verdict on a result that stood for or against its author.
+	fn note_verdict(job: &JobOf<T>, seat: &SeatOf<T>) {
+		match seat.answer {
+			Answer::Revealed { run_root, .. } if Some(run_root) == job.run_root => {
+				T::VerifierFaults::note_match(&seat.account)
+			}
+			Answer::Revealed { .. } => T::VerifierFaults::note_fault(&seat.account),
+			_ => {}
+		}
 	}
 
 	fn note_parties(job: &JobOf<T>, reason: ReasonCode) {

@@ -4,10 +4,10 @@ use crate::{
 	ActiveJobs, BalanceOf, Config, Error, Event, HoldReason, InputRoots, Job, JobOf, NextJob,
 	Pallet, Parameters, ParametersOf,
 };
-use assay_commitments::{result_commitment, verify_outputs, OutputsOpening};
+use assay_commitments::{most_openings, result_commitment, verify_outputs, OutputsOpening};
 use assay_market::{
-	Assurance, Attestation, Audit, Hash, Identities, JobBonds, JobId, Outcome, ParametersError,
-	Phase, Programs, ReasonCode, MAX_OUTPUTS,
+	Arbitration, Assurance, Attestation, Audit, Hash, Identities, JobBonds, JobId, Outcome,
+	ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS,
 };
 use frame_support::{
 	ensure,
@@ -57,8 +57,9 @@ impl<T: Config> Pallet<T> {
 			.iter()
 			.fold(0u64, |sum, tiles| sum.saturating_add(*tiles))
 			.saturating_mul(TILE_BYTES);
+		let openings = most_openings(steps, summary.anchors, summary.largest_anchor);
 		ensure!(
-			parameters.lifetime(work_units, input_bytes) <= T::MaxLifetime::get(),
+			parameters.lifetime(work_units, input_bytes, openings) <= T::MaxLifetime::get(),
 			Error::<T>::LifetimeTooLong
 		);
 		let active = ActiveJobs::<T>::get();
@@ -108,7 +109,9 @@ impl<T: Config> Pallet<T> {
 			audit_requested: false,
 			commitment: None,
 			run_root: None,
+			trace_root: None,
 			output_roots: BoundedVec::new(),
+			condemned: None,
 			reason: None,
 			paid: Zero::zero(),
 			refunded: Zero::zero(),
@@ -214,6 +217,7 @@ impl<T: Config> Pallet<T> {
 			Error::<T>::WrongOutputs
 		);
 		job.run_root = Some(run_root);
+		job.trace_root = Some(opening.trace_root);
 		job.output_roots = opening
 			.outputs
 			.into_iter()
@@ -253,6 +257,11 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_poke(id: JobId) -> Result<Weight, DispatchError> {
 		let job = Self::job_of(id)?;
 		ensure!(Self::now() > job.deadline, Error::<T>::NotDue);
+		// Nothing would happen, and a push is free.
+		ensure!(
+			job.phase != Phase::Challengeable || !T::Arbitration::is_disputed(id),
+			Error::<T>::Disputed
+		);
 		let weight = Self::weight_to_advance(id);
 		Self::advance(id, job);
 		Ok(weight)
@@ -260,10 +269,18 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_set_parameters(parameters: ParametersOf<T>) -> DispatchResult {
 		parameters.validate().map_err(Error::<T>::from)?;
-		ensure!(parameters.lifetime(0, 0) <= T::MaxLifetime::get(), Error::<T>::LifetimeTooLong);
+		ensure!(
+			Self::smallest_lifetime(&parameters) <= T::MaxLifetime::get(),
+			Error::<T>::LifetimeTooLong
+		);
 		Parameters::<T>::put(&parameters);
 		Self::deposit_event(Event::ParametersSet { parameters });
 		Ok(())
+	}
+
+	/// [`ParametersOf::lifetime`](assay_market::MarketParameters::lifetime) of the smallest job.
+	pub(crate) fn smallest_lifetime(parameters: &ParametersOf<T>) -> BlockNumberFor<T> {
+		parameters.lifetime(0, 0, most_openings(1, 1, 1))
 	}
 
 	/// Opens the job to providers, with its ramp at the start.

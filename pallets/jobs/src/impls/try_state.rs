@@ -19,6 +19,7 @@ impl<T: Config> Pallet<T> {
 	/// * What is held of a requester for jobs is the sum of its jobs' escrows, to the unit.
 	/// * An ended job has a reason, no escrow, no pending draw and no key that points to it.
 	/// * Every job is on the agenda exactly where it says, after its deadline.
+	/// * A condemned job that has not ended is revealing.
 	/// * Every phase has what it needs: a claimed job a provider and price, and so on.
 	/// * Every seat of a job that has not ended is found by its key.
 	/// * Every job that has not ended has a program.
@@ -67,6 +68,10 @@ impl<T: Config> Pallet<T> {
 		}
 		if job.phase.is_terminal() {
 			ensure!(job.reason.is_some(), "an ended job has a reason");
+			ensure!(
+				job.condemned.is_none() || job.condemned == job.reason,
+				"a condemned job ends for the reason it was condemned for"
+			);
 			ensure!(job.scheduled.is_some(), "an ended job is on the agenda, to be pruned");
 			ensure!(job.escrow.is_zero(), "an ended job holds nothing");
 			ensure!(job.draw.is_none(), "an ended job waits for no draw");
@@ -92,6 +97,14 @@ impl<T: Config> Pallet<T> {
 		ensure!(
 			job.phase != Phase::Challengeable || job.run_root.is_some(),
 			"a challengeable result is open"
+		);
+		ensure!(
+			job.run_root.is_some() == job.trace_root.is_some(),
+			"an open result has shown its last trace root"
+		);
+		ensure!(
+			job.condemned.is_none() || (job.phase == Phase::Revealing && job.run_root.is_some()),
+			"a condemned job with an open result waits for verdicts to be opened"
 		);
 		ensure!(job.draw.is_none() || job.phase <= Phase::Verifying, "draws wait before reveals");
 		ensure!(

@@ -35,7 +35,11 @@ impl<T: Config> Pallet<T> {
 		let job = Self::job_of(id)?;
 		let purpose = match action {
 			VerifierAction::AttestInputs { .. } => Purpose::Attest,
-			_ => Purpose::Verify,
+			VerifierAction::CommitVerdict { .. }
+			| VerifierAction::Abstain { .. }
+			| VerifierAction::RevealVerdict { .. } => Purpose::Verify,
+			// The arbitration pallet's; none of this pallet's calls carries one.
+			VerifierAction::Challenge { .. } => return Err(Error::WrongPhase),
 		};
 		let seat = Seats::<T>::get(id)
 			.into_iter()
@@ -102,6 +106,8 @@ impl<T: Config> Pallet<T> {
 			// A seat either commits or abstains.
 			VerifierAction::CommitVerdict { .. } | VerifierAction::Abstain { .. } => 1,
 			VerifierAction::RevealVerdict { .. } => 2,
+			// Refused above.
+			VerifierAction::Challenge { .. } => 3,
 		};
 		Ok(ValidTransaction {
 			priority: T::VerifierPriority::get(),

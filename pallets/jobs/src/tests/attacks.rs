@@ -321,3 +321,140 @@ fn settlement_should_not_be_blocked_when_a_payee_cannot_receive() {
 			assert_eq!(job(id).burned, PRICE / 20 + 18);
 		});
 }
+
+/// A provider with a fraudulent result proves its own fraud before the honest verifiers could open
+/// their verdicts: a job that ended now would make them look like its accomplices.
+#[test]
+fn honest_verifiers_should_not_be_reported_when_the_provider_proves_its_own_fraud() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_revealing(&wrong(), &right());
+		let (bond, drawn) = (job(id).bond, committee(id));
+		let before = free(&provider());
+		assert_ok!(reveal_result(id, &wrong()));
+		assert!(condemn(id, ReasonCode::ProvenFraud, &provider()));
+		for who in &drawn {
+			assert_ok!(reveal(id, who, &right()));
+		}
+		roll(1);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
+		assert_eq!(Vouchers::get(id), None);
+		// And it has lost four fifths of its bond by it.
+		assert_eq!(free(&provider()) - before, bond / 5);
+		assert_eq!(FreeStake::get(provider()), STAKE - bond);
+	});
+}
+
+/// Provider, prover and requester are one: most of the bond is burned all the same.
+#[test]
+fn fraud_should_not_pay_when_requester_provider_and_prover_are_one() {
+	ExtBuilder::default().build_and_execute(|| {
+		let ring = [requester(), provider(), bystander()];
+		let own =
+			|| ring.iter().map(|who| free(who) + held(who) + FreeStake::get(who)).sum::<u64>();
+		let before = own();
+		let id = post_challengeable(&wrong(), &wrong());
+		let bond = job(id).bond;
+		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
+		assert_eq!(before - own(), bond - bond / 5 - bond / 4);
+		assert!(before - own() > bond / 2);
+	});
+}
+
+/// The provider leaks its root to all of the committee, which vouches for it unseen. One honest
+/// outsider proves the fraud: the quorum does not help them.
+#[test]
+fn colluding_quorum_should_be_reported_when_one_outsider_proves_the_fraud() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_challengeable(&wrong(), &wrong());
+		let drawn = committee(id);
+		open_lane(id);
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Challengeable, "the quorum alone would have been paid");
+		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
+		assert_eq!(Vouchers::get(id), Some(drawn.clone()));
+		assert!(drawn.iter().all(|who| free(who) == 0));
+		assert_eq!(free(&requester()), BALANCE + job(id).bond / 4);
+	});
+}
+
+/// A verifier that agrees with everything by committing and then waiting is caught by the wait.
+#[test]
+fn verifier_should_be_reported_when_it_commits_a_leaked_root_and_hides_it() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_verifying(&wrong());
+		let drawn = committee(id);
+		assert_ok!(commit(id, &drawn[0], &wrong()));
+		assert_ok!(commit(id, &drawn[1], &right()));
+		assert_ok!(commit(id, &drawn[2], &right()));
+		assert_ok!(reveal_result(id, &wrong()));
+		assert_ok!(reveal(id, &drawn[1], &right()));
+		assert!(condemn(id, ReasonCode::ProvenFraud, &drawn[1]));
+		assert_ok!(reveal(id, &drawn[2], &right()));
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
+		assert_eq!(Vouchers::get(id), Some(vec![drawn[0].clone()]));
+		// Opening it after the end is too late.
+		assert_eq!(reveal(id, &drawn[0], &wrong()), invalid(InvalidTransaction::Stale));
+	});
+}
+
+/// Two provers race; the second must not be paid out of what the first has left, nor the bond of
+/// another job be touched.
+#[test]
+fn bond_should_be_slashed_once_when_two_proofs_arrive() {
+	ExtBuilder::default().build_and_execute(|| {
+		let other = post_challengeable(&right(), &right());
+		open_lane(other);
+		let id = post_with_one_hidden(&wrong(), &right());
+		let (bond, money) = (job(id).bond, all_money());
+		assert!(condemn(id, ReasonCode::Withheld, &bystander()));
+		assert!(!condemn(id, ReasonCode::ProvenFraud, &second_provider()));
+		assert_eq!(free(&bystander()), BALANCE + bond / 5);
+		assert_eq!(free(&second_provider()), BALANCE);
+		assert_eq!(Bonds::get((provider(), id)), None);
+		assert_eq!(Bonds::get((provider(), other)), Some(job(other).bond));
+		assert_eq!(all_money(), money);
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Withheld)));
+		assert_eq!(Bonds::get((provider(), other)), Some(job(other).bond));
+		assert_eq!(all_money(), money);
+	});
+}
+
+/// The lane is alive when the deadline passes; the proof arrives a block before the agenda would
+/// settle after the lane's end.
+#[test]
+fn proof_should_win_the_race_when_a_lane_was_alive_at_the_deadline() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_challengeable(&wrong(), &wrong());
+		roll_to(job(id).deadline);
+		open_lane(id);
+		roll(1);
+		assert_eq!(phase(id), Phase::Challengeable);
+		close_lane(id);
+		// In the block in which the lane has ended the result is still not paid.
+		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
+		roll(1);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
+	});
+}
+
+/// A session key signs a dispute's move; no call of this pallet accepts it as anything else.
+#[test]
+fn challenge_signature_should_open_nothing_when_it_is_used_for_a_verdict() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_verifying(&right());
+		let who = committee(id)[0].clone();
+		let challenge = VerifierAction::Challenge { hash: [1; 32] };
+		assert_eq!(
+			Market::check_action(id, &who, &challenge).expect_err("refused"),
+			Error::<Test>::WrongPhase
+		);
+		let key = pair(&seed_of(&who));
+		let signature = sign(&key, &Market::genesis_hash(), id, &who, 0, &challenge);
+		let action = VerifierAction::CommitVerdict { commitment: [1; 32] };
+		let call = call_with(id, &who, action, signature);
+		assert_eq!(apply(call), invalid(InvalidTransaction::BadProof));
+	});
+}

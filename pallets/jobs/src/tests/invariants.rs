@@ -4,6 +4,7 @@ use super::*;
 use crate::{Jobs, NextJob};
 use assay_market::{Assurance, Attestation, Audit, JobId};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// One move of somebody.
 #[derive(Clone, Debug)]
@@ -68,7 +69,19 @@ enum Move {
 	HonestVerifiers {
 		job: u64,
 	},
-	ProveFraud {
+	/// A job is carried to its reveal, where so many verifiers open a verdict of that tag.
+	Reveals {
+		tag: u8,
+		verdict: u8,
+		opened: usize,
+	},
+	Condemn {
+		job: u64,
+		withheld: bool,
+		by: u8,
+	},
+	/// Opens a lane where the result may be disputed; closes it where there is one.
+	Lane {
 		job: u64,
 	},
 	Stake {
@@ -114,7 +127,11 @@ fn a_move() -> impl Strategy<Value = Move> {
 			.prop_map(|(job, who, tag)| Move::RevealVerdict { job, who, tag }),
 		12 => (job.clone(), 2..4u8, fate).prop_map(|(job, by, tag)| Move::Provider { job, by, tag }),
 		10 => job.clone().prop_map(|job| Move::HonestVerifiers { job }),
-		2 => job.clone().prop_map(|job| Move::ProveFraud { job }),
+		2 => (1..3u8, 1..3u8, 0..4usize)
+			.prop_map(|(tag, verdict, opened)| Move::Reveals { tag, verdict, opened }),
+		2 => (job.clone(), any::<bool>(), 1..6u8)
+			.prop_map(|(job, withheld, by)| Move::Condemn { job, withheld, by }),
+		3 => job.clone().prop_map(|job| Move::Lane { job }),
 		1 => (verifier, 0..3u64).prop_map(|(who, stake)| Move::Stake { who, stake }),
 		2 => (1..6u64).prop_map(|blocks| Move::Roll { blocks }),
 		2 => job.clone().prop_map(|job| Move::RollPastDeadline { job }),
@@ -209,10 +226,40 @@ fn carry_out(step: Move) {
 				let _ = reveal(id, &who, &right());
 			}
 		}
-		Move::ProveFraud { job } => {
+		Move::Reveals { tag, verdict, opened } => {
+			let (id, run) = (NextJob::<Test>::get(), Run::new(tag, 1));
+			// Without validators or stake it stops on the way.
+			if try_post(unattested()).is_err() || claim(id, provider()).is_err() {
+				return;
+			}
+			let _ = commit_result(id, &run);
+			roll_past_deadline(id);
+			for who in pending(id, Purpose::Verify) {
+				let _ = commit(id, &who, &Run::new(verdict, 1));
+			}
+			let _ = reveal_result(id, &run);
+			for who in committee(id).iter().take(opened) {
+				let _ = reveal(id, who, &Run::new(verdict, 1));
+			}
+		}
+		Move::Condemn { job, withheld, by } => {
 			let id = recent(job);
-			if Jobs::<Test>::get(id).is_some_and(|job| job.run_root == Some(wrong().root())) {
-				assert!(Market::fail_proven(id, &bystander(), UNIT) || phase(id).is_terminal());
+			let reason = if withheld { ReasonCode::Withheld } else { ReasonCode::ProvenFraud };
+			let disputable = result(id).is_some();
+			let bond = claimant(id).and_then(|who| Bonds::get((who, id))).unwrap_or_default();
+			let burned = BurnedStake::get();
+			assert_eq!(condemn(id, reason, &account(by)), disputable);
+			if disputable {
+				assert!(BurnedStake::get() - burned >= bond / 2, "most of the bond is burned");
+				assert!(!condemn(id, reason, &account(by)), "a bond is slashed once");
+			}
+		}
+		Move::Lane { job } => {
+			let id = recent(job);
+			if Lanes::contains_key(id) {
+				close_lane(id);
+			} else if result(id).is_some_and(|result| result.open) {
+				open_lane(id);
 			}
 		}
 		Move::Stake { who, stake } => {
@@ -253,12 +300,28 @@ proptest! {
 				assert!(Market::do_try_state().is_ok(), "after {shown}: {:?}", Market::do_try_state());
 			}
 			check_invariants(before);
-			// Left alone, every job ends by itself, and is forgotten.
+			check_reports();
+			// Left alone, every job ends by itself, and is forgotten; disputed ones after the dispute.
+			for id in Lanes::iter_keys().collect::<Vec<_>>() {
+				close_lane(id);
+			}
 			roll(2_000);
 			check_invariants(before);
 			assert_eq!(Jobs::<Test>::iter().count(), 0);
 			assert_eq!(crate::Agenda::<Test>::iter().count(), 0);
 			assert_eq!(held(&requester()) + held(&provider()), 0);
 		});
+	}
+}
+
+/// Only jobs that failed as fraud have vouchers, and every one of these was drawn to verify.
+fn check_reports() {
+	for (id, vouchers) in Vouchers::iter() {
+		let Some(job) = Jobs::<Test>::get(id) else { continue };
+		assert!(matches!(job.reason, Some(ReasonCode::Withheld | ReasonCode::ProvenFraud)));
+		let unique: BTreeSet<_> = vouchers.iter().collect();
+		assert_eq!(unique.len(), vouchers.len(), "nobody is reported twice");
+		let drawn = committee(id);
+		assert!(vouchers.iter().all(|who| drawn.contains(who)));
 	}
 }

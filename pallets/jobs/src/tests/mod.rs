@@ -1,5 +1,5 @@
-//! One file for each call; then the deadlines, the draws, named attacks, the offchain hook, the
-//! runtime API's answers, and random sequences of calls.
+//! One file for each call; then disputes (condemning, vouching), the deadlines, the draws, named
+//! attacks, the offchain hook, the runtime API's answers, and random sequences of calls.
 
 mod abstain;
 mod attacks;
@@ -8,6 +8,7 @@ mod cancel_job;
 mod claim_job;
 mod commit_result;
 mod commit_verdict;
+mod condemn;
 mod deadlines;
 mod draws;
 mod invariants;
@@ -20,6 +21,7 @@ mod reveal_result;
 mod reveal_verdict;
 mod set_parameters;
 mod views;
+mod vouching;
 
 use crate::{mock::*, Error, Event};
 use assay_market::{Outcome, Phase, Purpose, ReasonCode};

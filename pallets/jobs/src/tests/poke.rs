@@ -43,6 +43,22 @@ fn poke_should_fail_when_there_is_nothing_to_push() {
 	});
 }
 
+/// A push is free, so one that does nothing must be refused.
+#[test]
+fn poke_should_fail_when_the_job_waits_for_a_dispute() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_challengeable(&right(), &right());
+		open_lane(id);
+		roll_past_deadline(id);
+		let poke = || Market::poke(RuntimeOrigin::signed(bystander()), id);
+		assert_noop!(poke(), Error::<Test>::Disputed);
+		Lanes::remove(id);
+		// Not even where nobody put it back on the agenda, is it lost.
+		assert_eq!(poke().expect("due").pays_fee, Pays::No);
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+	});
+}
+
 #[test]
 fn ended_job_should_become_a_summary_when_its_retention_is_over() {
 	ExtBuilder::default().build_and_execute(|| {

@@ -17,6 +17,7 @@ fn reveal_result_should_record_the_outputs_when_it_is_what_was_committed() {
 		let id = post_revealing(&right(), &right());
 		assert_ok!(reveal_result(id, &right()));
 		assert_eq!(job(id).run_root, Some(right().root()));
+		assert_eq!(job(id).trace_root, Some(right().opening().trace_root));
 		assert_eq!(job(id).output_roots.to_vec(), right().outputs());
 		assert!(has_event(Event::ResultRevealed {
 			job: id,

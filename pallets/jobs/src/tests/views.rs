@@ -61,6 +61,8 @@ fn job_view_should_tell_everything_when_the_job_is_settled() {
 		assert_eq!(view.paid + view.refunded + view.burned, ESCROW);
 		assert_eq!((view.escrow, view.deadline), (0, None));
 		assert_eq!(view.verdicts.len(), 3);
+		assert_eq!(view.trace_root, Some(right().opening().trace_root));
+		assert_eq!(view.condemned, None);
 		assert!(view.verdicts.iter().all(|verdict| verdict.matches == Some(true)));
 		let phases: Vec<_> = view.history.iter().map(|(phase, _)| *phase).collect();
 		use Phase::*;
@@ -86,5 +88,20 @@ fn jobs_should_be_paged_when_there_are_many() {
 		assert!(ids(0, 0).is_empty());
 		assert!(Market::job_view(10).is_none());
 		assert_eq!(Market::current_price(10), None);
+	});
+}
+
+#[test]
+fn job_view_should_say_why_it_waits_when_the_result_is_condemned() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_with_one_hidden(&wrong(), &right());
+		assert!(condemn(id, ReasonCode::Withheld, &bystander()));
+		let view = Market::job_view(id).expect("exists");
+		assert_eq!(
+			(view.phase, view.condemned, view.reason),
+			(Phase::Revealing, Some(ReasonCode::Withheld), None)
+		);
+		let duty = Market::assignments(&[key(&committee(id)[0])]);
+		assert!(duty[0].can_reveal, "its time to open is not over");
 	});
 }

@@ -15,11 +15,39 @@ fn summary_should_say_what_the_check_proved_when_the_program_is_registered() {
 				output_tiles: vec![1],
 				outputs: vec![1],
 				anchors: 2,
+				largest_anchor: 1,
 				states: 0,
 			})
 		);
 		assert_eq!(ProgramStore::summary(&[0; 32]), None);
 	});
+}
+
+#[test]
+fn summary_should_name_the_largest_anchor_when_anchors_differ_in_size() {
+	// 700 × 2 of i32: 44 tiles; of i8: 22.
+	ExtBuilder::default().registered(ALICE, layer(700, 1).encode()).run(|| {
+		let id = assay_program::program_id(&layer(700, 1).encode());
+		assert_eq!(ProgramStore::summary(&id).unwrap().largest_anchor, 44);
+		let tiles: Vec<u64> =
+			ProgramStore::plans(&id).unwrap().iter().map(|plan| plan.tiles).collect();
+		assert_eq!(tiles, [44, 22]);
+	});
+}
+
+#[test]
+fn invariants_should_fail_when_plans_are_not_of_the_program() {
+	let spoil = |spoil: fn(&mut AnchorPlans)| {
+		ExtBuilder::default().registered(ALICE, layer_bytes(1)).build().execute_with(|| {
+			assert_ok!(ProgramStore::do_try_state());
+			Plans::<Test>::mutate(layer_id(1), |plans| spoil(plans.as_mut().unwrap()));
+			ProgramStore::do_try_state().expect_err("the plans are spoiled")
+		})
+	};
+	spoil(|plans| plans[0].tiles += 1);
+	spoil(|plans| plans[0].fold = None);
+	spoil(|plans| plans.truncate(1));
+	spoil(|plans| plans[1].parts = 2);
 }
 
 #[test]

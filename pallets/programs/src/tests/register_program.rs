@@ -12,7 +12,8 @@ fn register_program_should_store_it_when_the_check_passes() {
 	ExtBuilder::default().run(|| {
 		let bytes = layer_bytes(1);
 		let length = bytes.len() as u32;
-		let deposit = 1_000 + 2 * length as Balance;
+		// The file, and two plans: a count, 25 bytes with a fold and 21 without.
+		let deposit = 1_000 + 2 * (length as Balance + 1 + 25 + 21);
 		assert_ok!(register(ALICE, &bytes));
 		assert_eq!(ProgramStore::bytes(&layer_id(1)), Some(bytes));
 		assert_eq!(Balances::free_balance(ALICE), ENDOWMENT - deposit);
@@ -146,9 +147,40 @@ fn register_program_should_name_the_fault_when_the_graph_does_not_check() {
 			}),
 			Error::<Test>::StateTypeMismatch
 		);
-		let mut lazy = layer(4, 1);
-		lazy.nodes[1].class = assay_program::Class::LazyAnchor;
-		assert_noop!(register(ALICE, &lazy.encode()), Error::<Test>::NotAnEagerAnchor);
+		let mut hidden = layer(4, 1);
+		hidden.nodes[1].class = assay_program::Class::Virtual;
+		assert_noop!(register(ALICE, &hidden.encode()), Error::<Test>::NotAnEagerAnchor);
+	});
+}
+
+#[test]
+fn register_program_should_fail_when_an_anchor_is_lazy() {
+	ExtBuilder::default().run(|| {
+		let mut program = layer(4, 1);
+		program.nodes[0].class = assay_program::Class::LazyAnchor;
+		assert!(program.check(&Limits::V1).is_ok(), "nothing else is wrong with it");
+		assert_noop!(register(ALICE, &program.encode()), Error::<Test>::LazyAnchors);
+		for class in [assay_program::Class::Virtual, assay_program::Class::EagerAnchor] {
+			program.nodes[0].class = class;
+			assert_ok!(register(ALICE, &program.encode()));
+		}
+	});
+}
+
+#[test]
+fn register_program_should_keep_what_the_referee_needs_when_the_check_passes() {
+	ExtBuilder::default().registered(ALICE, layer_bytes(1)).run(|| {
+		let checked = layer(4, 1).check(&ProgramLimits::get()).unwrap();
+		assert_eq!(ProgramStore::plans(&layer_id(1)), Some(checked.plans()));
+		let (program, readmitted) = ProgramStore::program(&layer_id(1)).unwrap();
+		assert_eq!(program, layer(4, 1));
+		assert_eq!(readmitted.types, checked.types);
+		assert_eq!(readmitted.anchors, checked.anchors);
+		assert_eq!(readmitted.plans(), checked.plans());
+		// Tighter limits do not touch what was admitted.
+		ProgramLimits::set(Limits { nodes: 1, part_nanoseconds: 1, ..Limits::V1 });
+		assert!(ProgramStore::program(&layer_id(1)).is_some());
+		assert_eq!((ProgramStore::plans(&[0; 32]), ProgramStore::program(&[0; 32])), (None, None));
 	});
 }
 

@@ -10,6 +10,8 @@ fn remove_program_should_return_the_deposit_when_no_job_needs_it() {
 		assert_ok!(remove(ALICE, layer_id(1)));
 		assert_eq!(Balances::free_balance(ALICE), ENDOWMENT);
 		assert_eq!(ProgramStore::bytes(&layer_id(1)), None);
+		assert_eq!(ProgramStore::plans(&layer_id(1)), None);
+		assert_eq!(ProgramStore::program(&layer_id(1)), None);
 		assert_eq!(
 			last_event(),
 			Event::ProgramRemoved { program: layer_id(1), owner: ALICE, deposit }

@@ -2,7 +2,7 @@
 //! issuance falls by exactly what was burned.
 
 use crate::{mock::*, *};
-use assay_market::{JobBonds, Verifiers};
+use assay_market::{JobBonds, VerifierFaults, Verifiers};
 use proptest::{collection::vec, prelude::*};
 
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ enum Step {
 	Unlock(AccountId, u64),
 	SlashStake(AccountId, Balance),
 	Report(AccountId, u32, u64, u32),
+	Fault(AccountId),
+	Match(AccountId),
 	Roll(u64),
 }
 
@@ -58,6 +60,8 @@ fn step() -> impl Strategy<Value = Step> {
 		1 => (account(), amount()).prop_map(|(a, b)| SlashStake(a, b)),
 		3 => (account(), 0..3u32, any::<u64>(), 0..=100u32)
 			.prop_map(|(a, back, slot, percent)| Report(a, back, slot, percent)),
+		4 => account().prop_map(Fault),
+		1 => account().prop_map(Match),
 		4 => (1..30u64).prop_map(Roll),
 	]
 }
@@ -98,6 +102,8 @@ fn apply(step: Step) {
 				report(who, session, slot, percent);
 			}
 		}
+		Step::Fault(who) => Stake::note_fault(&who),
+		Step::Match(who) => Stake::note_match(&who),
 		Step::Roll(blocks) => roll_blocks(blocks),
 	}
 }

@@ -4,6 +4,7 @@ mod bond;
 mod bond_extra;
 mod cancel_deferred_slash;
 mod chill;
+mod conduct;
 mod genesis;
 mod invariants;
 mod job_bonds;

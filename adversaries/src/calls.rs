@@ -1,0 +1,263 @@
+//! The market's transactions, as the client and the nodes send them.
+
+use crate::{
+	chain::Tx,
+	people::Person,
+	work::{Table, Work},
+};
+use assay_commitments::{result_commitment, verdict_commitment, Hash, OutputsOpening};
+use assay_market::{
+	verifier::signing_payload, AbstainReason, Assurance, ChallengeMove, JobId, VerifierAction,
+};
+use assay_referee::ProofPart;
+use assay_runtime::{
+	AccountId, Arbitration as Lanes, Balance, BlockNumber, Identity, Runtime, RuntimeCall, System,
+};
+use codec::Encode;
+use pallet_assay_arbitration::Call as Arbitration;
+use pallet_assay_identity::{Backend, Call as Identities, DeviceProfile, Roles};
+use pallet_assay_jobs::Call as Jobs;
+use pallet_assay_programs::Call as Programs;
+use pallet_assay_stake::Call as Stake;
+use sp_core::crypto::Pair as _;
+use sp_io::hashing::blake2_256;
+
+/// The hash that names this chain.
+pub fn genesis_hash() -> Hash {
+	System::block_hash(0).0
+}
+
+/// Registers an identity with these roles and, for providers, some device.
+pub fn register(who: &Person, provider: bool) -> Tx {
+	let node = who.node_key();
+	let proof = node.sign(&Identity::peer_key_payload(who.account()));
+	let device = provider.then(|| DeviceProfile {
+		adapter: b"a test's device".to_vec().try_into().expect("a short name; qed"),
+		backend: Backend::Cpu,
+		memory_mib: 1_024,
+		units_per_second: 1_000_000_000,
+	});
+	let roles = Roles { requester: !provider, provider, verifier: false };
+	let call = Identities::<Runtime>::register { roles, device, peer_key: node.public(), proof };
+	Tx::Signed(who.clone(), RuntimeCall::Identity(call))
+}
+
+/// Bonds stake.
+pub fn bond(who: &Person, amount: Balance) -> Tx {
+	stake(who, Stake::bond { amount })
+}
+
+/// Any call of the stake pallet.
+pub fn stake(who: &Person, call: Stake<Runtime>) -> Tx {
+	Tx::Signed(who.clone(), RuntimeCall::Stake(call))
+}
+
+/// Registers bytes as a program.
+///
+/// # Panics
+/// For bytes that are longer than a call may carry.
+pub fn register_program(who: &Person, bytes: &[u8]) -> Tx {
+	let program = bytes.to_vec().try_into().expect("a program of at most 256 KiB");
+	Tx::Signed(who.clone(), RuntimeCall::Programs(Programs::register_program { program }))
+}
+
+/// Removes a program.
+pub fn remove_program(who: &Person, program: Hash) -> Tx {
+	Tx::Signed(who.clone(), RuntimeCall::Programs(Programs::remove_program { program }))
+}
+
+fn jobs(who: &Person, call: Jobs<Runtime>) -> Tx {
+	Tx::Signed(who.clone(), RuntimeCall::Jobs(call))
+}
+
+/// What a job pays, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+	/// Price at the start of the ramp.
+	pub price_start: Balance,
+	/// Price at its end.
+	pub price_max: Balance,
+	/// Its length.
+	pub ramp_blocks: BlockNumber,
+	/// Audit and attestation.
+	pub assurance: Assurance,
+}
+
+/// Posts a job.
+pub fn post_job(who: &Person, work: &Work, offer: Offer) -> Tx {
+	let Offer { price_start, price_max, ramp_blocks, assurance } = offer;
+	let input_roots = work.input_roots().try_into().expect("an admitted number of inputs; qed");
+	let (program, steps) = (work.id, work.steps);
+	jobs(
+		who,
+		Jobs::post_job {
+			program,
+			input_roots,
+			steps,
+			price_start,
+			price_max,
+			ramp_blocks,
+			assurance,
+		},
+	)
+}
+
+/// Cancels a job.
+pub fn cancel_job(who: &Person, job: JobId) -> Tx {
+	jobs(who, Jobs::cancel_job { job })
+}
+
+/// Claims a job at whatever price it has.
+pub fn claim_job(who: &Person, job: JobId) -> Tx {
+	jobs(who, Jobs::claim_job { job, min_price: 0 })
+}
+
+/// Requests an audit.
+pub fn request_audit(who: &Person, job: JobId) -> Tx {
+	jobs(who, Jobs::request_audit { job })
+}
+
+/// Pushes a job.
+pub fn poke_job(who: &Person, job: JobId) -> Tx {
+	jobs(who, Jobs::poke { job })
+}
+
+/// Commits to a run root.
+pub fn commit_result(who: &Person, job: JobId, run_root: &Hash, salt: &Hash) -> Tx {
+	let commitment = result_commitment(&genesis_hash(), job, &who.bytes(), run_root, salt);
+	commit_raw(who, job, commitment)
+}
+
+/// Sends a result commitment as it is.
+pub fn commit_raw(who: &Person, job: JobId, commitment: Hash) -> Tx {
+	jobs(who, Jobs::commit_result { job, commitment })
+}
+
+/// Opens a result: `run_root` with whatever is shown of it.
+pub fn reveal_raw(
+	who: &Person,
+	job: JobId,
+	run_root: Hash,
+	salt: Hash,
+	opening: OutputsOpening,
+) -> Tx {
+	jobs(who, Jobs::reveal_result { job, run_root, salt, opening })
+}
+
+/// Opens a result.
+pub fn reveal_result(who: &Person, job: JobId, work: &Work, run: &Table, salt: Hash) -> Tx {
+	reveal_raw(who, job, run.run_root(), salt, run.opening(work))
+}
+
+/// The signature of a drawn verifier's session key over an action.
+pub fn sign_action(
+	key: &Person,
+	account: &AccountId,
+	job: JobId,
+	action: &VerifierAction,
+) -> assay_market::VerifierSignature {
+	key.sign_as_verifier(&signing_payload(&genesis_hash(), job, account, 0, action))
+}
+
+/// A drawn verifier's transaction.
+pub fn as_verifier(who: &Person, job: JobId, action: VerifierAction) -> Tx {
+	forged(who, &who.account(), job, action)
+}
+
+/// The same for `account`, signed by the key of `key`.
+///
+/// # Panics
+/// For [`VerifierAction::Challenge`], whose move is not in the action: see [`move_as_verifier`].
+pub fn forged(key: &Person, account: &AccountId, job: JobId, action: VerifierAction) -> Tx {
+	let signature = sign_action(key, account, job, &action);
+	let (account, retry) = (account.clone(), 0);
+	Tx::Authorized(RuntimeCall::Jobs(match action {
+		VerifierAction::AttestInputs { ok } => {
+			Jobs::attest_inputs { job, account, ok, retry, signature }
+		}
+		VerifierAction::CommitVerdict { commitment } => {
+			Jobs::commit_verdict { job, account, commitment, retry, signature }
+		}
+		VerifierAction::Abstain { reason } => {
+			Jobs::abstain { job, account, reason, retry, signature }
+		}
+		VerifierAction::RevealVerdict { run_root, salt } => {
+			Jobs::reveal_verdict { job, account, run_root, salt, retry, signature }
+		}
+		VerifierAction::Challenge { .. } => unreachable!("a move is sent by move_as_verifier"),
+	}))
+}
+
+/// Attests that the inputs are there, or not.
+pub fn attest(who: &Person, job: JobId, ok: bool) -> Tx {
+	as_verifier(who, job, VerifierAction::AttestInputs { ok })
+}
+
+/// Commits to a verdict.
+pub fn commit_verdict(who: &Person, job: JobId, run_root: &Hash, salt: &Hash) -> Tx {
+	let commitment = verdict_commitment(&genesis_hash(), job, &who.bytes(), run_root, salt);
+	as_verifier(who, job, VerifierAction::CommitVerdict { commitment })
+}
+
+/// Gives no verdict.
+pub fn abstain(who: &Person, job: JobId) -> Tx {
+	as_verifier(who, job, VerifierAction::Abstain { reason: AbstainReason::Other })
+}
+
+/// Opens a verdict.
+pub fn reveal_verdict(who: &Person, job: JobId, run_root: Hash, salt: Hash) -> Tx {
+	as_verifier(who, job, VerifierAction::RevealVerdict { run_root, salt })
+}
+
+/// A drawn verifier's move in its lane, as the lane stands.
+pub fn move_as_verifier(who: &Person, job: JobId, action: ChallengeMove) -> Tx {
+	let lane = Lanes::lane(job, who.account());
+	// The signature binds how the lane stands, so that a move cannot be sent again further down.
+	let opened = lane.as_ref().map(|lane| lane.opened.len() as u32);
+	let parts = lane.map_or(0, |lane| lane.parts);
+	let hash = (opened, parts, &action).using_encoded(blake2_256);
+	let signature = sign_action(who, &who.account(), job, &VerifierAction::Challenge { hash });
+	let (account, retry) = (who.account(), 0);
+	let call = Arbitration::move_as_verifier { job, account, action, retry, signature };
+	Tx::Authorized(RuntimeCall::Arbitration(call))
+}
+
+fn arbitration(who: &Person, call: Arbitration<Runtime>) -> Tx {
+	Tx::Signed(who.clone(), RuntimeCall::Arbitration(call))
+}
+
+/// Demands an opening.
+pub fn demand(who: &Person, job: JobId, child: Option<u32>) -> Tx {
+	arbitration(who, Arbitration::demand { job, child })
+}
+
+/// Answers a demand.
+///
+/// # Panics
+/// For more children than a group has.
+pub fn answer(who: &Person, job: JobId, challenger: AccountId, children: Vec<Hash>) -> Tx {
+	let children = children.try_into().expect("at most 256 children");
+	arbitration(who, Arbitration::answer { job, challenger, children })
+}
+
+/// Binds the sender to a proof.
+pub fn commit_proof(who: &Person, job: JobId, first: &ProofPart) -> Tx {
+	let hash = assay_market::proof_hash(first);
+	let commitment = assay_market::proof_commitment(&genesis_hash(), job, &who.bytes(), &hash);
+	commit_proof_raw(who, job, commitment)
+}
+
+/// Sends a proof commitment as it is.
+pub fn commit_proof_raw(who: &Person, job: JobId, commitment: Hash) -> Tx {
+	arbitration(who, Arbitration::commit_proof { job, commitment })
+}
+
+/// Proves fraud, or sends one part of the proof.
+pub fn prove_fraud(who: &Person, job: JobId, part: ProofPart) -> Tx {
+	arbitration(who, Arbitration::prove_fraud { job, part: Box::new(part) })
+}
+
+/// Pushes a lane.
+pub fn poke_lane(who: &Person, job: JobId, challenger: AccountId) -> Tx {
+	arbitration(who, Arbitration::poke { job, challenger })
+}

@@ -1,0 +1,197 @@
+//! One wrong bit anywhere in a run: it is found, proved, and nothing else ever is.
+
+use super::{random_work, referee, rng_of, words, Failure, Plan, Share};
+use crate::{
+	actors::ProviderMisdeed,
+	chain,
+	offline::{lead, Lane, Stored},
+	stage::{Cast, Stage},
+	work::{Lie, Table, Work},
+};
+use assay_commitments::{most_openings, RunShape};
+use assay_dispute::{local::LocalReplay, Answerer};
+use assay_exec::{testing::Rng, CpuExecutor};
+use assay_referee::{ProofPart, Ruling};
+use codec::{DecodeAll, Encode};
+use std::{
+	panic::{catch_unwind, AssertUnwindSafe},
+	sync::atomic::{AtomicU64, Ordering},
+	time::Duration,
+};
+
+/// What came of all cases.
+#[derive(Debug, Default)]
+pub struct Summary {
+	/// How long it took.
+	pub time: Duration,
+	/// Programs that the check refused and that were replaced.
+	pub refused: u64,
+	/// Lies in padding.
+	pub padding: u64,
+	/// Lies after which everything was computed from them.
+	pub spreading: u64,
+	/// Demands of all lanes.
+	pub demands: u64,
+	/// Proofs of more than one part.
+	pub folds: u64,
+	/// Cases that also went through the whole runtime.
+	pub on_chain: u64,
+	/// Changed proofs about honest runs that were not accepted.
+	pub forgeries: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+	refused: AtomicU64,
+	padding: AtomicU64,
+	spreading: AtomicU64,
+	demands: AtomicU64,
+	folds: AtomicU64,
+	on_chain: AtomicU64,
+	forgeries: AtomicU64,
+}
+
+fn add(counter: &AtomicU64, more: u64) {
+	counter.fetch_add(more, Ordering::Relaxed);
+}
+
+/// Runs all cases; every `on_chain`-th also through the runtime with its lanes.
+///
+/// # Errors
+/// The first case in which a lie got away, or something right was ruled wrong.
+pub fn run(plan: Plan, on_chain: u64) -> Result<Summary, Failure> {
+	let (share, counts) = (Share::new(plan), Counts::default());
+	std::thread::scope(|scope| {
+		for _ in 0..plan.threads {
+			scope.spawn(|| loop {
+				let cases = share.take(1);
+				let Some(&case) = cases.first() else { break };
+				let chain = case % on_chain == 0;
+				let attempt =
+					AssertUnwindSafe(|| check(&mut rng_of(plan.seed, case), chain, &counts));
+				let outcome = catch_unwind(attempt).unwrap_or_else(|panic| Err(words(panic)));
+				match outcome {
+					Ok(()) => share.finish(1),
+					Err(what) => share.fail(Failure { case, what }),
+				}
+			});
+		}
+	});
+	let time = share.end()?;
+	let of = |counter: AtomicU64| counter.into_inner();
+	Ok(Summary {
+		time,
+		refused: of(counts.refused),
+		padding: of(counts.padding),
+		spreading: of(counts.spreading),
+		demands: of(counts.demands),
+		folds: of(counts.folds),
+		on_chain: of(counts.on_chain),
+		forgeries: of(counts.forgeries),
+	})
+}
+
+/// A random bit of a random anchor in a random step: of an element, or of the padding where there is some.
+fn random_lie(rng: &mut Rng, work: &Work) -> (Lie, bool) {
+	let step = rng.below(work.steps.into()) as u32;
+	let node = rng.pick(&work.checked.anchors);
+	let length = work.len_of(node) as usize;
+	let padding = if rng.one_in(4) { work.padding_of(node) } else { None };
+	let offset = padding.unwrap_or_else(|| {
+		let ty = work.checked.types[node as usize];
+		let (tile, offset) = ty.position(rng.below(ty.elements().into()));
+		let byte = rng.below(ty.dtype.size() as u64) as usize;
+		tile as usize * 1024 + offset + byte
+	});
+	debug_assert!(offset < length);
+	let lie = Lie { step, node, offset, mask: 1 << rng.below(8), spreading: rng.one_in(2) };
+	(lie, padding.is_some())
+}
+
+fn check(rng: &mut Rng, on_chain: bool, counts: &Counts) -> Result<(), String> {
+	let (work, refused) = random_work(rng);
+	add(&counts.refused, refused.len() as u64);
+	let (lie, in_padding) = random_lie(rng, &work);
+	add(&counts.padding, in_padding.into());
+	add(&counts.spreading, lie.spreading.into());
+	let (truth, lying) = (Table::honest(&work), Table::lying(&work, lie));
+	let told = |what: String| format!("{what}; {lie:?} in {} steps", work.steps);
+
+	// Found and proved, by a challenger with an engine of its own.
+	let job = lying.job(&work);
+	let replay = LocalReplay::new(job.clone(), work.inputs.clone(), CpuExecutor::new());
+	let (proof, demands) = lead(&job, &lying, replay).map_err(told)?;
+	add(&counts.demands, demands.into());
+	add(&counts.folds, (proof.len() > 1).into());
+	let largest = (0..job.anchors()).filter_map(|anchor| job.tiles(anchor)).max().unwrap_or(1);
+	let most = most_openings(work.steps, job.anchors(), largest);
+	if demands > most {
+		return Err(told(format!("{demands} demands, {most} are allowed")));
+	}
+	let stored = Stored::new(&work)?;
+	let inputs = work.input_roots();
+	let ruling = stored.rule(&inputs, work.steps, job.run_root, &proof);
+	if ruling != Ok(Ruling::Fraud) {
+		return Err(told(format!("the referee rules {ruling:?}")));
+	}
+
+	// The same proof says nothing about the honest run.
+	let right = truth.run_root();
+	match stored.rule(&inputs, work.steps, right, &proof) {
+		Err(_) => add(&counts.forgeries, 1),
+		Ok(ruling) => return Err(told(format!("of the honest run it rules {ruling:?}"))),
+	}
+	forgeries(rng, &work, &stored, &truth, counts).map_err(told)?;
+
+	if on_chain {
+		let provider = ProviderMisdeed::Lie(lie);
+		let cast = Cast { provider, ..Cast::default() };
+		let report = chain::run(|world| Stage::post(world, work.clone(), cast).play())?;
+		if report.outcome != "ProvenFraud" {
+			return Err(told(format!("on the chain it ends as {report:?}")));
+		}
+		add(&counts.on_chain, 1);
+	}
+	Ok(())
+}
+
+/// Changed proofs about an honest run, and a changed answer of it.
+fn forgeries(
+	rng: &mut Rng,
+	work: &Work,
+	stored: &Stored,
+	truth: &Table,
+	counts: &Counts,
+) -> Result<(), String> {
+	let accusation = referee::any_tile(rng, work);
+	let parts = referee::about(work, stored, truth, accusation)?;
+	let bytes = parts[0].encode();
+	let rest = &parts[1..];
+	for _ in 0..8 {
+		let mut bytes = bytes.clone();
+		for _ in 0..=rng.below(2) {
+			let at = rng.below(bytes.len() as u64) as usize;
+			bytes[at] ^= 1 << rng.below(8);
+		}
+		add(&counts.forgeries, 1);
+		let Ok(first) = ProofPart::decode_all(&mut &bytes[..]) else { continue };
+		let forged: Vec<_> = std::iter::once(first).chain(rest.iter().cloned()).collect();
+		let ruling = stored.rule(&work.input_roots(), work.steps, truth.run_root(), &forged);
+		if let Ok(ruling @ (Ruling::Fraud | Ruling::Continue(_))) = ruling {
+			return Err(format!("a changed proof about {accusation:?} is ruled {ruling:?}"));
+		}
+	}
+	// An answer with one bit changed.
+	let job = truth.job(work);
+	let mut lane = Lane::new(job.clone());
+	let (place, parent) = lane.demand(None)?;
+	let mut answerer = Answerer::new(job, truth.clone()).map_err(|error| error.to_string())?;
+	let mut children =
+		pollster::block_on(answerer.answer(place)).map_err(|error| error.to_string())?;
+	let child = rng.below(children.len() as u64) as usize;
+	children[child][rng.below(32) as usize] ^= 1 << rng.below(8);
+	if lane.answer(place, &parent, children) {
+		return Err(format!("a changed answer at {place:?} is taken"));
+	}
+	Ok(())
+}

@@ -1,0 +1,564 @@
+//! Disputes as the arbitration pallet keeps them: the lanes of a job, and the calls of both sides.
+
+use super::{chain_error, ss58, value::Read, Hash, Included, Node};
+use crate::error::Result;
+use assay_commitments::Place;
+use assay_referee::{ProofPart, RootsOpening};
+use codec::Encode;
+use serde_json::json;
+use subxt::{
+	dynamic::{self, Value},
+	ext::{scale_decode::DecodeAsType, scale_value::value},
+};
+use subxt_signer::sr25519::Keypair;
+
+/// The pallet of lanes and proofs.
+const PALLET: &str = "Arbitration";
+/// The runtime API that answers for disputes.
+const API: &str = "ArbitrationApi";
+/// Domain of proof commitments: `assay_market::proof_commitment`, which a test compares.
+const PROOF_CONTEXT: &str = "assay 2026-11-21 proof commitment v1";
+
+/// A place as metadata names its fields. Groups have hundreds of hashes, so lanes are decoded straight into
+/// these types and not into a tree of values; fields still go by name.
+#[derive(Clone, Copy, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+enum RawPlace {
+	Run { level: u32, index: u64 },
+	Trace { step: u32, level: u32, index: u64 },
+	Tensor { step: u32, anchor: u32, level: u32, index: u64 },
+}
+
+impl From<RawPlace> for Place {
+	fn from(raw: RawPlace) -> Self {
+		match raw {
+			RawPlace::Run { level, index } => Self::Run { level, index },
+			RawPlace::Trace { step, level, index } => Self::Trace { step, level, index },
+			RawPlace::Tensor { step, anchor, level, index } => {
+				Self::Tensor { step, anchor, level, index }
+			}
+		}
+	}
+}
+
+#[derive(Clone, Copy, DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+enum RawTurn {
+	Answer(RawPlace),
+	Move,
+}
+
+impl From<RawTurn> for Turn {
+	fn from(raw: RawTurn) -> Self {
+		match raw {
+			RawTurn::Answer(place) => Self::Answer(place.into()),
+			RawTurn::Move => Self::Move,
+		}
+	}
+}
+
+/// `LaneView` of the runtime API.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct RawLane {
+	challenger: Hash,
+	deposit: u128,
+	opened_at: u64,
+	turn: RawTurn,
+	deadline: u64,
+	opened: Vec<(RawPlace, Vec<Hash>)>,
+	parts: u32,
+	committed: bool,
+}
+
+/// The part of a stored lane that an answer needs.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct RawStored {
+	turn: RawTurn,
+	deadline: u64,
+}
+
+/// `DisputedResult` of the runtime API.
+#[derive(DecodeAsType)]
+#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+struct RawResult {
+	program: Hash,
+	input_roots: Vec<Hash>,
+	steps: u32,
+	run_root: Hash,
+	trace_root: Hash,
+	open: bool,
+}
+
+/// Whose move a lane waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+	/// The provider, or anyone, owes the group at this place.
+	Answer(Place),
+	/// The challenger owes its next demand or its proof.
+	Move,
+}
+
+/// One challenger's way down into a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+	/// Whose lane it is.
+	pub challenger: Hash,
+	/// What it put up; nothing for drawn verifiers.
+	pub deposit: u128,
+	/// When it was opened.
+	pub opened_at: u64,
+	/// Whose move it is.
+	pub turn: Turn,
+	/// Last block at which that move counts.
+	pub deadline: u64,
+	/// The groups that were opened so far, from the top.
+	pub opened: Vec<(Place, Vec<Hash>)>,
+	/// Parts of a fraud proof that were accepted so far.
+	pub parts: u32,
+	/// The challenger is bound to a proof.
+	pub committed: bool,
+}
+
+impl From<RawLane> for Lane {
+	fn from(raw: RawLane) -> Self {
+		Self {
+			challenger: raw.challenger,
+			deposit: raw.deposit,
+			opened_at: raw.opened_at,
+			turn: raw.turn.into(),
+			deadline: raw.deadline,
+			opened: raw.opened.into_iter().map(|(at, children)| (at.into(), children)).collect(),
+			parts: raw.parts,
+			committed: raw.committed,
+		}
+	}
+}
+
+impl Lane {
+	/// For `--json`, without the hashes of the opened groups.
+	pub fn to_json(&self) -> serde_json::Value {
+		let owed = match self.turn {
+			Turn::Answer(place) => Some(place_json(&place)),
+			Turn::Move => None,
+		};
+		json!({
+			"challenger": ss58(&self.challenger),
+			"deposit": self.deposit.to_string(),
+			"openedAt": self.opened_at,
+			"turn": if owed.is_some() { "answer" } else { "move" },
+			"demanded": owed,
+			"deadline": self.deadline,
+			"opened": self.opened.iter().map(|(place, _)| place_json(place)).collect::<Vec<_>>(),
+			"parts": self.parts,
+			"committed": self.committed,
+		})
+	}
+}
+
+/// A group that is owed to a challenger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+	/// Whose lane it is.
+	pub challenger: Hash,
+	/// Which group.
+	pub place: Place,
+	/// Last block at which the answer counts.
+	pub deadline: u64,
+}
+
+/// What may be disputed of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disputed {
+	/// Program id.
+	pub program: Hash,
+	/// Roots of the inputs, in program order.
+	pub input_roots: Vec<Hash>,
+	/// Steps of the run.
+	pub steps: u32,
+	/// The provider's opened result.
+	pub run_root: Hash,
+	/// Trace root of the last step.
+	pub trace_root: Hash,
+	/// New lanes are accepted.
+	pub open: bool,
+}
+
+/// A place for people.
+pub fn place_text(place: &Place) -> String {
+	match *place {
+		Place::Run { level, index } => format!("run tree, level {level}, group {index}"),
+		Place::Trace { step, level, index } => {
+			format!("trace of step {step}, level {level}, group {index}")
+		}
+		Place::Tensor { step, anchor, level, index } => {
+			format!("tensor {anchor} of step {step}, level {level}, group {index}")
+		}
+	}
+}
+
+/// A place for `--json`.
+pub fn place_json(place: &Place) -> serde_json::Value {
+	match *place {
+		Place::Run { level, index } => json!({"tree": "run", "level": level, "index": index}),
+		Place::Trace { step, level, index } => {
+			json!({"tree": "trace", "step": step, "level": level, "index": index})
+		}
+		Place::Tensor { step, anchor, level, index } => json!({
+			"tree": "tensor", "step": step, "anchor": anchor, "level": level, "index": index
+		}),
+	}
+}
+
+/// Binds an account to a fraud proof before anyone has seen it; see `docs/protocol.md`, Challenge.
+pub fn proof_commitment(genesis: &Hash, job: u64, account: &Hash, first: &ProofPart) -> Hash {
+	let proof = blake3::hash(&first.encode());
+	let mut hasher = blake3::Hasher::new_derive_key(PROOF_CONTEXT);
+	hasher.update(genesis).update(&job.to_le_bytes()).update(account).update(proof.as_bytes());
+	*hasher.finalize().as_bytes()
+}
+
+impl Node {
+	/// Calls the disputes' runtime API in the state of the best block.
+	async fn dispute_api<T: DecodeAsType>(&self, method: &str, args: Vec<Value>) -> Result<T> {
+		let call = dynamic::runtime_api_call::<_, T>(API, method, args);
+		self.best().await?.runtime_apis().call(call).await.map_err(chain_error)
+	}
+
+	/// What may be disputed of a job: `None` before the reveal, after the end, and once it is condemned.
+	pub async fn disputed_result(&self, job: u64) -> Result<Option<Disputed>> {
+		let raw: Option<RawResult> = self.dispute_api("disputed_result", vec![value!(job)]).await?;
+		Ok(raw.map(|raw| Disputed {
+			program: raw.program,
+			input_roots: raw.input_roots,
+			steps: raw.steps,
+			run_root: raw.run_root,
+			trace_root: raw.trace_root,
+			open: raw.open,
+		}))
+	}
+
+	/// The lanes of a job, up to 256 of them, oldest first.
+	pub async fn lanes(&self, job: u64) -> Result<Vec<Lane>> {
+		let raw: Vec<RawLane> = self.dispute_api("lanes", vec![value!(job)]).await?;
+		let mut lanes: Vec<Lane> = raw.into_iter().map(Lane::from).collect();
+		lanes.sort_by_key(|lane| (lane.opened_at, lane.challenger));
+		Ok(lanes)
+	}
+
+	/// The lane of one account.
+	pub async fn lane(&self, job: u64, challenger: &Hash) -> Result<Option<Lane>> {
+		let args = vec![value!(job), Value::from_bytes(challenger)];
+		let raw: Option<RawLane> = self.dispute_api("lane", args).await?;
+		Ok(raw.map(Lane::from))
+	}
+
+	/// Every group that is owed in a job, the most urgent first.
+	///
+	/// From storage, not from the runtime API: that one stops at 256 lanes, and an unseen demand costs the
+	/// bond.
+	pub async fn demands(&self, job: u64) -> Result<Vec<Demand>> {
+		let address = dynamic::storage::<Vec<Value>, RawStored>(PALLET, "Lanes");
+		let at = self.best().await?;
+		let mut lanes = at.storage().iter(address, vec![value!(job)]).await.map_err(chain_error)?;
+		let mut demands = Vec::new();
+		while let Some(entry) = lanes.next().await {
+			let entry = entry.map_err(chain_error)?;
+			let stored = entry.value().decode().map_err(chain_error)?;
+			let RawTurn::Answer(place) = stored.turn else { continue };
+			let key = entry.key().map_err(chain_error)?;
+			let part = key.part(1).ok_or_else(|| chain_error("a lane without an account"))?;
+			let challenger: Option<Hash> = part.decode_as().map_err(chain_error)?;
+			let challenger =
+				challenger.ok_or_else(|| chain_error("the account of a lane is not in its key"))?;
+			demands.push(Demand { challenger, place: place.into(), deadline: stored.deadline });
+		}
+		demands.sort_by_key(|demand| (demand.deadline, demand.challenger));
+		Ok(demands)
+	}
+
+	/// What a lane costs an account that was not drawn, for a job with this agreed price.
+	pub async fn lane_deposit(&self, price: u128) -> Result<u128> {
+		let Some(parameters) = self.storage("Jobs", "Parameters", vec![]).await? else {
+			return Err(chain_error("the chain has no market parameters"));
+		};
+		let part = parameters.field("challenge_deposit")?;
+		let part = part.uint().or_else(|_| part.inner()?.uint())?;
+		Ok(deposit(price, part, parameters.field("min_price")?.uint()?))
+	}
+
+	/// Demands the group below a child of the group that was opened last; without a child the first one,
+	/// which opens the lane.
+	pub async fn demand(&self, key: &Keypair, job: u64, child: Option<u32>) -> Result<Included> {
+		let child = match child {
+			Some(child) => Value::unnamed_variant("Some", [value!(child)]),
+			None => Value::unnamed_variant("None", []),
+		};
+		self.submit(key, PALLET, "demand", vec![("job", value!(job)), ("child", child)]).await
+	}
+
+	/// Answers a demand.
+	pub async fn answer(
+		&self,
+		key: &Keypair,
+		job: u64,
+		challenger: &Hash,
+		children: &[Hash],
+	) -> Result<Included> {
+		let args = vec![
+			("job", value!(job)),
+			("challenger", Value::from_bytes(challenger)),
+			("children", Value::unnamed_composite([hashes(children)])),
+		];
+		self.submit(key, PALLET, "answer", args).await
+	}
+
+	/// Makes the chain apply the default of a lane whose deadline has passed; anyone may.
+	pub async fn poke_lane(&self, key: &Keypair, job: u64, challenger: &Hash) -> Result<Included> {
+		let args = vec![("job", value!(job)), ("challenger", Value::from_bytes(challenger))];
+		self.submit(key, PALLET, "poke", args).await
+	}
+
+	/// Binds the account to a proof.
+	pub async fn commit_proof(
+		&self,
+		key: &Keypair,
+		job: u64,
+		commitment: Hash,
+	) -> Result<Included> {
+		let args = vec![("job", value!(job)), ("commitment", Value::from_bytes(commitment))];
+		self.submit(key, PALLET, "commit_proof", args).await
+	}
+
+	/// Sends a fraud proof, or one part of it.
+	pub async fn prove_fraud(&self, key: &Keypair, job: u64, part: &ProofPart) -> Result<Included> {
+		let args = vec![("job", value!(job)), ("part", part_value(part))];
+		self.submit(key, PALLET, "prove_fraud", args).await
+	}
+}
+
+/// `part` parts per million of the price, rounded up, but not less than `least`.
+fn deposit(price: u128, part: u128, least: u128) -> u128 {
+	price.saturating_mul(part).div_ceil(1_000_000).max(least)
+}
+
+fn hashes(list: &[Hash]) -> Value {
+	Value::unnamed_composite(list.iter().map(Value::from_bytes))
+}
+
+/// A part of a proof as a dynamic value.
+fn part_value(part: &ProofPart) -> Value {
+	let path = |path: &assay_commitments::Path| {
+		Value::named_composite([("siblings", hashes(&path.siblings))])
+	};
+	let opened = |(hash, at): &(Hash, assay_commitments::Path)| {
+		Value::unnamed_composite([Value::from_bytes(hash), path(at)])
+	};
+	let roots = |opening: &RootsOpening| {
+		Value::named_composite([
+			("roots", hashes(&opening.roots)),
+			("siblings", hashes(&opening.siblings)),
+		])
+	};
+	let accusation = Value::named_composite([
+		("step", value!(part.accusation.step)),
+		("node", value!(part.accusation.node)),
+		("tile", value!(part.accusation.tile)),
+	]);
+	let before = match &part.before {
+		Some(before) => Value::unnamed_variant("Some", [opened(before)]),
+		None => Value::unnamed_variant("None", []),
+	};
+	let operands = part.operands.iter().map(|operand| {
+		Value::named_composite([
+			("tiles", Value::from_bytes(&operand.tiles)),
+			("siblings", hashes(&operand.siblings)),
+		])
+	});
+	Value::named_composite([
+		("accusation", accusation),
+		("part", value!(part.part)),
+		("trace", opened(&part.trace)),
+		("before", before),
+		("claimed", opened(&part.claimed)),
+		("anchors", roots(&part.anchors)),
+		("states", roots(&part.states)),
+		("operands", Value::unnamed_composite(operands)),
+	])
+}
+
+/// A lane in one line: what it waits for.
+pub fn waits_for(lane: &Lane) -> String {
+	match lane.turn {
+		Turn::Answer(place) => place_text(&place),
+		Turn::Move if lane.committed => "the proof".into(),
+		Turn::Move => "the challenger".into(),
+	}
+}
+
+/// An accusation as the event `FraudProven` carries it, for `--json`.
+pub fn accusation_json(fields: &Value) -> Result<serde_json::Value> {
+	let accusation = fields.field("accusation")?;
+	Ok(json!({
+		"step": accusation.field("step")?.u64()?,
+		"node": accusation.field("node")?.u64()?,
+		"tile": accusation.field("tile")?.u64()?,
+		"prover": ss58(&fields.field("prover")?.hash()?),
+	}))
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use assay_commitments::Path;
+	use assay_referee::{Accusation, TilesOpening};
+	use scale_info::{MetaType, PortableRegistry, Registry, TypeInfo};
+	use subxt::ext::scale_value::scale::encode_as_type;
+
+	fn registry<T: TypeInfo + 'static>() -> (u32, PortableRegistry) {
+		let mut registry = Registry::new();
+		let id = registry.register_type(&MetaType::new::<T>()).id;
+		(id, registry.into())
+	}
+
+	/// The SCALE bytes that the chain's types give a value.
+	fn encoded<T: TypeInfo + 'static>(value: &Value) -> Vec<u8> {
+		let (id, registry) = registry::<T>();
+		let mut bytes = Vec::new();
+		encode_as_type(value, id, &registry, &mut bytes).unwrap();
+		bytes
+	}
+
+	fn decoded<T: TypeInfo + 'static, Raw: DecodeAsType>(bytes: &[u8]) -> Raw {
+		let (id, registry) = registry::<T>();
+		let mut rest = bytes;
+		let raw = Raw::decode_as_type(&mut rest, id, &registry).unwrap();
+		assert!(rest.is_empty());
+		raw
+	}
+
+	fn part() -> ProofPart {
+		let path = |n: u8| Path { siblings: (0..n).map(|i| [i; 32]).collect() };
+		let roots = |n: u8| RootsOpening {
+			roots: (0..n).map(|i| [i ^ 0x40; 32]).collect(),
+			siblings: (0..n).map(|i| [i ^ 0x80; 32]).collect(),
+		};
+		ProofPart {
+			accusation: Accusation { step: 3, node: 700, tile: 1 << 40 },
+			part: 2,
+			trace: ([1; 32], path(3)),
+			before: Some(([2; 32], path(1))),
+			claimed: ([3; 32], path(0)),
+			anchors: roots(2),
+			states: roots(1),
+			operands: vec![
+				TilesOpening {
+					tiles: (0..2048).map(|i| i as u8).collect(),
+					siblings: vec![[9; 32]],
+				},
+				TilesOpening::default(),
+			],
+		}
+	}
+
+	#[test]
+	fn part_should_have_its_own_bytes_when_it_goes_through_metadata() {
+		for part in [part(), ProofPart { before: None, operands: vec![], ..part() }] {
+			assert_eq!(encoded::<ProofPart>(&part_value(&part)), part.encode());
+		}
+	}
+
+	#[test]
+	fn children_should_keep_their_bounds_when_there_is_one_or_many() {
+		#[derive(TypeInfo)]
+		#[allow(dead_code)] // Stands for the shape of a bounded vector.
+		struct Bounded(Vec<Hash>);
+		for count in [1u8, 2, 32, 200] {
+			let children: Vec<Hash> = (0..count).map(|i| [i; 32]).collect();
+			let value = Value::unnamed_composite([hashes(&children)]);
+			assert_eq!(encoded::<Bounded>(&value), children.encode());
+		}
+	}
+
+	/// The shape of the chain's accounts.
+	#[derive(codec::Decode, Encode, TypeInfo)]
+	struct Account([u8; 32]);
+
+	type View = assay_market::LaneView<Account, u128, u32>;
+
+	fn view(turn: assay_market::Turn) -> View {
+		View {
+			job: 7,
+			challenger: Account([5; 32]),
+			deposit: 12,
+			opened_at: 100,
+			turn,
+			deadline: 130,
+			opened: vec![
+				(Place::Run { level: 0, index: 0 }, vec![[1; 32], [2; 32]]),
+				(Place::Trace { step: 1, level: 0, index: 0 }, vec![[3; 32]]),
+			],
+			parts: 1,
+			committed: true,
+		}
+	}
+
+	#[test]
+	fn lane_should_be_what_the_chain_has_when_read() {
+		let place = Place::Tensor { step: 1, anchor: 4, level: 8, index: 0 };
+		let view = view(assay_market::Turn::Answer(place));
+		let lane = Lane::from(decoded::<View, RawLane>(&view.encode()));
+		assert_eq!(lane.turn, Turn::Answer(place));
+		assert_eq!((lane.challenger, lane.deposit, lane.deadline), ([5; 32], 12, 130));
+		assert_eq!(lane.opened, view.opened);
+		assert!(lane.committed && lane.parts == 1 && lane.opened_at == 100);
+		let json = lane.to_json();
+		assert_eq!(json["turn"], "answer");
+		assert_eq!(json["demanded"]["tree"], "tensor");
+		assert_eq!(json["opened"][1]["step"], 1);
+		assert_eq!(waits_for(&lane), "tensor 4 of step 1, level 8, group 0");
+	}
+
+	#[test]
+	fn lane_should_wait_for_its_challenger_when_nothing_is_owed() {
+		let lane = decoded::<View, RawLane>(&view(assay_market::Turn::Move).encode());
+		let lane = Lane::from(lane);
+		assert_eq!(lane.turn, Turn::Move);
+		assert_eq!(lane.to_json()["demanded"], serde_json::Value::Null);
+		assert_eq!(waits_for(&lane), "the proof");
+	}
+
+	#[test]
+	fn disputed_result_should_be_read_by_name_when_it_has_more_fields() {
+		let chain = assay_market::DisputedResult {
+			program: [1; 32],
+			input_roots: vec![[2; 32], [3; 32]],
+			steps: 9,
+			work_units: 1 << 50,
+			run_root: [4; 32],
+			trace_root: [5; 32],
+			open: true,
+		};
+		let raw: RawResult = decoded::<assay_market::DisputedResult, _>(&chain.encode());
+		assert_eq!((raw.steps, raw.open, raw.run_root), (9, true, [4; 32]));
+		assert_eq!(raw.input_roots, chain.input_roots);
+	}
+
+	#[test]
+	fn proof_commitment_should_be_the_chains_when_made() {
+		let part = part();
+		let proof = assay_market::proof_hash(&part);
+		assert_eq!(
+			proof_commitment(&[1; 32], 7, &[2; 32], &part),
+			assay_market::proof_commitment(&[1; 32], 7, &[2; 32], &proof)
+		);
+	}
+
+	#[test]
+	fn deposit_should_be_rounded_up_when_the_part_is_not_whole() {
+		assert_eq!(deposit(1_000_001, 100_000, 1), 100_001);
+		assert_eq!(deposit(10, 100_000, 5), 5);
+		assert_eq!(deposit(u128::MAX, 1_000_000, 0), u128::MAX / 1_000_000 + 1);
+	}
+}

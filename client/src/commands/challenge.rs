@@ -1,0 +1,220 @@
+//! `assay challenge`: what a drawn verifier's node does by itself, for any account.
+
+use super::{
+	job::{abbreviate, reconnect},
+	Context,
+};
+use crate::{
+	chain::{
+		disputes::{accusation_json, proof_commitment, Disputed, Lane},
+		ss58,
+		value::Read,
+		Hash, Included, Link,
+	},
+	challenge::{Chain, Lead, Outcome, Proven, Sent, Standing},
+	cli,
+	error::{Error, Result},
+	output::{hex, Ui},
+	program::Loaded,
+	replay::{dispute_error, job as disputed_job, DeviceReplay, Lazy},
+};
+use assay_commitments::run_root;
+use assay_dispute::{Challenger, Replay};
+use assay_referee::ProofPart;
+use serde_json::json;
+use std::{sync::Arc, time::Instant};
+use subxt_signer::sr25519::Keypair;
+
+pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
+	let ui = &context.ui;
+	let id = args.job;
+	let key = match args.dry_run {
+		true => None,
+		false => Some(context.key()?),
+	};
+	let node = context.node().await?;
+	let job = node.job(id).await?;
+	let Some(disputed) = node.disputed_result(id).await? else {
+		if job.run_root.is_none() && !job.is_over() {
+			return Err(Error::new(
+				"not-revealed",
+				format!("job {id} is {} and has no opened result to challenge", job.phase),
+			)
+			.fix(format!("wait for the reveal: `assay job watch {id}`")));
+		}
+		return Ok(Outcome::of(&job).tell(ui, id, None));
+	};
+	if let Some(key) = &key {
+		// Before the replay, which may take long.
+		let lane = node.lane(id, &key.public_key().0).await?;
+		match lane {
+			None if !disputed.open => return Ok(Outcome::TooLate.tell(ui, id, None)),
+			None => {
+				let deposit = node.lane_deposit(job.price.unwrap_or(job.price_max)).await?;
+				let free = node.balance(&key.public_key().0, None).await?.free;
+				if free <= deposit {
+					return Err(Error::new(
+						"balance-too-small",
+						format!(
+							"{} has {} free, a challenge takes a deposit of {}",
+							ss58(&key.public_key().0),
+							node.money(free),
+							node.money(deposit)
+						),
+					)
+					.fix("send the account tokens first, or only compare with --dry-run"));
+				}
+				ui.note(format!(
+					"if the result differs, {} are put up; they come back when the result falls, and are \
+					 lost when the challenge is given up",
+					node.money(deposit)
+				));
+			}
+			Some(lane) => ui.note(format!(
+				"the challenge of this account continues: {} groups are open, deadline block {}",
+				lane.opened.len(),
+				lane.deadline
+			)),
+		}
+	}
+	let link = Link::new(node);
+	let (challenger, equal) = compare(&link, ui, &args.adapter, id, &disputed).await?;
+	match (equal, key) {
+		(true, _) => Ok(Outcome::Equal.tell(ui, id, None)),
+		(false, None) => Ok(Outcome::Differs.tell(ui, id, None)),
+		(false, Some(key)) => {
+			let account = key.public_key().0;
+			let live = Live { link, ui: *ui, key, account, job: id };
+			let (outcome, proven) = Lead::new(&live, *ui, id, challenger).to_the_end().await?;
+			if let Some(Proven { accusation, prover }) = &proven {
+				let who = match *prover == account {
+					true => "this account".into(),
+					false => abbreviate(&ss58(prover)),
+				};
+				ui.line(format!(
+					"job {id}: tile {} of node {} in step {} is wrong; the prover's part goes to {who}",
+					accusation["tile"], accusation["node"], accusation["step"],
+				));
+			}
+			Ok(outcome.tell(ui, id, proven.as_ref()))
+		}
+	}
+}
+
+/// One account and one job on the live chain.
+struct Live {
+	link: Link,
+	ui: Ui,
+	key: Keypair,
+	account: Hash,
+	job: u64,
+}
+
+fn sent(included: &Included) -> Result<Sent> {
+	let event = |name| included.event("Arbitration", name).ok();
+	let deposit = event("LaneOpened").map(|fields| fields.field("deposit")?.uint()).transpose()?;
+	let proven = event("FraudProven")
+		.map(|fields| {
+			let prover = fields.field("prover")?.hash()?;
+			Ok::<_, Error>(Proven { accusation: accusation_json(fields)?, prover })
+		})
+		.transpose()?;
+	Ok(Sent { block: included.block.number, deposit, proven })
+}
+
+impl Chain for Live {
+	async fn standing(&self) -> Result<Standing> {
+		let node = self.link.node();
+		Ok(match node.disputed_result(self.job).await? {
+			Some(disputed) => Standing::Stands { open: disputed.open },
+			None => Standing::Gone(Outcome::of(&node.job(self.job).await?)),
+		})
+	}
+
+	async fn lane(&self) -> Result<Option<Lane>> {
+		self.link.node().lane(self.job, &self.account).await
+	}
+
+	async fn head(&self) -> Result<u64> {
+		Ok(self.link.node().head().await?.number)
+	}
+
+	async fn next_head(&self, after: u64) -> Result<u64> {
+		Ok(self.link.node().next_head(after).await?.number)
+	}
+
+	async fn demand(&self, child: Option<u32>) -> Result<Sent> {
+		sent(&self.link.node().demand(&self.key, self.job, child).await?)
+	}
+
+	fn commitment(&self, first: &ProofPart) -> Hash {
+		proof_commitment(&self.link.node().genesis, self.job, &self.account, first)
+	}
+
+	async fn commit(&self, commitment: Hash) -> Result<Sent> {
+		sent(&self.link.node().commit_proof(&self.key, self.job, commitment).await?)
+	}
+
+	async fn prove(&self, part: &ProofPart) -> Result<Sent> {
+		sent(&self.link.node().prove_fraud(&self.key, self.job, part).await?)
+	}
+
+	async fn poke(&self) -> Result<()> {
+		self.link.node().poke_lane(&self.key, self.job, &self.account).await.map(drop)
+	}
+
+	async fn recover(&self, error: Error) -> Result<()> {
+		let node = reconnect(&self.link.node(), &self.ui, error).await?;
+		self.link.replace(node);
+		Ok(())
+	}
+
+	fn money(&self, units: u128) -> String {
+		self.link.node().money(units)
+	}
+}
+
+/// Replays the job. Whether its root is the provider's.
+async fn compare(
+	link: &Link,
+	ui: &Ui,
+	adapter: &str,
+	id: u64,
+	disputed: &Disputed,
+) -> Result<(Challenger<Arc<DeviceReplay>>, bool)> {
+	let loaded = Arc::new(Loaded::fetch(&link.node(), &disputed.program).await?);
+	let device = Arc::new(Lazy::new(adapter));
+	let replay = Arc::new(DeviceReplay::new(
+		link.clone(),
+		device.clone(),
+		loaded.clone(),
+		disputed.input_roots.clone(),
+		*ui,
+		format!("replay job {id}"),
+	));
+	replay.inputs().await?;
+	let device = device.device().await?;
+	let start = Instant::now();
+	let run = replay.replay(disputed.steps, &[]).await.map_err(|source| {
+		dispute_error(assay_dispute::Error::Replay { steps: disputed.steps, source })
+	})?;
+	let own = run_root(&run.trace_roots);
+	let equal = own == disputed.run_root;
+	ui.document(&json!({
+		"event": "compared",
+		"job": id,
+		"equal": equal,
+		"runRoot": { "own": hex(own), "chain": hex(disputed.run_root) },
+		"device": device.name(),
+		"seconds": start.elapsed().as_secs_f64(),
+	}));
+	ui.fields(&[
+		("device", device.name().to_string()),
+		("own root", hex(own)),
+		("on chain", hex(disputed.run_root)),
+	]);
+	let challenger = Challenger::new(disputed_job(disputed, &loaded), replay)
+		.and_then(|c| c.with_run(run.trace_roots, run.last_anchors))
+		.map_err(dispute_error)?;
+	Ok((challenger, equal))
+}

@@ -1,0 +1,278 @@
+//! Calls of the runtime, on a chain with jobs in every interesting state.
+
+use crate::honest::{folded, stateful};
+use assay_market::{Assurance, Attestation, ChallengeMove, JobId, Phase, VerifierSignature};
+use assay_runtime::{
+	AccountId, Balances, Jobs, Programs, Runtime, RuntimeCall, RuntimeOrigin, System,
+};
+use codec::{DecodeAll, DecodeLimit, Encode};
+use frame_support::{
+	storage::{with_transaction, TransactionOutcome},
+	traits::{Authorize, OriginTrait},
+};
+use pallet_assay_arbitration::Call as Arbitration;
+use pallet_assay_jobs::Call as Market;
+use serde_json::Value;
+use sp_core::crypto::UncheckedFrom;
+use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
+use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
+use sp_runtime::{traits::Dispatchable, transaction_validity::TransactionSource, DispatchError};
+use std::cell::RefCell;
+
+/// Depth to which the node decodes transactions.
+const DEPTH: u32 = 256;
+
+/// One byte that says who calls, and the bytes of a call.
+///
+/// Decoding never panics, and what is decoded survives encoding. A call of the market's pallets never
+/// panics, whoever sends it, and creates no money; a refused one changes nothing. Calls of other pallets are
+/// decoded only.
+pub fn calls(data: &[u8]) {
+	let Some((&who, data)) = data.split_first() else { return };
+	let Ok(call) = RuntimeCall::decode_all_with_depth_limit(DEPTH, &mut &data[..]) else { return };
+	let bytes = call.encode();
+	assert_eq!(RuntimeCall::decode_all(&mut &bytes[..]).as_ref(), Ok(&call));
+	let ours = matches!(
+		call,
+		RuntimeCall::Identity(_)
+			| RuntimeCall::Stake(_)
+			| RuntimeCall::Programs(_)
+			| RuntimeCall::Jobs(_)
+			| RuntimeCall::Arbitration(_)
+	);
+	if ours {
+		// What the chain says to it is its own business.
+		let _ = CHAIN.with_borrow_mut(|chain| chain.execute_with(|| dispatch(who, call)));
+	}
+}
+
+thread_local! {
+	static CHAIN: RefCell<sp_io::TestExternalities> = RefCell::new(chain());
+}
+
+/// Dispatches a call, and forgets what it did but for its outcome.
+fn dispatch(who: u8, call: RuntimeCall) -> Result<(), DispatchError> {
+	// What a pool does with it, from anyone.
+	let authorized = call.authorize(TransactionSource::External);
+	let origin = match who % 5 {
+		0 => RuntimeOrigin::signed(Alice.to_account_id()),
+		1 => RuntimeOrigin::signed(Bob.to_account_id()),
+		2 => RuntimeOrigin::signed(Charlie.to_account_id()),
+		3 => RuntimeOrigin::none(),
+		_ if matches!(authorized, Some(Ok(_))) => {
+			RuntimeOrigin::from(frame_system::RawOrigin::Authorized)
+		}
+		_ => RuntimeOrigin::root(),
+	};
+	let mut outcome = Ok(());
+	let _ = with_transaction(|| {
+		let issued = Balances::total_issuance();
+		// The filter of the chain, as everybody but root meets it.
+		let mut origin = origin;
+		origin.reset_filter();
+		let before = sp_io::storage::root(sp_runtime::StateVersion::V1);
+		outcome = frame_support::storage::with_storage_layer(|| {
+			call.dispatch(origin).map(|_| ()).map_err(|error| error.error)
+		});
+		assert!(Balances::total_issuance() <= issued, "money out of nothing");
+		if outcome.is_err() {
+			let after = sp_io::storage::root(sp_runtime::StateVersion::V1);
+			assert_eq!(before, after, "a refused call left something");
+		}
+		TransactionOutcome::Rollback(Ok::<_, DispatchError>(()))
+	});
+	outcome
+}
+
+/// Lays `patch` over `base` (RFC 7396).
+fn merge(base: &mut Value, patch: Value) {
+	match (base, patch) {
+		(Value::Object(base), Value::Object(patch)) => {
+			for (key, value) in patch {
+				merge(base.entry(key).or_insert(Value::Null), value);
+			}
+		}
+		(base, patch) => *base = patch,
+	}
+}
+
+/// The development chain with a program, an open job (0), and three whose results are open to disputes
+/// (1 and 2 true, 3 of a root that nothing opens); Bob is their provider.
+fn chain() -> sp_io::TestExternalities {
+	let preset = |name| {
+		let json = Runtime::get_preset(&name).expect("the preset exists");
+		serde_json::from_slice::<Value>(&json).expect("a preset is JSON")
+	};
+	let mut genesis = preset(None);
+	merge(&mut genesis, preset(Some("development".into())));
+	let genesis = serde_json::to_vec(&genesis).expect("JSON serializes");
+	let mut chain = sp_io::TestExternalities::new_empty();
+	chain.execute_with(|| {
+		Runtime::build_state(genesis).expect("the preset builds");
+		System::set_block_number(1);
+		let alice = RuntimeOrigin::signed(Alice.to_account_id());
+		let run = stateful();
+		let bytes = run.program.encode();
+		let program = assay_program::program_id(&bytes);
+		let bytes = bytes.try_into().expect("a short program");
+		Programs::register_program(alice.clone(), bytes).expect("an admissible program");
+		for id in 0..4 {
+			let inputs = run.input_roots.clone().try_into().expect("two inputs");
+			let assurance = Assurance { attestation: Attestation::OptedOut, ..Default::default() };
+			let price = pallet_assay_jobs::Parameters::<Runtime>::get().min_price;
+			Jobs::post_job(alice.clone(), program, inputs, 3, price, price, 5, assurance)
+				.expect("a good job");
+			if id > 0 {
+				reveal(id, if id < 3 { run.record().run_root } else { [0xab; 32] });
+			}
+		}
+		let bob = RuntimeOrigin::signed(Bob.to_account_id());
+		assay_runtime::Arbitration::demand(bob, 2, None).expect("a first demand");
+	});
+	// What was done belongs to the state that every call starts from.
+	chain.commit_all().expect("no transaction is open");
+	chain
+}
+
+/// Makes a job one whose provider has opened this root.
+fn reveal(id: JobId, root: [u8; 32]) {
+	pallet_assay_jobs::Jobs::<Runtime>::mutate(id, |job| {
+		let job = job.as_mut().expect("just posted");
+		job.provider = Some(Bob.to_account_id());
+		job.phase = Phase::Challengeable;
+		job.price = Some(job.price_max);
+		job.deadline = 1_000;
+		job.audited = Some(false);
+		job.run_root = Some(root);
+		job.trace_root = Some([9; 32]);
+	});
+}
+
+/// Calls of the market's pallets.
+pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
+	let bob: AccountId = Bob.to_account_id();
+	let signature = VerifierSignature::unchecked_from([7; 64]);
+	let program = assay_program::program_id(&stateful().program.encode());
+	let inputs = stateful().input_roots.clone().try_into().expect("two inputs");
+	let part = Box::new(stateful().part(2, 0, 5, 0));
+	let move_of = |action| Arbitration::move_as_verifier {
+		job: 1,
+		account: bob.clone(),
+		action,
+		retry: 0,
+		signature: signature.clone(),
+	};
+	let market: [(&str, Market<Runtime>); 8] = [
+		(
+			"post-job",
+			Market::post_job {
+				program,
+				input_roots: inputs,
+				steps: 3,
+				price_start: 1 << 40,
+				price_max: 1 << 41,
+				ramp_blocks: 10,
+				assurance: Assurance::default(),
+			},
+		),
+		("cancel-job", Market::cancel_job { job: 0 }),
+		("claim-job", Market::claim_job { job: 0, min_price: 0 }),
+		("commit-result", Market::commit_result { job: 0, commitment: [1; 32] }),
+		("request-audit", Market::request_audit { job: 1 }),
+		("poke-job", Market::poke { job: 0 }),
+		(
+			"set-parameters",
+			Market::set_parameters {
+				parameters: assay_market::MarketParameters::development(1_000_000_000_000),
+			},
+		),
+		(
+			"commit-verdict",
+			Market::commit_verdict {
+				job: 0,
+				account: bob.clone(),
+				commitment: [2; 32],
+				retry: 0,
+				signature: signature.clone(),
+			},
+		),
+	];
+	let disputes: [(&str, Arbitration<Runtime>); 9] = [
+		("demand", Arbitration::demand { job: 1, child: None }),
+		("demand-a-child", Arbitration::demand { job: 2, child: Some(1) }),
+		(
+			"answer",
+			Arbitration::answer {
+				job: 2,
+				challenger: bob.clone(),
+				children: vec![[3; 32]; 3].try_into().expect("three"),
+			},
+		),
+		("commit-proof", Arbitration::commit_proof { job: 3, commitment: [4; 32] }),
+		("prove-fraud", Arbitration::prove_fraud { job: 1, part: part.clone() }),
+		(
+			"prove-fraud-of-another-program",
+			Arbitration::prove_fraud { job: 1, part: Box::new(folded().part(0, 0, 0, 0)) },
+		),
+		("poke-lane", Arbitration::poke { job: 2, challenger: bob.clone() }),
+		("move-demand", move_of(ChallengeMove::Demand { child: None })),
+		("move-prove", move_of(ChallengeMove::Prove { part })),
+	];
+	let bytes = stateful().program.encode().try_into().expect("a short program");
+	let register = pallet_assay_programs::Call::register_program { program: bytes };
+	let stake: [(&str, pallet_assay_stake::Call<Runtime>); 3] = [
+		("bond", pallet_assay_stake::Call::bond { amount: 1 << 50 }),
+		("unbond", pallet_assay_stake::Call::unbond { amount: 1 << 45 }),
+		("withdraw", pallet_assay_stake::Call::withdraw {}),
+	];
+	let with = |who: u8, call: RuntimeCall| [&[who][..], &call.encode()].concat();
+	let mut all = vec![("register-program".into(), with(1, register.into()))];
+	for (name, call) in market {
+		let who = match name {
+			"set-parameters" | "commit-verdict" => 4,
+			"claim-job" | "commit-result" => 1,
+			_ => 0,
+		};
+		all.push((name.into(), with(who, call.into())));
+	}
+	for (name, call) in disputes {
+		let who = if name.starts_with("move") { 4 } else { 1 };
+		all.push((name.into(), with(who, call.into())));
+	}
+	for (name, call) in stake {
+		all.push((name.into(), with(2, call.into())));
+	}
+	all
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn seeds_should_reach_what_they_are_meant_for_when_they_are_not_mutated() {
+		let outcomes: Vec<_> = seeds()
+			.into_iter()
+			.map(|(name, bytes)| {
+				let call = RuntimeCall::decode_all(&mut &bytes[1..]).expect("an encoded call");
+				let outcome =
+					CHAIN.with_borrow_mut(|chain| chain.execute_with(|| dispatch(bytes[0], call)));
+				println!("{name}: {outcome:?}");
+				(name, outcome)
+			})
+			.collect();
+		let of = |name: &str| {
+			let found = outcomes.iter().find(|(other, _)| other == name);
+			found.unwrap_or_else(|| panic!("no seed {name}")).1
+		};
+		for name in ["post-job", "cancel-job", "demand", "commit-proof", "set-parameters"] {
+			assert_eq!(of(name), Ok(()), "{name}");
+		}
+		let error = |error: pallet_assay_arbitration::Error<Runtime>| Err(error.into());
+		use pallet_assay_arbitration::Error::*;
+		// The referee is reached, and finds nothing wrong with an honest run.
+		assert_eq!(of("prove-fraud"), error(NotWrong));
+		assert_eq!(of("answer"), error(WrongAnswer));
+		assert_eq!(of("demand-a-child"), error(AnswerPending));
+	}
+}

@@ -1,0 +1,159 @@
+//! What the corpora hold: bytes that the real encoders give, each named by what it is.
+
+use crate::honest::{folded, stateful};
+use assay_ops::{DType, Narrow, Op, TensorType, View};
+use assay_program::{Operand, ProgramBuilder, Source};
+use assay_worker_protocol::{
+	encode, Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile,
+	Progress, Reply, Request, Run, Stage,
+};
+use codec::Encode;
+
+type Seeds = Vec<(String, Vec<u8>)>;
+
+fn named<const N: usize>(seeds: [(&str, Vec<u8>); N]) -> Seeds {
+	seeds.into_iter().map(|(name, bytes)| (name.into(), bytes)).collect()
+}
+
+fn ty(dtype: DType, dims: &[u32]) -> TensorType {
+	TensorType::new(dtype, dims).expect("a small shape")
+}
+
+fn built(make: impl FnOnce(&mut ProgramBuilder) -> Source) -> Vec<u8> {
+	let mut b = ProgramBuilder::new();
+	let node = make(&mut b);
+	b.output("y", node);
+	b.build().expect("well-formed").encode()
+}
+
+/// Programs.
+pub fn program() -> Seeds {
+	named([
+		("state", stateful().program.encode()),
+		("matmul", folded().program.encode()),
+		(
+			"matmul-narrow",
+			built(|b| {
+				let x = b.input("x", ty(DType::I16, &[5, 40]));
+				let w = b.input("w", ty(DType::I16, &[3, 40]));
+				let to = DType::I16;
+				b.matmul_narrow(x, w, Narrow { multiplier: 12_345, shift: 21, to })
+			}),
+		),
+		(
+			"requant",
+			built(|b| {
+				let x = b.input("x", ty(DType::I8, &[5, 40]));
+				let w = b.input("w", ty(DType::I8, &[3, 40]));
+				let sums = b.matmul(x, w);
+				let multiplier = b.constant_values(ty(DType::I16, &[3]), &[20_000, 17_000, 30_000]);
+				let shift = b.constant_values(ty(DType::I8, &[1]), &[20]);
+				let bias = b.constant_values(ty(DType::I32, &[3]), &[1, -2, 3]);
+				b.requant(sums, multiplier, shift, Some(bias.into()), DType::I8)
+			}),
+		),
+		(
+			"elementwise",
+			built(|b| {
+				let x = b.input("x", ty(DType::I16, &[9, 20]));
+				let y = b.input("y", ty(DType::I16, &[9, 20]));
+				let sum = b.add(x, y, DType::I32);
+				let product = b.mul(x, y, DType::I32);
+				let difference = b.sub(sum, product, DType::I16);
+				let largest = b.node(Op::Max, vec![difference.into(), x.into()]);
+				let least = b.node(Op::Min, vec![largest.into(), y.into()]);
+				let clamped = b.clamp(least, -5_000, 7_000);
+				b.cast(clamped, DType::I8)
+			}),
+		),
+		(
+			"lut",
+			built(|b| {
+				let x = b.input("x", ty(DType::I8, &[50]));
+				let table: Vec<i32> = (0..256).map(|at| at - 100).collect();
+				let table = b.constant_values(ty(DType::I8, &[256]), &table);
+				b.lut(x, table)
+			}),
+		),
+		(
+			"reductions",
+			built(|b| {
+				let x = b.input("x", ty(DType::I8, &[6, 7, 8]));
+				let sums = b.reduce_sum(x, 0, DType::I32);
+				b.output("sums", sums);
+				let largest = b.reduce_max(x, 2);
+				b.output("largest", largest);
+				b.arg_max(x, 1)
+			}),
+		),
+		(
+			"views",
+			built(|b| {
+				let x = b.input("x", ty(DType::I8, &[12, 9]));
+				let turned = View::transpose(&ty(DType::I8, &[12, 9]).shape, &[1, 0]);
+				let turned = turned.expect("a permutation");
+				let copy = b.copy(Operand::viewed(x, turned));
+				let every = View { shape: ty(DType::I8, &[10]).shape, offset: 3, strides: vec![7] };
+				let some = b.copy(Operand::viewed(copy, every));
+				b.output("some", some);
+				b.split(copy, 1)
+			}),
+		),
+	])
+}
+
+/// Parts of proofs.
+pub fn proof() -> Seeds {
+	named([
+		("first-step", stateful().part(0, 0, 2, 0).encode()),
+		("state-of-the-step-before", stateful().part(2, 0, 5, 0).encode()),
+		("tensor-of-one-tile", stateful().part(1, 1, 0, 0).encode()),
+		("first-of-several-parts", folded().part(0, 0, 0, 0).encode()),
+		("second-of-several-parts", folded().part(0, 0, 0, 1).encode()),
+	])
+}
+
+/// Messages and frames.
+pub fn frames() -> Seeds {
+	let file = OutputFile { root: [3; 32], name: "out-03".into(), len: 1_024 };
+	let run = Request::Run(Run {
+		job: 7,
+		program: folded().program.encode(),
+		inputs: vec![InputFile { root: [1; 32], path: "in/01".into() }; 2],
+		steps: 3,
+		adapter: Some("cpu".into()),
+		audit_tiles: 5,
+		keep: vec![Source::Node(0), Source::State(1)],
+	});
+	let progress = Reply::Progress(Progress { stage: Stage::Running, done: 5, total: 10 });
+	let done = Reply::Done(Done {
+		run_root: [4; 32],
+		trace_roots: vec![[5; 32]; 3],
+		last_anchors: vec![[6; 32]; 2],
+		outputs: vec![file.clone()],
+		kept: vec![KeptFile { source: Source::Node(0), file }],
+		device: "llvmpipe".into(),
+		milliseconds: 1_234,
+		audited_tiles: 15,
+		audit_seed: 99,
+	});
+	let fault = Reply::JobFault(JobFault::InputLength { index: 1, expected: 1_024, found: 7 });
+	let local = Reply::LocalFault(LocalFault {
+		kind: LocalFaultKind::Memory,
+		text: "the device has 1 GiB".into(),
+	});
+	let frame = |message: &Reply| encode(message).expect("a short message");
+	let stream = [frame(&progress), frame(&progress), frame(&done)].concat();
+	named([
+		// Of this version of the package; written again with each.
+		("hello", Hello::ours().encode()),
+		("hello-of-another-version", Hello { protocol: 999, ..Hello::ours() }.encode()),
+		("request", run.encode()),
+		("request-as-a-frame", encode(&run).expect("a short message")),
+		("progress", progress.encode()),
+		("done", done.encode()),
+		("job-fault", fault.encode()),
+		("local-fault", local.encode()),
+		("a-run-as-frames", stream),
+	])
+}

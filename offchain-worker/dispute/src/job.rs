@@ -1,0 +1,118 @@
+//! What is disputed.
+
+use crate::{Error, Hash};
+use assay_commitments::{run_root, RunShape};
+use assay_program::{Checked, Class, Program, Source};
+use std::collections::BTreeSet;
+
+/// A job and the result that its provider stands by, as the chain records them.
+#[derive(Clone, Debug)]
+pub struct Job {
+	/// The program.
+	pub program: Program,
+	/// What its check found.
+	pub checked: Checked,
+	/// Roots of the inputs, in the program's order.
+	pub input_roots: Vec<Hash>,
+	/// Steps of the run, at least one.
+	pub steps: u32,
+	/// The provider's run root.
+	pub run_root: Hash,
+	/// The provider's trace root of the last step, which its reveal has shown.
+	pub trace_root: Hash,
+}
+
+impl Job {
+	/// Fails if the parts do not belong together, so that nothing below has to look again.
+	pub(crate) fn validate(&self) -> Result<(), Error> {
+		let Self { program, checked, .. } = self;
+		let record = |what| Err(Error::Record(what));
+		if self.steps == 0 {
+			return record("a run has at least one step");
+		}
+		if checked.types.len() != program.nodes.len() || checked.anchors.is_empty() {
+			return record("the check is of another program");
+		}
+		let nodes = checked.types.len();
+		let anchors = checked.anchors.iter().all(|&node| (node as usize) < nodes);
+		if !anchors || checked.state_anchors.len() != program.states.len() {
+			return record("the check is of another program");
+		}
+		if self.input_roots.len() != program.inputs.len() {
+			return record("there is not one root for each input of the program");
+		}
+		if program.nodes.iter().any(|node| node.class == Class::LazyAnchor) {
+			return record("programs with lazy anchors cannot be disputed");
+		}
+		if self.steps == 1 && run_root(&[self.trace_root]) != self.run_root {
+			return record("the run root is not that of the one trace root");
+		}
+		Ok(())
+	}
+
+	/// The node of an eager anchor by its place among them.
+	pub(crate) fn node(&self, anchor: u32) -> Option<u32> {
+		self.checked.anchors.get(anchor as usize).copied()
+	}
+
+	/// Length in bytes of a tensor that a replay can keep.
+	pub(crate) fn kept_len(&self, source: Source) -> Option<u64> {
+		let node = match source {
+			Source::Node(node) => node,
+			Source::State(state) => self.program.states.get(usize::from(state))?.update,
+			Source::Input(_) | Source::Constant(_) => return None,
+		};
+		Some(self.checked.types.get(node as usize)?.canonical_len())
+	}
+
+	/// The bytes that stand for `source` in a step: those of a job input for a state before the first one.
+	pub(crate) fn origin(&self, step: u32, source: Source) -> Source {
+		match source {
+			Source::State(at) if step == 0 => match self.program.states.get(usize::from(at)) {
+				Some(state) => Source::Input(state.input),
+				None => source,
+			},
+			_ => source,
+		}
+	}
+
+	/// What a replay has to keep of a step to recompute any tile of anchor `node`: the anchors and states
+	/// that it reads, through virtual nodes.
+	pub(crate) fn operands(&self, step: u32, node: u32) -> BTreeSet<Source> {
+		let mut kept = BTreeSet::new();
+		let mut seen = BTreeSet::from([node]);
+		let mut open = vec![node];
+		while let Some(node) = open.pop() {
+			let Some(node) = self.program.nodes.get(node as usize) else { continue };
+			for operand in &node.operands {
+				match self.origin(step, operand.source) {
+					Source::Input(_) | Source::Constant(_) => {}
+					state @ Source::State(_) => drop(kept.insert(state)),
+					source @ Source::Node(below) => {
+						let class = self.program.nodes.get(below as usize).map(|node| node.class);
+						if class != Some(Class::Virtual) {
+							kept.insert(source);
+						} else if seen.insert(below) {
+							open.push(below);
+						}
+					}
+				}
+			}
+		}
+		kept
+	}
+}
+
+impl RunShape for Job {
+	fn steps(&self) -> u32 {
+		self.steps
+	}
+
+	fn anchors(&self) -> u32 {
+		self.checked.anchors.len() as u32
+	}
+
+	fn tiles(&self, anchor: u32) -> Option<u64> {
+		Some(self.checked.types.get(self.node(anchor)? as usize)?.tiles())
+	}
+}

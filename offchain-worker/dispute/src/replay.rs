@@ -1,0 +1,250 @@
+//! Replays, and what is remembered of them.
+
+use crate::{BoxError, Error, Hash, Job};
+use assay_commitments::{chunk_value, run_root, tensor_root, trace_root, CHUNK_BYTES};
+use assay_program::Source;
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	future::Future,
+	sync::Arc,
+};
+
+/// Runs a job again.
+pub trait Replay: Send + Sync {
+	/// Runs the first `steps` ≥ 1 steps of the job. `keep` names tensors of the last of them to hand over:
+	/// [`Source::Node`] of eager anchors as they were computed, [`Source::State`] as it was before that step.
+	///
+	/// # Errors
+	/// Whatever kept the replay from ending; the caller may try again.
+	fn replay(
+		&self,
+		steps: u32,
+		keep: &[Source],
+	) -> impl Future<Output = Result<Replayed, BoxError>> + Send;
+
+	/// The canonical bytes of an input of the job.
+	///
+	/// # Errors
+	/// Whatever kept the bytes from being read.
+	fn input(&self, index: u16) -> impl Future<Output = Result<Vec<u8>, BoxError>> + Send;
+}
+
+/// One replay for both sides, or for many jobs' lanes.
+impl<R: Replay> Replay for Arc<R> {
+	fn replay(
+		&self,
+		steps: u32,
+		keep: &[Source],
+	) -> impl Future<Output = Result<Replayed, BoxError>> + Send {
+		R::replay(self, steps, keep)
+	}
+
+	fn input(&self, index: u16) -> impl Future<Output = Result<Vec<u8>, BoxError>> + Send {
+		R::input(self, index)
+	}
+}
+
+/// What a replay gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+	/// Trace root of each step.
+	pub trace_roots: Vec<Hash>,
+	/// Roots of the eager anchors of the last step, in program order.
+	pub last_anchors: Vec<Hash>,
+	/// Canonical bytes of what was to be kept.
+	pub kept: BTreeMap<Source, Vec<u8>>,
+}
+
+/// Chunk values that are remembered: 64 MiB, for tensors of 2 GiB together. A larger tensor is remembered
+/// alone.
+const REMEMBERED_CHUNKS: usize = 1 << 21;
+
+/// Steps whose anchor roots are remembered, at most 128 KiB each.
+const REMEMBERED_STEPS: usize = 256;
+
+/// A replay with a memory. Everything that comes out of it was hashed and agrees with itself.
+pub(crate) struct Replays<R> {
+	pub(crate) job: Arc<Job>,
+	replay: R,
+	/// Trace roots of as many steps as were ever replayed.
+	traces: Vec<Hash>,
+	/// Anchor roots by step.
+	anchors: BTreeMap<u32, Vec<Hash>>,
+	/// Chunk values by step and node.
+	chunks: BTreeMap<(u32, u32), Vec<Hash>>,
+	/// Whole tensors of one step.
+	tensors: (u32, BTreeMap<Source, Vec<u8>>),
+}
+
+impl<R: Replay> Replays<R> {
+	/// Fails if the job is not sound.
+	pub(crate) fn new(job: Arc<Job>, replay: R) -> Result<Self, Error> {
+		job.validate()?;
+		let (anchors, chunks) = (BTreeMap::new(), BTreeMap::new());
+		Ok(Self { job, replay, traces: Vec::new(), anchors, chunks, tensors: Default::default() })
+	}
+
+	/// Takes in what an earlier run of the whole job gave.
+	pub(crate) fn recall(&mut self, run: Replayed) -> Result<(), Error> {
+		self.remember(self.job.steps, &[], run).map(drop)
+	}
+
+	/// Trace roots of all steps.
+	pub(crate) async fn traces(&mut self) -> Result<&[Hash], Error> {
+		if self.traces.len() < self.job.steps as usize {
+			self.run(self.job.steps, &[]).await?;
+		}
+		Ok(&self.traces)
+	}
+
+	/// Root over the trace roots of all steps.
+	pub(crate) async fn run_root(&mut self) -> Result<Hash, Error> {
+		Ok(run_root(self.traces().await?))
+	}
+
+	/// Anchor roots of a step.
+	pub(crate) async fn anchors(&mut self, step: u32) -> Result<&[Hash], Error> {
+		if !self.anchors.contains_key(&step) {
+			self.run(step + 1, &[]).await?;
+		}
+		Ok(&self.anchors[&step])
+	}
+
+	/// Chunk values of anchor `node`. Where that takes a replay, it keeps `along` for
+	/// [`Replays::tensors`] too.
+	pub(crate) async fn chunks(
+		&mut self,
+		step: u32,
+		node: u32,
+		along: &BTreeSet<Source>,
+	) -> Result<&[Hash], Error> {
+		if !self.chunks.contains_key(&(step, node)) {
+			let accused = Source::Node(node);
+			let keep: Vec<_> = along.iter().copied().chain([accused]).collect();
+			// What came before is of no more use, and need not lie beside what comes now.
+			self.tensors = Default::default();
+			let mut kept = self.run(step + 1, &keep).await?;
+			let tensor = kept.remove(&accused).unwrap_or_default();
+			let chunks = chunk_values(&tensor).ok_or(Error::Kept { step, tensor: accused })?;
+			self.tensors = (step, kept);
+			let remembered: usize = self.chunks.values().map(Vec::len).sum();
+			if remembered + chunks.len() > REMEMBERED_CHUNKS {
+				self.chunks.clear();
+			}
+			self.chunks.insert((step, node), chunks);
+		}
+		Ok(&self.chunks[&(step, node)])
+	}
+
+	/// Whole tensors, at least those that a proof about a step reads from `sources`: a state before the first
+	/// step as the input that it is.
+	pub(crate) async fn tensors(
+		&mut self,
+		step: u32,
+		sources: &BTreeSet<Source>,
+	) -> Result<&BTreeMap<Source, Vec<u8>>, Error> {
+		let job = self.job.clone();
+		let origins = sources.iter().map(|&source| job.origin(step, source));
+		let (inputs, kept): (BTreeSet<_>, BTreeSet<_>) =
+			origins.partition(|origin| matches!(origin, Source::Input(_)));
+		let (at, held) = &self.tensors;
+		let covered = *at == step && kept.iter().all(|source| held.contains_key(source));
+		if !(covered || kept.is_empty()) {
+			self.tensors = Default::default();
+			let keep: Vec<_> = kept.into_iter().collect();
+			let kept = self.run(step + 1, &keep).await?;
+			self.tensors = (step, kept);
+		}
+		for source in inputs {
+			let Source::Input(index) = source else { continue };
+			if !self.tensors.1.contains_key(&source) {
+				let bytes = self.input(index).await?;
+				self.tensors.1.insert(source, bytes);
+			}
+		}
+		Ok(&self.tensors.1)
+	}
+
+	/// The bytes of an input, which have the root of the job's record.
+	async fn input(&self, index: u16) -> Result<Vec<u8>, Error> {
+		let bytes = self.replay.input(index).await;
+		let bytes = bytes.map_err(|source| Error::Input { index, source })?;
+		let expected = self.job.input_roots.get(usize::from(index));
+		if expected != Some(&tensor_root(&bytes)) {
+			return Err(Error::InputRoot { index });
+		}
+		Ok(bytes)
+	}
+
+	async fn run(
+		&mut self,
+		steps: u32,
+		keep: &[Source],
+	) -> Result<BTreeMap<Source, Vec<u8>>, Error> {
+		let replayed = self.replay.replay(steps, keep).await;
+		let replayed = replayed.map_err(|source| Error::Replay { steps, source })?;
+		self.remember(steps, keep, replayed)
+	}
+
+	/// Checks what a replay gave, remembers its roots and hands on its tensors.
+	fn remember(
+		&mut self,
+		steps: u32,
+		keep: &[Source],
+		replayed: Replayed,
+	) -> Result<BTreeMap<Source, Vec<u8>>, Error> {
+		let Replayed { trace_roots, last_anchors, mut kept } = replayed;
+		let unsound = |what| Error::Replayed { steps, what };
+		if trace_roots.len() != steps as usize {
+			return Err(unsound("there is not one trace root for each step"));
+		}
+		if last_anchors.len() != self.job.checked.anchors.len() {
+			return Err(unsound("there is not one root for each eager anchor"));
+		}
+		if trace_roots.last() != Some(&trace_root(&last_anchors)) {
+			return Err(unsound("the last trace root is not that of the anchor roots"));
+		}
+		let differs = self.traces.iter().zip(&trace_roots).position(|(a, b)| a != b);
+		if let Some(step) = differs {
+			return Err(Error::Unstable { step: step as u32 });
+		}
+		let step = steps - 1;
+		// Nothing that was not asked for lies around.
+		kept.retain(|source, _| keep.contains(source));
+		for &source in keep {
+			let bytes = kept.get(&source).ok_or(unsound("a tensor is missing"))?;
+			if Some(bytes.len() as u64) != self.job.kept_len(source) {
+				return Err(Error::Kept { step, tensor: source });
+			}
+			let expected = match source {
+				Source::Node(node) => {
+					let anchor = self.job.checked.anchors.binary_search(&node).ok();
+					anchor.and_then(|at| last_anchors.get(at)).copied()
+				}
+				// The step before has its root: the referee looks at it before a proof is handed out.
+				_ => continue,
+			};
+			if expected != Some(tensor_root(bytes)) {
+				return Err(Error::Kept { step, tensor: source });
+			}
+		}
+		if trace_roots.len() > self.traces.len() {
+			self.traces = trace_roots;
+		}
+		if self.anchors.len() >= REMEMBERED_STEPS {
+			self.anchors.pop_first();
+		}
+		self.anchors.insert(step, last_anchors);
+		Ok(kept)
+	}
+}
+
+/// The leaves of a tensor's tree. `None` unless the bytes are one or more whole chunks.
+fn chunk_values(canonical: &[u8]) -> Option<Vec<Hash>> {
+	let count = (canonical.len() / CHUNK_BYTES) as u64;
+	if count == 0 {
+		return None;
+	}
+	let chunks = (0..).zip(canonical.chunks(CHUNK_BYTES));
+	chunks.map(|(index, chunk)| chunk_value(count, index, chunk)).collect()
+}

@@ -1,0 +1,313 @@
+//! Benchmarks of every call in its worst case, and of the referee itself.
+//!
+//! The referee's recomputation is not part of any call's weight: the program check bounds it for every
+//! program, and a proof is charged that bound. `referee` (an extra benchmark) measures how far below the
+//! bound it stays; `docs/benchmarks.md` has the table.
+
+use super::*;
+use alloc::{boxed::Box, vec, vec::Vec};
+use assay_commitments::{run_root, tensor_root, Place};
+use assay_market::{
+	verifier::signing_payload, ChallengeMove, Disputes, Hash, JobId, Turn, VerifierId,
+};
+use assay_referee::{ProofPart, TilesOpening, MAX_PART_BYTES};
+use codec::Encode;
+use frame_benchmarking::v2::*;
+use frame_support::{
+	assert_ok,
+	pallet_prelude::{Authorize, TransactionSource},
+	traits::{
+		fungible::{Mutate, MutateHold},
+		Get, OnInitialize,
+	},
+};
+use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
+use sp_application_crypto::RuntimeAppPublic;
+use sp_runtime::traits::{Bounded, Saturating};
+
+pub mod cases;
+use cases::{long_program, Stage, CASES};
+
+/// Sets the stage in the other pallets.
+pub trait BenchmarkHelper<AccountId> {
+	/// Registers the program and makes a job of it whose result is open to disputes for
+	/// [`OPEN_BLOCKS`]. It has as many verifiers as there can be; the last one is this account with
+	/// this key, and its verdict differs.
+	fn opened(
+		program: Vec<u8>,
+		input_roots: Vec<Hash>,
+		steps: u32,
+		run_root: Hash,
+		trace_root: Hash,
+		verifier: (AccountId, VerifierId),
+	) -> JobId;
+}
+
+/// Blocks for which the benchmarks' jobs take new lanes.
+pub const OPEN_BLOCKS: u32 = 1_000_000;
+
+/// Steps of the benchmarks' runs where it does not matter.
+const STEPS: u32 = 256;
+
+/// Openings that a lane can have: two groups of trace roots and anchors each, three of chunks; rounded
+/// up to what `docs/protocol.md` promises.
+const MOST_OPENINGS: u32 = 9;
+
+/// Bytes that the program check reckons for a part beside its tiles: paths to the run root, and the
+/// hashes beside the tiles.
+const PART_FRAME: u32 = 6 * 1_024;
+
+fn rich<T: Config>(name: &'static str) -> T::AccountId {
+	let who: T::AccountId = account(name, 0, 0);
+	T::Currency::set_balance(&who, BalanceOf::<T>::max_value() / 1024u32.into());
+	who
+}
+
+/// A result of the longest program with so many steps, and the key of a verifier that differs.
+fn opened<T: Config>(stage: &Stage) -> (JobId, T::AccountId, VerifierId) {
+	let key = VerifierId::generate_pair(None);
+	let who = rich::<T>("verifier");
+	rich::<T>("provider");
+	let job = T::BenchmarkHelper::opened(
+		stage.program.encode(),
+		stage.input_roots.clone(),
+		stage.traces.len() as u32,
+		run_root(&stage.traces),
+		*stage.traces.last().expect("a run has a step; qed"),
+		(who.clone(), key.clone()),
+	);
+	(job, who, key)
+}
+
+fn stage(tiles: u32, steps: u32) -> Stage {
+	let (program, node) = long_program(tiles);
+	// The copy of zeroes is right: the result stands, so that nothing but judging is measured.
+	Stage::new(program, node, steps, tensor_root(&[0; 1_024]), true)
+}
+
+/// All but one place of every block that a lane of now may be put on.
+fn fill_agenda<T: Config>(job: JobId, times: &[BlockNumberFor<T>]) {
+	let others =
+		vec![(job, account::<T::AccountId>("other", 0, 0)); T::MaxAgenda::get() as usize - 1];
+	for time in times {
+		let block = Pallet::<T>::now().saturating_add(*time).saturating_add(1u32.into());
+		let others = AgendaOf::<T>::try_from(others.clone()).expect("one less than the bound; qed");
+		Agenda::<T>::insert(block, others);
+	}
+}
+
+type AgendaOf<T> = frame_support::BoundedVec<
+	(JobId, <T as frame_system::Config>::AccountId),
+	<T as Config>::MaxAgenda,
+>;
+
+fn terms<T: Config>(job: JobId) -> [BlockNumberFor<T>; 3] {
+	let result = T::Jobs::result(job).expect("the job was just opened; qed");
+	[result.answer_time, result.move_time, result.proof_time]
+}
+
+/// A lane of the account with everything that a lane can have.
+fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
+	let result = T::Jobs::result(job).expect("the job was just opened; qed");
+	assert_ok!(T::Currency::hold(&HoldReason::Lane.into(), who, result.deposit));
+	let place = Place::Tensor { step: 0, anchor: 0, level: 0, index: 0 };
+	let children: Children = vec![[1; 32]; 256].try_into().expect("exactly the bound; qed");
+	for at in 0..MOST_OPENINGS {
+		let group = OpenedGroup { place, children: children.clone() };
+		Opened::<T>::insert((job, who.clone(), at), group);
+	}
+	Folds::<T>::insert(
+		job,
+		who,
+		Fold {
+			accusation: assay_referee::Accusation { step: 0, node: 0, tile: 0 },
+			claimed: [0; 32],
+			proof: [0; 32],
+			next: 1,
+			accumulators: vec![1; MAX_ACCUMULATORS as usize]
+				.try_into()
+				.expect("exactly the bound; qed"),
+		},
+	);
+	AliveLanes::<T>::insert(job, 1);
+	fill_agenda::<T>(job, &[result.move_time]);
+	let deadline = Pallet::<T>::now().saturating_add(result.move_time);
+	let lane = Lane {
+		provider: account("provider", 0, 0),
+		deposit: result.deposit,
+		opened_at: Pallet::<T>::now(),
+		turn: Turn::Move,
+		deadline,
+		parent: [1; 32],
+		answers: MOST_OPENINGS,
+		committed: true,
+		scheduled: None,
+	};
+	Pallet::<T>::put_lane(job, who, lane, deadline);
+	Lanes::<T>::get(job, who).expect("just written; qed")
+}
+
+#[benchmarks]
+mod benches {
+	use super::*;
+
+	#[benchmark]
+	fn demand() {
+		let stage = stage(2, STEPS);
+		let (job, ..) = opened::<T>(&stage);
+		fill_agenda::<T>(job, &terms::<T>(job));
+		let who = rich::<T>("challenger");
+		#[extrinsic_call]
+		_(RawOrigin::Signed(who.clone()), job, None);
+		assert!(matches!(Lanes::<T>::get(job, who).map(|lane| lane.turn), Some(Turn::Answer(_))));
+	}
+
+	/// An answer in the run tree, whose leaves are hashed once more than chunks are.
+	#[benchmark]
+	fn answer(c: Linear<2, 256>) {
+		let stage = stage(2, c);
+		let (job, ..) = opened::<T>(&stage);
+		fill_agenda::<T>(job, &terms::<T>(job));
+		let who = rich::<T>("challenger");
+		assert_ok!(Pallet::<T>::do_demand(job, who.clone(), None, Payer::Deposit));
+		let children = stage.traces.clone().try_into().expect("at most 256; qed");
+		let provider = account("provider", 0, 0);
+		#[extrinsic_call]
+		_(RawOrigin::Signed(provider), job, who.clone(), children);
+		assert_eq!(Lanes::<T>::get(job, who).map(|lane| lane.answers), Some(1));
+	}
+
+	#[benchmark]
+	fn commit_proof() {
+		let stage = stage(2, STEPS);
+		let (job, ..) = opened::<T>(&stage);
+		fill_agenda::<T>(job, &terms::<T>(job));
+		let other = ProofCommitment { account: account("other", 0, 0), commitment: [1; 32] };
+		let others = vec![other; MAX_PROOF_COMMITMENTS as usize - 1];
+		ProofCommitments::<T>::insert(
+			job,
+			CommitmentsOf::<T>::try_from(others).expect("one less than the bound; qed"),
+		);
+		let who = rich::<T>("challenger");
+		#[extrinsic_call]
+		_(RawOrigin::Signed(who.clone()), job, [2; 32]);
+		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.committed));
+	}
+
+	/// Judging a part of `b` bytes against the longest program, where opening its tiles is all the work.
+	/// The tile is right, so that the end of the job and of the lane, which are charged in addition,
+	/// are not in it; keeping what a fold adds up to takes less than they do.
+	#[benchmark]
+	fn prove_fraud(b: Linear<8_192, 524_288>) {
+		let stage = stage(((b - PART_FRAME) / 2_048 * 2).max(2), STEPS);
+		let (job, who, _) = opened::<T>(&stage);
+		let full = full_lane::<T>(job, &who);
+		Folds::<T>::remove(job, &who);
+		assert!(stage.part.encoded_size() as u32 <= b);
+		let other = ProofCommitment { account: account("other", 0, 0), commitment: [1; 32] };
+		let others = vec![other; MAX_PROOF_COMMITMENTS as usize];
+		let others = CommitmentsOf::<T>::try_from(others).expect("exactly the bound; qed");
+		ProofCommitments::<T>::insert(job, others);
+		let part = Box::new(stage.part);
+		let ruling;
+		#[block]
+		{
+			ruling = Pallet::<T>::do_prove(job, who.clone(), *part);
+		}
+		assert_eq!(ruling, Err(Error::<T>::NotWrong.into()));
+		assert_eq!(Lanes::<T>::get(job, who), Some(full));
+	}
+
+	/// A lane with as many openings as there can be, whose deposit is lost: the last one of a job that
+	/// could settle but for it.
+	#[benchmark]
+	fn close_lane() {
+		let stage = stage(2, STEPS);
+		let (job, who, _) = opened::<T>(&stage);
+		let lane = full_lane::<T>(job, &who);
+		frame_system::Pallet::<T>::set_block_number((2 * OPEN_BLOCKS).into());
+		#[block]
+		{
+			let lane = Lanes::<T>::get(job, &who).unwrap_or(lane);
+			Pallet::<T>::use_up(job, &who);
+			Pallet::<T>::close_lane(job, who.clone(), lane, true);
+		}
+		assert!(!Lanes::<T>::contains_key(job, &who));
+		assert!(!Opened::<T>::contains_key((job, who, MOST_OPENINGS - 1)));
+	}
+
+	/// Authorizing a move of `b` bytes. A long move is a proof, but a demand reads more: both are checked.
+	#[benchmark]
+	fn authorize_move(b: Linear<1_024, { MAX_PART_BYTES as u32 }>) -> Result<(), BenchmarkError> {
+		let stage = stage(2, STEPS);
+		let (job, who, key) = opened::<T>(&stage);
+		let lane = full_lane::<T>(job, &who);
+		Folds::<T>::remove(job, &who);
+		let part = ProofPart {
+			operands: vec![TilesOpening {
+				tiles: vec![0; b.saturating_sub(1_024) as usize],
+				siblings: Vec::new(),
+			}],
+			..stage.part
+		};
+		let action = ChallengeMove::Prove { part: Box::new(part) };
+		let next = ChallengeMove::Demand { child: Some(0) };
+		let signed = Pallet::<T>::signed_action(job, &who, &action);
+		let payload = signing_payload(&Pallet::<T>::genesis_hash(), job, &who, 0, &signed);
+		let signature =
+			key.sign(&payload).expect("the benchmark's keystore has just made the key; qed");
+		// A group of the run tree, below which there is more to demand.
+		let place = Place::Run { level: 0, index: 0 };
+		let children = vec![[1; 32]; STEPS as usize].try_into().expect("exactly the bound; qed");
+		let group = OpenedGroup { place, children };
+		Opened::<T>::insert((job, who.clone(), lane.answers - 1), group);
+		let call =
+			Call::<T>::move_as_verifier { job, account: who.clone(), action, retry: 0, signature };
+		#[block]
+		{
+			Pallet::<T>::check_move(job, &who, &next).map_err(|_| "a good demand")?;
+			call.authorize(TransactionSource::External)
+				.ok_or("the call is an authorized one")??;
+		}
+		Ok(())
+	}
+
+	#[benchmark]
+	fn on_initialize_base() {
+		let now = Pallet::<T>::now().saturating_add(1_000u32.into());
+		#[block]
+		{
+			Pallet::<T>::on_initialize(now);
+		}
+		assert!(!Agenda::<T>::contains_key(now));
+	}
+
+	/// The referee alone, case by case; measured with as many steps as there are cases.
+	#[benchmark(extra)]
+	fn referee(c: Linear<0, { CASES.len() as u32 - 1 }>) {
+		let stage = CASES[c as usize].stage();
+		let ruling;
+		#[block]
+		{
+			ruling = stage.judge();
+		}
+		assert!(ruling.is_ok());
+	}
+
+	impl_benchmark_test_suite!(Pallet, mock::new_bench_ext(), mock::Test);
+}
+
+#[cfg(test)]
+mod tests {
+	use super::{cases::describe, *};
+
+	/// Prints what `docs/benchmarks.md` needs beside the measured times.
+	#[test]
+	fn referee_cases_should_be_admitted_and_judged_when_they_are_measured() {
+		for case in CASES {
+			println!("referee case|{}", describe(case));
+			let ruling = case.stage().judge();
+			assert!(ruling.is_ok(), "{}: {ruling:?}", case.name);
+		}
+	}
+}

@@ -1,0 +1,280 @@
+//! Opening a lane, going down it, and closing it.
+
+use super::ResultOf;
+use crate::{
+	AliveLanes, BalanceOf, Children, Config, Error, Event, Folds, HoldReason, Lane, LaneOf, Lanes,
+	Opened, OpenedGroup, Pallet, Payer, ProofCommitment, ProofCommitments, Shape, UsedUp,
+	MAX_PROOF_COMMITMENTS,
+};
+use assay_commitments::{Below, Place};
+use assay_market::{Disputes, Hash, JobId, Turn};
+use frame_support::{
+	defensive, ensure,
+	traits::{
+		fungible::MutateHold,
+		tokens::{Fortitude, Precision, Restriction},
+	},
+};
+use sp_runtime::{
+	traits::{Saturating, Zero},
+	DispatchResult,
+};
+
+/// Part of a forfeited deposit that is burned, as a divisor; the provider, who was made to answer,
+/// gets the rest. A provider that challenges itself loses by it.
+const BURNED_PART: u32 = 2;
+
+impl<T: Config> Pallet<T> {
+	/// What a demand for `child` asks for, in a lane or as the first of one.
+	pub(crate) fn next_place(
+		job: JobId,
+		who: &T::AccountId,
+		lane: Option<&LaneOf<T>>,
+		child: Option<u32>,
+		result: &ResultOf<T>,
+		shape: &Shape,
+	) -> Result<(Place, Hash), Error<T>> {
+		let answers = lane.map_or(0, |lane| lane.answers);
+		let (Some(last), Some(child)) = (answers.checked_sub(1), child) else {
+			ensure!(answers == 0 && child.is_none(), Error::<T>::WrongChild);
+			return Self::top_of(result, shape);
+		};
+		let group =
+			Opened::<T>::get((job, who.clone(), last)).ok_or(Error::<T>::ProgramUnreadable)?;
+		let parent = *group.children.get(child as usize).ok_or(Error::<T>::WrongChild)?;
+		match group.place.below(child, shape) {
+			Some(Below::Group(place)) => Ok((place, parent)),
+			Some(Below::Chunk { .. }) => Err(Error::AtTheTile),
+			None => Err(Error::WrongChild),
+		}
+	}
+
+	/// Fails unless it is this challenger's move and in time; a job without its lane must still take
+	/// new ones.
+	pub(crate) fn ensure_may_move(
+		lane: Option<&LaneOf<T>>,
+		result: &ResultOf<T>,
+	) -> Result<(), Error<T>> {
+		match lane {
+			None => ensure!(result.open, Error::<T>::TooLate),
+			Some(lane) => {
+				ensure!(lane.turn == Turn::Move, Error::<T>::AnswerPending);
+				ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
+			}
+		}
+		Ok(())
+	}
+
+	/// Fails unless this challenger may bind itself to a proof now.
+	pub(crate) fn ensure_may_commit(
+		job: JobId,
+		lane: Option<&LaneOf<T>>,
+		result: &ResultOf<T>,
+	) -> Result<(), Error<T>> {
+		match lane {
+			None => ensure!(result.open, Error::<T>::TooLate),
+			Some(lane) => {
+				ensure!(!lane.committed, Error::<T>::AlreadyCommitted);
+				ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
+			}
+		}
+		let bound = ProofCommitments::<T>::decode_len(job).unwrap_or_default();
+		ensure!(bound < MAX_PROOF_COMMITMENTS as usize, Error::<T>::TooManyCommitments);
+		Ok(())
+	}
+
+	/// A lane for an account that has none.
+	fn open_lane(
+		job: JobId,
+		who: &T::AccountId,
+		payer: Payer,
+		result: &ResultOf<T>,
+	) -> Result<LaneOf<T>, sp_runtime::DispatchError> {
+		let deposit = match payer {
+			Payer::Deposit => result.deposit,
+			Payer::Seat => Zero::zero(),
+		};
+		if !deposit.is_zero() {
+			T::Currency::hold(&HoldReason::Lane.into(), who, deposit)?;
+		}
+		AliveLanes::<T>::mutate(job, |alive| alive.saturating_inc());
+		Self::deposit_event(Event::LaneOpened { job, challenger: who.clone(), deposit });
+		Ok(Lane {
+			provider: result.provider.clone(),
+			deposit,
+			opened_at: Self::now(),
+			turn: Turn::Move,
+			deadline: Self::now().saturating_add(result.move_time),
+			parent: result.run_root,
+			answers: 0,
+			committed: false,
+			scheduled: None,
+		})
+	}
+
+	pub(crate) fn do_demand(
+		job: JobId,
+		who: T::AccountId,
+		child: Option<u32>,
+		payer: Payer,
+	) -> DispatchResult {
+		let result = Self::result_of(job)?;
+		let lane = Lanes::<T>::get(job, &who);
+		Self::ensure_may_move(lane.as_ref(), &result)?;
+		let shape = Self::shape_of(&result)?;
+		let (place, parent) = Self::next_place(job, &who, lane.as_ref(), child, &result, &shape)?;
+		let mut lane = match lane {
+			Some(lane) => lane,
+			None => Self::open_lane(job, &who, payer, &result)?,
+		};
+		let deadline = Self::now().saturating_add(result.answer_time);
+		lane.turn = Turn::Answer(place);
+		lane.parent = parent;
+		Self::put_lane(job, &who, lane, deadline);
+		Self::deposit_event(Event::OpeningDemanded { job, challenger: who, place, deadline });
+		Ok(())
+	}
+
+	pub(crate) fn do_answer(
+		job: JobId,
+		challenger: T::AccountId,
+		by: T::AccountId,
+		children: Children,
+	) -> DispatchResult {
+		let result = Self::result_of(job)?;
+		let mut lane = Lanes::<T>::get(job, &challenger).ok_or(Error::<T>::NoLane)?;
+		let Turn::Answer(place) = lane.turn else {
+			return Err(Error::<T>::NothingDemanded.into());
+		};
+		ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
+		let shape = Self::shape_of(&result)?;
+		ensure!(place.verify(&lane.parent, &children, &shape), Error::<T>::WrongAnswer);
+		let at = (job, challenger.clone(), lane.answers);
+		Opened::<T>::insert(at, OpenedGroup { place, children });
+		lane.answers.saturating_inc();
+		lane.turn = Turn::Move;
+		let deadline = Self::now().saturating_add(result.move_time);
+		Self::put_lane(job, &challenger, lane, deadline);
+		Self::deposit_event(Event::OpeningAnswered { job, challenger, by, place, deadline });
+		Ok(())
+	}
+
+	pub(crate) fn do_commit_proof(
+		job: JobId,
+		who: T::AccountId,
+		commitment: Hash,
+		payer: Payer,
+	) -> DispatchResult {
+		let result = Self::result_of(job)?;
+		let lane = Lanes::<T>::get(job, &who);
+		Self::ensure_may_commit(job, lane.as_ref(), &result)?;
+		let mut lane = match lane {
+			Some(lane) => lane,
+			None => Self::open_lane(job, &who, payer, &result)?,
+		};
+		ProofCommitments::<T>::try_mutate(job, |commitments| {
+			commitments.try_push(ProofCommitment { account: who.clone(), commitment })
+		})
+		.map_err(|_| Error::<T>::TooManyCommitments)?;
+		lane.committed = true;
+		let deadline = match lane.turn {
+			// An answer that is owed is not owed longer.
+			Turn::Answer(_) => lane.deadline,
+			Turn::Move => lane.deadline.max(Self::now().saturating_add(result.proof_time)),
+		};
+		Self::put_lane(job, &who, lane, deadline);
+		Self::deposit_event(Event::ProofCommitted { job, challenger: who, commitment });
+		Ok(())
+	}
+
+	/// Closes a lane. The deposit comes back, except where the lane is `forfeited`: its challenger
+	/// stayed silent or was wrong about a result that still stands.
+	pub(crate) fn close_lane(job: JobId, who: T::AccountId, lane: LaneOf<T>, forfeited: bool) {
+		Self::unschedule(job, &who, lane.scheduled);
+		Lanes::<T>::remove(job, &who);
+		Folds::<T>::remove(job, &who);
+		for at in 0..lane.answers {
+			Opened::<T>::remove((job, who.clone(), at));
+		}
+		let (returned, paid, burned) = if forfeited {
+			let (paid, burned) = Self::forfeit(&who, &lane);
+			(Zero::zero(), paid, burned)
+		} else {
+			(Self::give_back(&who, lane.deposit), Zero::zero(), Zero::zero())
+		};
+		Self::deposit_event(Event::LaneClosed { job, challenger: who, returned, paid, burned });
+		// A job that has ended keeps no count.
+		if !AliveLanes::<T>::contains_key(job) {
+			return;
+		}
+		let alive = AliveLanes::<T>::mutate_exists(job, |alive| {
+			let left = alive.unwrap_or_default().saturating_sub(1);
+			*alive = (left > 0).then_some(left);
+			left
+		});
+		if alive == 0 {
+			T::Jobs::quiet(job);
+		}
+	}
+
+	fn give_back(who: &T::AccountId, deposit: BalanceOf<T>) -> BalanceOf<T> {
+		if deposit.is_zero() {
+			return deposit;
+		}
+		T::Currency::release(&HoldReason::Lane.into(), who, deposit, Precision::BestEffort)
+			.unwrap_or_else(|error| {
+				log::warn!(target: crate::LOG_TARGET, "a deposit cannot be released: {error:?}");
+				Zero::zero()
+			})
+	}
+
+	/// Half to the provider, the rest is burned, as is what the provider cannot receive. Gives both.
+	fn forfeit(who: &T::AccountId, lane: &LaneOf<T>) -> (BalanceOf<T>, BalanceOf<T>) {
+		if lane.deposit.is_zero() {
+			return (Zero::zero(), Zero::zero());
+		}
+		let reason = HoldReason::Lane.into();
+		let share = lane.deposit / BURNED_PART.into();
+		let paid = T::Currency::transfer_on_hold(
+			&reason,
+			who,
+			&lane.provider,
+			share,
+			Precision::Exact,
+			Restriction::Free,
+			Fortitude::Force,
+		)
+		.unwrap_or_default();
+		let rest = lane.deposit.saturating_sub(paid);
+		let burned =
+			T::Currency::burn_held(&reason, who, rest, Precision::BestEffort, Fortitude::Force)
+				.unwrap_or_else(|_| {
+					defensive!("a deposit is held in full until its lane is closed");
+					Zero::zero()
+				});
+		(paid, burned)
+	}
+
+	/// Whether the account is a drawn verifier that may still use a lane without deposit.
+	pub(crate) fn has_free_lane(job: JobId, who: &T::AccountId) -> bool {
+		T::Jobs::verifier_key(job, who).is_some() && !UsedUp::<T>::get(job).contains(who)
+	}
+
+	/// A job has ended: what would otherwise be kept for it goes. Its lanes follow one by one, as the
+	/// agenda comes to them.
+	pub(crate) fn job_ended(job: JobId) {
+		AliveLanes::<T>::remove(job);
+		ProofCommitments::<T>::remove(job);
+		UsedUp::<T>::remove(job);
+	}
+}
+
+impl<T: Config> assay_market::Arbitration for Pallet<T> {
+	fn is_disputed(job: JobId) -> bool {
+		AliveLanes::<T>::get(job) > 0
+	}
+
+	fn ended(job: JobId) {
+		Self::job_ended(job);
+	}
+}

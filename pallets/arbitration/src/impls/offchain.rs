@@ -1,0 +1,91 @@
+//! The thin offchain hook: signs the moves that the node's verifier service has found, and submits
+//! them.
+
+use crate::{Call, Config, Pallet};
+use alloc::vec::Vec;
+use assay_market::{
+	dispute_key, verifier::signing_payload, ChallengeMove, DisputeDuty, DisputeEntry, Hash,
+	VerifierId,
+};
+use codec::{Decode, Input};
+use frame_system::{offchain::SubmitTransaction, pallet_prelude::BlockNumberFor};
+use sp_application_crypto::RuntimeAppPublic;
+use sp_runtime::{offchain::storage::StorageValueRef, traits::SaturatedConversion};
+
+/// A move is submitted again, with another discriminator, once in so many blocks: a transaction that
+/// the pool has banned by its hash would never come back otherwise.
+const RETRY_BLOCKS: u32 = 2;
+
+/// Most transactions that one run of the hook submits; the next block's run goes on.
+const MAX_SUBMISSIONS: usize = 4;
+
+type DutyOf<T> =
+	DisputeDuty<<T as frame_system::Config>::AccountId, crate::BalanceOf<T>, BlockNumberFor<T>>;
+
+impl<T: Config> Pallet<T> {
+	/// Submits the moves that are left for this node's own keys, where the lane still stands as it did
+	/// when they were found. Keeps no state of its own.
+	pub(crate) fn submit_moves(now: BlockNumberFor<T>) {
+		let keys = VerifierId::all();
+		if keys.is_empty() {
+			return;
+		}
+		let genesis = Self::genesis_hash();
+		let retry = (now.saturated_into::<u64>() / u64::from(RETRY_BLOCKS)) as u32;
+		let due: Vec<_> = Self::disputes(&keys)
+			.into_iter()
+			.filter_map(|duty| {
+				let action = Self::move_due(&genesis, &duty)?;
+				Self::check_move(duty.job, &duty.account, &action).ok()?;
+				Some((duty, action))
+			})
+			.take(MAX_SUBMISSIONS)
+			.collect();
+		for (duty, action) in due {
+			Self::submit(&genesis, duty, action, retry);
+		}
+	}
+
+	fn move_due(genesis: &Hash, duty: &DutyOf<T>) -> Option<ChallengeMove> {
+		let key = dispute_key(genesis, duty.job, &duty.key);
+		let stored = StorageValueRef::persistent(&key);
+		let entry = match stored.get::<RawEntry>() {
+			Ok(Some(RawEntry(bytes))) => DisputeEntry::from_bytes(&bytes).ok()?,
+			_ => return None,
+		};
+		let opened = duty.lane.as_ref().map(|lane| lane.opened.len() as u32);
+		let parts = duty.lane.as_ref().map_or(0, |lane| lane.parts);
+		(entry.opened == opened && entry.parts == parts).then_some(entry.action)
+	}
+
+	fn submit(genesis: &Hash, duty: DutyOf<T>, action: ChallengeMove, retry: u32) {
+		let DisputeDuty { job, account, key, .. } = duty;
+		let signed = Self::signed_action(job, &account, &action);
+		let payload = signing_payload(genesis, job, &account, retry, &signed);
+		let Some(signature) = key.sign(&payload) else {
+			log::warn!(target: crate::LOG_TARGET, "job {job}: the keystore does not sign for {key:?}");
+			return;
+		};
+		let call = Call::move_as_verifier { job, account, action, retry, signature };
+		let transaction = T::create_authorized_transaction(call.into());
+		match SubmitTransaction::<T, Call<T>>::submit_transaction(transaction) {
+			Ok(()) => log::debug!(target: crate::LOG_TARGET, "job {job}: submitted a move"),
+			// Already pooled, most of the time.
+			Err(()) => {
+				log::debug!(target: crate::LOG_TARGET, "job {job}: the pool has it or refuses")
+			}
+		}
+	}
+}
+
+/// The bytes of an entry as they lie in storage, whatever they are.
+struct RawEntry(Vec<u8>);
+
+impl Decode for RawEntry {
+	fn decode<I: Input>(input: &mut I) -> Result<Self, codec::Error> {
+		let length = input.remaining_len()?.unwrap_or_default();
+		let mut bytes = alloc::vec![0; length];
+		input.read(&mut bytes)?;
+		Ok(Self(bytes))
+	}
+}

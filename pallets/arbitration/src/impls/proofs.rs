@@ -1,0 +1,144 @@
+//! Fraud proofs: judged by the referee, part by part.
+
+use crate::{
+	Config, Error, Event, Fold, Folds, Lanes, Pallet, ProofCommitments, RefereedPrograms,
+	WeightInfo,
+};
+use alloc::vec::Vec;
+use assay_market::{proof_commitment, proof_hash, Disputes, Hash, JobId, ReasonCode, Turn};
+use assay_referee::{judge, ProofError, ProofPart, Record, Ruling};
+use frame_support::{defensive, ensure, weights::Weight};
+use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::{
+	traits::{SaturatedConversion, Saturating},
+	DispatchResult,
+};
+
+/// Most time that recomputing one part takes, in picoseconds: what the program check allows.
+const PART_PICOSECONDS: u64 = assay_program::Limits::V1.part_nanoseconds * 1_000;
+
+impl<T: Config> Pallet<T> {
+	/// What judging a part of `bytes` bytes takes at most: reading the longest program, the
+	/// openings, the most expensive tile that the program check admits, and the end of the job and of
+	/// the sender's lane.
+	pub fn weight_of_proof(bytes: u32) -> Weight {
+		T::WeightInfo::prove_fraud(bytes)
+			.saturating_add(Weight::from_parts(PART_PICOSECONDS, 0))
+			.saturating_add(Self::weight_of_default())
+	}
+
+	pub(crate) fn do_prove(job: JobId, who: T::AccountId, part: ProofPart) -> DispatchResult {
+		let result = Self::result_of(job)?;
+		let fold = Self::continued(job, &who, &part)?;
+		let (program, checked) =
+			T::Programs::program(&result.program).ok_or(Error::<T>::ProgramUnreadable)?;
+		let record = Record {
+			program: &program,
+			checked: &checked,
+			input_roots: &result.input_roots,
+			steps: result.steps,
+			run_root: result.run_root,
+		};
+		let proof = fold.as_ref().map_or_else(|| proof_hash(&part), |fold| fold.proof);
+		let so_far = fold.map(|fold| fold.accumulators.into_inner());
+		match judge(&record, so_far, &part).map_err(Error::<T>::from)? {
+			Ruling::Right => Err(Error::<T>::NotWrong.into()),
+			Ruling::Fraud => {
+				let prover = Self::bound_to(job, &proof).unwrap_or_else(|| who.clone());
+				Self::deposit_event(Event::FraudProven {
+					job,
+					accusation: part.accusation,
+					prover: prover.clone(),
+				});
+				if !T::Jobs::condemn(job, ReasonCode::ProvenFraud, &prover) {
+					defensive!("an opened result can be condemned");
+				}
+				if let Some(lane) = Lanes::<T>::get(job, &who) {
+					Self::close_lane(job, who, lane, false);
+				}
+				Ok(())
+			}
+			Ruling::Continue(accumulators) => {
+				Self::keep_part(job, who, part, proof, accumulators, result.proof_time)
+			}
+		}
+	}
+
+	/// The proof that this part goes on with; `None` for a first part.
+	pub(crate) fn continued(
+		job: JobId,
+		who: &T::AccountId,
+		part: &ProofPart,
+	) -> Result<Option<Fold>, Error<T>> {
+		let fold = Folds::<T>::get(job, who);
+		match &fold {
+			None => ensure!(part.part == 0, Error::<T>::WrongPart),
+			Some(fold) => {
+				// A proof of several parts is begun once in a lane, so that beginning again and
+				// again cannot keep the job open.
+				ensure!(part.part == fold.next, Error::<T>::WrongPart);
+				let same = part.accusation == fold.accusation && part.claimed.0 == fold.claimed;
+				ensure!(same, Error::<T>::OtherAccusation);
+				let lane = Lanes::<T>::get(job, who).ok_or(Error::<T>::NeedsLane)?;
+				ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
+			}
+		}
+		Ok(fold)
+	}
+
+	/// Keeps what a proof adds up to so far; the challenger has K blocks for the next part, which
+	/// needs no replay.
+	fn keep_part(
+		job: JobId,
+		who: T::AccountId,
+		part: ProofPart,
+		proof: Hash,
+		accumulators: Vec<i64>,
+		part_time: BlockNumberFor<T>,
+	) -> DispatchResult {
+		let lane = Lanes::<T>::get(job, &who).ok_or(Error::<T>::NeedsLane)?;
+		ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
+		let fold = Fold {
+			accusation: part.accusation,
+			claimed: part.claimed.0,
+			proof,
+			next: part.part.saturating_add(1),
+			accumulators: accumulators.try_into().map_err(|_| Error::<T>::ProofOutOfRange)?,
+		};
+		Folds::<T>::insert(job, &who, fold);
+		let deadline = match lane.turn {
+			Turn::Answer(_) => lane.deadline,
+			Turn::Move => lane.deadline.max(Self::now().saturating_add(part_time)),
+		};
+		Self::put_lane(job, &who, lane, deadline);
+		Self::deposit_event(Event::ProofPartAccepted { job, challenger: who, part: part.part });
+		Ok(())
+	}
+
+	/// The account that was the first to bind itself to this proof.
+	fn bound_to(job: JobId, proof: &Hash) -> Option<T::AccountId> {
+		let genesis = Self::genesis_hash();
+		ProofCommitments::<T>::get(job).into_iter().find_map(|bound| {
+			let bytes = Self::account_bytes(&bound.account);
+			let expected = proof_commitment(&genesis, job.saturated_into(), &bytes, proof);
+			(expected == bound.commitment).then_some(bound.account)
+		})
+	}
+}
+
+/// The referee's refusal as one of the pallet's errors.
+pub(crate) fn proof_error<T>(error: ProofError) -> Error<T> {
+	match error {
+		ProofError::Record | ProofError::Recompute => Error::ProgramUnreadable,
+		ProofError::Step | ProofError::Tile | ProofError::Part => Error::ProofOutOfRange,
+		ProofError::NotAnAnchor => Error::ProofNotAnAnchor,
+		ProofError::Accumulators => Error::WrongPart,
+		ProofError::Trace => Error::ProofTrace,
+		ProofError::Before => Error::ProofBefore,
+		ProofError::Anchors => Error::ProofAnchors,
+		ProofError::States => Error::ProofStates,
+		ProofError::Claimed => Error::ProofClaimed,
+		ProofError::OperandCount => Error::ProofIncomplete,
+		ProofError::Operand { .. } => Error::ProofOperand,
+	}
+}

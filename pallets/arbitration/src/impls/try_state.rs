@@ -1,0 +1,70 @@
+//! What must hold after every block.
+
+use crate::{Agenda, AliveLanes, BalanceOf, Config, Folds, HoldReason, Lanes, Opened, Pallet};
+use alloc::{collections::BTreeMap, vec::Vec};
+use assay_market::{Disputes, JobId, Turn};
+use codec::Encode;
+use frame_support::{ensure, traits::fungible::InspectHold};
+use sp_runtime::{
+	traits::{Saturating, Zero},
+	TryRuntimeError,
+};
+
+impl<T: Config> Pallet<T> {
+	/// Checks everything that must always hold.
+	pub fn do_try_state() -> Result<(), TryRuntimeError> {
+		let mut alive: BTreeMap<JobId, u32> = BTreeMap::new();
+		let mut deposits: BTreeMap<Vec<u8>, (T::AccountId, BalanceOf<T>)> = BTreeMap::new();
+		for (job, who, lane) in Lanes::<T>::iter() {
+			if AliveLanes::<T>::contains_key(job) {
+				*alive.entry(job).or_default() += 1;
+			} else {
+				ensure!(T::Jobs::result(job).is_none(), "a lane of a live job is not counted");
+			}
+			let entry = deposits.entry(who.encode()).or_insert_with(|| (who.clone(), Zero::zero()));
+			entry.1.saturating_accrue(lane.deposit);
+			for at in 0..lane.answers {
+				ensure!(
+					Opened::<T>::contains_key((job, who.clone(), at)),
+					"an opened group is missing"
+				);
+			}
+			ensure!(
+				!Opened::<T>::contains_key((job, who.clone(), lane.answers)),
+				"a group is kept that was not counted"
+			);
+			if let Turn::Answer(_) = lane.turn {
+				ensure!(lane.parent != [0; 32], "a demand without the hash above it");
+			}
+			if let Some(block) = lane.scheduled {
+				ensure!(
+					Agenda::<T>::get(block).contains(&(job, who.clone())),
+					"a lane is not on the agenda that it names"
+				);
+			}
+		}
+		for (job, count) in AliveLanes::<T>::iter() {
+			ensure!(alive.get(&job) == Some(&count), "the lanes of a job are miscounted");
+		}
+		for (who, sum) in deposits.into_values() {
+			ensure!(
+				T::Currency::balance_on_hold(&HoldReason::Lane.into(), &who) == sum,
+				"the hold on an account differs from its deposits"
+			);
+		}
+		for (job, who, _) in Folds::<T>::iter() {
+			ensure!(Lanes::<T>::contains_key(job, &who), "a fold without a lane");
+		}
+		for ((job, who, _), _) in Opened::<T>::iter() {
+			ensure!(Lanes::<T>::contains_key(job, &who), "an opened group without a lane");
+		}
+		for (block, lanes) in Agenda::<T>::iter() {
+			for (job, who) in lanes {
+				let lane =
+					Lanes::<T>::get(job, &who).ok_or("the agenda has a lane that is gone")?;
+				ensure!(lane.scheduled == Some(block), "the agenda has a lane that is elsewhere");
+			}
+		}
+		Ok(())
+	}
+}

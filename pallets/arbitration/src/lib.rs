@@ -1,0 +1,538 @@
+//! The referee: disputes about results, decided by recomputing one tile of one operator.
+//!
+//! ## Pallet API
+//!
+//! See the [`pallet`] module for calls, storage, events and errors, and [`Config`] for what the
+//! runtime supplies.
+//!
+//! ## Overview
+//!
+//! A job's result is the root of everything that its program computed. Whoever replays the job and
+//! finds another root can prove the result wrong, alone, against any majority:
+//!
+//! 1. It opens a *lane* and **demands** openings of the provider's own trees, from the run root down
+//!    to the first tile that differs. The provider, or anyone, **answers**; an answer is checked
+//!    against the hash above it, so there is only one. Silence ends the job as withheld and costs
+//!    what fraud costs.
+//! 2. It sends a **fraud proof**: the tiles that the program reads for that one tile. The runtime
+//!    checks them against the provider's own roots, recomputes the tile and compares.
+//!
+//! At most [`most_openings`](assay_commitments::most_openings) demands are needed, and a proof is one
+//! extrinsic, or up to 32 for a long reduction. No vote decides anything here.
+//!
+//! ## Example
+//!
+//! | block | who | call |
+//! |---|---|---|
+//! | 10 | provider | `jobs.revealResult` |
+//! | 11 | a drawn verifier's offchain hook | `moveAsVerifier(Demand(None))` |
+//! | 12 | provider | `answer` |
+//! | 13 | the hook | `moveAsVerifier(Demand(child))` |
+//! | 14 | provider | `answer` |
+//! | 15 | the hook | `moveAsVerifier(Prove(part))`: the bond is slashed, the job failed |
+//!
+//! ## Details
+//!
+//! * **Lanes.** Each account may have one lane per job, and lanes run in parallel, so nobody can crowd
+//!   out a challenger. A lane is opened before the job's base deadline and has its own clock: A blocks
+//!   for an answer, M blocks for a move. While one is alive the job does not settle.
+//! * **Deposits.** A drawn verifier puts up nothing and its moves are free; its first invalid proof
+//!   closes its lane. Anyone else holds a deposit, which comes back when the job fails and is otherwise
+//!   half burned, half paid to the provider.
+//! * **Who is paid.** A proof is public before it is in a block. An account that has bound itself to
+//!   it with a proof commitment in an earlier block gets the prover's part, whoever sends it.
+//! * **The referee** reads the program from the chain's own storage and derives from it which tiles
+//!   are needed. The sender chooses the accused tile and nothing else. See [`assay_referee`].
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
+mod impls;
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+pub mod types;
+pub mod weights;
+
+#[cfg(feature = "runtime-benchmarks")]
+pub use benchmarking::BenchmarkHelper;
+pub use impls::refusal;
+pub use pallet::*;
+pub use types::*;
+pub use weights::WeightInfo;
+
+/// The target of this pallet's log lines.
+pub const LOG_TARGET: &str = "runtime::assay-arbitration";
+
+#[frame_support::pallet]
+pub mod pallet {
+	use super::*;
+	use alloc::boxed::Box;
+	use assay_commitments::Place;
+	use assay_market::{ChallengeMove, Disputes, Hash, JobId, VerifierSignature};
+	use assay_referee::{Accusation, ProofError, ProofPart};
+	use frame_support::{
+		pallet_prelude::*,
+		traits::fungible::{Inspect, InspectHold, Mutate, MutateHold},
+	};
+	use frame_system::{
+		ensure_authorized, offchain::CreateAuthorizedTransaction, pallet_prelude::*,
+	};
+
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+	#[pallet::pallet]
+	#[pallet::storage_version(STORAGE_VERSION)]
+	pub struct Pallet<T>(_);
+
+	#[pallet::config]
+	pub trait Config: CreateAuthorizedTransaction<Call<Self>> + frame_system::Config {
+		/// The runtime's hold reasons.
+		type RuntimeHoldReason: From<HoldReason>;
+
+		/// The currency of deposits.
+		type Currency: Mutate<Self::AccountId>
+			+ MutateHold<Self::AccountId>
+			+ InspectHold<Self::AccountId, Reason = Self::RuntimeHoldReason>
+			+ Inspect<Self::AccountId>;
+
+		/// The jobs whose results are disputed.
+		type Jobs: Disputes<Self::AccountId, BalanceOf<Self>, BlockNumberFor<Self>>;
+
+		/// The registered programs.
+		type Programs: RefereedPrograms;
+
+		/// What condemning a result takes in the jobs pallet.
+		type CondemnWeight: Get<Weight>;
+
+		/// Most lanes that the agenda looks at in one block.
+		#[pallet::constant]
+		type MaxAgenda: Get<u32>;
+
+		/// Priority of the verifiers' transactions in the pool.
+		#[pallet::constant]
+		type VerifierPriority: Get<TransactionPriority>;
+
+		/// Weights of this pallet.
+		type WeightInfo: WeightInfo;
+
+		/// Sets the stage for benchmarks.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper<Self::AccountId>;
+	}
+
+	/// Why this pallet holds a balance.
+	#[pallet::composite_enum]
+	pub enum HoldReason {
+		/// The deposit of a challenger's lane.
+		#[codec(index = 0)]
+		Lane,
+	}
+
+	/// The lanes that have not been closed. A lane is closed when its challenger stays silent, when
+	/// its verifier sends an invalid proof, or at the first look after its job has ended.
+	#[pallet::storage]
+	pub type Lanes<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, JobId, Blake2_128Concat, T::AccountId, LaneOf<T>>;
+
+	/// The groups opened in a lane, from the top; gone with the lane.
+	#[pallet::storage]
+	pub type Opened<T: Config> = StorageNMap<
+		_,
+		(
+			NMapKey<Twox64Concat, JobId>,
+			NMapKey<Blake2_128Concat, T::AccountId>,
+			NMapKey<Twox64Concat, u32>,
+		),
+		OpenedGroup,
+	>;
+
+	/// Fraud proofs of which some parts are in; gone with the lane.
+	#[pallet::storage]
+	pub type Folds<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, JobId, Blake2_128Concat, T::AccountId, Fold>;
+
+	/// How many lanes keep a job from settling.
+	#[pallet::storage]
+	pub type AliveLanes<T: Config> = StorageMap<_, Twox64Concat, JobId, u32, ValueQuery>;
+
+	/// Who is bound to which proof, in the order in which they came.
+	#[pallet::storage]
+	pub type ProofCommitments<T: Config> =
+		StorageMap<_, Twox64Concat, JobId, CommitmentsOf<T>, ValueQuery>;
+
+	/// Drawn verifiers whose free lane in a job is used up.
+	#[pallet::storage]
+	pub type UsedUp<T: Config> = StorageMap<
+		_,
+		Twox64Concat,
+		JobId,
+		BoundedVec<T::AccountId, ConstU32<MAX_FREE_LANES>>,
+		ValueQuery,
+	>;
+
+	/// The lanes to look at at the start of a block.
+	#[pallet::storage]
+	pub type Agenda<T: Config> = StorageMap<
+		_,
+		Twox64Concat,
+		BlockNumberFor<T>,
+		BoundedVec<(JobId, T::AccountId), T::MaxAgenda>,
+		ValueQuery,
+	>;
+
+	#[pallet::event]
+	#[pallet::generate_deposit(pub(crate) fn deposit_event)]
+	pub enum Event<T: Config> {
+		/// A challenger opened a lane. `deposit` is held; nothing for drawn verifiers.
+		LaneOpened { job: JobId, challenger: T::AccountId, deposit: BalanceOf<T> },
+		/// A challenger demands the group at `place`; it is owed until `deadline`.
+		OpeningDemanded {
+			job: JobId,
+			challenger: T::AccountId,
+			place: Place,
+			deadline: BlockNumberFor<T>,
+		},
+		/// `by` opened the group at `place`; the challenger's next move counts until `deadline`.
+		OpeningAnswered {
+			job: JobId,
+			challenger: T::AccountId,
+			by: T::AccountId,
+			place: Place,
+			deadline: BlockNumberFor<T>,
+		},
+		/// Nobody opened the group at `place` in time.
+		OpeningWithheld { job: JobId, challenger: T::AccountId, place: Place },
+		/// An account bound itself to a proof.
+		ProofCommitted { job: JobId, challenger: T::AccountId, commitment: Hash },
+		/// A part of a fraud proof was accepted; more of them decide.
+		ProofPartAccepted { job: JobId, challenger: T::AccountId, part: u32 },
+		/// A tile of the result is wrong. `prover` gets the prover's part of the bond.
+		FraudProven { job: JobId, accusation: Accusation, prover: T::AccountId },
+		/// A drawn verifier's proof was invalid, which used up its lane.
+		ProofRejected { job: JobId, challenger: T::AccountId, error: DispatchError },
+		/// A lane was closed: `returned + paid + burned` is its deposit.
+		LaneClosed {
+			job: JobId,
+			challenger: T::AccountId,
+			returned: BalanceOf<T>,
+			paid: BalanceOf<T>,
+			burned: BalanceOf<T>,
+		},
+	}
+
+	#[pallet::error]
+	#[derive(PartialEq)]
+	pub enum Error<T> {
+		/// The job shows no result that could be disputed: it does not exist, is not revealed yet, has
+		/// ended or is condemned already.
+		NothingToDispute,
+		/// The base deadline for new lanes has passed. Only lanes that are open go on.
+		TooLate,
+		/// The account has no lane in this job. A demand without a child opens one.
+		NoLane,
+		/// It is not the challenger's move: an answer is still owed to it.
+		AnswerPending,
+		/// No answer is owed in this lane.
+		NothingDemanded,
+		/// The deadline of this move has passed.
+		DeadlinePassed,
+		/// The first demand names no child; every later one names a child of the group that was opened
+		/// last.
+		WrongChild,
+		/// The child is a single tile: there is nothing below it. Prove it wrong now.
+		AtTheTile,
+		/// The children do not hash to the group's parent, or are not as many as its shape gives.
+		WrongAnswer,
+		/// The account is bound to a proof already.
+		AlreadyCommitted,
+		/// The job has as many proof commitments as it takes. Send the proof itself.
+		TooManyCommitments,
+		/// A proof of several parts needs a lane of the account. Demand or commit first.
+		NeedsLane,
+		/// A proof of several parts was begun in this lane. Go on with its next part.
+		WrongPart,
+		/// The part continues another accusation than the lane's first part began.
+		OtherAccusation,
+		/// The tile was recomputed and is right: the result is not proved wrong.
+		NotWrong,
+		/// The job's program could not be read, or not recomputed as its check says. Nothing that a proof
+		/// says can cause it; report this.
+		ProgramUnreadable,
+		/// The accused step or tile does not exist in this job. Steps count from 0, and the tiles of an
+		/// anchor follow from its type.
+		ProofOutOfRange,
+		/// The accused node is not an eager anchor of the program. Accuse the anchor that the virtual node
+		/// leads to.
+		ProofNotAnAnchor,
+		/// The trace root of the accused step does not lead to the job's run root. Open it from the
+		/// provider's run tree, not from your own.
+		ProofTrace,
+		/// The trace root of the step before does not lead to the job's run root, is missing, or is given
+		/// for a tile that reads no state. It belongs to a proof exactly when a state is read after the
+		/// first step.
+		ProofBefore,
+		/// The roots of the accused anchor and of those that are read do not lead to the trace root of the
+		/// step. Give all of them, in program order and each once.
+		ProofAnchors,
+		/// The roots of the states that are read do not lead to the trace root of the step before. Give all
+		/// of them, in program order and each once; none where no state is read.
+		ProofStates,
+		/// The claimed chunk value does not lead to the root of the accused anchor. It is the provider's
+		/// value of the tile, not the right one.
+		ProofClaimed,
+		/// The proof opens more or fewer tensors than the program reads for this tile.
+		ProofIncomplete,
+		/// The tiles of an operand are not exactly those that the program reads for this tile, or do not
+		/// lead to the root that the provider or the job has for the tensor.
+		ProofOperand,
+		/// The free lane of this verifier is used up. A lane with a deposit can still be opened.
+		LaneUsedUp,
+		/// The deadline of this lane has not passed; there is nothing to push.
+		NotDue,
+		/// The account was not drawn to verify this job, or gave no verdict.
+		NotDrawn,
+	}
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn on_initialize(now: BlockNumberFor<T>) -> Weight {
+			T::WeightInfo::on_initialize_base().saturating_add(Self::run_agenda(now))
+		}
+
+		fn offchain_worker(now: BlockNumberFor<T>) {
+			Self::submit_moves(now);
+		}
+
+		fn integrity_test() {
+			let most = Self::weight_of_proof(assay_referee::MAX_PART_BYTES as u32);
+			let room = T::BlockWeights::get()
+				.get(DispatchClass::Operational)
+				.max_extrinsic
+				.unwrap_or(Weight::MAX);
+			assert!(
+				most.all_lte(room),
+				"the largest proof must fit into a block: {most} in {room}"
+			);
+			assert!(T::MaxAgenda::get() > 0, "lanes are pushed by the agenda");
+		}
+
+		#[cfg(feature = "try-runtime")]
+		fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+			Self::do_try_state()
+		}
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Demand an opening of a job's result, one level further down.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by anyone. The first demand in a job opens a lane and holds its deposit.
+		///
+		/// ## Details
+		///
+		/// `child` is the place of the child to go on from in the group that was opened last; none in
+		/// the first demand. From now on the opening is owed for A blocks, by the provider or
+		/// anyone; silence fails the job. Ask `ArbitrationApi_lane` where a lane stands.
+		///
+		/// ## Errors
+		///
+		/// [`Error::NothingToDispute`], [`Error::TooLate`], [`Error::AnswerPending`],
+		/// [`Error::DeadlinePassed`], [`Error::WrongChild`], [`Error::AtTheTile`], and those of the
+		/// hold.
+		///
+		/// ## Events
+		///
+		/// [`Event::LaneOpened`], [`Event::OpeningDemanded`].
+		#[pallet::call_index(0)]
+		#[pallet::weight((T::WeightInfo::demand(), DispatchClass::Operational))]
+		pub fn demand(origin: OriginFor<T>, job: JobId, child: Option<u32>) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_demand(job, who, child, Payer::Deposit)
+		}
+
+		/// Open a group that a challenger demands.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by anyone; free when the answer is right.
+		///
+		/// ## Details
+		///
+		/// `children` are all nodes of one level below the demanded node, at most 256. There is only one
+		/// right answer.
+		///
+		/// ## Errors
+		///
+		/// [`Error::NothingToDispute`], [`Error::NoLane`], [`Error::NothingDemanded`],
+		/// [`Error::DeadlinePassed`], [`Error::WrongAnswer`].
+		///
+		/// ## Events
+		///
+		/// [`Event::OpeningAnswered`].
+		#[pallet::call_index(1)]
+		#[pallet::weight((
+			T::WeightInfo::answer(children.len() as u32),
+			DispatchClass::Operational,
+		))]
+		pub fn answer(
+			origin: OriginFor<T>,
+			job: JobId,
+			challenger: T::AccountId,
+			children: Children,
+		) -> DispatchResultWithPostInfo {
+			let who = ensure_signed(origin)?;
+			Self::do_answer(job, challenger, who, children)?;
+			Ok(Pays::No.into())
+		}
+
+		/// Bind yourself to a fraud proof that you are about to send.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by anyone. Opens a lane, with its deposit, where the account has none.
+		///
+		/// ## Details
+		///
+		/// `commitment` is [`assay_market::proof_commitment`]. The earliest commitment that fits an
+		/// accepted proof gets the prover's part, whoever sent the proof. It keeps the job from
+		/// settling for K blocks.
+		///
+		/// ## Errors
+		///
+		/// [`Error::NothingToDispute`], [`Error::TooLate`], [`Error::AlreadyCommitted`],
+		/// [`Error::TooManyCommitments`], and those of the hold.
+		///
+		/// ## Events
+		///
+		/// [`Event::LaneOpened`], [`Event::ProofCommitted`].
+		#[pallet::call_index(2)]
+		#[pallet::weight((T::WeightInfo::commit_proof(), DispatchClass::Operational))]
+		pub fn commit_proof(origin: OriginFor<T>, job: JobId, commitment: Hash) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_commit_proof(job, who, commitment, Payer::Deposit)
+		}
+
+		/// Prove a tile of a job's result wrong.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by anyone, with or without a lane; free when the proof, or its part, is valid.
+		///
+		/// ## Details
+		///
+		/// The runtime recomputes the accused tile from the opened operands. A tile that takes
+		/// several parts needs a lane, and one part after the other.
+		///
+		/// ## Errors
+		///
+		/// [`Error::NothingToDispute`], [`Error::NotWrong`], the `Proof…` errors,
+		/// [`Error::NeedsLane`], [`Error::WrongPart`], [`Error::OtherAccusation`],
+		/// [`Error::DeadlinePassed`].
+		///
+		/// ## Events
+		///
+		/// [`Event::FraudProven`] or [`Event::ProofPartAccepted`].
+		#[pallet::call_index(3)]
+		#[pallet::weight((
+			Pallet::<T>::weight_of_proof(part.encoded_size() as u32),
+			DispatchClass::Operational,
+		))]
+		pub fn prove_fraud(
+			origin: OriginFor<T>,
+			job: JobId,
+			part: Box<ProofPart>,
+		) -> DispatchResultWithPostInfo {
+			let who = ensure_signed(origin)?;
+			Self::do_prove(job, who, *part)?;
+			Ok(Pays::No.into())
+		}
+
+		/// Push a lane whose deadline has passed, or whose job has ended, to its default.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by anyone. Free when there was something to push.
+		///
+		/// ## Details
+		///
+		/// The agenda does this by itself in the block after a deadline, unless it was full.
+		///
+		/// ## Errors
+		///
+		/// [`Error::NoLane`], [`Error::NotDue`].
+		///
+		/// ## Events
+		///
+		/// [`Event::OpeningWithheld`] or [`Event::LaneClosed`].
+		#[pallet::call_index(4)]
+		#[pallet::weight(Pallet::<T>::weight_of_default())]
+		pub fn poke(
+			origin: OriginFor<T>,
+			job: JobId,
+			challenger: T::AccountId,
+		) -> DispatchResultWithPostInfo {
+			ensure_signed(origin)?;
+			Self::do_poke(job, challenger)?;
+			Ok(Pays::No.into())
+		}
+
+		/// A drawn verifier's move in its own lane: a demand, a proof commitment or a proof.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Authorized by a signature of the session key of an account that was drawn to verify the job
+		/// and has given a verdict.
+		///
+		/// ## Details
+		///
+		/// Sent by the node's offchain hook; free, without deposit. The first invalid proof uses the
+		/// lane up. The signature binds how the lane stood, so that a move cannot be sent again further
+		/// down; `retry` only makes repeated submissions differ.
+		///
+		/// ## Errors
+		///
+		/// Those of [`Call::demand`], [`Call::commit_proof`] and [`Call::prove_fraud`],
+		/// [`Error::NotDrawn`], [`Error::LaneUsedUp`].
+		///
+		/// ## Events
+		///
+		/// Those of the same calls, and [`Event::ProofRejected`].
+		#[pallet::call_index(5)]
+		#[pallet::weight((
+			Pallet::<T>::weight_of_move(action),
+			DispatchClass::Operational,
+			Pays::No,
+		))]
+		#[pallet::authorize(|_, job, account, action, retry, signature| {
+			Pallet::<T>::authorize_move(*job, account, action, *retry, signature)
+				.map(|validity| (validity, Weight::zero()))
+		})]
+		#[pallet::weight_of_authorize(T::WeightInfo::authorize_move(action.encoded_size() as u32))]
+		pub fn move_as_verifier(
+			origin: OriginFor<T>,
+			job: JobId,
+			account: T::AccountId,
+			action: ChallengeMove,
+			retry: u32,
+			signature: VerifierSignature,
+		) -> DispatchResult {
+			ensure_authorized(origin)?;
+			// Checked by `authorize`, right before.
+			let _ = (retry, signature);
+			Self::do_move_as_verifier(job, account, action)
+		}
+	}
+
+	impl<T> From<ProofError> for Error<T> {
+		fn from(error: ProofError) -> Self {
+			crate::impls::proof_error(error)
+		}
+	}
+}

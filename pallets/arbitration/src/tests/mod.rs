@@ -1,0 +1,42 @@
+//! One file for each call; then the lanes' clocks and deposits, the agenda, the offchain hook, the runtime
+//! API's answers, named attacks, and random sequences of calls.
+
+mod agenda;
+mod answer;
+mod attacks;
+mod commit_proof;
+mod demand;
+mod invariants;
+mod lanes;
+mod move_as_verifier;
+mod offchain;
+mod poke;
+mod prove_fraud;
+mod views;
+
+use crate::{mock::*, Error, Event};
+use assay_commitments::{Below, Place};
+use assay_market::{ChallengeMove, ReasonCode, Turn};
+use frame_support::{assert_noop, assert_ok, dispatch::Pays};
+use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
+
+/// The pool's answer for a reason.
+fn invalid(reason: InvalidTransaction) -> Result<(), TransactionValidityError> {
+	Err(TransactionValidityError::Invalid(reason))
+}
+
+/// What a proven fraud and a withheld opening leave behind.
+fn proven(by: &AccountId) -> Option<(ReasonCode, AccountId)> {
+	Some((ReasonCode::ProvenFraud, by.clone()))
+}
+fn withheld(by: &AccountId) -> Option<(ReasonCode, AccountId)> {
+	Some((ReasonCode::Withheld, by.clone()))
+}
+
+/// The dispatch error of a call, without what it used up.
+macro_rules! refused {
+	($call:expr, $error:expr) => {
+		assert_noop!($call.map(|_| ()).map_err(|e| e.error), $error)
+	};
+}
+use refused;

@@ -1,0 +1,147 @@
+//! What the pallet stores, and what it asks of the programs.
+
+use crate::Config;
+use alloc::vec::Vec;
+use assay_commitments::{Place, RunShape, GROUP_CHILDREN};
+use assay_market::{Hash, Turn};
+use assay_program::{AnchorPlan, Checked, Program};
+use assay_referee::Accusation;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{
+	traits::{fungible::Inspect, ConstU32},
+	BoundedVec,
+};
+use frame_system::pallet_prelude::BlockNumberFor;
+use scale_info::TypeInfo;
+
+/// The balance type of the deposits.
+pub type BalanceOf<T> =
+	<<T as Config>::Currency as Inspect<<T as frame_system::Config>::AccountId>>::Balance;
+/// A lane as this runtime stores it.
+pub type LaneOf<T> = Lane<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
+/// The children of one group.
+pub type Children = BoundedVec<Hash, ConstU32<{ GROUP_CHILDREN as u32 }>>;
+/// The proof commitments of one job.
+pub type CommitmentsOf<T> = BoundedVec<
+	ProofCommitment<<T as frame_system::Config>::AccountId>,
+	ConstU32<MAX_PROOF_COMMITMENTS>,
+>;
+
+/// Most proof commitments that a job can have. They decide only who is paid, so that filling them
+/// keeps nobody from proving.
+pub const MAX_PROOF_COMMITMENTS: u32 = 64;
+
+/// Most drawn verifiers whose free lane in one job can be used up: as many as a job has seats.
+pub const MAX_FREE_LANES: u32 =
+	assay_market::parameters::MAX_COMMITTEE * 2 * assay_market::parameters::MAX_TRANCHES;
+
+/// Who stands behind a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payer {
+	/// Its account, by a deposit.
+	Deposit,
+	/// The stake of a drawn verifier.
+	Seat,
+}
+
+/// Most parts of a fraud proof, as the program check allows them.
+pub const MAX_PARTS: u32 = assay_program::Limits::V1.parts;
+
+/// Most accumulators between two parts: one for each element of a tile of the smallest type.
+pub const MAX_ACCUMULATORS: u32 = 1_024;
+
+/// A challenger's way down from the run root.
+#[derive(
+	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Lane<AccountId, Balance, BlockNumber> {
+	/// Whose result is disputed.
+	pub provider: AccountId,
+	/// What the challenger put up; nothing for drawn verifiers.
+	pub deposit: Balance,
+	/// When it was opened.
+	pub opened_at: BlockNumber,
+	/// Whose move it is.
+	pub turn: Turn,
+	/// Last block at which that move counts.
+	pub deadline: BlockNumber,
+	/// What the group that is demanded hashes to.
+	pub parent: Hash,
+	/// Groups that were opened.
+	pub answers: u32,
+	/// The challenger is bound to a proof.
+	pub committed: bool,
+	/// The agenda's block that has this lane.
+	pub scheduled: Option<BlockNumber>,
+}
+
+/// A group that was opened.
+#[derive(
+	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct OpenedGroup {
+	/// Where it is.
+	pub place: Place,
+	/// Its children.
+	pub children: Children,
+}
+
+/// A fraud proof of several parts, between two of them.
+#[derive(
+	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Fold {
+	/// Which tile is said to be wrong.
+	pub accusation: Accusation,
+	/// The chunk value that the provider claims for it.
+	pub claimed: Hash,
+	/// The hash of the first part, which names the proof.
+	pub proof: Hash,
+	/// The next part.
+	pub next: u32,
+	/// What the parts so far add up to.
+	pub accumulators: BoundedVec<i64, ConstU32<MAX_ACCUMULATORS>>,
+}
+
+/// An account that is bound to a fraud proof.
+#[derive(
+	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct ProofCommitment<AccountId> {
+	/// The account.
+	pub account: AccountId,
+	/// [`assay_market::proof_commitment`].
+	pub commitment: Hash,
+}
+
+/// The registered programs, as the referee needs them.
+pub trait RefereedPrograms {
+	/// A registered program, decoded, with what its check proved.
+	fn program(id: &Hash) -> Option<(Program, Checked)>;
+
+	/// How the tiles of its anchors are refereed, in program order.
+	fn plans(id: &Hash) -> Option<Vec<AnchorPlan>>;
+}
+
+/// The counts that every opening of a run is checked by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+	/// Steps of the job.
+	pub steps: u32,
+	/// Tiles of each eager anchor.
+	pub tiles: Vec<u64>,
+}
+
+impl RunShape for Shape {
+	fn steps(&self) -> u32 {
+		self.steps
+	}
+
+	fn anchors(&self) -> u32 {
+		self.tiles.len() as u32
+	}
+
+	fn tiles(&self, anchor: u32) -> Option<u64> {
+		self.tiles.get(anchor as usize).copied()
+	}
+}

@@ -1,0 +1,111 @@
+//! What the arbitration pallet reads of a job, and how it condemns one.
+
+use crate::{Answer, BalanceOf, Config, Event, JobOf, Jobs, JobsOfKey, Pallet, Parameters, Seats};
+use alloc::vec::Vec;
+use assay_market::{
+	Arbitration, Disputes, JobId, OpenResult, Phase, Purpose, ReasonCode, VerifierId,
+};
+use frame_support::defensive;
+use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::{One, Saturating};
+
+impl<T: Config> Pallet<T> {
+	/// The opened result of a job that has not ended and is not condemned.
+	fn disputable(job: &JobOf<T>) -> bool {
+		job.run_root.is_some() && job.condemned.is_none() && !job.phase.is_terminal()
+	}
+}
+
+impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pallet<T> {
+	fn result(id: JobId) -> Option<OpenResult<T::AccountId, BalanceOf<T>, BlockNumberFor<T>>> {
+		let job = Jobs::<T>::get(id).filter(Self::disputable)?;
+		let parameters = Parameters::<T>::get();
+		Some(OpenResult {
+			run_root: job.run_root?,
+			trace_root: job.trace_root?,
+			provider: job.provider?,
+			program: job.program,
+			input_roots: job.input_roots.into_inner(),
+			steps: job.steps,
+			work_units: job.work_units,
+			// Also while a requested second audit runs: another challenge period follows it.
+			open: job.phase != Phase::Challengeable || Self::now() <= job.deadline,
+			answer_time: parameters.answer.blocks(job.work_units, 0),
+			move_time: parameters.challenger_move.blocks(job.work_units, job.input_bytes),
+			proof_time: parameters.proof_period,
+			deposit: parameters.lane_deposit(job.price.unwrap_or(job.price_max)),
+		})
+	}
+
+	fn verifier_key(id: JobId, account: &T::AccountId) -> Option<VerifierId> {
+		Seats::<T>::get(id)
+			.into_iter()
+			.find(|seat| {
+				seat.purpose == Purpose::Verify
+					&& seat.account == *account
+					&& seat.answer.is_verdict()
+			})
+			.map(|seat| seat.key)
+	}
+
+	/// Of the verdicts that are still hidden, only those in jobs with a live lane are given: whether
+	/// they differ, their authors alone know.
+	fn differing(keys: &[VerifierId]) -> Vec<(JobId, T::AccountId, VerifierId)> {
+		let mut found: Vec<_> = keys
+			.iter()
+			.flat_map(|key| JobsOfKey::<T>::iter_key_prefix(key).map(move |id| (id, key)))
+			.filter_map(|(id, key)| Some((id, key, Jobs::<T>::get(id).filter(Self::disputable)?)))
+			.flat_map(|(id, key, job)| {
+				let disputed = T::Arbitration::is_disputed(id);
+				Seats::<T>::get(id)
+					.into_iter()
+					.filter(move |seat| {
+						seat.purpose == Purpose::Verify
+							&& seat.key == *key && match seat.answer {
+							Answer::Revealed { run_root, .. } => Some(run_root) != job.run_root,
+							Answer::Committed(_) => disputed,
+							_ => false,
+						}
+					})
+					.map(move |seat| (id, seat.account, seat.key))
+			})
+			.collect();
+		found.sort();
+		found.dedup();
+		found
+	}
+
+	fn quiet(id: JobId) {
+		let Some(mut job) = Jobs::<T>::get(id) else { return };
+		let now = Self::now();
+		// Before the deadline, and in the block after it, the job is on the agenda already.
+		if job.phase == Phase::Challengeable && now > job.deadline && job.scheduled.is_none() {
+			Self::schedule(id, &mut job, now.saturating_add(One::one()));
+			Self::store(id, job);
+		}
+	}
+
+	fn condemn(id: JobId, reason: ReasonCode, by: &T::AccountId) -> bool {
+		let Some(mut job) = Jobs::<T>::get(id).filter(Self::disputable) else { return false };
+		if !matches!(reason, ReasonCode::ProvenFraud | ReasonCode::Withheld) {
+			defensive!("a result is condemned because it is wrong or withheld");
+			return false;
+		}
+		let parameters = Parameters::<T>::get();
+		job.condemned = Some(reason);
+		Self::deposit_event(Event::ResultCondemned { job: id, reason, by: by.clone() });
+		Self::slash_bond(id, &job, Some(by), &parameters);
+		match job.phase {
+			// Whoever hides a verdict when the job ends is taken for an accomplice, so everyone gets
+			// the time to open that the reveal phase would have given.
+			Phase::Revealing if Self::has_hidden(id) => {}
+			Phase::Verifying if Self::has_hidden(id) => {
+				job.draw = None;
+				Self::begin_reveal(id, &mut job, &parameters);
+			}
+			_ => Self::finish(id, &mut job, reason),
+		}
+		Self::store(id, job);
+		true
+	}
+}

@@ -1,0 +1,286 @@
+//! The referee.
+
+use crate::{
+	types::{Accusation, ProofPart, RootsOpening, TilesOpening},
+	ProofError,
+};
+use alloc::{
+	collections::{BTreeMap, BTreeSet},
+	vec::Vec,
+};
+use assay_commitments::{chunk_value, verify, verify_many, Hash, Tree, CHUNK_BYTES};
+use assay_program::{AnchorFold, AnchorSource, Checked, PartNeeds, Program, Source};
+
+/// What the chain knows of a run. Whatever a proof says is held against this alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+	/// The program, from the chain's storage.
+	pub program: &'a Program,
+	/// What its check gave, or [`Program::readmit`].
+	pub checked: &'a Checked,
+	/// Roots of the job inputs, in program order.
+	pub input_roots: &'a [Hash],
+	/// Steps of the run.
+	pub steps: u32,
+	/// What the provider has bound itself to.
+	pub run_root: Hash,
+}
+
+/// What a valid proof shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ruling {
+	/// The claimed tile is not the recomputed one: the run is wrong.
+	Fraud,
+	/// The claimed tile is right.
+	Right,
+	/// There are more parts, which go on with these accumulators.
+	Continue(Vec<i64>),
+}
+
+/// What one part of a proof must open: derived from the record and the accusation alone.
+pub(crate) struct Reads<'a> {
+	pub(crate) fold: AnchorFold<'a>,
+	pub(crate) needs: PartNeeds,
+	/// Tiles of the accused tensor.
+	pub(crate) tiles: u64,
+	/// Place of the accused anchor among the eager ones.
+	pub(crate) accused: u32,
+	/// Places of the accused anchor and of those that are read: ascending, each once.
+	pub(crate) anchors: Vec<u64>,
+	/// Places of the updates of the states that are read, ascending, each once. None before step 1.
+	pub(crate) states: Vec<u64>,
+}
+
+/// Tiles of a tensor's canonical bytes, and the place of what holds its root.
+enum Origin {
+	Input(usize),
+	/// Among the anchors of the accused step.
+	Anchor(u64),
+	/// Among the anchors of the step before.
+	Before(u64),
+}
+
+impl<'a> Record<'a> {
+	/// The place of an eager anchor among them.
+	pub(crate) fn position(&self, node: u32) -> Option<u32> {
+		self.checked.anchors.binary_search(&node).ok().map(|at| at as u32)
+	}
+
+	/// Fails for a record that is not of one job. `judge` never sees one from a sound chain.
+	fn validate(&self) -> Result<(), ProofError> {
+		let (program, checked) = (self.program, self.checked);
+		let whole = checked.types.len() == program.nodes.len()
+			&& checked.state_anchors.len() == program.states.len()
+			&& self.input_roots.len() == program.inputs.len();
+		// A lazy anchor has a cost and no place among the eager ones.
+		let eager = checked.anchors.len() == checked.anchor_costs.len();
+		(whole && eager).then_some(()).ok_or(ProofError::Record)
+	}
+
+	/// Where the root of a tensor that is read in step `step` comes from: protocol §4 (3).
+	fn origin(&self, source: Source, step: u32) -> Option<Origin> {
+		match source {
+			Source::Input(at) => Some(Origin::Input(at.into())),
+			Source::State(at) if step == 0 => {
+				Some(Origin::Input(self.program.states.get(at as usize)?.input.into()))
+			}
+			Source::State(at) => {
+				Some(Origin::Before((*self.checked.state_anchors.get(at as usize)?).into()))
+			}
+			Source::Node(at) => Some(Origin::Anchor(self.position(at)?.into())),
+			// Read from the program itself.
+			Source::Constant(_) => None,
+		}
+	}
+
+	/// Tiles of a committed tensor.
+	pub(crate) fn tiles_of(&self, source: Source) -> Option<u64> {
+		let ty = match source {
+			Source::Input(at) => &self.program.inputs.get(at as usize)?.ty,
+			Source::State(at) => {
+				let input = self.program.states.get(at as usize)?.input;
+				&self.program.inputs.get(input as usize)?.ty
+			}
+			Source::Node(at) => self.checked.types.get(at as usize)?,
+			Source::Constant(_) => return None,
+		};
+		Some(ty.tiles())
+	}
+
+	/// What part `part` must open. `accumulators` are those that the parts before it left; none for
+	/// the first.
+	pub(crate) fn reads(
+		&self,
+		accusation: Accusation,
+		part: u32,
+		accumulators: Option<Vec<i64>>,
+	) -> Result<Reads<'a>, ProofError> {
+		self.validate()?;
+		let Accusation { step, node, tile } = accusation;
+		if step >= self.steps {
+			return Err(ProofError::Step);
+		}
+		let accused = self.position(node).ok_or(ProofError::NotAnAnchor)?;
+		let tiles = self.tiles_of(Source::Node(node)).ok_or(ProofError::Record)?;
+		let (program, checked) = (self.program, self.checked);
+		let fold = match accumulators {
+			None => AnchorFold::new(program, checked, node, tile)?,
+			Some(kept) => AnchorFold::resume(program, checked, node, tile, part, kept)?,
+		};
+		let needs = fold.needs(part)?;
+		let (mut anchors, mut states) = (BTreeSet::from([accused.into()]), BTreeSet::new());
+		for source in needs.tiles.keys() {
+			match self.origin(*source, step).ok_or(ProofError::Record)? {
+				Origin::Anchor(at) => anchors.insert(at),
+				Origin::Before(at) => states.insert(at),
+				Origin::Input(_) => false,
+			};
+		}
+		Ok(Reads {
+			fold,
+			needs,
+			tiles,
+			accused,
+			anchors: anchors.into_iter().collect(),
+			states: states.into_iter().collect(),
+		})
+	}
+
+	/// The tensors whose tiles a proof of this accusation opens, over all its parts: what a
+	/// challenger keeps of its replay. Errors: those of [`judge`] for an accusation that makes no
+	/// sense.
+	pub fn sources(&self, accusation: Accusation) -> Result<BTreeSet<Source>, ProofError> {
+		let first = self.reads(accusation, 0, None)?;
+		let mut sources: BTreeSet<Source> = first.needs.tiles.into_keys().collect();
+		for part in 1..first.fold.parts() {
+			sources.extend(first.fold.needs(part)?.tiles.into_keys());
+		}
+		Ok(sources)
+	}
+}
+
+/// The roots of some anchors of one step, by place.
+fn roots(
+	opening: &RootsOpening,
+	places: &[u64],
+	count: u64,
+	trace: &Hash,
+) -> Option<BTreeMap<u64, Hash>> {
+	if opening.roots.len() != places.len() {
+		return None;
+	}
+	let leaves: Vec<(u64, Hash)> =
+		places.iter().copied().zip(opening.roots.iter().copied()).collect();
+	verify_many(Tree::Trace, trace, count, &leaves, &opening.siblings)
+		.then(|| leaves.into_iter().collect())
+}
+
+/// Whether an opening shows exactly these tiles of the tensor with this root.
+fn shows(opening: &TilesOpening, root: &Hash, count: u64, tiles: &[u64]) -> bool {
+	if opening.tiles.len() != tiles.len().saturating_mul(CHUNK_BYTES) {
+		return false;
+	}
+	let leaves = tiles
+		.iter()
+		.zip(opening.tiles.chunks_exact(CHUNK_BYTES))
+		.map(|(&tile, bytes)| Some((tile, chunk_value(count, tile, bytes)?)))
+		.collect::<Option<Vec<_>>>();
+	leaves.is_some_and(|leaves| verify_many(Tree::Tensor, root, count, &leaves, &opening.siblings))
+}
+
+/// Opened tiles: for each tensor which, and their bytes.
+struct Opened<'a>(BTreeMap<Source, (&'a [u64], &'a [u8])>);
+
+impl AnchorSource for Opened<'_> {
+	fn tile(&self, source: Source, tile: u64) -> Option<&[u8]> {
+		let (tiles, bytes) = self.0.get(&source)?;
+		let start = tiles.binary_search(&tile).ok()?.checked_mul(CHUNK_BYTES)?;
+		bytes.get(start..start.checked_add(CHUNK_BYTES)?)
+	}
+}
+
+/// Judge one part of a fraud proof against the chain's record of a run.
+///
+/// `accumulators` are those of [`Ruling::Continue`] of the part before; none exactly for part 0.
+/// Whoever kept them has seen that this part is the next one and accuses the same tile.
+///
+/// Total. All counts and positions come from the record: openings are checked before anything is
+/// recomputed, and a proof that does not show exactly what is read is refused. Time and memory are
+/// those that the check of the program has bounded, [`assay_program::RefereeCost`].
+///
+/// Errors: [`ProofError`], which says which part of the proof does not stand; nothing follows for
+/// the run.
+pub fn judge(
+	record: &Record,
+	accumulators: Option<Vec<i64>>,
+	part: &ProofPart,
+) -> Result<Ruling, ProofError> {
+	if accumulators.is_some() != (part.part > 0) {
+		return Err(ProofError::Accumulators);
+	}
+	let accusation = part.accusation;
+	let step = accusation.step;
+	let Reads { mut fold, needs, tiles, accused, anchors, states } =
+		record.reads(accusation, part.part, accumulators)?;
+	if part.operands.len() != needs.tiles.len() {
+		return Err(ProofError::OperandCount);
+	}
+
+	// From the run root to the trace roots, and from these to the roots of the anchors.
+	let opens = |step: u32, (root, path): &(Hash, assay_commitments::Path)| {
+		verify(Tree::Run, &record.run_root, step.into(), record.steps.into(), root, path)
+	};
+	if !opens(step, &part.trace) {
+		return Err(ProofError::Trace);
+	}
+	let count = record.checked.anchors.len() as u64;
+	let anchors =
+		roots(&part.anchors, &anchors, count, &part.trace.0).ok_or(ProofError::Anchors)?;
+	let states = match (&part.before, step.checked_sub(1)) {
+		(None, _) if states.is_empty() => {
+			if part.states != RootsOpening::default() {
+				return Err(ProofError::States);
+			}
+			BTreeMap::new()
+		}
+		(Some(before), Some(step)) if !states.is_empty() => {
+			if !opens(step, before) {
+				return Err(ProofError::Before);
+			}
+			roots(&part.states, &states, count, &before.0).ok_or(ProofError::States)?
+		}
+		_ => return Err(ProofError::Before),
+	};
+
+	// The accused chunk, and every operand tile.
+	let (claimed, path) = &part.claimed;
+	let root = anchors.get(&accused.into()).ok_or(ProofError::Anchors)?;
+	if !verify(Tree::Tensor, root, accusation.tile, tiles, claimed, path) {
+		return Err(ProofError::Claimed);
+	}
+	let mut opened = BTreeMap::new();
+	for (position, ((source, tiles), opening)) in (0..).zip(needs.tiles.iter().zip(&part.operands))
+	{
+		let root = match record.origin(*source, step).ok_or(ProofError::Record)? {
+			Origin::Input(at) => record.input_roots.get(at),
+			Origin::Anchor(at) => anchors.get(&at),
+			Origin::Before(at) => states.get(&at),
+		};
+		let root = root.ok_or(ProofError::Record)?;
+		let count = record.tiles_of(*source).ok_or(ProofError::Record)?;
+		if !shows(opening, root, count, tiles) {
+			return Err(ProofError::Operand { position });
+		}
+		opened.insert(*source, (&tiles[..], &opening.tiles[..]));
+	}
+
+	// The recomputation.
+	let opened = Opened(opened);
+	fold.absorb(part.part, &opened)?;
+	if part.part.saturating_add(1) < fold.parts() {
+		return Ok(Ruling::Continue(fold.into_accumulators()));
+	}
+	let tile = fold.finish(&opened)?;
+	let right = chunk_value(tiles, accusation.tile, &tile).ok_or(ProofError::Tile)?;
+	Ok(if right == *claimed { Ruling::Right } else { Ruling::Fraud })
+}

@@ -1,0 +1,82 @@
+// Providers that lie on a live chain: nobody does anything by hand, and the liar pays.
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { account } from "../chain.mjs";
+import { onMarket, provider, requester, validator } from "./market.mjs";
+
+/** Seconds until a job has ended, on a busy machine. */
+const END = 280;
+
+/** The events of one pallet and name, each with the block it is in. */
+const named = (blocks, section, method) =>
+	blocks.flatMap(({ number, events }) =>
+		events.filter((e) => e.section === section && e.method === method).map(({ data }) => ({ number, data })));
+
+/** The one event of a job. */
+function only(blocks, section, method, job) {
+	const found = named(blocks, section, method).filter(({ data }) => data.job.eq(job));
+	assert.equal(found.length, 1, `${section}.${method} happened once`);
+	return found[0];
+}
+
+/** What each party got of the bond of a condemned result, and how long it took from the reveal. */
+function condemned(market, blocks, job, reason, by) {
+	const verdict = only(blocks, "jobs", "ResultCondemned", job);
+	assert.equal(`${verdict.data.reason}`, reason);
+	assert.equal(`${verdict.data.by}`, by);
+	const slashed = named(blocks, "stake", "JobSlashed").filter(({ data }) => data.job.eq(job));
+	assert.equal(slashed.length, 2, "one part for the prover, the rest");
+	const [prover, rest] = slashed.map(({ data }) => ({ paid: data.paid.toBigInt(), burned: data.burned.toBigInt() }));
+	const bond = prover.paid + prover.burned + rest.paid + rest.burned;
+	assert.equal(bond, only(blocks, "jobs", "JobClaimed", job).data.bond.toBigInt(), "the whole bond is gone");
+	assert.equal(prover.paid, bond / 5n, "a fifth to the prover");
+	assert.equal(rest.paid, bond / 4n, "a quarter to the requester");
+	const took = verdict.number - only(blocks, "jobs", "ResultRevealed", job).number;
+	market.say(`${reason}: ${took} blocks from the reveal to the slash; ${prover.paid} to the prover, ${rest.paid} to the requester`);
+	return took;
+}
+
+describe("disputes", { concurrency: 3 }, () => {
+	onMarket("lie", {}, "lie should be proved by the drawn validator's node alone", async (market) => {
+		market.startMalus("--anchor", "0", "--offset", "777");
+		const job = await market.post();
+		await market.ended(job, "ProvenFraud", END);
+		const { blocks, ends } = await market.books();
+		const took = condemned(market, blocks, job, "ProvenFraud", validator);
+		assert.ok(took <= 10, `${took} blocks`);
+		const { data } = only(blocks, "arbitration", "FraudProven", job);
+		assert.ok(data.accusation.step.eq(0) && data.accusation.tile.eq(0));
+		assert.deepEqual([ends.get(job).paid, ends.get(job).burned], [0n, 0n], "the requester has its escrow back");
+		const answers = named(blocks, "arbitration", "OpeningAnswered");
+		assert.ok(answers.length > 0 && answers.every((one) => `${one.data.by}` === provider));
+	});
+
+	onMarket("silence", {}, "silence about openings should cost what fraud costs", async (market) => {
+		market.startMalus("--silent");
+		const job = await market.post();
+		await market.ended(job, "Withheld", END);
+		const { blocks } = await market.books();
+		condemned(market, blocks, job, "Withheld", validator);
+		assert.equal(named(blocks, "arbitration", "OpeningWithheld").length, 1);
+	});
+
+	// The only validator does not verify; one bonded outsider with the command line is enough.
+	const blind = { nodeArgs: ["--no-verification"] };
+	onMarket("outsider", blind, "lie should be proved by any account with assay challenge", async (market) => {
+		market.startMalus("--anchor", "1");
+		const job = await market.post("--no-attestation");
+		await market.phase(job, "Revealing", END);
+		await market.provider.line(/^revealed/, END);
+		const eve = account("//Eve").address;
+		const outcome = await market.assay("Eve", "challenge", `${job}`, "--adapter", "cpu");
+		market.say(`assay challenge: ${JSON.stringify(outcome)}`);
+		await market.ended(job, "ProvenFraud", END);
+		const { blocks } = await market.books();
+		condemned(market, blocks, job, "ProvenFraud", eve);
+		const opened = only(blocks, "arbitration", "LaneOpened", job).data;
+		assert.ok(`${opened.challenger}` === eve && opened.deposit.toBigInt() > 0n);
+		const closed = only(blocks, "arbitration", "LaneClosed", job).data;
+		assert.equal(closed.returned.toBigInt(), opened.deposit.toBigInt(), "the deposit is back");
+		assert.notEqual(requester, eve);
+	});
+});
