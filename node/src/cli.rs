@@ -42,6 +42,10 @@ pub struct MarketParams {
 	/// Do not verify jobs, even as a validator. Drawn for a job, the validator counts as absent.
 	#[arg(long)]
 	pub no_verification: bool,
+
+	/// Let workers run jobs although the kernel gives them no full sandbox (see docs/sandbox.md)
+	#[arg(long)]
+	pub allow_unsandboxed_worker: bool,
 }
 
 /// Everything but running a node.

@@ -1,6 +1,6 @@
 //! The parts of a running node and how they are joined.
 
-use crate::{cli::MarketParams, rpc};
+use crate::{cli::MarketParams, hooks::Hooks, rpc};
 use assay_blobs::BlobStore;
 use assay_runtime::{opaque::Block, RuntimeApi};
 use futures::FutureExt;
@@ -247,7 +247,9 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 			gap_sync_body_policy: None,
 		})?;
 
-	// Offchain workers.
+	// Offchain workers. Beside every new best block they run when the verifier has found something, which
+	// would otherwise wait for the next block, and a dispute has many moves.
+	let found = Arc::new(tokio::sync::Notify::new());
 	if config.offchain_worker.enabled {
 		let offchain_workers =
 			sc_offchain::OffchainWorkers::new(sc_offchain::OffchainWorkerOptions {
@@ -262,10 +264,12 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 				enable_http_requests: false,
 				custom_extensions: |_| vec![],
 			})?;
+		let (hooks, feed) = Hooks::new(client.clone(), found.clone());
+		task_manager.spawn_handle().spawn("offchain-hooks", Some("offchain-worker"), feed);
 		task_manager.spawn_handle().spawn(
 			"offchain-workers-runner",
 			"offchain-worker",
-			offchain_workers.run(client.clone(), task_manager.spawn_handle()).boxed(),
+			offchain_workers.run(hooks, task_manager.spawn_handle()).boxed(),
 		);
 	}
 
@@ -276,6 +280,8 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 				let worker = assay_verifier_service::find_worker(market.worker_path);
 				let mut verifier = assay_verifier_service::Config::new(worker, &chain_dir);
 				verifier.adapter = market.worker_adapter;
+				verifier.allow_unsandboxed = market.allow_unsandboxed_worker;
+				verifier.found = found;
 				let service =
 					assay_verifier_service::run::<Block, _, _>(assay_verifier_service::Params {
 						client: client.clone(),

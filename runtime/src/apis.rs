@@ -1,14 +1,12 @@
 //! Functions of the runtime that the node calls.
 
 use crate::{
-	configs::consensus::SessionKeys, genesis_config_presets, AccountId, Arbitration, Babe, Balance, Block,
-	BlockNumber, Executive, Grandpa, Historical, InherentDataExt, Jobs, Nonce, Programs, Runtime,
-	RuntimeCall, RuntimeGenesisConfig, System, TransactionPayment, VERSION,
+	configs::consensus::SessionKeys, genesis_config_presets, AccountId, Arbitration, Babe, Balance,
+	Block, BlockNumber, Executive, Grandpa, Historical, InherentDataExt, Jobs, Nonce, Programs,
+	Runtime, RuntimeCall, RuntimeGenesisConfig, System, TransactionPayment, VERSION,
 };
 use alloc::vec::Vec;
-use assay_market::{
-	Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, VerifierId,
-};
+use assay_market::{Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, VerifierId};
 use codec::Encode;
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},

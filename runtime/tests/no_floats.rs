@@ -11,11 +11,8 @@ use wasmparser::{
 };
 
 /// Exports that may use floats: they turn JSON into the genesis state, before there is a chain.
-const GENESIS: &[&str] = &[
-	"GenesisBuilder_build_state",
-	"GenesisBuilder_get_preset",
-	"GenesisBuilder_preset_names",
-];
+const GENESIS: &[&str] =
+	&["GenesisBuilder_build_state", "GenesisBuilder_get_preset", "GenesisBuilder_preset_names"];
 
 /// Crates whose functions hold a float to print it, and do no arithmetic with it. They are reached
 /// through tables of formatting functions, where calls cannot be followed.
@@ -131,8 +128,9 @@ impl Blob {
 
 #[test]
 fn blob_should_have_no_float_operator_in_reach_of_a_block() {
-	let bytes = assay_runtime::WASM_BINARY_BLOATY
-		.expect("built without a blob: run this test without SKIP_WASM_BUILD, as scripts/test-rust does");
+	let bytes = assay_runtime::WASM_BINARY_BLOATY.expect(
+		"built without a blob: run this test without SKIP_WASM_BUILD, as scripts/test-rust does",
+	);
 	let blob = read(bytes);
 	assert!(blob.exports.contains_key("Core_execute_block"), "this is a runtime");
 	for name in GENESIS {

@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 			let (gpu, report) = honest::gpu();
 			match gpu {
 				_ if gpu_every == 0 => println!("no GPU engine, as asked for"),
-				Some(_) => println!("every {gpu_every}th also on {report}"),
+				Some(_) => println!("1 case in {gpu_every} also on {report}"),
 				None => println!("no GPU engine on this machine: {report}"),
 			}
 			let outcome = honest::run(plan, gpu_every);

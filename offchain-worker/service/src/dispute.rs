@@ -244,6 +244,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		if !moves.put(job, &leader, &entry) {
 			return;
 		}
+		self.config.found.notify_one();
 		let kind = match &entry.action {
 			ChallengeMove::Demand { child } => {
 				log::info!(target: LOG_TARGET, "Job {job}: demanding the opening below {child:?}");

@@ -390,6 +390,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			};
 			self.mailbox.lock().put(slot_of(assignment, key), task, entry);
 		}
+		self.config.found.notify_one();
 	}
 }
 

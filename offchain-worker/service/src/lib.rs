@@ -105,6 +105,11 @@ pub struct Config {
 	pub dir: PathBuf,
 	/// Engine of the worker: `auto`, `cpu`, a part of an adapter's name, or `None` for `auto`.
 	pub adapter: Option<String>,
+	/// Whether a worker may run jobs although the kernel gives it no full sandbox.
+	pub allow_unsandboxed: bool,
+	/// Notified when something was left for the pallets' offchain hooks, so that they need not wait for
+	/// the next block to find it.
+	pub found: Arc<tokio::sync::Notify>,
 	/// Jobs replayed at the same time, at least 1.
 	pub concurrency: usize,
 	/// Tiles of every step that the worker recomputes by the definition, as a check of its device.
@@ -128,6 +133,8 @@ impl Config {
 			worker,
 			dir: base.join("verifier"),
 			adapter: None,
+			allow_unsandboxed: false,
+			found: Arc::default(),
 			concurrency: 1,
 			audit_tiles: 4,
 			limits: Limits::default(),

@@ -77,6 +77,9 @@ const ENVIRONMENT: &[&str] = &[
 	"XDG_RUNTIME_DIR",
 ];
 
+/// The node's clock for a worker runs this much longer than the worker's own.
+const WALL_SLACK: Duration = Duration::from_secs(5);
+
 /// Most bytes kept of what a worker writes to its standard error.
 const STDERR_TAIL: usize = 4096;
 
@@ -233,8 +236,9 @@ impl ProcessRunner {
 		let limits = JobLimits::new(&self.config.limits, &replay);
 		let mut worker = Worker::start(self, folder, &limits)?;
 		self.metrics.worker_started();
-		let result = match timeout(limits.wall, worker.session(&self.config, &replay, paths)).await
-		{
+		// A worker that is too slow ends itself, and has the time to say so.
+		let wall = limits.wall + WALL_SLACK;
+		let result = match timeout(wall, worker.session(&self.config, &replay, paths)).await {
 			Ok(Ok(done)) => worker.hand_over(&replay, done).await,
 			Ok(Err(Ended::Fault(fault))) => Err(fault),
 			Ok(Err(Ended::Gone)) => Err(worker.how_it_died().await),
@@ -336,6 +340,8 @@ impl Worker {
 			.args(["--socket", &format!("/proc/self/cwd/{SOCKET}"), "--dir", "."])
 			.args(["--cpu-limit-secs", &limits.cpu.to_string()])
 			.args(["--memory-limit-mib", &(limits.memory >> 20).to_string()])
+			.args(["--wall-limit-secs", &limits.wall.as_secs().to_string()])
+			.args(runner.config.allow_unsandboxed.then_some("--allow-unsandboxed"))
 			.env("HOME", path)
 			.env("TMPDIR", path)
 			.current_dir(path)

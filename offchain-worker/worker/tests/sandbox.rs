@@ -225,7 +225,7 @@ fn time_over_its_limits_should_be_a_named_local_fault_even_when_the_device_hangs
 		assert_eq!(fault.kind, LocalFaultKind::Time, "{attack}");
 		// At once, whatever the driver's destructors would wait for.
 		assert_eq!(host.wait(), Some(0), "{attack}");
-		assert!(start.elapsed() < Duration::from_secs(20), "{attack}");
+		assert!(start.elapsed() < Duration::from_secs(60), "{attack}");
 		assert_eq!(host.errors().contains("is at work"), attack == "hang-device", "{attack}");
 	}
 	assert_healthy();
@@ -246,7 +246,8 @@ fn engines_should_compute_the_same_on_the_same_device_inside_the_sandbox_as_outs
 		let outside: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
 		let name = outside["device"]["name"].as_str().unwrap();
 		let mut worker = real();
-		worker.env("RAYON_NUM_THREADS", "7");
+		// As the node starts it.
+		worker.env_clear().env("RAYON_NUM_THREADS", "7");
 		let mut host = Host::start_as(&["--adapter", adapter], worker);
 		host.greet();
 		host.request(&job);

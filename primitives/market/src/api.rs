@@ -1,8 +1,6 @@
 //! The runtime API of the market.
 
-use crate::{
-	Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, VerifierId,
-};
+use crate::{Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, VerifierId};
 use alloc::vec::Vec;
 use codec::Codec;
 

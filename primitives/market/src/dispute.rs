@@ -47,12 +47,7 @@ pub fn proof_hash(first_part: &ProofPart) -> Hash {
 ///
 /// An opening is unique, so two honest provers of one tile have the same proof. Nobody can make
 /// another account's commitment without the proof, and a copied commitment names its author.
-pub fn proof_commitment(
-	genesis: &Hash,
-	job: JobId,
-	account: &[u8; 32],
-	proof_hash: &Hash,
-) -> Hash {
+pub fn proof_commitment(genesis: &Hash, job: JobId, account: &[u8; 32], proof_hash: &Hash) -> Hash {
 	let mut hasher = blake3::Hasher::new_derive_key("assay 2026-11-21 proof commitment v1");
 	hasher.update(genesis).update(&job.to_le_bytes()).update(account).update(proof_hash);
 	*hasher.finalize().as_bytes()

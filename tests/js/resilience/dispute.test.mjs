@@ -68,8 +68,11 @@ describe("disputes", { concurrency: 3 }, () => {
 		await market.phase(job, "Revealing", END);
 		await market.provider.line(/^revealed/, END);
 		const eve = account("//Eve").address;
-		const outcome = await market.assay("Eve", "challenge", `${job}`, "--adapter", "cpu");
-		market.say(`assay challenge: ${JSON.stringify(outcome)}`);
+		// It exits with 3: the result was wrong and has fallen.
+		const failed = await market.assay("Eve", "challenge", `${job}`, "--adapter", "cpu").then(() => null, (error) => error);
+		assert.equal(failed?.code, 3, failed?.stderr);
+		const outcome = JSON.parse(failed.stdout.trim().split("\n").at(-1));
+		assert.deepEqual([outcome.event, outcome.outcome, outcome.proof.prover], ["end", "proven", eve]);
 		await market.ended(job, "ProvenFraud", END);
 		const { blocks } = await market.books();
 		condemned(market, blocks, job, "ProvenFraud", eve);

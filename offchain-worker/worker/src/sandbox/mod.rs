@@ -13,11 +13,11 @@
 //! - Network: where it may be had, a network namespace of its own, without any interface.
 //!
 //! When the request is there, and the inputs' paths with it ([`seal`]):
-//! - Files ([`files`], Landlock): reading only what belongs to the device's driver, and the job's
+//! - Files (`files.rs`, Landlock): reading only what belongs to the device's driver, and the job's
 //!   inputs; writing only devices and the job's folder. So keys of the node cannot be read.
-//! - System calls ([`calls`], seccomp): what a computation needs. No sockets, no processes, no
+//! - System calls (`calls.rs`, seccomp): what a computation needs. No sockets, no processes, no
 //!   signals to others.
-//! - Proof: the process tries what it must not be able to do ([`probes`]), and the [`Report`] says
+//! - Proof: the process tries what it must not be able to do (`probes.rs`), and the [`Report`] says
 //!   what worked.
 //!
 //! The device is opened afterwards: a driver is a large body of code that reads kernels made from

@@ -305,6 +305,18 @@ cases! {
 		let doubled = transposed(doubled, 64, 1_024);
 		b.reduce_sum(doubled, 1, DType::I8)
 	},
+	"ReduceSum i8 through a scattered view of rank 6, 1,024 rows of 464" => |b| {
+		let x = b.input("x", ty(DType::I8, &[464, 1_024]));
+		// The digits of the column, lowest first.
+		let shape = ty(DType::I8, &[2, 2, 8, 8, 4, 464]).shape;
+		let strides = vec![1, 2, 4, 32, 256, 1_024];
+		let sums = b.reduce_sum(
+			Operand::viewed(x, View { shape, offset: 0, strides }),
+			5,
+			DType::I8,
+		);
+		b.split(sums, 3)
+	},
 	"Copy of two elements from each of 320 tiles" => |b| {
 		let x = b.input("x", ty(DType::I8, &[320 * 1_024]));
 		let shape = ty(DType::I8, &[640]).shape;

@@ -132,3 +132,20 @@ fn agenda_should_say_what_it_used_when_it_ran() {
 		assert_eq!(used, base + <() as WeightInfo>::close_lane() * 2);
 	});
 }
+
+#[test]
+fn agenda_should_charge_what_it_puts_off_when_its_share_is_used_up() {
+	execute(|| {
+		CondemnWeight::set(BlockWeights::get().max_block);
+		let jobs = [post(lying()), post(lying()), post(lying())];
+		for id in jobs {
+			assert_ok!(demand(id, &challenger(), None));
+		}
+		skip_to(now() + ANSWER_TIME + 1);
+		let (base, close) =
+			(<() as WeightInfo>::on_initialize_base(), <() as WeightInfo>::close_lane());
+		let used = Arbitration::on_initialize(now());
+		assert_eq!(used, base + CondemnWeight::get() + close * 3);
+		assert_eq!(jobs.map(|id| condemned(id).is_some()), [true, false, false]);
+	});
+}
