@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { account, connect, errorName } from "./chain.mjs";
 
-const PALLETS = ["identity", "stake", "programs", "jobs"];
-const AUTHORIZED = ["attestInputs", "commitVerdict", "abstain", "revealVerdict"];
+const PALLETS = ["identity", "stake", "programs", "jobs", "arbitration"];
+const AUTHORIZED = ["attestInputs", "commitVerdict", "abstain", "revealVerdict", "moveAsVerifier"];
 let api;
 before(async () => (api = await connect()));
 after(() => api?.disconnect());
