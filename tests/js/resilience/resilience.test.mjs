@@ -155,7 +155,7 @@ describe("resilience", { concurrency: 4 }, () => {
 		assert.equal(slashes.length, 1);
 		const [burned, paid] = [slashes[0].data.burned.toBigInt(), slashes[0].data.paid.toBigInt()];
 		assert.equal(burned + paid, claim.bond.toBigInt(), "the whole bond is lost");
-		assert.equal(paid, (claim.bond.toBigInt() * 2n) / 5n, "two fifths of it compensate the requester");
+		assert.equal(paid, claim.bond.toBigInt() / 4n, "a quarter of it compensates the requester");
 		assert.deepEqual([ends.get(withheld).paid, ends.get(withheld).burned], [0n, 0n], "the price is refunded in full");
 	});
 });
