@@ -74,3 +74,12 @@ honest: build ## N random honest jobs through engines, referee and runtime: none
 
 mutants: build ## N random runs with one wrong bit: each must be found and proved (SEED=…)
 	@$(BIN)/fairness mutants $(cases)
+
+# How long jobs are posted, and further options of scripts/soak.
+MINUTES ?= 10
+SOAK ?=
+
+.PHONY: soak
+soak: build ## As many jobs as the chain takes for MINUTES=10: throughput, fullness, memory, books (SOAK="--help")
+	@echo "soak: posting for $(MINUTES) minutes, then waiting for what is under way"
+	@scripts/soak --minutes $(MINUTES) $(SOAK)

@@ -52,6 +52,10 @@ impl pallet_assay_identity::Config for Runtime {
 	type WeightInfo = crate::weights::pallet_assay_identity::WeightInfo<Runtime>;
 }
 
+/// Jobs that have not ended, at a time. A validator can be locked for all of them: were there fewer locks, a flood of cheap
+/// jobs could use up those of every honest verifier and leave the audit of another job without any.
+const MAX_ACTIVE_JOBS: u32 = 4_096;
+
 /// The verifier key among an account's session keys.
 pub struct VerifierKeyOf;
 
@@ -71,7 +75,7 @@ impl pallet_assay_stake::Config for Runtime {
 	type MaxJobSessions = ConstU32<MAX_JOB_SESSIONS>;
 	type MaxUnbondingChunks = ConstU32<16>;
 	type MaxJobHolds = ConstU32<64>;
-	type MaxJobLocks = ConstU32<64>;
+	type MaxJobLocks = ConstU32<MAX_ACTIVE_JOBS>;
 	type MaxCandidates = ConstU32<512>;
 	type MaxValidators = super::consensus::MaxAuthorities;
 	type MaxDeferredSlashes = ConstU32<512>;
@@ -116,7 +120,7 @@ impl pallet_assay_jobs::Config for Runtime {
 	type SlashDeferral = ConstU32<{ SLASH_DEFERRAL_SESSIONS * SHORTEST_SESSION }>;
 	type UnbondingPeriod = ConstU32<{ UNBONDING_SESSIONS * SHORTEST_SESSION }>;
 	type Retention = ConstU32<{ crate::constants::time::DAYS }>;
-	type MaxActiveJobs = ConstU32<4_096>;
+	type MaxActiveJobs = ConstU32<MAX_ACTIVE_JOBS>;
 	type MaxAgenda = ConstU32<64>;
 	type MaxArchived = ConstU32<65_536>;
 	type VerifierPriority = ConstU64<{ u64::MAX / 2 }>;
