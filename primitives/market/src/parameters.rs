@@ -503,8 +503,8 @@ mod tests {
 	fn lifetime_should_leave_room_for_ordinary_jobs_when_the_chain_is_a_public_one() {
 		let parameters = Parameters::production(UNIT);
 		let fits = |work, openings| parameters.lifetime(work, 16 << 20, openings) <= 9_600;
-		assert!(fits(525_000_000_000, 3), "{}", parameters.lifetime(525_000_000_000, 16 << 20, 3));
-		assert!(!fits(526_000_000_000, 3));
-		assert!(fits(263_000_000_000, 9), "{}", parameters.lifetime(263_000_000_000, 16 << 20, 9));
+		assert!(fits(528_000_000_000, 3), "{}", parameters.lifetime(528_000_000_000, 16 << 20, 3));
+		assert!(!fits(529_000_000_000, 3));
+		assert!(fits(264_000_000_000, 9), "{}", parameters.lifetime(264_000_000_000, 16 << 20, 9));
 	}
 }
