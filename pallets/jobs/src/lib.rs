@@ -8,9 +8,9 @@
 //! ## Overview
 //!
 //! A requester posts a job: a registered program, the content addresses of its inputs, a price ramp.
-//! A provider claims it, runs it and commits to the root of its run. After that, the chain draws a
-//! committee by randomness that nobody could know at the commit; its members replay the job and
-//! commit their own roots before the provider opens its own. A result that enough of them reached
+//! A provider claims it, runs it and commits to the root of its run. After that, the chain opens a
+//! lottery with randomness that nobody could know at the commit. Validators find out privately whether
+//! they have won; those replay the job and commit their own roots before the provider opens its own. A result that enough of them reached
 //! independently is paid; one that nobody could confirm is not, and one that is withheld costs the
 //! provider its bond.
 //!
@@ -33,19 +33,24 @@
 //! | 4 | drawn validators' offchain hooks | `attest_inputs` |
 //! | 6 | provider | `claim_job` |
 //! | 9 | provider | `commit_result` |
-//! | 12 | drawn validators' offchain hooks | `commit_verdict` |
-//! | 13 | provider, validators | `reveal_result`, `reveal_verdict` |
-//! | 22 | – | the agenda pays |
+//! | 12 | offchain hooks of validators that have won the lottery | `commit_verdict` |
+//! | 24 | provider | `reveal_result` |
+//! | 28 | the same validators | `reveal_verdict` |
+//! | 38 | – | the agenda pays |
 //!
 //! ## Details
 //!
 //! * **Money.** A job's escrow is a hold on the requester's balance: the highest price and the fee of
 //!   one committee. What leaves it is `paid + refunded + burned`, to the unit.
 //! * **Draws.** The seed of a draw is the rolling mix of author randomness as it stands `draw_delay`
-//!   blocks after the event that caused the draw. Selection is weighted by stake, without
-//!   replacement, and never takes the job's own requester or provider.
-//! * **Verifier calls** are general transactions, authorized by a signature of the session key that was
-//!   snapshotted when the account was drawn. They pay no fee, and each can happen once.
+//!   blocks after the event that caused the draw. Who attests is drawn in public, weighted by stake and
+//!   without replacement. Who verifies is decided by tickets that only their owners know until they
+//!   commit a verdict; see [`assay_market::lottery`]. Neither takes the job's own requester or provider.
+//! * **Samples.** When the commitments are closed, later blocks decide which chunks of its own trace each
+//!   verifier shows with its verdict; see [`assay_referee::sample`].
+//! * **Verifier calls** are general transactions, authorized by a signature of the session key that the
+//!   account had when it was drawn, or in the session of the lottery. They pay no fee, and each can
+//!   happen once.
 //! * **Disputes.** From the provider's reveal on, the result may be disputed; the arbitration pallet
 //!   does that through [`assay_market::Disputes`], which [`Pallet`] implements. A job with a live
 //!   dispute does not settle. A result that is proved wrong, or that the provider does not open where
@@ -87,8 +92,8 @@ pub mod pallet {
 	use assay_commitments::OutputsOpening;
 	use assay_market::{
 		AbstainReason, Arbitration, Assurance, AuthorRandomness, Hash, Identities, JobBonds, JobId,
-		Phase, Programs, Purpose, ReasonCode, ReportVouching, VerifierAction, VerifierFaults,
-		VerifierId, VerifierSignature, Verifiers,
+		Phase, Programs, Purpose, ReasonCode, ReportVouching, SampledChunk, Ticket, VerifierAction,
+		VerifierFaults, VerifierId, VerifierSignature, Verifiers,
 	};
 	use frame_support::{
 		pallet_prelude::*,
@@ -214,11 +219,16 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Jobs<T: Config> = StorageMap<_, Twox64Concat, JobId, JobOf<T>>;
 
-	/// The accounts drawn for a job, in order.
+	/// The accounts drawn to attest the inputs of a job, and those that have shown a ticket to verify it,
+	/// in order.
 	#[pallet::storage]
 	pub type Seats<T: Config> = StorageMap<_, Twox64Concat, JobId, SeatsOf<T>, ValueQuery>;
 
-	/// The jobs that have not ended in which a session key was drawn.
+	/// The lotteries that are open: one for each job whose verdicts are being committed.
+	#[pallet::storage]
+	pub type Lotteries<T: Config> = StorageMap<_, Twox64Concat, JobId, LotteryOf<T>>;
+
+	/// The jobs that have not ended in which a session key has a seat.
 	#[pallet::storage]
 	pub type JobsOfKey<T: Config> =
 		StorageDoubleMap<_, Blake2_128Concat, VerifierId, Twox64Concat, JobId, ()>;
@@ -263,7 +273,7 @@ pub mod pallet {
 		JobPosted { job: JobId, requester: T::AccountId, program: Hash, escrow: BalanceOf<T> },
 		/// A job entered a phase; answers count up to and including the deadline block.
 		PhaseChanged { job: JobId, phase: Phase, deadline: BlockNumberFor<T> },
-		/// Validators were drawn and their stake is locked until the job ends.
+		/// Validators were drawn to attest and their stake is locked until the job ends.
 		ValidatorsDrawn { job: JobId, purpose: Purpose, tranche: u32, accounts: Vec<T::AccountId> },
 		/// A drawn validator said whether it holds the inputs.
 		InputsAttested { job: JobId, account: T::AccountId, ok: bool },
@@ -275,14 +285,25 @@ pub mod pallet {
 		ResultCommitted { job: JobId, provider: T::AccountId, commitment: Hash },
 		/// Whether the result will be replayed by a committee.
 		AuditDecided { job: JobId, audited: bool },
+		/// The validators of a session may find out, each for itself, whether they verify the job.
+		LotteryOpened { job: JobId, seed: Hash, session: u32, candidates: u32, wanted: u32 },
+		/// Verdicts are missing, so the next tranche of the lottery may commit too.
+		TrancheOpened { job: JobId, tranche: u32, deadline: BlockNumberFor<T> },
 		/// A verifier bound itself to a verdict.
 		VerdictCommitted { job: JobId, account: T::AccountId, commitment: Hash },
 		/// A verifier gives no verdict.
 		VerifierAbstained { job: JobId, account: T::AccountId, reason: AbstainReason },
 		/// A provider opened its result.
 		ResultRevealed { job: JobId, run_root: Hash, output_roots: Vec<Hash> },
-		/// A verifier opened its verdict; `matches` is known once the result is open too.
-		VerdictRevealed { job: JobId, account: T::AccountId, run_root: Hash, matches: Option<bool> },
+		/// A verifier opened its verdict; `matches` is known once the result is open too. One that was not
+		/// `shown` to be a replay, by chunks of its trace, does not count.
+		VerdictRevealed {
+			job: JobId,
+			account: T::AccountId,
+			run_root: Hash,
+			matches: Option<bool>,
+			shown: bool,
+		},
 		/// The requester wants the revealed result replayed.
 		AuditRequested { job: JobId },
 		/// A verifier got its share of the verifier fee, net of the burned part.
@@ -368,19 +389,34 @@ pub mod pallet {
 		/// The result is disputed and settles when the dispute is over. Wait until no lane is left;
 		/// the agenda settles the job then by itself.
 		Disputed,
-		/// The account was not drawn for this.
+		/// The account was not drawn for this: it is no validator of the lottery's session, a party of the
+		/// job, or its ticket is in none of the tranches.
 		NotDrawn,
+		/// The ticket is not what the account's session key draws in this lottery. Make it from the
+		/// lottery's seed, with the key of the lottery's session.
+		BadTicket,
+		/// The ticket is in a later tranche. It opens when too few verdicts have come in time.
+		TrancheNotOpen,
+		/// All seats of this audit are taken.
+		SeatsTaken,
+		/// The account's stake stands behind as many unfinished jobs as it may. Wait until one ends.
+		TooManyLocks,
+		/// The chunks are not those of the opened root at the positions that were drawn. Open the verdict
+		/// without chunks if the trace is lost.
+		WrongChunks,
 		/// This seat has already given its answer.
 		AlreadyAnswered,
-		/// A verdict may be opened once its verifiers' commitments are in: not yet.
+		/// A verdict may be opened once the commitments are closed, and with chunks once their positions
+		/// are drawn: not yet.
 		TooEarlyToReveal,
 		/// `drawDelay` must be from 1 to 64.
 		InvalidDrawDelay,
-		/// Every clock needs a base and rates of at least 1, and so do the plain periods.
+		/// Every clock needs a base and rates of at least 1, and so do the plain periods; `revealPeriod`
+		/// must be at least 8.
 		InvalidClock,
 		/// Committees have 1 to 16 members, and a quorum of at least 1 and at most all.
 		InvalidCommittee,
-		/// `maxTranches` must be from 1 to 4.
+		/// `maxTranches` must be from 1 to 4, `trancheWidthPercent` from 100 to 400.
 		InvalidTranches,
 		/// `auditFloor` must not be 0 nor above `audit`.
 		InvalidAudit,
@@ -706,7 +742,8 @@ pub mod pallet {
 			Pays::No,
 		))]
 		#[pallet::authorize(|_, job, account, ok, retry, signature| {
-			Self::authorize(*job, account, *retry, VerifierAction::AttestInputs { ok: *ok }, signature)
+			let action = VerifierAction::AttestInputs { ok: *ok };
+			Self::authorize(*job, account, *retry, action, &[], signature)
 		})]
 		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
 		pub fn attest_inputs(
@@ -727,140 +764,159 @@ pub mod pallet {
 		///
 		/// ## Dispatch Origin
 		///
-		/// Authorized by a signature of the session key of an account drawn to verify.
+		/// Authorized by a signature of the session key of a validator that has won the job's lottery.
 		///
 		/// ## Details
 		///
 		/// `commitment` is the verdict commitment over genesis hash, job, account, run root and salt;
-		/// a copied one cannot be opened. `retry` only makes repeated submissions differ.
+		/// a copied one cannot be opened. `ticket` shows that the account was drawn; nobody could tell
+		/// before. `retry` only makes repeated submissions differ.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
+		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::BadTicket`], [`Error::TrancheNotOpen`],
+		/// [`Error::SeatsTaken`], [`Error::TooManyLocks`], [`Error::AlreadyAnswered`],
 		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
 		///
 		/// ## Events
 		///
-		/// [`Event::VerdictCommitted`], [`Event::PhaseChanged`] when everyone has answered.
+		/// [`Event::VerdictCommitted`], [`Event::PhaseChanged`] when every candidate has answered.
 		#[pallet::call_index(9)]
 		#[pallet::weight((
 			T::WeightInfo::commit_verdict(),
 			DispatchClass::Operational,
 			Pays::No,
 		))]
-		#[pallet::authorize(|_, job, account, commitment, retry, signature| {
-			let action = VerifierAction::CommitVerdict { commitment: *commitment };
-			Self::authorize(*job, account, *retry, action, signature)
+		#[pallet::authorize(|_, job, account, commitment, ticket, retry, signature| {
+			let (commitment, ticket) = (*commitment, *ticket);
+			let action = VerifierAction::CommitVerdict { commitment, ticket };
+			Self::authorize(*job, account, *retry, action, &[], signature)
 		})]
-		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
+		#[pallet::weight_of_authorize(Pallet::<T>::weight_to_authorize_ticket())]
 		pub fn commit_verdict(
 			origin: OriginFor<T>,
 			job: JobId,
 			account: T::AccountId,
 			commitment: Hash,
+			ticket: Ticket,
 			retry: u32,
 			signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
 			// Checked by `authorize`, right before.
 			let _ = (retry, signature);
-			Self::do_commit_verdict(job, account, commitment)
+			Self::do_commit_verdict(job, account, commitment, ticket)
 		}
 
 		/// Say that you give no verdict, and why. Never paid, always counted.
 		///
 		/// ## Dispatch Origin
 		///
-		/// Authorized by a signature of the session key of an account drawn to verify.
+		/// Authorized by a signature of the session key of a validator that has won the job's lottery.
 		///
 		/// ## Details
 		///
-		/// Another validator is drawn in its place while tranches are left.
+		/// Where verdicts are missing at the deadline the next tranche opens, if there is one.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
-		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
+		/// Those of [`commit_verdict`](Call::commit_verdict).
 		///
 		/// ## Events
 		///
-		/// [`Event::VerifierAbstained`], [`Event::PhaseChanged`] when everyone has answered.
+		/// [`Event::VerifierAbstained`], [`Event::PhaseChanged`] when every candidate has answered.
 		#[pallet::call_index(10)]
 		#[pallet::weight((T::WeightInfo::abstain(), DispatchClass::Operational, Pays::No))]
-		#[pallet::authorize(|_, job, account, reason, retry, signature| {
-			let action = VerifierAction::Abstain { reason: *reason };
-			Self::authorize(*job, account, *retry, action, signature)
+		#[pallet::authorize(|_, job, account, reason, ticket, retry, signature| {
+			let action = VerifierAction::Abstain { reason: *reason, ticket: *ticket };
+			Self::authorize(*job, account, *retry, action, &[], signature)
 		})]
-		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
+		#[pallet::weight_of_authorize(Pallet::<T>::weight_to_authorize_ticket())]
 		pub fn abstain(
 			origin: OriginFor<T>,
 			job: JobId,
 			account: T::AccountId,
 			reason: AbstainReason,
+			ticket: Ticket,
 			retry: u32,
 			signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
 			// Checked by `authorize`, right before.
 			let _ = (retry, signature);
-			Self::do_abstain(job, account, reason)
+			Self::do_abstain(job, account, reason, ticket)
 		}
 
 		/// Open a committed verdict.
 		///
 		/// ## Dispatch Origin
 		///
-		/// Authorized by a signature of the session key of an account drawn to verify.
+		/// Authorized by a signature of the session key of an account that has committed a verdict.
 		///
 		/// ## Details
 		///
-		/// Accepted from the reveal phase until the job ends, also when the result is condemned.
+		/// Accepted from the reveal phase until the job ends, also when the result is condemned. `chunks`
+		/// are the chunks of the verifier's own trace at the positions that the chain has drawn after the
+		/// commitments were closed: they show that it has replayed the job. Without them the root is open,
+		/// so that its author is taken for no accomplice, but counts as no verdict and earns nothing.
 		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
-		/// [`Error::TooEarlyToReveal`], [`Error::WrongPhase`], [`Error::CommitmentMismatch`].
+		/// [`Error::TooEarlyToReveal`], [`Error::WrongPhase`], [`Error::CommitmentMismatch`],
+		/// [`Error::WrongChunks`].
 		///
 		/// ## Events
 		///
-		/// [`Event::VerdictRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
+		/// [`Event::VerdictRevealed`], [`Event::PhaseChanged`] when everyone has opened.
 		#[pallet::call_index(11)]
 		#[pallet::weight((
 			T::WeightInfo::reveal_verdict(),
 			DispatchClass::Operational,
 			Pays::No,
 		))]
-		#[pallet::authorize(|_, job, account, run_root, salt, retry, signature| {
-			let action = VerifierAction::RevealVerdict { run_root: *run_root, salt: *salt };
-			Self::authorize(*job, account, *retry, action, signature)
+		#[pallet::authorize(|_, job, account, run_root, salt, chunks, retry, signature| {
+			let (run_root, salt) = (*run_root, *salt);
+			let action = VerifierAction::RevealVerdict { run_root, salt, chunks: chunks.is_some() };
+			let chunks = chunks.as_ref().map(|chunks| &chunks[..]).unwrap_or_default();
+			Self::authorize(*job, account, *retry, action, chunks, signature)
 		})]
-		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
+		#[pallet::weight_of_authorize(
+			T::WeightInfo::authorize_verifier().saturating_add(T::WeightInfo::check_chunks())
+		)]
 		pub fn reveal_verdict(
 			origin: OriginFor<T>,
 			job: JobId,
 			account: T::AccountId,
 			run_root: Hash,
 			salt: Hash,
+			chunks: Option<Chunks>,
 			retry: u32,
 			signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
 			// Checked by `authorize`, right before.
 			let _ = (retry, signature);
-			Self::do_reveal_verdict(job, account, run_root, salt)
+			Self::do_reveal_verdict(job, account, run_root, salt, chunks)
 		}
 	}
 
 	impl<T: Config> Pallet<T> {
+		/// The weight of a signature and a ticket.
+		fn weight_to_authorize_ticket() -> Weight {
+			T::WeightInfo::authorize_verifier().saturating_add(T::WeightInfo::verify_ticket())
+		}
+
 		/// The validity of a verifier's transaction; see `impls::verdicts`.
 		fn authorize(
 			job: JobId,
 			account: &T::AccountId,
 			retry: u32,
 			action: VerifierAction,
+			chunks: &[SampledChunk],
 			signature: &VerifierSignature,
 		) -> TransactionValidityWithRefund {
-			Self::authorize_action(job, account, retry, action, signature)
+			Self::authorize_action(job, account, retry, action, chunks, signature)
 				.map(|validity| (validity, Weight::zero()))
 		}
 	}

@@ -1,17 +1,22 @@
 //! A chain of nothing but balances and jobs, with simple stand-ins for the other pallets.
 
 use crate as pallet_assay_jobs;
-use crate::{Answer, Config, Event, HoldReason, Job, Jobs, ParametersOf, Seats};
+use crate::{
+	Answer, Chunks, Config, Event, HoldReason, Job, Jobs, Lotteries, ParametersOf, Sample, Seats,
+};
 use assay_commitments::{
-	open_outputs, result_commitment, run_root, trace_root, verdict_commitment, OutputsOpening,
+	open_outputs, result_commitment, run_root, tensor_root, trace_root, verdict_commitment,
+	OutputsOpening, RunShape, CHUNK_BYTES,
 };
 use assay_market::{
+	lottery::{draw_output, tranche_of, transcript},
 	verifier::{signing_payload, verifier_crypto::AuthorityPair},
-	AbstainReason, Arbitration, Assurance, Attestation, Audit, AuthorRandomness, Disputes, Hash,
-	Identities, JobBonds, JobId, MarketParameters, OpenResult, Outcome, Phase, ProgramSummary,
-	Programs, Purpose, ReasonCode, ReportVouching, Slashed, VerifierAction, VerifierFaults,
-	VerifierInfo, VerifierSignature, Verifiers,
+	AbstainReason, Arbitration, Assurance, Attestation, Audit, AuthorRandomness, Disputes,
+	Electorate, Hash, Identities, JobBonds, JobId, MarketParameters, OpenResult, Outcome, Phase,
+	ProgramSummary, Programs, Purpose, ReasonCode, ReportVouching, Slashed, Ticket, VerifierAction,
+	VerifierFaults, VerifierInfo, VerifierSignature, Verifiers,
 };
+use assay_referee::sample;
 use frame_support::{
 	derive_impl,
 	dispatch::DispatchResult,
@@ -27,7 +32,7 @@ use frame_system::{
 	offchain::{CreateAuthorizedTransaction, CreateTransaction, CreateTransactionBase},
 	AuthorizeCall, RawOrigin,
 };
-use sp_core::Pair as _;
+use sp_core::{crypto::VrfSecret, sr25519, Pair as _};
 use sp_runtime::{
 	traits::{Dispatchable, IdentityLookup},
 	transaction_validity::{TransactionSource, TransactionValidityError, ValidTransaction},
@@ -89,9 +94,11 @@ parameter_types! {
 	pub DefaultParameters: ParametersOf<Test> = test_parameters();
 }
 
-/// The development preset with a committee of three of whom two must agree.
+/// The development preset with a committee of three of whom two must agree. The first tranche takes up to
+/// twelve, so that everyone wins the lotteries of most tests.
 pub fn test_parameters() -> MarketParameters<u64, u64> {
 	let mut parameters = MarketParameters::development(UNIT);
+	parameters.tranche_width_percent = 400;
 	parameters.attest_quorum = 2;
 	parameters.quorum = 2;
 	parameters
@@ -152,6 +159,16 @@ pub type RemovedPrograms = StorageMap<Mock, Blake2_128Concat, Hash, ()>;
 #[storage_alias]
 pub type Validators =
 	StorageValue<Mock, Vec<(AccountId, String, u64)>, frame_support::pallet_prelude::ValueQuery>;
+/// The validators of each session. A session begins when a lottery is opened and they have changed.
+#[storage_alias]
+pub type Sessions = StorageMap<Mock, Blake2_128Concat, u32, Vec<(AccountId, String, u64)>>;
+#[storage_alias]
+pub type Session = StorageValue<Mock, u32, frame_support::pallet_prelude::ValueQuery>;
+#[storage_alias]
+pub type Suspended = StorageValue<Mock, Vec<AccountId>, frame_support::pallet_prelude::ValueQuery>;
+/// Validators whose stake stands behind as many jobs as it may.
+#[storage_alias]
+pub type Busy = StorageValue<Mock, Vec<AccountId>, frame_support::pallet_prelude::ValueQuery>;
 /// Jobs with a live lane.
 #[storage_alias]
 pub type Lanes = StorageMap<Mock, Blake2_128Concat, JobId, ()>;
@@ -223,6 +240,8 @@ pub const PROGRAM: Hash = [7; 32];
 /// The same with a state.
 pub const STATEFUL: Hash = [8; 32];
 pub const WORK: u64 = 1_000_000;
+/// Tiles of its anchors.
+pub const ANCHOR_TILES: [u64; 4] = [1, 4, 2, 1];
 
 /// The program that benchmarks register, and its numbers of inputs and outputs.
 pub const BENCHMARK_PROGRAM: Hash = [9; 32];
@@ -252,6 +271,12 @@ impl Programs for Mock {
 			largest_anchor: 4,
 			states: u16::from(*program == STATEFUL),
 		})
+	}
+	fn anchor_tiles(program: &Hash) -> Option<Vec<u64>> {
+		if *program == BENCHMARK_PROGRAM {
+			return Self::summary(program).map(|summary| summary.output_tiles);
+		}
+		Self::summary(program).map(|_| ANCHOR_TILES.to_vec())
 	}
 	fn acquire(program: &Hash) -> DispatchResult {
 		ProgramUses::mutate(program, |uses| *uses += 1);
@@ -283,6 +308,37 @@ impl Verifiers<AccountId, u64> for Mock {
 				stake,
 			})
 			.collect()
+	}
+	fn electorate() -> Electorate<u64> {
+		let suspended = Suspended::get();
+		let mut now = Validators::get();
+		now.retain(|(account, _, stake)| *stake > 0 && !suspended.contains(account));
+		if Sessions::get(Session::get()).as_ref() != Some(&now) {
+			Session::mutate(|session| *session += 1);
+			Sessions::insert(Session::get(), &now);
+		}
+		Electorate {
+			session: Session::get(),
+			candidates: now.len() as u32,
+			stake: now.iter().map(|(_, _, stake)| stake).sum(),
+		}
+	}
+	fn member(session: u32, who: &AccountId) -> Option<VerifierInfo<AccountId, u64>> {
+		Self::members(session).into_iter().find(|member| member.account == *who)
+	}
+	fn members(session: u32) -> Vec<VerifierInfo<AccountId, u64>> {
+		let suspended = Suspended::get();
+		let members = Sessions::get(session).unwrap_or_default().into_iter();
+		members
+			.filter(|(account, ..)| !suspended.contains(account))
+			.map(|(account, seed, stake)| {
+				let key = pair(&seed).public();
+				VerifierInfo { account, key, stake }
+			})
+			.collect()
+	}
+	fn can_lock(who: &AccountId) -> bool {
+		!Busy::get().contains(who)
 	}
 	fn lock(who: &AccountId, job: JobId) {
 		assert!(!Locks::contains_key((who, job)), "locked once per job");
@@ -380,18 +436,28 @@ pub fn seed_of(account: &AccountId) -> String {
 
 /// What a run of the mock's program gives. Runs of different tags differ everywhere.
 pub struct Run {
+	tag: u8,
 	traces: Vec<Hash>,
 	anchors: Vec<Hash>,
 }
 impl Run {
 	pub fn new(tag: u8, steps: u32) -> Self {
-		let anchors = |step: u32| -> Vec<Hash> {
-			(0..4u32).map(|i| sp_io::hashing::blake2_256(&[tag, step as u8, i as u8])).collect()
-		};
+		let anchors = |step| Self::anchors(tag, step);
 		Self {
+			tag,
 			traces: (0..steps).map(|step| trace_root(&anchors(step))).collect(),
 			anchors: anchors(steps - 1),
 		}
+	}
+	fn tensor(tag: u8, step: u32, anchor: u32) -> Vec<u8> {
+		let seed = [tag, step as u8, anchor as u8];
+		let tiles = 0..ANCHOR_TILES[anchor as usize] as u8;
+		tiles
+			.flat_map(|tile| sp_io::hashing::blake2_256(&[&seed[..], &[tile]].concat()).repeat(32))
+			.collect()
+	}
+	fn anchors(tag: u8, step: u32) -> Vec<Hash> {
+		(0..4).map(|anchor| tensor_root(&Self::tensor(tag, step, anchor))).collect()
 	}
 	pub fn root(&self) -> Hash {
 		run_root(&self.traces)
@@ -402,7 +468,33 @@ impl Run {
 	pub fn outputs(&self) -> Vec<Hash> {
 		vec![self.anchors[3], self.anchors[1]]
 	}
+	/// The chunks of this run at the positions that `seed` gives to an account.
+	pub fn chunks(&self, seed: &Hash, who: &AccountId) -> Chunks {
+		sample::open_all(
+			seed,
+			who.as_ref(),
+			self,
+			&self.traces,
+			|step| Some(Self::anchors(self.tag, step)),
+			|step, anchor| Some(Self::tensor(self.tag, step, anchor)),
+		)
+		.expect("positions exist")
+		.try_into()
+		.expect("as many as are asked for")
+	}
 }
+impl RunShape for Run {
+	fn steps(&self) -> u32 {
+		self.traces.len() as u32
+	}
+	fn anchors(&self) -> u32 {
+		4
+	}
+	fn tiles(&self, anchor: u32) -> Option<u64> {
+		ANCHOR_TILES.get(anchor as usize).copied()
+	}
+}
+const _: () = assert!(CHUNK_BYTES == 32 * 32);
 /// The right result.
 pub fn right() -> Run {
 	Run::new(1, 1)
@@ -431,17 +523,46 @@ pub fn sign(
 	key.sign(&signing_payload(genesis, job, account, retry, action))
 }
 
+/// What the key of this seed draws in a lottery.
+pub fn ticket_with(seed: &str, genesis: &Hash, job: JobId, lottery: &Hash) -> Ticket {
+	let key = sr25519::Pair::from_string(seed, None).expect("a raw seed");
+	Ticket::from(&key.vrf_sign(&transcript(genesis, job, lottery)))
+}
+/// The ticket of an account for the open lottery of a job. For nothing, where there is none.
+pub fn ticket(job: JobId, who: &AccountId) -> Ticket {
+	let seed = Lotteries::<Test>::get(job).map(|lottery| lottery.seed).unwrap_or_default();
+	ticket_with(&seed_of(who), &Market::genesis_hash(), job, &seed)
+}
+/// The tranche of a member by its ticket.
+pub fn tranche(job: JobId, who: &AccountId) -> Option<u32> {
+	let lottery = Lotteries::<Test>::get(job)?;
+	let member = Mock::member(lottery.session, who)?;
+	let data = transcript(&Market::genesis_hash(), job, &lottery.seed);
+	let output = draw_output(&member.key, &data, &ticket(job, who)).expect("its own ticket");
+	tranche_of(output, member.stake.into(), &lottery.terms)
+}
+
 /// The call of an action, signed with the key that the account was registered with.
 pub fn call_of(job: JobId, account: &AccountId, action: VerifierAction) -> RuntimeCall {
+	call_showing(job, account, action, None)
+}
+
+pub fn call_showing(
+	job: JobId,
+	account: &AccountId,
+	action: VerifierAction,
+	chunks: Option<Chunks>,
+) -> RuntimeCall {
 	let key = pair(&seed_of(account));
 	let signature = sign(&key, &Market::genesis_hash(), job, account, 0, &action);
-	call_with(job, account, action, signature)
+	call_with(job, account, action, chunks, signature)
 }
 
 pub fn call_with(
 	job: JobId,
 	account: &AccountId,
 	action: VerifierAction,
+	chunks: Option<Chunks>,
 	signature: VerifierSignature,
 ) -> RuntimeCall {
 	let (account, retry) = (account.clone(), 0);
@@ -449,14 +570,14 @@ pub fn call_with(
 		VerifierAction::AttestInputs { ok } => {
 			crate::Call::attest_inputs { job, account, ok, retry, signature }
 		}
-		VerifierAction::CommitVerdict { commitment } => {
-			crate::Call::commit_verdict { job, account, commitment, retry, signature }
+		VerifierAction::CommitVerdict { commitment, ticket } => {
+			crate::Call::commit_verdict { job, account, commitment, ticket, retry, signature }
 		}
-		VerifierAction::Abstain { reason } => {
-			crate::Call::abstain { job, account, reason, retry, signature }
+		VerifierAction::Abstain { reason, ticket } => {
+			crate::Call::abstain { job, account, reason, ticket, retry, signature }
 		}
-		VerifierAction::RevealVerdict { run_root, salt } => {
-			crate::Call::reveal_verdict { job, account, run_root, salt, retry, signature }
+		VerifierAction::RevealVerdict { run_root, salt, .. } => {
+			crate::Call::reveal_verdict { job, account, run_root, salt, chunks, retry, signature }
 		}
 		VerifierAction::Challenge { .. } => panic!("no call of this pallet carries a challenge"),
 	})
@@ -487,30 +608,96 @@ pub fn attest(job: JobId, who: &AccountId, ok: bool) -> Result<(), TransactionVa
 	act(job, who, VerifierAction::AttestInputs { ok })
 }
 pub fn commit(job: JobId, who: &AccountId, run: &Run) -> Result<(), TransactionValidityError> {
-	act(job, who, VerifierAction::CommitVerdict { commitment: verdict_hash(job, who, run) })
+	commit_hash(job, who, verdict_hash(job, who, run))
+}
+/// Commits to anything.
+pub fn commit_hash(
+	job: JobId,
+	who: &AccountId,
+	commitment: Hash,
+) -> Result<(), TransactionValidityError> {
+	act(job, who, VerifierAction::CommitVerdict { commitment, ticket: ticket(job, who) })
 }
 pub fn abstain(job: JobId, who: &AccountId) -> Result<(), TransactionValidityError> {
-	act(job, who, VerifierAction::Abstain { reason: AbstainReason::DeviceFault })
+	let reason = AbstainReason::DeviceFault;
+	act(job, who, VerifierAction::Abstain { reason, ticket: ticket(job, who) })
 }
+/// Opens a verdict with the chunks of its trace, or with those of a wrong seed where there is no sample.
 pub fn reveal(job: JobId, who: &AccountId, run: &Run) -> Result<(), TransactionValidityError> {
-	act(job, who, VerifierAction::RevealVerdict { run_root: run.root(), salt: SALT })
+	let chunks = run.chunks(&sample_seed(job).unwrap_or_default(), who);
+	reveal_showing(job, who, run, Some(chunks))
+}
+/// Opens a verdict without chunks.
+pub fn open_bare(job: JobId, who: &AccountId, run: &Run) -> Result<(), TransactionValidityError> {
+	reveal_showing(job, who, run, None)
+}
+pub fn reveal_showing(
+	job: JobId,
+	who: &AccountId,
+	run: &Run,
+	chunks: Option<Chunks>,
+) -> Result<(), TransactionValidityError> {
+	let action = VerifierAction::RevealVerdict {
+		run_root: run.root(),
+		salt: SALT,
+		chunks: chunks.is_some(),
+	};
+	apply(call_showing(job, who, action, chunks))
+}
+pub fn sample_seed(id: JobId) -> Option<Hash> {
+	Jobs::<Test>::get(id).and_then(|job| Market::sample_of(id, &job))
+}
+/// To the block in which the chunks that verifiers show are known.
+pub fn await_sample(id: JobId) {
+	if let Some(Sample::Awaited(closed)) = job(id).sample {
+		roll_to(closed + 3);
+	}
+	assert!(sample_seed(id).is_some());
 }
 
-/// The accounts drawn for a purpose that have said nothing yet.
+/// The accounts that may answer now: drawn to attest, or winners of the open lottery.
 pub fn pending(job: JobId, purpose: Purpose) -> Vec<AccountId> {
+	if purpose == Purpose::Verify {
+		return winners(job);
+	}
 	Seats::<Test>::get(job)
 		.into_iter()
 		.filter(|seat| seat.purpose == purpose && seat.answer == Answer::Pending)
 		.map(|seat| seat.account)
 		.collect()
 }
-/// The accounts drawn to verify.
-pub fn committee(job: JobId) -> Vec<AccountId> {
+/// Who may commit now: members in an open tranche that are no parties and have not answered.
+pub fn winners(job: JobId) -> Vec<AccountId> {
+	let Some(lottery) = Lotteries::<Test>::get(job) else { return Vec::new() };
+	let record = self::job(job);
+	Mock::members(lottery.session)
+		.into_iter()
+		.map(|member| member.account)
+		.filter(|who| Market::candidate(job, &record, &lottery, who).is_ok())
+		.filter(|who| tranche(job, who).is_some_and(|tranche| tranche <= lottery.tranche))
+		.collect()
+}
+/// The accounts that have a seat to verify.
+pub fn seated(job: JobId) -> Vec<AccountId> {
 	Seats::<Test>::get(job)
 		.into_iter()
 		.filter(|seat| seat.purpose == Purpose::Verify)
 		.map(|seat| seat.account)
 		.collect()
+}
+/// The accounts that have a seat to verify, and those that may take one now.
+pub fn committee(job: JobId) -> Vec<AccountId> {
+	seated(job).into_iter().chain(winners(job)).collect()
+}
+/// Ends an audit in which as many have committed as were wanted, and waits for the sample.
+pub fn close(id: JobId) {
+	if phase(id) == Phase::Verifying {
+		roll_past_deadline(id);
+	}
+	assert_eq!(phase(id), Phase::Revealing);
+	if Market::has_hidden(id) {
+		await_sample(id);
+	}
 }
 
 pub fn standard() -> Assurance {
@@ -569,21 +756,25 @@ pub fn post_committed(run: &Run) -> JobId {
 	commit_result(id, run).expect("a claimed job");
 	id
 }
-/// Up to the drawn committee.
+/// Up to the open lottery.
 pub fn post_verifying(run: &Run) -> JobId {
 	let id = post_committed(run);
 	roll_past_deadline(id);
 	assert_eq!(phase(id), Phase::Verifying);
 	id
 }
-/// All of the committee committed to `verdict`.
+/// As many as are wanted committed to `verdict`, and the sample of their chunks is known.
 pub fn post_revealing(run: &Run, verdict: &Run) -> JobId {
 	let id = post_verifying(run);
-	for who in pending(id, Purpose::Verify) {
-		commit(id, &who, verdict).expect("a drawn verifier");
-	}
-	assert_eq!(phase(id), Phase::Revealing);
+	commit_wanted(id, verdict);
+	close(id);
 	id
+}
+/// As many as are wanted commit to `verdict`.
+pub fn commit_wanted(id: JobId, verdict: &Run) {
+	for who in winners(id).into_iter().take(job(id).wanted as usize) {
+		commit(id, &who, verdict).expect("a winner");
+	}
 }
 pub fn reveal_result(id: JobId, run: &Run) -> DispatchResult {
 	Market::reveal_result(RuntimeOrigin::signed(provider()), id, run.root(), SALT, run.opening())
@@ -685,6 +876,10 @@ impl ExtBuilder {
 	pub fn parameters(mut self, change: impl FnOnce(&mut ParametersOf<Test>)) -> Self {
 		change(&mut self.parameters);
 		self
+	}
+	/// Tranches of about four and a half, so that not everybody wins.
+	pub fn narrow(self) -> Self {
+		self.parameters(|p| p.tranche_width_percent = 150)
 	}
 	pub fn build(self) -> sp_io::TestExternalities {
 		let mut storage = frame_system::GenesisConfig::<Test>::default()

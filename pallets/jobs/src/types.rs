@@ -2,8 +2,9 @@
 
 use crate::Config;
 use assay_market::{
-	AbstainReason, Assurance, Hash, JobId, MarketParameters, Phase, Purpose, ReasonCode,
-	SeatStatus, VerifierId, MAX_INPUTS, MAX_OUTPUTS,
+	parameters::MAX_COMMITTEE, AbstainReason, Assurance, Hash, JobId, Lottery, MarketParameters,
+	Phase, Purpose, ReasonCode, SampledChunk, SeatStatus, VerifierId, MAX_INPUTS, MAX_OUTPUTS,
+	SAMPLED_CHUNKS,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
@@ -25,14 +26,19 @@ pub type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BalanceOf<T>, Bl
 pub type SeatOf<T> = Seat<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 /// All seats of a job.
 pub type SeatsOf<T> = BoundedVec<SeatOf<T>, ConstU32<MAX_SEATS>>;
+/// A lottery as this runtime stores it.
+pub type LotteryOf<T> = Lottery<BlockNumberFor<T>>;
 /// A summary as this runtime stores it.
 pub type ArchivedOf<T> = Archived<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 /// The roots of a job's inputs, in program order.
 pub type InputRoots = BoundedVec<Hash, ConstU32<MAX_INPUTS>>;
 
-/// Most seats that a job can have: one attestation and two audits with all their tranches.
-pub const MAX_SEATS: u32 =
-	assay_market::parameters::MAX_COMMITTEE * (1 + 2 * assay_market::parameters::MAX_TRANCHES);
+/// The chunks of its own trace that a verifier opens its verdict with.
+pub type Chunks = BoundedVec<SampledChunk, ConstU32<{ SAMPLED_CHUNKS as u32 }>>;
+
+/// Most seats that a job can have: one attestation and two audits, each with
+/// [`LotteryTerms::capacity`](assay_market::LotteryTerms::capacity).
+pub const MAX_SEATS: u32 = MAX_COMMITTEE + 2 * (4 * MAX_COMMITTEE + 4);
 
 /// Most phases that a job can enter: claimed twice and audited twice, that is 14.
 pub const MAX_HISTORY_OF_PHASES: u32 = 16;
@@ -89,7 +95,7 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	/// The block that the pending draw belongs to: its followers make the seed. The draw happens
 	/// after `deadline`.
 	pub draw: Option<BlockNumber>,
-	/// Tranches of verifiers drawn so far, in all audits.
+	/// Tranches of verifiers opened so far, in all audits.
 	pub tranches: u32,
 	/// The first tranche of the present audit.
 	pub first_tranche: u32,
@@ -97,8 +103,11 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub wanted: u32,
 	/// How many shares the verifier pot is cut into: the verdicts wanted by all audits.
 	pub shares: u32,
-	/// Whether a committee was drawn; `None` before the draw.
+	/// Whether the result is audited; `None` before the draw.
 	pub audited: Option<bool>,
+	/// Which chunks of their traces the verifiers of the last audit show. `None` while commitments are
+	/// accepted, and where nobody has committed.
+	pub sample: Option<Sample<BlockNumber>>,
 	/// The requester asked for an audit after the reveal.
 	pub audit_requested: bool,
 	/// The provider's hidden result.
@@ -124,7 +133,27 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub history: BoundedVec<(Phase, BlockNumber), ConstU32<MAX_HISTORY_OF_PHASES>>,
 }
 
-/// One drawn account, as it was when it was drawn.
+/// The seed of the positions at which verifiers open their traces.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub enum Sample<BlockNumber> {
+	/// The commitments were closed in this block; the next blocks make the seed.
+	Awaited(BlockNumber),
+	/// The seed.
+	Drawn(Hash),
+}
+
+/// One account that was drawn to attest, or that has shown a ticket to verify.
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -137,7 +166,7 @@ pub struct Seat<AccountId, BlockNumber> {
 	pub purpose: Purpose,
 	/// In which tranche, counted through all audits of the job; 0 for attestations.
 	pub tranche: u32,
-	/// At which block.
+	/// At which block it was drawn, or its lottery opened.
 	pub drawn_at: BlockNumber,
 	/// Last block at which its attestation or commitment counts.
 	pub deadline: BlockNumber,
@@ -165,14 +194,35 @@ pub enum Answer {
 		/// The root of its replay.
 		run_root: Hash,
 	},
-	/// Nothing until its deadline had passed.
+	/// Nothing until its deadline had passed. Only of attesters: who was drawn to verify, and kept
+	/// silent, nobody knows.
 	NoShow,
+	/// An opened root without the chunks of its trace: no verdict.
+	Opened {
+		/// What it had committed.
+		commitment: Hash,
+		/// The root that it says its replay has.
+		run_root: Hash,
+	},
 }
 
 impl Answer {
 	/// Whether it holds a verdict, hidden or open.
 	pub fn is_verdict(&self) -> bool {
 		matches!(self, Answer::Committed(_) | Answer::Revealed { .. })
+	}
+
+	/// Whether its author is bound to a root, hidden or open, shown to be its own or not.
+	pub fn is_bound(&self) -> bool {
+		self.is_verdict() || matches!(self, Answer::Opened { .. })
+	}
+
+	/// The root that it has opened.
+	pub fn opened_root(&self) -> Option<Hash> {
+		match self {
+			Answer::Revealed { run_root, .. } | Answer::Opened { run_root, .. } => Some(*run_root),
+			_ => None,
+		}
 	}
 
 	/// The same without the hashes.
@@ -184,6 +234,7 @@ impl Answer {
 			Answer::Abstained(reason) => SeatStatus::Abstained(*reason),
 			Answer::Revealed { .. } => SeatStatus::Revealed,
 			Answer::NoShow => SeatStatus::NoShow,
+			Answer::Opened { .. } => SeatStatus::Opened,
 		}
 	}
 }

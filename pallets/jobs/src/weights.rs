@@ -40,6 +40,10 @@ pub trait WeightInfo {
 	fn reveal_verdict() -> Weight;
 	/// Checking the signature of any verifier call.
 	fn authorize_verifier() -> Weight;
+	/// Verifying a ticket of a lottery, on top of the signature.
+	fn verify_ticket() -> Weight;
+	/// Checking the chunks that a verdict is opened with, on top of the signature.
+	fn check_chunks() -> Weight;
 	/// Pushing a job with `s` seats past any deadline, settling and drawing included.
 	fn advance(s: u32) -> Weight;
 	/// Condemning a job with `s` seats that all vouched for its result, its end included.
@@ -91,16 +95,25 @@ macro_rules! estimates {
 			Self::cancel_job()
 		}
 		fn commit_verdict() -> Weight {
-			estimate($db.reads_writes(8, 6), 60, 60)
+			// The ticket's output is computed once more.
+			estimate($db.reads_writes(14, 10), 400, 60)
 		}
 		fn abstain() -> Weight {
-			estimate($db.reads_writes(8, 6), 60, 60)
+			estimate($db.reads_writes(14, 10), 400, 60)
 		}
 		fn reveal_verdict() -> Weight {
 			estimate($db.reads_writes(6, 5), 50, 60)
 		}
 		fn authorize_verifier() -> Weight {
 			estimate($db.reads_writes(2, 0), 60, 30)
+		}
+		fn verify_ticket() -> Weight {
+			// Elliptic curves in WebAssembly, without a host function; stake, key and lottery are read.
+			estimate($db.reads_writes(5, 0), 1_500, 40)
+		}
+		fn check_chunks() -> Weight {
+			// Two chunks with up to 98 siblings each, and the plans of the largest program.
+			estimate($db.reads_writes(3, 0), 400, 200)
 		}
 		fn advance(s: u32) -> Weight {
 			// A draw from a hundred validators; every seat is paid, noted twice and unlocked.

@@ -151,6 +151,10 @@ impl<T: Config> assay_market::Programs for Pallet<T> {
 		Programs::<T>::get(program).map(ProgramInfo::summary)
 	}
 
+	fn anchor_tiles(program: &Hash) -> Option<Vec<u64>> {
+		Self::plans(program).map(|plans| plans.iter().map(|plan| plan.tiles).collect())
+	}
+
 	fn acquire(program: &Hash) -> DispatchResult {
 		Programs::<T>::try_mutate(program, |info| {
 			let info = info.as_mut().ok_or(Error::<T>::UnknownProgram)?;

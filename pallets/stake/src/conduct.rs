@@ -16,6 +16,7 @@ impl<T: Config> Pallet<T> {
 			suspended.try_push((who.clone(), until)).is_ok()
 		});
 		if noted {
+			Self::strike_off(who);
 			Self::deposit_event(Event::VerifierSuspended { who: who.clone(), until });
 		} else {
 			log::warn!(

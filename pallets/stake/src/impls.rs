@@ -2,7 +2,7 @@
 
 use crate::{pallet::*, types::*, MAX_SLASHES_PER_BLOCK};
 use alloc::vec::Vec;
-use assay_market::{JobBonds, JobId, Slashed, VerifierInfo, Verifiers};
+use assay_market::{Electorate, JobBonds, JobId, Slashed, VerifierInfo, Verifiers};
 use frame_support::{
 	defensive, ensure,
 	pallet_prelude::DispatchResult,
@@ -328,6 +328,32 @@ impl<T: Config> Verifiers<T::AccountId, BalanceOf<T>> for Pallet<T> {
 			.collect()
 	}
 
+	fn electorate() -> Electorate<BalanceOf<T>> {
+		let session = CurrentSession::<T>::get();
+		let (candidates, stake) = Electorates::<T>::get(session);
+		Electorate { session, candidates, stake }
+	}
+
+	fn member(
+		session: SessionIndex,
+		who: &T::AccountId,
+	) -> Option<VerifierInfo<T::AccountId, BalanceOf<T>>> {
+		let key = Members::<T>::get(session, who)?;
+		let Exposure { stake } = Exposures::<T>::get(session, who)?;
+		Some(VerifierInfo { account: who.clone(), key, stake })
+	}
+
+	fn members(session: SessionIndex) -> Vec<VerifierInfo<T::AccountId, BalanceOf<T>>> {
+		Members::<T>::iter_key_prefix(session)
+			.filter_map(|who| Self::member(session, &who))
+			.collect()
+	}
+
+	fn can_lock(who: &T::AccountId) -> bool {
+		Ledgers::<T>::get(who)
+			.is_some_and(|ledger| !ledger.total().is_zero() && ledger.locks < T::MaxJobLocks::get())
+	}
+
 	fn lock(who: &T::AccountId, job: JobId) {
 		if JobLocks::<T>::contains_key(who, job) {
 			return;
@@ -435,6 +461,7 @@ impl<T: Config> Pallet<T> {
 				"an account is suspended twice"
 			);
 		}
+		Self::try_electorates()?;
 		let oldest = OldestSession::<T>::get();
 		ensure!(
 			Exposures::<T>::iter_keys().all(|(session, _)| session >= oldest)

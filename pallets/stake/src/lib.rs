@@ -20,8 +20,9 @@
 //! - **Validating**: an account with at least [`pallet::Config::MinValidatorBond`] and session keys
 //!   can offer itself by [`pallet::Call::validate`]. The candidates with the most stake are the
 //!   validators of the next planned session.
-//! - **Verifying**: the validators of the running session are the verifiers that jobs draw from. A
-//!   drawn account is locked: it cannot withdraw anything until the job ends.
+//! - **Verifying**: the validators of a session may verify the jobs whose lotteries are opened in it,
+//!   with the stake and the session key that they had when it was planned ([`pallet::Members`]). An
+//!   account that attests or verifies is locked: it cannot withdraw anything until the job ends.
 //!
 //! A verifier whose verdicts differ [`pallet::Config::FaultsBeforeSuspension`] times in a row from
 //! results that stood is *suspended*: no job draws it for
@@ -55,6 +56,7 @@ extern crate alloc;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod conduct;
+mod electorate;
 mod impls;
 #[cfg(test)]
 mod mock;
@@ -240,6 +242,25 @@ pub mod pallet {
 		Exposure<BalanceOf<T>>,
 		OptionQuery,
 	>;
+
+	/// The validators of a planned session that may verify, with the session key that they have in it;
+	/// [`Exposures`] has their stakes. Kept as long as these. An account leaves when it is suspended or
+	/// reported for an offence, and does not come back.
+	#[pallet::storage]
+	pub type Members<T: Config> = StorageDoubleMap<
+		_,
+		Twox64Concat,
+		SessionIndex,
+		Blake2_128Concat,
+		T::AccountId,
+		VerifierId,
+		OptionQuery,
+	>;
+
+	/// How many members a session has, and their stake together.
+	#[pallet::storage]
+	pub type Electorates<T: Config> =
+		StorageMap<_, Twox64Concat, SessionIndex, (u32, BalanceOf<T>), ValueQuery>;
 
 	/// Largest fraction for which each validator was reported, by session of the offence.
 	#[pallet::storage]

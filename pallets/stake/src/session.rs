@@ -69,13 +69,16 @@ impl<T: Config> Pallet<T> {
 			for (who, exposure) in &elected {
 				Exposures::<T>::insert(index, who, exposure);
 			}
+			Self::enrol(index, &elected);
 			LastPlanned::<T>::put((index, fingerprint));
 			return Some(elected);
 		}
 		if let Some((previous, fingerprint)) = last {
-			for (who, exposure) in Exposures::<T>::iter_prefix(previous).collect::<Vec<_>>() {
+			let same = Exposures::<T>::iter_prefix(previous).collect::<ElectedOf<T>>();
+			for (who, exposure) in &same {
 				Exposures::<T>::insert(index, who, exposure);
 			}
+			Self::enrol(index, &same);
 			LastPlanned::<T>::put((index, fingerprint));
 		}
 		None
@@ -92,6 +95,7 @@ impl<T: Config> Pallet<T> {
 		}
 		for session in oldest..keep_from {
 			let _ = Exposures::<T>::clear_prefix(session, T::MaxValidators::get(), None);
+			Self::forget_electorate(session);
 			// Those who vouched may have left the set since they were drawn, and come on top of it.
 			let _ = Offences::<T>::clear_prefix(session, u32::MAX, None);
 		}
@@ -162,6 +166,7 @@ where
 			pallet_session::Pallet::<T>::report_offence(who.clone(), OffenceSeverity(*fraction));
 			if !fraction.is_zero() {
 				Self::remove_candidate(who, RemovalReason::Offence);
+				Self::strike_off(who);
 			}
 			let before = known.unwrap_or_default().mul_floor(exposure.stake);
 			let amount = fraction.mul_floor(exposure.stake).saturating_sub(before);

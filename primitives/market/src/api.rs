@@ -1,6 +1,9 @@
 //! The runtime API of the market.
 
-use crate::{Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, VerifierId};
+use crate::{
+	Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, LotteryDuty,
+	VerifierId,
+};
 use alloc::vec::Vec;
 use codec::Codec;
 
@@ -12,8 +15,13 @@ sp_api::decl_runtime_apis! {
 		Balance: Codec,
 		BlockNumber: Codec,
 	{
-		/// The duties of these session keys in jobs that have not ended, oldest job first.
+		/// The seats of these session keys in jobs that have not ended, oldest job first. A seat to
+		/// verify exists from its commitment on.
 		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, BlockNumber>>;
+
+		/// The open lotteries that these session keys may take part in and have not answered yet,
+		/// oldest job first. Whether a key has won, and in which tranche, its owner alone can tell.
+		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, BlockNumber>>;
 
 		/// Everything about a job; a summary when it was pruned, `None` when it is forgotten.
 		fn job(id: JobId) -> Option<JobView<AccountId, Balance, BlockNumber>>;

@@ -3,7 +3,8 @@
 //! * [`job`]: how a job is named, where it stands, why it ended ([`Phase`], [`ReasonCode`], …).
 //! * [`parameters`]: the numbers that root sets ([`MarketParameters`]) and the clocks they make.
 //! * [`dispute`]: lanes, moves and proofs about an opened result ([`ChallengeMove`], [`LaneView`], …).
-//! * [`view`]: what the runtime API answers ([`JobView`], [`Assignment`]).
+//! * [`lottery`]: the private draw of verifiers ([`Ticket`], [`LotteryTerms`], …).
+//! * [`view`]: what the runtime API answers ([`JobView`], [`Assignment`], [`LotteryDuty`]).
 //! * [`verifier`]: the session key of a verifier and the bytes it signs ([`VerifierAction`]).
 //! * [`mailbox`]: how the node's service hands a verdict to the pallet's offchain hook.
 //! * [`traits`]: what one pallet asks of another, so that each can be tested alone.
@@ -16,6 +17,7 @@ extern crate alloc;
 pub mod api;
 pub mod dispute;
 pub mod job;
+pub mod lottery;
 pub mod mailbox;
 pub mod parameters;
 pub mod traits;
@@ -23,6 +25,7 @@ pub mod verifier;
 pub mod view;
 
 pub use assay_commitments::Hash;
+pub use assay_referee::sample::{SampledChunk, SAMPLED_CHUNKS};
 pub use dispute::{
 	proof_commitment, proof_hash, ChallengeMove, DisputeDuty, DisputedResult, LaneView, Turn,
 };
@@ -30,11 +33,12 @@ pub use job::{
 	AbstainReason, Assurance, Attestation, Audit, JobId, Outcome, Phase, Purpose, ReasonCode,
 	MAX_INPUTS, MAX_OUTPUTS,
 };
+pub use lottery::{Lottery, LotteryTerms, Ticket};
 pub use mailbox::{dispute_key, mailbox_key, DisputeEntry, MailboxEntry, MailboxError};
 pub use parameters::{Clock, MarketParameters, ParametersError};
 pub use traits::{
-	Arbitration, AuthorRandomness, Disputes, Identities, JobBonds, OpenResult, ProgramSummary,
-	Programs, ReportVouching, Slashed, VerifierFaults, VerifierInfo, Verifiers,
+	Arbitration, AuthorRandomness, Disputes, Electorate, Identities, JobBonds, OpenResult,
+	ProgramSummary, Programs, ReportVouching, Slashed, VerifierFaults, VerifierInfo, Verifiers,
 };
 pub use verifier::{verifier_crypto, VerifierAction, VerifierId, VerifierSignature};
-pub use view::{Assignment, JobView, SeatStatus, VerdictView};
+pub use view::{Assignment, JobView, LotteryDuty, SeatStatus, VerdictView};

@@ -5,12 +5,12 @@
 //! Entries are written once and may be written again with the same content: salts derive from the
 //! key, so a lost entry is recreated equal.
 
-use crate::{AbstainReason, ChallengeMove, Hash, JobId, Purpose, VerifierId};
+use crate::{AbstainReason, ChallengeMove, Hash, JobId, Purpose, SampledChunk, Ticket, VerifierId};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, Encode};
 
 /// Version byte in front of every entry.
-pub const MAILBOX_VERSION: u8 = 1;
+pub const MAILBOX_VERSION: u8 = 2;
 
 /// What a verifier found out.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -26,9 +26,19 @@ pub enum MailboxEntry {
 		run_root: Hash,
 		/// The salt that hides it until the reveal.
 		salt: Hash,
+		/// That the key was drawn. Needed until the commitment is on chain.
+		ticket: Option<Ticket>,
+		/// The chunks of the replay's trace that the chain asks for, in order; written when the chain has
+		/// drawn their positions ([`crate::Assignment::sample`]).
+		chunks: Option<Vec<SampledChunk>>,
 	},
 	/// For [`Purpose::Verify`]: a local fault, retried once already.
-	Abstain(AbstainReason),
+	Abstain {
+		/// Why.
+		reason: AbstainReason,
+		/// That the key was drawn.
+		ticket: Option<Ticket>,
+	},
 }
 
 /// The next move in a verifier's lane, as the service leaves it for the arbitration pallet's hook.
@@ -101,13 +111,33 @@ pub fn mailbox_key(genesis: &Hash, job: JobId, purpose: Purpose, key: &VerifierI
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use assay_commitments::{ChunkOpening, Path};
+
+	const TICKET: Ticket = Ticket { pre_output: [3; 32], proof: [4; 64] };
+
+	fn replayed() -> MailboxEntry {
+		let path = Path { siblings: alloc::vec![[5; 32]; 3] };
+		let opening = ChunkOpening {
+			trace: ([6; 32], path.clone()),
+			anchor: ([7; 32], path.clone()),
+			tile: path,
+		};
+		let chunks = alloc::vec![SampledChunk { chunk: [8; 1024], opening }; 2];
+		MailboxEntry::Replayed {
+			run_root: [1; 32],
+			salt: [2; 32],
+			ticket: Some(TICKET),
+			chunks: Some(chunks),
+		}
+	}
 
 	#[test]
 	fn mailbox_entry_should_survive_when_written_and_read() {
 		for entry in [
 			MailboxEntry::Attested { ok: true },
-			MailboxEntry::Replayed { run_root: [1; 32], salt: [2; 32] },
-			MailboxEntry::Abstain(AbstainReason::TooSlow),
+			MailboxEntry::Replayed { run_root: [1; 32], salt: [2; 32], ticket: None, chunks: None },
+			replayed(),
+			MailboxEntry::Abstain { reason: AbstainReason::TooSlow, ticket: Some(TICKET) },
 		] {
 			assert_eq!(MailboxEntry::from_bytes(&entry.to_bytes()), Ok(entry));
 		}
@@ -115,7 +145,7 @@ mod tests {
 
 	#[test]
 	fn mailbox_entry_should_be_refused_when_truncated_padded_or_of_another_version() {
-		let bytes = MailboxEntry::Replayed { run_root: [1; 32], salt: [2; 32] }.to_bytes();
+		let bytes = replayed().to_bytes();
 		for length in 0..bytes.len() {
 			assert_eq!(
 				MailboxEntry::from_bytes(&bytes[..length]),
@@ -127,7 +157,7 @@ mod tests {
 		padded.push(0);
 		assert_eq!(MailboxEntry::from_bytes(&padded), Err(MailboxError::Malformed));
 		let mut other = bytes;
-		other[0] = 2;
-		assert_eq!(MailboxEntry::from_bytes(&other), Err(MailboxError::UnknownVersion(2)));
+		other[0] = 1;
+		assert_eq!(MailboxEntry::from_bytes(&other), Err(MailboxError::UnknownVersion(1)));
 	}
 }

@@ -11,8 +11,20 @@ use sp_runtime::{
 /// Most blocks that a draw may wait. The chain keeps the mixes of more blocks than that.
 pub const MAX_DRAW_DELAY: u32 = 64;
 
-/// Most accounts that one draw may take.
+/// Most accounts that one draw may take, and most verdicts that an audit may want.
 pub const MAX_COMMITTEE: u32 = 16;
+
+/// Least and most expected members of a tranche, in percent of the committee. Below it a tranche would
+/// often have too few, above it more than there are seats for.
+pub const TRANCHE_WIDTH: core::ops::RangeInclusive<u32> = 100..=400;
+
+/// Blocks after the end of the commitments whose last author decides which chunks of its trace a
+/// verifier shows.
+pub const SAMPLE_DELAY: u32 = 2;
+
+/// Shortest time to reveal: the sample is known after [`SAMPLE_DELAY`] blocks and one more, and whoever
+/// cannot show its chunks says so a few blocks before the end.
+pub const MIN_REVEAL_PERIOD: u32 = 8;
 
 /// Most tranches of one audit, the first included.
 pub const MAX_TRANCHES: u32 = 4;
@@ -78,11 +90,13 @@ impl<BlockNumber: AtLeast32BitUnsigned + Copy> Clock<BlockNumber> {
 pub enum ParametersError {
 	/// `draw_delay` is 0 or above [`MAX_DRAW_DELAY`].
 	DrawDelay,
-	/// A clock's base or rate, the reveal period, the open period or the proof period is 0.
+	/// A clock's base or rate, the open period or the proof period is 0, or the reveal period is below
+	/// [`MIN_REVEAL_PERIOD`].
 	Clock,
 	/// A committee is empty or above [`MAX_COMMITTEE`], or a quorum is 0 or above its committee.
 	Committee,
-	/// `max_tranches` is 0 or above [`MAX_TRANCHES`].
+	/// `max_tranches` is 0 or above [`MAX_TRANCHES`], or `tranche_width_percent` is out of
+	/// [`TRANCHE_WIDTH`].
 	Tranches,
 	/// `audit_floor` is 0, or `audit` is below it.
 	Audit,
@@ -131,13 +145,14 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub open_period: BlockNumber,
 	/// How long a provider has to fetch, run and commit.
 	pub commit: Clock<BlockNumber>,
-	/// How long a tranche of verifiers has to fetch, replay and commit.
+	/// How long a tranche of verifiers has to fetch, replay and commit. Also how long an audit takes at
+	/// least, unless every candidate has answered: nobody can be shut out by being slow.
 	pub verify: Clock<BlockNumber>,
 	/// How long provider and verifiers have to reveal.
 	pub reveal_period: BlockNumber,
 	/// How long everyone may object.
 	pub challenge: Clock<BlockNumber>,
-	/// Standard probability that a committee is drawn.
+	/// Standard probability that a result is audited.
 	pub audit: Permill,
 	/// Lowest probability that a requester may choose. Never 0.
 	pub audit_floor: Permill,
@@ -145,8 +160,11 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub committee: u32,
 	/// How many matching verdicts an audited result needs to be paid.
 	pub quorum: u32,
-	/// T: how often a committee may be drawn, the first time included.
+	/// T: how many tranches of an audit may open, the first included.
 	pub max_tranches: u32,
+	/// Expected members of a tranche, in percent of `committee`. Tickets are private, so that the number
+	/// of winners is a matter of chance; more than 100 makes too few of them rare.
+	pub tranche_width_percent: u32,
 	/// Lowest price that a ramp may start at.
 	pub min_price: Balance,
 	/// Part of every fee that is burned.
@@ -205,7 +223,7 @@ where
 				bytes_per_block: 16 << 20,
 			},
 			verify: Clock {
-				base: blocks(30),
+				base: blocks(12),
 				work_per_block: 1_000_000_000,
 				bytes_per_block: 16 << 20,
 			},
@@ -220,6 +238,7 @@ where
 			committee: 3,
 			quorum: 1,
 			max_tranches: 2,
+			tranche_width_percent: 150,
 			min_price: unit / Balance::from(1_000u32),
 			fee_burn: Permill::from_percent(5),
 			verifier_fee: Permill::from_percent(20),
@@ -270,6 +289,7 @@ where
 			audit: Permill::from_percent(20),
 			committee: 5,
 			quorum: 2,
+			tranche_width_percent: 200,
 			..Self::development(unit)
 		}
 	}
@@ -291,11 +311,13 @@ where
 			&self.challenger_move,
 		];
 		ensure(clocks.iter().all(|clock| clock.is_valid()), Clock)?;
-		let periods = [self.reveal_period, self.open_period, self.proof_period];
+		let periods = [self.open_period, self.proof_period];
 		ensure(periods.iter().all(|period| !period.is_zero()), Clock)?;
+		ensure(self.reveal_period >= MIN_REVEAL_PERIOD.into(), Clock)?;
 		ensure(committee(self.attest_size, self.attest_quorum), Committee)?;
 		ensure(committee(self.committee, self.quorum), Committee)?;
 		ensure((1..=MAX_TRANCHES).contains(&self.max_tranches), Tranches)?;
+		ensure(TRANCHE_WIDTH.contains(&self.tranche_width_percent), Tranches)?;
 		ensure(!self.audit_floor.is_zero() && self.audit >= self.audit_floor, Audit)?;
 		ensure(!self.honest_verifier.is_zero() && self.draw_bias < Permill::one(), Bond)?;
 		ensure(!self.fee_burn.is_zero() && self.fee_burn < Permill::one(), Burn)?;
@@ -345,13 +367,11 @@ where
 	/// need no replay between them.
 	pub fn lifetime(&self, work: u64, bytes: u64, openings: u32) -> BlockNumber {
 		let one = BlockNumber::one();
-		let tranche = self
-			.draw_delay
-			.saturating_add(one)
-			.saturating_add(self.verify.blocks(work, bytes))
-			.saturating_add(one);
+		let tranche = self.verify.blocks(work, bytes).saturating_add(one);
 		let audit = tranche
 			.saturating_mul(self.max_tranches.into())
+			.saturating_add(self.draw_delay)
+			.saturating_add(one)
 			.saturating_add(self.reveal_period)
 			.saturating_add(one)
 			.saturating_add(self.challenge.blocks(work, bytes))
@@ -395,16 +415,19 @@ mod tests {
 	fn parameters_should_be_refused_by_name_when_one_is_out_of_range() {
 		use ParametersError::*;
 		type Case = (fn(&mut Parameters), ParametersError);
-		let cases: [Case; 21] = [
+		let cases: [Case; 24] = [
 			(|p| p.draw_delay = 0, DrawDelay),
 			(|p| p.draw_delay = MAX_DRAW_DELAY + 1, DrawDelay),
 			(|p| p.verify.base = 0, Clock),
 			(|p| p.commit.work_per_block = 0, Clock),
-			(|p| p.reveal_period = 0, Clock),
+			(|p| p.reveal_period = MIN_REVEAL_PERIOD - 1, Clock),
+			(|p| p.open_period = 0, Clock),
 			(|p| p.committee = 0, Committee),
 			(|p| p.quorum = p.committee + 1, Committee),
 			(|p| p.attest_size = MAX_COMMITTEE + 1, Committee),
 			(|p| p.max_tranches = MAX_TRANCHES + 1, Tranches),
+			(|p| p.tranche_width_percent = 99, Tranches),
+			(|p| p.tranche_width_percent = 401, Tranches),
 			(|p| p.audit_floor = Permill::zero(), Audit),
 			(|p| p.draw_bias = Permill::one(), Bond),
 			(|p| p.fee_burn = Permill::zero(), Burn),
@@ -452,7 +475,7 @@ mod tests {
 	#[test]
 	fn lifetime_should_cover_both_audits_when_every_phase_takes_its_time() {
 		let parameters = Parameters::development(UNIT);
-		let one = 2 * (2 + 1 + 30 + 1) + 15 + 1 + 8 + 1;
+		let one = 2 + 1 + 2 * (12 + 1) + 15 + 1 + 8 + 1;
 		// A lane without demands is a commitment and the parts of a proof.
 		let proof = 5 + 33 * 4;
 		assert_eq!(parameters.lifetime(0, 0, 0), 2 * one + proof);
@@ -480,8 +503,8 @@ mod tests {
 	fn lifetime_should_leave_room_for_ordinary_jobs_when_the_chain_is_a_public_one() {
 		let parameters = Parameters::production(UNIT);
 		let fits = |work, openings| parameters.lifetime(work, 16 << 20, openings) <= 9_600;
-		assert!(fits(525_000_000_000, 3), "{}", parameters.lifetime(525_000_000_000, 16 << 20, 3));
-		assert!(!fits(526_000_000_000, 3));
-		assert!(fits(263_000_000_000, 9), "{}", parameters.lifetime(263_000_000_000, 16 << 20, 9));
+		assert!(fits(528_000_000_000, 3), "{}", parameters.lifetime(528_000_000_000, 16 << 20, 3));
+		assert!(!fits(529_000_000_000, 3));
+		assert!(fits(264_000_000_000, 9), "{}", parameters.lifetime(264_000_000_000, 16 << 20, 9));
 	}
 }

@@ -72,6 +72,10 @@ pub trait Programs {
 	/// What is known of `program`; `None` when it is not registered.
 	fn summary(program: &Hash) -> Option<ProgramSummary>;
 
+	/// 1 KiB tiles of every eager anchor of a step, in program order: the shape of its trace. `None`
+	/// when it is not registered.
+	fn anchor_tiles(program: &Hash) -> Option<Vec<u64>>;
+
 	/// Counts one more job that needs `program`; it cannot be removed until released as often.
 	fn acquire(program: &Hash) -> DispatchResult;
 
@@ -90,11 +94,36 @@ pub struct VerifierInfo<AccountId, Balance> {
 	pub stake: Balance,
 }
 
+/// The validators of a session that may verify.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Electorate<Balance> {
+	/// The session.
+	pub session: u32,
+	/// How many they are.
+	pub candidates: u32,
+	/// Their stake together.
+	pub stake: Balance,
+}
+
 /// The validators that may be drawn, and the locks on those that were.
 pub trait Verifiers<AccountId, Balance> {
 	/// Every validator that may be drawn now, each account once, in an order that every node
 	/// agrees on.
 	fn active() -> Vec<VerifierInfo<AccountId, Balance>>;
+
+	/// The electorate of the running session.
+	fn electorate() -> Electorate<Balance>;
+
+	/// A member of the electorate of `session`, with the stake and the session key that it has in it,
+	/// whatever became of them since. Electorates of lotteries that may still be open are kept. Whoever
+	/// is suspended or reported for an offence leaves the electorates for good.
+	fn member(session: u32, who: &AccountId) -> Option<VerifierInfo<AccountId, Balance>>;
+
+	/// All members of the electorate of `session`. For questions from outside, not for blocks.
+	fn members(session: u32) -> Vec<VerifierInfo<AccountId, Balance>>;
+
+	/// Whether one more job can lock the stake of `who`.
+	fn can_lock(who: &AccountId) -> bool;
 
 	/// The stake of `who` cannot leave until `job` is unlocked. Called once per pair.
 	fn lock(who: &AccountId, job: JobId);

@@ -1,6 +1,6 @@
 //! The session key of a verifier and the bytes it signs.
 
-use crate::{AbstainReason, Hash, JobId};
+use crate::{AbstainReason, Hash, JobId, Ticket};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
@@ -49,12 +49,16 @@ pub enum VerifierAction {
 	CommitVerdict {
 		/// `assay_commitments::verdict_commitment(genesis, job, account, run_root, salt)`.
 		commitment: Hash,
+		/// That the signer was drawn.
+		ticket: Ticket,
 	},
 	/// Gives no verdict.
 	#[codec(index = 2)]
 	Abstain {
 		/// Why.
 		reason: AbstainReason,
+		/// That the signer was drawn.
+		ticket: Ticket,
 	},
 	/// Opens the committed verdict.
 	#[codec(index = 3)]
@@ -63,6 +67,9 @@ pub enum VerifierAction {
 		run_root: Hash,
 		/// The salt of its commitment.
 		salt: Hash,
+		/// Whether the sampled chunks of the replay's trace come with it. They need no signature, since
+		/// only one answer is right, but nobody may strip them.
+		chunks: bool,
 	},
 	/// A move in the verifier's lane. The move itself may be long, so its hash stands for it.
 	#[codec(index = 4)]

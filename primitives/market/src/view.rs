@@ -1,20 +1,22 @@
 //! What the runtime API answers. Everything is resolved, so that a client needs no second question.
 
-use crate::{AbstainReason, Assurance, Hash, JobId, Phase, Purpose, ReasonCode, VerifierId};
+use crate::{
+	AbstainReason, Assurance, Hash, JobId, LotteryTerms, Phase, Purpose, ReasonCode, VerifierId,
+};
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
 use scale_info::TypeInfo;
 
-/// One duty of a drawn validator.
+/// One seat of a validator: drawn in public to attest, or taken by committing a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct Assignment<AccountId, BlockNumber> {
 	/// The job.
 	pub job: JobId,
 	/// To attest its inputs, or to replay it.
 	pub purpose: Purpose,
-	/// The drawn account.
+	/// The account.
 	pub account: AccountId,
-	/// The session key that was snapshotted when it was drawn.
+	/// The session key that the seat is signed with.
 	pub key: VerifierId,
 	/// Content address of the program's bytes.
 	pub program: Hash,
@@ -24,7 +26,7 @@ pub struct Assignment<AccountId, BlockNumber> {
 	pub steps: u32,
 	/// Where the job stands.
 	pub phase: Phase,
-	/// When the account was drawn. Acting before this block is final is unsafe.
+	/// When the account was drawn, or its lottery opened. Acting before this block is final is unsafe.
 	pub draw_block: BlockNumber,
 	/// Last block at which the attestation or the verdict commitment counts.
 	pub commit_deadline: BlockNumber,
@@ -37,8 +39,43 @@ pub struct Assignment<AccountId, BlockNumber> {
 	pub committed: bool,
 	/// The verdict has been opened on chain.
 	pub revealed: bool,
-	/// A reveal would be accepted now.
+	/// A reveal would be accepted now: with the sampled chunks where `sample` is known, without them in
+	/// any case.
 	pub can_reveal: bool,
+	/// The seed of [`assay_referee::sample::positions`] for this seat, once the chain has drawn it: the
+	/// chunks of the replay's trace that the verdict is opened with.
+	pub sample: Option<Hash>,
+}
+
+/// An open lottery that a validator may take part in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct LotteryDuty<AccountId, BlockNumber> {
+	/// The job.
+	pub job: JobId,
+	/// The validator.
+	pub account: AccountId,
+	/// Its session key in the session of the lottery: the one that the ticket is made with.
+	pub key: VerifierId,
+	/// Content address of the program's bytes.
+	pub program: Hash,
+	/// Content addresses of the inputs, in program order.
+	pub input_roots: Vec<Hash>,
+	/// How many steps to run.
+	pub steps: u32,
+	/// Where the job stands: [`Phase::Verifying`].
+	pub phase: Phase,
+	/// When the lottery was opened. Acting before this block is final is unsafe.
+	pub draw_block: BlockNumber,
+	/// Last block at which a commitment of an open tranche counts. Later ones may open after it.
+	pub commit_deadline: BlockNumber,
+	/// What the ticket signs, with chain and job: [`crate::lottery::transcript`].
+	pub seed: Hash,
+	/// The validator's stake in that session.
+	pub stake: u128,
+	/// What decides its tranche: [`crate::lottery::tranche_of`].
+	pub terms: LotteryTerms,
+	/// The last tranche that may commit by now, from 0.
+	pub tranche: u32,
 }
 
 /// What a drawn account has said so far.
@@ -54,8 +91,10 @@ pub enum SeatStatus {
 	Abstained(AbstainReason),
 	/// Nothing until its deadline had passed.
 	NoShow,
-	/// An opened verdict.
+	/// An opened verdict, with the sampled chunks of its trace.
 	Revealed,
+	/// An opened root without the chunks: no verdict.
+	Opened,
 }
 
 /// A drawn account and what it said.

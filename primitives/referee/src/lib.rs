@@ -12,6 +12,7 @@
 //!   admits.
 //! - [`OpenedTree`], [`Evidence`], [`prove`], [`prove_all`]: the prover's side, from its own replay
 //!   and the groups that the provider was made to open.
+//! - [`sample`]: which chunks of its own trace a verifier shows with its verdict.
 //!
 //! # Why it cannot hit an honest run, and always hits a dishonest one
 //! *Which* tiles are read follows from the program alone ([`assay_program::anchor_needs`]), and
@@ -88,6 +89,7 @@ mod error;
 mod judge;
 mod opened;
 mod prove;
+pub mod sample;
 mod types;
 
 pub use error::{ProofError, ProveError};

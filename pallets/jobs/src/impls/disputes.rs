@@ -43,7 +43,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			.find(|seat| {
 				seat.purpose == Purpose::Verify
 					&& seat.account == *account
-					&& seat.answer.is_verdict()
+					&& seat.answer.is_bound()
 			})
 			.map(|seat| seat.key)
 	}
@@ -62,7 +62,9 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 					.filter(move |seat| {
 						seat.purpose == Purpose::Verify
 							&& seat.key == *key && match seat.answer {
-							Answer::Revealed { run_root, .. } => Some(run_root) != job.run_root,
+							Answer::Revealed { run_root, .. } | Answer::Opened { run_root, .. } => {
+								Some(run_root) != job.run_root
+							}
 							Answer::Committed(_) => disputed,
 							_ => false,
 						}

@@ -1,13 +1,13 @@
-//! Randomness, draws and the tranches of an audit.
+//! Randomness, whether a result is audited, and the public draw of those who attest inputs.
 
 use crate::{
 	Answer, BalanceOf, Config, Event, JobOf, JobsOfKey, Mixes, Pallet, Parameters, ParametersOf,
-	Seat, Seats,
+	Sample, Seat, Seats,
 };
 use alloc::vec::Vec;
 use assay_market::{
-	parameters::MAX_DRAW_DELAY, AuthorRandomness, Hash, JobId, Phase, Purpose, VerifierInfo,
-	Verifiers,
+	parameters::{MAX_DRAW_DELAY, SAMPLE_DELAY},
+	AuthorRandomness, Hash, JobId, Phase, Purpose, VerifierInfo, Verifiers,
 };
 use codec::Encode;
 use frame_support::defensive;
@@ -20,6 +20,8 @@ use sp_runtime::traits::{AtLeast32BitUnsigned, One, SaturatedConversion, Saturat
 pub(crate) const KEPT_MIXES: u32 = 4 * MAX_DRAW_DELAY;
 
 type Candidate<T> = VerifierInfo<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
+
+const _: () = assert!(SAMPLE_DELAY < KEPT_MIXES);
 
 impl<T: Config> Pallet<T> {
 	/// Adds the parent's author randomness to the rolling mix. Where the parent had none, its hash
@@ -71,7 +73,7 @@ impl<T: Config> Pallet<T> {
 				let size = parameters.attest_size;
 				let time = parameters.attest.blocks(0, job.input_bytes);
 				let deadline = Self::now().saturating_add(time);
-				if Self::draw(id, job, Purpose::Attest, &seed, size, deadline) == 0 {
+				if Self::draw(id, job, &seed, size, deadline) == 0 {
 					return Self::inputs_unavailable(id, job);
 				}
 				Self::set_deadline(id, job, deadline);
@@ -88,16 +90,7 @@ impl<T: Config> Pallet<T> {
 				if !audited {
 					return Self::begin_reveal(id, job, parameters);
 				}
-				let available = Self::candidates(id, job).len() as u32;
-				job.first_tranche = job.tranches;
-				job.wanted = parameters.committee.min(available);
-				job.shares = job.shares.saturating_add(job.wanted);
-				Self::draw_tranche(id, job, &seed, job.wanted, parameters);
-			}
-			Phase::Verifying => {
-				let seed = seed(Purpose::Verify);
-				let missing = job.wanted.saturating_sub(Self::verdicts(id, job));
-				Self::draw_tranche(id, job, &seed, missing, parameters);
+				Self::open_lottery(id, job, seed, parameters);
 			}
 			_ => {
 				defensive!("draws only wait in these phases");
@@ -105,142 +98,102 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Draws one tranche of verifiers. Where nobody is left, the audit ends with what it has.
-	fn draw_tranche(
-		id: JobId,
-		job: &mut JobOf<T>,
-		seed: &Hash,
-		size: u32,
-		parameters: &ParametersOf<T>,
-	) {
-		let time = parameters.verify.blocks(job.work_units, job.input_bytes);
-		let deadline = Self::now().saturating_add(time);
-		let drawn = Self::draw(id, job, Purpose::Verify, seed, size, deadline);
-		job.tranches = job.tranches.saturating_add(1);
-		if drawn == 0 {
-			return Self::begin_reveal(id, job, parameters);
-		}
-		if job.phase == Phase::Verifying {
-			Self::set_deadline(id, job, deadline);
-		} else {
-			Self::enter(id, job, Phase::Verifying, deadline);
-		}
-	}
-
-	/// Everyone of a tranche has answered, or its deadline has passed.
-	pub(crate) fn conclude_tranche(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		let complete = Self::verdicts(id, job) >= job.wanted;
-		let exhausted = job.tranches.saturating_sub(job.first_tranche) >= parameters.max_tranches;
-		if complete || exhausted || Self::candidates(id, job).is_empty() {
-			Self::begin_reveal(id, job, parameters)
-		} else {
-			Self::await_draw(id, job, Phase::Verifying, parameters)
-		}
-	}
-
-	/// Verdicts that the present audit has, hidden or open.
-	pub(crate) fn verdicts(id: JobId, job: &JobOf<T>) -> u32 {
-		Seats::<T>::get(id)
-			.iter()
-			.filter(|seat| {
-				seat.purpose == Purpose::Verify
-					&& seat.tranche >= job.first_tranche
-					&& seat.answer.is_verdict()
-			})
-			.count() as u32
-	}
-
-	/// The accounts whose open verdict is the provider's result, in the order they were drawn.
-	pub(crate) fn matching(id: JobId, job: &JobOf<T>) -> Vec<T::AccountId> {
-		Seats::<T>::get(id)
-			.into_iter()
-			.filter_map(|seat| match seat.answer {
-				Answer::Revealed { run_root, .. } if Some(run_root) == job.run_root => {
-					Some(seat.account)
-				}
-				_ => None,
-			})
-			.collect()
-	}
-
-	/// The validators that may be drawn to verify this job: not its parties, nor those that were.
-	pub(crate) fn candidates(id: JobId, job: &JobOf<T>) -> Vec<Candidate<T>> {
-		Self::eligible(id, job, Purpose::Verify)
-	}
-
-	fn eligible(id: JobId, job: &JobOf<T>, purpose: Purpose) -> Vec<Candidate<T>> {
+	/// The validators that may be drawn to attest: not the requester, nor a provider, nor those that were.
+	fn eligible(id: JobId, job: &JobOf<T>) -> Vec<Candidate<T>> {
 		let seats = Seats::<T>::get(id);
 		let mut candidates = T::Verifiers::active();
 		candidates.retain(|candidate| {
 			!candidate.stake.is_zero()
 				&& candidate.account != job.requester
 				&& job.provider.as_ref() != Some(&candidate.account)
-				&& !seats
-					.iter()
-					.any(|seat| seat.purpose == purpose && seat.account == candidate.account)
+				&& !seats.iter().any(|seat| {
+					seat.purpose == Purpose::Attest && seat.account == candidate.account
+				})
 		});
 		candidates
 	}
 
-	/// Draws up to `size` accounts, weighted by stake and without replacement, snapshots their keys
-	/// and locks their stake. Gives how many were drawn.
-	fn draw(
-		id: JobId,
-		job: &JobOf<T>,
-		purpose: Purpose,
-		seed: &Hash,
-		size: u32,
-		deadline: BlockNumberFor<T>,
-	) -> u32 {
-		let mut pool = Self::eligible(id, job, purpose);
-		let mut seats = Seats::<T>::get(id);
+	/// Draws up to `size` accounts to attest, weighted by stake and without replacement, snapshots their
+	/// keys and locks their stake. Gives how many were drawn. In public: who fetches the inputs must be
+	/// found by those that serve them, and serves them in turn.
+	fn draw(id: JobId, job: &JobOf<T>, seed: &Hash, size: u32, deadline: BlockNumberFor<T>) -> u32 {
+		let mut pool = Self::eligible(id, job);
 		let mut accounts = Vec::new();
 		for index in 0..size {
 			let random = (b"pick", seed, index).using_encoded(blake2_256);
 			let Some(at) = pick(&pool, u128_of(&random)) else { break };
-			let drawn = pool.swap_remove(at);
-			let locked = seats.iter().any(|seat| seat.account == drawn.account);
+			let Candidate::<T> { account, key, .. } = pool.swap_remove(at);
 			let seat = Seat {
-				account: drawn.account.clone(),
-				key: drawn.key.clone(),
-				purpose,
-				tranche: if purpose == Purpose::Verify { job.tranches } else { 0 },
+				account: account.clone(),
+				key,
+				purpose: Purpose::Attest,
+				tranche: 0,
 				drawn_at: Self::now(),
 				deadline,
 				answer: Answer::Pending,
 			};
-			if seats.try_push(seat).is_err() {
-				defensive!("there are seats for every tranche that parameters allow");
+			if !Self::take_seat(id, seat) {
+				defensive!("there are seats for everyone whom parameters allow to be drawn");
 				break;
 			}
-			if !locked {
-				T::Verifiers::lock(&drawn.account, id);
-			}
-			JobsOfKey::<T>::insert(&drawn.key, id, ());
-			accounts.push(drawn.account);
+			accounts.push(account);
 		}
 		let count = accounts.len() as u32;
 		if count > 0 {
-			Seats::<T>::insert(id, seats);
-			Self::deposit_event(Event::ValidatorsDrawn {
-				job: id,
-				purpose,
-				tranche: job.tranches,
-				accounts,
-			});
+			let purpose = Purpose::Attest;
+			Self::deposit_event(Event::ValidatorsDrawn { job: id, purpose, tranche: 0, accounts });
 		}
 		count
 	}
 
-	/// Marks every seat for `purpose` that has said nothing.
-	pub(crate) fn mark_no_shows(id: JobId, purpose: Purpose) {
+	/// Gives an account a seat and locks its stake. `false` where there is no room.
+	pub(crate) fn take_seat(id: JobId, seat: crate::SeatOf<T>) -> bool {
+		let (account, key) = (seat.account.clone(), seat.key.clone());
+		let mut seats = Seats::<T>::get(id);
+		let locked = seats.iter().any(|other| other.account == account);
+		if seats.try_push(seat).is_err() {
+			return false;
+		}
+		Seats::<T>::insert(id, seats);
+		if !locked {
+			T::Verifiers::lock(&account, id);
+		}
+		JobsOfKey::<T>::insert(&key, id, ());
+		true
+	}
+
+	/// Marks everyone who was drawn to attest and has said nothing.
+	pub(crate) fn mark_no_shows(id: JobId) {
 		Seats::<T>::mutate(id, |seats| {
 			for seat in seats.iter_mut() {
-				if seat.purpose == purpose && seat.answer == Answer::Pending {
+				if seat.purpose == Purpose::Attest && seat.answer == Answer::Pending {
 					seat.answer = Answer::NoShow;
 				}
 			}
 		});
+	}
+
+	/// The seed of the positions at which the verifiers of this job open their traces, once it is known.
+	pub(crate) fn sample_of(id: JobId, job: &JobOf<T>) -> Option<Hash> {
+		match job.sample? {
+			Sample::Drawn(seed) => Some(seed),
+			Sample::Awaited(closed) => {
+				let mix = Mixes::<T>::get(closed.saturating_add(SAMPLE_DELAY.into()))?;
+				Some((b"assay/sample/1", mix, id, closed).using_encoded(blake2_256))
+			}
+		}
+	}
+
+	/// Writes the seed of the sample into the job as soon as it is known, since mixes are forgotten. One
+	/// that waited so long that its mix is gone (the agenda was full and nobody poked) starts over.
+	pub(crate) fn keep_sample(id: JobId, job: &mut JobOf<T>) {
+		let Some(Sample::Awaited(closed)) = job.sample else { return };
+		let now = Self::now();
+		if let Some(seed) = Self::sample_of(id, job) {
+			job.sample = Some(Sample::Drawn(seed));
+		} else if now > closed.saturating_add(SAMPLE_DELAY.into()) {
+			job.sample = Some(Sample::Awaited(now));
+		}
 	}
 
 	/// How many attestations open the job, and whether that is reached (`Some(true)`) or out of

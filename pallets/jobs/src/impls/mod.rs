@@ -2,6 +2,7 @@
 
 mod disputes;
 mod draw;
+mod lottery;
 mod money;
 mod offchain;
 mod phases;
@@ -11,15 +12,15 @@ mod try_state;
 mod verdicts;
 mod view;
 
-use crate::{Agenda, Config, Error, Event, Job, JobOf, Jobs, Pallet};
-use assay_market::{Hash, JobId, Phase};
+use crate::{Agenda, Config, Error, Event, Job, JobOf, Jobs, Pallet, Sample};
+use assay_market::{parameters::SAMPLE_DELAY, Hash, JobId, Phase};
 use codec::Encode;
 use frame_support::{defensive, ensure, traits::Get};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{One, Saturating, Zero};
 
 #[cfg(test)]
-pub(crate) use offchain::RETRY_BLOCKS;
+pub(crate) use offchain::{BARE_OPENING_BLOCKS, RETRY_BLOCKS};
 pub use verdicts::refusal;
 
 /// How many later blocks are tried when the agenda of a block is full. A job that finds no place
@@ -77,7 +78,21 @@ impl<T: Config> Pallet<T> {
 	/// Moves the deadline within a phase.
 	pub(crate) fn set_deadline(id: JobId, job: &mut JobOf<T>, deadline: BlockNumberFor<T>) {
 		job.deadline = deadline;
-		Self::schedule(id, job, deadline.saturating_add(One::one()));
+		Self::reschedule(id, job);
+	}
+
+	/// Puts the job on the agenda of the next block in which something is due: the seed of its sample,
+	/// or its deadline.
+	pub(crate) fn reschedule(id: JobId, job: &mut JobOf<T>) {
+		let deadline = job.deadline.saturating_add(One::one());
+		let at = match job.sample {
+			// The mix of a block is written in the one after it.
+			Some(Sample::Awaited(closed)) => {
+				deadline.min(closed.saturating_add((SAMPLE_DELAY + 1).into()))
+			}
+			_ => deadline,
+		};
+		Self::schedule(id, job, at);
 	}
 
 	/// Takes the job off the agenda of a block.

@@ -1,15 +1,18 @@
 //! The thin offchain hook: signs what the node's verifier service has found and submits it.
 
-use crate::{Call, Config, Pallet};
+use crate::{Call, Chunks, Config, Pallet};
 use alloc::vec::Vec;
 use assay_commitments::verdict_commitment;
 use assay_market::{
-	mailbox_key, verifier::signing_payload, Assignment, Hash, MailboxEntry, Purpose, SeatStatus,
-	VerifierAction, VerifierId,
+	mailbox_key, verifier::signing_payload, Assignment, Hash, JobId, MailboxEntry, Phase, Purpose,
+	SeatStatus, VerifierAction, VerifierId,
 };
 use frame_system::{offchain::SubmitTransaction, pallet_prelude::BlockNumberFor};
 use sp_application_crypto::RuntimeAppPublic;
-use sp_runtime::{offchain::storage::StorageValueRef, traits::SaturatedConversion};
+use sp_runtime::{
+	offchain::storage::StorageValueRef,
+	traits::{SaturatedConversion, Saturating},
+};
 
 /// An action is submitted again, with another discriminator, once in so many blocks: a transaction
 /// that the pool has banned by its hash would never come back otherwise.
@@ -18,7 +21,22 @@ pub(crate) const RETRY_BLOCKS: u32 = 4;
 /// Most transactions that one run of the hook submits; the next block's run goes on.
 const MAX_SUBMISSIONS: usize = 32;
 
+/// So many blocks before the reveal deadline a verdict is opened without the chunks of its trace, where
+/// the mailbox still has none: an open root without proof is better than a hidden one.
+pub(crate) const BARE_OPENING_BLOCKS: u32 = 3;
+
 type AssignmentOf<T> = Assignment<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+
+/// What a key of this node has to say about a job.
+struct Finding<AccountId> {
+	job: JobId,
+	account: AccountId,
+	key: VerifierId,
+	action: VerifierAction,
+	chunks: Option<Chunks>,
+}
+
+type FindingOf<T> = Finding<<T as frame_system::Config>::AccountId>;
 
 impl<T: Config> Pallet<T> {
 	/// Submits what the mailbox holds for the node's own keys and the chain does not have yet.
@@ -32,69 +50,141 @@ impl<T: Config> Pallet<T> {
 		}
 		let genesis = Self::genesis_hash();
 		let retry = (now.saturated_into::<u64>() / u64::from(RETRY_BLOCKS)) as u32;
-		let due: Vec<_> = Self::assignments(&keys)
+		let seats = Self::assignments(&keys)
 			.into_iter()
-			.filter_map(|assignment| {
-				let action = Self::action_due(&genesis, &assignment)?;
-				Self::check_action(assignment.job, &assignment.account, &action).ok()?;
-				Some((assignment, action))
+			.filter_map(|assignment| Self::finding_of_seat(&genesis, assignment, now));
+		let lotteries = Self::lotteries(&keys)
+			.into_iter()
+			.filter_map(|duty| Self::finding_of_winner(&genesis, duty.job, duty.account, duty.key));
+		let due: Vec<_> = seats
+			.chain(lotteries)
+			.filter(|Finding { job, account, action, chunks, .. }| {
+				let chunks = chunks.as_ref().map(|chunks| &chunks[..]).unwrap_or_default();
+				Self::check_action(*job, account, action).is_ok()
+					&& Self::check_evidence(*job, account, action, chunks).is_ok()
 			})
 			.take(MAX_SUBMISSIONS)
 			.collect();
-		for (assignment, action) in due {
-			Self::submit(&genesis, assignment, action, retry);
+		for finding in due {
+			Self::submit(&genesis, finding, retry);
 		}
 	}
 
-	/// What this seat should say next, going by its mailbox.
-	fn action_due(genesis: &Hash, assignment: &AssignmentOf<T>) -> Option<VerifierAction> {
-		let Assignment { job, purpose, key, account, status, can_reveal, .. } = assignment;
-		let wanted = match status {
+	/// What an account that has a seat should say next, going by its mailbox.
+	fn finding_of_seat(
+		genesis: &Hash,
+		assignment: AssignmentOf<T>,
+		now: BlockNumberFor<T>,
+	) -> Option<FindingOf<T>> {
+		let wanted = match assignment.status {
 			SeatStatus::Pending => true,
-			SeatStatus::Committed => *can_reveal,
+			SeatStatus::Committed => assignment.can_reveal,
 			_ => false,
 		};
 		if !wanted {
 			return None;
 		}
-		let mailbox = mailbox_key(genesis, *job, *purpose, key);
-		let entry = match StorageValueRef::persistent(&mailbox).get::<RawEntry>() {
-			Ok(Some(RawEntry(bytes))) => MailboxEntry::from_bytes(&bytes),
-			_ => return None,
+		let Assignment { job, purpose, .. } = assignment;
+		let entry = Self::mail(genesis, job, purpose, &assignment.key)?;
+		let (action, chunks) = match (entry, purpose) {
+			(MailboxEntry::Attested { ok }, Purpose::Attest) => {
+				(VerifierAction::AttestInputs { ok }, None)
+			}
+			(MailboxEntry::Replayed { run_root, salt, chunks, .. }, Purpose::Verify) => {
+				let chunks = Self::chunks_to_show(&assignment, &run_root, &salt, chunks);
+				// Hidden verdicts of a job that is past its reveals are taken for accomplices' any time.
+				let last = assignment
+					.reveal_deadline
+					.is_some_and(|end| now.saturating_add(BARE_OPENING_BLOCKS.into()) >= end);
+				if chunks.is_none() && !last && assignment.phase != Phase::Challengeable {
+					return None;
+				}
+				let chunks_follow = chunks.is_some();
+				(VerifierAction::RevealVerdict { run_root, salt, chunks: chunks_follow }, chunks)
+			}
+			(entry, _) => {
+				Self::warn_of(job, purpose, &entry);
+				return None;
+			}
 		};
-		match (entry, purpose, status) {
-			(Ok(MailboxEntry::Attested { ok }), Purpose::Attest, SeatStatus::Pending) => {
-				Some(VerifierAction::AttestInputs { ok })
-			}
-			(Ok(MailboxEntry::Abstain(reason)), Purpose::Verify, SeatStatus::Pending) => {
-				Some(VerifierAction::Abstain { reason })
-			}
-			(
-				Ok(MailboxEntry::Replayed { run_root, salt }),
-				Purpose::Verify,
-				SeatStatus::Pending,
-			) => {
-				let account = Self::account_bytes(account);
-				let commitment = verdict_commitment(genesis, *job, &account, &run_root, &salt);
-				Some(VerifierAction::CommitVerdict { commitment })
-			}
-			(
-				Ok(MailboxEntry::Replayed { run_root, salt }),
-				Purpose::Verify,
-				SeatStatus::Committed,
-			) => Some(VerifierAction::RevealVerdict { run_root, salt }),
-			(entry, ..) => {
-				log::warn!(
-					target: crate::LOG_TARGET,
-					"job {job}: the mailbox of {purpose:?} holds {entry:?}, which says nothing here",
-				);
-				None
-			}
-		}
+		let Assignment { account, key, .. } = assignment;
+		Some(Finding { job, account, key, action, chunks })
 	}
 
-	fn submit(genesis: &Hash, assignment: AssignmentOf<T>, action: VerifierAction, retry: u32) {
-		let Assignment { job, account, key, .. } = assignment;
+	/// The chunks of the mailbox, if the chain would accept them now.
+	fn chunks_to_show(
+		assignment: &AssignmentOf<T>,
+		run_root: &Hash,
+		salt: &Hash,
+		chunks: Option<Vec<assay_market::SampledChunk>>,
+	) -> Option<Chunks> {
+		assignment.sample?;
+		let chunks = Chunks::try_from(chunks?).ok()?;
+		let Assignment { job, account, .. } = assignment;
+		let action =
+			VerifierAction::RevealVerdict { run_root: *run_root, salt: *salt, chunks: true };
+		Self::check_evidence(*job, account, &action, &chunks).ok()?;
+		Some(chunks)
+	}
+
+	/// What a validator should say in a lottery, going by its mailbox: nothing is there unless it won.
+	fn finding_of_winner(
+		genesis: &Hash,
+		job: JobId,
+		account: T::AccountId,
+		key: VerifierId,
+	) -> Option<FindingOf<T>> {
+		let action = match Self::mail(genesis, job, Purpose::Verify, &key)? {
+			MailboxEntry::Abstain { reason, ticket: Some(ticket) } => {
+				VerifierAction::Abstain { reason, ticket }
+			}
+			MailboxEntry::Replayed { run_root, salt, ticket: Some(ticket), .. } => {
+				let bytes = Self::account_bytes(&account);
+				let commitment = verdict_commitment(genesis, job, &bytes, &run_root, &salt);
+				VerifierAction::CommitVerdict { commitment, ticket }
+			}
+			entry => {
+				Self::warn_of(job, Purpose::Verify, &entry);
+				return None;
+			}
+		};
+		Some(Finding { job, account, key, action, chunks: None })
+	}
+
+	fn mail(
+		genesis: &Hash,
+		job: JobId,
+		purpose: Purpose,
+		key: &VerifierId,
+	) -> Option<MailboxEntry> {
+		let mailbox = mailbox_key(genesis, job, purpose, key);
+		let Ok(Some(RawEntry(bytes))) = StorageValueRef::persistent(&mailbox).get() else {
+			return None;
+		};
+		MailboxEntry::from_bytes(&bytes)
+			.inspect_err(|error| {
+				log::warn!(
+					target: crate::LOG_TARGET,
+					"job {job}: the mailbox of {purpose:?} is unreadable: {error:?}",
+				)
+			})
+			.ok()
+	}
+
+	fn warn_of(job: JobId, purpose: Purpose, entry: &MailboxEntry) {
+		let kind = match entry {
+			MailboxEntry::Attested { .. } => "an attestation",
+			MailboxEntry::Replayed { .. } => "a replay",
+			MailboxEntry::Abstain { .. } => "an abstention",
+		};
+		log::warn!(
+			target: crate::LOG_TARGET,
+			"job {job}: the mailbox of {purpose:?} holds {kind}, which says nothing here",
+		);
+	}
+
+	fn submit(genesis: &Hash, finding: FindingOf<T>, retry: u32) {
+		let Finding { job, account, key, action, chunks } = finding;
 		let payload = signing_payload(genesis, job, &account, retry, &action);
 		let Some(signature) = key.sign(&payload) else {
 			log::warn!(target: crate::LOG_TARGET, "job {job}: the keystore does not sign for {key:?}");
@@ -104,14 +194,14 @@ impl<T: Config> Pallet<T> {
 			VerifierAction::AttestInputs { ok } => {
 				Call::attest_inputs { job, account, ok, retry, signature }
 			}
-			VerifierAction::CommitVerdict { commitment } => {
-				Call::commit_verdict { job, account, commitment, retry, signature }
+			VerifierAction::CommitVerdict { commitment, ticket } => {
+				Call::commit_verdict { job, account, commitment, ticket, retry, signature }
 			}
-			VerifierAction::Abstain { reason } => {
-				Call::abstain { job, account, reason, retry, signature }
+			VerifierAction::Abstain { reason, ticket } => {
+				Call::abstain { job, account, reason, ticket, retry, signature }
 			}
-			VerifierAction::RevealVerdict { run_root, salt } => {
-				Call::reveal_verdict { job, account, run_root, salt, retry, signature }
+			VerifierAction::RevealVerdict { run_root, salt, .. } => {
+				Call::reveal_verdict { job, account, run_root, salt, chunks, retry, signature }
 			}
 			// Submitted by the arbitration pallet's hook; the mailbox of a seat never asks for one.
 			VerifierAction::Challenge { .. } => return,

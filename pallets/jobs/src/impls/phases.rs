@@ -1,8 +1,8 @@
 //! The agenda, what happens after each deadline, and how a job ends.
 
 use crate::{
-	ActiveJobs, Agenda, Answer, Archive, Archived, Config, Event, JobOf, Jobs, JobsOfKey, Pallet,
-	Parameters, ParametersOf, SeatOf, Seats, WeightInfo,
+	ActiveJobs, Agenda, Answer, Archive, Archived, Config, Event, JobOf, Jobs, JobsOfKey,
+	Lotteries, Pallet, Parameters, ParametersOf, Sample, SeatOf, Seats, WeightInfo,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use assay_market::{
@@ -11,7 +11,7 @@ use assay_market::{
 };
 use frame_support::{defensive, traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::{One, Saturating, Zero};
+use sp_runtime::traits::{Saturating, Zero};
 
 impl<T: Config> Pallet<T> {
 	/// Pushes on the jobs of this block's agenda, as far as half of the block's weight goes; the rest
@@ -25,13 +25,15 @@ impl<T: Config> Pallet<T> {
 				continue;
 			};
 			job.scheduled = None;
+			Self::keep_sample(id, &mut job);
 			let after = used.saturating_add(Self::weight_to_advance(id));
 			if now > job.deadline && (after.all_lte(budget) || used.is_zero()) {
 				used = after;
 				Self::advance(id, job);
 			} else {
-				let at = job.deadline.saturating_add(One::one());
-				Self::schedule(id, &mut job, at);
+				// Before its deadline for the seed of its sample, or because the block is full.
+				used = used.saturating_add(T::DbWeight::get().reads_writes(3, 3));
+				Self::reschedule(id, &mut job);
 				Self::store(id, job);
 			}
 		}
@@ -51,12 +53,13 @@ impl<T: Config> Pallet<T> {
 	/// Carries out the default of a phase whose deadline has passed, and stores the job.
 	pub(crate) fn advance(id: JobId, mut job: JobOf<T>) {
 		let parameters = Parameters::<T>::get();
+		Self::keep_sample(id, &mut job);
 		if job.draw.is_some() {
 			Self::perform_draw(id, &mut job, &parameters);
 		} else {
 			match job.phase {
 				Phase::Posted => {
-					Self::mark_no_shows(id, Purpose::Attest);
+					Self::mark_no_shows(id);
 					Self::inputs_unavailable(id, &mut job);
 				}
 				Phase::Open if job.stalled.is_some() => {
@@ -67,10 +70,7 @@ impl<T: Config> Pallet<T> {
 				Phase::Committed => {
 					defensive!("a committed job always waits for a draw");
 				}
-				Phase::Verifying => {
-					Self::mark_no_shows(id, Purpose::Verify);
-					Self::conclude_tranche(id, &mut job, &parameters);
-				}
+				Phase::Verifying => Self::conclude_tranche(id, &mut job, &parameters),
 				Phase::Revealing => match job.condemned {
 					// The verifiers had their time to open what they had hidden.
 					Some(reason) => Self::finish(id, &mut job, reason),
@@ -118,14 +118,19 @@ impl<T: Config> Pallet<T> {
 		Self::finish(id, job, ReasonCode::InputsUnavailable);
 	}
 
-	/// Starts revealing, which is over at once where nobody has anything to reveal.
+	/// Starts revealing, which is over at once where nobody has anything to reveal. The commitments are
+	/// closed, so that the blocks to come may decide what of their traces the verifiers show.
 	pub(crate) fn begin_reveal(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		Lotteries::<T>::remove(id);
+		if Self::has_hidden(id) {
+			job.sample = Some(Sample::Awaited(Self::now()));
+		}
 		let deadline = Self::now().saturating_add(parameters.reveal_period);
 		Self::enter(id, job, Phase::Revealing, deadline);
 		Self::end_reveal_early(id, job);
 	}
 
-	/// Goes on to the challenge period when provider and verifiers have all revealed. A condemned job
+	/// Goes on to the challenge period when provider and verifiers have all opened. A condemned job
 	/// ends at the start of the next block then, where its end is paid for by the agenda.
 	pub(crate) fn end_reveal_early(id: JobId, job: &mut JobOf<T>) {
 		if job.phase != Phase::Revealing || job.run_root.is_none() || Self::has_hidden(id) {
@@ -201,6 +206,7 @@ impl<T: Config> Pallet<T> {
 				T::Verifiers::unlock(&seat.account, id);
 			}
 		}
+		Lotteries::<T>::remove(id);
 		T::Programs::release(&job.program);
 		T::Arbitration::ended(id);
 		ActiveJobs::<T>::mutate(|active| *active = active.saturating_sub(1));
@@ -228,7 +234,7 @@ impl<T: Config> Pallet<T> {
 		seats
 			.iter()
 			.filter(|seat| match seat.answer {
-				Answer::Revealed { run_root, .. } => {
+				Answer::Revealed { run_root, .. } | Answer::Opened { run_root, .. } => {
 					reason == ReasonCode::ProvenFraud && Some(run_root) == job.run_root
 				}
 				Answer::Committed(_) => true,
@@ -238,14 +244,14 @@ impl<T: Config> Pallet<T> {
 			.collect()
 	}
 
-	/// Counts a verdict on a result that stood for or against its author.
+	/// Counts a verdict on a result that stood for or against its author. A right root without the
+	/// chunks of a trace may be hearsay and counts for nothing.
 	fn note_verdict(job: &JobOf<T>, seat: &SeatOf<T>) {
-		match seat.answer {
-			Answer::Revealed { run_root, .. } if Some(run_root) == job.run_root => {
-				T::VerifierFaults::note_match(&seat.account)
-			}
-			Answer::Revealed { .. } => T::VerifierFaults::note_fault(&seat.account),
-			_ => {}
+		let Some(root) = seat.answer.opened_root() else { return };
+		if Some(root) != job.run_root {
+			T::VerifierFaults::note_fault(&seat.account);
+		} else if seat.answer.is_verdict() {
+			T::VerifierFaults::note_match(&seat.account);
 		}
 	}
 
@@ -282,6 +288,14 @@ impl<T: Config> Pallet<T> {
 			Answer::Revealed { run_root, .. } => job.run_root.map(|result| {
 				if *run_root == result {
 					Outcome::VerifierMatched
+				} else {
+					Outcome::VerifierMismatched
+				}
+			}),
+			Answer::Opened { run_root, .. } => job.run_root.map(|result| {
+				if *run_root == result {
+					// In the end it gave no verdict, and said so.
+					Outcome::VerifierAbstained
 				} else {
 					Outcome::VerifierMismatched
 				}

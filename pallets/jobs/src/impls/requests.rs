@@ -109,6 +109,7 @@ impl<T: Config> Pallet<T> {
 			audit_requested: false,
 			commitment: None,
 			run_root: None,
+			sample: None,
 			trace_root: None,
 			output_roots: BoundedVec::new(),
 			condemned: None,
@@ -240,7 +241,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(job.requester == who, Error::<T>::NotRequester);
 		Self::ensure_live(&job, Phase::Challengeable)?;
 		ensure!(!job.audit_requested, Error::<T>::AuditAlreadyRequested);
-		ensure!(!Self::candidates(id, &job).is_empty(), Error::<T>::NoVerifierAvailable);
+		let (_, terms) = Self::lottery_terms(id, &job, &Parameters::<T>::get());
+		ensure!(terms.candidates > 0, Error::<T>::NoVerifierAvailable);
 		if job.audited == Some(true) {
 			T::Currency::hold(&HoldReason::JobEscrow.into(), &who, job.committee_fee)?;
 			job.escrow = job.escrow.saturating_add(job.committee_fee);

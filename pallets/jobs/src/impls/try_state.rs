@@ -1,11 +1,11 @@
 //! What must hold after every block.
 
 use crate::{
-	ActiveJobs, Agenda, Answer, BalanceOf, Config, HoldReason, JobOf, Jobs, JobsOfKey, NextJob,
-	Pallet, Parameters, Seats,
+	ActiveJobs, Agenda, Answer, BalanceOf, Config, HoldReason, JobOf, Jobs, JobsOfKey, Lotteries,
+	NextJob, Pallet, Parameters, Sample, Seats,
 };
 use alloc::collections::BTreeMap;
-use assay_market::{JobId, Phase, Programs, Purpose};
+use assay_market::{JobId, Phase, Programs, Purpose, Verifiers};
 use frame_support::{
 	ensure,
 	traits::{fungible::InspectHold, Get},
@@ -21,6 +21,9 @@ impl<T: Config> Pallet<T> {
 	/// * Every job is on the agenda exactly where it says, after its deadline.
 	/// * A condemned job that has not ended is revealing.
 	/// * Every phase has what it needs: a claimed job a provider and price, and so on.
+	/// * A job has a lottery exactly while verdicts are committed, and nobody has more seats in one than
+	///   there are.
+	/// * Nobody's chunks are known before the commitments are closed.
 	/// * Every seat of a job that has not ended is found by its key.
 	/// * Every job that has not ended has a program.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
@@ -50,6 +53,9 @@ impl<T: Config> Pallet<T> {
 				ensure!(job.scheduled == Some(block), "a job is on the agenda once, where it says");
 			}
 		}
+		for id in Lotteries::<T>::iter_keys() {
+			ensure!(Jobs::<T>::contains_key(id), "lotteries are of jobs that exist");
+		}
 		for (key, id) in JobsOfKey::<T>::iter_keys() {
 			let job = Jobs::<T>::get(id).ok_or("keys point to jobs that exist")?;
 			ensure!(!job.phase.is_terminal(), "keys point to jobs that have not ended");
@@ -63,9 +69,13 @@ impl<T: Config> Pallet<T> {
 
 	fn try_job(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
 		if let Some(block) = job.scheduled {
-			ensure!(block > job.deadline, "nothing is pushed before its deadline has passed");
+			ensure!(
+				block > job.deadline || matches!(job.sample, Some(Sample::Awaited(_))),
+				"nothing is pushed before its deadline has passed"
+			);
 			ensure!(Agenda::<T>::get(block).contains(&id), "a job is on the agenda where it says");
 		}
+		Self::try_lottery(id, job)?;
 		if job.phase.is_terminal() {
 			ensure!(job.reason.is_some(), "an ended job has a reason");
 			ensure!(
@@ -106,7 +116,10 @@ impl<T: Config> Pallet<T> {
 			job.condemned.is_none() || (job.phase == Phase::Revealing && job.run_root.is_some()),
 			"a condemned job with an open result waits for verdicts to be opened"
 		);
-		ensure!(job.draw.is_none() || job.phase <= Phase::Verifying, "draws wait before reveals");
+		ensure!(
+			job.draw.is_none() || matches!(job.phase, Phase::Posted | Phase::Committed),
+			"draws wait before inputs are attested or verdicts committed"
+		);
 		ensure!(
 			job.phase != Phase::Committed || job.draw.is_some(),
 			"a committed job waits for a draw"
@@ -123,10 +136,45 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	fn try_lottery(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
+		let Some(lottery) = Lotteries::<T>::get(id) else {
+			ensure!(job.phase != Phase::Verifying, "verdicts are committed in a lottery");
+			return Ok(());
+		};
+		ensure!(job.phase == Phase::Verifying, "a lottery is closed with the commitments");
+		ensure!(job.sample.is_none(), "no chunks are known while verdicts are committed");
+		let terms = lottery.terms;
+		ensure!(job.wanted == terms.wanted(), "an audit wants what its lottery says");
+		ensure!(lottery.tranche < terms.max_tranches, "tranches are bounded");
+		ensure!(
+			job.tranches.saturating_sub(job.first_tranche) == lottery.tranche.saturating_add(1),
+			"the tranches of an audit are counted"
+		);
+		let seats = Seats::<T>::get(id);
+		ensure!(
+			Self::answers(job, &seats) <= terms.capacity(),
+			"the seats of an audit are bounded"
+		);
+		for seat in seats.iter().filter(|seat| seat.purpose == Purpose::Verify) {
+			let now = seat.tranche >= job.first_tranche;
+			ensure!(!now || seat.tranche < job.tranches, "nobody answers before its tranche");
+			ensure!(
+				!now || T::Verifiers::member(lottery.session, &seat.account)
+					.is_none_or(|member| member.key == seat.key),
+				"a seat is signed by the key of the lottery's session"
+			);
+		}
+		Ok(())
+	}
+
 	fn try_seats(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
 		let seats = Seats::<T>::get(id);
 		for (index, seat) in seats.iter().enumerate() {
 			ensure!(seat.account != job.requester, "no requester is drawn for its own job");
+			ensure!(
+				seat.purpose != Purpose::Verify || job.provider.as_ref() != Some(&seat.account),
+				"no provider verifies its own result"
+			);
 			ensure!(
 				seats[..index].iter().all(|other| {
 					other.purpose != seat.purpose || other.account != seat.account
@@ -137,11 +185,9 @@ impl<T: Config> Pallet<T> {
 				job.phase.is_terminal() || JobsOfKey::<T>::contains_key(&seat.key, id),
 				"every seat is found by its key"
 			);
-			let fits = match seat.answer {
-				Answer::Attested(_) => seat.purpose == Purpose::Attest,
-				Answer::Pending | Answer::NoShow => true,
-				_ => seat.purpose == Purpose::Verify,
-			};
+			let attests =
+				matches!(seat.answer, Answer::Attested(_) | Answer::Pending | Answer::NoShow);
+			let fits = attests == (seat.purpose == Purpose::Attest);
 			ensure!(fits, "a seat only answers what it was drawn for");
 		}
 		Ok(())

@@ -1,12 +1,17 @@
-//! What drawn validators may say, and the authorization of their transactions.
+//! What validators say about a job, and the authorization of their transactions.
 
-use crate::{Answer, Config, Error, Event, JobOf, Pallet, Parameters, SeatOf, Seats};
-use assay_commitments::verdict_commitment;
-use assay_market::{
-	verifier::signing_payload, AbstainReason, Hash, JobId, Phase, Purpose, VerifierAction,
-	VerifierSignature,
+use crate::{
+	Answer, Chunks, Config, Error, Event, JobOf, Lotteries, Pallet, Parameters, Seat, SeatOf, Seats,
 };
-use frame_support::{ensure, traits::Get};
+use alloc::vec::Vec;
+use assay_commitments::{verdict_commitment, RunShape};
+use assay_market::{
+	verifier::signing_payload, AbstainReason, Hash, JobId, Phase, Programs, Purpose, SampledChunk,
+	Ticket, VerifierAction, VerifierId, VerifierSignature,
+};
+use assay_referee::sample;
+use frame_support::{defensive, ensure, traits::Get};
+use frame_system::pallet_prelude::BlockNumberFor;
 use sp_application_crypto::RuntimeAppPublic;
 use sp_runtime::{
 	traits::{SaturatedConversion, Saturating},
@@ -18,57 +23,142 @@ use sp_runtime::{
 pub mod refusal {
 	/// There is no such job.
 	pub const UNKNOWN_JOB: u8 = 1;
-	/// The account was not drawn for this.
+	/// The account was not drawn for this, or may not take part.
 	pub const NOT_DRAWN: u8 = 2;
 	/// Run root and salt do not give the committed hash.
 	pub const COMMITMENT_MISMATCH: u8 = 3;
+	/// The ticket is not what the account's session key draws in this lottery.
+	pub const BAD_TICKET: u8 = 4;
+	/// All seats of this audit are taken.
+	pub const SEATS_TAKEN: u8 = 5;
+	/// The chunks are not those of the opened root at the positions that were drawn.
+	pub const WRONG_CHUNKS: u8 = 6;
+	/// The account's stake stands behind as many jobs as it may.
+	pub const TOO_MANY_LOCKS: u8 = 7;
+}
+
+/// A signed action is acceptable: whose key must have signed it, and until when it counts.
+pub(crate) struct Accepted<BlockNumber> {
+	pub key: VerifierId,
+	pub deadline: BlockNumber,
+}
+
+type AcceptedOf<T> = Accepted<BlockNumberFor<T>>;
+
+/// The shape of a job's trace, from the chain alone.
+struct TraceShape {
+	steps: u32,
+	tiles: Vec<u64>,
+}
+
+impl RunShape for TraceShape {
+	fn steps(&self) -> u32 {
+		self.steps
+	}
+
+	fn anchors(&self) -> u32 {
+		self.tiles.len() as u32
+	}
+
+	fn tiles(&self, anchor: u32) -> Option<u64> {
+		self.tiles.get(anchor as usize).copied()
+	}
 }
 
 impl<T: Config> Pallet<T> {
-	/// Whether the chain would accept this action now, and whose seat it fills. Everything but the
-	/// signature.
+	/// Whether the chain would accept this action now, as far as the state tells: everything but the
+	/// signature and [`Self::check_evidence`].
 	pub(crate) fn check_action(
 		id: JobId,
 		account: &T::AccountId,
 		action: &VerifierAction,
-	) -> Result<(JobOf<T>, SeatOf<T>), Error<T>> {
+	) -> Result<AcceptedOf<T>, Error<T>> {
 		let job = Self::job_of(id)?;
-		let purpose = match action {
-			VerifierAction::AttestInputs { .. } => Purpose::Attest,
-			VerifierAction::CommitVerdict { .. }
-			| VerifierAction::Abstain { .. }
-			| VerifierAction::RevealVerdict { .. } => Purpose::Verify,
+		match action {
+			VerifierAction::AttestInputs { .. } => Self::check_attestation(id, &job, account),
+			VerifierAction::CommitVerdict { .. } | VerifierAction::Abstain { .. } => {
+				Self::ensure_live(&job, Phase::Verifying)?;
+				let lottery = Lotteries::<T>::get(id).ok_or(Error::<T>::WrongPhase)?;
+				let key = Self::candidate(id, &job, &lottery, account)?.key;
+				Ok(Accepted { key, deadline: job.deadline })
+			}
+			VerifierAction::RevealVerdict { run_root, salt, chunks } => {
+				Self::check_opening(id, &job, account, run_root, salt, *chunks)
+			}
 			// The arbitration pallet's; none of this pallet's calls carries one.
-			VerifierAction::Challenge { .. } => return Err(Error::WrongPhase),
-		};
-		let seat = Seats::<T>::get(id)
+			VerifierAction::Challenge { .. } => Err(Error::WrongPhase),
+		}
+	}
+
+	fn check_attestation(
+		id: JobId,
+		job: &JobOf<T>,
+		account: &T::AccountId,
+	) -> Result<AcceptedOf<T>, Error<T>> {
+		let Seat { key, deadline, answer, .. } =
+			Self::seat_of(id, Purpose::Attest, account).ok_or(Error::<T>::NotDrawn)?;
+		ensure!(matches!(answer, Answer::Pending | Answer::NoShow), Error::<T>::AlreadyAnswered);
+		ensure!(job.phase == Phase::Posted, Error::<T>::WrongPhase);
+		ensure!(answer == Answer::Pending && Self::now() <= deadline, Error::<T>::DeadlinePassed);
+		Ok(Accepted { key, deadline })
+	}
+
+	fn check_opening(
+		id: JobId,
+		job: &JobOf<T>,
+		account: &T::AccountId,
+		run_root: &Hash,
+		salt: &Hash,
+		chunks: bool,
+	) -> Result<AcceptedOf<T>, Error<T>> {
+		let seat = Self::seat_of(id, Purpose::Verify, account).ok_or(Error::<T>::NotDrawn)?;
+		ensure!(seat.answer.opened_root().is_none(), Error::<T>::AlreadyAnswered);
+		ensure!(!job.phase.is_terminal(), Error::<T>::WrongPhase);
+		ensure!(Self::may_reveal(job), Error::<T>::TooEarlyToReveal);
+		ensure!(!chunks || Self::sample_of(id, job).is_some(), Error::<T>::TooEarlyToReveal);
+		let bytes = Self::account_bytes(account);
+		let committed = verdict_commitment(&Self::genesis_hash(), id, &bytes, run_root, salt);
+		ensure!(seat.answer == Answer::Committed(committed), Error::<T>::CommitmentMismatch);
+		Ok(Accepted { key: seat.key, deadline: job.deadline })
+	}
+
+	/// What an action needs beside a seat and a signature: the ticket of a lottery, the chunks of a
+	/// trace. Dearer than everything else, so it comes last.
+	pub(crate) fn check_evidence(
+		id: JobId,
+		account: &T::AccountId,
+		action: &VerifierAction,
+		chunks: &[SampledChunk],
+	) -> Result<(), Error<T>> {
+		match action {
+			VerifierAction::CommitVerdict { ticket, .. }
+			| VerifierAction::Abstain { ticket, .. } => {
+				let lottery = Lotteries::<T>::get(id).ok_or(Error::<T>::WrongPhase)?;
+				let member = <T::Verifiers as assay_market::Verifiers<_, _>>::member(
+					lottery.session,
+					account,
+				)
+				.ok_or(Error::<T>::NotDrawn)?;
+				Self::open_tranche(id, &lottery, &member, ticket, false).map(|_| ())
+			}
+			VerifierAction::RevealVerdict { run_root, chunks: true, .. } => {
+				let job = Self::job_of(id)?;
+				let seed = Self::sample_of(id, &job).ok_or(Error::<T>::TooEarlyToReveal)?;
+				let tiles = T::Programs::anchor_tiles(&job.program).ok_or(Error::UnknownProgram)?;
+				let shape = TraceShape { steps: job.steps, tiles };
+				let bytes = Self::account_bytes(account);
+				let right = sample::check_all(run_root, &shape, &seed, &bytes, chunks);
+				ensure!(right, Error::<T>::WrongChunks);
+				Ok(())
+			}
+			_ => Ok(()),
+		}
+	}
+
+	fn seat_of(id: JobId, purpose: Purpose, account: &T::AccountId) -> Option<SeatOf<T>> {
+		Seats::<T>::get(id)
 			.into_iter()
 			.find(|seat| seat.purpose == purpose && seat.account == *account)
-			.ok_or(Error::<T>::NotDrawn)?;
-		if let VerifierAction::RevealVerdict { run_root, salt } = action {
-			ensure!(!matches!(seat.answer, Answer::Revealed { .. }), Error::<T>::AlreadyAnswered);
-			ensure!(!job.phase.is_terminal(), Error::<T>::WrongPhase);
-			ensure!(Self::may_reveal(&job), Error::<T>::TooEarlyToReveal);
-			let account = Self::account_bytes(account);
-			let genesis = Self::genesis_hash();
-			let committed = verdict_commitment(&genesis, id, &account, run_root, salt);
-			ensure!(seat.answer == Answer::Committed(committed), Error::<T>::CommitmentMismatch);
-		} else {
-			ensure!(
-				matches!(seat.answer, Answer::Pending | Answer::NoShow),
-				Error::<T>::AlreadyAnswered
-			);
-			let phase = match purpose {
-				Purpose::Attest => Phase::Posted,
-				Purpose::Verify => Phase::Verifying,
-			};
-			ensure!(job.phase == phase, Error::<T>::WrongPhase);
-			ensure!(
-				seat.answer == Answer::Pending && Self::now() <= seat.deadline,
-				Error::<T>::DeadlinePassed
-			);
-		}
-		Ok((job, seat))
 	}
 
 	/// Verdicts may be opened once nobody can gain by seeing them: when the verifiers' commitments
@@ -82,28 +172,17 @@ impl<T: Config> Pallet<T> {
 		account: &T::AccountId,
 		retry: u32,
 		action: VerifierAction,
+		chunks: &[SampledChunk],
 		signature: &VerifierSignature,
 	) -> Result<ValidTransaction, TransactionValidityError> {
-		let (job, seat) =
-			Self::check_action(id, account, &action).map_err(|error| match error {
-				Error::UnknownJob => InvalidTransaction::Custom(refusal::UNKNOWN_JOB),
-				Error::NotDrawn => InvalidTransaction::Custom(refusal::NOT_DRAWN),
-				Error::CommitmentMismatch => {
-					InvalidTransaction::Custom(refusal::COMMITMENT_MISMATCH)
-				}
-				Error::TooEarlyToReveal => InvalidTransaction::Future,
-				_ => InvalidTransaction::Stale,
-			})?;
+		let accepted = Self::check_action(id, account, &action).map_err(refuse)?;
 		let payload = signing_payload(&Self::genesis_hash(), id, account, retry, &action);
-		ensure!(seat.key.verify(&payload, signature), InvalidTransaction::BadProof);
-		let deadline = match action {
-			VerifierAction::RevealVerdict { .. } => job.deadline,
-			_ => seat.deadline,
-		};
-		let blocks_left: u64 = deadline.saturating_sub(Self::now()).saturated_into();
+		ensure!(accepted.key.verify(&payload, signature), InvalidTransaction::BadProof);
+		Self::check_evidence(id, account, &action, chunks).map_err(refuse)?;
+		let blocks_left: u64 = accepted.deadline.saturating_sub(Self::now()).saturated_into();
 		let kind = match action {
 			VerifierAction::AttestInputs { .. } => 0u8,
-			// A seat either commits or abstains.
+			// A member either commits or abstains.
 			VerifierAction::CommitVerdict { .. } | VerifierAction::Abstain { .. } => 1,
 			VerifierAction::RevealVerdict { .. } => 2,
 			// Refused above.
@@ -129,8 +208,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	pub(crate) fn do_attest(id: JobId, account: T::AccountId, ok: bool) -> DispatchResult {
-		let action = VerifierAction::AttestInputs { ok };
-		let (mut job, _) = Self::check_action(id, &account, &action)?;
+		let mut job = Self::job_of(id)?;
+		Self::check_attestation(id, &job, &account)?;
 		Self::answer(id, &account, Purpose::Attest, Answer::Attested(ok));
 		Self::deposit_event(Event::InputsAttested { job: id, account, ok });
 		match Self::attestation(id) {
@@ -146,36 +225,59 @@ impl<T: Config> Pallet<T> {
 		id: JobId,
 		account: T::AccountId,
 		commitment: Hash,
+		ticket: Ticket,
 	) -> DispatchResult {
-		let action = VerifierAction::CommitVerdict { commitment };
-		let (job, _) = Self::check_action(id, &account, &action)?;
-		Self::answer(id, &account, Purpose::Verify, Answer::Committed(commitment));
+		Self::enter_lottery(id, &account, &ticket, Answer::Committed(commitment))?;
 		Self::deposit_event(Event::VerdictCommitted { job: id, account, commitment });
-		Self::conclude_early(id, job);
-		Ok(())
+		Self::after_answer(id)
 	}
 
 	pub(crate) fn do_abstain(
 		id: JobId,
 		account: T::AccountId,
 		reason: AbstainReason,
+		ticket: Ticket,
 	) -> DispatchResult {
-		let (job, _) = Self::check_action(id, &account, &VerifierAction::Abstain { reason })?;
-		Self::answer(id, &account, Purpose::Verify, Answer::Abstained(reason));
+		Self::enter_lottery(id, &account, &ticket, Answer::Abstained(reason))?;
 		Self::deposit_event(Event::VerifierAbstained { job: id, account, reason });
-		Self::conclude_early(id, job);
+		Self::after_answer(id)
+	}
+
+	/// Gives a winner of the lottery its seat. Its ticket has been verified by the authorization.
+	fn enter_lottery(
+		id: JobId,
+		account: &T::AccountId,
+		ticket: &Ticket,
+		answer: Answer,
+	) -> Result<(), Error<T>> {
+		let job = Self::job_of(id)?;
+		Self::ensure_live(&job, Phase::Verifying)?;
+		let lottery = Lotteries::<T>::get(id).ok_or(Error::<T>::WrongPhase)?;
+		let member = Self::candidate(id, &job, &lottery, account)?;
+		let tranche = Self::open_tranche(id, &lottery, &member, ticket, true)?;
+		let seat = Seat {
+			account: member.account,
+			key: member.key,
+			purpose: Purpose::Verify,
+			tranche: job.first_tranche.saturating_add(tranche),
+			drawn_at: lottery.opened_at,
+			deadline: job.deadline,
+			answer,
+		};
+		if !Self::take_seat(id, seat) {
+			defensive!("the capacities of both audits fit into the seats of a job");
+			return Err(Error::SeatsTaken);
+		}
 		Ok(())
 	}
 
-	/// Goes on when everyone who was drawn has answered.
-	fn conclude_early(id: JobId, mut job: JobOf<T>) {
-		let waiting = Seats::<T>::get(id)
-			.iter()
-			.any(|seat| seat.purpose == Purpose::Verify && seat.answer == Answer::Pending);
-		if !waiting {
-			Self::conclude_tranche(id, &mut job, &Parameters::<T>::get());
+	fn after_answer(id: JobId) -> DispatchResult {
+		let mut job = Self::job_of(id)?;
+		Self::conclude_early(id, &mut job, &Parameters::<T>::get());
+		if job.phase != Phase::Verifying {
 			Self::store(id, job);
 		}
+		Ok(())
 	}
 
 	pub(crate) fn do_reveal_verdict(
@@ -183,19 +285,41 @@ impl<T: Config> Pallet<T> {
 		account: T::AccountId,
 		run_root: Hash,
 		salt: Hash,
+		chunks: Option<Chunks>,
 	) -> DispatchResult {
-		let action = VerifierAction::RevealVerdict { run_root, salt };
-		let (mut job, seat) = Self::check_action(id, &account, &action)?;
-		let Answer::Committed(commitment) = seat.answer else {
-			return Err(Error::<T>::CommitmentMismatch.into());
+		let mut job = Self::job_of(id)?;
+		let shown = chunks.is_some();
+		Self::check_opening(id, &job, &account, &run_root, &salt, shown)?;
+		let bytes = Self::account_bytes(&account);
+		let commitment = verdict_commitment(&Self::genesis_hash(), id, &bytes, &run_root, &salt);
+		let answer = if shown {
+			Answer::Revealed { commitment, run_root }
+		} else {
+			Answer::Opened { commitment, run_root }
 		};
-		Self::answer(id, &account, Purpose::Verify, Answer::Revealed { commitment, run_root });
+		Self::answer(id, &account, Purpose::Verify, answer);
 		let matches = job.run_root.map(|result| result == run_root);
-		Self::deposit_event(Event::VerdictRevealed { job: id, account, run_root, matches });
+		Self::deposit_event(Event::VerdictRevealed { job: id, account, run_root, matches, shown });
 		if job.phase == Phase::Revealing {
+			Self::keep_sample(id, &mut job);
 			Self::end_reveal_early(id, &mut job);
 			Self::store(id, job);
 		}
 		Ok(())
+	}
+}
+
+/// What the pool is told.
+fn refuse<T>(error: Error<T>) -> InvalidTransaction {
+	match error {
+		Error::UnknownJob => InvalidTransaction::Custom(refusal::UNKNOWN_JOB),
+		Error::NotDrawn => InvalidTransaction::Custom(refusal::NOT_DRAWN),
+		Error::CommitmentMismatch => InvalidTransaction::Custom(refusal::COMMITMENT_MISMATCH),
+		Error::BadTicket => InvalidTransaction::Custom(refusal::BAD_TICKET),
+		Error::SeatsTaken => InvalidTransaction::Custom(refusal::SEATS_TAKEN),
+		Error::WrongChunks => InvalidTransaction::Custom(refusal::WRONG_CHUNKS),
+		Error::TooManyLocks => InvalidTransaction::Custom(refusal::TOO_MANY_LOCKS),
+		Error::TooEarlyToReveal | Error::TrancheNotOpen => InvalidTransaction::Future,
+		_ => InvalidTransaction::Stale,
 	}
 }

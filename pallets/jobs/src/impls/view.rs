@@ -1,13 +1,17 @@
 //! The answers of the runtime API.
 
 use crate::{
-	Answer, Archive, BalanceOf, Config, JobOf, Jobs, JobsOfKey, NextJob, Pallet, Parameters, Seats,
+	Answer, Archive, BalanceOf, Config, JobOf, Jobs, JobsOfKey, Lotteries, LotteryOf, NextJob,
+	Pallet, Parameters, Seats,
 };
-use alloc::vec::Vec;
-use assay_market::{Assignment, Assurance, JobId, JobView, Phase, VerdictView, VerifierId};
+use alloc::{collections::BTreeMap, vec::Vec};
+use assay_market::{
+	Assignment, Assurance, JobId, JobView, LotteryDuty, Phase, Purpose, VerdictView, VerifierId,
+	VerifierInfo, Verifiers,
+};
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::{One, Saturating, Zero};
+use sp_runtime::traits::{One, SaturatedConversion, Saturating, Zero};
 
 /// Most jobs in one answer.
 pub const MAX_PAGE: u32 = 64;
@@ -16,6 +20,7 @@ pub const MAX_PAGE: u32 = 64;
 const MAX_SCAN: u64 = 4096;
 
 type ViewOf<T> = JobView<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
+type LotteryDutyOf<T> = LotteryDuty<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 type AssignmentOf<T> = Assignment<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
 impl<T: Config> Pallet<T> {
@@ -30,6 +35,51 @@ impl<T: Config> Pallet<T> {
 		assignments.sort_by(|a, b| (a.job, a.purpose, &a.key).cmp(&(b.job, b.purpose, &b.key)));
 		assignments.dedup();
 		assignments
+	}
+
+	/// The open lotteries that these session keys may take part in and have not answered, oldest job
+	/// first.
+	pub fn lotteries(keys: &[VerifierId]) -> Vec<LotteryDutyOf<T>> {
+		// Asked for once for each session, most lotteries are of the same.
+		let mut members = BTreeMap::<u32, Vec<_>>::new();
+		let mut duties: Vec<_> = Lotteries::<T>::iter()
+			.filter_map(|(id, lottery)| Some((id, lottery, Jobs::<T>::get(id)?)))
+			.flat_map(|(id, lottery, job)| {
+				members
+					.entry(lottery.session)
+					.or_insert_with(|| T::Verifiers::members(lottery.session))
+					.iter()
+					.filter(|member| keys.contains(&member.key))
+					.filter(|member| Self::candidate(id, &job, &lottery, &member.account).is_ok())
+					.map(|member| Self::lottery_duty(id, &job, &lottery, member))
+					.collect::<Vec<_>>()
+			})
+			.collect();
+		duties.sort_by(|a, b| (a.job, &a.key).cmp(&(b.job, &b.key)));
+		duties
+	}
+
+	fn lottery_duty(
+		id: JobId,
+		job: &JobOf<T>,
+		lottery: &LotteryOf<T>,
+		member: &VerifierInfo<T::AccountId, BalanceOf<T>>,
+	) -> LotteryDutyOf<T> {
+		LotteryDuty {
+			job: id,
+			account: member.account.clone(),
+			key: member.key.clone(),
+			program: job.program,
+			input_roots: job.input_roots.to_vec(),
+			steps: job.steps,
+			phase: job.phase,
+			draw_block: lottery.opened_at,
+			commit_deadline: job.deadline,
+			seed: lottery.seed,
+			stake: member.stake.saturated_into(),
+			terms: lottery.terms,
+			tranche: lottery.tranche,
+		}
 	}
 
 	fn assignments_in(id: JobId, key: &VerifierId, job: &JobOf<T>) -> Vec<AssignmentOf<T>> {
@@ -51,8 +101,11 @@ impl<T: Config> Pallet<T> {
 					.then_some(job.deadline),
 				status: seat.answer.status(),
 				committed: !matches!(seat.answer, Answer::Pending | Answer::NoShow),
-				revealed: matches!(seat.answer, Answer::Revealed { .. }),
+				revealed: seat.answer.opened_root().is_some(),
 				can_reveal: Self::may_reveal(job) && matches!(seat.answer, Answer::Committed(_)),
+				sample: (seat.purpose == Purpose::Verify)
+					.then(|| Self::sample_of(id, job))
+					.flatten(),
 			})
 			.collect()
 	}
@@ -90,7 +143,8 @@ impl<T: Config> Pallet<T> {
 				let status = seat.answer.status();
 				let (commitment, run_root) = match seat.answer {
 					Answer::Committed(commitment) => (Some(commitment), None),
-					Answer::Revealed { commitment, run_root } => (Some(commitment), Some(run_root)),
+					Answer::Revealed { commitment, run_root }
+					| Answer::Opened { commitment, run_root } => (Some(commitment), Some(run_root)),
 					_ => (None, None),
 				};
 				VerdictView {

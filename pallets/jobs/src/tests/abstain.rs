@@ -3,21 +3,29 @@
 use super::*;
 
 #[test]
-fn abstain_should_draw_another_when_one_is_left() {
-	ExtBuilder::default().build_and_execute(|| {
+fn abstain_should_open_the_next_tranche_when_verdicts_are_missing() {
+	ExtBuilder::default().verifiers(12).narrow().build_and_execute(|| {
 		let id = post_verifying(&right());
-		let first = committee(id);
+		let first = winners(id);
 		assert_ok!(commit(id, &first[0], &right()));
-		assert_ok!(commit(id, &first[1], &right()));
-		assert_ok!(abstain(id, &first[2]));
-		// The next tranche waits for randomness of its own.
-		assert_eq!((phase(id), job(id).deadline), (Phase::Verifying, now() + 2));
+		for who in &first[1..] {
+			assert_ok!(abstain(id, who));
+		}
+		let deadline = job(id).deadline;
+		assert_eq!(phase(id), Phase::Verifying, "others may be in a later tranche");
 		roll_past_deadline(id);
-		let second = pending(id, Purpose::Verify);
-		assert_eq!(second.len(), 1);
-		assert!(!first.contains(&second[0]));
+		let verify = test_parameters().verify.blocks(job(id).work_units, job(id).input_bytes);
+		assert_eq!((phase(id), job(id).deadline), (Phase::Verifying, deadline + 1 + verify));
+		let second = winners(id);
+		assert!(!second.is_empty() && second.iter().all(|who| !first.contains(who)));
+		assert!(has_event(Event::TrancheOpened {
+			job: id,
+			tranche: 1,
+			deadline: job(id).deadline,
+		}));
 		assert_ok!(commit(id, &second[0], &right()));
-		assert_eq!(phase(id), Phase::Revealing);
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Revealing, "two tranches are all");
 	});
 }
 
@@ -30,7 +38,8 @@ fn abstain_should_never_be_paid_when_the_job_is() {
 		for who in &drawn[1..] {
 			assert_ok!(commit(id, who, &right()));
 		}
-		assert_eq!(phase(id), Phase::Revealing, "nobody is left to draw");
+		assert_eq!(phase(id), Phase::Revealing, "every candidate has answered");
+		await_sample(id);
 		assert_ok!(reveal_result(id, &right()));
 		for who in &drawn[1..] {
 			assert_ok!(reveal(id, who, &right()));
@@ -48,15 +57,10 @@ fn abstain_should_never_be_paid_when_the_job_is() {
 fn abstain_should_end_inconclusive_when_everyone_does() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
-		for _ in 0..2 {
-			for who in pending(id, Purpose::Verify) {
-				assert_ok!(abstain(id, &who));
-			}
-			if phase(id) == Phase::Verifying {
-				roll_past_deadline(id);
-			}
+		for who in winners(id) {
+			assert_ok!(abstain(id, &who));
 		}
-		// Five abstained in two tranches. The provider still owes its result.
+		// Every candidate has answered. The provider still owes its result.
 		assert_eq!((phase(id), committee(id).len()), (Phase::Revealing, 5));
 		assert_ok!(reveal_result(id, &right()));
 		assert_eq!(phase(id), Phase::Challengeable);

@@ -14,8 +14,9 @@ fn copied_verdict_should_be_worthless_when_it_is_to_be_opened() {
 		let drawn = committee(id);
 		let copied = verdict_hash(id, &drawn[0], &right());
 		for who in &drawn {
-			assert_ok!(act(id, who, VerifierAction::CommitVerdict { commitment: copied }));
+			assert_ok!(commit_hash(id, who, copied));
 		}
+		await_sample(id);
 		assert_ok!(reveal(id, &drawn[0], &right()));
 		for thief in &drawn[1..] {
 			assert_eq!(
@@ -35,6 +36,7 @@ fn leaked_root_should_not_be_paid_when_too_few_vouch_for_it() {
 		assert_ok!(commit(id, &drawn[0], &wrong()));
 		assert_ok!(commit(id, &drawn[1], &right()));
 		assert_ok!(commit(id, &drawn[2], &right()));
+		close(id);
 		assert_ok!(reveal_result(id, &wrong()));
 		assert_ok!(reveal(id, &drawn[0], &wrong()));
 		assert_ok!(reveal(id, &drawn[1], &right()));
@@ -57,11 +59,11 @@ fn always_valid_verifier_should_have_nothing_to_say_when_it_did_not_replay() {
 		for who in &drawn {
 			assert_ok!(commit(id, who, &guess));
 		}
+		close(id);
 		assert_ok!(reveal_result(id, &right()));
 		for who in &drawn {
-			let root = VerifierAction::RevealVerdict { run_root: right().root(), salt: SALT };
 			assert_eq!(
-				act(id, who, root),
+				open_bare(id, who, &right()),
 				invalid(InvalidTransaction::Custom(crate::refusal::COMMITMENT_MISMATCH))
 			);
 		}
@@ -104,12 +106,13 @@ fn signature_should_be_refused_when_replayed_on_another_chain_or_job() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
 		let other = post_verifying(&right());
-		let who = committee(id).into_iter().find(|who| committee(other).contains(who));
-		let who = who.expect("three of five are drawn twice");
-		let action = VerifierAction::CommitVerdict { commitment: [1; 32] };
+		let who = winners(id)[0].clone();
+		assert!(winners(other).contains(&who));
+		let action =
+			VerifierAction::CommitVerdict { commitment: [1; 32], ticket: ticket(id, &who) };
 		let key = pair(&seed_of(&who));
 		let genesis = Market::genesis_hash();
-		let call = |signature| call_with(id, &who, action.clone(), signature);
+		let call = |signature| call_with(id, &who, action.clone(), None, signature);
 
 		let for_other_job = sign(&key, &genesis, other, &who, 0, &action);
 		assert_eq!(apply(call(for_other_job)), invalid(InvalidTransaction::BadProof));
@@ -128,29 +131,32 @@ fn authorized_call_should_be_refused_when_it_is_forged() {
 		let id = post_verifying(&right());
 		let drawn = committee(id);
 		let genesis = Market::genesis_hash();
-		let action = VerifierAction::CommitVerdict { commitment: [1; 32] };
+		let own = ticket(id, &drawn[0]);
+		let action = VerifierAction::CommitVerdict { commitment: [1; 32], ticket: own };
 		// By the key of another drawn verifier.
 		let key = pair(&seed_of(&drawn[1]));
 		let forged = call_with(
 			id,
 			&drawn[0],
 			action.clone(),
+			None,
 			sign(&key, &genesis, id, &drawn[0], 0, &action),
 		);
 		assert_eq!(apply(forged.clone()), invalid(InvalidTransaction::BadProof));
 		// For another payload, or as another call.
 		let key = pair(&seed_of(&drawn[0]));
-		let other = VerifierAction::CommitVerdict { commitment: [2; 32] };
-		let signature = sign(&key, &genesis, id, &drawn[0], 0, &other);
-		assert_eq!(
-			apply(call_with(id, &drawn[0], action, signature.clone())),
-			invalid(InvalidTransaction::BadProof)
-		);
-		let as_abstention = VerifierAction::Abstain { reason: assay_market::AbstainReason::Other };
-		assert_eq!(
-			apply(call_with(id, &drawn[0], as_abstention, signature)),
-			invalid(InvalidTransaction::BadProof)
-		);
+		let reason = assay_market::AbstainReason::Other;
+		for other in [
+			VerifierAction::CommitVerdict { commitment: [2; 32], ticket: own },
+			VerifierAction::CommitVerdict { commitment: [1; 32], ticket: ticket(id, &drawn[1]) },
+			VerifierAction::Abstain { reason, ticket: own },
+		] {
+			let signature = sign(&key, &genesis, id, &drawn[0], 0, &other);
+			assert_eq!(
+				apply(call_with(id, &drawn[0], action.clone(), None, signature)),
+				invalid(InvalidTransaction::BadProof)
+			);
+		}
 		// Past the authorization, as a signed, unsigned or root call.
 		for origin in
 			[RuntimeOrigin::signed(drawn[0].clone()), RuntimeOrigin::none(), RuntimeOrigin::root()]
@@ -174,9 +180,8 @@ fn result_commitment_should_be_refused_when_it_was_copied_from_another_job() {
 			assert_ok!(Market::commit_result(RuntimeOrigin::signed(provider()), id, copied));
 			roll_past_deadline(id);
 		}
-		for who in pending(second, Purpose::Verify) {
-			assert_ok!(commit(second, &who, &right()));
-		}
+		commit_wanted(second, &right());
+		close(second);
 		assert_noop!(reveal_result(second, &right()), Error::<Test>::CommitmentMismatch);
 		let other =
 			result_commitment(&[9; 32], second, provider().as_ref(), &right().root(), &SALT);
@@ -246,9 +251,8 @@ fn reputation_should_cost_money_when_it_is_farmed_by_self_dealing() {
 			assert_ok!(Market::claim_job(RuntimeOrigin::signed(provider()), id, 0));
 			assert_ok!(commit_result(id, &right()));
 			roll_past_deadline(id);
-			for who in committee(id) {
-				assert_ok!(commit(id, &who, &right()));
-			}
+			commit_wanted(id, &right());
+			close(id);
 			assert_ok!(reveal_result(id, &right()));
 			for who in committee(id) {
 				assert_ok!(reveal(id, &who, &right()));
@@ -278,9 +282,8 @@ fn program_should_stay_when_a_job_needs_it() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
 		assert!(Mock::remove_program(&PROGRAM).is_err());
-		for who in committee(id) {
-			assert_ok!(commit(id, &who, &right()));
-		}
+		commit_wanted(id, &right());
+		close(id);
 		assert_ok!(reveal_result(id, &right()));
 		roll_past_deadline(id);
 		roll_past_deadline(id);
@@ -387,6 +390,7 @@ fn verifier_should_be_reported_when_it_commits_a_leaked_root_and_hides_it() {
 		assert_ok!(commit(id, &drawn[0], &wrong()));
 		assert_ok!(commit(id, &drawn[1], &right()));
 		assert_ok!(commit(id, &drawn[2], &right()));
+		close(id);
 		assert_ok!(reveal_result(id, &wrong()));
 		assert_ok!(reveal(id, &drawn[1], &right()));
 		assert!(condemn(id, ReasonCode::ProvenFraud, &drawn[1]));
@@ -448,13 +452,14 @@ fn challenge_signature_should_open_nothing_when_it_is_used_for_a_verdict() {
 		let who = committee(id)[0].clone();
 		let challenge = VerifierAction::Challenge { hash: [1; 32] };
 		assert_eq!(
-			Market::check_action(id, &who, &challenge).expect_err("refused"),
-			Error::<Test>::WrongPhase
+			Market::check_action(id, &who, &challenge).err(),
+			Some(Error::<Test>::WrongPhase)
 		);
 		let key = pair(&seed_of(&who));
 		let signature = sign(&key, &Market::genesis_hash(), id, &who, 0, &challenge);
-		let action = VerifierAction::CommitVerdict { commitment: [1; 32] };
-		let call = call_with(id, &who, action, signature);
+		let ticket = ticket(id, &who);
+		let action = VerifierAction::CommitVerdict { commitment: [1; 32], ticket };
+		let call = call_with(id, &who, action, None, signature);
 		assert_eq!(apply(call), invalid(InvalidTransaction::BadProof));
 	});
 }

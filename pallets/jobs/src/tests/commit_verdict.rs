@@ -3,15 +3,20 @@
 use super::*;
 
 #[test]
-fn commit_verdict_should_go_on_when_everyone_has_committed() {
+fn commit_verdict_should_go_on_when_every_candidate_has_committed() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
 		let drawn = committee(id);
-		for who in &drawn[..2] {
+		assert_eq!((drawn.len(), job(id).wanted), (5, 3));
+		for who in &drawn[..4] {
 			assert_ok!(commit(id, who, &right()));
-			assert_eq!(phase(id), Phase::Verifying);
+			assert_eq!(
+				phase(id),
+				Phase::Verifying,
+				"three are enough, but the slow ones count too"
+			);
 		}
-		assert_ok!(commit(id, &drawn[2], &right()));
+		assert_ok!(commit(id, &drawn[4], &right()));
 		assert_eq!(phase(id), Phase::Revealing);
 		let commitment = verdict_hash(id, &drawn[0], &right());
 		assert!(has_event(Event::VerdictCommitted {
@@ -37,14 +42,40 @@ fn commit_verdict_should_be_refused_when_it_replaces_an_answer() {
 
 #[test]
 fn commit_verdict_should_be_refused_when_the_account_was_not_drawn() {
+	ExtBuilder::default().verifiers(40).narrow().build_and_execute(|| {
+		let id = post_verifying(&right());
+		let refusal = InvalidTransaction::Custom(crate::refusal::NOT_DRAWN);
+		let unlucky: Vec<_> =
+			(0..40).map(verifier).filter(|who| tranche(id, who).is_none()).collect();
+		assert!((1..40).contains(&unlucky.len()), "{}", unlucky.len());
+		for who in &unlucky {
+			assert_eq!(commit(id, who, &right()), invalid(refusal));
+		}
+		let who = unlucky[0].clone();
+		let ticket = ticket(id, &who);
+		assert_noop!(Market::do_commit_verdict(id, who, [1; 32], ticket), Error::<Test>::NotDrawn);
+		// No validator at all.
+		assert_eq!(commit(id, &bystander(), &right()), invalid(refusal));
+	});
+}
+
+/// The seat is taken with the commitment, not before: until then the chain says nothing about anyone.
+#[test]
+fn commit_verdict_should_take_a_seat_and_lock_the_stake_when_the_ticket_has_won() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
-		let drawn = committee(id);
-		let other =
-			(0..5).map(verifier).find(|who| !drawn.contains(who)).expect("five, three drawn");
-		let refusal = InvalidTransaction::Custom(crate::refusal::NOT_DRAWN);
-		assert_eq!(commit(id, &other, &right()), invalid(refusal));
-		assert_noop!(Market::do_commit_verdict(id, other, [1; 32]), Error::<Test>::NotDrawn);
+		assert!(crate::Seats::<Test>::get(id).is_empty());
+		assert_eq!((crate::JobsOfKey::<Test>::iter().count(), Locks::iter().count()), (0, 0));
+		let who = winners(id)[0].clone();
+		let opened = now();
+		roll(2);
+		assert_ok!(commit(id, &who, &right()));
+		let seats = crate::Seats::<Test>::get(id);
+		assert_eq!(seats.len(), 1);
+		assert_eq!((&seats[0].account, seats[0].tranche), (&who, 0));
+		assert_eq!((seats[0].drawn_at, seats[0].deadline), (opened, job(id).deadline));
+		assert!(Locks::contains_key((who.clone(), id)));
+		assert!(crate::JobsOfKey::<Test>::contains_key(&seats[0].key, id));
 	});
 }
 
@@ -55,15 +86,18 @@ fn commit_verdict_should_pay_no_fee_and_be_unique_in_the_pool_when_it_is_valid()
 		use frame_support::dispatch::{DispatchClass, GetDispatchInfo, Pays};
 		let id = post_verifying(&right());
 		let who = committee(id)[0].clone();
-		let commitment = verdict_hash(id, &who, &right());
-		let call = call_of(id, &who, VerifierAction::CommitVerdict { commitment });
+		let (commitment, ticket) = (verdict_hash(id, &who, &right()), ticket(id, &who));
+		let call = call_of(id, &who, VerifierAction::CommitVerdict { commitment, ticket });
 		let info = call.get_dispatch_info();
 		assert_eq!((info.pays_fee, info.class), (Pays::No, DispatchClass::Operational));
 		let valid = validate(&call).expect("a drawn verifier");
 		assert_eq!(valid.priority, 1_000);
 		assert_eq!(valid.longevity, job(id).deadline - now());
-		let other =
-			validate(&call_of(id, &who, VerifierAction::CommitVerdict { commitment: [3; 32] }));
+		let other = validate(&call_of(
+			id,
+			&who,
+			VerifierAction::CommitVerdict { commitment: [3; 32], ticket },
+		));
 		assert_eq!(other.expect("valid too").provides, valid.provides);
 	});
 }

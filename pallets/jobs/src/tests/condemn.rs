@@ -105,6 +105,7 @@ fn differing_should_list_the_verdicts_that_are_not_the_result_when_both_are_open
 		assert_ok!(commit(id, &drawn[2], &right()));
 		let keys: Vec<_> = drawn.iter().map(key).collect();
 		let duty = |at: usize| (id, drawn[at].clone(), keys[at].clone());
+		close(id);
 		assert_ok!(reveal(id, &drawn[0], &wrong()));
 		assert_ok!(reveal(id, &drawn[1], &right()));
 		assert!(Market::differing(&keys).is_empty(), "the result is hidden");
@@ -219,6 +220,7 @@ fn condemned_job_should_give_time_to_open_when_a_second_audit_has_hidden_verdict
 		assert_eq!(phase(id), Phase::Revealing);
 		assert_eq!(job(id).deadline, now() + test_parameters().reveal_period);
 		assert_eq!(commit(id, &second[1], &right()), invalid(InvalidTransaction::Stale));
+		await_sample(id);
 		assert_ok!(reveal(id, &second[0], &right()));
 		roll(1);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
@@ -227,35 +229,43 @@ fn condemned_job_should_give_time_to_open_when_a_second_audit_has_hidden_verdict
 	});
 }
 
-/// Between two tranches the phase is the same, but a draw is pending.
 #[test]
-fn condemned_job_should_draw_nobody_when_it_waits_between_two_tranches() {
-	ExtBuilder::default().verifiers(7).build_and_execute(|| {
-		let (id, second) = post_audited_again(&wrong(), &right());
+fn condemned_job_should_open_no_tranche_when_it_waits_for_reveals() {
+	ExtBuilder::default().verifiers(16).narrow().build_and_execute(|| {
+		let id = post_verifying(&wrong());
+		// Where the first audit had too few winners its second tranche passes too.
+		commit_wanted(id, &right());
+		while phase(id) == Phase::Verifying {
+			roll_past_deadline(id);
+		}
+		assert_ok!(reveal_result(id, &wrong()));
+		roll_past_deadline(id);
+		assert_ok!(request_audit(id));
+		roll_past_deadline(id);
+		let second = winners(id);
 		assert_ok!(commit(id, &second[0], &right()));
 		roll_past_deadline(id);
-		assert!(job(id).draw.is_some());
-		let drawn = committee(id).len();
+		assert_eq!(crate::Lotteries::<Test>::get(id).map(|lottery| lottery.tranche), Some(1));
+		let seats = seated(id).len();
 		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
-		Market::do_try_state().expect("no draw waits in a reveal phase");
+		Market::do_try_state().expect("no lottery is open in a reveal phase");
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
-		assert_eq!(committee(id).len(), drawn);
+		assert_eq!(seated(id).len(), seats);
 	});
 }
 
 #[test]
 fn condemned_job_should_end_at_once_when_a_second_audit_has_nothing_hidden() {
 	ExtBuilder::default().build_and_execute(|| {
-		// Waiting for the draw, and drawn.
-		let waiting = post_challengeable(&wrong(), &right());
-		assert_ok!(request_audit(waiting));
-		let (drawn, _) = post_audited_again(&wrong(), &right());
-		assert_eq!(phase(waiting), Phase::Verifying);
-		let again = post_challengeable(&wrong(), &right());
-		assert_ok!(request_audit(again));
-		assert_eq!(phase(again), Phase::Committed);
-		for id in [waiting, drawn, again] {
+		// In the lottery, and waiting for it.
+		for wait in [true, false] {
+			let id = post_challengeable(&wrong(), &right());
+			assert_ok!(request_audit(id));
+			if !wait {
+				roll_past_deadline(id);
+			}
+			assert_eq!(phase(id), if wait { Phase::Committed } else { Phase::Verifying });
 			assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
 			assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
 			// Both committees' fees go back.
@@ -353,6 +363,7 @@ fn second_audit_should_go_on_when_a_lane_is_alive() {
 		for who in &second {
 			assert_ok!(commit(id, who, &right()));
 		}
+		await_sample(id);
 		for who in &second {
 			assert_ok!(reveal(id, who, &right()));
 		}

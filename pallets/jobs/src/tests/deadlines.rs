@@ -120,7 +120,7 @@ fn job_should_end_provider_timeout_when_nobody_claims_it_after_a_stall() {
 }
 
 #[test]
-fn committee_should_be_drawn_when_the_wait_for_randomness_is_over() {
+fn lottery_should_be_opened_when_the_wait_for_randomness_is_over() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_committed(&right());
 		let committed = now();
@@ -144,39 +144,65 @@ fn verdict_should_count_when_it_comes_in_the_deadline_block() {
 }
 
 #[test]
-fn another_tranche_should_be_drawn_when_verifiers_do_not_show() {
+fn verdict_should_be_refused_when_it_comes_after_the_deadline() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
-		let first = committee(id);
+		let drawn = winners(id);
+		let (commitment, ticket) = (verdict_hash(id, &drawn[3], &right()), ticket(id, &drawn[3]));
+		commit_wanted(id, &right());
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Revealing);
+		let late = assay_market::VerifierAction::CommitVerdict { commitment, ticket };
+		assert_eq!(act(id, &drawn[3], late), invalid(InvalidTransaction::Stale));
+	});
+}
+
+#[test]
+fn another_tranche_should_open_when_too_few_show() {
+	ExtBuilder::default().verifiers(12).narrow().build_and_execute(|| {
+		let id = post_verifying(&right());
+		let first = winners(id);
 		assert_ok!(commit(id, &first[0], &right()));
 		roll_past_deadline(id);
 		assert_eq!(phase(id), Phase::Verifying);
-		assert_eq!(commit(id, &first[1], &right()), invalid(InvalidTransaction::Stale));
-		roll_past_deadline(id);
-		assert_eq!(commit(id, &first[1], &right()), invalid(InvalidTransaction::Stale));
-		let second = pending(id, Purpose::Verify);
-		assert_eq!(second.len(), 2);
-		for who in &second {
+		// The first tranche may still answer in the time of the second.
+		let both = winners(id);
+		assert!(both.len() > first.len() - 1 && first[1..].iter().all(|who| both.contains(who)));
+		let second: Vec<_> = both.into_iter().filter(|who| !first.contains(who)).collect();
+		for who in [&first[1], &second[0]] {
 			assert_ok!(commit(id, who, &right()));
 		}
-		assert_eq!(phase(id), Phase::Revealing);
+		let tranches: Vec<_> =
+			crate::Seats::<Test>::get(id).iter().map(|seat| seat.tranche).collect();
+		assert_eq!(tranches, [0, 0, 1]);
+		close(id);
 		assert_ok!(reveal_result(id, &right()));
-		for who in [&first[0], &second[0], &second[1]] {
+		for who in [&first[0], &first[1], &second[0]] {
 			assert_ok!(reveal(id, who, &right()));
 		}
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
-		assert_eq!(outcomes(&first[1]), [Outcome::VerifierNoShow]);
+		// Nobody knows of the others that they were drawn.
+		assert!(first[2..].iter().all(|who| outcomes(who).is_empty()));
+	});
+}
+
+#[test]
+fn no_tranche_should_open_when_everyone_was_in_the_first() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_verifying(&right());
+		assert_ok!(commit(id, &winners(id)[0], &right()));
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Revealing);
 	});
 }
 
 #[test]
 fn job_should_end_inconclusive_when_no_tranche_shows() {
-	ExtBuilder::default().build_and_execute(|| {
+	ExtBuilder::default().verifiers(12).narrow().build_and_execute(|| {
 		let id = post_verifying(&right());
 		roll_past_deadline(id);
-		roll_past_deadline(id);
-		assert_eq!(committee(id).len(), 5);
+		assert_eq!(phase(id), Phase::Verifying);
 		roll_past_deadline(id);
 		assert_eq!(phase(id), Phase::Revealing, "two tranches are all");
 		assert_ok!(reveal_result(id, &right()));

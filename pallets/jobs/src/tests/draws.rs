@@ -1,14 +1,18 @@
 //! Who is drawn, and from which randomness.
 
 use super::*;
-use crate::Mixes;
+use crate::{Lotteries, LotteryOf, Mixes};
 use std::collections::BTreeMap;
+
+fn lottery(id: assay_market::JobId) -> LotteryOf<Test> {
+	Lotteries::<Test>::get(id).expect("a lottery is open")
+}
 
 #[test]
 fn draw_should_depend_on_the_blocks_after_the_commit_when_they_differ() {
 	let draw_with = |salt: u64| {
 		let mut drawn = Vec::new();
-		ExtBuilder::default().build_and_execute(|| {
+		ExtBuilder::default().verifiers(12).narrow().build_and_execute(|| {
 			let id = post_committed(&right());
 			// Everything up to the commit is the same; only later blocks differ.
 			RandomnessSalt::set(salt);
@@ -60,36 +64,106 @@ fn draw_should_start_over_when_its_mix_is_forgotten() {
 	});
 }
 
+/// Attesters are drawn in public, one after the other.
 #[test]
 fn draw_should_follow_stake_when_stakes_differ() {
-	ExtBuilder::default().parameters(|p| (p.committee, p.quorum) = (1, 1)).build_and_execute(
-		|| {
+	ExtBuilder::default()
+		.parameters(|p| (p.attest_size, p.attest_quorum) = (1, 1))
+		.build_and_execute(|| {
 			Validators::mutate(|all| {
 				all[0].2 = 8 * UNIT;
 				all[4].2 = 0;
 			});
 			let mut times = BTreeMap::new();
 			for _ in 0..300 {
-				let id = post_verifying(&right());
-				*times.entry(committee(id)[0].clone()).or_insert(0) += 1;
-				// The job must end, or the provider runs out of stake.
+				let id = post(standard());
 				roll_past_deadline(id);
-				roll_past_deadline(id);
-				roll_past_deadline(id);
-				assert_ok!(reveal_result(id, &right()));
-				roll_past_deadline(id);
-				assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
+				*times.entry(pending(id, Purpose::Attest)[0].clone()).or_insert(0) += 1;
+				assert_ok!(attest(id, &pending(id, Purpose::Attest)[0], false));
 			}
 			// 8 of 11 parts; the seeds are fixed, so this never flickers.
 			let heavy = times[&verifier(0)];
 			assert!((190..=245).contains(&heavy), "{times:?}");
 			assert!(!times.contains_key(&verifier(4)), "no stake, no draw");
-		},
-	);
+		});
+}
+
+/// A tranche is open to a candidate with the probability `1 − exp(−size · width · stake / all)`.
+#[test]
+fn lottery_should_follow_stake_when_stakes_differ() {
+	ExtBuilder::default().verifiers(12).narrow().build_and_execute(|| {
+		Validators::mutate(|all| all[0].2 = 9 * UNIT);
+		let mut times = BTreeMap::<_, u32>::new();
+		let rounds = 60;
+		for _ in 0..rounds {
+			let id = post_verifying(&right());
+			for who in winners(id) {
+				*times.entry(who).or_default() += 1;
+			}
+			// The job must end, or the provider runs out of stake.
+			while phase(id) != Phase::Revealing {
+				roll_past_deadline(id);
+			}
+			assert_ok!(reveal_result(id, &right()));
+			roll_past_deadline(id);
+			assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
+		}
+		// The seeds are fixed, so this never flickers. Nine of twenty parts: 87 %; one of them: 20 %.
+		let heavy = times[&verifier(0)];
+		let light: u32 = (1..12).map(|index| times[&verifier(index)]).sum();
+		assert!((46..=58).contains(&heavy), "{times:?}");
+		assert!((11 * rounds / 7..=11 * rounds / 4).contains(&light), "{light}: {times:?}");
+	});
 }
 
 #[test]
-fn draw_should_never_take_the_parties_when_they_are_validators() {
+fn lottery_should_have_the_terms_of_its_session_when_it_is_opened() {
+	ExtBuilder::default().verifiers(7).build_and_execute(|| {
+		Validators::mutate(|all| {
+			all[1].2 = 5 * UNIT;
+			all.push((requester(), seed_of(&requester()), 100 * UNIT));
+			all.push((provider(), seed_of(&provider()), 100 * UNIT));
+		});
+		Suspended::put(vec![verifier(6)]);
+		let id = post_verifying(&right());
+		let terms = lottery(id).terms;
+		// Six verifiers; neither party, nor the suspended one.
+		assert_eq!((terms.candidates, terms.stake), (6, (10 * UNIT).into()));
+		assert_eq!((terms.size, terms.wanted(), terms.max_tranches), (3, 3, 2));
+		assert_eq!((lottery(id).opened_at, lottery(id).tranche), (now(), 0));
+		assert!(has_event(Event::LotteryOpened {
+			job: id,
+			seed: lottery(id).seed,
+			session: Session::get(),
+			candidates: 6,
+			wanted: 3,
+		}));
+		// Parameters that are set while it is open change nothing.
+		let before = winners(id);
+		crate::Parameters::<Test>::mutate(|p| {
+			(p.committee, p.quorum, p.tranche_width_percent) = (1, 1, 100)
+		});
+		assert_eq!((lottery(id).terms, winners(id)), (terms, before));
+	});
+}
+
+#[test]
+fn lottery_should_leave_out_earlier_verifiers_when_it_is_the_second() {
+	ExtBuilder::default().verifiers(7).build_and_execute(|| {
+		let id = post_challengeable(&right(), &right());
+		let first = seated(id);
+		assert_ok!(Market::request_audit(RuntimeOrigin::signed(requester()), id));
+		roll_past_deadline(id);
+		let terms = lottery(id).terms;
+		assert_eq!((terms.candidates, terms.stake), (4, (4 * UNIT).into()));
+		assert!(winners(id).iter().all(|who| !first.contains(who)));
+		let refusal = InvalidTransaction::Custom(crate::refusal::NOT_DRAWN);
+		assert_eq!(commit(id, &first[0], &right()), invalid(refusal));
+	});
+}
+
+#[test]
+fn lottery_should_never_take_the_parties_when_they_are_validators() {
 	ExtBuilder::default().build_and_execute(|| {
 		Validators::put(vec![
 			(requester(), seed_of(&requester()), 1_000 * UNIT),
@@ -132,24 +206,9 @@ fn drawn_stake_should_be_locked_once_when_drawn_to_attest_and_to_verify() {
 		assert_ok!(claim(id, provider()));
 		assert_ok!(commit_result(id, &right()));
 		roll_past_deadline(id);
+		commit_wanted(id, &right());
 		// Three accounts in six seats; the mock panics when one is locked twice.
 		assert_eq!(crate::Seats::<Test>::get(id).len(), 6);
 		assert_eq!(Locks::iter().count(), 3);
-	});
-}
-
-#[test]
-fn key_should_be_the_one_of_the_draw_when_it_was_rotated_since() {
-	ExtBuilder::default().build_and_execute(|| {
-		let id = post_verifying(&right());
-		let who = committee(id)[0].clone();
-		Validators::mutate(|all| {
-			for (account, seed, _) in all.iter_mut() {
-				if *account == who {
-					*seed = seed_of(&bystander());
-				}
-			}
-		});
-		assert_ok!(commit(id, &who, &right()));
 	});
 }

@@ -65,6 +65,11 @@ enum Move {
 		by: u8,
 		tag: u8,
 	},
+	OpenBare {
+		job: u64,
+		who: u8,
+		tag: u8,
+	},
 	/// Every verifier says what an honest one would.
 	HonestVerifiers {
 		job: u64,
@@ -125,6 +130,8 @@ fn a_move() -> impl Strategy<Value = Move> {
 		1 => (job.clone(), verifier.clone()).prop_map(|(job, who)| Move::Abstain { job, who }),
 		2 => (job.clone(), verifier.clone(), tag)
 			.prop_map(|(job, who, tag)| Move::RevealVerdict { job, who, tag }),
+		1 => (job.clone(), verifier.clone(), fate.clone())
+			.prop_map(|(job, who, tag)| Move::OpenBare { job, who, tag }),
 		12 => (job.clone(), 2..4u8, fate).prop_map(|(job, by, tag)| Move::Provider { job, by, tag }),
 		10 => job.clone().prop_map(|job| Move::HonestVerifiers { job }),
 		2 => (1..3u8, 1..3u8, 0..4usize)
@@ -204,6 +211,9 @@ fn carry_out(step: Move) {
 		Move::RevealVerdict { job, who, tag } => {
 			let _ = reveal(recent(job), &verifier(who), &Run::new(tag, 1));
 		}
+		Move::OpenBare { job, who, tag } => {
+			let _ = open_bare(recent(job), &verifier(who), &Run::new(tag, 1));
+		}
 		Move::Provider { job, by, tag } => {
 			let id = recent(job);
 			let _ = Market::claim_job(signed(by), id, 0);
@@ -222,7 +232,9 @@ fn carry_out(step: Move) {
 			for who in (0..5).map(verifier) {
 				let id = recent(job);
 				let _ = attest(id, &who, true);
-				let _ = commit(id, &who, &right());
+				if winners(id).contains(&who) {
+					let _ = commit(id, &who, &right());
+				}
 				let _ = reveal(id, &who, &right());
 			}
 		}
@@ -238,7 +250,12 @@ fn carry_out(step: Move) {
 				let _ = commit(id, &who, &Run::new(verdict, 1));
 			}
 			let _ = reveal_result(id, &run);
-			for who in committee(id).iter().take(opened) {
+			while phase(id) == Phase::Verifying {
+				roll_past_deadline(id);
+			}
+			roll(3);
+			let _ = reveal_result(id, &run);
+			for who in seated(id).iter().take(opened) {
 				let _ = reveal(id, who, &Run::new(verdict, 1));
 			}
 		}
@@ -267,10 +284,16 @@ fn carry_out(step: Move) {
 		}
 		Move::Roll { blocks } => roll(blocks),
 		Move::Wait { job } => {
-			let waits =
-				|job: &crate::JobOf<Test>| job.draw.is_some() || job.phase == Phase::Challengeable;
-			if Jobs::<Test>::get(recent(job)).is_some_and(|job| waits(&job)) {
-				roll_past_deadline(recent(job));
+			let id = recent(job);
+			let waits = |job: &crate::JobOf<Test>| {
+				job.draw.is_some()
+					|| job.phase == Phase::Challengeable
+					|| (job.phase == Phase::Verifying && winners(id).is_empty())
+			};
+			match Jobs::<Test>::get(id) {
+				Some(job) if waits(&job) => roll_past_deadline(id),
+				Some(job) if job.sample.is_some() => roll(3),
+				_ => {}
 			}
 		}
 		Move::RollPastDeadline { job } => {

@@ -1,5 +1,5 @@
 //! One file for each call; then disputes (condemning, vouching), the deadlines, the draws, named
-//! attacks, the offchain hook, the runtime API's answers, and random sequences of calls.
+//! attacks (those on the lottery and the samples in `lottery`), the offchain hook, the runtime API's answers, and random sequences of calls.
 
 mod abstain;
 mod attacks;
@@ -13,6 +13,7 @@ mod deadlines;
 mod draws;
 mod invariants;
 mod life;
+mod lottery;
 mod offchain;
 mod poke;
 mod post_job;

@@ -36,13 +36,17 @@ impl Pool {
 
 /// Runs a test on a node that has the keys of these verifiers.
 fn with_keys(local: &[AccountId], test: impl FnOnce(Pool)) {
+	with_keys_on(ExtBuilder::default().verifiers(3), local, test)
+}
+
+fn with_keys_on(chain: ExtBuilder, local: &[AccountId], test: impl FnOnce(Pool)) {
 	let pool = Pool::default();
 	let keystore = MemoryKeystore::new();
 	for who in local {
 		keystore.sr25519_generate_new(KEY_TYPE, Some(&seed_of(who))).expect("a good seed");
 	}
 	let (offchain, _) = TestOffchainExt::new();
-	let mut ext = ExtBuilder::default().verifiers(3).build();
+	let mut ext = chain.build();
 	ext.register_extension(OffchainDbExt::new(offchain.clone()));
 	ext.register_extension(OffchainWorkerExt::new(offchain));
 	ext.register_extension(TransactionPoolExt::new(pool.clone()));
@@ -60,8 +64,17 @@ fn post_mail(id: JobId, purpose: Purpose, who: &AccountId, bytes: &[u8]) {
 	sp_io::offchain::local_storage_set(StorageKind::PERSISTENT, &key, bytes);
 }
 
-fn replayed(run: &Run) -> Vec<u8> {
-	MailboxEntry::Replayed { run_root: run.root(), salt: SALT }.to_bytes()
+/// What the service writes when a replay has finished.
+fn replayed(id: JobId, who: &AccountId, run: &Run) -> Vec<u8> {
+	let (run_root, salt, ticket) = (run.root(), SALT, Some(ticket(id, who)));
+	MailboxEntry::Replayed { run_root, salt, ticket, chunks: None }.to_bytes()
+}
+
+/// What it writes when the sample is known.
+fn sampled(id: JobId, who: &AccountId, run: &Run) -> Vec<u8> {
+	let chunks = run.chunks(&sample_seed(id).expect("drawn"), who).into_inner();
+	let (run_root, salt) = (run.root(), SALT);
+	MailboxEntry::Replayed { run_root, salt, ticket: None, chunks: Some(chunks) }.to_bytes()
 }
 
 /// Runs the hook and the block that takes what it submitted.
@@ -91,12 +104,19 @@ fn hook_should_carry_a_job_from_attestation_to_reveal_when_the_mailbox_is_filled
 		assert_ok!(commit_result(id, &right()));
 		roll_past_deadline(id);
 		for who in &local[..2] {
-			post_mail(id, Purpose::Verify, who, &replayed(&right()));
+			post_mail(id, Purpose::Verify, who, &replayed(id, who, &right()));
 		}
-		let abstention = MailboxEntry::Abstain(AbstainReason::OutOfMemory);
+		let ticket = Some(ticket(id, &local[2]));
+		let abstention = MailboxEntry::Abstain { reason: AbstainReason::OutOfMemory, ticket };
 		post_mail(id, Purpose::Verify, &local[2], &abstention.to_bytes());
 		assert_eq!(run_hook(&pool), 3);
 		assert_eq!(phase(id), Phase::Revealing);
+		assert_eq!(run_hook(&pool), 0, "the positions are not drawn");
+		await_sample(id);
+		assert_eq!(run_hook(&pool), 0, "the chunks are not in the mailbox");
+		for who in &local[..2] {
+			post_mail(id, Purpose::Verify, who, &sampled(id, who, &right()));
+		}
 		assert_eq!(run_hook(&pool), 2);
 		assert_eq!(run_hook(&pool), 0, "everything is on chain");
 		assert_ok!(reveal_result(id, &right()));
@@ -106,11 +126,66 @@ fn hook_should_carry_a_job_from_attestation_to_reveal_when_the_mailbox_is_filled
 }
 
 #[test]
+fn hook_should_open_without_chunks_when_they_do_not_come_in_time() {
+	with_keys(&[verifier(0), verifier(1)], |pool| {
+		let id = post_verifying(&right());
+		for who in [verifier(0), verifier(1)] {
+			post_mail(id, Purpose::Verify, &who, &replayed(id, &who, &right()));
+		}
+		assert_eq!(run_hook(&pool), 2);
+		close(id);
+		assert_ok!(reveal_result(id, &right()));
+		// Chunks of another verifier are not what the chain asks for: as good as none.
+		post_mail(id, Purpose::Verify, &verifier(0), &sampled(id, &verifier(2), &right()));
+		let last = job(id).deadline - u64::from(crate::impls::BARE_OPENING_BLOCKS);
+		while now() < last {
+			assert_eq!(run_hook(&pool), 0);
+			roll(1);
+		}
+		assert_eq!((run_hook(&pool), phase(id)), (2, Phase::Challengeable));
+		let status =
+			|index: usize| Market::job_view(id).expect("exists").verdicts[index].status.clone();
+		assert_eq!((status(0), status(1)), (SeatStatus::Opened, SeatStatus::Opened));
+	});
+}
+
+/// The job may end any time then, and whoever hides a verdict at its end is taken for an accomplice.
+#[test]
+fn hook_should_open_at_once_when_it_has_missed_the_reveal_phase() {
+	with_keys(&[verifier(0)], |pool| {
+		let id = post_verifying(&right());
+		post_mail(id, Purpose::Verify, &verifier(0), &replayed(id, &verifier(0), &right()));
+		assert_eq!(run_hook(&pool), 1);
+		close(id);
+		assert_ok!(reveal_result(id, &right()));
+		roll_past_deadline(id);
+		assert_eq!((phase(id), run_hook(&pool)), (Phase::Challengeable, 1));
+	});
+}
+
+/// Whoever has not won finds out alone, and its node says nothing at all.
+#[test]
+fn hook_should_say_nothing_when_the_ticket_is_in_no_open_tranche() {
+	let all: Vec<_> = (0..12).map(verifier).collect();
+	with_keys_on(ExtBuilder::default().verifiers(12).narrow(), &all, |pool| {
+		let id = post_verifying(&right());
+		let won = winners(id);
+		for who in &all {
+			post_mail(id, Purpose::Verify, who, &replayed(id, who, &right()));
+		}
+		assert_eq!((run_hook(&pool), won.len() < 12), (won.len(), true));
+		let mut seats = seated(id);
+		seats.sort();
+		assert_eq!(seats, won);
+	});
+}
+
+#[test]
 fn hook_should_only_speak_for_its_own_keys_when_others_are_drawn_too() {
 	with_keys(&[verifier(1)], |pool| {
 		let id = post_verifying(&right());
 		for who in committee(id) {
-			post_mail(id, Purpose::Verify, &who, &replayed(&right()));
+			post_mail(id, Purpose::Verify, &who, &replayed(id, &who, &right()));
 		}
 		assert_eq!(run_hook(&pool), 1);
 		let said: Vec<_> = Market::job_view(id)
@@ -128,7 +203,7 @@ fn hook_should_only_speak_for_its_own_keys_when_others_are_drawn_too() {
 fn hook_should_retry_with_another_transaction_when_the_first_was_not_included() {
 	with_keys(&[verifier(0)], |pool| {
 		let id = post_verifying(&right());
-		post_mail(id, Purpose::Verify, &verifier(0), &replayed(&right()));
+		post_mail(id, Purpose::Verify, &verifier(0), &replayed(id, &verifier(0), &right()));
 		let start = now().next_multiple_of(RETRY_BLOCKS.into());
 		roll_to(start);
 		let submitted = |pool: &Pool| {
@@ -160,11 +235,16 @@ fn hook_should_retry_with_another_transaction_when_the_first_was_not_included() 
 fn hook_should_say_nothing_when_the_mailbox_holds_rubbish() {
 	with_keys(&[verifier(0)], |pool| {
 		let id = post_verifying(&right());
-		let good = replayed(&right());
+		let good = replayed(id, &verifier(0), &right());
 		let mut other_version = good.clone();
 		other_version[0] = 9;
 		let attestation = MailboxEntry::Attested { ok: true }.to_bytes();
-		for bytes in [&[][..], &good[..good.len() - 1], &other_version, &attestation] {
+		let (run_root, salt) = (right().root(), SALT);
+		let lost = MailboxEntry::Replayed { run_root, salt, ticket: None, chunks: None }.to_bytes();
+		let others = replayed(id, &verifier(1), &right());
+		let rubbish =
+			[&[][..], &good[..good.len() - 1], &other_version, &attestation, &lost, &others];
+		for bytes in rubbish {
 			post_mail(id, Purpose::Verify, &verifier(0), bytes);
 			assert_eq!(run_hook(&pool), 0, "{bytes:?}");
 		}
@@ -178,7 +258,7 @@ fn hook_should_say_nothing_when_the_node_has_no_keys() {
 	with_keys(&[], |pool| {
 		let id = post_verifying(&right());
 		for who in committee(id) {
-			post_mail(id, Purpose::Verify, &who, &replayed(&right()));
+			post_mail(id, Purpose::Verify, &who, &replayed(id, &who, &right()));
 		}
 		assert_eq!(run_hook(&pool), 0);
 	});

@@ -49,10 +49,11 @@ fn request_audit_should_draw_a_committee_when_there_was_none() {
 		assert_eq!(held(&requester()), held_before, "the first committee is in the escrow");
 		assert!(has_event(Event::AuditRequested { job: id }));
 		roll_past_deadline(id);
-		assert_eq!((phase(id), committee(id).len()), (Phase::Verifying, 3));
+		assert_eq!((phase(id), committee(id).len()), (Phase::Verifying, 5));
 		for who in committee(id) {
 			assert_ok!(commit(id, &who, &right()));
 		}
+		await_sample(id);
 		for who in committee(id) {
 			assert_ok!(reveal(id, &who, &right()));
 		}
@@ -77,6 +78,7 @@ fn request_audit_should_hold_another_fee_and_draw_others_when_there_was_a_commit
 		for who in &second {
 			assert_ok!(commit(id, who, &right()));
 		}
+		await_sample(id);
 		for who in &second {
 			assert_ok!(reveal(id, who, &right()));
 		}

@@ -28,12 +28,17 @@ fn assignments_should_follow_the_seat_when_the_job_moves() {
 		roll_past_deadline(id);
 
 		let duty = || Market::assignments(&keys)[1].clone();
-		assert_eq!(Market::assignments(&keys).len(), 2);
-		assert_eq!((duty().purpose, duty().status), (Purpose::Verify, SeatStatus::Pending));
-		assert_eq!(duty().commit_deadline, job(id).deadline);
-		assert!(!duty().can_reveal);
+		assert_eq!(Market::assignments(&keys).len(), 1, "nobody has a seat before it commits");
+		let drawn_at = now();
+		let deadline = job(id).deadline;
 		assert_ok!(commit(id, &verifier(0), &right()));
+		assert_eq!((duty().purpose, duty().status), (Purpose::Verify, SeatStatus::Committed));
+		assert_eq!((duty().draw_block, duty().commit_deadline), (drawn_at, deadline));
 		assert!(duty().committed && duty().can_reveal && !duty().revealed);
+		assert_eq!(duty().sample, None);
+		await_sample(id);
+		assert_eq!(duty().sample, sample_seed(id));
+		assert_eq!(Market::assignments(&keys)[0].sample, None, "nothing to show of an attestation");
 		assert_eq!(duty().reveal_deadline, Some(job(id).deadline));
 		assert_ok!(reveal(id, &verifier(0), &right()));
 		assert!(duty().revealed && !duty().can_reveal);
@@ -41,6 +46,35 @@ fn assignments_should_follow_the_seat_when_the_job_moves() {
 		roll_past_deadline(id);
 		assert!(Market::assignments(&keys).is_empty(), "the job has ended");
 		assert!(Market::assignments(&[key(&verifier(3))]).is_empty());
+	});
+}
+
+#[test]
+fn lotteries_should_be_told_to_those_that_may_answer_when_one_is_open() {
+	ExtBuilder::default().verifiers(12).narrow().build_and_execute(|| {
+		let all: Vec<_> = (0..12).map(|index| key(&verifier(index))).collect();
+		let id = post_committed(&right());
+		assert!(Market::lotteries(&all).is_empty());
+		roll_past_deadline(id);
+		let duties = Market::lotteries(&all);
+		assert_eq!(duties.len(), 12, "also to those that have not won: nobody can tell");
+		let lottery = crate::Lotteries::<Test>::get(id).expect("open");
+		for duty in &duties {
+			assert_eq!((duty.job, duty.phase, duty.draw_block), (id, Phase::Verifying, now()));
+			assert_eq!((duty.seed, duty.terms, duty.tranche), (lottery.seed, lottery.terms, 0));
+			assert_eq!((duty.stake, duty.commit_deadline), (UNIT.into(), job(id).deadline));
+			assert_eq!(duty.input_roots, [[1; 32], [2; 32]]);
+		}
+		assert_eq!(Market::lotteries(&all[3..4])[0].account, verifier(3));
+		assert!(Market::lotteries(&[key(&bystander())]).is_empty());
+		let who = winners(id)[0].clone();
+		assert_ok!(commit(id, &who, &right()));
+		assert!(Market::lotteries(&[key(&who)]).is_empty(), "it has answered");
+		roll_past_deadline(id);
+		assert_eq!(Market::lotteries(&all).len(), 11);
+		assert_eq!(Market::lotteries(&all)[0].tranche, 1);
+		roll_past_deadline(id);
+		assert!(Market::lotteries(&all).is_empty(), "the commitments are closed");
 	});
 }
 

@@ -1,0 +1,181 @@
+//! The private draw of verifiers: what the chain opens, who may answer it, and when it is over.
+
+use crate::{
+	Answer, BalanceOf, Config, Error, Event, JobOf, Lotteries, LotteryOf, Pallet, ParametersOf,
+	Seats, SeatsOf,
+};
+use alloc::{collections::BTreeSet, vec::Vec};
+use assay_market::{
+	lottery::{self, tranche_of},
+	Electorate, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierInfo,
+	Verifiers,
+};
+use frame_support::ensure;
+use sp_runtime::traits::{SaturatedConversion, Saturating};
+
+type Member<T> = VerifierInfo<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
+
+impl<T: Config> Pallet<T> {
+	/// Opens the lottery of an audit. Where nobody could take part, the audit ends with what it has.
+	pub(crate) fn open_lottery(
+		id: JobId,
+		job: &mut JobOf<T>,
+		seed: Hash,
+		parameters: &ParametersOf<T>,
+	) {
+		let (session, terms) = Self::lottery_terms(id, job, parameters);
+		job.first_tranche = job.tranches;
+		job.wanted = terms.wanted();
+		job.shares = job.shares.saturating_add(job.wanted);
+		// Positions that were drawn for an earlier audit must not be known to those who commit now.
+		job.sample = None;
+		if terms.candidates == 0 {
+			return Self::begin_reveal(id, job, parameters);
+		}
+		let opened_at = Self::now();
+		Lotteries::<T>::insert(id, Lottery { seed, session, opened_at, tranche: 0, terms });
+		job.tranches = job.tranches.saturating_add(1);
+		let (candidates, wanted) = (terms.candidates, job.wanted);
+		Self::deposit_event(Event::LotteryOpened { job: id, seed, session, candidates, wanted });
+		let time = parameters.verify.blocks(job.work_units, job.input_bytes);
+		Self::enter(id, job, Phase::Verifying, opened_at.saturating_add(time));
+	}
+
+	/// The running session, and what a lottery for this job would go by now: everyone of it who is no
+	/// party of the job and had no seat in an earlier audit.
+	pub(crate) fn lottery_terms(
+		id: JobId,
+		job: &JobOf<T>,
+		parameters: &ParametersOf<T>,
+	) -> (u32, LotteryTerms) {
+		let Electorate { session, mut candidates, mut stake } = T::Verifiers::electorate();
+		let seats = Seats::<T>::get(id);
+		let verifiers = seats.iter().filter(|seat| seat.purpose == Purpose::Verify);
+		let outsiders: BTreeSet<_> = verifiers
+			.map(|seat| &seat.account)
+			.chain([&job.requester])
+			.chain(&job.provider)
+			.collect();
+		for member in outsiders.into_iter().filter_map(|who| T::Verifiers::member(session, who)) {
+			candidates = candidates.saturating_sub(1);
+			stake = stake.saturating_sub(member.stake);
+		}
+		let terms = LotteryTerms {
+			candidates,
+			stake: stake.saturated_into(),
+			size: parameters.committee,
+			width_percent: parameters.tranche_width_percent,
+			max_tranches: parameters.max_tranches,
+		};
+		(session, terms)
+	}
+
+	/// A tranche's time is over: the next one opens where verdicts are missing and others may bring them.
+	pub(crate) fn conclude_tranche(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		let next = Lotteries::<T>::get(id).filter(|Lottery { tranche, terms, .. }| {
+			Self::verdicts(id, job) < job.wanted
+				&& tranche.saturating_add(1) < terms.max_tranches
+				&& !terms.takes_everyone()
+				&& Self::answers(job, &Seats::<T>::get(id)) < terms.capacity()
+		});
+		let Some(mut lottery) = next else { return Self::begin_reveal(id, job, parameters) };
+		lottery.tranche = lottery.tranche.saturating_add(1);
+		job.tranches = job.tranches.saturating_add(1);
+		let time = parameters.verify.blocks(job.work_units, job.input_bytes);
+		let (tranche, deadline) = (lottery.tranche, Self::now().saturating_add(time));
+		Lotteries::<T>::insert(id, lottery);
+		Self::set_deadline(id, job, deadline);
+		Self::deposit_event(Event::TrancheOpened { job: id, tranche, deadline });
+	}
+
+	/// Ends the audit when every candidate has answered. Not when enough have: the fast ones could shut
+	/// out the slow ones then, and a provider's friends are fast, since they need not replay.
+	pub(crate) fn conclude_early(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		let Some(lottery) = Lotteries::<T>::get(id) else { return };
+		if Self::answers(job, &Seats::<T>::get(id)) >= lottery.terms.candidates {
+			Self::begin_reveal(id, job, parameters);
+		}
+	}
+
+	/// How many have answered in the present audit.
+	pub(crate) fn answers(job: &JobOf<T>, seats: &SeatsOf<T>) -> u32 {
+		Self::audit_seats(job, seats).count() as u32
+	}
+
+	/// Verdicts that the present audit has, hidden or open.
+	pub(crate) fn verdicts(id: JobId, job: &JobOf<T>) -> u32 {
+		Self::audit_seats(job, &Seats::<T>::get(id)).filter(|seat| seat.answer.is_verdict()).count()
+			as u32
+	}
+
+	/// The accounts whose open verdict is the provider's result, in the order they committed.
+	pub(crate) fn matching(id: JobId, job: &JobOf<T>) -> Vec<T::AccountId> {
+		Seats::<T>::get(id)
+			.into_iter()
+			.filter_map(|seat| match seat.answer {
+				Answer::Revealed { run_root, .. } if Some(run_root) == job.run_root => {
+					Some(seat.account)
+				}
+				_ => None,
+			})
+			.collect()
+	}
+
+	fn audit_seats<'a>(
+		job: &'a JobOf<T>,
+		seats: &'a SeatsOf<T>,
+	) -> impl Iterator<Item = &'a crate::SeatOf<T>> {
+		seats
+			.iter()
+			.filter(|seat| seat.purpose == Purpose::Verify && seat.tranche >= job.first_tranche)
+	}
+
+	/// Whether this account may take part in a lottery at all, and has not answered it yet; everything
+	/// but its ticket.
+	pub(crate) fn candidate(
+		id: JobId,
+		job: &JobOf<T>,
+		lottery: &LotteryOf<T>,
+		account: &T::AccountId,
+	) -> Result<Member<T>, Error<T>> {
+		ensure!(
+			job.requester != *account && job.provider.as_ref() != Some(account),
+			Error::<T>::NotDrawn
+		);
+		let member = T::Verifiers::member(lottery.session, account).ok_or(Error::NotDrawn)?;
+		let seats = Seats::<T>::get(id);
+		let seat =
+			seats.iter().find(|seat| seat.purpose == Purpose::Verify && seat.account == *account);
+		match seat {
+			Some(seat) if seat.tranche >= job.first_tranche => return Err(Error::AlreadyAnswered),
+			// In an earlier audit of this job.
+			Some(_) => return Err(Error::NotDrawn),
+			None => {}
+		}
+		ensure!(Self::answers(job, &seats) < lottery.terms.capacity(), Error::<T>::SeatsTaken);
+		ensure!(T::Verifiers::can_lock(account), Error::<T>::TooManyLocks);
+		Ok(member)
+	}
+
+	/// The tranche of a member by its ticket, if that tranche is open. `proved`: the ticket has been
+	/// verified already, right before.
+	pub(crate) fn open_tranche(
+		id: JobId,
+		lottery: &LotteryOf<T>,
+		member: &Member<T>,
+		ticket: &Ticket,
+		proved: bool,
+	) -> Result<u32, Error<T>> {
+		let data = lottery::transcript(&Self::genesis_hash(), id, &lottery.seed);
+		let output = if proved {
+			lottery::claimed_output(&member.key, &data, ticket)
+		} else {
+			lottery::draw_output(&member.key, &data, ticket)
+		};
+		let output = output.ok_or(Error::<T>::BadTicket)?;
+		let tranche = tranche_of(output, member.stake.saturated_into(), &lottery.terms)
+			.ok_or(Error::<T>::NotDrawn)?;
+		ensure!(tranche <= lottery.tranche, Error::<T>::TrancheNotOpen);
+		Ok(tranche)
+	}
+}
