@@ -3,6 +3,7 @@
 //! * [`job`]: how a job is named, where it stands, why it ended ([`Phase`], [`ReasonCode`], …).
 //! * [`parameters`]: the numbers that root sets ([`MarketParameters`]) and the clocks they make.
 //! * [`dispute`]: lanes, moves and proofs about an opened result ([`ChallengeMove`], [`LaneView`], …).
+//! * [`finality`]: what a block settled, for those who vote on it ([`Settlement`], [`Standing`]).
 //! * [`view`]: what the runtime API answers ([`JobView`], [`Assignment`]).
 //! * [`verifier`]: the session key of a verifier and the bytes it signs ([`VerifierAction`]).
 //! * [`mailbox`]: how the node's service hands a verdict to the pallet's offchain hook.
@@ -15,6 +16,7 @@ extern crate alloc;
 
 pub mod api;
 pub mod dispute;
+pub mod finality;
 pub mod job;
 pub mod mailbox;
 pub mod parameters;
@@ -26,6 +28,7 @@ pub use assay_commitments::Hash;
 pub use dispute::{
 	proof_commitment, proof_hash, ChallengeMove, DisputeDuty, DisputedResult, LaneView, Turn,
 };
+pub use finality::{task_hash, Settlement, Settlements, Standing, MAX_SETTLEMENTS};
 pub use job::{
 	AbstainReason, Assurance, Attestation, Audit, JobId, Outcome, Phase, Purpose, ReasonCode,
 	MAX_INPUTS, MAX_OUTPUTS,
