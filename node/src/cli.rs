@@ -1,5 +1,6 @@
 //! Options and subcommands.
 
+use crate::finality::FinalityParams;
 use sc_cli::RunCmd;
 use std::path::PathBuf;
 
@@ -46,6 +47,10 @@ pub struct MarketParams {
 	/// Let workers run jobs although the kernel gives them no full sandbox (see docs/sandbox.md)
 	#[arg(long)]
 	pub allow_unsandboxed_worker: bool,
+
+	/// Votes for finality.
+	#[clap(flatten)]
+	pub finality: FinalityParams,
 }
 
 /// Everything but running a node.

@@ -15,6 +15,7 @@
 mod chain_spec;
 mod cli;
 mod command;
+mod finality;
 mod hooks;
 mod rpc;
 mod service;

@@ -1,6 +1,6 @@
 //! The parts of a running node and how they are joined.
 
-use crate::{cli::MarketParams, hooks::Hooks, rpc};
+use crate::{cli::MarketParams, finality, hooks::Hooks, rpc};
 use assay_blobs::BlobStore;
 use assay_runtime::{opaque::Block, RuntimeApi};
 use futures::FutureExt;
@@ -273,6 +273,17 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 		);
 	}
 
+	// What this node finds out about results, and how it votes for finality.
+	let knowledge = assay_verifier_service::Knowledge::default();
+	let voting_rule = finality::voting_rule(
+		&market.finality,
+		client.clone(),
+		backend.clone(),
+		knowledge.clone(),
+		babe_link.config().epoch_length,
+		prometheus_registry.as_ref(),
+	)?;
+
 	// Verification of jobs.
 	if role.is_authority() && !market.no_verification {
 		match backend.offchain_storage() {
@@ -282,6 +293,7 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 				verifier.adapter = market.worker_adapter;
 				verifier.allow_unsandboxed = market.allow_unsandboxed_worker;
 				verifier.found = found;
+				verifier.knowledge = knowledge;
 				let service =
 					assay_verifier_service::run::<Block, _, _>(assay_verifier_service::Params {
 						client: client.clone(),
@@ -380,7 +392,7 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 			network,
 			sync: Arc::new(sync_service),
 			notification_service: grandpa_notifications,
-			voting_rule: sc_consensus_grandpa::VotingRulesBuilder::default().build(),
+			voting_rule,
 			prometheus_registry,
 			shared_voter_state: voter_state,
 			telemetry,

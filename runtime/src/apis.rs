@@ -6,7 +6,10 @@ use crate::{
 	Runtime, RuntimeCall, RuntimeGenesisConfig, System, TransactionPayment, VERSION,
 };
 use alloc::vec::Vec;
-use assay_market::{Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, VerifierId};
+use assay_market::{
+	Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, Settlement, Settlements,
+	Standing, VerifierId,
+};
 use codec::Encode;
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
@@ -265,6 +268,16 @@ impl_runtime_apis! {
 
 		fn current_price(id: JobId) -> Option<Balance> {
 			Jobs::current_price(id)
+		}
+	}
+
+	impl assay_market::api::FinalityApi<Block> for Runtime {
+		fn settlements() -> Settlements {
+			Jobs::settlements()
+		}
+
+		fn standings(results: Vec<Settlement>) -> Vec<Standing> {
+			Jobs::standings(&results)
 		}
 	}
 

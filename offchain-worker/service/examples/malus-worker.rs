@@ -54,6 +54,7 @@ fn main() {
 	let reply = match name.as_str() {
 		"honest" => honest(&run),
 		"computes" => Reply::Done(computed(&run, Path::new("."))),
+		"misreads" => Reply::Done(computed(&misread(&run), Path::new("."))),
 		"keeps-other-bytes" => {
 			let done = computed(&run, Path::new("."));
 			for kept in &done.kept {
@@ -138,6 +139,23 @@ fn main() {
 		other => panic!("no behaviour is called {other:?}"),
 	};
 	send(&mut stream, &reply).expect("the node reads");
+}
+
+/// The same run on inputs of which every element is off by one: each of its results is wrong, consistent
+/// with itself and the same every time, as those of a machine with a broken memory or a bad intention.
+fn misread(run: &Run) -> Run {
+	let program = Program::decode_bounded(&run.program).expect("the node has checked it");
+	let mut run = run.clone();
+	for (index, (file, input)) in run.inputs.iter_mut().zip(&program.inputs).enumerate() {
+		let mut bytes = fs::read(&file.path).expect("inputs are readable");
+		for element in 0..input.ty.elements() {
+			let (tile, within) = input.ty.position(element.into());
+			bytes[tile as usize * 1024 + within] ^= 1;
+		}
+		file.path = format!("misread-{index}");
+		fs::write(&file.path, bytes).expect("the job's folder is writable");
+	}
+	run
 }
 
 /// What a worker answers that does its work.

@@ -194,6 +194,11 @@ impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
 				None => (Err(Fault::Internal("the search was given up".into()).into()), true),
 			};
 			*memory = sound.then_some(challenger);
+			if let Ok(Move::Prove(_)) = &found {
+				let DisputedResult { program, input_roots, steps, run_root, .. } = &self.result;
+				let task = task_hash(program, input_roots, *steps);
+				self.shared.config.knowledge.proved(task, *run_root);
+			}
 			found
 		});
 		let found = work.await;

@@ -273,6 +273,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		match self.mailbox.lock().run_root(job, &task) {
 			Some(verdict) if verdict != result.run_root => {
 				self.metrics.dispute_fault("agrees");
+				self.config.knowledge.withdraw(&task);
 				log::error!(
 					target: LOG_TARGET,
 					"Job {job}: this node's verdict was {}, but replaying gives the provider's {}. \

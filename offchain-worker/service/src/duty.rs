@@ -7,12 +7,13 @@ use std::{
 };
 
 use assay_blobs::BlobStore;
+/// Hash of what is to be run.
+pub(crate) use assay_market::task_hash;
 use assay_market::{
 	verifier_crypto::KEY_TYPE, AbstainReason, DisputedResult, JobId, MailboxEntry, Purpose,
 	SeatStatus, VerifierId,
 };
 use assay_worker_protocol::MAX_STEPS;
-use codec::Encode;
 use futures::FutureExt;
 use parking_lot::Mutex;
 use sp_core::offchain::OffchainStorage;
@@ -371,6 +372,9 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			Finding::Replayed(_) => self.metrics.replayed("replayed"),
 			Finding::Abstain(reason) => self.metrics.replayed(reason_name(reason)),
 		}
+		if let Finding::Replayed(run_root) = finding {
+			self.config.knowledge.replayed(task, run_root);
+		}
 		let genesis = self.chain.genesis();
 		for key in keys {
 			let entry = match finding {
@@ -417,11 +421,6 @@ fn serves(entry: &MailboxEntry, assignment: &JobAssignment) -> bool {
 /// Hash of what an assignment has to run.
 fn task_of(assignment: &JobAssignment) -> Hash {
 	task_hash(&assignment.program, &assignment.input_roots, assignment.steps)
-}
-
-/// Hash of what is to be run.
-pub(crate) fn task_hash(program: &Hash, input_roots: &[Hash], steps: u32) -> Hash {
-	*blake3::hash(&(program, input_roots, steps).encode()).as_bytes()
 }
 
 fn slot_of(assignment: &JobAssignment, key: &VerifierId) -> Slot {

@@ -43,6 +43,9 @@ mod fault;
 mod folder;
 mod inputs;
 mod kept;
+mod knowledge;
+#[cfg(test)]
+mod knowledge_tests;
 mod mailbox;
 mod metrics;
 mod moves;
@@ -77,6 +80,7 @@ use substrate_prometheus_endpoint::Registry;
 
 pub use chain::{Chain, ChainError, ClientChain, Disputed, Head, JobAssignment};
 pub use fault::Fault;
+pub use knowledge::Knowledge;
 pub use mailbox::Mailbox;
 pub use metrics::Metrics;
 pub use process::{check_worker, find_worker, ProcessRunner};
@@ -110,6 +114,8 @@ pub struct Config {
 	/// Notified when something was left for the pallets' offchain hooks, so that they need not wait for
 	/// the next block to find it.
 	pub found: Arc<tokio::sync::Notify>,
+	/// What this node finds out about results, for whoever asks before it votes for finality.
+	pub knowledge: Knowledge,
 	/// Jobs replayed at the same time, at least 1.
 	pub concurrency: usize,
 	/// Tiles of every step that the worker recomputes by the definition, as a check of its device.
@@ -135,6 +141,7 @@ impl Config {
 			adapter: None,
 			allow_unsandboxed: false,
 			found: Arc::default(),
+			knowledge: Knowledge::default(),
 			concurrency: 1,
 			audit_tiles: 4,
 			limits: Limits::default(),

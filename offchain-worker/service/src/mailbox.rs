@@ -95,6 +95,14 @@ impl<Storage: OffchainStorage> Mailbox<Storage> {
 		})
 	}
 
+	/// The run root of every task that was replayed.
+	pub(crate) fn replayed(&self) -> impl Iterator<Item = (Hash, Hash)> + '_ {
+		self.held.values().filter_map(|held| match held.entry {
+			MailboxEntry::Replayed { run_root, .. } => Some((held.task, run_root)),
+			_ => None,
+		})
+	}
+
 	/// Stores an entry. The index goes first, so that no entry is ever forgotten.
 	pub(crate) fn put(&mut self, slot: Slot, task: Hash, entry: MailboxEntry) {
 		let key = self.key(&slot);

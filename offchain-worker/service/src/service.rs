@@ -107,6 +107,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		metrics: Metrics,
 	) -> Self {
 		let mailbox = Mailbox::open(storage.clone(), chain.genesis());
+		config.knowledge.open(storage.clone(), chain.genesis(), mailbox.replayed());
 		let moves = Moves::open(storage, chain.genesis());
 		if !mailbox.is_empty() || moves.len() > 0 {
 			log::info!(

@@ -92,8 +92,8 @@ pub mod pallet {
 	use assay_commitments::OutputsOpening;
 	use assay_market::{
 		AbstainReason, Arbitration, Assurance, AuthorRandomness, Hash, Identities, JobBonds, JobId,
-		Phase, Programs, Purpose, ReasonCode, ReportVouching, SampledChunk, Ticket, VerifierAction,
-		VerifierFaults, VerifierId, VerifierSignature, Verifiers,
+		Phase, Programs, Purpose, ReasonCode, ReportVouching, SampledChunk, Settlement, Ticket,
+		VerifierAction, VerifierFaults, VerifierId, VerifierSignature, Verifiers, MAX_SETTLEMENTS,
 	};
 	use frame_support::{
 		pallet_prelude::*,
@@ -245,6 +245,11 @@ pub mod pallet {
 	/// Summaries of pruned jobs, in a ring: the job's number modulo its size.
 	#[pallet::storage]
 	pub type Archive<T: Config> = StorageMap<_, Twox64Concat, u32, ArchivedOf<T>>;
+
+	/// What the present block has paid for; empty again at the start of the next one.
+	#[pallet::storage]
+	pub type SettledNow<T: Config> =
+		StorageValue<_, BoundedVec<Settlement, ConstU32<{ MAX_SETTLEMENTS + 1 }>>, ValueQuery>;
 
 	/// What the market starts with.
 	#[pallet::genesis_config]
@@ -437,7 +442,10 @@ pub mod pallet {
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn on_initialize(now: BlockNumberFor<T>) -> Weight {
 			Self::mix_randomness(now);
-			T::WeightInfo::on_initialize_base().saturating_add(Self::run_agenda(now))
+			SettledNow::<T>::kill();
+			T::WeightInfo::on_initialize_base()
+				.saturating_add(T::DbWeight::get().writes(1))
+				.saturating_add(Self::run_agenda(now))
 		}
 
 		fn offchain_worker(now: BlockNumberFor<T>) {

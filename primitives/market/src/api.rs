@@ -1,8 +1,8 @@
 //! The runtime API of the market.
 
 use crate::{
-	Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, LotteryDuty,
-	VerifierId,
+	Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, LotteryDuty, Settlement,
+	Settlements, Standing, VerifierId,
 };
 use alloc::vec::Vec;
 use codec::Codec;
@@ -54,5 +54,15 @@ sp_api::decl_runtime_apis! {
 
 		/// The results that the verdicts of these session keys differ from, with their lanes.
 		fn disputes(keys: Vec<VerifierId>) -> Vec<DisputeDuty<AccountId, Balance, BlockNumber>>;
+	}
+
+	/// Questions that a validator asks before it votes for finality.
+	pub trait FinalityApi {
+		/// What the block at whose state this is asked has paid for.
+		fn settlements() -> Settlements;
+
+		/// Where these results (at most 256 of them) stand in the state at which this is asked, in the
+		/// same order.
+		fn standings(results: Vec<Settlement>) -> Vec<Standing>;
 	}
 }

@@ -3,6 +3,7 @@
 //! * [`job`]: how a job is named, where it stands, why it ended ([`Phase`], [`ReasonCode`], …).
 //! * [`parameters`]: the numbers that root sets ([`MarketParameters`]) and the clocks they make.
 //! * [`dispute`]: lanes, moves and proofs about an opened result ([`ChallengeMove`], [`LaneView`], …).
+//! * [`finality`]: what a block settled, for those who vote on it ([`Settlement`], [`Standing`]).
 //! * [`lottery`]: the private draw of verifiers ([`Ticket`], [`LotteryTerms`], …).
 //! * [`view`]: what the runtime API answers ([`JobView`], [`Assignment`], [`LotteryDuty`]).
 //! * [`verifier`]: the session key of a verifier and the bytes it signs ([`VerifierAction`]).
@@ -16,6 +17,7 @@ extern crate alloc;
 
 pub mod api;
 pub mod dispute;
+pub mod finality;
 pub mod job;
 pub mod lottery;
 pub mod mailbox;
@@ -29,6 +31,7 @@ pub use assay_referee::sample::{SampledChunk, SAMPLED_CHUNKS};
 pub use dispute::{
 	proof_commitment, proof_hash, ChallengeMove, DisputeDuty, DisputedResult, LaneView, Turn,
 };
+pub use finality::{task_hash, Settlement, Settlements, Standing, MAX_SETTLEMENTS};
 pub use job::{
 	AbstainReason, Assurance, Attestation, Audit, JobId, Outcome, Phase, Purpose, ReasonCode,
 	MAX_INPUTS, MAX_OUTPUTS,

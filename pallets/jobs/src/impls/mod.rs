@@ -7,6 +7,7 @@ mod money;
 mod offchain;
 mod phases;
 mod requests;
+mod settled;
 #[cfg(any(feature = "try-runtime", test))]
 mod try_state;
 mod verdicts;

@@ -47,7 +47,9 @@ impl<T: Config> Pallet<T> {
 
 	/// The dearer end of a job with so many seats: paid, or condemned with everyone who vouched.
 	pub(crate) fn weight_to_push(seats: u32) -> Weight {
-		T::WeightInfo::advance(seats).max(T::WeightInfo::condemn(seats))
+		T::WeightInfo::advance(seats)
+			.saturating_add(Self::weight_to_note_settled())
+			.max(T::WeightInfo::condemn(seats))
 	}
 
 	/// Carries out the default of a phase whose deadline has passed, and stores the job.
@@ -177,6 +179,7 @@ impl<T: Config> Pallet<T> {
 			let amount = Self::pay_fee(job, &verifier, share, parameters);
 			Self::deposit_event(Event::VerifierPaid { job: id, account: verifier, amount });
 		}
+		Self::note_settled(id, job);
 		Self::finish(id, job, ReasonCode::Paid);
 	}
 

@@ -21,6 +21,7 @@ mod request_audit;
 mod reveal_result;
 mod reveal_verdict;
 mod set_parameters;
+mod settled;
 mod views;
 mod vouching;
 
