@@ -23,14 +23,9 @@ pub struct Cli {
 /// Options about blobs and verification.
 #[derive(Clone, Debug, clap::Args)]
 pub struct MarketParams {
-	/// Folder of the blob store. By default `blobs` in the chain's folder below the base path.
-	#[arg(long, value_name = "PATH")]
-	pub blob_dir: Option<PathBuf>,
-
-	/// Most disk space that the blob store may take, in MiB.
-	#[arg(long, value_name = "MIB", default_value_t = 16_384,
-		value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
-	pub blob_quota_mib: u64,
+	/// Holding, serving and fetching blobs.
+	#[clap(flatten)]
+	pub blobs: BlobParams,
 
 	/// The worker binary that replays jobs. By default `assay-worker` beside this binary.
 	#[arg(long, value_name = "PATH", env = "ASSAY_WORKER")]
@@ -51,6 +46,39 @@ pub struct MarketParams {
 	/// Votes for finality.
 	#[clap(flatten)]
 	pub finality: FinalityParams,
+}
+
+/// Options about blobs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BlobParams {
+	/// Folder of the blob store. By default `blobs` in the chain's folder below the base path.
+	#[arg(long, value_name = "PATH")]
+	pub blob_dir: Option<PathBuf>,
+
+	/// Most disk space that the blob store may take, in MiB.
+	#[arg(long, value_name = "MIB", default_value_t = 16_384,
+		value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+	pub blob_quota_mib: u64,
+
+	/// Most blob data given to all peers together, in MiB a second.
+	#[arg(long, value_name = "MIB", default_value_t = 128,
+		value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+	pub blob_serve_rate_mib: u64,
+
+	/// Most blob data given to one peer, in MiB a second.
+	#[arg(long, value_name = "MIB", default_value_t = 64,
+		value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+	pub blob_peer_rate_mib: u64,
+
+	/// Ranges of 1 MiB asked of all peers together at one time.
+	#[arg(long, value_name = "N", default_value_t = 16,
+		value_parser = clap::value_parser!(u64).range(1..=256))]
+	pub blob_fetch_parallel: u64,
+
+	/// Ranges of 1 MiB asked of one peer at one time.
+	#[arg(long, value_name = "N", default_value_t = 4,
+		value_parser = clap::value_parser!(u64).range(1..=8))]
+	pub blob_fetch_per_peer: u64,
 }
 
 /// Everything but running a node.
@@ -108,8 +136,11 @@ mod tests {
 				.map(|cli| cli.market)
 		};
 		let market = parse(&["--blob-quota-mib", "7", "--no-verification"]).unwrap();
-		assert_eq!((market.blob_quota_mib, market.no_verification), (7, true));
-		assert_eq!(parse(&[]).unwrap().blob_quota_mib, 16_384);
+		assert_eq!((market.blobs.blob_quota_mib, market.no_verification), (7, true));
+		let blobs = parse(&[]).unwrap().blobs;
+		assert_eq!((blobs.blob_quota_mib, blobs.blob_fetch_parallel), (16_384, 16));
+		assert!(parse(&["--blob-serve-rate-mib", "0"]).is_err());
+		assert!(parse(&["--blob-fetch-parallel", "1000"]).is_err());
 		assert!(parse(&["--blob-quota-mib", "0"]).is_err());
 		assert!(parse(&["--blob-quota-mib", "many"]).is_err());
 	}

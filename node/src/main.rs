@@ -12,6 +12,7 @@
 // The errors of sc-cli and sc-service are large; they are theirs, and made once per run.
 #![allow(clippy::result_large_err)]
 
+mod blobs;
 mod chain_spec;
 mod cli;
 mod command;

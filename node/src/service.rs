@@ -1,7 +1,12 @@
 //! The parts of a running node and how they are joined.
 
-use crate::{cli::MarketParams, finality, hooks::Hooks, rpc};
-use assay_blobs::BlobStore;
+use crate::{
+	blobs::{Blobs, FromPeers},
+	cli::MarketParams,
+	finality,
+	hooks::Hooks,
+	rpc,
+};
 use assay_runtime::{opaque::Block, RuntimeApi};
 use futures::FutureExt;
 use sc_client_api::Backend;
@@ -206,10 +211,9 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 
 	// Blobs.
 	let chain_dir = config.base_path.config_dir(config.chain_spec.id());
-	let blob_dir = market.blob_dir.clone().unwrap_or_else(|| chain_dir.join("blobs"));
-	let blobs = BlobStore::open(blob_dir, market.blob_quota_mib.saturating_mul(1 << 20))
-		.map(Arc::new)
-		.map_err(|error| ServiceError::Application(error.into()))?;
+	let registry = prometheus_registry.as_ref();
+	let mut transport = Blobs::open(&market.blobs, &chain_dir, genesis_hash, registry)?;
+	let blobs = transport.store.clone();
 
 	// Network.
 	let mut net_config = sc_network::config::FullNetworkConfiguration::<_, _, N>::new(
@@ -226,6 +230,7 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 			net_config.peer_store_handle(),
 		);
 	net_config.add_notification_protocol(grandpa_protocol_config);
+	net_config.add_request_response_protocol(transport.protocol::<N>());
 	let warp_sync = Arc::new(sc_consensus_grandpa::warp_proof::NetworkProvider::new(
 		backend.clone(),
 		grandpa_link.shared_authority_set().clone(),
@@ -246,6 +251,16 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 			metrics,
 			gap_sync_body_policy: None,
 		})?;
+
+	// Blobs from and for peers.
+	let connected = sync_service.clone();
+	let peers = Arc::new(move || {
+		let connected = connected.clone();
+		let peers = async move { connected.peers_info().await.unwrap_or_default() };
+		peers.map(|peers| peers.into_iter().map(|(id, _)| id).collect()).boxed()
+	});
+	let spawner = task_manager.spawn_handle();
+	let fetcher = transport.start(client.clone(), network.clone(), peers, &spawner);
 
 	// Offchain workers. Beside every new best block they run when the verifier has found something, which
 	// would otherwise wait for the next block, and a dispute has many moves.
@@ -300,6 +315,7 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 						keystore: keystore_container.keystore(),
 						offchain_storage,
 						blobs: blobs.clone(),
+						fetch: Some(Arc::new(FromPeers(fetcher.clone()))),
 						config: verifier,
 						registry: prometheus_registry.clone(),
 					});
@@ -321,6 +337,7 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 		authority_set: grandpa_link.shared_authority_set().clone(),
 		justifications: grandpa_link.justification_stream(),
 		blobs,
+		fetcher,
 		finality: sc_consensus_grandpa::FinalityProofProvider::new_for_service(
 			backend.clone(),
 			Some(grandpa_link.shared_authority_set().clone()),

@@ -1,9 +1,11 @@
-//! Blobs over RPC: `blob_put`, `blob_get`, `blob_status`.
+//! Blobs over RPC: `blob_put`, `blob_get`, `blob_fetch`, `blob_status`.
 //!
 //! A blob is named by its BLAKE3 hash. Uploads arrive in parts, in order, and can go on after an
 //! interruption; the blob shows only when all of its bytes have the hash that it is named by.
-//! Uploading fills the node's disk, so it is refused where unsafe methods are.
+//! What the node lacks it can fetch from its peers, if root and length are known (docs/blobs.md).
+//! Uploading and fetching fill the node's disk, so they are refused where unsafe methods are.
 
+use assay_blob_transport::Fetcher;
 use assay_blobs::{BlobError, BlobStore, Status, MAX_PART};
 use jsonrpsee::{
 	core::RpcResult,
@@ -18,7 +20,7 @@ use std::sync::Arc;
 pub const BLOB_ERROR: i32 = 7100;
 
 /// What the node has of a blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BlobStatus {
 	/// Whole and verified.
 	pub present: bool,
@@ -26,11 +28,30 @@ pub struct BlobStatus {
 	pub len: u64,
 	/// Bytes received; an upload goes on from here.
 	pub received: u64,
+	/// The fetch from peers, while there is one.
+	#[serde(skip_serializing_if = "Option::is_none", default)]
+	pub fetch: Option<FetchStatus>,
+}
+
+/// How a fetch from peers is getting on.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FetchStatus {
+	/// Verified bytes that are here, those included that wait in memory for an earlier part.
+	pub received: u64,
+	/// Length of the blob in bytes, as it was asked for.
+	pub len: u64,
+	/// Connected peers that have it.
+	pub sources: u32,
+	/// Milliseconds since the last byte came.
+	pub idle: u64,
+	/// What the store said last, if it could not take the blob; the fetch is tried again.
+	#[serde(skip_serializing_if = "Option::is_none", default)]
+	pub error: Option<String>,
 }
 
 impl From<Status> for BlobStatus {
 	fn from(Status { present, len, received }: Status) -> Self {
-		Self { present, len, received }
+		Self { present, len, received, fetch: None }
 	}
 }
 
@@ -46,7 +67,12 @@ pub trait BlobApi {
 	#[method(name = "blob_get", blocking)]
 	fn get(&self, root: H256, offset: u64, len: u64) -> RpcResult<Bytes>;
 
-	/// What the node has of the blob `root`.
+	/// Wants the blob `root` of `len` bytes from the node's peers, and says how far it is. The node goes on
+	/// fetching for two minutes after it was asked last. Unsafe.
+	#[method(name = "blob_fetch", with_extensions, blocking)]
+	fn fetch(&self, root: H256, len: u64) -> RpcResult<BlobStatus>;
+
+	/// What the node has of the blob `root`, and how a fetch of it is getting on.
 	#[method(name = "blob_status", blocking)]
 	fn status(&self, root: H256) -> RpcResult<BlobStatus>;
 }
@@ -54,12 +80,28 @@ pub trait BlobApi {
 /// Serves the node's blob store.
 pub struct Blobs {
 	store: Arc<BlobStore>,
+	fetcher: Fetcher,
 }
 
 impl Blobs {
-	/// Serves `store`.
-	pub fn new(store: Arc<BlobStore>) -> Self {
-		Self { store }
+	/// Serves `store`, which `fetcher` fills.
+	pub fn new(store: Arc<BlobStore>, fetcher: Fetcher) -> Self {
+		Self { store, fetcher }
+	}
+
+	fn status_of(&self, root: &H256) -> BlobStatus {
+		let mut status: BlobStatus = self.store.status(root.as_fixed_bytes()).into();
+		if !status.present {
+			let root = root.as_fixed_bytes();
+			status.fetch = self.fetcher.progress_of(root).map(|progress| FetchStatus {
+				received: progress.received,
+				len: progress.total,
+				sources: progress.sources as u32,
+				idle: progress.idle.as_millis() as u64,
+				error: self.fetcher.error_of(root),
+			});
+		}
+		status
 	}
 }
 
@@ -113,25 +155,66 @@ impl BlobApiServer for Blobs {
 
 	fn get(&self, root: H256, offset: u64, len: u64) -> RpcResult<Bytes> {
 		check_part(len)?;
-		self.store.get(&root.into(), offset, len as usize).map(Bytes).map_err(refuse)
+		self.store.get(&root.into(), offset, len as usize).map(Bytes).map_err(|error| match error {
+			BlobError::Unknown(_) => named(
+				"Unknown",
+				format!("{error}; blob_fetch with its root and length gets it from peers"),
+			),
+			error => refuse(error),
+		})
+	}
+
+	fn fetch(&self, extensions: &Extensions, root: H256, len: u64) -> RpcResult<BlobStatus> {
+		sc_rpc_api::check_if_safe(extensions)?;
+		self.fetcher
+			.want(root.into(), len)
+			.map_err(|error| named("FetchRefused", error.to_string()))?;
+		Ok(self.status_of(&root))
 	}
 
 	fn status(&self, root: H256) -> RpcResult<BlobStatus> {
-		Ok(self.store.status(&root.into()).into())
+		Ok(self.status_of(&root))
 	}
 }
 
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use assay_blob_transport::{Failure, Fault, FetchLimits, Metrics, Network};
+	use futures::{future::BoxFuture, FutureExt};
 	use jsonrpsee::RpcModule;
+	use sc_network::PeerId;
 	use sc_rpc_api::DenyUnsafe;
 	use serde_json::{json, Value};
+
+	/// Peers that one knows, and that never answer.
+	struct Silent(Vec<PeerId>);
+
+	impl Network for Silent {
+		fn peers(&self) -> BoxFuture<'static, Vec<PeerId>> {
+			let peers = self.0.clone();
+			async move { peers }.boxed()
+		}
+
+		fn request(
+			&self,
+			_: PeerId,
+			_: Vec<u8>,
+		) -> BoxFuture<'static, Result<Vec<u8>, Failure>> {
+			futures::future::pending().boxed()
+		}
+
+		fn report(&self, _: PeerId, _: Fault) {}
+	}
 
 	fn module(deny_unsafe: DenyUnsafe) -> (RpcModule<Blobs>, tempfile::TempDir) {
 		let dir = tempfile::tempdir().unwrap();
 		let store = Arc::new(BlobStore::open(dir.path(), 8 << 20).unwrap());
-		let mut module = Blobs::new(store).into_rpc();
+		let network = Arc::new(Silent(vec![PeerId::random()]));
+		let (fetcher, task) =
+			Fetcher::new(store.clone(), network, FetchLimits::default(), Metrics::default());
+		tokio::spawn(task);
+		let mut module = Blobs::new(store, fetcher).into_rpc();
 		module.extensions_mut().insert(deny_unsafe);
 		(module, dir)
 	}
@@ -176,6 +259,30 @@ mod tests {
 		assert!(answer["error"]["message"].as_str().unwrap().contains("unsafe"), "{answer}");
 		let answer = call(&module, "blob_status", json!([root])).await;
 		assert_eq!(answer["result"]["received"], json!(0));
+	}
+
+	#[tokio::test]
+	async fn blob_fetch_should_show_its_progress_and_be_refused_when_unsafe_methods_are() {
+		let (denied, _dir) = module(DenyUnsafe::Yes);
+		let root = hex(&[7; 32]);
+		let answer = call(&denied, "blob_fetch", json!([root, 5])).await;
+		assert!(answer["error"]["message"].as_str().unwrap().contains("unsafe"), "{answer}");
+
+		let (module, _dir) = module(DenyUnsafe::No);
+		let absent = call(&module, "blob_get", json!([root, 0, 1])).await;
+		assert!(absent["error"]["message"].as_str().unwrap().contains("blob_fetch"), "{absent}");
+		let answer = call(&module, "blob_fetch", json!([root, 5])).await;
+		assert_eq!(answer["result"]["present"], json!(false));
+		assert_eq!(answer["result"]["fetch"]["len"], json!(5));
+		let status = call(&module, "blob_status", json!([root])).await;
+		assert_eq!(status["result"]["fetch"]["sources"], json!(0), "{status}");
+		let empty = call(&module, "blob_fetch", json!([root, 0])).await;
+		assert_eq!(empty["error"]["data"]["name"], json!("FetchRefused"));
+		// What is here need not be fetched.
+		let here = hex(blake3::hash(b"x").as_bytes());
+		call(&module, "blob_put", json!([here, 0, 1, hex(b"x")])).await;
+		let answer = call(&module, "blob_fetch", json!([here, 1])).await;
+		assert_eq!(answer["result"], json!({ "present": true, "len": 1, "received": 1 }));
 	}
 
 	#[tokio::test]

@@ -4,6 +4,7 @@ mod blobs;
 mod jobs;
 
 use crate::service::{FullBackend, FullClient, FullSelectChain, TransactionPool};
+use assay_blob_transport::Fetcher;
 use assay_blobs::BlobStore;
 use assay_runtime::{opaque::Block, BlockNumber, Hash};
 use jsonrpsee::RpcModule;
@@ -36,6 +37,8 @@ pub struct Deps {
 	pub justifications: GrandpaJustificationStream<Block>,
 	/// The node's blobs.
 	pub blobs: Arc<BlobStore>,
+	/// Gets blobs from peers.
+	pub fetcher: Fetcher,
 	/// Proofs of finality for old blocks.
 	pub finality: Arc<FinalityProofProvider<FullBackend, Block>>,
 }
@@ -60,6 +63,7 @@ fn build(
 		justifications,
 		finality,
 		blobs,
+		fetcher,
 	}: Deps,
 	executor: SubscriptionTaskExecutor,
 ) -> Result<RpcModule<()>, jsonrpsee::core::RegisterMethodError> {
@@ -80,6 +84,6 @@ fn build(
 	)?;
 	module.merge(Dev::new(client.clone()).into_rpc())?;
 	module.merge(Jobs::new(client).into_rpc())?;
-	module.merge(Blobs::new(blobs).into_rpc())?;
+	module.merge(Blobs::new(blobs, fetcher).into_rpc())?;
 	Ok(module)
 }

@@ -399,6 +399,17 @@ impl BlobStore {
 		Ok(damaged)
 	}
 
+	/// Hashes one blob now, whatever was checked before.
+	///
+	/// # Errors
+	/// [`BlobError::Corrupt`] when it is damaged; it is removed then.
+	pub fn check(&self, root: &Hash) -> Result<(), BlobError> {
+		match self.contains(root) {
+			true => self.verify(root),
+			false => Err(BlobError::Unknown(*root)),
+		}
+	}
+
 	/// Notes a use of the blob, checks it if this has not been done, and returns its length.
 	fn use_blob(&self, root: &Hash) -> Result<u64, BlobError> {
 		let verified = {

@@ -3,7 +3,7 @@
 use std::{
 	collections::{BTreeMap, BTreeSet, HashMap},
 	panic::AssertUnwindSafe,
-	sync::Arc,
+	sync::{Arc, OnceLock},
 };
 
 use assay_blobs::BlobStore;
@@ -80,6 +80,7 @@ pub(crate) struct Shared<C, S> {
 	pub(crate) blobs: Arc<BlobStore>,
 	pub(crate) config: Config,
 	pub(crate) metrics: Metrics,
+	pub(crate) fetch: OnceLock<Arc<dyn crate::Fetch>>,
 	programs: Mutex<HashMap<Hash, Arc<Examined>>>,
 	/// Inputs of unfinished jobs, kept in the store.
 	pinned: Mutex<BTreeMap<(JobId, Hash), Vec<Hash>>>,
@@ -104,6 +105,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			blobs,
 			config,
 			metrics,
+			fetch: OnceLock::new(),
 			programs: Default::default(),
 			pinned: Default::default(),
 		}
@@ -237,7 +239,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		let shared = self.clone();
 		let check = spawn_blocking(move || {
 			let inputs = shared.examine(program)?.inputs(&roots)?;
-			check_held(&shared.blobs, &inputs)
+			check_held(&shared.blobs, &inputs).inspect_err(|_| shared.want_missing(&inputs))
 		});
 		let fault = match joined(check.await) {
 			Ok(()) => return Finding::Attested(true),
@@ -297,6 +299,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		let job = assignment.job;
 		let mut failed = 0u32;
 		loop {
+			self.gather(assignment).await;
 			let fault = {
 				let _worker = workers.replay().await;
 				let attempt = AssertUnwindSafe(self.attempt(assignment, runner.clone()));

@@ -26,6 +26,10 @@
 //! that were drawn, and disputes get the next free worker. Nothing of it is remembered that a restart
 //! would lose.
 //!
+//! # Inputs
+//! Inputs that the store lacks are wanted from peers ([`Fetch`]) as soon as a key of this node is drawn, held until
+//! the job ends, and so served to others.
+//!
 //! # Restarts
 //! Verdicts are kept in memory and in the offchain storage, and the salt of a verdict follows from
 //! the keystore alone ([`derive_salt`]), so a node stopped in any phase takes up where it was and
@@ -40,6 +44,7 @@ mod dispute_testing;
 mod dispute_tests;
 mod duty;
 mod fault;
+mod fetch;
 mod folder;
 mod inputs;
 mod kept;
@@ -80,6 +85,7 @@ use substrate_prometheus_endpoint::Registry;
 
 pub use chain::{Chain, ChainError, ClientChain, Disputed, Head, JobAssignment};
 pub use fault::Fault;
+pub use fetch::Fetch;
 pub use knowledge::Knowledge;
 pub use mailbox::Mailbox;
 pub use metrics::Metrics;
@@ -192,6 +198,8 @@ pub struct Params<Client, Storage> {
 	pub offchain_storage: Storage,
 	/// The node's blob store.
 	pub blobs: Arc<BlobStore>,
+	/// Where inputs come from that are not in it; `None`: only from clients.
+	pub fetch: Option<Arc<dyn Fetch>>,
 	/// Settings.
 	pub config: Config,
 	/// Where to register the metrics.
@@ -218,7 +226,7 @@ where
 	Storage: OffchainStorage + 'static,
 {
 	async move {
-		let Params { client, keystore, offchain_storage, blobs, config, registry } = params;
+		let Params { client, keystore, offchain_storage, blobs, fetch, config, registry } = params;
 		let metrics = Metrics::register(registry.as_ref());
 		let chain = Arc::new(ClientChain::new(client));
 		let runner = Arc::new(ProcessRunner::new(config.clone(), blobs.clone(), metrics.clone()));
@@ -226,6 +234,7 @@ where
 		let jobs = runner.clone();
 		let open = tokio::task::spawn_blocking(move || {
 			Service::open(chain, keystore, offchain_storage, blobs, jobs, config, metrics)
+				.fetching(fetch)
 		});
 		match open.await {
 			Ok(service) => drop(futures::join!(service.run(), runner.self_test())),

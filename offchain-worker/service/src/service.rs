@@ -130,6 +130,15 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		}
 	}
 
+	/// Gets inputs that are missing from there.
+	pub fn fetching(self, fetch: Option<Arc<dyn crate::Fetch>>) -> Self {
+		if let Some(fetch) = fetch {
+			// Nothing runs yet, so it is not set twice.
+			let _ = self.shared.fetch.set(fetch);
+		}
+		self
+	}
+
 	/// Follows the chain until the future is dropped or the chain's streams end.
 	pub async fn run(mut self) {
 		let mut wake = self.shared.chain.wake().ready_chunks(64);

@@ -285,6 +285,7 @@ pub(crate) struct World {
 	pub(crate) keystore: Arc<MemoryKeystore>,
 	pub(crate) storage: SharedStorage,
 	pub(crate) blobs: Arc<BlobStore>,
+	pub(crate) fetch: Option<Arc<dyn crate::Fetch>>,
 	pub(crate) config: Config,
 	pub(crate) dir: TempDir,
 	pub(crate) alice: VerifierId,
@@ -313,6 +314,7 @@ impl World {
 			keystore,
 			storage: SharedStorage::default(),
 			blobs,
+			fetch: None,
 			config,
 			dir,
 			alice,
@@ -360,7 +362,8 @@ impl World {
 			runner,
 			self.config.clone(),
 			metrics,
-		);
+		)
+		.fetching(self.fetch.clone());
 		Node { task: tokio::spawn(service.run()), registry }
 	}
 
