@@ -6,7 +6,9 @@ use crate::{
 	Runtime, RuntimeCall, RuntimeGenesisConfig, System, TransactionPayment, VERSION,
 };
 use alloc::vec::Vec;
-use assay_market::{Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, VerifierId};
+use assay_market::{
+	Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, LotteryDuty, VerifierId,
+};
 use codec::Encode;
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
@@ -249,6 +251,10 @@ impl_runtime_apis! {
 	impl assay_market::api::MarketApi<Block, AccountId, Balance, BlockNumber> for Runtime {
 		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, BlockNumber>> {
 			Jobs::assignments(&keys)
+		}
+
+		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, BlockNumber>> {
+			Jobs::lotteries(&keys)
 		}
 
 		fn job(id: JobId) -> Option<JobView<AccountId, Balance, BlockNumber>> {
