@@ -9,8 +9,14 @@ pub fn phase(name: &str) -> &'static str {
 		"Committed" => {
 			"the result is committed; the chain waits for the blocks that decide the draw"
 		}
-		"Verifying" => "drawn validators replay the job and commit to what they found",
-		"Revealing" => "the provider opens its result, the validators open their verdicts",
+		"Verifying" => {
+			"validators, drawn in private, replay the job and commit to what they found; who they are \
+			 is known when they speak"
+		}
+		"Revealing" => {
+			"the provider opens its result, the validators their verdicts with samples of their own \
+			 traces"
+		}
 		"Challengeable" => "the result is open; anyone may still prove it wrong",
 		"Settled" => "the provider was paid",
 		"Failed" => "the job ended without payment",

@@ -17,23 +17,66 @@ const PAGE: u32 = 64;
 /// How many ids one call looks at.
 const SCAN: u64 = 4096;
 
-/// One drawn account and what it said.
+/// One validator and what it said. A verifier appears when it speaks: before, nobody but itself knows
+/// that it was drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-	/// The drawn account.
+	/// The account.
 	pub account: Hash,
 	/// `Attest` or `Verify`.
 	pub purpose: String,
-	/// Tranche of the draw, from 0.
+	/// Tranche of the seat, from 0.
 	pub tranche: u32,
-	/// Block of the draw.
+	/// Block of the draw, or of the verifier's first word.
 	pub drawn_at: u64,
-	/// `Pending`, `Attested(true)`, `Committed`, `Abstained(…)` or `Revealed`.
+	/// `Pending`, `Attested(true)`, `Committed`, `Abstained(…)`, `Revealed` (with the chunks of its trace
+	/// that the chain had drawn) or `Opened` (without them, which is no verdict).
 	pub status: String,
 	/// The opened verdict.
 	pub run_root: Option<Hash>,
 	/// Whether it equals the provider's result.
 	pub matches: Option<bool>,
+}
+
+/// The open lottery of a job: who verifies is drawn in private, and this is all that is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lottery {
+	/// Block in which it was opened.
+	pub opened_at: u64,
+	/// The last tranche that may speak by now, from 0.
+	pub tranche: u32,
+	/// How many tranches there are at most.
+	pub max_tranches: u32,
+	/// How many validators take part.
+	pub candidates: u32,
+	/// How many verdicts are wanted.
+	pub wanted: u32,
+}
+
+impl Lottery {
+	/// Reads a decoded `Lottery`.
+	pub fn read(v: &Value) -> Result<Self> {
+		let terms = v.field("terms")?;
+		let candidates = u32_of(terms.field("candidates")?)?;
+		Ok(Self {
+			opened_at: v.field("opened_at")?.u64()?,
+			tranche: u32_of(v.field("tranche")?)?,
+			max_tranches: u32_of(terms.field("max_tranches")?)?,
+			candidates,
+			wanted: u32_of(terms.field("size")?)?.min(candidates),
+		})
+	}
+
+	/// For `--json`.
+	pub fn to_json(&self) -> serde_json::Value {
+		json!({
+			"openedAt": self.opened_at,
+			"tranche": self.tranche,
+			"maxTranches": self.max_tranches,
+			"candidates": self.candidates,
+			"wanted": self.wanted,
+		})
+	}
 }
 
 /// Everything the chain knows about a job; amounts in the token's smallest unit.
@@ -91,7 +134,7 @@ pub struct Job {
 	pub condemned: Option<String>,
 	/// Roots of the outputs, in program order.
 	pub output_roots: Vec<Hash>,
-	/// Everyone drawn.
+	/// Everyone who was drawn to attest, and every verifier that has spoken.
 	pub verdicts: Vec<Verdict>,
 	/// Paid out of the escrow.
 	pub paid: u128,
@@ -292,6 +335,14 @@ impl Node {
 		optional(&answer, Job::read)
 	}
 
+	/// The open lottery of a job, `None` where none is open.
+	pub async fn lottery(&self, id: u64) -> Result<Option<Lottery>> {
+		match self.storage("Jobs", "Lotteries", vec![value!(id)]).await? {
+			Some(lottery) => Lottery::read(&lottery).map(Some),
+			None => Ok(None),
+		}
+	}
+
 	/// Up to `limit` jobs with ids from `from`.
 	pub async fn jobs(&self, from: u64, limit: usize) -> Result<Vec<Job>> {
 		let next = match self.storage("Jobs", "NextJob", vec![]).await? {
@@ -474,6 +525,30 @@ pub(crate) mod tests {
 			("archived", value!(false)),
 			("a_field_of_a_later_runtime", value!(1u8)),
 		])
+	}
+
+	#[test]
+	fn lottery_should_be_read_by_name_when_one_is_open() {
+		let terms = Value::named_composite([
+			("candidates", value!(2u8)),
+			("stake", Value::u128(1 << 90)),
+			("size", value!(3u8)),
+			("width_percent", value!(150u8)),
+			("max_tranches", value!(2u8)),
+		]);
+		let value = Value::named_composite([
+			("seed", Value::from_bytes([1u8; 32])),
+			("session", value!(4u8)),
+			("opened_at", value!(20u8)),
+			("tranche", value!(1u8)),
+			("terms", terms),
+		]);
+		let lottery = Lottery::read(&value).unwrap();
+		assert_eq!((lottery.tranche, lottery.max_tranches, lottery.opened_at), (1, 2, 20));
+		assert_eq!(lottery.wanted, 2, "there are no more candidates");
+		assert_eq!(lottery.to_json()["candidates"], 2);
+		// Nothing that tells who has won; the seed alone does not.
+		assert_eq!(lottery.to_json().as_object().unwrap().len(), 5);
 	}
 
 	#[test]

@@ -2,7 +2,10 @@
 
 use super::{disputes, post, report, Context, UNPAID};
 use crate::{
-	chain::{jobs::Job, ss58, Node},
+	chain::{
+		jobs::{Job, Lottery},
+		ss58, Node,
+	},
 	cli::JobCommand,
 	error::Result,
 	explain,
@@ -35,7 +38,11 @@ pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
 				true => 0,
 				false => node.lanes(job.id).await?.len(),
 			};
-			why(ui, &job, lanes, head.number);
+			let lottery = match job.phase.as_str() {
+				"Verifying" => node.lottery(job.id).await?,
+				_ => None,
+			};
+			why(ui, &job, lottery.as_ref(), lanes, head.number);
 			Ok(0)
 		}
 		JobCommand::List { from, limit, phase, account } => {
@@ -125,7 +132,7 @@ pub fn abbreviate(address: &str) -> String {
 	}
 }
 
-fn why(ui: &Ui, job: &Job, lanes: usize, head: u64) {
+fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 	let overdue = job.deadline.is_some_and(|d| head > d);
 	let (code, meaning, advice) = match (&job.reason, &job.condemned) {
 		(Some(code), _) => {
@@ -145,12 +152,15 @@ fn why(ui: &Ui, job: &Job, lanes: usize, head: u64) {
 		}
 	};
 	let advice = advice.replace("JOB", &job.id.to_string());
+	let spoken = job.verdicts.iter().filter(|verdict| verdict.purpose == "Verify").count();
 	ui.document(&json!({
 		"job": job.id,
 		"phase": job.phase,
 		"reason": job.reason,
 		"condemned": job.condemned,
 		"disputes": lanes,
+		"lottery": lottery.map(Lottery::to_json),
+		"verifiersSpoken": spoken,
 		"meaning": meaning,
 		"advice": advice,
 		"deadline": job.deadline,
@@ -165,6 +175,13 @@ fn why(ui: &Ui, job: &Job, lanes: usize, head: u64) {
 	};
 	ui.line(format!("job {}: {what}", job.id));
 	ui.line(format!("  {meaning}"));
+	if let Some(Lottery { tranche, max_tranches, candidates, wanted, .. }) = lottery {
+		ui.line(format!(
+			"  tranche {} of at most {max_tranches} may speak: {spoken} verifiers have, of {candidates} \
+			 candidates; {wanted} verdicts are wanted",
+			tranche + 1,
+		));
+	}
 	if let Some(deadline) = job.deadline {
 		ui.line(format!("  deadline: block {deadline}, now {head}"));
 	}

@@ -119,7 +119,10 @@ fn print(context: &Context, node: &Node, job: &Job, phases: &[PhaseRow], account
 					abbreviate(&ss58(&v.account)),
 					v.purpose.to_lowercase(),
 					v.tranche.to_string(),
-					v.status.clone(),
+					match v.status.as_str() {
+						"Opened" => "opened without chunks".into(),
+						_ => v.status.clone(),
+					},
 					optional(v.run_root.map(short)),
 					match v.matches {
 						Some(true) => "matches".into(),

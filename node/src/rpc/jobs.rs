@@ -105,7 +105,8 @@ pub struct Job {
 	pub condemned: Option<ReasonCode>,
 	/// Content addresses of the outputs; empty before the reveal.
 	pub output_roots: Vec<H256>,
-	/// Every drawn account and what it said.
+	/// Everyone who was drawn to attest, and every verifier that has spoken. Who else was drawn to
+	/// verify only the drawn know.
 	pub verdicts: Vec<Verdict>,
 	/// What provider and verifiers got.
 	pub paid: String,
@@ -117,21 +118,22 @@ pub struct Job {
 	pub archived: bool,
 }
 
-/// A drawn account and what it said.
+/// A validator and what it said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verdict {
 	/// The account.
 	pub account: AccountId,
-	/// Its verifier key at the draw, 32 bytes.
+	/// The verifier key that it signs with, 32 bytes.
 	pub key: H256,
 	/// `Attest` or `Verify`.
 	pub purpose: assay_market::Purpose,
-	/// Tranche of the draw, from 0.
+	/// Tranche of its seat, from 0.
 	pub tranche: u32,
-	/// Block of the draw.
+	/// Block of the draw, or of its first word.
 	pub drawn_at: BlockNumber,
-	/// `Pending`, `Attested`, `Committed`, `Abstained`, `NoShow` or `Revealed`.
+	/// `Pending`, `Attested`, `Committed`, `Abstained`, `NoShow`, `Revealed` (with the chunks of its
+	/// trace that the chain had drawn) or `Opened` (without them, which is no verdict).
 	pub status: String,
 	/// For `Attested`: whether it holds every input. Otherwise null.
 	pub attested: Option<bool>,
@@ -178,6 +180,7 @@ impl From<VerdictView<AccountId, BlockNumber>> for Verdict {
 			SeatStatus::Abstained(reason) => ("Abstained", None, Some(reason)),
 			SeatStatus::NoShow => ("NoShow", None, None),
 			SeatStatus::Revealed => ("Revealed", None, None),
+			SeatStatus::Opened => ("Opened", None, None),
 		};
 		Self {
 			account: view.account,
@@ -286,9 +289,13 @@ fn explain(
 			Phase::Open => "A provider has to claim the job.",
 			Phase::Claimed => "The provider has to run the job and commit its result.",
 			Phase::Committed => "The chain waits for randomness that nobody knew at the commit.",
-			Phase::Verifying => "Drawn verifiers have to replay the job and commit their verdicts.",
+			Phase::Verifying => {
+				"Validators have drawn in private who verifies; those that were drawn replay the job \
+				 and commit their verdicts. Where these are too few, the next ones have their turn."
+			}
 			Phase::Revealing => {
-				"The provider has to open its result and the verifiers their verdicts."
+				"The provider has to open its result, and the verifiers their verdicts with chunks of \
+				 their own traces that the chain has drawn."
 			}
 			Phase::Challengeable => {
 				"Everyone may object to the result until the deadline; objections that are under \
@@ -446,6 +453,17 @@ mod tests {
 		let why = Why::from(view(Phase::Failed, Some(ReasonCode::Expired)));
 		assert!(why.text.starts_with("Nobody claimed"), "{}", why.text);
 		assert!(!why.text.contains("poke"), "{}", why.text);
+	}
+
+	#[test]
+	fn opening_without_chunks_should_be_told_from_a_verdict() {
+		let mut view = view(Phase::Challengeable, None);
+		view.verdicts[0].status = SeatStatus::Opened;
+		view.verdicts[0].run_root = Some([3; 32]);
+		view.verdicts[0].matches = Some(true);
+		let json = serde_json::to_value(Job::from(view)).unwrap();
+		assert_eq!(json["verdicts"][0]["status"], serde_json::json!("Opened"));
+		assert_eq!(json["verdicts"][0]["matches"], serde_json::json!(true));
 	}
 
 	#[test]

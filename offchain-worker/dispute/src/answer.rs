@@ -16,6 +16,7 @@ pub struct Answerer<R> {
 impl<R: Replay> Answerer<R> {
 	/// For one job. Error: [`Error::Record`].
 	pub fn new(job: Arc<Job>, replay: R) -> Result<Self, Error> {
+		job.validate_result()?;
 		Ok(Self { replays: Replays::new(job, replay)? })
 	}
 

@@ -31,6 +31,7 @@ pub struct Challenger<R> {
 impl<R: Replay> Challenger<R> {
 	/// For one job. Error: [`Error::Record`].
 	pub fn new(job: Arc<Job>, replay: R) -> Result<Self, Error> {
+		job.validate_result()?;
 		Ok(Self { replays: Replays::new(job, replay)?, reckless: false })
 	}
 

@@ -18,7 +18,8 @@ pub struct Job {
 	pub steps: u32,
 	/// The provider's run root.
 	pub run_root: Hash,
-	/// The provider's trace root of the last step, which its reveal has shown.
+	/// The provider's trace root of the last step, which its reveal has shown. What opens this
+	/// machine's own run does not look at it.
 	pub trace_root: Hash,
 }
 
@@ -44,8 +45,14 @@ impl Job {
 		if program.nodes.iter().any(|node| node.class == Class::LazyAnchor) {
 			return record("programs with lazy anchors cannot be disputed");
 		}
+		Ok(())
+	}
+
+	/// [`Job::validate`] for a result that has been revealed.
+	pub(crate) fn validate_result(&self) -> Result<(), Error> {
+		self.validate()?;
 		if self.steps == 1 && run_root(&[self.trace_root]) != self.run_root {
-			return record("the run root is not that of the one trace root");
+			return Err(Error::Record("the run root is not that of the one trace root"));
 		}
 		Ok(())
 	}

@@ -12,13 +12,15 @@
 //!   own replay. It keeps nothing that a restart would lose: another process with the same record goes
 //!   on where the first one ended.
 //!
-//! Both work over a [`Replay`], which runs the job's first steps and hands over tensors of the last one;
+//! * [`Opener`] opens chunks of a run of this machine's own, which a verifier owes with its verdict.
+//!
+//! All work over a [`Replay`], which runs the job's first steps and hands over tensors of the last one;
 //! [`local::LocalReplay`] (feature `local`) does so in this process.
 //!
 //! # Cost
 //! A challenger needs at most four replays: the whole job, the steps up to the first wrong one without and
 //! with tensors, and one step fewer where that step reads state. An answerer needs one for each step and
-//! tensor that is demanded. Replays are remembered by what they gave: of tensors the 32 bytes a tile that
+//! tensor that is demanded; an opener one for each step that a chunk is of. Replays are remembered by what they gave: of tensors the 32 bytes a tile that
 //! openings are made of, and the bytes themselves only while a proof needs them.
 //!
 //! # Whom it trusts
@@ -34,12 +36,14 @@ mod error;
 mod job;
 #[cfg(feature = "local")]
 pub mod local;
+mod open;
 mod replay;
 
 pub use answer::Answerer;
 pub use challenge::{Challenger, Move};
 pub use error::{BoxError, Error};
 pub use job::Job;
+pub use open::Opener;
 pub use replay::{Replay, Replayed};
 
 /// A BLAKE3 hash.

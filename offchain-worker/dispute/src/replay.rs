@@ -84,9 +84,12 @@ impl<R: Replay> Replays<R> {
 		Ok(Self { job, replay, traces: Vec::new(), anchors, chunks, tensors: Default::default() })
 	}
 
-	/// Takes in what an earlier run of the whole job gave.
+	/// Takes in what an earlier run of the whole job gave, with what it kept.
 	pub(crate) fn recall(&mut self, run: Replayed) -> Result<(), Error> {
-		self.remember(self.job.steps, &[], run).map(drop)
+		let kept: Vec<_> = run.kept.keys().copied().collect();
+		let tensors = self.remember(self.job.steps, &kept, run)?;
+		self.tensors = (self.job.steps - 1, tensors);
+		Ok(())
 	}
 
 	/// Trace roots of all steps.

@@ -239,4 +239,7 @@ pub enum LocalFaultKind {
 	/// Anything else, a bug.
 	#[codec(index = 7)]
 	Internal,
+	/// The sandbox has holes on this machine, or has stopped the process.
+	#[codec(index = 8)]
+	Sandbox,
 }

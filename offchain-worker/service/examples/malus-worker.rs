@@ -5,7 +5,10 @@
 use std::{
 	fs,
 	io::Write,
-	os::unix::{net::UnixStream, process::parent_id},
+	os::unix::{
+		net::UnixStream,
+		process::{parent_id, CommandExt},
+	},
 	path::{Path, PathBuf},
 	process::{exit, Command},
 	thread::sleep,
@@ -20,6 +23,8 @@ use assay_worker_protocol::{
 	Done, Hello, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Progress, Reply,
 	Request, Run, Stage, PACKAGE_VERSION,
 };
+use nix::libc;
+use seccompiler::{apply_filter, BpfProgram, SeccompAction, SeccompFilter};
 
 fn main() {
 	let mut arguments = std::env::args();
@@ -27,9 +32,20 @@ fn main() {
 	let arguments: Vec<_> = arguments.collect();
 	let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
 	let notes = path.with_extension("notes");
+	if name == "without-landlock" {
+		weakened(&arguments, !notes.exists());
+	}
 	if arguments == ["--version"] {
 		let version = if name == "other-version" { "9.9.9" } else { PACKAGE_VERSION };
 		println!("assay-worker {version}");
+		return;
+	}
+	if arguments == ["check-sandbox", "--json"] {
+		match name.as_str() {
+			"no-report" => println!("all is well"),
+			"own-opinion" => println!("{{\"holds\": true, \"holes\": [\"it can do this\"]}}"),
+			_ => println!("{{\"holds\": true, \"holes\": []}}"),
+		}
 		return;
 	}
 	if arguments.first().is_some_and(|argument| argument == "self-test") {
@@ -109,6 +125,10 @@ fn main() {
 			Reply::Done(done) => Reply::Done(Done { run_root: [6; 32], ..done }),
 			other => other,
 		},
+		"is-stopped" => Reply::LocalFault(LocalFault {
+			kind: LocalFaultKind::Sandbox,
+			text: "sandbox: the process was stopped when it called ptrace".into(),
+		}),
 		"out-of-memory" => Reply::LocalFault(LocalFault {
 			kind: LocalFaultKind::Memory,
 			text: "the device has too little memory".into(),
@@ -158,6 +178,23 @@ fn misread(run: &Run) -> Run {
 	run
 }
 
+/// Becomes the shipped worker, on a kernel without Landlock if so wished.
+fn weakened(arguments: &[String], weak: bool) -> ! {
+	if weak {
+		let rules = [(libc::SYS_landlock_create_ruleset, vec![])].into_iter().collect();
+		let architecture = std::env::consts::ARCH.try_into().expect("seccomp knows it");
+		let fail = SeccompAction::Errno(libc::ENOSYS as u32);
+		let filter = SeccompFilter::new(rules, SeccompAction::Allow, fail, architecture);
+		let filter: BpfProgram =
+			filter.and_then(TryInto::try_into).expect("the filter has one rule");
+		apply_filter(&filter).expect("this kernel has seccomp");
+	}
+	let examples = std::env::current_exe().expect("a program has a path");
+	let built = examples.parent().and_then(Path::parent).expect("it is below the target folder");
+	let worker = built.join("assay-worker");
+	panic!("{}: {}", worker.display(), Command::new(&worker).args(arguments).exec());
+}
+
 /// What a worker answers that does its work.
 fn computed(run: &Run, dir: &Path) -> Done {
 	let program = Program::decode_bounded(&run.program).expect("the node has checked it");
@@ -191,12 +228,21 @@ fn computed(run: &Run, dir: &Path) -> Done {
 	}
 }
 
-/// What a worker answers that does everything but compute: the trace is made of the inputs.
+/// What a worker answers that does everything but compute: the trace is made of the inputs, and so is
+/// what it keeps.
 fn honest(run: &Run) -> Reply {
 	for input in &run.inputs {
 		let bytes = fs::read(Path::new(&input.path)).expect("inputs are readable");
 		assert_eq!(blake3::hash(&bytes).as_bytes(), &input.root);
 	}
+	let kept = run.keep.iter().zip(&run.inputs).map(|(source, input)| {
+		let name = format!("out-{}", hex::encode(input.root));
+		let bytes = fs::read(Path::new(&input.path)).expect("inputs are readable");
+		fs::write(&name, &bytes).expect("the job's folder is writable");
+		let file = OutputFile { root: input.root, name, len: bytes.len() as u64 };
+		KeptFile { source: *source, file }
+	});
+	let kept = kept.collect();
 	let roots: Vec<_> = run.inputs.iter().map(|input| input.root).collect();
 	let trace_roots = vec![trace_root(&roots); run.steps as usize];
 	Reply::Done(Done {
@@ -204,7 +250,7 @@ fn honest(run: &Run) -> Reply {
 		trace_roots,
 		last_anchors: roots,
 		outputs: Vec::new(),
-		kept: Vec::new(),
+		kept,
 		device: "none".into(),
 		milliseconds: 1,
 		audited_tiles: 0,

@@ -4,7 +4,7 @@ use std::{marker::PhantomData, sync::Arc};
 
 use assay_market::{
 	api::{ArbitrationApi, MarketApi},
-	Assignment, DisputeDuty, JobId, VerifierId,
+	Assignment, DisputeDuty, JobId, LotteryDuty, VerifierId,
 };
 use futures::{stream::BoxStream, StreamExt};
 use sc_client_api::BlockchainEvents;
@@ -16,6 +16,9 @@ use crate::{AccountId, Balance, BlockNumber, Hash};
 
 /// An assignment of this chain.
 pub type JobAssignment = Assignment<AccountId, BlockNumber>;
+
+/// An open lottery that a key of this node may take part in.
+pub type OpenLottery = LotteryDuty<AccountId, BlockNumber>;
 
 /// A verdict of a key of this node that differs from the opened result, with its lane.
 pub type Disputed = DisputeDuty<AccountId, Balance, BlockNumber>;
@@ -42,11 +45,17 @@ pub trait Chain: Send + Sync + 'static {
 	/// The present ends of the chain.
 	fn head(&self) -> Head;
 
-	/// What these keys have to do at the best block.
+	/// The seats that these keys have at the best block.
 	///
 	/// # Errors
 	/// When the runtime cannot be asked.
 	fn assignments(&self, keys: &[VerifierId]) -> Result<Vec<JobAssignment>, ChainError>;
+
+	/// The lotteries open at the best block in which these keys may take part and have not spoken yet.
+	///
+	/// # Errors
+	/// When the runtime cannot be asked.
+	fn lotteries(&self, keys: &[VerifierId]) -> Result<Vec<OpenLottery>, ChainError>;
 
 	/// The results that the verdicts of these keys differ from, at the best block.
 	///
@@ -141,6 +150,15 @@ where
 		}
 		let api = self.client.runtime_api();
 		api.assignments(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
+	}
+
+	fn lotteries(&self, keys: &[VerifierId]) -> Result<Vec<OpenLottery>, ChainError> {
+		let best = self.client.info().best_hash;
+		if !self.answers(best)? {
+			return Ok(Vec::new());
+		}
+		let api = self.client.runtime_api();
+		api.lotteries(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
 	}
 
 	fn disputes(&self, keys: &[VerifierId]) -> Result<Vec<Disputed>, ChainError> {

@@ -22,7 +22,7 @@ use sp_keystore::Keystore;
 
 use crate::{
 	testing::{compute, World, GENESIS},
-	AccountId, BlockNumber, Disputed, Hash, JobAssignment,
+	AccountId, BlockNumber, Disputed, Hash, OpenLottery,
 };
 
 /// The job of these tests.
@@ -202,13 +202,13 @@ impl Court {
 		(keys.next().unwrap(), keys.next().unwrap())
 	}
 
-	/// What the job asks of Alice before there is a result.
-	pub(crate) fn assignment(&self, world: &World) -> JobAssignment {
-		JobAssignment {
+	/// The lottery that Alice has won before there is a result.
+	pub(crate) fn lottery(&self, world: &World) -> OpenLottery {
+		OpenLottery {
 			program: self.result.program,
 			input_roots: self.result.input_roots.clone(),
 			steps: self.result.steps,
-			..world.assignment(JOB, assay_market::Purpose::Verify)
+			..world.lottery(JOB)
 		}
 	}
 

@@ -19,7 +19,7 @@ async fn fraud_should_be_proved_when_a_verdict_differs_from_the_result() {
 	let world = World::new();
 	let mut court = Court::new(&world, Lie::deep());
 	let runner = FakeRunner::computing(&world.blobs, []);
-	world.chain.set(vec![court.assignment(&world)]);
+	world.chain.draw(vec![court.lottery(&world)]);
 	let node = world.start(runner.clone());
 	world.found(JOB, Verify).await;
 	assert_eq!(runner.calls(), 1);
@@ -187,7 +187,7 @@ async fn nothing_should_be_disputed_when_a_hidden_verdict_equals_the_result() {
 	court.result.run_root = ran.run_root;
 	court.result.trace_root = *ran.trace_roots.last().unwrap();
 	let runner = FakeRunner::computing(&world.blobs, []);
-	world.chain.set(vec![court.assignment(&world)]);
+	world.chain.draw(vec![court.lottery(&world)]);
 	let node = world.start(runner.clone());
 	world.found(JOB, Verify).await;
 	court.settle(&world).await;
@@ -218,7 +218,7 @@ async fn nothing_should_be_disputed_when_this_machine_does_not_stand_by_its_verd
 	court.result.run_root = ran.run_root;
 	court.result.trace_root = *ran.trace_roots.last().unwrap();
 	let runner = FakeRunner::computing(&world.blobs, [Act::Root([7; 32])]);
-	world.chain.set(vec![court.assignment(&world)]);
+	world.chain.draw(vec![court.lottery(&world)]);
 	let node = world.start(runner.clone());
 	world.found(JOB, Verify).await;
 	court.settle(&world).await;

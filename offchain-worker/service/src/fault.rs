@@ -34,6 +34,9 @@ pub enum Fault {
 	/// The worker's memory grew over its limit, in bytes.
 	#[error("the worker used more than its limit of {0} bytes of memory")]
 	MemoryLimit(u64),
+	/// The worker's sandbox has holes on this machine, or stopped the worker.
+	#[error("sandbox: {0}")]
+	Sandbox(String),
 	/// The worker reported a fault of its device or surroundings.
 	#[error("the worker reports: {text}")]
 	Reported {
@@ -84,7 +87,8 @@ impl Fault {
 			| Self::WorkerVersion { .. }
 			| Self::Handshake(_)
 			| Self::Crashed(_)
-			| Self::Garbage(_) => AbstainReason::WorkerFault,
+			| Self::Garbage(_)
+			| Self::Sandbox(_) => AbstainReason::WorkerFault,
 			Self::WallLimit(_) => AbstainReason::TooSlow,
 			Self::MemoryLimit(_) => AbstainReason::OutOfMemory,
 			Self::Reported { reason, .. } => *reason,
@@ -108,6 +112,7 @@ impl Fault {
 			Self::Garbage(_) => "garbage",
 			Self::WallLimit(_) => "wall_limit",
 			Self::MemoryLimit(_) => "memory_limit",
+			Self::Sandbox(_) => "sandbox",
 			Self::Reported { .. } => "reported",
 			Self::InputMissing(_) => "input_missing",
 			Self::Folder(_) => "folder",

@@ -3,9 +3,14 @@
 use std::{path::PathBuf, sync::Arc};
 
 use assay_blobs::{BlobError, BlobStore};
-use assay_program::{ops::TILE_BYTES, Checked, Limits, Program, ProgramError};
+use assay_commitments::RunShape;
+use assay_program::{ops::TILE_BYTES, Checked, Limits, Program, ProgramError, Source};
 
 use crate::{Fault, Hash};
+
+/// Most bytes of tensors that a verdict's replay keeps in case that chunks of them are asked for. Their
+/// way through the job's folder costs less than another worker's start up to there.
+const KEPT_FOR_CHUNKS: u64 = 16 << 20;
 
 /// What the program check says about a program.
 #[derive(Debug)]
@@ -17,6 +22,28 @@ pub(crate) struct Examined {
 	pub(crate) work_units: u64,
 	/// Most bytes of tensors alive at one time.
 	pub(crate) peak_memory: u64,
+	/// Node and 1 KiB tiles of every eager anchor, in program order: the shape of a step's trace.
+	anchors: Vec<(u32, u64)>,
+}
+
+/// The shape of a run.
+pub(crate) struct Shape<'a> {
+	steps: u32,
+	anchors: &'a [(u32, u64)],
+}
+
+impl RunShape for Shape<'_> {
+	fn steps(&self) -> u32 {
+		self.steps
+	}
+
+	fn anchors(&self) -> u32 {
+		self.anchors.len() as u32
+	}
+
+	fn tiles(&self, anchor: u32) -> Option<u64> {
+		Some(self.anchors.get(anchor as usize)?.1)
+	}
 }
 
 impl Examined {
@@ -24,12 +51,36 @@ impl Examined {
 	pub(crate) fn new(bytes: Vec<u8>) -> Result<Self, Fault> {
 		let (_, checked) = decode(&bytes)?;
 		let length = |tiles: &u64| tiles.saturating_mul(TILE_BYTES as u64);
+		let tiles = |node: &u32| Some((*node, checked.types.get(*node as usize)?.tiles()));
 		Ok(Self {
 			bytes: bytes.into(),
 			input_lengths: checked.input_tiles.iter().map(length).collect(),
 			work_units: checked.work_units,
 			peak_memory: checked.peak_memory,
+			anchors: checked.anchors.iter().filter_map(tiles).collect(),
 		})
+	}
+
+	/// The shape of a run of so many steps.
+	pub(crate) fn run_shape(&self, steps: u32) -> Shape<'_> {
+		Shape { steps, anchors: &self.anchors }
+	}
+
+	/// What the replay for a verdict is to keep: all that the chain may ask for chunks of, where that
+	/// is known beforehand and little.
+	///
+	/// A run of one step has one step to ask about. Of a longer one the step would have to be guessed:
+	/// its tensors are kept by another replay when the chain has drawn it.
+	pub(crate) fn kept_for_chunks(&self, steps: u32) -> Vec<(Source, u64)> {
+		let length = |tiles: u64| tiles.saturating_mul(TILE_BYTES as u64);
+		let all = self.anchors.iter().map(|(_, tiles)| length(*tiles));
+		match steps == 1 && all.fold(0, u64::saturating_add) <= KEPT_FOR_CHUNKS {
+			true => {
+				let kept = |(node, tiles): &(u32, u64)| (Source::Node(*node), length(*tiles));
+				self.anchors.iter().map(kept).collect()
+			}
+			false => Vec::new(),
+		}
 	}
 
 	/// Root and length of every input of a job that runs this program.

@@ -1,17 +1,26 @@
 //! The part of a validator that verifies: an asynchronous service beside the node.
 //!
 //! ```text
-//! chain ──assignments──► service ──program, inputs──► assay-worker (own process, one job)
+//! chain ──seeds, seats──► service ──program, inputs──► assay-worker (own process, one job)
 //!   ▲                      │  ▲                              │
 //!   └─ offchain hook ◄─ mailbox └────────── run root ◄────────┘
 //! ```
 //!
-//! The service follows imported and finalized blocks and asks the runtime which jobs wait for the
-//! verifier keys of this node. For a job that is only posted it checks that the blob store holds
-//! every input; for a job whose committee is drawn (and whose draw block is final) it has the
-//! program replayed by a separate worker process. What comes out is left in a *mailbox*, an entry
-//! in the offchain storage that the jobs pallet's offchain hook reads, signs and submits. The
-//! service itself sends no transaction.
+//! The service follows imported and finalized blocks and asks the runtime which lotteries are open to
+//! the verifier keys of this node and which seats they have. For a job that is only posted it checks
+//! that the blob store holds every input. For a job whose lottery a key has won (and whose block is
+//! final, and whose tranche is open) it has the program replayed by a separate worker process. What
+//! comes out is left in a *mailbox*, an entry in the offchain storage that the jobs pallet's offchain
+//! hook reads, signs and submits. The service itself sends no transaction.
+//!
+//! # Secrets
+//! Who verifies a job is known to nobody but the verifier until its commitment is on chain. A node
+//! that has not won does nothing and says nothing; one that has keeps it out of its log.
+//!
+//! # Chunks
+//! A verdict is opened with chunks of its own trace, at positions that the chain draws after the
+//! commitments. Where the verdict's own replay has not kept their tensors, the job is replayed up to
+//! their steps once more. A machine that then computes something else is told so, and gives none.
 //!
 //! # What a worker may do wrong
 //! A crash, a hang, garbage on the socket, another version, a missing binary or a missing blob is
@@ -46,22 +55,33 @@ mod duty;
 mod fault;
 mod fetch;
 mod folder;
+mod hush;
 mod inputs;
 mod kept;
 mod knowledge;
 #[cfg(test)]
 mod knowledge_tests;
+#[cfg(test)]
+mod lottery_tests;
 mod mailbox;
 mod metrics;
 mod moves;
 mod process;
 mod runs;
 mod salt;
+mod sampling;
+#[cfg(test)]
+mod sampling_tests;
+mod sandbox;
 mod service;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod thread;
+mod tickets;
+mod trouble;
+mod worker_replay;
 #[cfg(test)]
 mod worker_tests;
 mod workers;
@@ -83,7 +103,7 @@ use sp_keystore::KeystorePtr;
 use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
 use substrate_prometheus_endpoint::Registry;
 
-pub use chain::{Chain, ChainError, ClientChain, Disputed, Head, JobAssignment};
+pub use chain::{Chain, ChainError, ClientChain, Disputed, Head, JobAssignment, OpenLottery};
 pub use fault::Fault;
 pub use fetch::Fetch;
 pub use knowledge::Knowledge;
@@ -128,6 +148,8 @@ pub struct Config {
 	pub audit_tiles: u32,
 	/// Limits of one worker process.
 	pub limits: Limits,
+	/// Where workers have no full sandbox, it is tried again this often, with a line in the log.
+	pub sandbox_check: Duration,
 	/// Pause before a local fault is retried.
 	pub retry_delay: Duration,
 	/// Blocks before the commit deadline at which a job that could not be replayed is abstained
@@ -151,6 +173,7 @@ impl Config {
 			concurrency: 1,
 			audit_tiles: 4,
 			limits: Limits::default(),
+			sandbox_check: Duration::from_secs(60),
 			retry_delay: Duration::from_secs(3),
 			abstain_margin: 3,
 			prove_margin: 2,
@@ -237,7 +260,10 @@ where
 				.fetching(fetch)
 		});
 		match open.await {
-			Ok(service) => drop(futures::join!(service.run(), runner.self_test())),
+			Ok(service) => tokio::select! {
+				_ = async { futures::join!(service.run(), runner.self_test()) } => {}
+				() = runner.watch_sandbox() => {}
+			},
 			Err(error) => log::error!(target: LOG_TARGET, "The verifier cannot start: {error}"),
 		}
 	}

@@ -6,7 +6,7 @@ use assay_market::{mailbox_key, JobId, MailboxEntry, Purpose, VerifierId};
 use codec::{Decode, DecodeAll, Encode};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
-use crate::{Hash, LOG_TARGET};
+use crate::{sampling::Chunks, Hash, LOG_TARGET};
 
 /// Version byte in front of the index.
 const INDEX_VERSION: u8 = 1;
@@ -112,6 +112,19 @@ impl<Storage: OffchainStorage> Mailbox<Storage> {
 		self.storage.set(STORAGE_PREFIX, &key, &bytes);
 	}
 
+	/// Adds the chunks to the entries of these keys, as far as they hold this verdict.
+	pub(crate) fn open_verdicts(&mut self, job: JobId, verdict: &Hash, chunks: &Chunks) {
+		for (key, chunks) in chunks {
+			let slot = Slot { job, purpose: Purpose::Verify, key: key.clone() };
+			let Some(Held { task, entry }) = self.held.get(&slot).cloned() else { continue };
+			let MailboxEntry::Replayed { run_root, salt, ticket, .. } = entry else { continue };
+			if run_root == *verdict {
+				let chunks = Some(chunks.clone());
+				self.put(slot, task, MailboxEntry::Replayed { run_root, salt, ticket, chunks });
+			}
+		}
+	}
+
 	/// The jobs with an entry.
 	pub(crate) fn jobs(&self) -> Vec<JobId> {
 		let mut jobs: Vec<_> = self.held.keys().map(|slot| slot.job).collect();
@@ -164,7 +177,8 @@ mod tests {
 		Slot { job, purpose, key: sr25519::Public::unchecked_from([3; 32]).into() }
 	}
 
-	const REPLAYED: MailboxEntry = MailboxEntry::Replayed { run_root: [1; 32], salt: [2; 32] };
+	const REPLAYED: MailboxEntry =
+		MailboxEntry::Replayed { run_root: [1; 32], salt: [2; 32], ticket: None, chunks: None };
 
 	#[test]
 	fn mailbox_should_hold_its_entries_where_the_hook_reads_when_reopened() {
@@ -194,7 +208,7 @@ mod tests {
 	#[test]
 	fn mailbox_should_drop_what_it_cannot_read_when_reopened() {
 		let mut mailbox = Mailbox::open(SharedStorage::default(), [9; 32]);
-		let abstained = MailboxEntry::Abstain(AbstainReason::TooSlow);
+		let abstained = MailboxEntry::Abstain { reason: AbstainReason::TooSlow, ticket: None };
 		mailbox.put(slot(1, Purpose::Verify), [5; 32], REPLAYED);
 		mailbox.put(slot(2, Purpose::Verify), [5; 32], abstained.clone());
 		let mut storage = mailbox.storage.clone();

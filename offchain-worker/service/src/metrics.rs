@@ -1,4 +1,7 @@
 //! Prometheus metrics of the service. Names start with `assay_verifier_`.
+//!
+//! They tell what must not be public before a commitment is on chain ([`crate::hush`]), so they are for
+//! the operator alone.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +19,13 @@ struct Inner {
 	running: Gauge<U64>,
 	mailbox: Gauge<U64>,
 	worker_usable: Gauge<U64>,
+	sandbox_holds: Gauge<U64>,
+	refusing: Gauge<U64>,
+	lotteries: Counter<U64>,
+	lotteries_won: CounterVec<U64>,
+	chunks: Counter<U64>,
+	chunk_faults: CounterVec<U64>,
+	chunk_seconds: Histogram,
 	replays: CounterVec<U64>,
 	attestations: CounterVec<U64>,
 	faults: CounterVec<U64>,
@@ -48,6 +58,28 @@ impl Metrics {
 		self.with(|m| m.assignments.set(count as u64));
 	}
 
+	/// A key of this node has taken part in a lottery, and won a seat in this tranche or none.
+	pub(crate) fn drew(&self, tranche: Option<u32>) {
+		self.with(|m| {
+			m.lotteries.inc();
+			if let Some(tranche) = tranche {
+				m.lotteries_won.with_label_values(&[&tranche.to_string()]).inc();
+			}
+		});
+	}
+
+	pub(crate) fn opened(&self, chunks: usize) {
+		self.with(|m| m.chunks.inc_by(chunks as u64));
+	}
+
+	pub(crate) fn chunk_fault(&self, kind: &str) {
+		self.with(|m| m.chunk_faults.with_label_values(&[kind]).inc());
+	}
+
+	pub(crate) fn replayed_for_chunks(&self, time: Duration) {
+		self.with(|m| m.chunk_seconds.observe(time.as_secs_f64()));
+	}
+
 	pub(crate) fn jobs(&self, queued: usize, running: usize) {
 		self.with(|m| {
 			m.queue.set(queued as u64);
@@ -61,6 +93,13 @@ impl Metrics {
 
 	pub(crate) fn worker_usable(&self, usable: bool) {
 		self.with(|m| m.worker_usable.set(usable.into()));
+	}
+
+	pub(crate) fn sandbox(&self, holds: bool, refusing: bool) {
+		self.with(|m| {
+			m.sandbox_holds.set(holds.into());
+			m.refusing.set(refusing.into());
+		});
 	}
 
 	pub(crate) fn replayed(&self, outcome: &str) {
@@ -118,10 +157,37 @@ impl Inner {
 		let by = |name: &str, help: &str, label: &str| -> Result<CounterVec<U64>, _> {
 			register(CounterVec::new(Opts::new(name, help), &[label])?, registry)
 		};
+		let histogram = |name: &str, help: &str| -> Result<Histogram, PrometheusError> {
+			let buckets = prometheus::exponential_buckets(0.05, 2.0, 18)?;
+			let common_opts = Opts::new(name, help);
+			register(Histogram::with_opts(HistogramOpts { common_opts, buckets })?, registry)
+		};
 		Ok(Self {
 			assignments: gauge(
 				"assay_verifier_assignments",
-				"Assignments of this node's verifier keys at the best block",
+				"Seats of this node's verifier keys at the best block",
+			)?,
+			lotteries: counter(
+				"assay_verifier_lotteries_total",
+				"Lotteries in which a key of this node has drawn, whether it won or not",
+			)?,
+			lotteries_won: by(
+				"assay_verifier_lotteries_won_total",
+				"Lotteries that a key of this node has won, by the tranche of its seat",
+				"tranche",
+			)?,
+			chunks: counter(
+				"assay_verifier_chunks_total",
+				"Chunks of its own traces that this node has opened for its verdicts",
+			)?,
+			chunk_faults: by(
+				"assay_verifier_chunk_faults_total",
+				"Attempts to open the chunks of a verdict that failed, by kind",
+				"kind",
+			)?,
+			chunk_seconds: histogram(
+				"assay_verifier_chunk_replay_seconds",
+				"Seconds of the additional replays that the chunks of verdicts took",
 			)?,
 			queue: gauge("assay_verifier_queue_length", "Jobs that wait for a worker")?,
 			running: gauge("assay_verifier_running", "Jobs that a worker replays now")?,
@@ -132,6 +198,14 @@ impl Inner {
 			worker_usable: gauge(
 				"assay_verifier_worker_usable",
 				"1 if the worker binary is there and of this node's version, else 0",
+			)?,
+			sandbox_holds: gauge(
+				"assay_verifier_sandbox_holds",
+				"1 if workers are kept from everything that a job must not do, else 0",
+			)?,
+			refusing: gauge(
+				"assay_verifier_refusing",
+				"1 while this node verifies nothing because workers have no full sandbox",
 			)?,
 			replays: by(
 				"assay_verifier_replays_total",
@@ -167,15 +241,9 @@ impl Inner {
 				"Attempts to find a move that failed, by kind",
 				"kind",
 			)?,
-			seconds: register(
-				Histogram::with_opts(HistogramOpts {
-					common_opts: Opts::new(
-						"assay_verifier_replay_seconds",
-						"Seconds from the start of a worker to its run root",
-					),
-					buckets: prometheus::exponential_buckets(0.05, 2.0, 18)?,
-				})?,
-				registry,
+			seconds: histogram(
+				"assay_verifier_replay_seconds",
+				"Seconds from the start of a worker to its run root",
 			)?,
 		})
 	}

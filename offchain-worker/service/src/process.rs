@@ -39,7 +39,7 @@ use crate::{
 	folder::{clear_stale, JobFolder},
 	inputs::input_paths,
 	kept::read_kept,
-	Config, Fault, Limits, Metrics, Ran, Replay, Runner, LOG_TARGET,
+	sandbox, Config, Fault, Limits, Metrics, Ran, Replay, Runner, LOG_TARGET,
 };
 
 /// Name of the worker binary.
@@ -126,6 +126,8 @@ pub struct ProcessRunner {
 	metrics: Metrics,
 	/// Counts the folders, so that no two attempts share a name.
 	folders: AtomicU64,
+	/// What was found out about the sandbox; `None` when it has to be tried (again).
+	sandbox: Mutex<Option<Result<(), Fault>>>,
 }
 
 impl ProcessRunner {
@@ -137,10 +139,11 @@ impl ProcessRunner {
 				*path = absolute;
 			}
 		}
-		Self { config, blobs, metrics, folders: AtomicU64::new(0) }
+		Self { config, blobs, metrics, folders: AtomicU64::new(0), sandbox: Mutex::new(None) }
 	}
 
-	/// Clears what an earlier run left, and says in the log whether the worker is usable.
+	/// Clears what an earlier run left, and says in the log whether the worker is usable and whether
+	/// this machine keeps it in.
 	pub async fn prepare(&self) {
 		let dir = self.config.dir.clone();
 		match joined(
@@ -157,16 +160,72 @@ impl ProcessRunner {
 			),
 		}
 		match self.usable().await {
-			Ok(()) => log::info!(
-				target: LOG_TARGET,
-				"Verifying with {} {PACKAGE_VERSION}", self.config.worker.display(),
-			),
+			Ok(()) => {
+				let worker = self.config.worker.display();
+				match self.check_sandbox().await {
+					Ok(()) => {
+						log::info!(target: LOG_TARGET, "Verifying with {worker} {PACKAGE_VERSION}");
+					}
+					Err(holes) if self.config.allow_unsandboxed => log::warn!(
+						target: LOG_TARGET,
+						"Verifying with {worker} {PACKAGE_VERSION} although its sandbox has holes, by \
+						--allow-unsandboxed-worker: any requester's program meets the device's driver \
+						with this node's rights. {holes}",
+					),
+					Err(holes) => say_refusing(&holes),
+				}
+			}
 			Err(fault) => log::error!(
 				target: LOG_TARGET,
 				"{fault}. This node abstains from every job it is drawn for until {WORKER} \
 				{PACKAGE_VERSION} is beside the node binary, or where --worker-path (ASSAY_WORKER) says. \
 				No restart is needed then.",
 			),
+		}
+	}
+
+	/// As long as workers have no full sandbox and nobody has accepted that, says so once per minute
+	/// and looks whether it has been repaired. Never ends.
+	pub async fn watch_sandbox(&self) {
+		loop {
+			tokio::time::sleep(self.config.sandbox_check).await;
+			let refuses = matches!(*self.sandbox.lock(), Some(Err(_)));
+			if self.config.allow_unsandboxed || !refuses {
+				continue;
+			}
+			match self.check_sandbox().await {
+				Ok(()) => log::info!(
+					target: LOG_TARGET,
+					"The worker's sandbox is whole now; this node verifies again",
+				),
+				Err(holes) => say_refusing(&holes),
+			}
+		}
+	}
+
+	/// Tries the sandbox and remembers the outcome.
+	async fn check_sandbox(&self) -> Result<(), Fault> {
+		let mut worker = self.command();
+		// As a job's folder: below the chain's.
+		worker.env("TMPDIR", &self.config.dir);
+		let checked = sandbox::check(worker).await;
+		let refusing = checked.is_err() && !self.config.allow_unsandboxed;
+		self.metrics.sandbox(checked.is_ok(), refusing);
+		*self.sandbox.lock() = Some(checked.clone());
+		checked
+	}
+
+	/// Refuses to run jobs where nothing keeps them in and nobody has accepted that. The worker would
+	/// refuse as well; this way none is started.
+	async fn contained(&self) -> Result<(), Fault> {
+		if self.config.allow_unsandboxed {
+			return Ok(());
+		}
+		let known = self.sandbox.lock().clone();
+		match known {
+			Some(checked) => checked,
+			// The worker was not there when the node started, or it reported a fault since.
+			None => self.check_sandbox().await,
 		}
 	}
 
@@ -223,6 +282,7 @@ impl ProcessRunner {
 
 	async fn attempt(&self, replay: Replay) -> Result<Ran, Fault> {
 		self.usable().await?;
+		self.contained().await?;
 		let (dir, blobs, inputs) =
 			(self.config.dir.clone(), self.blobs.clone(), replay.inputs.clone());
 		let name = format!("job-{}-{}", replay.job, self.folders.fetch_add(1, Ordering::Relaxed));
@@ -245,6 +305,10 @@ impl ProcessRunner {
 			Err(_) => Err(Fault::WallLimit(limits.wall)),
 		};
 		worker.finish().await;
+		if matches!(result, Err(Fault::Sandbox(_))) {
+			// It may no longer be what it was.
+			*self.sandbox.lock() = None;
+		}
 		result
 	}
 }
@@ -488,6 +552,10 @@ async fn converse(
 			}
 			Reply::LocalFault(fault) => {
 				let reason = match fault.kind {
+					LocalFaultKind::Sandbox => {
+						let text = fault.text.strip_prefix("sandbox: ").unwrap_or(&fault.text);
+						return Err(Fault::Sandbox(text.into()).into());
+					}
 					LocalFaultKind::Input => AbstainReason::InputsMissing,
 					LocalFaultKind::Device | LocalFaultKind::Audit => AbstainReason::DeviceFault,
 					LocalFaultKind::Memory => AbstainReason::OutOfMemory,
@@ -501,6 +569,16 @@ async fn converse(
 			}
 		}
 	}
+}
+
+/// Says that this node verifies nothing. Operators look for it, so it is an error each time.
+fn say_refusing(holes: &Fault) {
+	log::error!(
+		target: LOG_TARGET,
+		"This node verifies nothing, and abstains from the jobs it is drawn for: nothing would keep a \
+		stranger's program in. {holes}. Repair that (`{WORKER} check-sandbox` tries it), or accept the \
+		risk by --allow-unsandboxed-worker (docs/sandbox.md). No restart is needed after a repair.",
+	);
 }
 
 pub(crate) fn is_kept(name: &OsStr) -> bool {

@@ -1,14 +1,14 @@
 //! The loop: what the chain asks for, what runs, what was found out.
 
 use std::{
-	collections::{BTreeMap, BTreeSet, HashMap},
+	collections::{BTreeMap, HashMap},
 	sync::Arc,
 	time::Duration,
 };
 
 use assay_blobs::BlobStore;
 use assay_dispute::Replayed;
-use assay_market::{JobId, Purpose, VerifierId};
+use assay_market::JobId;
 use assay_program::Source;
 use futures::{future::BoxFuture, StreamExt};
 use parking_lot::Mutex;
@@ -21,8 +21,9 @@ use tokio::{
 
 use crate::{
 	dispute::Disputes,
-	duty::{Duty, Finding, Shared, TaskId},
+	duty::{Duty, Finding, Kind, Opening, Seat, Seats, Shared, TaskId},
 	moves::Moves,
+	sampling::Sampling,
 	workers::Workers,
 	Chain, Config, Fault, Hash, Head, Mailbox, Metrics, LOG_TARGET,
 };
@@ -79,7 +80,7 @@ pub trait Runner: Send + Sync + 'static {
 /// A duty that is being done.
 struct Running {
 	task: Hash,
-	keys: Arc<Mutex<BTreeSet<VerifierId>>>,
+	seats: Arc<Mutex<Seats>>,
 	abort: AbortHandle,
 }
 
@@ -92,7 +93,7 @@ pub struct Service<C, S> {
 	disputes: Disputes<C, S>,
 	running: BTreeMap<TaskId, Running>,
 	names: HashMap<Id, TaskId>,
-	set: JoinSet<Finding>,
+	set: JoinSet<()>,
 }
 
 impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
@@ -183,48 +184,66 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		self.running.retain(|id, running| {
 			let keep = wanted.get(id).is_some_and(|duty| duty.task == running.task);
 			if !keep {
-				log::debug!(target: LOG_TARGET, "Job {} needs no {:?} any more", id.0, id.1);
+				log::debug!(target: LOG_TARGET, "Job {}: no need to {:?} any more", id.0, id.1);
 				running.abort.abort();
 			}
 			keep
 		});
 		for (id, duty) in wanted {
 			match self.running.get(&id) {
-				Some(running) => running.keys.lock().extend(duty.keys),
+				// Whose turn it is now. On another fork another key of this node may have won.
+				Some(running) => *running.seats.lock() = duty.seats,
 				None => self.start(id, duty),
 			}
 		}
 	}
 
 	fn start(&mut self, id: TaskId, duty: Duty) {
-		let Duty { assignment, task, keys } = duty;
-		let keys = Arc::new(Mutex::new(keys));
+		let Duty { assignment, task, seats, opening } = duty;
+		let accounts =
+			seats.iter().map(|(key, Seat { account, .. })| (key.clone(), account.clone()));
+		let accounts = accounts.collect();
+		let seats = Arc::new(Mutex::new(seats));
 		let work = {
-			let (shared, keys) = (self.shared.clone(), keys.clone());
+			let (shared, seats) = (self.shared.clone(), seats.clone());
 			let (runner, workers) = (self.runner.clone(), self.workers.clone());
 			let head = self.head.subscribe();
 			async move {
-				let finding = match assignment.purpose {
-					Purpose::Attest => shared.attest(&assignment, head).await,
-					Purpose::Verify => shared.verify(&assignment, runner, &workers, head).await,
+				let finding = match (id.1, opening) {
+					(Kind::Attest, _) => shared.attest(&assignment, head).await,
+					(Kind::Verify, _) => shared.verify(&assignment, runner, &workers, head).await,
+					(Kind::Open, Some(Opening { seed, run_root })) => {
+						let (shared, assignment) = (shared.clone(), assignment.clone());
+						let sampling = Sampling {
+							shared,
+							runner,
+							workers,
+							assignment,
+							run_root,
+							seed,
+							accounts,
+						};
+						let chunks = sampling.run().await;
+						chunks.map_or(Finding::Unopened, |chunks| Finding::Opened(run_root, chunks))
+					}
+					(Kind::Open, None) => Finding::Unopened,
 				};
 				let record = move || {
-					let keys = keys.lock().clone();
-					shared.record(&assignment, task, &keys, finding)
+					let seats = seats.lock().clone();
+					shared.record(&assignment, task, &seats, finding)
 				};
 				if let Err(error) = spawn_blocking(record).await {
 					log::error!(target: LOG_TARGET, "Storing a finding failed: {error}");
 				}
-				finding
 			}
 		};
 		let abort = self.set.spawn(work);
 		self.names.insert(abort.id(), id);
-		self.running.insert(id, Running { task, keys, abort });
+		self.running.insert(id, Running { task, seats, abort });
 	}
 
 	/// A task ended by itself, was stopped, or panicked.
-	fn ended(&mut self, ended: Result<(Id, Finding), JoinError>) {
+	fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
 		let task = match &ended {
 			Ok((task, _)) => *task,
 			Err(error) => error.id(),
@@ -237,19 +256,23 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		match ended {
 			Ok(_) => {}
 			Err(error) if error.is_cancelled() => {
-				if id.1 == Purpose::Verify {
+				if id.1 == Kind::Verify {
 					self.shared.metrics.replayed("cancelled");
 				}
 			}
 			Err(error) => {
 				self.shared.metrics.fault("internal");
-				log::error!(target: LOG_TARGET, "The task of job {} failed: {error}", id.0);
+				let text = format!("the task failed: {error}");
+				match id.1 {
+					Kind::Verify => self.shared.hush.say(id.0, log::Level::Error, text),
+					_ => log::error!(target: LOG_TARGET, "Job {}: {text}", id.0),
+				}
 			}
 		}
 	}
 
 	fn count(&self) {
-		let verifying = self.running.keys().filter(|id| id.1 == Purpose::Verify).count();
+		let verifying = self.running.keys().filter(|id| id.1 == Kind::Verify).count();
 		let busy = self.workers.replaying().min(verifying);
 		self.shared.metrics.jobs(verifying - busy, busy);
 		self.shared.metrics.mailbox(self.shared.mailbox.lock().len());

@@ -13,7 +13,10 @@ use std::{
 use assay_blobs::BlobStore;
 use assay_exec::{CpuExecutor, Executor, Tensor};
 use assay_market::{
-	verifier_crypto::KEY_TYPE, JobId, MailboxEntry, Phase, Purpose, SeatStatus, VerifierId,
+	lottery::{draw_output, tranche_of, transcript},
+	verifier_crypto::KEY_TYPE,
+	AbstainReason, JobId, LotteryTerms, MailboxEntry, Phase, Purpose, SeatStatus, Ticket,
+	VerifierId,
 };
 use assay_program::{
 	ops::{DType, TensorType},
@@ -29,7 +32,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
 	BlockNumber, Chain, ChainError, Config, Disputed, Fault, Hash, Head, JobAssignment, Metrics,
-	ProcessRunner, Ran, Replay, Runner, Service,
+	OpenLottery, ProcessRunner, Ran, Replay, Runner, Service,
 };
 
 pub(crate) const GENESIS: Hash = [9; 32];
@@ -66,6 +69,9 @@ impl OffchainStorage for SharedStorage {
 struct ChainState {
 	head: Head,
 	assignments: Vec<JobAssignment>,
+	lotteries: Vec<OpenLottery>,
+	/// Of all lotteries that ever were.
+	seeds: Vec<(JobId, Hash)>,
 	disputes: Vec<Disputed>,
 	programs: HashMap<Hash, Vec<u8>>,
 	finished: Vec<JobId>,
@@ -80,6 +86,31 @@ impl FakeChain {
 	/// Changes the assignments and tells the service.
 	pub(crate) fn set(&self, assignments: Vec<JobAssignment>) {
 		self.0.lock().assignments = assignments;
+		self.wake_all();
+	}
+
+	/// Changes the open lotteries and tells the service.
+	pub(crate) fn draw(&self, lotteries: Vec<OpenLottery>) {
+		let mut state = self.0.lock();
+		state.seeds.extend(lotteries.iter().map(|lottery| (lottery.job, lottery.seed)));
+		state.lotteries = lotteries;
+		drop(state);
+		self.wake_all();
+	}
+
+	/// Changes one job's lotteries.
+	pub(crate) fn redraw(&self, job: JobId, change: impl Fn(&mut OpenLottery)) {
+		let mut lotteries = self.0.lock().lotteries.clone();
+		lotteries.iter_mut().filter(|lottery| lottery.job == job).for_each(change);
+		self.draw(lotteries);
+	}
+
+	/// Takes in the commitment of a key, as a block does.
+	pub(crate) fn commit(&self, seat: JobAssignment) {
+		let mut state = self.0.lock();
+		state.lotteries.retain(|open| open.job != seat.job || open.key != seat.key);
+		state.assignments.push(seat);
+		drop(state);
 		self.wake_all();
 	}
 
@@ -103,6 +134,7 @@ impl FakeChain {
 		let mut state = self.0.lock();
 		state.finished.push(job);
 		state.assignments.retain(|assignment| assignment.job != job);
+		state.lotteries.retain(|lottery| lottery.job != job);
 		state.disputes.retain(|duty| duty.job != job);
 		drop(state);
 		self.wake_all();
@@ -140,6 +172,11 @@ impl Chain for FakeChain {
 	fn assignments(&self, keys: &[VerifierId]) -> Result<Vec<JobAssignment>, ChainError> {
 		let all = self.0.lock().assignments.clone();
 		Ok(all.into_iter().filter(|assignment| keys.contains(&assignment.key)).collect())
+	}
+
+	fn lotteries(&self, keys: &[VerifierId]) -> Result<Vec<OpenLottery>, ChainError> {
+		let all = self.0.lock().lotteries.clone();
+		Ok(all.into_iter().filter(|lottery| keys.contains(&lottery.key)).collect())
 	}
 
 	fn disputes(&self, keys: &[VerifierId]) -> Result<Vec<Disputed>, ChainError> {
@@ -323,7 +360,68 @@ impl World {
 		}
 	}
 
-	/// A pending assignment of Alice, drawn at block 5, with its deadline at block 30.
+	/// A lottery that Alice has won, opened at block 5, with its deadline at block 30.
+	pub(crate) fn lottery(&self, job: JobId) -> OpenLottery {
+		let seat = self.assignment(job, Purpose::Verify);
+		OpenLottery {
+			job,
+			account: seat.account,
+			key: seat.key,
+			program: seat.program,
+			input_roots: seat.input_roots,
+			steps: seat.steps,
+			phase: seat.phase,
+			draw_block: seat.draw_block,
+			commit_deadline: seat.commit_deadline,
+			seed: [7; 32],
+			stake: 1,
+			// So few candidates that all of them are in the first tranche.
+			terms: LotteryTerms {
+				candidates: 1,
+				stake: 1,
+				size: 3,
+				width_percent: 150,
+				max_tranches: 3,
+			},
+			tranche: 0,
+		}
+	}
+
+	/// A lottery of many candidates in which Alice is in this tranche, or in none.
+	pub(crate) fn lottery_won(&self, job: JobId, wanted: Option<u32>) -> OpenLottery {
+		let key = self.alice.clone();
+		self.lottery_of(job, &key, wanted)
+	}
+
+	/// The same for any key of the keystore.
+	pub(crate) fn lottery_of(
+		&self,
+		job: JobId,
+		key: &VerifierId,
+		wanted: Option<u32>,
+	) -> OpenLottery {
+		let mut lottery = OpenLottery { key: key.clone(), ..self.lottery(job) };
+		lottery.terms.candidates = 30;
+		lottery.terms.stake = 30;
+		let public = sp_core::sr25519::Public::try_from(key.as_ref()).unwrap();
+		let found = (0u32..100_000).any(|number| {
+			lottery.seed[..4].copy_from_slice(&number.to_le_bytes());
+			let data = transcript(&GENESIS, job, &lottery.seed);
+			let signed = self.keystore.sr25519_vrf_sign(KEY_TYPE, &public, &data).unwrap().unwrap();
+			let output = draw_output(key, &data, &Ticket::from(&signed)).unwrap();
+			tranche_of(output, lottery.stake, &lottery.terms) == wanted
+		});
+		assert!(found, "no seed gives {wanted:?}");
+		lottery
+	}
+
+	/// Another key of this node.
+	pub(crate) fn another_key(&self, seed: &str) -> VerifierId {
+		self.keystore.sr25519_generate_new(KEY_TYPE, Some(seed)).unwrap().into()
+	}
+
+	/// A seat of Alice: to attest, drawn at block 5 with its deadline at block 30, or to verify, with
+	/// a committed verdict.
 	pub(crate) fn assignment(&self, job: JobId, purpose: Purpose) -> JobAssignment {
 		JobAssignment {
 			job,
@@ -340,10 +438,14 @@ impl World {
 			draw_block: 5,
 			commit_deadline: 30,
 			reveal_deadline: None,
-			status: SeatStatus::Pending,
-			committed: false,
+			status: match purpose {
+				Purpose::Attest => SeatStatus::Pending,
+				Purpose::Verify => SeatStatus::Committed,
+			},
+			committed: purpose == Purpose::Verify,
 			revealed: false,
 			can_reveal: false,
+			sample: None,
 		}
 	}
 
@@ -364,7 +466,7 @@ impl World {
 			metrics,
 		)
 		.fetching(self.fetch.clone());
-		Node { task: tokio::spawn(service.run()), registry }
+		Node { task: tokio::spawn(service.run()), registry, aside: None }
 	}
 
 	/// Starts the service with a worker that behaves in the named way; see `examples/`.
@@ -375,7 +477,9 @@ impl World {
 		let (config, blobs) = (self.config.clone(), self.blobs.clone());
 		let runner = Arc::new(ProcessRunner::new(config, blobs, metrics.clone()));
 		runner.prepare().await;
-		self.start_with(runner, metrics, registry)
+		let node = self.start_with(runner.clone(), metrics, registry);
+		let watch = tokio::spawn(async move { runner.watch_sandbox().await });
+		Node { aside: Some(watch), ..node }
 	}
 
 	/// A worker binary that behaves in the named way, in the test's folder. It goes by its name.
@@ -389,7 +493,7 @@ impl World {
 		worker
 	}
 
-	/// What the offchain hook would read.
+	/// What the offchain hook would read, without the ticket, which is one that the chain takes.
 	pub(crate) fn entry(&self, job: JobId, purpose: Purpose) -> Option<MailboxEntry> {
 		self.entry_of(job, purpose, &self.alice)
 	}
@@ -400,9 +504,37 @@ impl World {
 		purpose: Purpose,
 		key: &VerifierId,
 	) -> Option<MailboxEntry> {
+		let mut entry = self.raw_entry(job, purpose, key)?;
+		if purpose == Purpose::Attest {
+			return Some(entry);
+		}
+		if let Some(ticket) = ticket_of(&mut entry).take() {
+			let state = self.chain.0.lock();
+			let mut seeds = state.seeds.iter().filter(|(of, _)| *of == job);
+			let genuine = |(_, seed): &(JobId, Hash)| {
+				draw_output(key, &transcript(&GENESIS, job, seed), &ticket).is_some()
+			};
+			assert!(seeds.any(genuine), "a ticket for no lottery of job {job}");
+		}
+		Some(entry)
+	}
+
+	/// What the offchain hook would read.
+	pub(crate) fn raw_entry(
+		&self,
+		job: JobId,
+		purpose: Purpose,
+		key: &VerifierId,
+	) -> Option<MailboxEntry> {
 		let key = assay_market::mailbox_key(&GENESIS, job, purpose, key);
 		let bytes = self.storage.get(STORAGE_PREFIX, &key)?;
 		Some(MailboxEntry::from_bytes(&bytes).unwrap())
+	}
+
+	/// The ticket that the hook would send for Alice.
+	pub(crate) fn ticket(&self, job: JobId) -> Option<Ticket> {
+		let mut entry = self.raw_entry(job, Purpose::Verify, &self.alice)?;
+		ticket_of(&mut entry).take()
 	}
 
 	/// Waits until the hook would read an entry.
@@ -425,6 +557,13 @@ impl World {
 	}
 }
 
+fn ticket_of(entry: &mut MailboxEntry) -> &mut Option<Ticket> {
+	match entry {
+		MailboxEntry::Replayed { ticket, .. } | MailboxEntry::Abstain { ticket, .. } => ticket,
+		MailboxEntry::Attested { .. } => panic!("no ticket is needed to attest"),
+	}
+}
+
 fn folder_names(dir: &Path) -> Vec<String> {
 	let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
 	entries
@@ -436,14 +575,18 @@ fn folder_names(dir: &Path) -> Vec<String> {
 /// A running service.
 pub(crate) struct Node {
 	task: JoinHandle<()>,
+	/// What runs beside the service.
+	aside: Option<JoinHandle<()>>,
 	registry: Registry,
 }
 
 impl Node {
 	/// Stops it as a node that is stopped does: everything is dropped where it stands.
 	pub(crate) async fn stop(self) {
-		self.task.abort();
-		let _ = self.task.await;
+		for task in [Some(self.task), self.aside].into_iter().flatten() {
+			task.abort();
+			let _ = task.await;
+		}
 	}
 
 	/// As [`Self::metric`]; 0 for one that has not counted anything yet.
@@ -471,6 +614,11 @@ impl Node {
 		};
 		family.get_metric().iter().filter(has).map(value).sum()
 	}
+}
+
+/// An entry that gives no verdict, without its ticket.
+pub(crate) fn abstained(reason: AbstainReason) -> MailboxEntry {
+	MailboxEntry::Abstain { reason, ticket: None }
 }
 
 /// Waits up to a minute for a condition.

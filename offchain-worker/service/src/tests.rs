@@ -6,12 +6,11 @@ use assay_market::{
 	SeatStatus,
 };
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-use sp_keystore::Keystore;
 
 use crate::{
 	derive_salt,
-	testing::{eventually, Act, FakeRunner, World, GENESIS},
-	Fault,
+	testing::{abstained, eventually, Act, FakeRunner, World, GENESIS},
+	Fault, OpenLottery,
 };
 
 const ROOT: [u8; 32] = [7; 32];
@@ -19,7 +18,7 @@ const HELD: MailboxEntry = MailboxEntry::Attested { ok: true };
 
 fn replayed(world: &World, job: u64, run_root: [u8; 32]) -> MailboxEntry {
 	let salt = derive_salt(&*world.keystore, &GENESIS, job, &world.alice).unwrap();
-	MailboxEntry::Replayed { run_root, salt }
+	MailboxEntry::Replayed { run_root, salt, ticket: None, chunks: None }
 }
 
 fn crash() -> Fault {
@@ -96,7 +95,7 @@ async fn inputs_should_not_be_attested_when_a_blob_was_damaged_on_disk() {
 async fn replay_should_wait_when_the_draw_block_is_not_final() {
 	let world = World::new();
 	world.chain.advance(6, 4);
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let runner = FakeRunner::new([Act::Root(ROOT)]);
 	let _node = world.start(runner.clone());
 	world.settle().await;
@@ -109,7 +108,7 @@ async fn replay_should_wait_when_the_draw_block_is_not_final() {
 #[tokio::test]
 async fn replay_should_be_repeated_once_when_a_local_fault_occurs() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let runner = FakeRunner::new([Act::Fail(crash()), Act::Root(ROOT)]);
 	let _node = world.start(runner.clone());
 	assert_eq!(world.found(1, Verify).await, replayed(&world, 1, ROOT));
@@ -119,24 +118,24 @@ async fn replay_should_be_repeated_once_when_a_local_fault_occurs() {
 #[tokio::test]
 async fn verifier_should_abstain_when_the_second_attempt_fails_too() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let out_of_memory = Fault::MemoryLimit(1);
 	let runner = FakeRunner::new([Act::Fail(crash()), Act::Fail(out_of_memory)]);
 	let _node = world.start(runner.clone());
-	let abstained = MailboxEntry::Abstain(AbstainReason::OutOfMemory);
-	assert_eq!(world.found(1, Verify).await, abstained);
+	let silent = abstained(AbstainReason::OutOfMemory);
+	assert_eq!(world.found(1, Verify).await, silent);
 	world.settle().await;
 	assert_eq!(runner.calls(), 2);
-	assert_eq!(world.entry(1, Verify), Some(abstained));
+	assert_eq!(world.entry(1, Verify), Some(silent));
 }
 
 #[tokio::test]
 async fn verifier_should_abstain_when_the_runner_panics() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let _node = world.start(FakeRunner::new([Act::Panic, Act::Panic]));
-	let abstained = MailboxEntry::Abstain(AbstainReason::Other);
-	assert_eq!(world.found(1, Verify).await, abstained);
+	let silent = abstained(AbstainReason::Other);
+	assert_eq!(world.found(1, Verify).await, silent);
 }
 
 #[tokio::test]
@@ -145,16 +144,16 @@ async fn verifier_should_abstain_without_a_worker_when_the_program_or_input_deci
 	let mut newer = world.program.clone();
 	// The operator set follows magic and version.
 	newer[7..9].copy_from_slice(&u16::MAX.to_le_bytes());
-	let mut assignments = Vec::new();
+	let mut lotteries = Vec::new();
 	for (job, program) in [(1, newer), (2, b"ASSAYP no program".to_vec())] {
-		let mut assignment = world.assignment(job, Verify);
-		assignment.program = world.chain.register(program);
-		assignments.push(assignment);
+		let mut lottery = world.lottery(job);
+		lottery.program = world.chain.register(program);
+		lotteries.push(lottery);
 	}
-	let mut long = world.assignment(3, Verify);
+	let mut long = world.lottery(3);
 	long.input_roots = vec![world.blobs.insert(&[2; 2048]).unwrap()];
-	assignments.push(long);
-	world.chain.set(assignments);
+	lotteries.push(long);
+	world.chain.draw(lotteries);
 	let runner = FakeRunner::new([]);
 	let _node = world.start(runner.clone());
 	for (job, reason) in [
@@ -162,7 +161,7 @@ async fn verifier_should_abstain_without_a_worker_when_the_program_or_input_deci
 		(2, AbstainReason::Other),
 		(3, AbstainReason::InputsMissing),
 	] {
-		assert_eq!(world.found(job, Verify).await, MailboxEntry::Abstain(reason), "{job}");
+		assert_eq!(world.found(job, Verify).await, abstained(reason), "{job}");
 	}
 	assert_eq!(runner.calls(), 0);
 }
@@ -171,18 +170,18 @@ async fn verifier_should_abstain_without_a_worker_when_the_program_or_input_deci
 async fn verifier_should_abstain_when_an_input_is_not_held() {
 	let world = World::new();
 	world.blobs.remove(&world.input).unwrap();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let runner = FakeRunner::new([]);
 	let _node = world.start(runner.clone());
-	let abstained = MailboxEntry::Abstain(AbstainReason::InputsMissing);
-	assert_eq!(world.found(1, Verify).await, abstained);
+	let silent = abstained(AbstainReason::InputsMissing);
+	assert_eq!(world.found(1, Verify).await, silent);
 	assert_eq!(runner.calls(), 0);
 }
 
 #[tokio::test]
 async fn verifier_should_abstain_in_good_time_when_the_replay_is_too_slow() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let runner = FakeRunner::new([Act::Hang]);
 	let _node = world.start(runner.clone());
 	eventually("the replay", || runner.active() == 1).await;
@@ -190,7 +189,7 @@ async fn verifier_should_abstain_in_good_time_when_the_replay_is_too_slow() {
 	world.settle().await;
 	assert_eq!(world.entry(1, Verify), None);
 	world.chain.advance(30 - world.config.abstain_margin, 10);
-	assert_eq!(world.found(1, Verify).await, MailboxEntry::Abstain(AbstainReason::TooSlow));
+	assert_eq!(world.found(1, Verify).await, abstained(AbstainReason::TooSlow));
 	assert_eq!(runner.active(), 0);
 }
 
@@ -198,16 +197,16 @@ async fn verifier_should_abstain_in_good_time_when_the_replay_is_too_slow() {
 async fn verifier_should_abstain_in_good_time_when_its_workers_are_busy() {
 	let mut world = World::new();
 	world.config.concurrency = 1;
-	let mut first = world.assignment(1, Verify);
+	let mut first = world.lottery(1);
 	first.commit_deadline = 1000;
-	world.chain.set(vec![first.clone()]);
+	world.chain.draw(vec![first.clone()]);
 	let runner = FakeRunner::new([Act::Hang]);
 	let _node = world.start(runner.clone());
 	eventually("the first replay", || runner.active() == 1).await;
-	world.chain.set(vec![first, world.assignment(2, Verify)]);
+	world.chain.draw(vec![first, world.lottery(2)]);
 	world.settle().await;
 	world.chain.advance(29, 10);
-	assert_eq!(world.found(2, Verify).await, MailboxEntry::Abstain(AbstainReason::TooSlow));
+	assert_eq!(world.found(2, Verify).await, abstained(AbstainReason::TooSlow));
 	assert_eq!((runner.calls(), world.entry(1, Verify)), (1, None));
 }
 
@@ -216,9 +215,9 @@ async fn verdict_should_be_the_same_when_the_node_restarts_in_every_phase() {
 	let world = World::new();
 	let expected = replayed(&world, 1, ROOT);
 
-	// Drawn, the draw not final yet.
+	// Won, but the lottery is not final yet.
 	world.chain.advance(6, 4);
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let runner = FakeRunner::new([]);
 	let node = world.start(runner.clone());
 	world.settle().await;
@@ -237,8 +236,12 @@ async fn verdict_should_be_the_same_when_the_node_restarts_in_every_phase() {
 	let node = world.start(FakeRunner::new([Act::Root(ROOT)]));
 	assert_eq!(world.found(1, Verify).await, expected);
 	node.stop().await;
+	let drawn = world.ticket(1).unwrap().pre_output;
 	for status in [SeatStatus::Pending, SeatStatus::Committed, SeatStatus::Revealed] {
 		// A held verdict is not computed again, whatever the chain has of it.
+		if status == SeatStatus::Committed {
+			world.chain.commit(world.assignment(1, Verify));
+		}
 		world.chain.update(1, |assignment| assignment.status = status.clone());
 		let runner = FakeRunner::new([]);
 		let node = world.start(runner.clone());
@@ -246,6 +249,7 @@ async fn verdict_should_be_the_same_when_the_node_restarts_in_every_phase() {
 		node.stop().await;
 		assert_eq!(runner.calls(), 0, "{status:?}");
 		assert_eq!(world.entry(1, Verify).as_ref(), Some(&expected), "{status:?}");
+		assert_eq!(world.ticket(1).unwrap().pre_output, drawn, "{status:?}");
 	}
 
 	// Committed, then the database was lost: recreated equal, past the commit deadline too.
@@ -284,9 +288,7 @@ async fn attestation_should_not_be_repeated_when_the_node_restarts() {
 #[tokio::test]
 async fn committed_verdict_should_be_recreated_when_the_worker_fails_often() {
 	let world = World::new();
-	let mut assignment = world.assignment(1, Verify);
-	assignment.status = SeatStatus::Committed;
-	world.chain.set(vec![assignment]);
+	world.chain.set(vec![world.assignment(1, Verify)]);
 	world.chain.advance(100, 100);
 	let faults = (0..4).map(|_| Act::Fail(crash()));
 	let runner = FakeRunner::new(faults.chain([Act::Root(ROOT)]));
@@ -298,7 +300,7 @@ async fn committed_verdict_should_be_recreated_when_the_worker_fails_often() {
 #[tokio::test]
 async fn two_jobs_should_be_replayed_at_once_when_two_workers_are_allowed() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify), world.assignment(2, Verify)]);
+	world.chain.draw(vec![world.lottery(1), world.lottery(2)]);
 	let runner = FakeRunner::new([Act::Hang, Act::Hang]);
 	let node = world.start(runner.clone());
 	eventually("both replays", || runner.active() == 2).await;
@@ -310,8 +312,8 @@ async fn two_jobs_should_be_replayed_at_once_when_two_workers_are_allowed() {
 	// The same run, hidden by different salts.
 	match (first, second) {
 		(
-			MailboxEntry::Replayed { run_root: a, salt: x },
-			MailboxEntry::Replayed { run_root: b, salt: y },
+			MailboxEntry::Replayed { run_root: a, salt: x, .. },
+			MailboxEntry::Replayed { run_root: b, salt: y, .. },
 		) => assert!(a == b && x != y),
 		other => panic!("{other:?}"),
 	}
@@ -321,7 +323,7 @@ async fn two_jobs_should_be_replayed_at_once_when_two_workers_are_allowed() {
 async fn jobs_should_be_replayed_one_after_another_when_one_worker_is_allowed() {
 	let mut world = World::new();
 	world.config.concurrency = 1;
-	world.chain.set((1..=5).map(|job| world.assignment(job, Verify)).collect());
+	world.chain.draw((1..=5).map(|job| world.lottery(job)).collect());
 	let runner = FakeRunner::new([]);
 	let _node = world.start(runner.clone());
 	for job in 1..=5 {
@@ -333,7 +335,7 @@ async fn jobs_should_be_replayed_one_after_another_when_one_worker_is_allowed() 
 #[tokio::test]
 async fn replay_should_be_stopped_when_the_job_is_cancelled() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let runner = FakeRunner::new([Act::Hang]);
 	let _node = world.start(runner.clone());
 	eventually("the replay", || runner.active() == 1).await;
@@ -346,12 +348,14 @@ async fn replay_should_be_stopped_when_the_job_is_cancelled() {
 #[tokio::test]
 async fn entries_and_pins_should_go_when_the_job_has_ended_and_not_before() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Attest), world.assignment(1, Verify)]);
+	world.chain.set(vec![world.assignment(1, Attest)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let _node = world.start(FakeRunner::new([]));
 	world.found(1, Attest).await;
 	world.found(1, Verify).await;
-	// Not assigned any more on this fork, but not final: everything stays.
+	// Not there any more on this fork, but not final: everything stays.
 	world.chain.set(vec![]);
+	world.chain.draw(vec![]);
 	world.settle().await;
 	assert_eq!(world.entry(1, Attest), Some(HELD));
 	assert!(world.blobs.remove(&world.input).is_err());
@@ -367,33 +371,27 @@ async fn entries_and_pins_should_go_when_the_job_has_ended_and_not_before() {
 #[tokio::test]
 async fn job_should_be_replayed_anew_when_its_number_names_another_job_on_another_fork() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let _node = world.start(FakeRunner::new([Act::Root(ROOT), Act::Root([8; 32])]));
 	assert_eq!(world.found(1, Verify).await, replayed(&world, 1, ROOT));
-	world.chain.update(1, |assignment| assignment.steps = 2);
+	world.chain.redraw(1, |lottery| lottery.steps = 2);
 	let other = replayed(&world, 1, [8; 32]);
 	eventually("the other job", || world.entry(1, Verify).as_ref() == Some(&other)).await;
 }
 
 #[tokio::test]
-async fn job_should_be_replayed_once_when_two_local_keys_are_drawn() {
+async fn job_should_be_replayed_once_when_two_local_keys_have_won() {
 	let world = World::new();
-	let bob = world
-		.keystore
-		.sr25519_generate_new(assay_market::verifier_crypto::KEY_TYPE, Some("//Bob"))
-		.unwrap()
-		.into();
-	let mut second = world.assignment(1, Verify);
-	second.key = bob;
-	let bob = second.key.clone();
-	world.chain.set(vec![world.assignment(1, Verify), second]);
+	let bob = world.another_key("//Bob");
+	let second = OpenLottery { key: bob.clone(), ..world.lottery(1) };
+	world.chain.draw(vec![world.lottery(1), second]);
 	let runner = FakeRunner::new([Act::Root(ROOT)]);
 	let _node = world.start(runner.clone());
 	eventually("both", || world.entry_of(1, Verify, &bob).is_some()).await;
 	let salt = derive_salt(&*world.keystore, &GENESIS, 1, &bob).unwrap();
 	assert_eq!(
 		world.entry_of(1, Verify, &bob),
-		Some(MailboxEntry::Replayed { run_root: ROOT, salt })
+		Some(MailboxEntry::Replayed { run_root: ROOT, salt, ticket: None, chunks: None })
 	);
 	assert_eq!(world.found(1, Verify).await, replayed(&world, 1, ROOT));
 	assert_eq!(runner.calls(), 1);
@@ -403,7 +401,8 @@ async fn job_should_be_replayed_once_when_two_local_keys_are_drawn() {
 async fn nothing_should_be_replayed_when_the_deadline_has_passed() {
 	let world = World::new();
 	world.chain.advance(31, 31);
-	world.chain.set(vec![world.assignment(1, Verify), world.assignment(2, Attest)]);
+	world.chain.draw(vec![world.lottery(1)]);
+	world.chain.set(vec![world.assignment(2, Attest)]);
 	let runner = FakeRunner::new([]);
 	let _node = world.start(runner.clone());
 	world.settle().await;
@@ -413,7 +412,7 @@ async fn nothing_should_be_replayed_when_the_deadline_has_passed() {
 #[tokio::test]
 async fn verdict_should_be_recomputed_when_its_stored_entry_is_damaged() {
 	let world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let node = world.start(FakeRunner::new([Act::Root(ROOT)]));
 	let expected = world.found(1, Verify).await;
 	node.stop().await;
@@ -422,8 +421,10 @@ async fn verdict_should_be_recomputed_when_its_stored_entry_is_damaged() {
 	let runner = FakeRunner::new([Act::Root(ROOT)]);
 	let node = world.start(runner.clone());
 	eventually("the second replay", || runner.calls() == 1).await;
-	let bytes = expected.to_bytes();
-	let stored = || world.storage.get(STORAGE_PREFIX, &key);
-	eventually("the entry", || stored().as_ref() == Some(&bytes)).await;
+	eventually("the entry", || {
+		world.storage.get(STORAGE_PREFIX, &key).is_some_and(|b| b[1] != 0xff)
+	})
+	.await;
+	assert_eq!(world.entry(1, Verify), Some(expected));
 	node.stop().await;
 }

@@ -15,14 +15,14 @@ use crate::{
 	check_worker, derive_salt,
 	dispute_testing::{entry, Court, Lie, JOB},
 	find_worker,
-	testing::{compute, eventually, World, GENESIS},
+	testing::{abstained, compute, eventually, World, GENESIS},
 	Fault, Metrics, ProcessRunner, Ran, Replay, Runner,
 };
 
 /// A world with one job to verify.
 fn world() -> World {
 	let mut world = World::new();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	world.config.limits.memory_floor = 8 << 20;
 	world
 }
@@ -111,7 +111,7 @@ async fn fraud_should_be_proved_when_worker_processes_replay_for_the_dispute() {
 	for lie in [Lie::deep(), Lie::long()] {
 		let mut world = World::new();
 		let mut court = Court::new(&world, lie);
-		world.chain.set(vec![court.assignment(&world)]);
+		world.chain.draw(vec![court.lottery(&world)]);
 		let node = world.start_worker("computes").await;
 		world.found(JOB, Verify).await;
 		court.until(&world, "the proof", |court| court.proved.is_some()).await;
@@ -145,7 +145,8 @@ async fn verdict_should_be_held_when_the_worker_is_honest() {
 	let mut world = world();
 	let node = world.start_worker("honest").await;
 	let salt = derive_salt(&*world.keystore, &GENESIS, 1, &world.alice).unwrap();
-	let expected = MailboxEntry::Replayed { run_root: honest_root(&world), salt };
+	let expected =
+		MailboxEntry::Replayed { run_root: honest_root(&world), salt, ticket: None, chunks: None };
 	assert_eq!(world.found(1, Verify).await, expected);
 	eventually("the end", || node.metric("assay_verifier_running", "") == 0).await;
 	assert_eq!(world.job_folders(), Vec::<String>::new());
@@ -153,7 +154,8 @@ async fn verdict_should_be_held_when_the_worker_is_honest() {
 	assert_eq!(node.metric("assay_verifier_replay_seconds", ""), 1);
 	assert_eq!(node.metric("assay_verifier_workers_started_total", ""), 1);
 	assert_eq!(node.metric("assay_verifier_worker_usable", ""), 1);
-	assert_eq!(node.metric("assay_verifier_assignments", ""), 1);
+	assert_eq!(node.metric("assay_verifier_lotteries_won_total", "0"), 1);
+	assert_eq!(node.metric("assay_verifier_assignments", ""), 0);
 	eventually("the count", || node.metric("assay_verifier_mailbox_entries", "") == 1).await;
 }
 
@@ -177,6 +179,11 @@ async fn fault_should_be_named_when_the_worker_misbehaves() {
 	assert!(matches!(fault("other-hello").await, Fault::WorkerVersion { .. }));
 	assert!(matches!(fault("other-version").await, Fault::WorkerVersion { .. }));
 	assert_eq!(fault("out-of-memory").await.reason(), AbstainReason::OutOfMemory);
+	let stopped = Fault::Sandbox("the process was stopped when it called ptrace".into());
+	assert_eq!(fault("is-stopped").await, stopped);
+	assert_eq!((stopped.reason(), stopped.kind()), (AbstainReason::WorkerFault, "sandbox"));
+	assert!(matches!(fault("no-report").await, Fault::Sandbox(text) if text.contains("tried")));
+	assert!(matches!(fault("own-opinion").await, Fault::Sandbox(text) if text.contains("do this")));
 	assert_eq!(attempt(&world, "honest").await, Ok(honest_root(&world)));
 }
 
@@ -261,7 +268,7 @@ async fn verifier_should_abstain_when_every_worker_misbehaves() {
 	] {
 		let mut world = if behaviour == "hang" { hasty_world() } else { world() };
 		let node = world.start_worker(behaviour).await;
-		assert_eq!(world.found(1, Verify).await, MailboxEntry::Abstain(reason), "{behaviour}");
+		assert_eq!(world.found(1, Verify).await, abstained(reason), "{behaviour}");
 		assert_eq!(node.metric("assay_verifier_workers_started_total", ""), workers);
 		node.stop().await;
 		eventually("no folder", || world.job_folders().is_empty()).await;
@@ -276,17 +283,17 @@ async fn verifier_should_abstain_when_the_worker_is_missing_and_recover_when_it_
 	node.stop().await;
 	fs::remove_file(&world.config.worker).unwrap();
 
-	world.chain.set(vec![world.assignment(2, Verify)]);
+	world.chain.draw(vec![world.lottery(2)]);
 	let runner =
 		Arc::new(ProcessRunner::new(world.config.clone(), world.blobs.clone(), Metrics::default()));
 	runner.prepare().await;
 	let node = world.start(runner);
-	let abstained = MailboxEntry::Abstain(AbstainReason::WorkerFault);
-	assert_eq!(world.found(2, Verify).await, abstained);
+	let silent = abstained(AbstainReason::WorkerFault);
+	assert_eq!(world.found(2, Verify).await, silent);
 	assert_eq!(node.metric("assay_verifier_local_faults_total", "worker_missing"), 2);
 
 	world.worker("honest");
-	world.chain.set(vec![world.assignment(3, Verify)]);
+	world.chain.draw(vec![world.lottery(3)]);
 	assert!(matches!(world.found(3, Verify).await, MailboxEntry::Replayed { .. }));
 }
 
@@ -321,7 +328,7 @@ async fn worker_should_be_killed_when_the_node_stops() {
 async fn two_workers_should_run_at_once_when_two_jobs_are_assigned() {
 	let mut world = world();
 	world.config.limits.wall_floor = Duration::from_secs(600);
-	world.chain.set(vec![world.assignment(1, Verify), world.assignment(2, Verify)]);
+	world.chain.draw(vec![world.lottery(1), world.lottery(2)]);
 	let node = world.start_worker("hang").await;
 	eventually("two folders", || world.job_folders().len() == 2).await;
 	eventually("both", || node.metric("assay_verifier_running", "") == 2).await;
@@ -329,6 +336,59 @@ async fn two_workers_should_run_at_once_when_two_jobs_are_assigned() {
 	let node = world.start_worker("honest").await;
 	world.found(1, Verify).await;
 	world.found(2, Verify).await;
+	node.stop().await;
+}
+
+/// A world whose worker is the shipped one, on a kernel without Landlock until
+/// `without-landlock.notes` lies beside it.
+fn weak_world() -> World {
+	let mut world = World::new();
+	let built = world.worker("without-landlock").canonicalize().unwrap();
+	let real = built.parent().unwrap().with_file_name("assay-worker");
+	assert!(real.exists(), "`cargo build --release --bins` makes {}", real.display());
+	world.chain.draw(vec![world.lottery(1)]);
+	world.config.adapter = Some("cpu".into());
+	world.config.sandbox_check = Duration::from_millis(100);
+	world
+}
+
+/// The verdict of an honest replay of the sample program.
+fn computed_verdict(world: &World, job: u64) -> MailboxEntry {
+	let program = assay_program::Program::decode_bounded(&world.program).unwrap();
+	let inputs = vec![world.blobs.read(&world.input).unwrap()];
+	let run_root = compute(&program, inputs, 1, &[]).unwrap().run_root;
+	let salt = derive_salt(&*world.keystore, &GENESIS, job, &world.alice).unwrap();
+	MailboxEntry::Replayed { run_root, salt, ticket: None, chunks: None }
+}
+
+#[tokio::test]
+async fn nothing_should_be_verified_without_a_sandbox_until_it_is_repaired() {
+	let mut world = weak_world();
+	let node = world.start_worker("without-landlock").await;
+	let count = |name| node.metric(name, "");
+	assert_eq!(count("assay_verifier_sandbox_holds"), 0);
+	assert_eq!(count("assay_verifier_refusing"), 1);
+	let silent = abstained(AbstainReason::WorkerFault);
+	assert_eq!(world.found(1, Verify).await, silent);
+	assert_eq!(node.metric("assay_verifier_local_faults_total", "sandbox"), 2);
+	assert_eq!(count("assay_verifier_workers_started_total"), 0);
+
+	fs::write(world.dir.path().join("without-landlock.notes"), "repaired").unwrap();
+	eventually("the next look", || count("assay_verifier_refusing") == 0).await;
+	assert_eq!(count("assay_verifier_sandbox_holds"), 1);
+	world.chain.draw(vec![world.lottery(2)]);
+	assert_eq!(world.found(2, Verify).await, computed_verdict(&world, 2));
+	node.stop().await;
+}
+
+#[tokio::test]
+async fn jobs_should_be_verified_without_a_sandbox_when_the_operator_accepts_that() {
+	let mut world = weak_world();
+	world.config.allow_unsandboxed = true;
+	let node = world.start_worker("without-landlock").await;
+	assert_eq!(world.found(1, Verify).await, computed_verdict(&world, 1));
+	assert_eq!(node.metric("assay_verifier_sandbox_holds", ""), 0);
+	assert_eq!(node.metric("assay_verifier_refusing", ""), 0);
 	node.stop().await;
 }
 

@@ -7,11 +7,11 @@ use std::sync::{
 
 use tokio::sync::{watch, OwnedSemaphorePermit, Semaphore};
 
-/// The workers that may run at the same time. Disputes get the next free one: their clocks are
-/// shorter than those of replays.
+/// The workers that may run at the same time. What is urgent gets the next free one: the clocks of
+/// disputes and openings are shorter than those of verdicts.
 pub(crate) struct Workers {
 	free: Arc<Semaphore>,
-	/// Disputes that wait.
+	/// How many wait for whom it is urgent.
 	urgent: watch::Sender<usize>,
 	/// Replays that have a worker.
 	replaying: Arc<AtomicUsize>,
@@ -31,7 +31,7 @@ impl Drop for Turn {
 	}
 }
 
-/// Counts a dispute that waits.
+/// Counts one that waits and for whom it is urgent.
 struct Waiting<'a>(&'a watch::Sender<usize>);
 
 impl Drop for Waiting<'_> {
@@ -52,7 +52,7 @@ impl Workers {
 		self.replaying.load(Ordering::Relaxed)
 	}
 
-	/// Waits for a worker for a replay, behind all disputes.
+	/// Waits for a worker for a verdict, behind all that is urgent.
 	pub(crate) async fn replay(&self) -> Turn {
 		let mut urgent = self.urgent.subscribe();
 		loop {
@@ -66,8 +66,8 @@ impl Workers {
 		}
 	}
 
-	/// Waits for a worker for a dispute.
-	pub(crate) async fn dispute(&self) -> Turn {
+	/// Waits for a worker for a dispute or the chunks of a verdict.
+	pub(crate) async fn urgent(&self) -> Turn {
 		self.urgent.send_modify(|waiting| *waiting += 1);
 		let _waiting = Waiting(&self.urgent);
 		self.turn(None).await
@@ -98,7 +98,7 @@ mod tests {
 		let mut second = Box::pin(workers.replay());
 		let mut third = Box::pin(workers.replay());
 		assert!((&mut second).now_or_never().is_none());
-		let mut dispute = Box::pin(workers.dispute());
+		let mut dispute = Box::pin(workers.urgent());
 		assert!((&mut dispute).now_or_never().is_none());
 		assert!((&mut third).now_or_never().is_none());
 		assert_eq!(workers.replaying(), 1);
@@ -116,7 +116,7 @@ mod tests {
 	async fn replay_should_have_its_turn_when_a_waiting_dispute_is_given_up() {
 		let workers = Workers::new(1);
 		let first = workers.replay().await;
-		let mut dispute = Box::pin(workers.dispute());
+		let mut dispute = Box::pin(workers.urgent());
 		assert!((&mut dispute).now_or_never().is_none());
 		drop(dispute);
 		drop(first);

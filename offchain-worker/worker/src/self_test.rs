@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 /// # Errors
 /// The sandbox could not be tried. That it does not hold is no error here; jobs are refused then.
 pub fn run(adapter: &str, as_json: bool) -> anyhow::Result<()> {
+	crate::sandbox::step_back();
 	let sandbox = sandbox()?;
 	let adapters = adapters();
 	let (executor, report) = best_executor(&Choice::select(Some(adapter)), None);

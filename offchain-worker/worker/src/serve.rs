@@ -61,6 +61,7 @@ pub fn serve(
 	let dir = args.dir.canonicalize().with_context(|| format!("folder {}", args.dir.display()))?;
 	std::env::set_current_dir(&dir)?;
 	sandbox::clear_environment(&dir);
+	sandbox::step_back();
 	sandbox::limit(args.memory_limit_mib, args.cpu_limit_secs)?;
 	let network = sandbox::leave_network();
 	sandbox::drop_capabilities()?;

@@ -6,7 +6,7 @@ mod host;
 use assay_exec::testing::definition;
 use assay_program::{Limits, Program};
 use assay_worker::sandbox::FORBIDDEN;
-use assay_worker_protocol::{LocalFault, LocalFaultKind, Reply};
+use assay_worker_protocol::{LocalFault, LocalFaultKind, Reply, Stage};
 use host::{jobs::power_job, Host, Job};
 use nix::libc;
 use seccompiler::{apply_filter, BpfProgram, SeccompAction, SeccompFilter};
@@ -205,6 +205,7 @@ fn memory_files_and_threads_over_their_limits_should_be_named_local_faults() {
 	let fault = fault(&mut host);
 	assert!(fault.text.starts_with("sandbox: more than"), "{fault:?}");
 	assert!(fault.text.ends_with("threads"), "{fault:?}");
+	assert_eq!(fault.kind, LocalFaultKind::Sandbox);
 	assert_eq!(host.wait(), Some(0));
 	assert_healthy();
 }
@@ -293,6 +294,7 @@ fn jobs_should_be_refused_when_a_layer_is_missing_and_nobody_accepted_that() {
 		println!("{}", fault.text);
 		assert!(fault.text.contains(text), "{}", fault.text);
 		assert!(fault.text.contains("--allow-unsandboxed"), "{}", fault.text);
+		assert_eq!(fault.kind, LocalFaultKind::Sandbox);
 		let possible = match call == landlock {
 			true => "it can list the root folder, which Landlock is to prevent",
 			false => "it can open a TCP socket, which seccomp is to prevent",
@@ -316,6 +318,7 @@ fn jobs_should_be_refused_when_a_layer_is_missing_and_nobody_accepted_that() {
 		assert_eq!(output.status.code(), Some(1));
 		let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
 		assert_eq!(report["holds"], false);
+		assert!(report["holes"][0].as_str().unwrap().contains(text), "{report}");
 		assert!(report["missing"].as_str().unwrap().contains(text), "{report}");
 		assert_eq!(report["landlock"].is_null(), call == landlock, "{report}");
 		assert_eq!(report["seccomp"], call == landlock, "{report}");
@@ -355,6 +358,30 @@ fn every_probe_should_be_refused_when_the_sandbox_is_whole() {
 	assert!(probes.iter().all(|probe| probe["refused"] == true), "{report}");
 	let text = real().arg("check-sandbox").output().unwrap();
 	assert!(String::from_utf8(text.stdout).unwrap().contains("cannot open a TCP socket (EPERM)"));
+}
+
+/// How much less urgent than others every thread of a process is.
+fn niceness(pid: u32) -> Vec<i64> {
+	let of = |stat: String| {
+		// The name, the only field that may hold spaces, ends with the last bracket; 19th of all.
+		let rest = stat.rsplit(") ").next().unwrap().to_owned();
+		rest.split(' ').nth(16).unwrap().parse().unwrap()
+	};
+	let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+	let stats = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")));
+	stats.filter_map(Result::ok).map(of).collect()
+}
+
+#[test]
+fn worker_should_stand_back_behind_its_host_when_both_want_the_processor() {
+	let own = niceness(std::process::id())[0];
+	let mut host = Host::start(&["--adapter", "cpu"]);
+	host.greet();
+	host.request(&power_job(512, 512, assay_worker_protocol::MAX_STEPS));
+	host.await_stage(Stage::Running);
+	let all = niceness(host.pid());
+	assert!(all.len() > 2, "the watchdog and the engine's threads: {all:?}");
+	assert!(all.iter().all(|nice| *nice == (own + 10).min(19)), "{all:?}, the host has {own}");
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //!   the limit what grows faster than the watchdog looks. `RLIMIT_AS` is of no use here, since
 //!   drivers reserve address space far beyond what they fill. When the machine itself runs out, the
 //!   kernel ends the worker first.
-//! - Processor time: `RLIMIT_CPU`, a little above what the watchdog allows and reports.
+//! - Processor time: `RLIMIT_CPU`, a little above what the watchdog allows and reports, and a place
+//!   behind the host where both want it ([`step_back`]).
 //! - No core dumps, no new privileges, no files longer than twice the memory.
 //! - Network: where it may be had, a network namespace of its own, without any interface.
 //!
@@ -34,7 +35,7 @@ mod resources;
 pub use calls::FORBIDDEN;
 pub use environment::clear_environment;
 pub use report::{Probe, Report};
-pub use resources::{close_inherited, drop_capabilities, leave_network, limit};
+pub use resources::{close_inherited, drop_capabilities, leave_network, limit, step_back};
 
 use assay_worker_protocol::LocalFaultKind;
 use std::{
@@ -44,7 +45,7 @@ use std::{
 
 /// Kind of the faults that the sandbox finds: a machine that has too little of it, or a process
 /// that was stopped.
-pub const FAULT: LocalFaultKind = LocalFaultKind::Internal;
+pub const FAULT: LocalFaultKind = LocalFaultKind::Sandbox;
 
 /// Closes files and system calls for the rest of the process's life, and tries whether they are.
 ///
@@ -79,6 +80,7 @@ pub fn check(as_json: bool) -> anyhow::Result<()> {
 	let dir = std::env::temp_dir().canonicalize()?;
 	close_inherited();
 	clear_environment(&dir);
+	step_back();
 	limit(None, None)?;
 	let network = leave_network();
 	drop_capabilities()?;

@@ -53,24 +53,30 @@ impl Report {
 	/// # Errors
 	/// They may not: which layer is missing and why, what is possible therefore, and what to do.
 	pub fn verdict(&self) -> Result<(), String> {
-		let mut missing = Vec::new();
-		if let Err(why) = &self.files {
-			missing.push(format!("Landlock is missing ({why})"));
-		}
-		if let Err(why) = &self.calls {
-			missing.push(format!("seccomp is missing ({why})"));
-		}
-		for probe in self.probes.iter().filter(|probe| probe.refused.is_none()) {
-			missing.push(format!("it can {}, which {} is to prevent", probe.what, probe.layer));
-		}
-		match missing.is_empty() {
+		let holes = self.holes();
+		match holes.is_empty() {
 			true => Ok(()),
 			false => Err(format!(
 				"sandbox: this worker takes no job of strangers, for its sandbox has holes: {}. \
 				 Repair that, or accept the risk by --allow-unsandboxed (docs/sandbox.md)",
-				missing.join("; "),
+				holes.join("; "),
 			)),
 		}
+	}
+
+	/// Which layer is missing and why, and what is possible therefore.
+	fn holes(&self) -> Vec<String> {
+		let mut holes = Vec::new();
+		if let Err(why) = &self.files {
+			holes.push(format!("Landlock is missing ({why})"));
+		}
+		if let Err(why) = &self.calls {
+			holes.push(format!("seccomp is missing ({why})"));
+		}
+		for probe in self.probes.iter().filter(|probe| probe.refused.is_none()) {
+			holes.push(format!("it can {}, which {} is to prevent", probe.what, probe.layer));
+		}
+		holes
 	}
 
 	/// For programs.
@@ -89,6 +95,7 @@ impl Report {
 			"seccomp": self.calls.is_ok(),
 			"network_namespace": self.network.is_ok(),
 			"probes": probes.collect::<Vec<_>>(),
+			"holes": self.holes(),
 			"missing": self.verdict().err(),
 		})
 	}

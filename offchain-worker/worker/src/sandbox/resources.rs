@@ -17,6 +17,10 @@ use std::fs;
 /// Most files that are open at one time; each may hold memory of the kernel that belongs to nobody.
 const MOST_FILES: u64 = 4096;
 
+/// How much less urgent than its host the process is, in the kernel's steps of some 20 % each: where
+/// both want a processor, the host has ten parts of eleven.
+const LESS_URGENT: libc::c_int = 10;
+
 /// Closes every file but the three standard ones: a library of the host may have left one open for
 /// it.
 pub fn close_inherited() {
@@ -24,6 +28,21 @@ pub fn close_inherited() {
 	let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 	if let Err(error) = Errno::result(closed) {
 		eprintln!("assay-worker: files that the host left open stay open: {error}");
+	}
+}
+
+/// Lets the host go first where processor time is short: its blocks are due within seconds, and a
+/// verdict within minutes. Call it before any thread is started, for each has a priority of its own.
+///
+/// Nothing leads back: raising a priority takes a privilege, which is dropped, and a system call,
+/// which is forbidden.
+pub fn step_back() {
+	Errno::clear();
+	// SAFETY: takes a number only. What it returns may be -1 without an error.
+	unsafe { libc::nice(LESS_URGENT) };
+	if Errno::last_raw() != 0 {
+		let error = Errno::last();
+		eprintln!("assay-worker: it is as urgent as the node where processors are short: {error}");
 	}
 }
 

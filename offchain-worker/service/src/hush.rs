@@ -1,0 +1,80 @@
+//! What must not be said yet.
+//!
+//! Whoever knows which validators verify a job can bribe, threaten or overload them, so a draw is
+//! secret until the verifier commits its verdict. Logs are shared: with a provider of monitoring, in a
+//! bug report, on a screen. Therefore **no line above the level debug may tell, before its commitment
+//! is on chain, that this node replays a job or is going to**: not that it starts, ends, fails or is too
+//! slow. Such lines are written at debug as they come, and again at their own level when the chain
+//! shows them to everyone.
+//!
+//! The metrics cannot be that quiet and be of use. They are for the operator alone; Prometheus is
+//! served on the loopback interface unless the operator decides otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assay_market::JobId;
+use log::Level;
+use parking_lot::Mutex;
+
+use crate::LOG_TARGET;
+
+/// Most lines that wait for one job; further ones stay at debug.
+const LINES: usize = 16;
+
+/// Most jobs with lines that wait; the oldest makes room.
+const JOBS: usize = 256;
+
+/// Lines that wait until everyone may read them.
+#[derive(Default)]
+pub(crate) struct Hush(Mutex<BTreeMap<JobId, Vec<(Level, String)>>>);
+
+impl Hush {
+	/// Says something about a job: at debug now, and at its own level when it is public.
+	pub(crate) fn say(&self, job: JobId, level: Level, text: String) {
+		log::debug!(target: LOG_TARGET, "Job {job}: {text}");
+		let mut waiting = self.0.lock();
+		let lines = waiting.entry(job).or_default();
+		if lines.len() < LINES {
+			lines.push((level, text));
+		}
+		if waiting.len() > JOBS {
+			waiting.pop_first();
+		}
+	}
+
+	/// Writes what was said about jobs that are `secret` no longer; says how many lines that were.
+	pub(crate) fn publish(&self, secret: &BTreeSet<JobId>) -> usize {
+		let mut waiting = self.0.lock();
+		let public: Vec<_> = waiting.keys().filter(|job| !secret.contains(job)).copied().collect();
+		let mut written = 0;
+		for job in public {
+			for (level, text) in waiting.remove(&job).into_iter().flatten() {
+				log::log!(target: LOG_TARGET, level, "Job {job}: {text}");
+				written += 1;
+			}
+		}
+		written
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn lines_should_wait_until_their_job_is_public_and_be_bounded() {
+		let hush = Hush::default();
+		for _ in 0..2 * LINES {
+			hush.say(1, Level::Info, "replayed".into());
+		}
+		hush.say(2, Level::Warn, "crashed".into());
+		assert_eq!(hush.publish(&BTreeSet::from([1, 2])), 0);
+		assert_eq!(hush.publish(&BTreeSet::from([1])), 1);
+		assert_eq!(hush.publish(&BTreeSet::new()), LINES);
+		assert_eq!(hush.publish(&BTreeSet::new()), 0);
+		for job in 0..2 * JOBS as JobId {
+			hush.say(job, Level::Info, "replayed".into());
+		}
+		assert_eq!(hush.publish(&BTreeSet::new()), JOBS);
+	}
+}

@@ -1,0 +1,141 @@
+//! Replays for disputes and for the chunks of verdicts: by workers, with tensors that they keep.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use assay_blobs::BlobStore;
+use assay_dispute::{BoxError, Job, Replayed};
+use assay_market::JobId;
+use assay_program::Source;
+use assay_worker_protocol::MAX_STEPS;
+use futures::FutureExt;
+use sp_core::offchain::OffchainStorage;
+use tokio::task::spawn_blocking;
+
+use crate::{
+	duty::{joined, Shared},
+	inputs::{check_held, decode, Examined},
+	workers::Workers,
+	Chain, Fault, Hash, Metrics, Replay, Runner, LOG_TARGET,
+};
+
+/// What a job is replayed for once more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need {
+	/// A dispute.
+	Dispute,
+	/// The chunks of a verdict.
+	Chunks,
+}
+
+/// Replays a job in worker processes, ahead of all that only wait to be verified.
+pub(crate) struct WorkerReplay {
+	blobs: Arc<BlobStore>,
+	runner: Arc<dyn Runner>,
+	workers: Arc<Workers>,
+	metrics: Metrics,
+	id: JobId,
+	need: Need,
+	pub(crate) job: Arc<Job>,
+	examined: Arc<Examined>,
+	inputs: Vec<(Hash, u64)>,
+}
+
+/// What is replayed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record<'a> {
+	pub(crate) program: &'a Hash,
+	pub(crate) input_roots: &'a [Hash],
+	pub(crate) steps: u32,
+	/// The run that it is about.
+	pub(crate) run_root: &'a Hash,
+	/// Trace root of that run's last step.
+	pub(crate) trace_root: &'a Hash,
+}
+
+impl WorkerReplay {
+	/// Decodes and checks what is to be replayed. Blocks.
+	pub(crate) fn new<C: Chain, S: OffchainStorage + 'static>(
+		shared: &Shared<C, S>,
+		runner: Arc<dyn Runner>,
+		workers: Arc<Workers>,
+		id: JobId,
+		need: Need,
+		record: Record<'_>,
+	) -> Result<Arc<Self>, Fault> {
+		let Record { program, input_roots, steps, run_root, trace_root } = record;
+		if steps == 0 || steps > MAX_STEPS {
+			return Err(Fault::ProgramRejected(format!("a run cannot have {steps} steps")));
+		}
+		let examined = shared.examine(*program)?;
+		let inputs = examined.inputs(input_roots)?;
+		let (program, checked) = decode(&examined.bytes)?;
+		let input_roots = input_roots.to_vec();
+		let (run_root, trace_root) = (*run_root, *trace_root);
+		let job = Arc::new(Job { program, checked, input_roots, steps, run_root, trace_root });
+		let (blobs, metrics) = (shared.blobs.clone(), shared.metrics.clone());
+		Ok(Arc::new(Self { blobs, runner, workers, metrics, id, need, job, examined, inputs }))
+	}
+
+	/// Length in bytes of a tensor that a worker can keep.
+	fn kept(&self, source: Source) -> Result<(Source, u64), Fault> {
+		let node = match source {
+			Source::Node(node) => Some(node),
+			Source::State(state) => {
+				self.job.program.states.get(usize::from(state)).map(|state| state.update)
+			}
+			Source::Input(_) | Source::Constant(_) => None,
+		};
+		let ty = node.and_then(|node| self.job.checked.types.get(node as usize));
+		let ty = ty.ok_or_else(|| Fault::Internal(format!("{source:?} cannot be kept")))?;
+		Ok((source, ty.canonical_len()))
+	}
+
+	async fn attempt(&self, steps: u32, keep: &[Source]) -> Result<Replayed, Fault> {
+		let keep = keep.iter().map(|source| self.kept(*source)).collect::<Result<_, _>>()?;
+		let (blobs, inputs) = (self.blobs.clone(), self.inputs.clone());
+		joined(spawn_blocking(move || check_held(&blobs, &inputs)).await)?;
+		let _turn = self.workers.urgent().await;
+		let started = std::time::Instant::now();
+		let replay = Replay {
+			job: self.id,
+			program: self.examined.bytes.clone(),
+			inputs: self.inputs.clone(),
+			steps,
+			work_units: self.examined.work_units.saturating_mul(steps.into()),
+			peak_memory: self.examined.peak_memory,
+			keep,
+		};
+		let replay = AssertUnwindSafe(self.runner.clone().replay(replay)).catch_unwind();
+		let panicked = |_| Err(Fault::Internal("the replay panicked".into()));
+		let ran = replay.await.unwrap_or_else(panicked)?;
+		let took = started.elapsed();
+		let need = match self.need {
+			Need::Dispute => "the dispute",
+			Need::Chunks => {
+				self.metrics.replayed_for_chunks(took);
+				"the verdict's chunks"
+			}
+		};
+		log::info!(
+			target: LOG_TARGET,
+			"Job {}: {steps} steps replayed for {need} in {took:.2?}", self.id,
+		);
+		Ok(ran.into())
+	}
+}
+
+impl assay_dispute::Replay for WorkerReplay {
+	async fn replay(&self, steps: u32, keep: &[Source]) -> Result<Replayed, BoxError> {
+		Ok(self.attempt(steps, keep).await?)
+	}
+
+	async fn input(&self, index: u16) -> Result<Vec<u8>, BoxError> {
+		let input = self.inputs.get(usize::from(index)).map(|(root, _)| *root);
+		let root = input.ok_or("there is no such input")?;
+		let blobs = self.blobs.clone();
+		let read = spawn_blocking(move || {
+			blobs.read(&root).map_err(|_| Fault::InputMissing(hex::encode(root)))
+		});
+		Ok(joined(read.await)?)
+	}
+}
