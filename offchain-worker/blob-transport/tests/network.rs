@@ -185,18 +185,14 @@ impl Network for Watched {
 		peer: PeerId,
 		request: Vec<u8>,
 	) -> BoxFuture<'static, Result<Vec<u8>, Failure>> {
-		if let Ok(wire::Request::Range { .. }) = wire::Request::read(&request) {
-			self.ranges.fetch_add(1, Ordering::Relaxed);
-		}
-		let what = wire::Request::read(&request);
+		let range = matches!(wire::Request::read(&request), Ok(wire::Request::Range { .. }));
+		self.ranges.fetch_add(usize::from(range), Ordering::Relaxed);
 		let answer = self.network.request(peer, request);
 		async move {
 			let answer = answer.await;
-			if let (Ok(wire::Request::Have(_)), Ok(bytes)) = (&what, &answer) {
-				println!("{peer}: {:?}", wire::Response::read(bytes));
-			}
 			if let Err(failure) = &answer {
-				println!("{peer}: {failure:?} to {what:?}");
+				let what = if range { "range" } else { "question" };
+				println!("{peer} did not answer a {what}: {failure:?}");
 			}
 			answer
 		}
@@ -236,9 +232,6 @@ async fn move_blob<N: NetworkBackend<Block, H256>>(name: &str) {
 
 	let (one, two, liar, staller, me) =
 		(start::<N>(1), start::<N>(2), start::<N>(3), start::<N>(4), start::<N>(5));
-	for (name, honest) in [("one", &one), ("two", &two)] {
-		tokio::spawn(server(&store, theirs.path(), name).run(honest.requests.clone()));
-	}
 	let (lies, stalls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
 	let lie = |mut bytes: Vec<u8>| {
 		// One bit of one byte near the end; what is no slice stays as it is.
@@ -258,6 +251,15 @@ async fn move_blob<N: NetworkBackend<Block, H256>>(name: &str) {
 	let (fetcher, task) = Fetcher::new(wanted.clone(), watched.clone(), limits, Metrics::default());
 	tokio::spawn(task);
 	let started = Instant::now();
+	fetcher.want(root, len).unwrap();
+	// The honest ones are slower to start than the others, so that none can do all before those are asked.
+	while lies.load(Ordering::Relaxed) == 0 || stalls.load(Ordering::Relaxed) == 0 {
+		assert!(started.elapsed() < Duration::from_secs(60), "the liar and the staller are asked");
+		tokio::time::sleep(Duration::from_millis(5)).await;
+	}
+	for (name, honest) in [("one", &one), ("two", &two)] {
+		tokio::spawn(server(&store, theirs.path(), name).run(honest.requests.clone()));
+	}
 	fetcher.fetch(root, len).await.unwrap();
 	let took = started.elapsed();
 	println!(
