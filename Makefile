@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO := . scripts/toolchain.sh && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint fmt fmt-check test-rust test-js test-resilience test-disputes doc fuzz
+.PHONY: help setup build demo test lint fmt fmt-check test-rust test-js test-resilience test-disputes test-blobs blobs doc fuzz
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -31,7 +31,7 @@ fmt: ## Format everything
 	@cargo fmt --all
 
 # Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
-test: fmt-check test-rust test-js test-resilience test-disputes lint ## Set up and run every test
+test: fmt-check test-rust test-js test-resilience test-disputes test-blobs lint ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"
@@ -48,6 +48,15 @@ test-resilience: build ## Real processes killed in every phase, tools missing, s
 test-disputes: build ## A lying provider on a live chain, brought down by a validator and by an outsider (about 3 minutes)
 	@echo "test: disputes (real nodes, a provider that lies)"
 	@scripts/test-disputes
+
+test-blobs: build ## Blobs between three real nodes, one of them killed half way (about 3 minutes)
+	@echo "test: blobs (real nodes that fetch from each other)"
+	@scripts/test-blobs
+
+SIZE ?= 64MiB
+blobs: setup ## Move a blob over real networks with a peer that lies and one that stalls: make blobs SIZE=1GiB
+	@echo "blobs: $(SIZE) over litep2p and libp2p on loopback"
+	@scripts/blobs "$(SIZE)"
 
 doc: setup ## Build the API documentation
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo doc --release --workspace --no-deps

@@ -125,6 +125,9 @@ pub enum BlobCommand {
 		/// Where to write it
 		#[arg(short, long, value_name = "FILE")]
 		output: PathBuf,
+		/// Its length; a node that lacks the blob then fetches it from its peers
+		#[arg(long, value_name = "LENGTH", value_parser = clap::value_parser!(u64).range(1..))]
+		bytes: Option<u64>,
 	},
 	/// What the node has of a blob
 	Status {

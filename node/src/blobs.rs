@@ -3,8 +3,8 @@
 
 use crate::{cli::BlobParams, service::FullClient};
 use assay_blob_transport::{
-	ClientMarket, FetchLimits, Fetcher, Keeper, Metrics, NodeNetwork, Outboards,
-	PeerList, ServeLimits, Server, LOG_TARGET,
+	ClientMarket, FetchLimits, Fetcher, Keeper, Metrics, NodeNetwork, Outboards, PeerList,
+	ServeLimits, Server, LOG_TARGET,
 };
 use assay_blobs::{BlobStore, Hash as Root};
 use assay_runtime::{opaque::Block, AccountId, Balance, Hash};
@@ -38,7 +38,8 @@ impl Blobs {
 	) -> Result<Self, ServiceError> {
 		let dir = params.blob_dir.clone().unwrap_or_else(|| chain_dir.join("blobs"));
 		let quota = params.blob_quota_mib.saturating_mul(1 << 20);
-		let failed = |error: Box<dyn std::error::Error + Send + Sync>| ServiceError::Application(error);
+		let failed =
+			|error: Box<dyn std::error::Error + Send + Sync>| ServiceError::Application(error);
 		let store = BlobStore::open(&dir, quota).map_err(|error| failed(error.into()))?;
 		let store = Arc::new(store);
 		let outboards = Outboards::open(dir.join("outboards"), store.clone());

@@ -1,4 +1,5 @@
-//! Uploading and downloading blobs through the node's RPC: in pieces, resumable, checked by content.
+//! Uploading and downloading blobs through the node's RPC: in pieces, resumable, checked by content. What the
+//! node lacks it is asked to fetch from its peers.
 
 use super::{Hash, Node};
 use crate::{
@@ -6,15 +7,20 @@ use crate::{
 	output::{bytes, hex, short, Ui},
 };
 use serde::Deserialize;
+use std::time::Duration;
 use subxt::rpcs::client::rpc_params;
 
 /// Bytes of one piece; the node accepts up to 1 MiB a call.
 const PIECE: usize = 1 << 20;
 /// Largest blob that is fetched into memory.
 const MAX_BLOB: u64 = 8 << 30;
+/// How often a fetch is looked at.
+const LOOK: Duration = Duration::from_millis(300);
+/// How long the node's peers may give nothing before a fetch is given up, in milliseconds.
+const PATIENCE: u64 = 30_000;
 
 /// What a node has of a blob.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Status {
 	/// Whole and verified.
 	pub present: bool,
@@ -22,6 +28,23 @@ pub struct Status {
 	pub len: u64,
 	/// Bytes received.
 	pub received: u64,
+	/// The fetch from the node's peers, while there is one.
+	#[serde(default)]
+	pub fetch: Option<FetchStatus>,
+}
+
+/// How a fetch from the node's peers is getting on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct FetchStatus {
+	/// Verified bytes that are there.
+	pub received: u64,
+	/// Peers of the node that have the blob.
+	pub sources: u32,
+	/// Milliseconds since the last byte came.
+	pub idle: u64,
+	/// Why the node's store could not take it.
+	#[serde(default)]
+	pub error: Option<String>,
 }
 
 /// Translates the node's named errors, `Name: words`, into codes with a fix.
@@ -46,6 +69,36 @@ fn named(root: &Hash, error: Error) -> Error {
 		_ => return error,
 	};
 	Error::new(code, format!("blob {}: {}", hex(root), error.message)).fix(fix)
+}
+
+/// Why the node does not even try.
+fn not_fetched(root: &Hash, error: Error) -> Error {
+	match &error {
+		e if e.code != "rpc" => error,
+		e if e.message.contains("unsafe") => Error::new(
+			"unknown-blob",
+			format!("the node does not have {} and fetches nothing on this interface", hex(root)),
+		)
+		.fix("use the node's local address, or upload the blob"),
+		_ => named(root, error),
+	}
+}
+
+/// Whether to wait longer.
+fn give_up(root: &Hash, fetch: &FetchStatus) -> Result<()> {
+	if let Some(error) = &fetch.error {
+		return Err(Error::new("blob-quota", format!("blob {}: {error}", hex(root)))
+			.fix("make room in the node's blob store; what has arrived is kept"));
+	}
+	if fetch.idle < PATIENCE {
+		return Ok(());
+	}
+	let text = match fetch.sources {
+		0 => "neither the node nor its peers have it",
+		_ => "the peers that have it do not give it",
+	};
+	Err(Error::new("unknown-blob", format!("blob {}: {text}", hex(root)))
+		.fix("check the root, or ask its owner to upload it again; what has arrived is kept"))
 }
 
 impl Node {
@@ -92,7 +145,31 @@ impl Node {
 		Ok((root, true))
 	}
 
-	/// Downloads a blob and checks its root. `len` is its length where the caller knows it.
+	/// Sees to it that the node has a blob of this length, from its peers if need be.
+	pub async fn blob_fetch(&self, root: &Hash, len: u64, ui: &Ui, label: &str) -> Result<()> {
+		if self.blob_status(root).await?.present {
+			return Ok(());
+		}
+		let bar = ui.bar(len, format!("fetch {label}"), true);
+		loop {
+			let status: Status = match self.request("blob_fetch", rpc_params![hex(root), len]).await
+			{
+				Ok(status) => status,
+				Err(error) => return Err(not_fetched(root, error)),
+			};
+			if status.present {
+				bar.done(format!("{} as {} from peers", bytes(len), short(root)));
+				return Ok(());
+			}
+			let fetch = status.fetch.unwrap_or_default();
+			bar.set(fetch.received.min(len));
+			give_up(root, &fetch)?;
+			tokio::time::sleep(LOOK).await;
+		}
+	}
+
+	/// Downloads a blob and checks its root; if the length is known, a node that lacks the blob fetches it
+	/// from its peers first. `len` is its length where the caller knows it.
 	pub async fn blob_get(
 		&self,
 		root: &Hash,
@@ -101,12 +178,15 @@ impl Node {
 		label: &str,
 	) -> Result<Vec<u8>> {
 		let total = match len {
-			Some(len) => len,
+			Some(len) => {
+				self.blob_fetch(root, len, ui, label).await?;
+				len
+			}
 			None => {
 				let status = self.blob_status(root).await?;
 				Some(status.len).filter(|_| status.present).ok_or_else(|| {
 					Error::new("unknown-blob", format!("the node does not have {}", hex(root)))
-						.fix("check the root, or ask its owner to upload it again")
+						.fix("with `--bytes LENGTH` the node fetches it from its peers")
 				})?
 			}
 		};
@@ -158,7 +238,31 @@ mod tests {
 		let none = read(r#"{"present":false,"len":0,"received":0}"#);
 		assert_eq!(none, Status::default());
 		let part = read(r#"{"present":false,"len":2048,"received":1024}"#);
-		assert_eq!(part, Status { present: false, len: 2048, received: 1024 });
+		assert_eq!(part, Status { len: 2048, received: 1024, ..Default::default() });
+		let fetched = read(
+			r#"{"present":false,"len":0,"received":0,
+				"fetch":{"received":5,"len":9,"sources":2,"idle":70}}"#,
+		);
+		let fetch = FetchStatus { received: 5, sources: 2, idle: 70, error: None };
+		assert_eq!(fetched.fetch, Some(fetch));
+	}
+
+	#[test]
+	fn fetch_should_end_when_nothing_comes_or_the_store_is_full() {
+		let code = |fetch: FetchStatus| give_up(&[0; 32], &fetch).map_err(|e| e.code.into_owned());
+		assert_eq!(code(FetchStatus::default()), Ok(()));
+		let idle = FetchStatus { idle: PATIENCE, ..Default::default() };
+		assert_eq!(code(idle), Err("unknown-blob".into()));
+		let full = FetchStatus { error: Some("no room".into()), ..Default::default() };
+		assert_eq!(code(full), Err("blob-quota".into()));
+		for (text, code) in [
+			("RPC call is unsafe to be called externally", "unknown-blob"),
+			("Quota: 9 bytes do not fit", "blob-quota"),
+		] {
+			let error = not_fetched(&[0; 32], Error::new("rpc", text));
+			assert!(error.fix.is_some());
+			assert_eq!(error.code, code);
+		}
 	}
 
 	#[test]

@@ -25,8 +25,8 @@ pub async fn run(context: &Context, command: BlobCommand) -> Result<u8> {
 			}
 			ui.document(&json!({ "blobs": sent }));
 		}
-		BlobCommand::Get { root, output } => {
-			let data = node.blob_get(&root, None, ui, "blob").await?;
+		BlobCommand::Get { root, output, bytes: len } => {
+			let data = node.blob_get(&root, len, ui, "blob").await?;
 			let part = output.with_extension("part");
 			std::fs::write(&part, &data).map_err(io(&part))?;
 			std::fs::rename(&part, &output).map_err(io(&output))?;
@@ -37,16 +37,25 @@ pub async fn run(context: &Context, command: BlobCommand) -> Result<u8> {
 		}
 		BlobCommand::Status { root } => {
 			let status = node.blob_status(&root).await?;
+			let fetch = status.fetch.as_ref();
 			ui.document(&json!({
 				"root": hex(root),
 				"present": status.present,
 				"bytes": status.len,
 				"received": status.received,
+				"fetch": fetch.map(|f| json!({ "received": f.received, "sources": f.sources })),
 			}));
-			ui.line(match (status.present, status.len) {
-				(true, len) => format!("present, {}", bytes(len)),
-				(false, 0) => "not here".into(),
-				(false, len) => format!("incomplete: {} of {}", bytes(status.received), bytes(len)),
+			ui.line(match (status.present, status.len, fetch) {
+				(true, len, _) => format!("present, {}", bytes(len)),
+				(false, _, Some(fetch)) => format!(
+					"being fetched: {} so far, {} peers have it",
+					bytes(fetch.received),
+					fetch.sources
+				),
+				(false, 0, None) => "not here".into(),
+				(false, len, None) => {
+					format!("incomplete: {} of {}", bytes(status.received), bytes(len))
+				}
 			});
 		}
 	}

@@ -196,11 +196,7 @@ mod tests {
 			async move { peers }.boxed()
 		}
 
-		fn request(
-			&self,
-			_: PeerId,
-			_: Vec<u8>,
-		) -> BoxFuture<'static, Result<Vec<u8>, Failure>> {
+		fn request(&self, _: PeerId, _: Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>, Failure>> {
 			futures::future::pending().boxed()
 		}
 

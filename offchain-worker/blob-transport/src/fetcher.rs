@@ -86,7 +86,8 @@ impl Fetcher {
 			wake: Notify::new(),
 			moved: watch::Sender::new(0),
 		});
-		let driver = Driver { shared: shared.clone(), network, metrics, running: Default::default() };
+		let driver =
+			Driver { shared: shared.clone(), network, metrics, running: Default::default() };
 		(Self { shared }, driver.run().boxed())
 	}
 
@@ -240,8 +241,7 @@ impl Driver {
 		let limit = self.shared.limits.request_timeout;
 		match action {
 			Action::Have(peer, roots) => {
-				let answer =
-					self.network.request(peer, Request::Have(roots.clone()).to_bytes());
+				let answer = self.network.request(peer, Request::Have(roots.clone()).to_bytes());
 				let ask = async move {
 					let answer = match tokio::time::timeout(limit, answer).await {
 						Ok(answer) => answer.and_then(|bytes| read_have(&bytes)),
@@ -264,8 +264,7 @@ impl Driver {
 							let checked =
 								spawn_blocking(move || read_slice(&root, &span, &bytes)).await;
 							// A panic of the decoder is the fault of what it was given.
-							let checked = checked
-								.unwrap_or(Err(Failure::Fault(Fault::Malformed)));
+							let checked = checked.unwrap_or(Err(Failure::Fault(Fault::Malformed)));
 							return Event::Range(peer, wanted, index, checked, took);
 						}
 						Ok(Err(failure)) => Err(failure),
@@ -363,12 +362,7 @@ fn read_slice(root: &Hash, span: &Span, bytes: &[u8]) -> Result<Vec<u8>, Failure
 	}
 }
 
-fn write(
-	store: &BlobStore,
-	wanted: &Wanted,
-	offset: u64,
-	bytes: &[u8],
-) -> Result<Written, String> {
+fn write(store: &BlobStore, wanted: &Wanted, offset: u64, bytes: &[u8]) -> Result<Written, String> {
 	match store.put_part(wanted.root, offset, wanted.len, bytes) {
 		Ok(status) if status.present => Ok(Written::Whole),
 		Ok(_) => Ok(Written::Part),

@@ -47,7 +47,10 @@ pub trait Market: Send + Sync + 'static {
 	///
 	/// # Errors
 	/// When the runtime cannot be asked.
-	fn open_jobs(&self, from: JobId) -> Result<(JobId, BTreeMap<JobId, BTreeSet<Hash>>), MarketError>;
+	fn open_jobs(
+		&self,
+		from: JobId,
+	) -> Result<(JobId, BTreeMap<JobId, BTreeSet<Hash>>), MarketError>;
 
 	/// An item per imported or finalized block.
 	fn wake(&self) -> BoxStream<'static, ()>;
@@ -120,7 +123,10 @@ where
 		+ 'static,
 	Client::Api: MarketApi<Block, AccountId, Balance, NumberFor<Block>>,
 {
-	fn open_jobs(&self, from: JobId) -> Result<(JobId, BTreeMap<JobId, BTreeSet<Hash>>), MarketError> {
+	fn open_jobs(
+		&self,
+		from: JobId,
+	) -> Result<(JobId, BTreeMap<JobId, BTreeSet<Hash>>), MarketError> {
 		let failed = |error: sp_api::ApiError| MarketError(error.to_string());
 		let info = self.client.info();
 		let mut open = BTreeMap::new();

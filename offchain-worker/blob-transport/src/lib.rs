@@ -44,9 +44,7 @@ pub use peers::Fault;
 pub use scheduler::{Failure, Progress, Wanted};
 pub use server::Server;
 
-use sc_network::{
-	request_responses::IncomingRequest, NetworkBackend, ProtocolName,
-};
+use sc_network::{request_responses::IncomingRequest, NetworkBackend, ProtocolName};
 use sp_runtime::traits::Block as BlockT;
 
 /// Target of every log line of this crate.

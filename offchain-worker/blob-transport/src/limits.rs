@@ -53,7 +53,8 @@ pub struct FetchLimits {
 	pub wanted: usize,
 	/// Time until a request counts as lost.
 	pub request_timeout: Duration,
-	/// Time after which another peer is asked for the same range as well.
+	/// Time after which another peer is asked for the same range as well. Where answers are usually fast,
+	/// eight times what is usual, but not below an eighth of this.
 	pub hedge_after: Duration,
 	/// Shortest and longest pause until a peer that lacked a blob is asked for it again.
 	pub ask_again: (Duration, Duration),

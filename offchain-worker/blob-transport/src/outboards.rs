@@ -108,13 +108,7 @@ impl Outboards {
 		Ok(Opened::Ready(File::open(blob)?, File::open(path)?))
 	}
 
-	fn compute(
-		&self,
-		root: &Hash,
-		total: u64,
-		blob: &Path,
-		path: &Path,
-	) -> Result<(), BlobError> {
+	fn compute(&self, root: &Hash, total: u64, blob: &Path, path: &Path) -> Result<(), BlobError> {
 		let part = path.with_extension("part");
 		let write = || -> io::Result<Hash> {
 			let mut into = BufWriter::with_capacity(1 << 18, File::create(&part)?);

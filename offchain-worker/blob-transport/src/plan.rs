@@ -63,9 +63,8 @@ impl Plan {
 			Some(Slot::Asked(by)) => by.is_empty(),
 			Some(Slot::Here(_)) => false,
 		};
-		let fresh = std::iter::once(last)
-			.chain(self.next..end)
-			.find(|index| open(self.slots.get(index)));
+		let fresh =
+			std::iter::once(last).chain(self.next..end).find(|index| open(self.slots.get(index)));
 		let late = |slot: &Slot| match slot {
 			Slot::Asked(by) => {
 				by.len() < ASKED_AT_ONCE
@@ -75,9 +74,8 @@ impl Plan {
 			}
 			Slot::Here(_) => false,
 		};
-		let index = fresh.or_else(|| {
-			self.slots.iter().find(|(_, slot)| late(slot)).map(|(index, _)| *index)
-		})?;
+		let index = fresh
+			.or_else(|| self.slots.iter().find(|(_, slot)| late(slot)).map(|(index, _)| *index))?;
 		match self.slots.entry(index).or_insert_with(|| Slot::Asked(Vec::new())) {
 			Slot::Asked(by) => by.push((peer, now)),
 			Slot::Here(_) => return None,
@@ -88,7 +86,9 @@ impl Plan {
 	/// When the first range that is asked for becomes late.
 	pub fn next_late(&self, hedge_after: Duration) -> Option<Instant> {
 		let late = |slot: &Slot| match slot {
-			Slot::Asked(by) if by.len() < ASKED_AT_ONCE => by.first().map(|(_, at)| *at + hedge_after),
+			Slot::Asked(by) if by.len() < ASKED_AT_ONCE => {
+				by.first().map(|(_, at)| *at + hedge_after)
+			}
 			_ => None,
 		};
 		self.slots.values().filter_map(late).min()
@@ -208,6 +208,8 @@ mod tests {
 		// One write at a time, and the window moves with it.
 		let second = bytes(&plan, 1);
 		assert!(plan.here(1, second));
+		// In memory: the next one, and the last one that proves the length.
+		assert_eq!(plan.held(), 2);
 		assert!(plan.write().is_none());
 		assert_eq!(take_all(&mut plan, a, now), [3]);
 		plan.written();

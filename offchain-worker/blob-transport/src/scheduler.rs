@@ -121,6 +121,8 @@ pub struct Scheduler {
 	wants: HashMap<Wanted, Want>,
 	next_number: u64,
 	reports: Vec<Action>,
+	/// Time that a good answer took, smoothed.
+	usual: Duration,
 }
 
 impl Scheduler {
@@ -132,15 +134,23 @@ impl Scheduler {
 			wants: HashMap::new(),
 			next_number: 0,
 			reports: Vec::new(),
+			usual: Duration::ZERO,
+		}
+	}
+
+	/// Time after which a range is late: well above what is usual.
+	fn late(&self) -> Duration {
+		let most = self.limits.hedge_after;
+		match self.usual {
+			Duration::ZERO => most,
+			usual => (usual * 8).clamp(most / 8, most),
 		}
 	}
 
 	/// Takes note of who is connected.
 	pub fn connected(&mut self, peers: Vec<PeerId>, now: Instant) {
 		for want in self.wants.values_mut() {
-			want.sources.retain(|id, source| {
-				peers.contains(id) || matches!(source, Source::Asked)
-			});
+			want.sources.retain(|id, source| peers.contains(id) || matches!(source, Source::Asked));
 		}
 		self.peers.connected(peers, now);
 	}
@@ -219,8 +229,9 @@ impl Scheduler {
 
 	/// When to poll again although nothing happens.
 	pub fn next_poll(&self, now: Instant) -> Option<Instant> {
+		let late_after = self.late();
 		let wants = self.wants.values().flat_map(|want| {
-			let late = want.plan.as_ref().and_then(|plan| plan.next_late(self.limits.hedge_after));
+			let late = want.plan.as_ref().and_then(|plan| plan.next_late(late_after));
 			let again = want.sources.values().filter_map(|source| match source {
 				Source::Lacks(at) => Some(*at),
 				_ => None,
@@ -296,6 +307,7 @@ impl Scheduler {
 		now: Instant,
 		actions: &mut Vec<Action>,
 	) {
+		let late_after = self.late();
 		// Turn by turn, so that one blob does not take everything.
 		loop {
 			let mut found = false;
@@ -308,7 +320,7 @@ impl Scheduler {
 				let Some(plan) = want.plan.as_mut() else { continue };
 				let has = |id: &&PeerId| matches!(want.sources.get(*id), Some(Source::Has));
 				for id in order.iter().filter(has) {
-					let index = plan.take(*id, now, self.limits.hedge_after);
+					let index = plan.take(*id, now, late_after);
 					let Some((index, span)) = index.and_then(|i| Some((i, plan.span(i)?))) else {
 						continue;
 					};
@@ -381,6 +393,10 @@ impl Scheduler {
 			Ok(bytes) => {
 				let len = bytes.len();
 				self.peers.good(id, len, took);
+				self.usual = match self.usual {
+					Duration::ZERO => took,
+					usual => (usual * 7 + took) / 8,
+				};
 				let Some(want) = want else { return 0 };
 				let new = want.plan.as_mut().is_some_and(|plan| plan.here(index, bytes));
 				if new {
@@ -388,7 +404,11 @@ impl Scheduler {
 					// Only bytes count as a sign that asking is worth it, not words.
 					want.pause = self.limits.ask_again.0;
 				}
-				if new { len } else { 0 }
+				if new {
+					len
+				} else {
+					0
+				}
 			}
 			Err(failure) => {
 				if let Some(want) = want {

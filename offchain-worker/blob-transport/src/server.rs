@@ -317,9 +317,7 @@ fn make(
 			Ok(()) => Ok(Response::Refused(Refusal::Busy(COMPUTING_PAUSE.as_millis() as u32))),
 			Err(_) => Ok(Response::Refused(Refusal::Unknown)),
 		},
-		Err(EncodeFault::Io(_)) if !store.contains(root) => {
-			Ok(Response::Refused(Refusal::Unknown))
-		}
+		Err(EncodeFault::Io(_)) if !store.contains(root) => Ok(Response::Refused(Refusal::Unknown)),
 		Err(EncodeFault::Io(error)) => Err(error.to_string()),
 	}
 }

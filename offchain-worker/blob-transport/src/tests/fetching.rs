@@ -42,8 +42,14 @@ pub struct Memory {
 
 impl Memory {
 	/// A peer that holds these blobs.
-	pub fn add(&self, store: Arc<BlobStore>, dir: &tempfile::TempDir, twist: Option<Twist>) -> PeerId {
-		let outboards = Arc::new(Outboards::open(dir.path().join("outboards"), store.clone()).unwrap());
+	pub fn add(
+		&self,
+		store: Arc<BlobStore>,
+		dir: &tempfile::TempDir,
+		twist: Option<Twist>,
+	) -> PeerId {
+		let outboards =
+			Arc::new(Outboards::open(dir.path().join("outboards"), store.clone()).unwrap());
 		let server = Server::new(store, outboards, ServeLimits::default(), Metrics::default());
 		let (requests, receiver) = async_channel::bounded(64);
 		tokio::spawn(server.run(receiver));
@@ -147,7 +153,8 @@ fn slice_of(other: Hash, from: Arc<BlobStore>, dir: std::path::PathBuf) -> Vec<u
 	use crate::tree::{self, Span};
 	let len = from.status(&other).len;
 	let outboards = Outboards::open(dir, from).unwrap();
-	let Ok(crate::outboards::Opened::Ready(blob, outboard)) = outboards.open_blob(&other, len) else {
+	let Ok(crate::outboards::Opened::Ready(blob, outboard)) = outboards.open_blob(&other, len)
+	else {
 		panic!()
 	};
 	let span = Span::new(len, 0, MAX_RANGE.min(len) as u32).unwrap();
@@ -220,11 +227,7 @@ async fn liar_should_be_dropped_and_named_when_it_answers_anything_but_the_truth
 			}),
 			Fault::Malformed,
 		),
-		(
-			"other answer",
-			on_slice(move |_| Response::Have(vec![1]).to_bytes()),
-			Fault::Malformed,
-		),
+		("other answer", on_slice(move |_| Response::Have(vec![1]).to_bytes()), Fault::Malformed),
 		("other version", on_slice(move |s| [&[9][..], &s].concat()), Fault::Malformed),
 		(
 			"wrong range",
@@ -277,8 +280,7 @@ async fn liar_should_be_dropped_and_named_when_it_answers_anything_but_the_truth
 async fn blob_should_arrive_when_other_peers_stall_or_say_they_are_busy() {
 	let blob = bytes(6 * MAX_RANGE as usize, 3);
 	let network = Arc::new(Memory::default());
-	let (stalls, busy, honest, mine) =
-		(node(&[&blob]), node(&[&blob]), node(&[&blob]), node(&[]));
+	let (stalls, busy, honest, mine) = (node(&[&blob]), node(&[&blob]), node(&[&blob]), node(&[]));
 	let silent: Twist = Arc::new(|request, honest| match request {
 		Request::Range { .. } => None,
 		_ => Some(honest),
@@ -332,7 +334,11 @@ async fn fetch_should_go_on_where_it_was_when_the_node_starts_again() {
 	let limit = Arc::new(AtomicUsize::new(12));
 	let (count, most) = (answered.clone(), limit.clone());
 	let twist: Twist = Arc::new(move |request, honest| match request {
-		Request::Range { .. } if count.fetch_add(1, Ordering::Relaxed) >= most.load(Ordering::Relaxed) => None,
+		Request::Range { .. }
+			if count.fetch_add(1, Ordering::Relaxed) >= most.load(Ordering::Relaxed) =>
+		{
+			None
+		}
 		_ => Some(honest),
 	});
 	network.add(has.store.clone(), &has.dir, Some(twist));

@@ -161,7 +161,8 @@ fn message_should_be_refused_when_no_node_would_have_sent_it() {
 	let most = Request::Have(vec![[7; 32]; MAX_ROOTS]).to_bytes();
 	assert_eq!(most.len() as u64, MAX_REQUEST);
 	assert!(Request::read(&most).is_ok());
-	let range = |total, offset, len| Request::Range { root: [1; 32], total, offset, len }.to_bytes();
+	let range =
+		|total, offset, len| Request::Range { root: [1; 32], total, offset, len }.to_bytes();
 	assert!(Request::read(&range(GROUP, 0, GROUP as u32)).is_ok());
 	for (bytes, error) in [
 		(vec![], WireError::Garbage),

@@ -142,8 +142,7 @@ async fn flood_should_be_cut_off_and_cheap_while_others_are_served() {
 	let (flooder, honest) = (PeerId::random(), PeerId::random());
 	let started = Instant::now();
 	let unknown = range([9; 32], MAX_RANGE, 0, MAX_RANGE).to_bytes();
-	let answers: Vec<_> =
-		(0..50_000).map(|_| served.send(flooder, unknown.clone())).collect();
+	let answers: Vec<_> = (0..50_000).map(|_| served.send(flooder, unknown.clone())).collect();
 	let request = range(root, MAX_RANGE, 0, MAX_RANGE);
 	assert!(matches!(served.ask(honest, &request).await, Response::Slice(_)));
 	let took = started.elapsed();
@@ -177,7 +176,9 @@ async fn peer_should_get_its_share_and_not_more_when_it_asks_for_everything() {
 	for _ in 0..2 {
 		assert!(matches!(served.ask(one, &request).await, Response::Slice(_)));
 	}
-	let Response::Refused(Refusal::Busy(millis)) = served.ask(one, &request).await else { panic!() };
+	let Response::Refused(Refusal::Busy(millis)) = served.ask(one, &request).await else {
+		panic!()
+	};
 	assert!((100..=1000).contains(&millis), "{millis}");
 	// Answers that nobody reads keep their places: of a peer, and of all together.
 	let small = range(root, MAX_RANGE, 0, GROUP);
@@ -243,7 +244,8 @@ fn outboards_should_be_swept_when_their_blobs_are_gone_and_foreign_files_left_al
 	let held = store.insert(&bytes(100_000, 7)).unwrap();
 	let folder = dir.path().join("outboards");
 	fs::create_dir(&folder).unwrap();
-	for name in [hex::encode(held), hex::encode([1; 32]), format!("{}.part", hex::encode([2; 32]))] {
+	for name in [hex::encode(held), hex::encode([1; 32]), format!("{}.part", hex::encode([2; 32]))]
+	{
 		fs::write(folder.join(name), b"nodes").unwrap();
 	}
 	fs::write(folder.join("README"), b"not ours").unwrap();

@@ -39,7 +39,7 @@ enum Kind {
 enum Event {
 	Have(PeerId, Vec<Hash>, Result<Vec<u64>, Failure>),
 	Range(PeerId, Wanted, u64, Result<Vec<u8>, Failure>, Duration),
-	Written(Wanted, u64),
+	Written(Wanted),
 }
 
 struct World {
@@ -143,7 +143,7 @@ impl World {
 				let stored = self.stored.entry(wanted).or_default();
 				assert!(offset <= *stored, "a hole in the store");
 				*stored = (*stored).max(offset + bytes.len() as u64);
-				self.later(Duration::from_millis(1), Event::Written(wanted, offset));
+				self.later(Duration::from_millis(1), Event::Written(wanted));
 			}
 			Action::Report(peer, fault) => self.reports.push((peer, fault)),
 		}
@@ -158,7 +158,7 @@ impl World {
 				*self.asked.get_mut(&peer).unwrap() -= 1;
 				self.scheduler.on_range(peer, &wanted, index, answer, took, self.now);
 			}
-			Event::Written(wanted, _) => {
+			Event::Written(wanted) => {
 				let whole = self.stored[&wanted] == wanted.len;
 				let written = if whole { Written::Whole } else { Written::Part };
 				if self.scheduler.on_written(&wanted, written, self.now) {
