@@ -6,10 +6,12 @@ use assay_commitments::{
 	open_outputs, result_commitment, run_root, trace_root, verdict_commitment, OutputsOpening,
 };
 use assay_market::{
+	lottery::{draw_output, transcript, vector},
 	parameters::MAX_COMMITTEE, verifier::signing_payload, AbstainReason, Assurance, Attestation,
-	Disputes, Hash, JobId, Phase, Programs, Purpose, ReasonCode, VerifierAction, VerifierId,
-	VerifierSignature, Verifiers,
+	Disputes, Hash, JobId, Lottery, LotteryTerms, Phase, Programs, Purpose, ReasonCode,
+	SampledChunk, VerifierAction, VerifierId, VerifierSignature, Verifiers, SAMPLED_CHUNKS,
 };
+use assay_commitments::{ChunkOpening, ChunkPosition, Path};
 use frame_benchmarking::v2::*;
 use frame_support::{
 	assert_ok,
@@ -105,7 +107,11 @@ fn seat<T: Config>(id: JobId, purpose: Purpose, answer: Answer) -> (T::AccountId
 			tranche: 0,
 			drawn_at: Pallet::<T>::now(),
 			deadline,
-			answer: if index == 0 { answer.clone() } else { Answer::NoShow },
+			answer: if index == 0 {
+				answer.clone()
+			} else {
+				Answer::Opened { commitment: [0; 32], run_root: [0; 32] }
+			},
 		})
 		.collect();
 	JobsOfKey::<T>::insert(&key, id, ());
@@ -129,7 +135,7 @@ fn vouched<T: Config>(seats: u32) -> JobId {
 	force::<T>(id, Phase::Challengeable);
 	let (root, opening) = run::<T>(id);
 	T::BenchmarkHelper::verifiers(MAX_SEATS);
-	seat::<T>(id, Purpose::Verify, Answer::NoShow);
+	seat::<T>(id, Purpose::Verify, Answer::Committed([0; 32]));
 	Seats::<T>::mutate(id, |all| {
 		all.truncate(seats as usize);
 		for seat in all.iter_mut() {
@@ -145,6 +151,38 @@ fn vouched<T: Config>(seats: u32) -> JobId {
 		job.wanted = 1;
 	});
 	id
+}
+
+/// A lottery with one seat left, and an account that may take part. Its ticket is
+/// of another key and lottery; that is for the authorization to see.
+fn lottery<T: Config>(id: JobId) -> (T::AccountId, VerifierSignature) {
+	T::BenchmarkHelper::verifiers(100);
+	let electorate = T::Verifiers::electorate();
+	let terms = LotteryTerms {
+		candidates: electorate.candidates,
+		stake: 1,
+		size: MAX_COMMITTEE,
+		width_percent: u32::MAX,
+		max_tranches: 1,
+	};
+	let key = VerifierId::generate_pair(None);
+	let opened_at = Pallet::<T>::now();
+	let session = electorate.session;
+	Lotteries::<T>::insert(id, Lottery { seed: [1; 32], session, opened_at, tranche: 0, terms });
+	// All other seats are taken by attesters and by verifiers of an earlier audit.
+	seat::<T>(id, Purpose::Verify, Answer::Committed([0; 32]));
+	Seats::<T>::mutate(id, |seats| {
+		for (index, seat) in (0u32..).zip(seats.iter_mut()) {
+			seat.account = account("seat", index, 0);
+		}
+		seats.pop();
+	});
+	Jobs::<T>::mutate(id, |job| {
+		let job = job.as_mut().expect("just posted; qed");
+		(job.first_tranche, job.tranches) = (1, 2);
+	});
+	let signature = key.sign(&[0u8; 1]).expect("the keystore has just made the key; qed");
+	(account("verifier", 0, 0), signature)
 }
 
 fn sign<T: Config>(
@@ -272,25 +310,24 @@ mod benches {
 	fn commit_verdict() {
 		let id = committed::<T>(OUTPUTS);
 		force::<T>(id, Phase::Verifying);
-		let (who, key) = seat::<T>(id, Purpose::Verify, Answer::Pending);
+		let (who, signature) = lottery::<T>(id);
 		let commitment = verdict::<T>(id, &who);
-		let action = VerifierAction::CommitVerdict { commitment };
-		let signature = sign::<T>(&key, id, &who, &action);
 		#[extrinsic_call]
-		_(RawOrigin::Authorized, id, who, commitment, 0, signature);
-		assert_eq!(Seats::<T>::get(id)[0].answer, Answer::Committed(commitment));
+		_(RawOrigin::Authorized, id, who, commitment, vector::TICKET, 0, signature);
+		let last = Seats::<T>::get(id).last().map(|seat| seat.answer.clone());
+		assert_eq!(last, Some(Answer::Committed(commitment)));
 	}
 
 	#[benchmark]
 	fn abstain() {
 		let id = committed::<T>(OUTPUTS);
 		force::<T>(id, Phase::Verifying);
-		let (who, key) = seat::<T>(id, Purpose::Verify, Answer::Pending);
+		let (who, signature) = lottery::<T>(id);
 		let reason = AbstainReason::Other;
-		let signature = sign::<T>(&key, id, &who, &VerifierAction::Abstain { reason });
 		#[extrinsic_call]
-		_(RawOrigin::Authorized, id, who, reason, 0, signature);
-		assert_eq!(Seats::<T>::get(id)[0].answer, Answer::Abstained(reason));
+		_(RawOrigin::Authorized, id, who, reason, vector::TICKET, 0, signature);
+		let last = Seats::<T>::get(id).last().map(|seat| seat.answer.clone());
+		assert_eq!(last, Some(Answer::Abstained(reason)));
 	}
 
 	#[benchmark]
@@ -299,12 +336,64 @@ mod benches {
 		force::<T>(id, Phase::Revealing);
 		let commitment = verdict::<T>(id, &account("verifier", 0, 0));
 		let (who, key) = seat::<T>(id, Purpose::Verify, Answer::Committed(commitment));
-		let action = VerifierAction::RevealVerdict { run_root: [7; 32], salt: SALT };
+		let action = VerifierAction::RevealVerdict { run_root: [7; 32], salt: SALT, chunks: false };
 		let signature = sign::<T>(&key, id, &who, &action);
 		#[extrinsic_call]
-		_(RawOrigin::Authorized, id, who, [7; 32], SALT, 0, signature);
-		let answer = Answer::Revealed { commitment, run_root: [7; 32] };
+		_(RawOrigin::Authorized, id, who, [7; 32], SALT, None, 0, signature);
+		let answer = Answer::Opened { commitment, run_root: [7; 32] };
 		assert_eq!(Seats::<T>::get(id)[0].answer, answer);
+	}
+
+	/// Only the curve arithmetic; what is read besides stands in the weights.
+	#[benchmark]
+	fn verify_ticket() {
+		let key = VerifierId::from(sp_application_crypto::sr25519::Public::from_raw(vector::KEY));
+		let data = transcript(&vector::GENESIS, vector::JOB, &vector::SEED);
+		let output;
+		#[block]
+		{
+			output = draw_output(&key, &data, &vector::TICKET);
+		}
+		assert_eq!(output, Some(vector::OUTPUT));
+	}
+
+	/// Chunks as deep as can be: 2^32 steps, 4,096 anchors, tensors of 2^54 tiles. They fit no root, and
+	/// each is followed up to the top of its tensor's tree, the longest of the three ways, twice.
+	#[benchmark]
+	fn check_chunks() {
+		let way = |height: usize| Path { siblings: vec![[1; 32]; height] };
+		let sampled = SampledChunk {
+			chunk: [7; 1024],
+			opening: ChunkOpening {
+				trace: ([2; 32], way(32)),
+				anchor: ([3; 32], way(12)),
+				tile: way(54),
+			},
+		};
+		let at = ChunkPosition {
+			steps: 1 << 32,
+			step: 5,
+			anchors: 4_096,
+			anchor: 5,
+			chunks: 1 << 54,
+			chunk: 5,
+		};
+		let mut folded = 0;
+		#[block]
+		{
+			for _ in 0..2 * SAMPLED_CHUNKS {
+				let ChunkPosition { chunks, chunk, .. } = at;
+				let opening = &sampled.opening;
+				folded += u32::from(assay_commitments::verify_tile(
+					&opening.anchor.0,
+					chunks,
+					chunk,
+					&sampled.chunk,
+					&opening.tile,
+				));
+			}
+		}
+		assert_eq!(folded, 0);
 	}
 
 	/// The dearest authorization: a reveal, whose commitment is recomputed.
@@ -314,13 +403,14 @@ mod benches {
 		force::<T>(id, Phase::Revealing);
 		let commitment = verdict::<T>(id, &account("verifier", 0, 0));
 		let (who, key) = seat::<T>(id, Purpose::Verify, Answer::Committed(commitment));
-		let action = VerifierAction::RevealVerdict { run_root: [7; 32], salt: SALT };
+		let action = VerifierAction::RevealVerdict { run_root: [7; 32], salt: SALT, chunks: false };
 		let signature = sign::<T>(&key, id, &who, &action);
 		let call = Call::<T>::reveal_verdict {
 			job: id,
 			account: who,
 			run_root: [7; 32],
 			salt: SALT,
+			chunks: None,
 			retry: 0,
 			signature,
 		};
@@ -334,7 +424,7 @@ mod benches {
 
 	/// The dearest push but one that condemns: a settlement in which every seat is paid.
 	#[benchmark]
-	fn advance(s: Linear<0, 144>) {
+	fn advance(s: Linear<0, 152>) {
 		let id = vouched::<T>(s);
 		let job = Jobs::<T>::get(id).expect("just posted; qed");
 		#[block]
@@ -347,7 +437,7 @@ mod benches {
 	/// The dearest end: the bond is slashed, prover and requester are paid, and every seat is
 	/// reported for vouching.
 	#[benchmark]
-	fn condemn(s: Linear<0, 144>) {
+	fn condemn(s: Linear<0, 152>) {
 		let id = vouched::<T>(s);
 		let prover = rich::<T>("prover");
 		let condemned;

@@ -234,6 +234,38 @@ fn log2(value: u128) -> u128 {
 	bits
 }
 
+/// A ticket for tests of other implementations: what the key from the seed of 32 times 1 draws.
+pub mod vector {
+	use super::{Hash, JobId, Ticket};
+
+	/// The genesis hash.
+	pub const GENESIS: Hash = [2; 32];
+	/// The job.
+	pub const JOB: JobId = 3;
+	/// The lottery's seed.
+	pub const SEED: Hash = [4; 32];
+	/// The public session key.
+	pub const KEY: [u8; 32] = [
+		24, 157, 172, 41, 41, 109, 49, 129, 77, 200, 197, 108, 243, 211, 106, 5, 67, 55, 43, 186, 117,
+		56, 250, 50, 42, 74, 235, 254, 188, 57, 224, 86,
+	];
+	/// Its ticket.
+	pub const TICKET: Ticket = Ticket {
+		pre_output: [
+			242, 198, 158, 148, 95, 133, 25, 146, 248, 185, 95, 84, 186, 121, 48, 121, 186, 213, 199,
+			151, 255, 211, 29, 67, 52, 119, 119, 238, 188, 55, 162, 40,
+		],
+		proof: [
+			47, 127, 93, 125, 17, 70, 129, 51, 58, 0, 130, 13, 6, 50, 240, 69, 74, 236, 207, 222, 80, 3,
+			138, 144, 75, 112, 27, 175, 74, 253, 189, 5, 123, 206, 48, 29, 38, 43, 90, 218, 173, 43, 80,
+			246, 112, 190, 218, 169, 175, 161, 106, 231, 86, 230, 94, 67, 51, 86, 63, 197, 213, 138, 57,
+			15,
+		],
+	};
+	/// What it draws.
+	pub const OUTPUT: u128 = 5_037_015_701_641_636_038_113_349_174_793_040_811;
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
@@ -277,6 +309,14 @@ mod tests {
 		assert!(output.is_some());
 		assert_eq!(draw_output(&key, &data, &tickets[1]), output);
 		assert_eq!(claimed_output(&key, &data, &tickets[1]), output);
+	}
+
+	#[test]
+	fn vector_should_hold_when_other_implementations_are_tested_with_it() {
+		let data = transcript(&vector::GENESIS, vector::JOB, &vector::SEED);
+		let key = sr25519::Pair::from_seed(&[1; 32]).public();
+		assert_eq!(key.0, vector::KEY);
+		assert_eq!(draw_output(&key.into(), &data, &vector::TICKET), Some(vector::OUTPUT));
 	}
 
 	#[test]
