@@ -36,8 +36,8 @@ pub use job::{
 pub use mailbox::{dispute_key, mailbox_key, DisputeEntry, MailboxEntry, MailboxError};
 pub use parameters::{Clock, MarketParameters, ParametersError};
 pub use traits::{
-	Arbitration, AuthorRandomness, Disputes, Identities, JobBonds, OpenResult, ProgramSummary,
-	Programs, ReportVouching, Slashed, VerifierFaults, VerifierInfo, Verifiers,
+	Arbitration, AuthorRandomness, Disputes, EndedJob, EndedJobs, Identities, JobBonds, OpenResult,
+	ProgramSummary, Programs, ReportVouching, Slashed, VerifierFaults, VerifierInfo, Verifiers,
 };
 pub use verifier::{verifier_crypto, VerifierAction, VerifierId, VerifierSignature};
 pub use view::{Assignment, JobView, SeatStatus, VerdictView};

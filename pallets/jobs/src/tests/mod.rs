@@ -13,6 +13,7 @@ mod deadlines;
 mod draws;
 mod invariants;
 mod life;
+mod losses;
 mod offchain;
 mod poke;
 mod post_job;
