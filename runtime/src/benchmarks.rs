@@ -5,21 +5,27 @@
 
 use crate::{
 	constants::currency::UNIT, AccountId, Balance, Balances, Programs, Runtime, RuntimeOrigin,
-	Session, SessionKeys, Stake, System,
+	Session, SessionKeys, Signature, Stake, System,
 };
-use alloc::{format, vec, vec::Vec};
-use assay_market::{Hash, JobId, Phase, Purpose, VerifierId};
+use alloc::{boxed::Box, format, vec, vec::Vec};
+use assay_market::{Hash, JobId, Phase, Purpose, ReasonCode, VerifierId};
 use assay_ops::{DType, Op, TensorType};
 use assay_program::{program_id, ProgramBuilder};
 use codec::Decode;
 use frame_support::{traits::fungible::Mutate, BoundedVec};
 use pallet_assay_identity::{IdentityInfo, Roles};
-use pallet_assay_jobs::{Answer, InputRoots, Job, JobsOfKey, NextJob, Seat, Seats, MAX_SEATS};
-use sp_runtime::{traits::TrailingZeroInput, Permill};
+use pallet_assay_jobs::{
+	Answer, InputRoots, Job, Jobs, JobsOfKey, Loss, Losses, NextJob, Seat, Seats, MAX_SEATS,
+};
+use sp_runtime::{
+	traits::{IdentifyAccount, TrailingZeroInput},
+	MultiSigner, Permill,
+};
 
 frame_benchmarking::define_benchmarks!(
 	[frame_system, SystemBench::<Runtime>]
 	[pallet_assay_arbitration, crate::Arbitration]
+	[pallet_assay_decoys, crate::Decoys]
 	[pallet_assay_identity, crate::Identity]
 	[pallet_assay_jobs, crate::Jobs]
 	[pallet_assay_programs, crate::Programs]
@@ -194,5 +200,34 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 		};
 		pallet_assay_jobs::Jobs::<Runtime>::insert(id, job);
 		id
+	}
+}
+
+impl pallet_assay_decoys::BenchmarkHelper<AccountId, Signature> for Stage {
+	fn signer() -> (AccountId, Box<dyn Fn(&[u8]) -> Signature>) {
+		let (public, sign) = pallet_assay_decoys::benchmarking::ecdsa_signer();
+		(MultiSigner::from(public).into_account(), Box::new(move |bytes| sign(bytes).into()))
+	}
+
+	fn caught(job: JobId, requester: &AccountId, provider: &AccountId) {
+		let id = <Self as pallet_assay_jobs::BenchmarkHelper<AccountId>>::program(1, 1);
+		let program = Programs::bytes(&id).expect("it was registered; qed");
+		let key = VerifierId::decode(&mut TrailingZeroInput::zeroes())
+			.expect("public keys decode from zeroes; qed");
+		let opened = <Self as pallet_assay_arbitration::BenchmarkHelper<AccountId>>::opened(
+			program,
+			vec![[0; 32]],
+			1,
+			[1; 32],
+			[2; 32],
+			(requester.clone(), key),
+		);
+		let mut record = Jobs::<Runtime>::take(opened).expect("it was opened; qed");
+		record.requester = requester.clone();
+		record.provider = Some(provider.clone());
+		record.reason = Some(ReasonCode::ProvenFraud);
+		record.history = BoundedVec::truncate_from(vec![(Phase::Posted, System::block_number())]);
+		Jobs::<Runtime>::insert(job, record);
+		Losses::<Runtime>::insert(job, Loss { burned: UNIT, prover_paid: UNIT, taken: false });
 	}
 }

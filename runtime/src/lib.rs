@@ -191,4 +191,6 @@ mod runtime {
 	// After the jobs pallet: a job whose deadline and last lane end in one block waits for the lane.
 	#[runtime::pallet_index(43)]
 	pub type Arbitration = pallet_assay_arbitration::Pallet<Runtime>;
+	#[runtime::pallet_index(44)]
+	pub type Decoys = pallet_assay_decoys::Pallet<Runtime>;
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { account, connect, errorName } from "./chain.mjs";
 
-const PALLETS = ["identity", "stake", "programs", "jobs", "arbitration"];
+const PALLETS = ["identity", "stake", "programs", "jobs", "arbitration", "decoys"];
 const AUTHORIZED = ["attestInputs", "commitVerdict", "abstain", "revealVerdict", "moveAsVerifier"];
 let api;
 before(async () => (api = await connect()));

@@ -251,6 +251,10 @@ pub mod pallet {
 	pub type SettledNow<T: Config> =
 		StorageValue<_, BoundedVec<Settlement, ConstU32<{ MAX_SETTLEMENTS + 1 }>>, ValueQuery>;
 
+	/// What slashed bonds of jobs with a record have lost, and which of these jobs were decoys.
+	#[pallet::storage]
+	pub type Losses<T: Config> = StorageMap<_, Twox64Concat, JobId, LossOf<T>>;
+
 	/// What the market starts with.
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]

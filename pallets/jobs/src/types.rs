@@ -28,6 +28,8 @@ pub type SeatOf<T> = Seat<<T as frame_system::Config>::AccountId, BlockNumberFor
 pub type SeatsOf<T> = BoundedVec<SeatOf<T>, ConstU32<MAX_SEATS>>;
 /// A lottery as this runtime stores it.
 pub type LotteryOf<T> = Lottery<BlockNumberFor<T>>;
+/// What a slashed bond lost, as this runtime stores it.
+pub type LossOf<T> = Loss<BalanceOf<T>>;
 /// A summary as this runtime stores it.
 pub type ArchivedOf<T> = Archived<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 /// The roots of a job's inputs, in program order.
@@ -237,6 +239,29 @@ impl Answer {
 			Answer::Opened { .. } => SeatStatus::Opened,
 		}
 	}
+}
+
+/// What a slashed bond lost.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Default,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub struct Loss<Balance> {
+	/// Taken out of existence.
+	pub burned: Balance,
+	/// Paid to the prover.
+	pub prover_paid: Balance,
+	/// The job was a decoy, which has been reckoned up.
+	pub taken: bool,
 }
 
 /// What is left of a pruned job.

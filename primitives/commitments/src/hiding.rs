@@ -30,3 +30,20 @@ pub fn verdict_commitment(
 ) -> Hash {
 	derive(&context::VERDICT, &[genesis, &job.to_le_bytes(), account, run_root, salt])
 }
+
+/// What the maker of a decoy job commits to before the job is posted: who will post it and who will
+/// claim it, with the consent of both. Binds the chain and the maker, and hides everything else behind a
+/// salt of full entropy.
+///
+/// `derive_key(context, genesis ‖ maker ‖ requester ‖ provider ‖ consents ‖ salt)`, where `consents` is a
+/// hash of both parties' signatures.
+pub fn decoy_seal(
+	genesis: &Hash,
+	maker: &[u8; 32],
+	requester: &[u8; 32],
+	provider: &[u8; 32],
+	consents: &Hash,
+	salt: &Hash,
+) -> Hash {
+	derive(&context::DECOY_SEAL, &[genesis, maker, requester, provider, consents, salt])
+}

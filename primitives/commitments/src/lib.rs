@@ -53,7 +53,7 @@ pub use claims::{
 	open_outputs, verify_chunk, verify_outputs, ChunkOpening, ChunkPosition, OutputsOpening,
 };
 pub use descent::{most_openings, Below, Place, RunShape};
-pub use hiding::{result_commitment, verdict_commitment};
+pub use hiding::{decoy_seal, result_commitment, verdict_commitment};
 pub use many::{fold_many, open_many, open_many_with, verify_many};
 pub use tensor::{
 	chunk_value, open_tensor_group, open_tile, tensor_node, tensor_root, verify_tile, TensorHasher,

@@ -60,6 +60,9 @@ pub(crate) mod context {
 		VERDICT =
 			"assay 2026-11-21 verdict commitment v1",
 			hex!("fa9238d3e9d5c6330d1f3fa65a2480edd33c9b925cddf10d2235764ef0f7ce91");
+		DECOY_SEAL =
+			"assay 2026-11-21 decoy seal v1",
+			hex!("772d98cc7c2165b2b8f6334005978cce23a4889730be7ed3a5ea849cedffbeb1");
 	}
 }
 

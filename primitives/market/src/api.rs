@@ -1,8 +1,8 @@
 //! The runtime API of the market.
 
 use crate::{
-	Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, LotteryDuty, Settlement,
-	Settlements, Standing, VerifierId,
+	Assignment, DisputeDuty, DisputedResult, Hash, JobId, JobView, LaneView, LotteryDuty,
+	Settlement, Settlements, Standing, VerifierId,
 };
 use alloc::vec::Vec;
 use codec::Codec;

@@ -40,8 +40,9 @@ pub use lottery::{Lottery, LotteryTerms, Ticket};
 pub use mailbox::{dispute_key, mailbox_key, DisputeEntry, MailboxEntry, MailboxError};
 pub use parameters::{Clock, MarketParameters, ParametersError};
 pub use traits::{
-	Arbitration, AuthorRandomness, Disputes, Electorate, Identities, JobBonds, OpenResult,
-	ProgramSummary, Programs, ReportVouching, Slashed, VerifierFaults, VerifierInfo, Verifiers,
+	Arbitration, AuthorRandomness, Disputes, Electorate, EndedJob, EndedJobs, Identities, JobBonds,
+	OpenResult, ProgramSummary, Programs, ReportVouching, Slashed, VerifierFaults, VerifierInfo,
+	Verifiers,
 };
 pub use verifier::{verifier_crypto, VerifierAction, VerifierId, VerifierSignature};
 pub use view::{Assignment, JobView, LotteryDuty, SeatStatus, VerdictView};

@@ -208,6 +208,34 @@ impl Arbitration for () {
 	fn ended(_: JobId) {}
 }
 
+/// A job that has ended, and what its end took from the provider's bond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedJob<AccountId, Balance, BlockNumber> {
+	/// Who posted it.
+	pub requester: AccountId,
+	/// Who claimed it last.
+	pub provider: AccountId,
+	/// When it was posted.
+	pub posted_at: BlockNumber,
+	/// Why it ended.
+	pub reason: ReasonCode,
+	/// What of the bond was taken out of existence.
+	pub burned: Balance,
+	/// What of the bond went to whoever proved the fraud, or demanded what was withheld.
+	pub prover_paid: Balance,
+	/// What was paid out of the escrow.
+	pub fees: Balance,
+}
+
+/// What the pallet of decoys asks of the jobs pallet.
+pub trait EndedJobs<AccountId, Balance, BlockNumber> {
+	/// A job that had a provider, has ended, is not pruned, and was not [`taken`](Self::take) yet.
+	fn ended(job: JobId) -> Option<EndedJob<AccountId, Balance, BlockNumber>>;
+
+	/// It was a decoy; from now on [`Self::ended`] does not give it any more.
+	fn take(job: JobId);
+}
+
 /// Reports validators that stood behind a fraudulent result.
 pub trait ReportVouching<AccountId> {
 	/// The accounts committed to, or opened, the verdict that the fraudulent result of `job` was

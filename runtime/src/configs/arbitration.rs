@@ -6,7 +6,7 @@ use assay_market::Hash;
 use assay_program::{AnchorPlan, Checked, Program};
 use frame_support::{
 	parameter_types,
-	traits::{ConstU32, ConstU64},
+	traits::{ConstU32, ConstU64, Get},
 	weights::Weight,
 };
 use pallet_assay_arbitration::RefereedPrograms;
@@ -15,7 +15,9 @@ use pallet_assay_jobs::{WeightInfo, MAX_SEATS};
 parameter_types! {
 	/// What it takes to end a job whose result was proved wrong.
 	pub CondemnWeight: Weight =
-		crate::weights::pallet_assay_jobs::WeightInfo::<Runtime>::condemn(MAX_SEATS);
+		crate::weights::pallet_assay_jobs::WeightInfo::<Runtime>::condemn(MAX_SEATS)
+			// Not measured yet: what the bond lost is noted.
+			.saturating_add(<Runtime as frame_system::Config>::DbWeight::get().writes(1));
 }
 
 /// The programs that are registered on this chain.

@@ -2,6 +2,7 @@
 
 pub mod arbitration;
 pub mod consensus;
+pub mod decoys;
 pub mod fees;
 pub mod market;
 pub mod offences;

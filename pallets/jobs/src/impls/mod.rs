@@ -2,6 +2,7 @@
 
 mod disputes;
 mod draw;
+mod losses;
 mod lottery;
 mod money;
 mod offchain;

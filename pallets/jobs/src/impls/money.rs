@@ -91,15 +91,17 @@ impl<T: Config> Pallet<T> {
 			let taken = T::JobBonds::slash(&provider, id, amount, Some(pay));
 			total.burned = total.burned.saturating_add(taken.burned);
 			total.paid = total.paid.saturating_add(taken.paid);
+			taken.paid
 		};
-		let mut left = job.bond;
+		let (mut left, mut prover_paid) = (job.bond, Zero::zero());
 		if let Some(prover) = by {
 			let part = (parameters.prover_part * job.bond).min(left.saturating_sub(compensation));
-			slash(part, (prover, part));
+			prover_paid = slash(part, (prover, part));
 			left = left.saturating_sub(part);
 		}
 		slash(left, (&job.requester, compensation));
 		let Slashed { burned, paid } = total;
+		Self::note_loss(id, burned, prover_paid);
 		Self::deposit_event(Event::BondSlashed { job: id, provider, burned, paid });
 	}
 

@@ -48,8 +48,9 @@ impl<T: Config> Pallet<T> {
 	/// The dearer end of a job with so many seats: paid, or condemned with everyone who vouched.
 	pub(crate) fn weight_to_push(seats: u32) -> Weight {
 		T::WeightInfo::advance(seats)
-			.saturating_add(Self::weight_to_note_settled())
 			.max(T::WeightInfo::condemn(seats))
+			// Neither measures what is noted of settlements and losses yet.
+			.saturating_add(Self::weight_to_note_settled())
 	}
 
 	/// Carries out the default of a phase whose deadline has passed, and stores the job.
@@ -339,6 +340,7 @@ impl<T: Config> Pallet<T> {
 		Self::unschedule(id, job.scheduled);
 		Jobs::<T>::remove(id);
 		Seats::<T>::remove(id);
+		Self::forget_loss(id);
 		Self::deposit_event(Event::JobPruned { job: id });
 	}
 }

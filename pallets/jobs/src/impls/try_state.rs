@@ -56,6 +56,9 @@ impl<T: Config> Pallet<T> {
 		for id in Lotteries::<T>::iter_keys() {
 			ensure!(Jobs::<T>::contains_key(id), "lotteries are of jobs that exist");
 		}
+		for id in crate::Losses::<T>::iter_keys() {
+			ensure!(Jobs::<T>::contains_key(id), "losses are kept for jobs with a record");
+		}
 		for (key, id) in JobsOfKey::<T>::iter_keys() {
 			let job = Jobs::<T>::get(id).ok_or("keys point to jobs that exist")?;
 			ensure!(!job.phase.is_terminal(), "keys point to jobs that have not ended");

@@ -13,6 +13,7 @@ mod deadlines;
 mod draws;
 mod invariants;
 mod life;
+mod losses;
 mod lottery;
 mod offchain;
 mod poke;
