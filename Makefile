@@ -22,6 +22,7 @@ demo: build ## Post a real job to a fresh chain and follow it to settlement
 fmt-check: setup ## Formatting, differences as errors
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all -- --check
+	@$(CARGO) fmt --manifest-path zombienet/Cargo.toml -- --check
 
 lint: fmt-check ## Formatting and clippy, warnings as errors
 	@echo "lint: clippy"
@@ -29,9 +30,10 @@ lint: fmt-check ## Formatting and clippy, warnings as errors
 
 fmt: ## Format everything
 	@cargo fmt --all
+	@cargo fmt --manifest-path zombienet/Cargo.toml
 
 # Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
-test: fmt-check test-rust test-js test-resilience test-disputes test-blobs lint ## Set up and run every test
+test: fmt-check test-rust test-js test-resilience test-disputes test-blobs test-network lint ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"
@@ -92,3 +94,20 @@ SOAK ?=
 soak: build ## As many jobs as the chain takes for MINUTES=10: throughput, fullness, memory, books (SOAK="--help")
 	@echo "soak: posting for $(MINUTES) minutes, then waiting for what is under way"
 	@scripts/soak --minutes $(MINUTES) $(SOAK)
+
+# One scenario or several, such as SCENARIO="cheat settle"; all without.
+SCENARIO ?=
+
+.PHONY: zombienet test-network network-keeper
+# zombienet's SDK is another workspace with other features: its artefacts stay in a folder of their own.
+network-keeper: setup
+	@echo "zombienet: network-keeper (cold: about 5 minutes on two cores)"
+	@$(CARGO) build --locked --manifest-path zombienet/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
+
+zombienet: build network-keeper ## Adversary scenarios on networks of four validators (SCENARIO=…; all: about 25 minutes)
+	@scripts/zombienet $(if $(SCENARIO),--only "$(SCENARIO)")
+
+test-network: build network-keeper ## The two short ones of them: all honest, and a provider that lies (about 4 minutes)
+	@echo "test: networks (four validators by zombienet)"
+	@$(CARGO) test --locked --quiet --manifest-path zombienet/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
+	@scripts/zombienet --only settle,cheat

@@ -74,6 +74,8 @@ pub enum Command {
 	Verify(Verify),
 	/// Prove a job's result wrong: replay it here, and where it differs lead the dispute to its end
 	Challenge(Challenge),
+	/// Earn by finding wrong results: replay every revealed result, and challenge those that differ
+	Watch(Watch),
 	/// The account's persistent identity
 	#[command(subcommand)]
 	Identity(IdentityCommand),
@@ -338,6 +340,41 @@ pub struct Challenge {
 	pub dry_run: bool,
 }
 
+const WATCH_HELP: &str = "Follows the chain until it is stopped and runs every job again whose result is revealed and can
+still be challenged. Where a result differs, it does what `assay challenge` does, on the account's
+own deposit: the deposit comes back with the prover's part of the provider's bond. One job is run at
+a time, in the order in which their time runs out; disputes go on beside. Nothing is kept on disk:
+stopped at any point, the same command continues from the chain's record.
+
+Examples:
+  assay watch --key //Eve --adapter cpu
+  assay watch --key eve.key --max-work 1000000000000 --json
+  assay watch --dry-run --jobs 7,8
+
+Exit codes: 0 stopped by SIGTERM or ctrl-c, 1 failed, 2 wrong usage; with --once those of `assay
+challenge`: 0 the result is right, 3 it is wrong and has fallen, 4 it differs and stands.";
+
+/// `assay watch`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = WATCH_HELP)]
+pub struct Watch {
+	/// Only these jobs: numbers with commas, or repeat
+	#[arg(long, value_name = "JOB", value_delimiter = ',')]
+	pub jobs: Vec<u64>,
+	/// Only jobs of at most this many work units, over all of their steps
+	#[arg(long, value_name = "UNITS")]
+	pub max_work: Option<u64>,
+	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+	/// Stop after the first job that was compared
+	#[arg(long)]
+	pub once: bool,
+	/// Only compare: send nothing, put up nothing; needs no --key
+	#[arg(long)]
+	pub dry_run: bool,
+}
+
 /// `assay devices`
 #[derive(Debug, Args)]
 pub struct Devices {
@@ -468,6 +505,17 @@ mod tests {
 		assert_eq!(post.audit, Some(125_000));
 		assert_eq!(post.inputs.roots, [("y".into(), [0xab; 32])]);
 		assert_eq!(post.inputs.inputs[0].tensor.as_deref(), Some("t"));
+	}
+
+	#[test]
+	fn watch_should_take_jobs_in_a_list_or_one_by_one_when_it_is_parsed() {
+		let line = "assay watch --jobs 7,8 --jobs 9 --max-work 5 --once --dry-run";
+		let Command::Watch(watch) = Cli::try_parse_from(line.split(' ')).unwrap().command else {
+			panic!()
+		};
+		assert_eq!((watch.jobs, watch.max_work), (vec![7, 8, 9], Some(5)));
+		assert!(watch.once && watch.dry_run);
+		assert!(Cli::try_parse_from(["assay", "watch", "--jobs", "seven"]).is_err());
 	}
 
 	#[test]

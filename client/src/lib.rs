@@ -7,7 +7,7 @@
 //! * [`cli`]: commands and flags. [`commands`]: what each does.
 //! * [`chain`]: connection, transactions, jobs, blobs.
 //! * [`provider`]: the state machine of a provider and its database.
-//! * [`challenge`]: the state machine of a challenger.
+//! * [`challenge`]: the state machine of a challenger. [`patrol`]: which results a watcher looks at.
 //! * [`replay`]: runs a job again for a dispute about its result.
 //! * [`tensors`]: safetensors files to job inputs and back.
 //! * [`key`], [`amount`], [`explain`], [`output`], [`error`]: what a user meets.
@@ -24,6 +24,7 @@ pub mod error;
 pub mod explain;
 pub mod key;
 pub mod output;
+pub mod patrol;
 pub mod peer;
 pub mod program;
 pub mod provider;

@@ -1,6 +1,9 @@
 //! The networks that the binary knows by name.
 
-use assay_runtime::{configs::system::SS58_PREFIX, VERSION, WASM_BINARY};
+use assay_runtime::{
+	configs::system::SS58_PREFIX, genesis_config_presets::FOUR_VALIDATORS_RUNTIME_PRESET, VERSION,
+	WASM_BINARY,
+};
 use sc_chain_spec::{ChainType, GenericChainSpec, Properties};
 
 /// Chain specification: a genesis preset of the runtime, and the network's identity.
@@ -61,6 +64,16 @@ pub fn local_testnet() -> Result<ChainSpec, String> {
 	)
 }
 
+/// Four validators with unequal stakes, Alice to Dave: what the zombienet networks run.
+pub fn four_validators() -> Result<ChainSpec, String> {
+	from_preset(
+		"Assay Four Validators",
+		"assay_four",
+		ChainType::Local,
+		FOUR_VALIDATORS_RUNTIME_PRESET,
+	)
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
@@ -71,6 +84,7 @@ mod tests {
 		for (spec, id, preset) in [
 			(development(), "assay_dev", "development"),
 			(local_testnet(), "assay_local", "local_testnet"),
+			(four_validators(), "assay_four", "four_validators"),
 		] {
 			if WASM_BINARY.is_none() {
 				assert!(spec.err().is_some_and(|error| error.contains("SKIP_WASM_BUILD")));

@@ -40,6 +40,7 @@ impl SubstrateCli for Cli {
 		Ok(Box::new(match id {
 			"dev" => chain_spec::development()?,
 			"" | "local" => chain_spec::local_testnet()?,
+			"four" => chain_spec::four_validators()?,
 			path => chain_spec::ChainSpec::from_json_file(PathBuf::from(path))?,
 		}))
 	}

@@ -1,6 +1,7 @@
-//! Named genesis states: `development` (one validator, Alice) and `local_testnet` (Alice and Bob).
+//! Named genesis states: `development` (one validator, Alice), `local_testnet` (Alice and Bob) and
+//! `four_validators` (Alice to Dave, with unequal stakes).
 //!
-//! Both endow the well-known accounts, name Alice as the sudo key and use short epochs. A public
+//! All endow the well-known accounts, name Alice as the sudo key and use short epochs. A public
 //! network starts from the runtime's default genesis, which has no sudo key.
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 	BabeConfig, Balance, BalancesConfig, ChainParametersConfig, JobsConfig, RuntimeGenesisConfig,
 	SessionConfig, SessionKeys, StakeConfig, SudoConfig,
 };
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use assay_market::MarketParameters;
 use frame_support::build_struct_json_patch;
 use serde_json::Value;
@@ -22,8 +23,16 @@ use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 /// What each well-known account owns at genesis.
 pub const ENDOWMENT: Balance = 10_000_000 * UNIT;
 
-/// What each validator has at stake at genesis.
+/// What each validator of the two smaller presets has at stake at genesis.
 pub const VALIDATOR_STAKE: Balance = 100_000 * UNIT;
+
+/// The preset with Alice, Bob, Charlie and Dave.
+pub const FOUR_VALIDATORS_RUNTIME_PRESET: &str = "four_validators";
+
+/// Stakes of that preset's validators. Dave has the least that a validator may have: an honest
+/// outsider, which committees of three hardly ever draw by stake.
+pub const FOUR_STAKES: [Balance; 4] =
+	[400_000 * UNIT, 300_000 * UNIT, 200_000 * UNIT, 1_000 * UNIT];
 
 /// Every slot has an author, and every author leaves verifiable randomness.
 pub const BABE_EPOCH_CONFIGURATION: BabeEpochConfiguration = BabeEpochConfiguration {
@@ -50,8 +59,17 @@ fn session_keys(sr25519: Sr25519Keyring, ed25519: Ed25519Keyring) -> SessionKeys
 	}
 }
 
-/// A development network with the given validators.
-fn development_network(validators: &[(Sr25519Keyring, Ed25519Keyring)]) -> Value {
+/// The validators that nodes started with `--alice`, `--bob`, `--charlie` and `--dave` are.
+const VALIDATORS: [(Sr25519Keyring, Ed25519Keyring); 4] = [
+	(Sr25519Keyring::Alice, Ed25519Keyring::Alice),
+	(Sr25519Keyring::Bob, Ed25519Keyring::Bob),
+	(Sr25519Keyring::Charlie, Ed25519Keyring::Charlie),
+	(Sr25519Keyring::Dave, Ed25519Keyring::Dave),
+];
+
+/// A development network with as many of [`VALIDATORS`] as there are stakes.
+fn development_network(stakes: &[Balance]) -> Value {
+	let validators = &VALIDATORS[..stakes.len()];
 	build_struct_json_patch!(RuntimeGenesisConfig {
 		chain_parameters: ChainParametersConfig { epoch_slots: DEVELOPMENT_EPOCH_SLOTS },
 		babe: BabeConfig { epoch_config: BABE_EPOCH_CONFIGURATION },
@@ -73,7 +91,8 @@ fn development_network(validators: &[(Sr25519Keyring, Ed25519Keyring)]) -> Value
 		stake: StakeConfig {
 			validators: validators
 				.iter()
-				.map(|(account, _)| (account.to_account_id(), VALIDATOR_STAKE))
+				.zip(stakes)
+				.map(|((account, _), stake)| (account.to_account_id(), *stake))
 				.collect::<Vec<_>>(),
 		},
 		jobs: JobsConfig { parameters: Some(MarketParameters::development(UNIT)) },
@@ -84,13 +103,9 @@ fn development_network(validators: &[(Sr25519Keyring, Ed25519Keyring)]) -> Value
 /// JSON of the preset `id`: a patch over the runtime's default genesis.
 pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
 	let patch = match id.as_str() {
-		DEV_RUNTIME_PRESET => {
-			development_network(&[(Sr25519Keyring::Alice, Ed25519Keyring::Alice)])
-		}
-		LOCAL_TESTNET_RUNTIME_PRESET => development_network(&[
-			(Sr25519Keyring::Alice, Ed25519Keyring::Alice),
-			(Sr25519Keyring::Bob, Ed25519Keyring::Bob),
-		]),
+		DEV_RUNTIME_PRESET => development_network(&[VALIDATOR_STAKE]),
+		LOCAL_TESTNET_RUNTIME_PRESET => development_network(&[VALIDATOR_STAKE; 2]),
+		FOUR_VALIDATORS_RUNTIME_PRESET => development_network(&FOUR_STAKES),
 		_ => return None,
 	};
 	Some(serde_json::to_vec(&patch).expect("a JSON value always serializes; qed"))
@@ -98,5 +113,7 @@ pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
 
 /// Names of all presets.
 pub fn preset_names() -> Vec<PresetId> {
-	vec![PresetId::from(DEV_RUNTIME_PRESET), PresetId::from(LOCAL_TESTNET_RUNTIME_PRESET)]
+	[DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET, FOUR_VALIDATORS_RUNTIME_PRESET]
+		.map(PresetId::from)
+		.to_vec()
 }

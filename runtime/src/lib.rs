@@ -5,7 +5,7 @@
 //!
 //! * [`configs`]: how each pallet is set up, one file per concern.
 //! * [`chain_parameters`]: values fixed at genesis that constants cannot carry.
-//! * [`genesis_config_presets`]: the `development` and `local_testnet` genesis states.
+//! * [`genesis_config_presets`]: the `development`, `local_testnet` and `four_validators` genesis states.
 //! * [`constants`]: units of money and time.
 //!
 //! The crate builds twice: natively (types for the node and for tests) and as a WebAssembly blob

@@ -78,27 +78,44 @@ pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
 		}
 	}
 	let link = Link::new(node);
-	let (challenger, equal) = compare(&link, ui, &args.adapter, id, &disputed).await?;
-	match (equal, key) {
+	let device = Arc::new(Lazy::new(&args.adapter));
+	let compared = compare(&link, ui, device, id, &disputed).await?;
+	ui.document(&compared.to_json());
+	ui.fields(&[
+		("device", compared.device.clone()),
+		("own root", hex(compared.own)),
+		("on chain", hex(compared.claimed)),
+	]);
+	match (compared.equal(), key) {
 		(true, _) => Ok(Outcome::Equal.tell(ui, id, None)),
 		(false, None) => Ok(Outcome::Differs.tell(ui, id, None)),
-		(false, Some(key)) => {
-			let account = key.public_key().0;
-			let live = Live { link, ui: *ui, key, account, job: id };
-			let (outcome, proven) = Lead::new(&live, *ui, id, challenger).to_the_end().await?;
-			if let Some(Proven { accusation, prover }) = &proven {
-				let who = match *prover == account {
-					true => "this account".into(),
-					false => abbreviate(&ss58(prover)),
-				};
-				ui.line(format!(
-					"job {id}: tile {} of node {} in step {} is wrong; the prover's part goes to {who}",
-					accusation["tile"], accusation["node"], accusation["step"],
-				));
-			}
-			Ok(outcome.tell(ui, id, proven.as_ref()))
-		}
+		(false, Some(key)) => bring_down(link, ui, key, compared).await.map(Outcome::code),
 	}
+}
+
+/// Leads a lane against a result that differs, to its end, and says how it ended.
+pub(super) async fn bring_down(
+	link: Link,
+	ui: &Ui,
+	key: Keypair,
+	compared: Compared,
+) -> Result<Outcome> {
+	let Compared { job, challenger, .. } = compared;
+	let account = key.public_key().0;
+	let live = Live { link, ui: *ui, key, account, job };
+	let (outcome, proven) = Lead::new(&live, *ui, job, challenger).to_the_end().await?;
+	if let Some(Proven { accusation, prover }) = &proven {
+		let who = match *prover == account {
+			true => "this account".into(),
+			false => abbreviate(&ss58(prover)),
+		};
+		ui.line(format!(
+			"job {job}: tile {} of node {} in step {} is wrong; the prover's part goes to {who}",
+			accusation["tile"], accusation["node"], accusation["step"],
+		));
+	}
+	outcome.tell(ui, job, proven.as_ref());
+	Ok(outcome)
 }
 
 /// One account and one job on the live chain.
@@ -174,16 +191,47 @@ impl Chain for Live {
 	}
 }
 
-/// Replays the job. Whether its root is the provider's.
-async fn compare(
+/// A replay of a job beside the provider's result.
+pub(super) struct Compared {
+	/// The job.
+	pub(super) job: u64,
+	/// This machine's run root.
+	own: Hash,
+	/// The provider's.
+	claimed: Hash,
+	device: String,
+	seconds: f64,
+	challenger: Challenger<Arc<DeviceReplay>>,
+}
+
+impl Compared {
+	/// Whether the provider's root is this machine's.
+	pub(super) fn equal(&self) -> bool {
+		self.own == self.claimed
+	}
+
+	/// For `--json`.
+	pub(super) fn to_json(&self) -> serde_json::Value {
+		json!({
+			"event": "compared",
+			"job": self.job,
+			"equal": self.equal(),
+			"runRoot": { "own": hex(self.own), "chain": hex(self.claimed) },
+			"device": self.device,
+			"seconds": self.seconds,
+		})
+	}
+}
+
+/// Replays the job.
+pub(super) async fn compare(
 	link: &Link,
 	ui: &Ui,
-	adapter: &str,
+	device: Arc<Lazy>,
 	id: u64,
 	disputed: &Disputed,
-) -> Result<(Challenger<Arc<DeviceReplay>>, bool)> {
+) -> Result<Compared> {
 	let loaded = Arc::new(Loaded::fetch(&link.node(), &disputed.program).await?);
-	let device = Arc::new(Lazy::new(adapter));
 	let replay = Arc::new(DeviceReplay::new(
 		link.clone(),
 		device.clone(),
@@ -198,23 +246,10 @@ async fn compare(
 	let run = replay.replay(disputed.steps, &[]).await.map_err(|source| {
 		dispute_error(assay_dispute::Error::Replay { steps: disputed.steps, source })
 	})?;
-	let own = run_root(&run.trace_roots);
-	let equal = own == disputed.run_root;
-	ui.document(&json!({
-		"event": "compared",
-		"job": id,
-		"equal": equal,
-		"runRoot": { "own": hex(own), "chain": hex(disputed.run_root) },
-		"device": device.name(),
-		"seconds": start.elapsed().as_secs_f64(),
-	}));
-	ui.fields(&[
-		("device", device.name().to_string()),
-		("own root", hex(own)),
-		("on chain", hex(disputed.run_root)),
-	]);
+	let (own, seconds) = (run_root(&run.trace_roots), start.elapsed().as_secs_f64());
 	let challenger = Challenger::new(disputed_job(disputed, &loaded), replay)
 		.and_then(|c| c.with_run(run.trace_roots, run.last_anchors))
 		.map_err(dispute_error)?;
-	Ok((challenger, equal))
+	let (claimed, device) = (disputed.run_root, device.name().to_string());
+	Ok(Compared { job: id, own, claimed, device, seconds, challenger })
 }

@@ -11,6 +11,7 @@ mod program;
 mod report;
 mod stake;
 mod verify;
+mod watch;
 
 use crate::{
 	chain::Node,
@@ -110,6 +111,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<u8> {
 		}
 		Command::Verify(args) => verify::run(&context, args).await,
 		Command::Challenge(args) => challenge::run(&context, args).await,
+		Command::Watch(args) => watch::run(&context, args).await,
 		Command::Identity(command) => identity::run(&context, command).await,
 		Command::Stake(command) => stake::run(&context, command).await,
 		Command::Devices(args) => devices::run(&context, args).await,

@@ -273,7 +273,7 @@ pub async fn run(context: &Context, args: ProviderRun) -> Result<u8> {
 }
 
 /// Ends with the first SIGTERM or SIGINT; both are listened to as soon as this returns.
-fn stop() -> Result<impl Future<Output = ()>> {
+pub(crate) fn stop() -> Result<impl Future<Output = ()>> {
 	let listen = |kind| {
 		signal(kind)
 			.map_err(|e| Error::new("local-fault", format!("cannot listen to signals: {e}")))
@@ -455,7 +455,7 @@ fn report(ui: &Ui, job: Option<u64>, error: &Error) {
 }
 
 /// A connection that works, however long it takes; the chain must be the same.
-async fn back(node: &Node) -> Result<Node> {
+pub(crate) async fn back(node: &Node) -> Result<Node> {
 	let mut pause = Duration::from_millis(500);
 	loop {
 		if node.alive().await {

@@ -29,15 +29,19 @@ export const freePort = () =>
 	});
 
 const running = new Set();
-process.on("exit", () => running.forEach((one) => one.child.kill("SIGKILL")));
+process.on("exit", () => running.forEach((one) => one.killNow()));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
 
 export class Process {
-	/** Starts `file`; what it prints goes to the end of `log` and to `lines`. */
-	constructor(name, file, args, { log, env = {} }) {
+	/**
+	 * Starts `file`; what it prints goes to the end of `log` and to `lines`. A `detached` one is out of ctrl-c's
+	 * reach and leads a process group, which dies with it when it is killed.
+	 */
+	constructor(name, file, args, { log, env = {}, stdin = "ignore", detached = false }) {
 		this.name = name;
 		this.lines = [];
-		this.child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+		this.detached = detached;
+		this.child = spawn(file, args, { stdio: [stdin, "pipe", "pipe"], env: { ...process.env, ...env }, detached });
 		running.add(this);
 		for (const pipe of [this.child.stdout, this.child.stderr]) {
 			createInterface({ input: pipe }).on("line", (line) => {
@@ -73,9 +77,18 @@ export class Process {
 		}
 	}
 
+	killNow() {
+		if (!this.detached) return this.child.kill("SIGKILL");
+		try {
+			process.kill(-this.child.pid, "SIGKILL");
+		} catch {
+			// Nobody is left.
+		}
+	}
+
 	/** SIGKILL, as a power cut; the process has no say in it. */
 	async kill() {
-		this.child.kill("SIGKILL");
+		this.killNow();
 		return this.exited;
 	}
 

@@ -1,0 +1,211 @@
+//! `assay watch`: compares every revealed result with a run on this machine, and challenges what differs.
+
+use super::{
+	challenge::{bring_down, compare},
+	Context,
+};
+use crate::{
+	chain::{jobs::Job, ss58, Link},
+	challenge::Outcome,
+	cli,
+	error::{Error, Result},
+	output::Ui,
+	patrol::{Patrol, Task, Wishes},
+	provider::run::{back, stop},
+	replay::Lazy,
+};
+use futures::stream::{FuturesUnordered, StreamExt};
+use serde_json::json;
+use std::{cell::Cell, sync::Arc};
+use subxt_signer::sr25519::Keypair;
+use tokio::sync::Semaphore;
+
+/// Most jobs that one look asks for.
+const PAGE: usize = 4096;
+
+/// What has been done, for the last line.
+#[derive(Default)]
+struct Tally {
+	compared: Cell<u64>,
+	fallen: Cell<u64>,
+	/// Challenges that were begun and have not ended.
+	leading: Cell<u64>,
+}
+
+/// What every look at a job needs.
+struct Watcher {
+	link: Link,
+	ui: Ui,
+	key: Option<Keypair>,
+	device: Arc<Lazy>,
+	/// One job is run at a time, with its inputs in memory.
+	turn: Semaphore,
+	tally: Tally,
+}
+
+/// Runs until stopped; or, with `--once`, until one job has been compared and what follows is done.
+pub async fn run(context: &Context, args: cli::Watch) -> Result<u8> {
+	// Before anything that may wait.
+	let stopped = stop()?;
+	let ui = context.ui;
+	let key = match args.dry_run {
+		true => None,
+		false => Some(context.key()?),
+	};
+	let node = context.node().await?;
+	let device = Arc::new(Lazy::new(&args.adapter));
+	let watcher = Watcher {
+		link: Link::new(node),
+		// Bars of several jobs would overwrite each other.
+		ui: Ui { terminal: false, ..ui },
+		key,
+		device,
+		turn: Semaphore::new(1),
+		tally: Tally::default(),
+	};
+	let code = tokio::select! {
+		biased;
+		() = stopped => 0,
+		code = watcher.serve(&args) => code?,
+	};
+	let Tally { compared, fallen, leading } = &watcher.tally;
+	let (compared, fallen, leading) = (compared.get(), fallen.get(), leading.get());
+	let left = match leading {
+		0 => String::new(),
+		left => format!("; {left} challenges under way continue at the next start"),
+	};
+	ui.result(
+		&json!({"event": "stopped", "compared": compared, "fallen": fallen, "left": leading}),
+		format!("stopped: {compared} results compared, {fallen} of them have fallen{left}"),
+	);
+	Ok(code)
+}
+
+impl Watcher {
+	async fn serve(&self, args: &cli::Watch) -> Result<u8> {
+		let ui = &self.ui;
+		let account = self.key.as_ref().map(|key| key.public_key().0);
+		let device = self.device.device().await?;
+		ui.result(
+			&json!({
+				"event": "watching",
+				"account": account.map(|account| ss58(&account)),
+				"device": device.name(),
+			}),
+			match &account {
+				Some(account) => format!("watching as {} on {}", ss58(account), device.name()),
+				None => format!("watching on {}; nothing is sent", device.name()),
+			},
+		);
+		let wishes = Wishes { jobs: args.jobs.clone(), max_work: args.max_work, account };
+		let mut patrol = Patrol::new(wishes);
+		let mut jobs = FuturesUnordered::new();
+		let mut head = 0;
+		let mut look = Box::pin(self.look(head, patrol.first()));
+		loop {
+			tokio::select! {
+				Some((job, outcome)) = jobs.next(), if !jobs.is_empty() => {
+					match outcome {
+						Ok(outcome) => {
+							patrol.done(job);
+							if args.once || patrol.finished() {
+								return Ok(Outcome::code(outcome));
+							}
+						}
+						Err(error) => {
+							self.report(Some(job), &error);
+							patrol.failed(job, head);
+						}
+					}
+				}
+				looked = &mut look => {
+					match looked {
+						Ok((number, all)) => {
+							head = number;
+							for task in patrol.look(&all, head) {
+								match task {
+									Task::Compare(job) => jobs.push(async move {
+										(job, self.examine(job).await)
+									}),
+									Task::Pass(job, why) => ui.result(
+										&json!({"event": "passed", "job": job, "why": why}),
+										format!("job {job}: passed over, {why}"),
+									),
+								}
+							}
+							if patrol.finished() && jobs.is_empty() {
+								return Ok(0);
+							}
+						}
+						Err(error) => {
+							self.report(None, &error);
+							self.link.replace(back(&self.link.node()).await?);
+						}
+					}
+					look = Box::pin(self.look(head, patrol.first()));
+				}
+			}
+		}
+	}
+
+	/// The jobs from number `first` on, at a block after `head`.
+	async fn look(&self, head: u64, first: u64) -> Result<(u64, Vec<Job>)> {
+		let node = self.link.node();
+		let head = node.next_head(head).await?;
+		Ok((head.number, node.jobs(first, PAGE).await?))
+	}
+
+	/// Compares one job's result, and brings it down where it differs.
+	async fn examine(&self, job: u64) -> Result<Outcome> {
+		let turn =
+			self.turn.acquire().await.map_err(|e| Error::new("local-fault", e.to_string()))?;
+		let node = self.link.node();
+		// It may have waited for its turn for long.
+		let Some(disputed) = node.disputed_result(job).await? else {
+			let outcome = Outcome::of(&node.job(job).await?);
+			outcome.tell(&self.ui, job, None);
+			return Ok(outcome);
+		};
+		let own = match &self.key {
+			Some(key) => node.lane(job, &key.public_key().0).await?.is_some(),
+			None => false,
+		};
+		if !disputed.open && !own {
+			Outcome::TooLate.tell(&self.ui, job, None);
+			return Ok(Outcome::TooLate);
+		}
+		let compared = compare(&self.link, &self.ui, self.device.clone(), job, &disputed).await?;
+		drop(turn);
+		self.ui.document(&compared.to_json());
+		self.tally.compared.set(self.tally.compared.get() + 1);
+		let outcome = match (compared.equal(), &self.key) {
+			(true, _) => Outcome::Equal,
+			(false, None) => Outcome::Differs,
+			(false, Some(key)) => {
+				self.ui.line(format!("job {job}: the result differs and is challenged"));
+				let count = |cell: &Cell<u64>, by| cell.set(cell.get().saturating_add_signed(by));
+				// Stays counted where the command is stopped meanwhile.
+				count(&self.tally.leading, 1);
+				let outcome = bring_down(self.link.clone(), &self.ui, key.clone(), compared).await;
+				count(&self.tally.leading, -1);
+				if matches!(outcome, Ok(Outcome::Proven | Outcome::Withheld)) {
+					count(&self.tally.fallen, 1);
+				}
+				return outcome;
+			}
+		};
+		outcome.tell(&self.ui, job, None);
+		Ok(outcome)
+	}
+
+	fn report(&self, job: Option<u64>, error: &Error) {
+		let mut line = error.to_json();
+		line["event"] = "error".into();
+		line["job"] = json!(job);
+		self.ui.document(&line);
+		match job {
+			Some(job) => self.ui.note(format!("job {job}: {error}")),
+			None => self.ui.note(error.to_string()),
+		}
+	}
+}
