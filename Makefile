@@ -31,7 +31,7 @@ fmt: ## Format everything
 	@cargo fmt --all
 
 # Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
-test: fmt-check test-rust test-js test-resilience test-disputes test-blobs lint ## Set up and run every test
+test: fmt-check test-rust test-js test-resilience test-disputes lint ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"
