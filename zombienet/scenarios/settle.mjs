@@ -3,12 +3,14 @@ import assert from "node:assert/strict";
 import { named } from "../lib/books.mjs";
 
 const JOBS = 4;
+/** Verdicts that an audit wants. Of four candidates all may take part: a lottery of so few leaves nobody out. */
+const COMMITTEE = 3;
 
 export default {
 	name: "settle",
 	network: "four",
 	seconds: 130,
-	expected: `${JOBS} jobs paid, committees of three agree`,
+	expected: `${JOBS} jobs paid, all verdicts agree`,
 
 	async run({ market, network }) {
 		await market.open({ providers: { Eve: network.alice, Ferdie: network.bob } });
@@ -18,8 +20,8 @@ export default {
 		await market.ended(jobs, "Paid", 240);
 		for (const job of jobs) {
 			const verdicts = Object.values(await market.verdicts(job));
-			assert.equal(verdicts.length, 3, `job ${job}: a committee of three`);
-			assert.ok(verdicts.every(({ matches }) => matches), `job ${job}: all three have the provider's root`);
+			assert.ok(verdicts.length >= COMMITTEE, `job ${job}: ${verdicts.length} verdicts`);
+			assert.ok(verdicts.every(({ matches }) => matches), `job ${job}: all have the provider's root`);
 		}
 		const { blocks, ends } = await market.books();
 		assert.equal(ends.size, JOBS);

@@ -1,5 +1,5 @@
-// Inputs that only one node has: what the chain does about a job whose inputs are kept from validators, and about
-// one whose inputs nobody has.
+// Inputs that only one node has, which is neither the provider's nor most validators': the nodes fetch them from each
+// other. And inputs that nobody has.
 import assert from "node:assert/strict";
 import { named } from "../lib/books.mjs";
 
@@ -7,11 +7,11 @@ export default {
 	name: "withheld",
 	network: "four",
 	seconds: 130,
-	expected: "with one holder the job opens and settles; with none it is refunded",
+	expected: "one holder is enough for provider and committee; with none, a full refund",
 
 	async run({ market, network }) {
-		await market.open({ providers: { Eve: network.alice }, holders: [network.alice] });
-		market.provide("Eve", network.alice);
+		await market.open({ providers: { Eve: network.dave }, holders: [network.alice] });
+		market.provide("Eve", network.dave);
 		const [held] = await market.post();
 		const nobodys = `0x${"5a".repeat(32)}`;
 		const [lost] = await market.post(1, { roots: [nobodys, ...market.roots.slice(1)] });
@@ -25,6 +25,7 @@ export default {
 		assert.ok(attested.length >= 1, "somebody attested");
 		assert.ok(!named(blocks, "jobs", "InputsAttested").some(({ data }) => data.job.eq(lost) && data.ok.isTrue), "nobody attested what nobody has");
 		const agreed = Object.values(await market.verdicts(held)).filter(({ matches }) => matches).length;
+		assert.ok(agreed >= 3, `${agreed} verdicts of validators that had to fetch the inputs`);
 		return { happened: `paid with ${attested.length} attestations and ${agreed} equal verdicts; refunded in full`, blocks: blocks.length };
 	},
 };

@@ -31,10 +31,11 @@ export default {
 
 		const { blocks } = await market.books();
 		const { charlie } = await market.verdicts(spoiled);
-		if (charlie) assert.ok(["Abstained", "NoShow"].includes(charlie.status), `charlie's node says ${charlie.status} of spoiled inputs`);
+		// Its node may also have fetched them from its peers again, and then it is right.
+		if (charlie) assert.ok(charlie.matches || charlie.status === "Abstained", `charlie's node says ${charlie.status} of spoiled inputs`);
 		for (const job of [...jobs, spoiled]) {
 			const { bob, ...others } = await market.verdicts(job);
-			if (bob) assert.ok(["Abstained", "NoShow"].includes(bob.status), `job ${job}: bob's node says ${bob.status}`);
+			if (bob) assert.equal(bob.status, "Abstained", `job ${job}: what bob's node says`);
 			assert.ok(Object.values(others).some(({ matches }) => matches), `job ${job}: another verifier agreed`);
 		}
 		const abstained = named(blocks, "jobs", "VerifierAbstained").filter(({ data }) => nameOf(data.account) === "bob");
