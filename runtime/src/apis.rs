@@ -7,8 +7,8 @@ use crate::{
 };
 use alloc::vec::Vec;
 use assay_market::{
-	Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, Settlement, Settlements,
-	Standing, VerifierId,
+	Assignment, DisputeDuty, DisputedResult, JobId, JobView, LaneView, LotteryDuty, Settlement,
+	Settlements, Standing, VerifierId,
 };
 use codec::Encode;
 use frame_support::{
@@ -252,6 +252,10 @@ impl_runtime_apis! {
 	impl assay_market::api::MarketApi<Block, AccountId, Balance, BlockNumber> for Runtime {
 		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, BlockNumber>> {
 			Jobs::assignments(&keys)
+		}
+
+		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, BlockNumber>> {
+			Jobs::lotteries(&keys)
 		}
 
 		fn job(id: JobId) -> Option<JobView<AccountId, Balance, BlockNumber>> {

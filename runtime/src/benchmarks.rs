@@ -4,8 +4,8 @@
 //! writes the weights, with a blob that was built with the feature `runtime-benchmarks`.
 
 use crate::{
-	constants::currency::UNIT, AccountId, Balances, Programs, Runtime, RuntimeOrigin, Session,
-	SessionKeys, Stake, System,
+	constants::currency::UNIT, AccountId, Balance, Balances, Programs, Runtime, RuntimeOrigin,
+	Session, SessionKeys, Stake, System,
 };
 use alloc::{format, vec, vec::Vec};
 use assay_market::{Hash, JobId, Phase, Purpose, VerifierId};
@@ -104,6 +104,16 @@ impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
 				pallet_session::NextKeys::<Runtime>::insert(account, keys.clone());
 			}
 		}
+		// The electorate of the running session, as planning it would have noted it.
+		let session = pallet_assay_stake::CurrentSession::<Runtime>::get();
+		let stake = 10_000_000 * UNIT;
+		for account in &accounts {
+			let exposure = pallet_assay_stake::Exposure { stake };
+			pallet_assay_stake::Exposures::<Runtime>::insert(session, account, exposure);
+			pallet_assay_stake::Members::<Runtime>::insert(session, account, keys.verifier.clone());
+		}
+		let totals = (count, stake * Balance::from(count));
+		pallet_assay_stake::Electorates::<Runtime>::insert(session, totals);
 		pallet_session::Validators::<Runtime>::put(accounts);
 	}
 }
@@ -173,6 +183,7 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 			commitment: Some([0; 32]),
 			run_root: Some(run_root),
 			trace_root: Some(trace_root),
+			sample: None,
 			output_roots: Default::default(),
 			condemned: None,
 			reason: None,

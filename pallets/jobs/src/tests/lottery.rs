@@ -364,22 +364,3 @@ fn state_should_name_nobody_when_a_lottery_is_opened() {
 		}
 	});
 }
-
-#[test]
-fn debug_me() {
-	ExtBuilder::default().verifiers(40).narrow().parameters(|p| p.bond_floor_percent = 0).build_and_execute(|| {
-		let mut tot = [0; 2];
-		for _ in 0..100 {
-			FreeStake::insert(provider(), STAKE);
-			let id = post_verifying(&right());
-			let all: Vec<_> = (0..40).map(|i| tranche(id, &verifier(i))).collect();
-			let sum = |t: Option<u32>| all.iter().filter(|x| **x == t).count();
-			tot[0] += sum(Some(0)); tot[1] += sum(Some(1));
-			while phase(id) != Phase::Revealing { roll_past_deadline(id); }
-			let _ = reveal_result(id, &right());
-			roll_past_deadline(id);
-		}
-		println!("{tot:?}");
-		panic!();
-	});
-}
