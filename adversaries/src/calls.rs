@@ -7,13 +7,13 @@ use crate::{
 };
 use assay_commitments::{result_commitment, verdict_commitment, Hash, OutputsOpening};
 use assay_market::{
-	verifier::signing_payload, AbstainReason, Assurance, ChallengeMove, JobId, SampledChunk, Ticket,
-	VerifierAction,
+	verifier::signing_payload, AbstainReason, Assurance, ChallengeMove, JobId, SampledChunk,
+	Ticket, VerifierAction,
 };
 use assay_referee::ProofPart;
 use assay_runtime::{
-	AccountId, Arbitration as Lanes, Balance, BlockNumber, Identity, Runtime, RuntimeCall, SessionKeys,
-	System,
+	AccountId, Arbitration as Lanes, Balance, BlockNumber, Identity, Runtime, RuntimeCall,
+	SessionKeys, System,
 };
 use codec::Encode;
 use pallet_assay_arbitration::Call as Arbitration;

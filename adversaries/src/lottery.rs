@@ -36,10 +36,8 @@ pub fn winners(job: JobId) -> Vec<(Person, u32)> {
 		.iter()
 		.filter_map(|name| {
 			let who = Person::named(name);
-			let member = <Stake as Verifiers<AccountId, Balance>>::member(
-				lottery.session,
-				&who.account(),
-			)?;
+			let member =
+				<Stake as Verifiers<AccountId, Balance>>::member(lottery.session, &who.account())?;
 			let output = draw_output(&member.key, &data, &who.ticket(&data))?;
 			let tranche = tranche_of(output, member.stake, &lottery.terms)?;
 			Some((tranche, u128::MAX - output, who))

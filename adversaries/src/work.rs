@@ -2,13 +2,13 @@
 
 use assay_commitments::{open_outputs, run_root, tensor_root, trace_root, Hash, OutputsOpening};
 use assay_dispute::{BoxError, Job, Replay, Replayed};
-use assay_market::SampledChunk;
-use assay_referee::sample;
 use assay_exec::{testing::Case, Tensor};
+use assay_market::SampledChunk;
 use assay_ops::{evaluate, Operand, TensorType, Values};
 use assay_program::{
 	program_id, Checked, Class, Limits, Operand as Read, Program, ProgramBuilder, Source, State,
 };
+use assay_referee::sample;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A program with inputs for it, as a requester posts it.

@@ -7,8 +7,10 @@ use assay_market::{
 	ChallengeMove, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
 	VerifierId, VerifierSignature, Verifiers,
 };
+use assay_referee::sample::positions;
 use assay_runtime::{
-	AccountId, Balance, Balances, Jobs, Programs, Runtime, RuntimeCall, RuntimeOrigin, Stake, System,
+	AccountId, Balance, Balances, Jobs, Programs, Runtime, RuntimeCall, RuntimeOrigin, Stake,
+	System,
 };
 use codec::{DecodeAll, DecodeLimit, Encode};
 use frame_support::{
@@ -16,7 +18,6 @@ use frame_support::{
 	traits::{Authorize, OriginTrait},
 };
 use pallet_assay_arbitration::Call as Arbitration;
-use assay_referee::sample::positions;
 use pallet_assay_jobs::{Answer, Call as Market, Sample, Seat};
 use serde_json::Value;
 use sp_core::crypto::{UncheckedFrom, VrfSecret};

@@ -81,8 +81,7 @@ fn replay_elsewhere() -> Result<Report, String> {
 		let (ticket, _) = lottery::ticket(&verifier, &duty);
 		let from_first = with_signature_of(&verifier, stage.job, ticket, genesis, 0);
 		expect("a verdict of another job", stage.world.send(from_first), bad)?;
-		let from_elsewhere =
-			with_signature_of(&verifier, stage.job, ticket, [0x99; 32], stage.job);
+		let from_elsewhere = with_signature_of(&verifier, stage.job, ticket, [0x99; 32], stage.job);
 		expect("a verdict of another chain", stage.world.send(from_elsewhere), bad)?;
 		let honest = calls::commit_verdict(&verifier, stage.job, &[1; 32], &[2; 32], ticket);
 		expect("a verdict", stage.world.send(honest.clone()), Ok(()))?;
@@ -138,8 +137,7 @@ fn forged_calls() -> Result<Report, String> {
 		let signature = calls::sign_action(&drawn[0], &victim, job, &abstain());
 		let reason = AbstainReason::Other;
 		let account = victim;
-		let call =
-			Call::<Runtime>::abstain { job, account, reason, ticket, retry: 0, signature };
+		let call = Call::<Runtime>::abstain { job, account, reason, ticket, retry: 0, signature };
 		let signed = Tx::Signed(drawn[0].clone(), RuntimeCall::Jobs(call));
 		let refused = stage.world.send(signed);
 		ensure(refused.is_err(), "a signed origin passed for an authorized one")?;

@@ -127,11 +127,10 @@ fn chosen_after_the_draw() -> Result<Report, String> {
 		let now = duty(&loser, job)?;
 		ensure(now == before, "the lottery has changed")?;
 		ensure(lottery::duty(&better, job).is_none(), "the new key takes part")?;
-		let (own, chosen) = (lottery::ticket(&loser, &now).0, better.ticket(&transcript(
-			&genesis_hash(),
-			job,
-			&now.seed,
-		)));
+		let (own, chosen) = (
+			lottery::ticket(&loser, &now).0,
+			better.ticket(&transcript(&genesis_hash(), job, &now.seed)),
+		);
 		all_refused(&mut stage, vec![commit(&loser, job, own)], "invalid: Custom(2)")?;
 		all_refused(&mut stage, vec![commit(&loser, job, chosen)], "invalid: Custom(4)")?;
 		let action = VerifierAction::CommitVerdict { commitment: [1; 32], ticket: chosen };
@@ -159,9 +158,11 @@ fn early_tranche() -> Result<Report, String> {
 			all_refused(&mut stage, attempts, why)?;
 		}
 		let report = stage.play()?;
-		let seat = stage.view().verdicts.into_iter().find(|seat| {
-			seat.account == early.account() && seat.purpose == Purpose::Verify
-		});
+		let seat = stage
+			.view()
+			.verdicts
+			.into_iter()
+			.find(|seat| seat.account == early.account() && seat.purpose == Purpose::Verify);
 		ensure(seat.is_some_and(|seat| seat.tranche == 1), "it is not of the second tranche")?;
 		Ok(Report { outcome: format!("Future, Custom(2), {}", report.outcome), ..report })
 	})
@@ -366,7 +367,8 @@ pub(super) const ATTACKS: &[Attack] = &[
 	},
 	Attack {
 		name: "fast-colluders-close-the-committee",
-		what: "three colluders commit at once, the only honest winner in the last block that counts",
+		what:
+			"three colluders commit at once, the only honest winner in the last block that counts",
 		outcome: "ProvenFraud",
 		blocks: proved_by_verifier(2, 1),
 		money: "provider -10, verifier +2, requester +2.5, burned 5.5; \

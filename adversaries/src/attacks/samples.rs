@@ -147,7 +147,10 @@ fn lying_verifier() -> Result<Report, String> {
 		let liar = stage.drawn()[0].clone();
 		ensure(status(&stage, &liar) == Some(SeatStatus::Revealed), "it is no verdict")?;
 		ensure(noted(&liar, Outcome::VerifierMismatched) == 1, "it is not noted")?;
-		ensure(stage.was_refused(&liar.name, "NotWrong") || rejected(&stage), "it proved something")?;
+		ensure(
+			stage.was_refused(&liar.name, "NotWrong") || rejected(&stage),
+			"it proved something",
+		)?;
 		Ok(report)
 	})
 }

@@ -40,8 +40,7 @@ fn copy_a_verdict() -> Result<Report, String> {
 }
 
 fn leaked_root() -> Result<Report, String> {
-	let cast =
-		Cast { provider: lie(), drawn: vec![VerifierMisdeed::Hearsay], ..Cast::default() };
+	let cast = Cast { provider: lie(), drawn: vec![VerifierMisdeed::Hearsay], ..Cast::default() };
 	played(models::inference(), cast)
 }
 
