@@ -250,7 +250,7 @@ fn seat_alice() {
 		deadline: 1,
 		answer: Answer::Committed(commitment),
 	};
-	let seats = vec![seat].try_into().expect("one seat");
+	let seats: pallet_assay_jobs::SeatsOf<Runtime> = vec![seat].try_into().expect("one seat");
 	pallet_assay_jobs::Seats::<Runtime>::insert(COMMITTED, seats);
 	pallet_assay_jobs::JobsOfKey::<Runtime>::insert(key, COMMITTED, ());
 	<Stake as Verifiers<AccountId, Balance>>::lock(&account, COMMITTED);
