@@ -5,13 +5,15 @@ use alloc::{vec, vec::Vec};
 use assay_commitments::{
 	open_outputs, result_commitment, run_root, trace_root, verdict_commitment, OutputsOpening,
 };
+use assay_commitments::{ChunkOpening, ChunkPosition, Path};
 use assay_market::{
 	lottery::{draw_output, transcript, vector},
-	parameters::MAX_COMMITTEE, verifier::signing_payload, AbstainReason, Assurance, Attestation,
-	Disputes, Hash, JobId, Lottery, LotteryTerms, Phase, Programs, Purpose, ReasonCode,
-	SampledChunk, VerifierAction, VerifierId, VerifierSignature, Verifiers, SAMPLED_CHUNKS,
+	parameters::MAX_COMMITTEE,
+	verifier::signing_payload,
+	AbstainReason, Assurance, Attestation, Disputes, Hash, JobId, Lottery, LotteryTerms, Phase,
+	Programs, Purpose, ReasonCode, SampledChunk, VerifierAction, VerifierId, VerifierSignature,
+	Verifiers, SAMPLED_CHUNKS,
 };
-use assay_commitments::{ChunkOpening, ChunkPosition, Path};
 use frame_benchmarking::v2::*;
 use frame_support::{
 	assert_ok,
