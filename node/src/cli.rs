@@ -35,11 +35,12 @@ pub struct MarketParams {
 	#[arg(long, value_name = "NAME", env = "ASSAY_ADAPTER")]
 	pub worker_adapter: Option<String>,
 
-	/// Do not verify jobs, even as a validator. Drawn for a job, the validator counts as absent.
+	/// Do not verify jobs, even as a validator. Drawn for a job, the validator stays silent.
 	#[arg(long)]
 	pub no_verification: bool,
 
-	/// Let workers run jobs although the kernel gives them no full sandbox (see docs/sandbox.md)
+	/// Let workers run jobs although the kernel gives them no full sandbox (see docs/sandbox.md). Without
+	/// this, a validator on such a machine makes blocks and verifies nothing.
 	#[arg(long)]
 	pub allow_unsandboxed_worker: bool,
 

@@ -27,10 +27,14 @@ test("job should settle and pay when everyone is honest", { timeout: 300_000 }, 
 	const posted = event(await send(api, requester, post()), "jobs", "JobPosted");
 	const job = posted.data.job.toNumber();
 	const phases = [];
+	const lotteries = [];
 	const stop = await api.query.system.events((records) => {
 		for (const { event } of records) {
 			if (event.section === "jobs" && event.method === "PhaseChanged" && event.data.job.eq(job)) {
 				phases.push(event.data.phase.toString());
+				if (event.data.phase.isVerifying) {
+					lotteries.push(Promise.all([api.query.jobs.lotteries(job), api.call.marketApi.job(job)]));
+				}
 			}
 		}
 	});
@@ -42,6 +46,11 @@ test("job should settle and pay when everyone is honest", { timeout: 300_000 }, 
 	stop();
 	assert.equal(ended.data.reason.toString(), "Paid");
 	assert.ok(phases.includes("Verifying"), `a committee verified it; phases seen: ${phases}`);
+	for (const [lottery, view] of await Promise.all(lotteries)) {
+		assert.ok(lottery.isNone || lottery.unwrap().tranche.isZero(), "the first tranche is open");
+		const silent = view.unwrap().verdicts.filter((v) => v.purpose.isVerify && v.status.isPending);
+		assert.equal(silent.length, 0, "nobody is named before it speaks");
+	}
 	assert.ok(phases.includes("Revealing") && phases.includes("Challengeable"), `${phases}`);
 
 	// The outputs are fetched by the roots that the chain proved, and they are good.
@@ -49,6 +58,11 @@ test("job should settle and pay when everyone is honest", { timeout: 300_000 }, 
 	const { outputRoots, verdicts, runRoot } = view.unwrap();
 	const matching = verdicts.filter((v) => v.runRoot.isSome && v.runRoot.unwrap().eq(runRoot.unwrap()));
 	assert.ok(matching.length >= 1, "a verifier reached the same run root on its own");
+	assert.ok(
+		matching.every((v) => v.status.isRevealed && v.commitment.isSome),
+		"its verdict was committed first, and opened with chunks of its own trace",
+	);
+	assert.ok((await api.query.jobs.lotteries(job)).isNone, "the lottery is closed");
 	const outputs = await Promise.all(
 		outputRoots.map(async (address) => {
 			const { len } = (await api.rpc.blob.status(address)).toJSON();

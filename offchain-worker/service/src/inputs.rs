@@ -148,3 +148,30 @@ fn held_path(blobs: &BlobStore, root: &Hash) -> Result<PathBuf, Fault> {
 		error => Fault::Folder(error.to_string()),
 	})
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use assay_program::{
+		ops::{DType, TensorType},
+		ProgramBuilder,
+	};
+
+	/// One anchor of so many tiles.
+	fn examined(tiles: u32) -> Examined {
+		let mut builder = ProgramBuilder::new();
+		let x = builder.input("x", TensorType::new(DType::I8, &[tiles, 1024]).unwrap());
+		let sum = builder.add(x, x, DType::I8);
+		builder.output("s", sum);
+		Examined::new(builder.build().unwrap().encode()).unwrap()
+	}
+
+	#[test]
+	fn tensors_should_be_kept_when_they_are_few_and_of_the_only_step() {
+		let most = (KEPT_FOR_CHUNKS / 1024) as u32;
+		let few = examined(most);
+		assert_eq!(few.kept_for_chunks(1), [(Source::Node(0), KEPT_FOR_CHUNKS)]);
+		assert_eq!(few.kept_for_chunks(2), []);
+		assert_eq!(examined(most + 1).kept_for_chunks(1), []);
+	}
+}

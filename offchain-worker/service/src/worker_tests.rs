@@ -392,6 +392,54 @@ async fn jobs_should_be_verified_without_a_sandbox_when_the_operator_accepts_tha
 	node.stop().await;
 }
 
+/// What [`crate::inputs`] decides by: the cost of keeping 16 MiB in the verdict's replay, beside that
+/// of another replay. Not a test, for it depends on the machine.
+#[tokio::test]
+#[ignore = "measures"]
+async fn keeping_tensors_and_replaying_again_should_be_compared() {
+	use assay_program::{
+		ops::{DType, TensorType},
+		ProgramBuilder,
+	};
+	let mut world = weak_world();
+	fs::write(world.dir.path().join("without-landlock.notes"), "whole").unwrap();
+	world.config.limits.memory_floor = 1 << 30;
+	let ty = TensorType::new(DType::I8, &[1024, 1024]).unwrap();
+	for anchors in [1u64, 4, 16] {
+		let mut builder = ProgramBuilder::new();
+		let x = builder.input("x", ty);
+		let mut sum = x;
+		for at in 0..anchors {
+			sum = builder.add(sum, x, DType::I8);
+			// Which makes it an anchor.
+			builder.output(&format!("s{at}"), sum);
+		}
+		let program = builder.build().unwrap();
+		let input = world.blobs.insert(&vec![1; ty.canonical_len() as usize]).unwrap();
+		let mut config = world.config.clone();
+		config.worker = world.worker("without-landlock");
+		let runner = Arc::new(ProcessRunner::new(config, world.blobs.clone(), Metrics::default()));
+		runner.prepare().await;
+		for keeps in [false, true, false, true] {
+			let node = |at| (Source::Node(at as u32), ty.canonical_len());
+			let keep = if keeps { (0..anchors).map(node).collect() } else { Vec::new() };
+			let replay = Replay {
+				job: 1,
+				program: program.encode().into(),
+				inputs: vec![(input, ty.canonical_len())],
+				steps: 1,
+				work_units: 1,
+				peak_memory: 1 << 26,
+				keep,
+			};
+			let started = Instant::now();
+			let ran = runner.clone().replay(replay).await.unwrap();
+			let kept = ran.kept.values().map(Vec::len).sum::<usize>() >> 20;
+			println!("{anchors} anchors, {kept} MiB kept: {:.0?}", started.elapsed());
+		}
+	}
+}
+
 #[tokio::test]
 async fn worker_should_test_the_chosen_device_when_asked_to() {
 	let mut world = world();
