@@ -12,7 +12,7 @@ use crate::{
 };
 use assay_market::{Assurance, JobId, Phase, Purpose, ReasonCode};
 use assay_runtime::{
-	constants::currency::UNIT, AccountId, Arbitration, Balance, BlockNumber, Jobs, Runtime,
+	constants::currency::UNIT, AccountId, Arbitration, Balance, BlockNumber, Decoys, Jobs, Runtime,
 	RuntimeEvent,
 };
 
@@ -394,6 +394,9 @@ impl<'a> Stage<'a> {
 		}
 		if *who == self.provider.who.account() {
 			return "provider".into();
+		}
+		if *who == Decoys::pot() {
+			return "pot".into();
 		}
 		if self.drawn().iter().any(|person| person.account() == *who) {
 			return "verifier".into();

@@ -61,11 +61,12 @@ fn smallest_calls<P: PalletInfoAccess, C: GetCallIndex + GetCallName>() -> Vec<(
 }
 
 fn market_calls() -> Vec<(String, RuntimeCall)> {
-	use assay_runtime::{Identity, Jobs, Programs};
+	use assay_runtime::{Decoys, Identity, Jobs, Programs};
 	let mut calls = smallest_calls::<Identity, pallet_assay_identity::Call<Runtime>>();
 	calls.extend(smallest_calls::<Stake, pallet_assay_stake::Call<Runtime>>());
 	calls.extend(smallest_calls::<Programs, pallet_assay_programs::Call<Runtime>>());
 	calls.extend(smallest_calls::<Jobs, pallet_assay_jobs::Call<Runtime>>());
+	calls.extend(smallest_calls::<Decoys, pallet_assay_decoys::Call<Runtime>>());
 	calls
 }
 

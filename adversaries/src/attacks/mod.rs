@@ -1,6 +1,7 @@
 //! Every attack of `docs/protocol.md` that does not need several nodes, with what must come of it.
 
 mod challenges;
+mod decoys;
 mod economy;
 mod jobs;
 mod lies;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Attack> {
 		jobs::ATTACKS,
 		economy::ATTACKS,
 		programs::ATTACKS,
+		decoys::ATTACKS,
 	] {
 		all.extend(module.iter().copied());
 	}

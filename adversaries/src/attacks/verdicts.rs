@@ -51,7 +51,7 @@ fn collusion_of_all() -> Result<Report, String> {
 }
 
 /// Goes on until every slash that waits has been carried out.
-fn after_deferral(stage: &mut Stage) -> Result<(), String> {
+pub(super) fn after_deferral(stage: &mut Stage) -> Result<(), String> {
 	let due = Session::current_index() + SLASH_DEFERRAL_SESSIONS;
 	while Session::current_index() < due {
 		stage.world.block(vec![]);

@@ -111,7 +111,7 @@ async fn verdict_should_stay_and_nothing_be_proved_when_the_worker_is_wrong_ever
 		world.found(JOB, Verify).await;
 		let gave_up = || node.count("assay_verifier_dispute_faults_total", "");
 		court
-			.until(&world, "the end of the lane", |court| court.moves.len() > 0 && gave_up() > 1)
+			.until(&world, "the end of the lane", |court| !court.moves.is_empty() && gave_up() > 1)
 			.await;
 		court.settle(&world).await;
 		let own = known.verdict(&case).expect("a verdict");

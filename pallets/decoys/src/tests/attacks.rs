@@ -43,7 +43,7 @@ fn consent_should_open_one_seal_only() {
 		let agreed = secret_signed_by(MAKER, (STRANGER, CLAIMS), (STRANGER, CLAIMS), SALT);
 		// The stranger agreed to one decoy with this maker and this salt. Its signature in another seal,
 		// of another salt or another maker, is none.
-		let again = crate::Consents { ..agreed.consents.clone() };
+		let again = agreed.consents.clone();
 		for (maker, salt) in [(MAKER, [9; 32]), (RIVAL, SALT)] {
 			let hash = Decoys::seal_hash(
 				&maker.to_account_id(),
