@@ -65,7 +65,7 @@ doc: setup ## Build the API documentation
 
 TARGET ?= program
 SECONDS ?= 60
-fuzz: setup ## Fuzz with libFuzzer: make fuzz TARGET=program|proof|frames|calls SECONDS=60
+fuzz: setup ## Fuzz with libFuzzer: make fuzz TARGET=program|proof|sample|frames|calls SECONDS=60
 	@echo "fuzz: $(TARGET) for $(SECONDS) s"
 	@scripts/fuzz "$(TARGET)" "$(SECONDS)"
 

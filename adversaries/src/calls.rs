@@ -7,11 +7,13 @@ use crate::{
 };
 use assay_commitments::{result_commitment, verdict_commitment, Hash, OutputsOpening};
 use assay_market::{
-	verifier::signing_payload, AbstainReason, Assurance, ChallengeMove, JobId, VerifierAction,
+	verifier::signing_payload, AbstainReason, Assurance, ChallengeMove, JobId, SampledChunk,
+	Ticket, VerifierAction,
 };
 use assay_referee::ProofPart;
 use assay_runtime::{
-	AccountId, Arbitration as Lanes, Balance, BlockNumber, Identity, Runtime, RuntimeCall, System,
+	AccountId, Arbitration as Lanes, Balance, BlockNumber, Identity, Runtime, RuntimeCall,
+	SessionKeys, System,
 };
 use codec::Encode;
 use pallet_assay_arbitration::Call as Arbitration;
@@ -19,7 +21,7 @@ use pallet_assay_identity::{Backend, Call as Identities, DeviceProfile, Roles};
 use pallet_assay_jobs::Call as Jobs;
 use pallet_assay_programs::Call as Programs;
 use pallet_assay_stake::Call as Stake;
-use sp_core::crypto::Pair as _;
+use sp_core::{crypto::Pair as _, proof_of_possession::statement_of_ownership};
 use sp_io::hashing::blake2_256;
 
 /// The hash that names this chain.
@@ -167,7 +169,8 @@ pub fn as_verifier(who: &Person, job: JobId, action: VerifierAction) -> Tx {
 /// The same for `account`, signed by the key of `key`.
 ///
 /// # Panics
-/// For [`VerifierAction::Challenge`], whose move is not in the action: see [`move_as_verifier`].
+/// For [`VerifierAction::RevealVerdict`] and [`VerifierAction::Challenge`], which are not all that is sent:
+/// see [`open_verdict`] and [`move_as_verifier`].
 pub fn forged(key: &Person, account: &AccountId, job: JobId, action: VerifierAction) -> Tx {
 	let signature = sign_action(key, account, job, &action);
 	let (account, retry) = (account.clone(), 0);
@@ -175,15 +178,13 @@ pub fn forged(key: &Person, account: &AccountId, job: JobId, action: VerifierAct
 		VerifierAction::AttestInputs { ok } => {
 			Jobs::attest_inputs { job, account, ok, retry, signature }
 		}
-		VerifierAction::CommitVerdict { commitment } => {
-			Jobs::commit_verdict { job, account, commitment, retry, signature }
+		VerifierAction::CommitVerdict { commitment, ticket } => {
+			Jobs::commit_verdict { job, account, commitment, ticket, retry, signature }
 		}
-		VerifierAction::Abstain { reason } => {
-			Jobs::abstain { job, account, reason, retry, signature }
+		VerifierAction::Abstain { reason, ticket } => {
+			Jobs::abstain { job, account, reason, ticket, retry, signature }
 		}
-		VerifierAction::RevealVerdict { run_root, salt } => {
-			Jobs::reveal_verdict { job, account, run_root, salt, retry, signature }
-		}
+		VerifierAction::RevealVerdict { .. } => unreachable!("a verdict is sent by open_verdict"),
 		VerifierAction::Challenge { .. } => unreachable!("a move is sent by move_as_verifier"),
 	}))
 }
@@ -193,20 +194,69 @@ pub fn attest(who: &Person, job: JobId, ok: bool) -> Tx {
 	as_verifier(who, job, VerifierAction::AttestInputs { ok })
 }
 
-/// Commits to a verdict.
-pub fn commit_verdict(who: &Person, job: JobId, run_root: &Hash, salt: &Hash) -> Tx {
+/// Commits to a verdict, and shows the ticket.
+pub fn commit_verdict(
+	who: &Person,
+	job: JobId,
+	run_root: &Hash,
+	salt: &Hash,
+	ticket: Ticket,
+) -> Tx {
 	let commitment = verdict_commitment(&genesis_hash(), job, &who.bytes(), run_root, salt);
-	as_verifier(who, job, VerifierAction::CommitVerdict { commitment })
+	as_verifier(who, job, VerifierAction::CommitVerdict { commitment, ticket })
 }
 
-/// Gives no verdict.
-pub fn abstain(who: &Person, job: JobId) -> Tx {
-	as_verifier(who, job, VerifierAction::Abstain { reason: AbstainReason::Other })
+/// Gives no verdict, and shows the ticket.
+pub fn abstain(who: &Person, job: JobId, ticket: Ticket) -> Tx {
+	as_verifier(who, job, VerifierAction::Abstain { reason: AbstainReason::Other, ticket })
 }
 
-/// Opens a verdict.
-pub fn reveal_verdict(who: &Person, job: JobId, run_root: Hash, salt: Hash) -> Tx {
-	as_verifier(who, job, VerifierAction::RevealVerdict { run_root, salt })
+/// Opens a verdict, with these chunks of the trace or without any.
+pub fn reveal_verdict(
+	who: &Person,
+	job: JobId,
+	run_root: Hash,
+	salt: Hash,
+	chunks: Option<Vec<SampledChunk>>,
+) -> Tx {
+	open_verdict(who, job, run_root, salt, chunks.is_some(), chunks)
+}
+
+/// The same; whether chunks are `announced` in what is signed, and what is sent, need not agree.
+///
+/// # Panics
+/// For more chunks than a call may carry.
+pub fn open_verdict(
+	who: &Person,
+	job: JobId,
+	run_root: Hash,
+	salt: Hash,
+	announced: bool,
+	chunks: Option<Vec<SampledChunk>>,
+) -> Tx {
+	let (account, retry) = (who.account(), 0);
+	let action = VerifierAction::RevealVerdict { run_root, salt, chunks: announced };
+	let signature = sign_action(who, &account, job, &action);
+	let chunks = chunks.map(|chunks| chunks.try_into().expect("as many as are asked for"));
+	let call = Jobs::reveal_verdict { job, account, run_root, salt, chunks, retry, signature };
+	Tx::Authorized(RuntimeCall::Jobs(call))
+}
+
+/// Replaces the `verifier` session key by that of somebody else, who agrees.
+pub fn set_verifier_key(who: &Person, other: &Person) -> Tx {
+	let keys = SessionKeys {
+		babe: who.pair().public().into(),
+		grandpa: who.node_key().public().into(),
+		verifier: other.verifier_key(),
+	};
+	let statement = statement_of_ownership(&who.account().encode());
+	let proof = (
+		who.pair().sign(&statement),
+		who.node_key().sign(&statement),
+		other.pair().sign(&statement),
+	);
+	let call = pallet_session::Call::<Runtime>::set_keys { keys, proof: proof.encode() };
+	Tx::Signed(who.clone(), RuntimeCall::Session(call))
 }
 
 /// A drawn verifier's move in its lane, as the lane stands.

@@ -53,6 +53,7 @@ pub enum Tx {
 pub type Verdict = Result<(), String>;
 
 /// The running chain, as its people see it. It lives in the externalities of the thread, see [`run`].
+#[derive(Clone)]
 pub struct World {
 	/// Everyone with an account, to find names by.
 	pub people: BTreeMap<AccountId, Person>,
@@ -160,6 +161,21 @@ impl World {
 	/// The block that was built last.
 	pub fn now(&self) -> BlockNumber {
 		System::block_number()
+	}
+
+	/// The author of the next slot misses it: the next block has another author, and so another VRF output.
+	pub fn skip_slot(&mut self) {
+		self.slot += 1;
+	}
+
+	/// Plays on a fork that begins with the next block, and forgets it.
+	pub fn on_a_fork<R>(&mut self, play: impl FnOnce(&mut World) -> R) -> R {
+		let here = self.clone();
+		sp_io::storage::start_transaction();
+		let result = play(self);
+		sp_io::storage::rollback_transaction();
+		*self = here;
+		result
 	}
 
 	/// Who authors the next block, with its place among the authorities and the data that its VRF signs.

@@ -1,8 +1,12 @@
 //! Accounts by name: what people are called in a table, and the keys they sign with.
 
-use assay_market::{verifier_crypto, VerifierId, VerifierSignature};
+use assay_market::{verifier_crypto, Ticket, VerifierId, VerifierSignature};
 use assay_runtime::AccountId;
-use sp_core::{crypto::Pair as _, ed25519, sr25519};
+use sp_core::{
+	crypto::{Pair as _, VrfSecret},
+	ed25519,
+	sr25519::{self, vrf::VrfSignData},
+};
 use sp_runtime::{traits::IdentifyAccount, MultiSigner};
 use std::sync::Arc;
 
@@ -60,6 +64,12 @@ impl Person {
 	/// A signature by its `verifier` session key.
 	pub fn sign_as_verifier(&self, payload: &[u8]) -> VerifierSignature {
 		verifier_crypto::AuthoritySignature::from(self.pair.sign(payload))
+	}
+
+	/// What its `verifier` session key draws in a lottery. The number in it is always the same, the proof
+	/// is not.
+	pub fn ticket(&self, data: &VrfSignData) -> Ticket {
+		Ticket::from(&self.pair.vrf_sign(data))
 	}
 
 	/// The ed25519 key of its node, also its GRANDPA key.

@@ -5,6 +5,7 @@ use crate::{
 	actors::{OutsiderMisdeed, VerifierMisdeed},
 	calls::{self, Offer},
 	chain::{Tx, Verdict, World},
+	lottery,
 	money::{self, Purses},
 	people::{Person, VALIDATORS},
 	work::{Table, Work},
@@ -24,6 +25,17 @@ pub const PROVIDER_STAKE: Balance = 1_000 * UNIT;
 /// No job of these takes longer; a stage that does is stuck.
 const PATIENCE: u32 = 600;
 
+/// So many slots are missed at most for a lottery to draw as it should.
+const MOST_FORKS: u32 = 2_000;
+
+/// What a job's draw must give: how many win in each tranche, `None` where the job is not audited.
+pub type Draw = fn(Option<&[usize]>) -> bool;
+
+/// A committee of three, which the amounts of most attacks are about; or no audit.
+pub fn three(draw: Option<&[usize]>) -> bool {
+	draw.is_none_or(|sizes| sizes[0] == 3)
+}
+
 /// A fixed price of [`PRICE`], inputs attested, the chain's standard audit.
 pub fn offer() -> Offer {
 	let assurance = Assurance::default();
@@ -35,7 +47,7 @@ pub fn offer() -> Offer {
 pub struct Cast {
 	/// The provider.
 	pub provider: ProviderMisdeed,
-	/// The verifiers, in the order in which they are drawn; all others do nothing wrong.
+	/// The winners of the lottery, in the order of [`lottery::winners`]; all others do nothing wrong.
 	pub drawn: Vec<VerifierMisdeed>,
 	/// The requester.
 	pub requester: RequesterMisdeed,
@@ -63,8 +75,16 @@ pub struct Stage<'a> {
 	pub outsiders: Vec<Outsider>,
 	/// Transactions that were refused: whose and why.
 	pub refused: Vec<(String, String)>,
+	/// What draws for this job must give. How many a lottery draws is left to chance, but an attack with
+	/// amounts to the unit needs a certain number. The stage has authors miss slots before the seed is
+	/// known until it is one that gives this: what they author goes into the seed.
+	pub draw: Draw,
 	cast: Vec<VerifierMisdeed>,
 	before: Purses,
+	/// Everyone who won in a lottery of this job while it was open.
+	winners: Vec<Person>,
+	/// The cause of the last draw that was looked at.
+	arranged: Option<BlockNumber>,
 }
 
 /// Whether a transaction went as it must.
@@ -140,7 +160,10 @@ impl<'a> Stage<'a> {
 		let provider = Provider::new(Person::named("Provider"), &work, job, cast.provider);
 		let mut verifiers: Vec<_> = VALIDATORS
 			.iter()
-			.map(|name| Verifier::new(Person::named(name), truth.clone(), provider.run_root))
+			.map(|name| {
+				let (root, run) = (provider.run_root, provider.run.clone());
+				Verifier::new(Person::named(name), truth.clone(), root, run)
+			})
 			.collect();
 		for verifier in &mut verifiers {
 			verifier.inputs = cast.requester != RequesterMisdeed::WithholdInputs;
@@ -160,8 +183,11 @@ impl<'a> Stage<'a> {
 			verifiers,
 			outsiders,
 			refused: Vec::new(),
+			draw: three,
 			cast: cast.drawn,
 			before,
+			winners: Vec::new(),
+			arranged: None,
 		}
 	}
 
@@ -178,14 +204,51 @@ impl<'a> Stage<'a> {
 		self.view().phase
 	}
 
-	/// The verifiers that were drawn, in order.
+	/// The winners of the job's lotteries whose tranches have been opened, in order. They alone know.
 	pub fn drawn(&self) -> Vec<Person> {
+		let mut drawn = self.winners.clone();
+		let open = pallet_assay_jobs::Lotteries::<Runtime>::get(self.job);
+		for (who, tranche) in lottery::winners(self.job) {
+			let known = drawn.iter().any(|other: &Person| other.name == who.name);
+			if !known && open.as_ref().is_some_and(|lottery| tranche <= lottery.tranche) {
+				drawn.push(who);
+			}
+		}
+		drawn
+	}
+
+	/// Whether this account has a seat to verify.
+	pub fn is_seated(&self, who: &Person) -> bool {
+		let account = who.account();
 		let seats = self.view().verdicts;
-		seats
-			.iter()
-			.filter(|seat| seat.purpose == Purpose::Verify)
-			.filter_map(|seat| self.world.people.get(&seat.account).cloned())
-			.collect()
+		seats.iter().any(|seat| seat.purpose == Purpose::Verify && seat.account == account)
+	}
+
+	/// Has authors miss slots until the draw that the job waits for gives what it should: see
+	/// [`Stage::draw`].
+	fn arrange_draw(&mut self) {
+		let waits = |job: JobId| {
+			let job = pallet_assay_jobs::Jobs::<Runtime>::get(job)?;
+			job.draw.filter(|_| job.phase == Phase::Committed)
+		};
+		let Some(cause) = waits(self.job).filter(|cause| self.arranged != Some(*cause)) else {
+			return;
+		};
+		self.arranged = Some(cause);
+		let (job, draw) = (self.job, self.draw);
+		for _ in 0..MOST_FORKS {
+			let sizes = self.world.on_a_fork(|world| {
+				while waits(job).is_some() {
+					world.block(vec![]);
+				}
+				lottery::sizes(job)
+			});
+			if draw(sizes.as_deref()) {
+				return;
+			}
+			self.world.skip_slot();
+		}
+		panic!("no seed draws what it should");
 	}
 
 	/// A validator's program.
@@ -227,6 +290,8 @@ impl<'a> Stage<'a> {
 	/// One block with what everyone sends, and `more` before it.
 	pub fn tick_with(&mut self, more: Vec<Tx>) -> Vec<Verdict> {
 		let given = more.len();
+		self.winners = self.drawn();
+		self.arrange_draw();
 		let moves = self.moves();
 		let (names, sent): (Vec<_>, Vec<_>) = moves.into_iter().unzip();
 		let mut verdicts = self.world.block(more.into_iter().chain(sent).collect());

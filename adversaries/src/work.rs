@@ -3,10 +3,12 @@
 use assay_commitments::{open_outputs, run_root, tensor_root, trace_root, Hash, OutputsOpening};
 use assay_dispute::{BoxError, Job, Replay, Replayed};
 use assay_exec::{testing::Case, Tensor};
+use assay_market::SampledChunk;
 use assay_ops::{evaluate, Operand, TensorType, Values};
 use assay_program::{
 	program_id, Checked, Class, Limits, Operand as Read, Program, ProgramBuilder, Source, State,
 };
+use assay_referee::sample;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A program with inputs for it, as a requester posts it.
@@ -296,6 +298,18 @@ impl Table {
 	pub fn opening(&self, work: &Work) -> OutputsOpening {
 		open_outputs(&self.traces(), self.last_roots(), &work.checked.output_anchors)
 			.expect("a checked program's outputs are anchors; qed")
+	}
+
+	/// The chunks that a verifier shows of it when `seed` was drawn.
+	///
+	/// # Panics
+	/// Never for the work that the run is of.
+	pub fn chunks(&self, work: &Work, seed: &Hash, account: &[u8; 32]) -> Vec<SampledChunk> {
+		let (job, traces) = (self.job(work), self.traces());
+		let anchors = |step| Some(self.roots(step));
+		let tensor = |step, anchor| Some(self.bytes(step, work.anchor(anchor as usize)));
+		sample::open_all(seed, account, &*job, &traces, anchors, tensor)
+			.expect("a run holds all of its chunks; qed")
 	}
 
 	/// The job with this run as its result.

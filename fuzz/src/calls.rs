@@ -1,9 +1,16 @@
 //! Calls of the runtime, on a chain with jobs in every interesting state.
 
 use crate::honest::{folded, stateful};
-use assay_market::{Assurance, Attestation, ChallengeMove, JobId, Phase, VerifierSignature};
+use assay_commitments::verdict_commitment;
+use assay_market::{
+	lottery::transcript, verifier::signing_payload, AbstainReason, Assurance, Attestation,
+	ChallengeMove, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
+	VerifierId, VerifierSignature, Verifiers,
+};
+use assay_referee::sample::positions;
 use assay_runtime::{
-	AccountId, Balances, Jobs, Programs, Runtime, RuntimeCall, RuntimeOrigin, System,
+	AccountId, Balance, Balances, Jobs, Programs, Runtime, RuntimeCall, RuntimeOrigin, Stake,
+	System,
 };
 use codec::{DecodeAll, DecodeLimit, Encode};
 use frame_support::{
@@ -11,9 +18,9 @@ use frame_support::{
 	traits::{Authorize, OriginTrait},
 };
 use pallet_assay_arbitration::Call as Arbitration;
-use pallet_assay_jobs::Call as Market;
+use pallet_assay_jobs::{Answer, Call as Market, Sample, Seat};
 use serde_json::Value;
-use sp_core::crypto::UncheckedFrom;
+use sp_core::crypto::{UncheckedFrom, VrfSecret};
 use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
 use sp_runtime::{traits::Dispatchable, transaction_validity::TransactionSource, DispatchError};
@@ -22,7 +29,8 @@ use std::cell::RefCell;
 /// Depth to which the node decodes transactions.
 const DEPTH: u32 = 256;
 
-/// One byte that says who calls, and the bytes of a call.
+/// One byte that says who calls, and the bytes of a call: 5 is a validator that signs the call with its session key,
+/// 6 one that puts its ticket in, too. Both are made on the spot, so that mutations get beyond them.
 ///
 /// Decoding never panics, and what is decoded survives encoding. A call of the market's pallets never
 /// panics, whoever sends it, and creates no money; a refused one changes nothing. Calls of other pallets are
@@ -52,9 +60,14 @@ thread_local! {
 
 /// Dispatches a call, and forgets what it did but for its outcome.
 fn dispatch(who: u8, call: RuntimeCall) -> Result<(), DispatchError> {
+	let call = match who % 7 {
+		5 => endorsed(call, false),
+		6 => endorsed(call, true),
+		_ => call,
+	};
 	// What a pool does with it, from anyone.
 	let authorized = call.authorize(TransactionSource::External);
-	let origin = match who % 5 {
+	let origin = match who % 7 {
 		0 => RuntimeOrigin::signed(Alice.to_account_id()),
 		1 => RuntimeOrigin::signed(Bob.to_account_id()),
 		2 => RuntimeOrigin::signed(Charlie.to_account_id()),
@@ -84,6 +97,49 @@ fn dispatch(who: u8, call: RuntimeCall) -> Result<(), DispatchError> {
 	outcome
 }
 
+/// Where a lottery is open for Alice, and where it has closed and she has committed.
+const LOTTERY: JobId = 4;
+const COMMITTED: JobId = 5;
+const LOTTERY_SEED: [u8; 32] = [4; 32];
+const SAMPLE_SEED: [u8; 32] = [5; 32];
+const SALT: [u8; 32] = [6; 32];
+
+/// A verifier's call signed by Alice's session key, with her ticket where it is asked for; any other as it is.
+fn endorsed(mut call: RuntimeCall, with_ticket: bool) -> RuntimeCall {
+	let pair = Alice.pair();
+	let genesis = System::block_hash(0).0;
+	let own = |job| Ticket::from(&pair.vrf_sign(&transcript(&genesis, job, &LOTTERY_SEED)));
+	let sign = |job, account: &AccountId, retry, action: VerifierAction| {
+		let payload = signing_payload(&genesis, job, account, retry, &action);
+		VerifierSignature::from(sp_core::Pair::sign(&pair, &payload))
+	};
+	let RuntimeCall::Jobs(market) = &mut call else { return call };
+	match market {
+		Market::commit_verdict { job, account, commitment, ticket, retry, signature } => {
+			if with_ticket {
+				*ticket = own(*job);
+			}
+			let (commitment, ticket) = (*commitment, *ticket);
+			let action = VerifierAction::CommitVerdict { commitment, ticket };
+			*signature = sign(*job, account, *retry, action);
+		}
+		Market::abstain { job, account, reason, ticket, retry, signature } => {
+			if with_ticket {
+				*ticket = own(*job);
+			}
+			let action = VerifierAction::Abstain { reason: *reason, ticket: *ticket };
+			*signature = sign(*job, account, *retry, action);
+		}
+		Market::reveal_verdict { job, account, run_root, salt, chunks, retry, signature } => {
+			let (run_root, salt, chunks) = (*run_root, *salt, chunks.is_some());
+			let action = VerifierAction::RevealVerdict { run_root, salt, chunks };
+			*signature = sign(*job, account, *retry, action);
+		}
+		_ => {}
+	}
+	call
+}
+
 /// Lays `patch` over `base` (RFC 7396).
 fn merge(base: &mut Value, patch: Value) {
 	match (base, patch) {
@@ -97,7 +153,8 @@ fn merge(base: &mut Value, patch: Value) {
 }
 
 /// The development chain with a program, an open job (0), and three whose results are open to disputes
-/// (1 and 2 true, 3 of a root that nothing opens); Bob is their provider.
+/// (1 and 2 true, 3 of a root that nothing opens); Bob is their provider. Charlie's are a job whose lottery
+/// is open (4) and one whose verdict Alice is to open (5).
 fn chain() -> sp_io::TestExternalities {
 	let preset = |name| {
 		let json = Runtime::get_preset(&name).expect("the preset exists");
@@ -126,12 +183,77 @@ fn chain() -> sp_io::TestExternalities {
 				reveal(id, if id < 3 { run.record().run_root } else { [0xab; 32] });
 			}
 		}
+		let charlie = RuntimeOrigin::signed(Charlie.to_account_id());
+		for _ in [LOTTERY, COMMITTED] {
+			let inputs = run.input_roots.clone().try_into().expect("two inputs");
+			let assurance = Assurance { attestation: Attestation::OptedOut, ..Default::default() };
+			let price = pallet_assay_jobs::Parameters::<Runtime>::get().min_price;
+			Jobs::post_job(charlie.clone(), program, inputs, 3, price, price, 5, assurance)
+				.expect("a good job");
+		}
+		open_lottery();
+		seat_alice();
 		let bob = RuntimeOrigin::signed(Bob.to_account_id());
 		assay_runtime::Arbitration::demand(bob, 2, None).expect("a first demand");
 	});
 	// What was done belongs to the state that every call starts from.
 	chain.commit_all().expect("no transaction is open");
 	chain
+}
+
+/// Makes [`LOTTERY`] a job that is being audited, by Alice and nobody else.
+fn open_lottery() {
+	pallet_assay_jobs::Jobs::<Runtime>::mutate(LOTTERY, |job| {
+		let job = job.as_mut().expect("just posted");
+		job.provider = Some(Bob.to_account_id());
+		job.phase = Phase::Verifying;
+		job.price = Some(job.price_max);
+		job.deadline = 1_000;
+		job.audited = Some(true);
+		(job.wanted, job.shares, job.tranches) = (1, 1, 1);
+	});
+	let electorate = <Stake as Verifiers<AccountId, Balance>>::electorate();
+	let terms = LotteryTerms {
+		candidates: 1,
+		stake: electorate.stake,
+		size: 3,
+		width_percent: 150,
+		max_tranches: 2,
+	};
+	let session = electorate.session;
+	let lottery = Lottery { seed: LOTTERY_SEED, session, opened_at: 1, tranche: 0, terms };
+	pallet_assay_jobs::Lotteries::<Runtime>::insert(LOTTERY, lottery);
+}
+
+/// Makes [`COMMITTED`] a job to whose true result Alice has committed, and whose sample is drawn.
+fn seat_alice() {
+	pallet_assay_jobs::Jobs::<Runtime>::mutate(COMMITTED, |job| {
+		let job = job.as_mut().expect("just posted");
+		job.provider = Some(Bob.to_account_id());
+		job.phase = Phase::Revealing;
+		job.price = Some(job.price_max);
+		job.deadline = 1_000;
+		job.audited = Some(true);
+		(job.wanted, job.shares, job.tranches) = (1, 1, 1);
+		job.sample = Some(Sample::Drawn(SAMPLE_SEED));
+	});
+	let (account, key) = (Alice.to_account_id(), VerifierId::from(Alice.public()));
+	let root = stateful().record().run_root;
+	let genesis = System::block_hash(0).0;
+	let commitment = verdict_commitment(&genesis, COMMITTED, account.as_ref(), &root, &SALT);
+	let seat = Seat {
+		account: account.clone(),
+		key: key.clone(),
+		purpose: Purpose::Verify,
+		tranche: 0,
+		drawn_at: 1,
+		deadline: 1,
+		answer: Answer::Committed(commitment),
+	};
+	let seats: pallet_assay_jobs::SeatsOf<Runtime> = vec![seat].try_into().expect("one seat");
+	pallet_assay_jobs::Seats::<Runtime>::insert(COMMITTED, seats);
+	pallet_assay_jobs::JobsOfKey::<Runtime>::insert(key, COMMITTED, ());
+	<Stake as Verifiers<AccountId, Balance>>::lock(&account, COMMITTED);
 }
 
 /// Makes a job one whose provider has opened this root.
@@ -162,7 +284,21 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		retry: 0,
 		signature: signature.clone(),
 	};
-	let market: [(&str, Market<Runtime>); 8] = [
+	let alice: AccountId = Alice.to_account_id();
+	let ticket = Ticket { pre_output: [7; 32], proof: [7; 64] };
+	let root = stateful().record().run_root;
+	let shown = positions(&SAMPLE_SEED, alice.as_ref(), stateful()).expect("a run with chunks");
+	let shown = shown.map(|position| stateful().chunk(&position)).to_vec();
+	let open = |chunks: Option<Vec<_>>| Market::reveal_verdict {
+		job: COMMITTED,
+		account: alice.clone(),
+		run_root: root,
+		salt: SALT,
+		chunks: chunks.map(|chunks| chunks.try_into().expect("as many as are asked for")),
+		retry: 0,
+		signature: signature.clone(),
+	};
+	let market: [(&str, Market<Runtime>); 13] = [
 		(
 			"post-job",
 			Market::post_job {
@@ -189,13 +325,39 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		(
 			"commit-verdict",
 			Market::commit_verdict {
-				job: 0,
-				account: bob.clone(),
+				job: LOTTERY,
+				account: alice.clone(),
 				commitment: [2; 32],
+				ticket,
 				retry: 0,
 				signature: signature.clone(),
 			},
 		),
+		(
+			"commit-verdict-of-a-forged-ticket",
+			Market::commit_verdict {
+				job: LOTTERY,
+				account: alice.clone(),
+				commitment: [2; 32],
+				ticket,
+				retry: 1,
+				signature: signature.clone(),
+			},
+		),
+		(
+			"abstain",
+			Market::abstain {
+				job: LOTTERY,
+				account: alice.clone(),
+				reason: AbstainReason::TooSlow,
+				ticket,
+				retry: 0,
+				signature: signature.clone(),
+			},
+		),
+		("reveal-verdict", open(Some(shown.clone()))),
+		("reveal-verdict-without-chunks", open(None)),
+		("reveal-verdict-with-swapped-chunks", open(Some(shown.into_iter().rev().collect()))),
 	];
 	let disputes: [(&str, Arbitration<Runtime>); 9] = [
 		("demand", Arbitration::demand { job: 1, child: None }),
@@ -229,7 +391,9 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 	let mut all = vec![("register-program".into(), with(1, register.into()))];
 	for (name, call) in market {
 		let who = match name {
-			"set-parameters" | "commit-verdict" => 4,
+			"set-parameters" => 4,
+			"commit-verdict" | "abstain" => 6,
+			name if name.contains("verdict") => 5,
 			"claim-job" | "commit-result" => 1,
 			_ => 0,
 		};
@@ -265,8 +429,22 @@ mod tests {
 			let found = outcomes.iter().find(|(other, _)| other == name);
 			found.unwrap_or_else(|| panic!("no seed {name}")).1
 		};
-		for name in ["post-job", "cancel-job", "demand", "commit-proof", "set-parameters"] {
+		for name in [
+			"post-job",
+			"cancel-job",
+			"demand",
+			"commit-proof",
+			"set-parameters",
+			"commit-verdict",
+			"abstain",
+			"reveal-verdict",
+			"reveal-verdict-without-chunks",
+		] {
 			assert_eq!(of(name), Ok(()), "{name}");
+		}
+		// The pool refuses them, and root may not say them either.
+		for name in ["commit-verdict-of-a-forged-ticket", "reveal-verdict-with-swapped-chunks"] {
+			assert_eq!(of(name), Err(DispatchError::BadOrigin), "{name}");
 		}
 		let error = |error: pallet_assay_arbitration::Error<Runtime>| Err(error.into());
 		use pallet_assay_arbitration::Error::*;

@@ -1,10 +1,17 @@
 //! Honest runs, about which no proof may stand.
 
-use assay_commitments::{run_root, tensor_root, trace_root, Hash, Tree};
+use assay_commitments::{run_root, tensor_root, trace_root, Hash, RunShape, Tree, CHUNK_BYTES};
 use assay_ops::{DType, TensorType, Values};
 use assay_program::{interpret_step, Checked, Limits, Program, ProgramBuilder, Source};
-use assay_referee::{prove, Accusation, Evidence, OpenedTree, ProofPart, Record};
-use std::{collections::BTreeMap, sync::LazyLock};
+use assay_referee::{
+	prove,
+	sample::{open_chunk, Position, SampledChunk},
+	Accusation, Evidence, OpenedTree, ProofPart, Record,
+};
+use std::{
+	collections::BTreeMap,
+	sync::{LazyLock, OnceLock},
+};
 
 /// A run by the definition, with everything that it commits to.
 pub(crate) struct Honest {
@@ -16,6 +23,22 @@ pub(crate) struct Honest {
 	anchors: Vec<Vec<Vec<u8>>>,
 	roots: Vec<Vec<Hash>>,
 	traces: Vec<Hash>,
+	chunks: OnceLock<Vec<(Position, SampledChunk)>>,
+}
+
+impl RunShape for Honest {
+	fn steps(&self) -> u32 {
+		self.traces.len() as u32
+	}
+
+	fn anchors(&self) -> u32 {
+		self.checked.anchors.len() as u32
+	}
+
+	fn tiles(&self, anchor: u32) -> Option<u64> {
+		let node = *self.checked.anchors.get(anchor as usize)?;
+		Some(self.checked.types.get(node as usize)?.tiles())
+	}
 }
 
 fn ty(dtype: DType, dims: &[u32]) -> TensorType {
@@ -87,7 +110,31 @@ impl Honest {
 			inputs,
 			program,
 			checked,
+			chunks: OnceLock::new(),
 		}
+	}
+
+	/// The chunk at a position, as a verifier shows it.
+	pub(crate) fn chunk(&self, position: &Position) -> SampledChunk {
+		let step = position.step as usize;
+		let bytes = &self.anchors[step][position.anchor as usize];
+		open_chunk(position, &self.traces, &self.roots[step], bytes).expect("a position of the run")
+	}
+
+	/// Every position of the run with its chunk.
+	pub(crate) fn all_chunks(&self) -> &[(Position, SampledChunk)] {
+		self.chunks.get_or_init(|| {
+			let mut all = vec![];
+			for (step, anchors) in (0u32..).zip(&self.anchors) {
+				for (anchor, bytes) in (0u32..).zip(anchors) {
+					for tile in 0..(bytes.len() / CHUNK_BYTES) as u64 {
+						let position = Position { step, anchor, tile };
+						all.push((position, self.chunk(&position)));
+					}
+				}
+			}
+			all
+		})
 	}
 
 	/// What the chain knows of the run.

@@ -16,6 +16,7 @@ mod honest;
 pub mod mutate;
 mod program;
 mod proof;
+mod sample;
 pub mod seeds;
 
 #[cfg(feature = "calls")]
@@ -23,6 +24,7 @@ pub use calls::calls;
 pub use frames::frames;
 pub use program::program;
 pub use proof::proof;
+pub use sample::sample;
 
 /// A fuzz target.
 pub struct Target {
@@ -40,6 +42,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
 	Target { name: "program", run: program, seeds: seeds::program, mutations: 40_000 },
 	Target { name: "proof", run: proof, seeds: seeds::proof, mutations: 20_000 },
+	Target { name: "sample", run: sample, seeds: seeds::sample, mutations: 40_000 },
 	Target { name: "frames", run: frames, seeds: seeds::frames, mutations: 40_000 },
 	#[cfg(feature = "calls")]
 	Target { name: "calls", run: calls, seeds: calls::seeds, mutations: 20_000 },

@@ -3,6 +3,7 @@
 use crate::honest::{folded, stateful};
 use assay_ops::{DType, Narrow, Op, TensorType, View};
 use assay_program::{Operand, ProgramBuilder, Source};
+use assay_referee::sample::Position;
 use assay_worker_protocol::{
 	encode, Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile,
 	Progress, Reply, Request, Run, Stage,
@@ -110,6 +111,17 @@ pub fn proof() -> Seeds {
 		("tensor-of-one-tile", stateful().part(1, 1, 0, 0).encode()),
 		("first-of-several-parts", folded().part(0, 0, 0, 0).encode()),
 		("second-of-several-parts", folded().part(0, 0, 0, 1).encode()),
+	])
+}
+
+/// Chunks of traces.
+pub fn sample() -> Seeds {
+	let at = |step, anchor, tile| Position { step, anchor, tile };
+	named([
+		("first-step", stateful().chunk(&at(0, 0, 1)).encode()),
+		("last-step", stateful().chunk(&at(2, 0, 2)).encode()),
+		("tensor-of-one-tile", stateful().chunk(&at(1, 1, 0)).encode()),
+		("run-of-one-tile", folded().chunk(&at(0, 0, 0)).encode()),
 	])
 }
 

@@ -82,6 +82,11 @@ fn proof_should_keep_its_promises_when_its_bytes_are_hostile() {
 }
 
 #[test]
+fn sample_should_keep_its_promises_when_its_bytes_are_hostile() {
+	survives("sample");
+}
+
+#[test]
 fn frames_should_keep_their_promises_when_their_bytes_are_hostile() {
 	survives("frames");
 }
@@ -131,6 +136,10 @@ fn seeds_should_decode_when_they_are_not_mutated() {
 	}
 	for (name, bytes) in assay_fuzz::seeds::proof() {
 		assert!(assay_referee::ProofPart::decode(&mut &bytes[..]).is_ok(), "{name}");
+	}
+	for (name, bytes) in assay_fuzz::seeds::sample() {
+		let chunk = assay_referee::sample::SampledChunk::decode_all(&mut &bytes[..]);
+		assert!(chunk.is_ok(), "{name}");
 	}
 	let frames: BTreeMap<_, _> = assay_fuzz::seeds::frames().into_iter().collect();
 	assert!(assay_worker_protocol::Request::decode_all(&mut &frames["request"][..]).is_ok());

@@ -32,12 +32,14 @@ pub struct Outsider {
 	pub commits: bool,
 	/// Its replay.
 	pub leader: Leader,
+	/// It has had a lane.
+	led: bool,
 }
 
 impl Outsider {
 	/// With this replay.
 	pub fn new(who: Person, belief: Table, misdeed: OutsiderMisdeed) -> Self {
-		Self { who, misdeed, commits: false, leader: Leader::new(belief) }
+		Self { who, misdeed, commits: false, leader: Leader::new(belief), led: false }
 	}
 
 	/// What it sends now.
@@ -45,7 +47,10 @@ impl Outsider {
 		use OutsiderMisdeed::*;
 		let Some(result) = Arbitration::disputed_result(job) else { return vec![] };
 		let lane = Arbitration::lane(job, self.who.account());
-		if lane.is_none() && !result.open {
+		self.led |= lane.is_some();
+		// Whoever lets a lane go does not come back for another.
+		let done = self.led && matches!(self.misdeed, AbandonLane | AbandonProof);
+		if lane.is_none() && (!result.open || done) {
 			return vec![];
 		}
 		if let Some(lane) = &lane {

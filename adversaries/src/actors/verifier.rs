@@ -2,12 +2,16 @@ use super::{salt, Leader};
 use crate::{
 	calls,
 	chain::Tx,
+	lottery::{self, Duty},
 	people::Person,
 	work::{Lie, Table, Work},
 };
 use assay_commitments::Hash;
-use assay_market::{JobId, Phase, Purpose, SeatStatus, VerifierAction};
-use assay_runtime::{Arbitration, Jobs};
+use assay_market::{Assignment, JobId, Phase, Purpose, SeatStatus, VerifierAction};
+use assay_runtime::{AccountId, Arbitration, BlockNumber, Jobs, System};
+
+/// As the nodes do: so many blocks before the end of the reveals whoever has no chunks opens its bare root.
+const BARE_OPENING_BLOCKS: BlockNumber = 3;
 
 /// What is wrong with a verifier.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,9 +19,13 @@ pub enum VerifierMisdeed {
 	/// Nothing.
 	#[default]
 	None,
-	/// Replays nothing and confirms whatever root the provider leaked to it.
+	/// Replays nothing and confirms whatever the provider leaked to it: its root, and its trace.
 	AlwaysValid,
-	/// Sends another verifier's commitment as its own.
+	/// The same, but all that it was told is a root. Leads no lane.
+	Hearsay,
+	/// Commits in the last block that counts.
+	Slow,
+	/// Sends another verifier's commitment as its own, with a ticket of its own.
 	Copy,
 	/// Commits its verdict and never opens it.
 	NeverReveal,
@@ -39,15 +47,17 @@ pub struct Verifier {
 	pub inputs: bool,
 	/// What it believes of the run: its own replay.
 	pub leader: Leader,
-	/// What the provider told it.
+	/// The root that the provider told it.
 	pub leaked: Hash,
+	/// The run that the provider stands by.
+	pub leaked_run: Table,
 }
 
 impl Verifier {
 	/// A validator whose replay gave `belief`, as long as it does nothing wrong.
-	pub fn new(who: Person, belief: Table, leaked: Hash) -> Self {
+	pub fn new(who: Person, belief: Table, leaked: Hash, leaked_run: Table) -> Self {
 		let misdeed = VerifierMisdeed::None;
-		Self { who, misdeed, inputs: true, leader: Leader::new(belief), leaked }
+		Self { who, misdeed, inputs: true, leader: Leader::new(belief), leaked, leaked_run }
 	}
 
 	/// Starts doing something wrong.
@@ -62,7 +72,7 @@ impl Verifier {
 	/// The verdict that it gives.
 	pub fn verdict(&self) -> Hash {
 		match self.misdeed {
-			VerifierMisdeed::AlwaysValid => self.leaked,
+			VerifierMisdeed::AlwaysValid | VerifierMisdeed::Hearsay => self.leaked,
 			_ => self.leader.belief.run_root(),
 		}
 	}
@@ -73,34 +83,23 @@ impl Verifier {
 		if self.misdeed == Silent {
 			return vec![];
 		}
-		let salt = salt(&self.who.name, job);
 		let mut sent = vec![];
 		for duty in Jobs::assignments(&[self.who.verifier_key()]) {
 			if duty.job != job {
 				continue;
 			}
-			match (duty.purpose, duty.status) {
+			match (duty.purpose, &duty.status) {
 				(Purpose::Attest, SeatStatus::Pending) => {
 					sent.push(calls::attest(&self.who, job, self.inputs));
 				}
-				(Purpose::Verify, SeatStatus::Pending) if duty.phase == Phase::Verifying => {
-					if self.misdeed == Copy {
-						sent.extend(self.copy(job));
-					} else {
-						let verdict = self.verdict();
-						sent.push(calls::commit_verdict(&self.who, job, &verdict, &salt));
-					}
-				}
-				(Purpose::Verify, SeatStatus::Committed)
-					if duty.can_reveal && self.misdeed != NeverReveal =>
-				{
-					let verdict = self.verdict();
-					sent.push(calls::reveal_verdict(&self.who, job, verdict, salt));
+				(Purpose::Verify, SeatStatus::Committed) if duty.can_reveal => {
+					sent.extend(self.open(work, &duty));
 				}
 				_ => {}
 			}
 		}
-		if self.misdeed != AlwaysValid && self.misdeed != Idle {
+		sent.extend(lottery::duty(&self.who, job).and_then(|duty| self.answer(&duty)));
+		if !matches!(self.misdeed, AlwaysValid | Hearsay | Idle) {
 			sent.extend(self.dispute(work, job));
 		}
 		sent
@@ -114,11 +113,49 @@ impl Verifier {
 		Some(calls::move_as_verifier(&self.who, job, action))
 	}
 
-	/// Another verifier's commitment.
-	fn copy(&self, job: JobId) -> Option<Tx> {
-		let view = Jobs::job_view(job)?;
-		let commitment = view.verdicts.iter().find_map(|verdict| verdict.commitment)?;
-		let action = VerifierAction::CommitVerdict { commitment };
-		Some(calls::as_verifier(&self.who, job, action))
+	/// Its commitment, if it has won and its tranche is open.
+	fn answer(&self, duty: &Duty) -> Option<Tx> {
+		let job = duty.job;
+		let (ticket, tranche) = lottery::ticket(&self.who, duty);
+		if tranche.is_none_or(|tranche| tranche > duty.tranche) {
+			return None;
+		}
+		match self.misdeed {
+			VerifierMisdeed::Slow if System::block_number() + 1 < duty.commit_deadline => None,
+			VerifierMisdeed::Copy => {
+				let view = Jobs::job_view(job)?;
+				let commitment = view.verdicts.iter().find_map(|verdict| verdict.commitment)?;
+				let action = VerifierAction::CommitVerdict { commitment, ticket };
+				Some(calls::as_verifier(&self.who, job, action))
+			}
+			_ => {
+				let salt = salt(&self.who.name, job);
+				Some(calls::commit_verdict(&self.who, job, &self.verdict(), &salt, ticket))
+			}
+		}
+	}
+
+	/// Opens its verdict with the chunks that the chain asks for, once it does; where it has none, without
+	/// them and at the last moment.
+	fn open(&self, work: &Work, duty: &Assignment<AccountId, BlockNumber>) -> Option<Tx> {
+		let (run_root, salt) = (self.verdict(), salt(&self.who.name, duty.job));
+		let run = match self.misdeed {
+			VerifierMisdeed::NeverReveal => return None,
+			VerifierMisdeed::Hearsay => None,
+			VerifierMisdeed::AlwaysValid => Some(&self.leaked_run),
+			_ => Some(&self.leader.belief),
+		};
+		let chunks = match run {
+			Some(run) => Some(run.chunks(work, &duty.sample?, &self.who.bytes())),
+			None => {
+				let soon = System::block_number() + BARE_OPENING_BLOCKS;
+				let last = duty.reveal_deadline.is_some_and(|end| soon >= end);
+				if !last && duty.phase != Phase::Challengeable {
+					return None;
+				}
+				None
+			}
+		};
+		Some(calls::reveal_verdict(&self.who, duty.job, run_root, salt, chunks))
 	}
 }

@@ -1,6 +1,8 @@
 //! Lanes: crowded, abandoned, dragged out, opened at the last moment.
 
-use super::{PROVEN_BY_OUTSIDER, PROVEN_BY_VERIFIER};
+use super::{
+	proved_by_verifier, unanswered_to_outsider, PROVEN_BY_OUTSIDER, PROVEN_BY_VERIFIER, VERDICTS,
+};
 use crate::{
 	actors::{Leader, Outsider, OutsiderMisdeed, ProviderMisdeed, VerifierMisdeed},
 	attack::{Attack, Blocks},
@@ -61,6 +63,7 @@ fn withheld_openings() -> Result<Report, String> {
 		let outsiders = vec![(Person::named("Outsider"), OutsiderMisdeed::None)];
 		let cast = Cast { provider, outsiders, ..Cast::default() };
 		let mut stage = Stage::post_for(world, work, cast, offer);
+		stage.draw = |draw| draw.is_none();
 		let report = stage.play()?;
 		ensure(stage.view().audited == Some(false), "the job was audited")?;
 		Ok(report)
@@ -100,7 +103,7 @@ fn crowd_of_lanes() -> Result<Report, String> {
 			expect("a puppet's lane", verdict, Ok(()))?;
 		}
 		let lanes = Arbitration::lanes(stage.job).len();
-		ensure(lanes == crowd.len() + 3, format!("{lanes} lanes"))?;
+		ensure(lanes == crowd.len(), format!("{lanes} lanes"))?;
 		stage.play()
 	})
 }
@@ -240,7 +243,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "withheld-openings",
 		what: "an unaudited wrong result whose provider does not answer: its bond is 64 times the price",
 		outcome: "Withheld",
-		blocks: Blocks::Exactly(8),
+		blocks: unanswered_to_outsider(),
 		money: "provider -643.400673400674, outsider +128.680134680135, \
 			requester +160.850168350168, burned 353.870370370371",
 		run: withheld_openings,
@@ -249,7 +252,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "honest-vouchers-of-a-withheld-result",
 		what: "a right result, confirmed by all, that the provider withholds to have them slashed",
 		outcome: "Withheld",
-		blocks: Blocks::Exactly(8),
+		blocks: unanswered_to_outsider(),
 		money: PROVEN_BY_OUTSIDER,
 		run: honest_vouchers,
 	},
@@ -257,14 +260,16 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "self-demands-to-crowd-out",
 		what: "65 accounts of the provider open lanes before the verifiers do: lanes run in parallel",
 		outcome: "ProvenFraud",
-		blocks: Blocks::Exactly(5),
+		// The puppets' lanes begin in the block after the reveal; a live lane lets those whose verdicts are
+		// still hidden speak too, a block later than an outsider's.
+		blocks: Blocks::Exactly(6),
 		money: PROVEN_BY_VERIFIER,
 		run: crowd_of_lanes,
 	},
 	Attack {
 		name: "self-demands-to-delay",
 		what: "an accomplice makes every move in the last block that counts: bounded, and it pays",
-		outcome: "NotWrong, Paid 9 blocks after the deadline",
+		outcome: "NotWrong, Paid 6 blocks after the deadline",
 		blocks: Blocks::None,
 		money: FORFEITED,
 		run: self_demands_to_delay,
@@ -281,7 +286,9 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "settle-race-at-the-deadline",
 		what: "the only objection comes in the deadline block; the job waits. A block later: too late",
 		outcome: "Disputed, ProvenFraud; NothingToDispute, Paid",
-		blocks: Blocks::Exactly(14),
+		// The challenge period of 9 blocks begins when the verdicts are open; the demand comes in its last
+		// one, and is answered and followed by one more and the proof.
+		blocks: Blocks::Exactly(VERDICTS + 9 + 5),
 		money: "provider -10, outsider +2, requester +2.5, burned 5.5; \
 			deferred: 3 verifiers -2000 each",
 		run: settle_race,
@@ -298,7 +305,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "replayed-demand",
 		what: "the provider sends a verifier's signed demand again, to lead its lane astray",
 		outcome: "Stale, ProvenFraud",
-		blocks: Blocks::Exactly(5),
+		blocks: proved_by_verifier(2, 1),
 		money: PROVEN_BY_VERIFIER,
 		run: replayed_demand,
 	},

@@ -1,17 +1,17 @@
 //! Commitments, draws and authorizations: grinding, replaying, forging.
 
-use super::PROVEN_BY_VERIFIER;
+use super::{proved_by_verifier, PROVEN_BY_VERIFIER};
 use crate::{
 	actors::ProviderMisdeed,
 	attack::{Attack, Blocks},
 	calls,
 	chain::{self, Tx},
-	models, offline,
-	people::{Person, VALIDATORS},
+	lottery, models, offline,
+	people::Person,
 	stage::{ensure, expect, Cast, Report, Stage},
 	work::{Lie, Table},
 };
-use assay_market::{verifier::signing_payload, AbstainReason, Phase, VerifierAction};
+use assay_market::{verifier::signing_payload, AbstainReason, Phase, Ticket, VerifierAction};
 use assay_runtime::{Jobs, Runtime, RuntimeCall};
 use pallet_assay_jobs::Call;
 
@@ -41,13 +41,19 @@ fn draw_grinding() -> Result<Report, String> {
 }
 
 /// A verdict's transaction for job `job` with the signature that was made for another job or chain.
-fn with_signature_of(who: &Person, job: u64, genesis: [u8; 32], signed_job: u64) -> Tx {
+fn with_signature_of(
+	who: &Person,
+	job: u64,
+	ticket: Ticket,
+	genesis: [u8; 32],
+	signed_job: u64,
+) -> Tx {
 	let commitment = [7; 32];
-	let action = VerifierAction::CommitVerdict { commitment };
+	let action = VerifierAction::CommitVerdict { commitment, ticket };
 	let payload = signing_payload(&genesis, signed_job, &who.account(), 0, &action);
 	let signature = who.sign_as_verifier(&payload);
 	let (account, retry) = (who.account(), 0);
-	let call = Call::commit_verdict { job, account, commitment, retry, signature };
+	let call = Call::commit_verdict { job, account, commitment, ticket, retry, signature };
 	Tx::Authorized(RuntimeCall::Jobs(call))
 }
 
@@ -71,11 +77,13 @@ fn replay_elsewhere() -> Result<Report, String> {
 		stage.until_phase(Phase::Verifying)?;
 		let verifier = stage.drawn()[0].clone();
 		let bad = Err("invalid: BadProof");
-		let from_first = with_signature_of(&verifier, stage.job, genesis, 0);
+		let duty = lottery::duty(&verifier, stage.job).ok_or("no lottery")?;
+		let (ticket, _) = lottery::ticket(&verifier, &duty);
+		let from_first = with_signature_of(&verifier, stage.job, ticket, genesis, 0);
 		expect("a verdict of another job", stage.world.send(from_first), bad)?;
-		let from_elsewhere = with_signature_of(&verifier, stage.job, [0x99; 32], stage.job);
+		let from_elsewhere = with_signature_of(&verifier, stage.job, ticket, [0x99; 32], stage.job);
 		expect("a verdict of another chain", stage.world.send(from_elsewhere), bad)?;
-		let honest = calls::commit_verdict(&verifier, stage.job, &[1; 32], &[2; 32]);
+		let honest = calls::commit_verdict(&verifier, stage.job, &[1; 32], &[2; 32], ticket);
 		expect("a verdict", stage.world.send(honest.clone()), Ok(()))?;
 		expect("the same again", stage.world.send(honest), Err("invalid: Stale"))?;
 		stage.until_revealed()?;
@@ -110,25 +118,26 @@ fn forged_calls() -> Result<Report, String> {
 		let drawn = stage.drawn();
 		let victim = drawn[0].account();
 		let job = stage.job;
-		let stranger = VALIDATORS
-			.map(Person::named)
-			.into_iter()
-			.find(|who| drawn.iter().all(|other| other.name != who.name))
-			.ok_or("everyone was drawn")?;
-		let abstain = || VerifierAction::Abstain { reason: AbstainReason::Other };
-		let commit = || VerifierAction::CommitVerdict { commitment: [9; 32] };
+		// No validator, so that no ticket of its own is one.
+		let stranger = Person::named("Rival");
+		let duty = lottery::duty(&drawn[0], job).ok_or("no lottery")?;
+		let (ticket, _) = lottery::ticket(&drawn[0], &duty);
+		let (own, _) = lottery::ticket(&stranger, &duty);
+		let abstain = || VerifierAction::Abstain { reason: AbstainReason::Other, ticket };
+		let commit = || VerifierAction::CommitVerdict { commitment: [9; 32], ticket };
 		for action in [abstain(), commit()] {
 			let forged = calls::forged(&stranger, &victim, job, action);
 			expect("in another's name", stage.world.send(forged), Err("invalid: BadProof"))?;
 		}
-		let not_drawn = calls::abstain(&stranger, job);
+		let not_drawn = calls::abstain(&stranger, job, own);
 		expect("not drawn", stage.world.send(not_drawn), Err("invalid: Custom(2)"))?;
-		let unknown = calls::abstain(&stranger, job + 7);
+		let unknown = calls::abstain(&stranger, job + 7, own);
 		expect("no such job", stage.world.send(unknown), Err("invalid: Custom(1)"))?;
 		// The call of a verifier, signed like anybody's.
 		let signature = calls::sign_action(&drawn[0], &victim, job, &abstain());
 		let reason = AbstainReason::Other;
-		let call = Call::<Runtime>::abstain { job, account: victim, reason, retry: 0, signature };
+		let account = victim;
+		let call = Call::<Runtime>::abstain { job, account, reason, ticket, retry: 0, signature };
 		let signed = Tx::Signed(drawn[0].clone(), RuntimeCall::Jobs(call));
 		let refused = stage.world.send(signed);
 		ensure(refused.is_err(), "a signed origin passed for an authorized one")?;
@@ -166,7 +175,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "forged-authorized-call",
 		what: "calls of drawn verifiers with other keys, by others, and as ordinary transactions",
 		outcome: "BadProof, Custom(1), Custom(2), BadOrigin, ProvenFraud",
-		blocks: Blocks::Exactly(5),
+		blocks: proved_by_verifier(2, 1),
 		money: PROVEN_BY_VERIFIER,
 		run: forged_calls,
 	},

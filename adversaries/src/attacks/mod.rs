@@ -4,16 +4,19 @@ mod challenges;
 mod economy;
 mod jobs;
 mod lies;
+mod lotteries;
 mod programs;
 mod proofs;
+mod samples;
 mod verdicts;
 
 use crate::{
-	attack::Attack,
+	attack::{Attack, Blocks},
 	chain,
 	stage::{Cast, Report, Stage},
 	work::Work,
 };
+use assay_market::parameters::SAMPLE_DELAY;
 
 /// All of them.
 pub fn all() -> Vec<Attack> {
@@ -23,6 +26,8 @@ pub fn all() -> Vec<Attack> {
 		challenges::ATTACKS,
 		proofs::ATTACKS,
 		verdicts::ATTACKS,
+		lotteries::ATTACKS,
+		samples::ATTACKS,
 		jobs::ATTACKS,
 		economy::ATTACKS,
 		programs::ATTACKS,
@@ -49,3 +54,36 @@ const PAID: &str = "requester -11.999999999998, 3 verifiers +0.633333333332 each
 /// The same where one of three verifiers earned nothing.
 const PAID_TO_TWO: &str = "requester -11.333333333332, 2 verifiers +0.633333333332 each, \
 	provider +9.5, burned 0.566666666668";
+/// The same where one of the three verdicts that were wanted came.
+const PAID_TO_ONE: &str = "requester -10.666666666666, verifier +0.633333333332, provider +9.5, \
+	burned 0.533333333334";
+
+/// Blocks from a reveal until the verdicts are open. Commitments are closed in block c, and the provider
+/// reveals in c + 1. The blocks up to c + [`SAMPLE_DELAY`] are mixed into the seed of the sample, which
+/// is known in the one after them; verdicts with the chunks come in the next.
+const VERDICTS: u32 = SAMPLE_DELAY + 1;
+
+/// The clock of an answer for jobs as small as these: the base and a block for their work.
+const ANSWER: u32 = 5 + 1;
+
+/// Blocks from a wrong reveal to the slash where a drawn verifier proves it: its lane begins when its
+/// verdict is open, each opening takes a demand and an answer, each part of the proof a block.
+const fn proved_by_verifier(openings: u32, parts: u32) -> Blocks {
+	Blocks::Exactly(VERDICTS + 2 * openings + parts)
+}
+
+/// The same for somebody who was not drawn: its lane begins in the block after the reveal.
+const fn proved_by_outsider(openings: u32, parts: u32) -> Blocks {
+	Blocks::Exactly(2 * openings + parts)
+}
+
+/// The same where the first demand of a drawn verifier is not answered: the demand, the clock, and the block
+/// after it.
+const fn unanswered_to_verifier() -> Blocks {
+	Blocks::Exactly(VERDICTS + 1 + ANSWER + 1)
+}
+
+/// The same for somebody who was not drawn.
+const fn unanswered_to_outsider() -> Blocks {
+	Blocks::Exactly(1 + ANSWER + 1)
+}

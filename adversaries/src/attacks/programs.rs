@@ -1,5 +1,6 @@
 //! Programs that are too much, make no sense, or try to be beyond a referee.
 
+use super::proved_by_verifier;
 use crate::{
 	attack::{Attack, Blocks},
 	calls,
@@ -228,7 +229,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "program-as-hard-as-admitted",
 		what: "a wrong tile of a reduction so long that its proof has several parts",
 		outcome: "ProvenFraud in 8 parts",
-		blocks: Blocks::Exactly(10),
+		blocks: proved_by_verifier(1, 8),
 		money: super::PROVEN_BY_VERIFIER,
 		run: hostile_but_admitted,
 	},
@@ -244,7 +245,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "poisoned-padding-and-extreme-inputs",
 		what: "inputs of extreme values with garbage in their padding; then a lie about them",
 		outcome: "Paid; ProvenFraud",
-		blocks: Blocks::Exactly(5),
+		blocks: proved_by_verifier(2, 1),
 		money: super::PROVEN_BY_VERIFIER,
 		run: poisoned_padding,
 	},

@@ -1,6 +1,6 @@
 //! Proofs that are stolen, broken off, forged, or about what is right.
 
-use super::PROVEN_BY_OUTSIDER;
+use super::{proved_by_outsider, PROVEN_BY_OUTSIDER};
 use crate::{
 	actors::{OutsiderMisdeed, ProviderMisdeed, VerifierMisdeed},
 	attack::{Attack, Blocks},
@@ -237,7 +237,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "abandoned-fold-beside-another",
 		what: "the same, while another lane carries the proof through",
 		outcome: "ProvenFraud",
-		blocks: Blocks::Exactly(10),
+		blocks: proved_by_outsider(1, 8),
 		money: "provider -9.5, accomplice -1, outsider +2, requester +2.5, burned 6",
 		run: abandoned_fold_of_one_of_two,
 	},

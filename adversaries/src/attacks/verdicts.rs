@@ -1,6 +1,6 @@
 //! Verifiers that do not verify, or that accuse falsely.
 
-use super::PAID_TO_TWO;
+use super::{played, proved_by_outsider, proved_by_verifier, PAID_TO_TWO};
 use crate::{
 	actors::{OutsiderMisdeed, ProviderMisdeed, VerifierMisdeed},
 	attack::{Attack, Blocks},
@@ -39,14 +39,15 @@ fn copy_a_verdict() -> Result<Report, String> {
 	})
 }
 
-fn lazy_with_a_leak(count: usize) -> Result<Report, String> {
-	let drawn = vec![VerifierMisdeed::AlwaysValid; count];
-	let outsiders = match count {
-		3 => vec![(Person::named("Outsider"), OutsiderMisdeed::None)],
-		_ => vec![],
-	};
-	let cast = Cast { provider: lie(), drawn, outsiders, ..Cast::default() };
-	chain::run(|world| Stage::post(world, models::inference(), cast).play())
+fn leaked_root() -> Result<Report, String> {
+	let cast = Cast { provider: lie(), drawn: vec![VerifierMisdeed::Hearsay], ..Cast::default() };
+	played(models::inference(), cast)
+}
+
+fn collusion_of_all() -> Result<Report, String> {
+	let drawn = vec![VerifierMisdeed::AlwaysValid; 3];
+	let outsiders = vec![(Person::named("Outsider"), OutsiderMisdeed::None)];
+	played(models::inference(), Cast { provider: lie(), drawn, outsiders, ..Cast::default() })
 }
 
 /// Goes on until every slash that waits has been carried out.
@@ -139,6 +140,8 @@ fn exit_before_the_slash() -> Result<Report, String> {
 		let mut stage = Stage::post(world, models::inference(), cast);
 		stage.until(|stage| !stage.drawn().is_empty())?;
 		let voucher = stage.drawn()[0].clone();
+		// What binds the stake is the commitment: before it nobody knows who has won.
+		stage.until(|stage| stage.is_seated(&voucher))?;
 		let total = Ledgers::<Runtime>::get(voucher.account()).map_or(0, |ledger| ledger.total());
 		expect("to chill", stage.with(calls::stake(&voucher, Stake_::chill {})), Ok(()))?;
 		let unbond = calls::stake(&voucher, Stake_::unbond { amount: total });
@@ -169,15 +172,15 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "commit-a-leaked-root",
 		what: "the provider leaks its wrong root, one verifier commits to it without a replay",
 		outcome: "ProvenFraud",
-		blocks: Blocks::Exactly(5),
+		blocks: proved_by_verifier(2, 1),
 		money: "provider -10, verifier +2, requester +2.5, burned 5.5; deferred: verifier -2000",
-		run: || lazy_with_a_leak(1),
+		run: leaked_root,
 	},
 	Attack {
 		name: "always-valid-verifier",
 		what: "a verifier confirms whatever it is told; 50 sessions later its stake is slashed",
 		outcome: "ProvenFraud, slashed after 50 sessions",
-		blocks: Blocks::Exactly(5),
+		blocks: proved_by_verifier(2, 1),
 		money: "verifier -2000, provider -10, verifier +2, requester +2.5, burned 2005.5",
 		run: always_valid,
 	},
@@ -193,7 +196,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "commit-and-not-reveal-on-fraud",
 		what: "the same on a wrong result: whoever hides is taken for an accomplice",
 		outcome: "ProvenFraud",
-		blocks: Blocks::Exactly(5),
+		blocks: proved_by_verifier(2, 1),
 		money: "provider -10, verifier +2, requester +2.5, burned 5.5; deferred: verifier -2000",
 		run: || never_reveals(lie()),
 	},
@@ -201,10 +204,10 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "collusion-of-all-drawn",
 		what: "the provider and every drawn verifier agree on a wrong root; one outsider replays",
 		outcome: "ProvenFraud",
-		blocks: Blocks::Exactly(5),
+		blocks: proved_by_outsider(2, 1),
 		money: "provider -10, outsider +2, requester +2.5, burned 5.5; \
 			deferred: 3 verifiers -2000 each",
-		run: || lazy_with_a_leak(3),
+		run: collusion_of_all,
 	},
 	Attack {
 		name: "false-accuser-verifier",
@@ -220,7 +223,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "exit-before-the-slash",
 		what: "a voucher chills and unbonds everything, the provider its bond, before the proof",
 		outcome: "LockedByJob, InsufficientFreeStake, ProvenFraud, slashed in exit",
-		blocks: Blocks::Exactly(5),
+		blocks: proved_by_verifier(2, 1),
 		money: "verifier -2000, provider -10, verifier +2, requester +2.5, burned 2005.5",
 		run: exit_before_the_slash,
 	},

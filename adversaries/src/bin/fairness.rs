@@ -91,9 +91,16 @@ fn main() -> ExitCode {
 			};
 			let seconds = all.time.as_secs_f64();
 			println!(
-				"{} jobs paid in {} blocks, 0 slashed, 0 roots differ; {} runs on the GPU engine; {} proofs \
-				 against honest runs, {} of them on the chain: 0 accepted; {} programs refused and replaced",
-				all.paid, all.blocks, all.on_gpu, all.proofs, all.proofs_on_chain, all.refused
+				"{} jobs paid in {} blocks, {} drew nobody, 0 slashed, 0 roots differ; {} runs on the GPU engine; \
+				 {} proofs against honest runs, {} of them on the chain: 0 accepted; {} programs refused and \
+				 replaced",
+				all.paid,
+				all.blocks,
+				all.undrawn,
+				all.on_gpu,
+				all.proofs,
+				all.proofs_on_chain,
+				all.refused
 			);
 			println!("{seconds:.1} s, {:.0} jobs a second", all.paid as f64 / seconds);
 		}

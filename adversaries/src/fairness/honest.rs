@@ -5,6 +5,7 @@ use crate::{
 	actors::salt,
 	calls::{self, Offer},
 	chain::{self, Tx, World},
+	lottery,
 	offline::Stored,
 	people::{Person, VALIDATORS},
 	stage::{offer, prepare},
@@ -13,7 +14,7 @@ use crate::{
 use assay_commitments::Hash;
 use assay_exec::{testing::Rng, CpuExecutor, Executor};
 use assay_gpu::{best_executor, Choice, DeviceKind, DeviceReport};
-use assay_market::{Assurance, Attestation, JobId, Phase, Purpose, ReasonCode, SeatStatus};
+use assay_market::{Assurance, Attestation, JobId, Phase, Purpose, ReasonCode, SeatStatus, Ticket};
 use assay_referee::{ProofPart, Ruling};
 use assay_runtime::{Jobs, Runtime, RuntimeEvent};
 use std::{
@@ -23,7 +24,7 @@ use std::{
 	time::Duration,
 };
 
-/// Jobs that are on the chain at a time: fewer than a validator can be drawn for, and a provider can bond.
+/// Jobs that are on the chain at a time: fewer than a provider can bond for.
 const BATCH: u64 = 48;
 
 /// Batches that one chain carries before a fresh one is begun.
@@ -39,6 +40,8 @@ pub struct Summary {
 	pub time: Duration,
 	/// Jobs that were paid.
 	pub paid: u64,
+	/// Jobs that nobody was drawn to verify: of six candidates one in eight thousand.
+	pub undrawn: u64,
 	/// Programs that the chain refused and that were replaced.
 	pub refused: u64,
 	/// Runs on a GPU.
@@ -54,6 +57,7 @@ pub struct Summary {
 #[derive(Default)]
 struct Counts {
 	paid: AtomicU64,
+	undrawn: AtomicU64,
 	refused: AtomicU64,
 	on_gpu: AtomicU64,
 	proofs: AtomicU64,
@@ -112,6 +116,7 @@ pub fn run(plan: Plan, gpu_every: u64) -> Result<Summary, Failure> {
 	Ok(Summary {
 		time,
 		paid: of(counts.paid),
+		undrawn: of(counts.undrawn),
 		refused: of(counts.refused),
 		on_gpu: of(counts.on_gpu),
 		proofs: of(counts.proofs),
@@ -227,6 +232,7 @@ fn play(
 
 	let ids: BTreeMap<JobId, &Honest> = (first..).zip(&jobs).collect();
 	let mut accused = std::collections::BTreeSet::new();
+	let mut tickets = Tickets::new();
 	for _ in 0..PATIENCE {
 		let open = ids.iter().filter(|(id, _)| {
 			pallet_assay_jobs::Jobs::<Runtime>::get(id).is_some_and(|job| !job.phase.is_terminal())
@@ -235,7 +241,7 @@ fn play(
 		if open.is_empty() {
 			break;
 		}
-		let moves = moves(&open, &mut accused);
+		let moves = moves(&open, &mut accused, &mut tickets);
 		let (what, sent): (Vec<_>, Vec<_>) = moves.into_iter().unzip();
 		for ((id, sent), verdict) in what.into_iter().zip(world.send_all(sent)) {
 			let (expected, late) = match sent {
@@ -254,6 +260,11 @@ fn play(
 	}
 	for (id, job) in &ids {
 		let view = Jobs::job_view(*id).ok_or_else(|| at(job.case)("the job is gone".into()))?;
+		let drawn = tickets.iter().any(|((of, _), drawn)| of == id && drawn.1.is_some());
+		if view.reason == Some(ReasonCode::Inconclusive) && !drawn {
+			add(&counts.undrawn, 1);
+			continue;
+		}
 		if view.reason != Some(ReasonCode::Paid) {
 			let what = format!("ended as {:?} in {:?}", view.reason, view.phase);
 			return Err(at(job.case)(what));
@@ -294,10 +305,15 @@ enum Sent {
 	Proof,
 }
 
+/// What a validator has drawn in the lottery of a job.
+type Drawn = (Ticket, Option<u32>);
+type Tickets = BTreeMap<(JobId, &'static str), Drawn>;
+
 /// What everyone sends now: to which job, as what, and what.
 fn moves(
 	open: &BTreeMap<JobId, &Honest>,
 	accused: &mut std::collections::BTreeSet<JobId>,
+	tickets: &mut Tickets,
 ) -> Vec<((JobId, Sent), Tx)> {
 	let provider = Person::named("Provider");
 	let outsider = Person::named("Outsider");
@@ -332,19 +348,28 @@ fn moves(
 			let salt = salt(name, id);
 			// Each verifier has an engine of its own.
 			let root = job.roots[at % job.roots.len()];
-			let (sent, tx) = match (duty.purpose, duty.status) {
+			let (sent, tx) = match (duty.purpose, &duty.status) {
 				(Purpose::Attest, SeatStatus::Pending) if duty.phase == Phase::Posted => {
 					(Sent::Attestation, calls::attest(&who, id, true))
 				}
-				(Purpose::Verify, SeatStatus::Pending) if duty.phase == Phase::Verifying => {
-					(Sent::Duty, calls::commit_verdict(&who, id, &root, &salt))
-				}
 				(Purpose::Verify, SeatStatus::Committed) if duty.can_reveal => {
-					(Sent::Duty, calls::reveal_verdict(&who, id, root, salt))
+					let Some(sample) = duty.sample else { continue };
+					let chunks = job.run.chunks(&job.work, &sample, &who.bytes());
+					(Sent::Duty, calls::reveal_verdict(&who, id, root, salt, Some(chunks)))
 				}
 				_ => continue,
 			};
 			moves.push(((id, sent), tx));
+		}
+		for duty in Jobs::lotteries(&[who.verifier_key()]) {
+			let Some(job) = open.get(&duty.job) else { continue };
+			let id = duty.job;
+			let drawn = tickets.entry((id, *name)).or_insert_with(|| lottery::ticket(&who, &duty));
+			if drawn.1.is_some_and(|tranche| tranche <= duty.tranche) {
+				let root = job.roots[at % job.roots.len()];
+				let commit = calls::commit_verdict(&who, id, &root, &salt(name, id), drawn.0);
+				moves.push(((id, Sent::Duty), commit));
+			}
 		}
 	}
 	moves

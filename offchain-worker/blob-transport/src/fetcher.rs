@@ -133,9 +133,9 @@ impl Fetcher {
 					_ => FetchError::Stalled { wanted, received: progress.received },
 				});
 			}
-			match tokio::time::timeout(Duration::from_millis(500), moved.changed()).await {
-				Ok(Err(_)) => return Err(FetchError::Ended),
-				Ok(Ok(())) | Err(_) => {}
+			let tick = tokio::time::timeout(Duration::from_millis(500), moved.changed()).await;
+			if let Ok(Err(_)) = tick {
+				return Err(FetchError::Ended);
 			}
 		}
 	}

@@ -56,10 +56,13 @@ pub trait Market: Send + Sync + 'static {
 	fn wake(&self) -> BoxStream<'static, ()>;
 }
 
+/// Types that are named and not held.
+type Types<Block, AccountId, Balance> = fn() -> (Block, AccountId, Balance);
+
 /// The market of a running node's chain.
 pub struct ClientMarket<Block, Client, AccountId, Balance> {
 	client: Arc<Client>,
-	_types: PhantomData<fn() -> (Block, AccountId, Balance)>,
+	_types: PhantomData<Types<Block, AccountId, Balance>>,
 }
 
 impl<Block, Client, AccountId, Balance> ClientMarket<Block, Client, AccountId, Balance> {

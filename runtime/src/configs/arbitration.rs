@@ -6,7 +6,7 @@ use assay_market::Hash;
 use assay_program::{AnchorPlan, Checked, Program};
 use frame_support::{
 	parameter_types,
-	traits::{ConstU32, ConstU64, Get},
+	traits::{ConstU32, ConstU64},
 	weights::Weight,
 };
 use pallet_assay_arbitration::RefereedPrograms;

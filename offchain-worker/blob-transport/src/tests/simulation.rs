@@ -132,7 +132,9 @@ impl World {
 						(short, Ok(vec![0; span.len as usize]))
 					}
 					Kind::Stalls | Kind::Dies(_) => silent,
-					Kind::Busy if *before % 3 == 0 => (short, Ok(vec![0; span.len as usize])),
+					Kind::Busy if before.is_multiple_of(3) => {
+						(short, Ok(vec![0; span.len as usize]))
+					}
 					Kind::Busy => (short, Err(Failure::Refused(Refusal::Busy(200)))),
 					Kind::Withholds => (short, Err(Failure::Refused(Refusal::Unknown))),
 					Kind::Lacks | Kind::Babbles => panic!("asked for what it does not have"),
