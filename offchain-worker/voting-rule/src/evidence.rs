@@ -66,7 +66,8 @@ pub(crate) struct Evidence {
 /// Answers of the chain that never change.
 pub(crate) struct Memory<Block: BlockT> {
 	settled: LruMap<Block::Hash, Arc<Settlements>, ByLength>,
-	standings: LruMap<(Block::Hash, Block::Hash), Arc<Vec<Standing>>, ByLength>,
+	/// By fork, and the block whose results were asked about.
+	standings: LruMap<[Block::Hash; 2], Arc<Vec<Standing>>, ByLength>,
 }
 
 impl<Block: BlockT> Default for Memory<Block> {
@@ -99,7 +100,7 @@ impl<Block: BlockT> Memory<Block> {
 		block: Block::Hash,
 		results: &[Settlement],
 	) -> Result<Arc<Vec<Standing>>, Fault> {
-		if let Some(known) = self.standings.get(&(fork, block)) {
+		if let Some(known) = self.standings.get(&[fork, block]) {
 			return Ok(known.clone());
 		}
 		let standings = view.standings(fork, results)?;
@@ -107,7 +108,7 @@ impl<Block: BlockT> Memory<Block> {
 			return Err(Fault::Runtime(format!("{fork} answers for {} results", standings.len())));
 		}
 		let standings = Arc::new(standings);
-		self.standings.insert((fork, block), standings.clone());
+		self.standings.insert([fork, block], standings.clone());
 		Ok(standings)
 	}
 }
