@@ -43,7 +43,7 @@ pub fn winners(job: JobId) -> Vec<(Person, u32)> {
 			Some((tranche, u128::MAX - output, who))
 		})
 		.collect();
-	winners.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+	winners.sort_by_key(|winner| (winner.0, winner.1));
 	winners.into_iter().map(|(tranche, _, who)| (who, tranche)).collect()
 }
 
