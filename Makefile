@@ -104,10 +104,10 @@ network-keeper: setup
 	@echo "zombienet: network-keeper (cold: about 5 minutes on two cores)"
 	@$(CARGO) build --locked --manifest-path zombienet/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
 
-zombienet: build network-keeper ## Adversary scenarios on networks of four validators (SCENARIO=…; all: about 25 minutes)
+zombienet: build network-keeper ## Adversary scenarios on networks of four validators (SCENARIO=…; all: about 35 minutes)
 	@scripts/zombienet $(if $(SCENARIO),--only "$(SCENARIO)")
 
-test-network: build network-keeper ## The two short ones of them: all honest, and a provider that lies (about 4 minutes)
+test-network: build network-keeper ## The two short ones of them: all honest, and a provider that lies (about 5 minutes)
 	@echo "test: networks (four validators by zombienet)"
 	@$(CARGO) test --locked --quiet --manifest-path zombienet/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
 	@scripts/zombienet --only settle,cheat
