@@ -31,7 +31,7 @@ fn restarted(world: &mut World) -> Knowledge {
 async fn verdict_should_be_known_when_a_job_was_replayed_and_after_a_restart() {
 	let mut world = World::new();
 	let known = world.config.knowledge.clone();
-	world.chain.set(vec![world.assignment(1, Verify)]);
+	world.chain.draw(vec![world.lottery(1)]);
 	let node = world.start(FakeRunner::new([Act::Root(ROOT)]));
 	world.found(1, Verify).await;
 	assert_eq!(known.verdict(&task(&world)), Some(ROOT));
@@ -47,9 +47,8 @@ async fn verdict_should_be_known_when_a_job_was_replayed_and_after_a_restart() {
 async fn verdict_should_be_unknown_when_the_node_abstains_or_only_attests() {
 	let world = World::new();
 	let crash = || Act::Fail(crate::Fault::Crashed("signal 9".into()));
-	world
-		.chain
-		.set(vec![world.assignment(1, Verify), world.assignment(2, assay_market::Purpose::Attest)]);
+	world.chain.draw(vec![world.lottery(1)]);
+	world.chain.set(vec![world.assignment(2, assay_market::Purpose::Attest)]);
 	let _node = world.start(FakeRunner::new([crash(), crash()]));
 	world.found(1, Verify).await;
 	world.found(2, assay_market::Purpose::Attest).await;
@@ -86,7 +85,7 @@ async fn verdict_should_be_withdrawn_when_this_machine_does_not_stand_by_it() {
 	court.result.run_root = ran.run_root;
 	court.result.trace_root = *ran.trace_roots.last().unwrap();
 	let known = world.config.knowledge.clone();
-	world.chain.set(vec![court.assignment(&world)]);
+	world.chain.draw(vec![court.lottery(&world)]);
 	let node = world.start(FakeRunner::computing(&world.blobs, [Act::Root(ROOT)]));
 	world.found(JOB, Verify).await;
 	assert_eq!(known.verdict(&disputed(&court)), Some(ROOT));
@@ -106,7 +105,7 @@ async fn verdict_should_stay_and_nothing_be_proved_when_the_worker_is_wrong_ever
 		let mut world = World::new();
 		let mut court = Court::new(&world, honest);
 		let (known, case) = (world.config.knowledge.clone(), disputed(&court));
-		world.chain.set(vec![court.assignment(&world)]);
+		world.chain.draw(vec![court.lottery(&world)]);
 		let node = world.start_worker("misreads").await;
 		world.found(JOB, Verify).await;
 		let gave_up = || node.count("assay_verifier_dispute_faults_total", "");
