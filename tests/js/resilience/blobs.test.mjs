@@ -26,7 +26,8 @@ class Node {
 		this.ports ??= [await freePort(), await freePort()];
 		const [rpc, p2p] = this.ports;
 		const args = ["--chain", "local", "--base-path", this.base, "--rpc-port", `${rpc}`, "--no-prometheus", "--no-mdns",
-			"--listen-addr", `/ip4/127.0.0.1/tcp/${p2p}`, "--no-telemetry", "--worker-adapter", "cpu", ...this.args];
+			"--listen-addr", `/ip4/127.0.0.1/tcp/${p2p}`, "--no-telemetry", "--unsafe-force-node-key-generation",
+			"--worker-adapter", "cpu", ...this.args];
 		this.url = `ws://127.0.0.1:${rpc}`;
 		this.process = new Process(this.name, binary("assay-node"), args, { log: join(dir, `${this.name}.log`) });
 		await this.process.line(new RegExp(`Running JSON-RPC server.*:${rpc}\\b`), 120);
