@@ -10,7 +10,9 @@ use assay_runtime::{
 		utilities::ProxyType,
 	},
 	constants::currency::UNIT,
-	genesis_config_presets::{ENDOWMENT, VALIDATOR_STAKE},
+	genesis_config_presets::{
+		ENDOWMENT, FOUR_STAKES, FOUR_VALIDATORS_RUNTIME_PRESET, VALIDATOR_STAKE,
+	},
 	Balances, Executive, Historical, Runtime, RuntimeCall, Session, Stake, System,
 	TransactionPayment,
 };
@@ -18,7 +20,10 @@ use chain::{build_block, preset_patch, signed, with_preset, Claim};
 use codec::{Decode, Encode};
 use frame_support::{
 	dispatch::{DispatchClass, GetDispatchInfo, Pays},
-	traits::{GetCallIndex, GetCallName, InstanceFilter, KeyOwnerProofSystem, PalletInfoAccess},
+	traits::{
+		fungible::Inspect as _, GetCallIndex, GetCallName, InstanceFilter, KeyOwnerProofSystem,
+		PalletInfoAccess,
+	},
 };
 use pallet_assay_jobs::WeightInfo as _;
 use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
@@ -72,8 +77,13 @@ fn market_calls() -> Vec<(String, RuntimeCall)> {
 
 #[test]
 fn presets_should_build_when_the_genesis_builder_runs_them() {
-	assert_eq!(Runtime::preset_names(), [DEVELOPMENT, LOCAL_TESTNET]);
-	for (preset, validators) in [(DEVELOPMENT, vec![Alice]), (LOCAL_TESTNET, vec![Alice, Bob])] {
+	const FOUR: &str = FOUR_VALIDATORS_RUNTIME_PRESET;
+	assert_eq!(Runtime::preset_names(), [DEVELOPMENT, LOCAL_TESTNET, FOUR]);
+	for (preset, validators, stakes) in [
+		(DEVELOPMENT, vec![Alice], &[VALIDATOR_STAKE][..]),
+		(LOCAL_TESTNET, vec![Alice, Bob], &[VALIDATOR_STAKE; 2]),
+		(FOUR, vec![Alice, Bob, Charlie, Dave], &FOUR_STAKES),
+	] {
 		let patch = preset_patch(preset);
 		// Zombienet edits these two by name.
 		assert_eq!(patch["balances"]["balances"].as_array().unwrap().len(), 6);
@@ -84,7 +94,7 @@ fn presets_should_build_when_the_genesis_builder_runs_them() {
 			let mut found = Session::validators();
 			found.sort();
 			assert_eq!(found, expected);
-			assert_eq!(Balances::free_balance(Dave.to_account_id()), ENDOWMENT);
+			assert_eq!(Balances::total_balance(&Dave.to_account_id()), ENDOWMENT);
 			assert_eq!(pallet_sudo::Key::<Runtime>::get(), Some(Alice.to_account_id()));
 			let parameters = pallet_assay_jobs::Parameters::<Runtime>::get();
 			assert_eq!(parameters, MarketParameters::development(UNIT));
@@ -93,10 +103,10 @@ fn presets_should_build_when_the_genesis_builder_runs_them() {
 			drawable.sort_by(|a, b| a.account.cmp(&b.account));
 			assert_eq!(drawable.len(), validators.len());
 			for verifier in drawable {
-				let validator =
-					validators.iter().find(|v| v.to_account_id() == verifier.account).unwrap();
-				assert_eq!(verifier.key, validator.public().into());
-				assert_eq!(verifier.stake, VALIDATOR_STAKE);
+				let at =
+					validators.iter().position(|v| v.to_account_id() == verifier.account).unwrap();
+				assert_eq!(verifier.key, validators[at].public().into());
+				assert_eq!(verifier.stake, stakes[at]);
 			}
 		});
 	}

@@ -15,7 +15,7 @@ import { workers } from "../lib/workers.mjs";
 /** Blocks between best and final in a network that is well, on a busy machine. */
 const USUAL = 8;
 /** The most blocks for which votes are held back on a chain with sessions of 40 slots, whatever the cause. */
-const CAP = 19;
+const CAP = 8;
 /** Blocks after the payment in which votes could be held: more than the cap. */
 const AFTERWARDS = CAP + 6;
 const LIE = ["--offset", "777"];

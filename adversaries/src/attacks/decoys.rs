@@ -3,7 +3,7 @@
 use super::verdicts::after_deferral;
 use crate::{
 	actors::{ProviderMisdeed, VerifierMisdeed},
-	attack::{Attack, Blocks},
+	attack::Attack,
 	chain::{self, Tx, Verdict, World},
 	models,
 	people::Person,
@@ -102,7 +102,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "vouch-for-a-decoy",
 		what: "a verifier confirms a root that a decoy's provider leaked to it",
 		outcome: "ProvenFraud, reimbursed, voucher slashed",
-		blocks: Blocks::Exactly(5),
+		blocks: super::proved_by_verifier(2, 1),
 		money: "verifier -2000, provider -2.5, pot -2, verifier +2, requester +2.5, burned 2000",
 		run: vouching_for_a_decoy,
 	},
@@ -110,7 +110,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "cheat-under-a-decoy-seal",
 		what: "a decoy maker's provider cheats a real requester, and would have its bond back",
 		outcome: "ProvenFraud, not reimbursed",
-		blocks: Blocks::Exactly(5),
+		blocks: super::proved_by_verifier(2, 1),
 		money: super::PROVEN_BY_VERIFIER,
 		run: cheating_under_a_seal,
 	},
