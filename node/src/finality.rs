@@ -89,8 +89,8 @@ mod tests {
 
 	#[test]
 	fn caps_should_fit_into_what_the_runtime_counts_for_finality() {
-		assert!(MAX_CAP <= FINALITY_CAP, "stake must stay slashable while votes are held");
-		assert!(MAX_CAP < 4_096, "state is canonicalized after so many blocks, final or not");
+		const { assert!(MAX_CAP <= FINALITY_CAP, "stake must stay slashable while votes are held") };
+		const { assert!(MAX_CAP < 4_096, "state is canonicalized after so many blocks, final or not") };
 		for session in [EPOCH_SLOTS, DEVELOPMENT_EPOCH_SLOTS] {
 			let caps = Caps::new(DEFAULT_SOFT_CAP, DEFAULT_HARD_CAP, session).unwrap();
 			assert!(u64::from(caps.hard()) < session.div_ceil(2));
