@@ -36,7 +36,7 @@ use std::{
 
 /// What `assay-worker` takes, after how to be none.
 #[derive(Parser)]
-#[command(name = "assay-worker", version = PACKAGE_VERSION)]
+#[command(name = "assay-worker", version = PACKAGE_VERSION, subcommand_negates_reqs = true)]
 struct Cli {
 	/// The step in which the bit is wrong.
 	#[arg(long, default_value_t = 0)]
