@@ -28,6 +28,7 @@ export class Fleet {
 		this.jobs = new Map();
 		this.ended = [];
 		this.refused = new Map();
+		this.waiting = [];
 		this.unposted = 0;
 	}
 
@@ -101,6 +102,7 @@ export class Fleet {
 	/** Takes in a block's events, and answers them. */
 	async follow(block, posting) {
 		const sends = [];
+		for (const job of this.waiting.splice(0)) this.claim(job, sends);
 		for (const { section, method, data } of block.events) {
 			if (section === "system" && method === "ExtrinsicFailed") this.note(errorName(this.api, data.dispatchError));
 			if (section !== "jobs") continue;
@@ -142,7 +144,8 @@ export class Fleet {
 	claim(job, sends) {
 		const load = (one) => [...this.jobs.values()].filter(({ provider }) => provider === one).length;
 		const free = this.accounts.map((one) => [load(one), one]).sort(([a], [b]) => a - b)[0];
-		if (free[0] >= HOLDS) return this.waiting?.push(job);
+		// Claimed with a later block, when a bond is free again.
+		if (free[0] >= HOLDS) return this.waiting.push(job);
 		job.provider = free[1];
 		sends.push(() => this.submit(job.provider, this.api.tx.jobs.claimJob(job.id, 0)));
 	}

@@ -71,6 +71,11 @@ impl Tree {
 		header
 	}
 
+	/// Every block, in no order.
+	pub(super) fn headers(&self) -> Vec<Header> {
+		self.0.lock().headers.values().cloned().collect()
+	}
+
 	/// `count` blocks on top of `parent`.
 	pub(super) fn grow(&self, parent: &Header, tag: u8, count: u32) -> Vec<Header> {
 		let mut chain: Vec<Header> = Vec::new();
