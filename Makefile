@@ -104,7 +104,7 @@ network-keeper: setup
 	@echo "zombienet: network-keeper (cold: about 5 minutes on two cores)"
 	@$(CARGO) build --locked --manifest-path zombienet/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
 
-zombienet: build network-keeper ## Adversary scenarios on networks of four validators (SCENARIO=…; all: about 35 minutes)
+zombienet: build network-keeper ## Adversary scenarios on networks of four validators (SCENARIO=…; all: about 40 minutes)
 	@scripts/zombienet $(if $(SCENARIO),--only "$(SCENARIO)")
 
 test-network: build network-keeper ## The two short ones of them: all honest, and a provider that lies (about 5 minutes)

@@ -16,7 +16,11 @@ use crate::{
 };
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde_json::json;
-use std::{cell::Cell, sync::Arc};
+use std::{
+	cell::{Cell, RefCell},
+	collections::BTreeSet,
+	sync::Arc,
+};
 use subxt_signer::sr25519::Keypair;
 use tokio::sync::Semaphore;
 
@@ -26,7 +30,8 @@ const PAGE: usize = 4096;
 /// What has been done, for the last line.
 #[derive(Default)]
 struct Tally {
-	compared: Cell<u64>,
+	/// Jobs, however often a failed challenge had them compared again.
+	compared: RefCell<BTreeSet<u64>>,
 	fallen: Cell<u64>,
 	/// Challenges that were begun and have not ended.
 	leading: Cell<u64>,
@@ -69,7 +74,7 @@ pub async fn run(context: &Context, args: cli::Watch) -> Result<u8> {
 		code = watcher.serve(&args) => code?,
 	};
 	let Tally { compared, fallen, leading } = &watcher.tally;
-	let (compared, fallen, leading) = (compared.get(), fallen.get(), leading.get());
+	let (compared, fallen, leading) = (compared.borrow().len(), fallen.get(), leading.get());
 	let left = match leading {
 		0 => String::new(),
 		left => format!("; {left} challenges under way continue at the next start"),
@@ -177,7 +182,7 @@ impl Watcher {
 		let compared = compare(&self.link, &self.ui, self.device.clone(), job, &disputed).await?;
 		drop(turn);
 		self.ui.document(&compared.to_json());
-		self.tally.compared.set(self.tally.compared.get() + 1);
+		self.tally.compared.borrow_mut().insert(job);
 		let outcome = match (compared.equal(), &self.key) {
 			(true, _) => Outcome::Equal,
 			(false, None) => Outcome::Differs,

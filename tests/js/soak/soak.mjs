@@ -17,17 +17,25 @@ import { Fleet } from "./fleet.mjs";
 import { memory } from "./memory.mjs";
 import { markdown, summary } from "./report.mjs";
 
-const { values: options } = parseArgs({
-	options: {
-		minutes: { type: "string", default: "10" },
-		inflight: { type: "string", default: "512" },
-		providers: { type: "string", default: "8" },
-		audit: { type: "string", default: "20" },
-		adapter: { type: "string", default: "cpu" },
-		json: { type: "string" },
-		help: { type: "boolean", short: "h" },
-	},
-});
+const given = () => {
+	try {
+		return parseArgs({
+			options: {
+				minutes: { type: "string", default: "10" },
+				inflight: { type: "string", default: "512" },
+				providers: { type: "string", default: "8" },
+				audit: { type: "string", default: "20" },
+				adapter: { type: "string", default: "cpu" },
+				json: { type: "string" },
+				help: { type: "boolean", short: "h" },
+			},
+		}).values;
+	} catch (error) {
+		console.error(`soak: ${error.message}; see --help`);
+		process.exit(2);
+	}
+};
+const options = given();
 if (options.help) {
 	console.log(`Usage: make soak MINUTES=10 [SOAK="--inflight 512 …"]
   --minutes N    how long jobs are posted, 1 to 120 (10); then what is under way may end
