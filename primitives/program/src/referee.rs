@@ -7,7 +7,7 @@
 
 use crate::{error::Resource, CheckError, Class, Limits, Program, Source};
 use alloc::{collections::BTreeMap, vec, vec::Vec};
-use assay_ops::{Access, Applied, DType, Region, TensorType, View, TILE_BYTES};
+use assay_ops::{Access, Applied, DType, Op, Region, TensorType, View, MAX_OPERANDS, TILE_BYTES};
 
 /// Ways to reach one tensor that are told apart.
 const MAX_REGIONS: usize = 16;
@@ -31,6 +31,13 @@ const ROOT_PATH_BYTES: u64 = 512;
 const ELEMENT_BYTES: u64 = 24;
 /// Scratch bytes of one operand element that is read, while its tile is looked for.
 const INDEX_BYTES: u64 = 4;
+/// Further scratch bytes of one element of a Gather, while its row is looked up.
+const GATHERED_BYTES: u64 = 24;
+/// Scratch bytes of a short list of elements of patches.
+const PATCH_LIST_BYTES: u64 = 64 * 1024;
+/// Further bytes of one tile of a table that is opened apart from other tiles of the same tensor: a
+/// sibling in each of the two openings.
+const APART_BYTES: u64 = 2 * HASH_BYTES;
 /// Scratch bytes of a list of tiles.
 const TILE_LIST_BYTES: u64 = 128 * 1024;
 
@@ -43,6 +50,9 @@ const PICOSECONDS_PER_CHUNK: u64 = 2_600_000;
 const PICOSECONDS_PER_PARENT: u64 = 300_000;
 const PICOSECONDS_PER_READ: u64 = 100_000;
 const PICOSECONDS_PER_ELEMENT: u64 = 200_000;
+const PICOSECONDS_PER_ROW_ELEMENT: u64 = 50_000;
+const PICOSECONDS_PER_SORTED_ELEMENT: u64 = 500_000;
+const PICOSECONDS_PER_DIVISION: u64 = 500_000;
 
 /// What refereeing one tile takes; every number is a worst case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -120,7 +130,7 @@ pub(crate) fn judge(
 /// lead to one set.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Derivation<'a> {
-	Operand { access: Access, side: usize, scalar: bool, slice: u32 },
+	Operand { access: Access, slice: u32 },
 	View(&'a View),
 }
 
@@ -165,6 +175,8 @@ impl<'a> Regions<'a> {
 struct Reads {
 	ids: Vec<usize>,
 	everything: bool,
+	/// Some of it where bytes say: a table of a Gather, whose tiles are opened apart.
+	table: bool,
 	/// Only elementwise nodes lead from here to the anchor.
 	direct: bool,
 }
@@ -237,7 +249,7 @@ impl<'a> Analysis<'a, '_> {
 			return Ok(Default::default());
 		};
 		let tile = regions.add(Region::tile(ty));
-		pending.insert(self.anchor, Reads { ids: vec![tile], everything: false, direct: true });
+		pending.insert(self.anchor, Reads { ids: vec![tile], direct: true, ..Default::default() });
 
 		let mut cost = RefereeCost { parts: 1, ..Default::default() };
 		let mut picoseconds = 0u64;
@@ -271,9 +283,13 @@ impl<'a> Analysis<'a, '_> {
 			if reads.direct && node.op.reduces() {
 				folds.push((index, elements));
 			}
-			cost.scratch = cost.scratch.saturating_add(elements.saturating_mul(ELEMENT_BYTES));
+			let each = match applied.content_dependent() {
+				Some(_) => ELEMENT_BYTES + GATHERED_BYTES,
+				None => ELEMENT_BYTES,
+			};
+			cost.scratch = cost.scratch.saturating_add(elements.saturating_mul(each));
 			gather = gather.max(applied.scratch());
-			let mut reads_of = [0u64; 2];
+			let mut reads_of = [0u64; MAX_OPERANDS];
 			for (position, operand) in node.operands.iter().enumerate() {
 				let source = operand.source;
 				let Some(ty) = self.program.source_type(source, self.types) else { continue };
@@ -291,18 +307,14 @@ impl<'a> Analysis<'a, '_> {
 					None => leaves.entry(source).or_default(),
 				};
 				target.direct |= reads.direct && !node.op.reduces();
+				target.table |=
+					applied.content_dependent().is_some_and(|(table, _)| table == position);
 				for &id in &ids {
 					self.step()?;
-					let id = match applied.access() {
-						Access::Map => id,
-						Access::Requant { .. } | Access::Lut if position == 0 => id,
-						access => {
-							let scalar = applied
-								.operands()
-								.get(position)
-								.is_some_and(|(_, shape)| shape.elements() == 1);
-							let side = position.min(1);
-							let how = Derivation::Operand { access, side, scalar, slice };
+					let id = match applied.access(position) {
+						Some(Access::Same) | None => id,
+						Some(access) => {
+							let how = Derivation::Operand { access, slice };
 							regions.derive(id, how, |region| {
 								applied.operand_region(position, region, slice)
 							})
@@ -323,8 +335,13 @@ impl<'a> Analysis<'a, '_> {
 				}
 			}
 			let lists = reads_of.iter().max().copied().unwrap_or(0).saturating_mul(INDEX_BYTES);
+			let lists = match applied.access(0) {
+				// Patches overlap: their list is up to twice as long before it is sorted.
+				Some(Access::Patch(_)) => lists.saturating_mul(2).saturating_add(PATCH_LIST_BYTES),
+				_ => lists,
+			};
 			gather = gather.max(lists.saturating_add(TILE_LIST_BYTES));
-			picoseconds = picoseconds.saturating_add(time(applied, elements, slice, reads_of));
+			picoseconds = picoseconds.saturating_add(time(applied, elements, slice, &reads_of));
 		}
 		for (source, reads) in leaves {
 			let Some(ty) = self.program.source_type(source, self.types) else { continue };
@@ -371,6 +388,7 @@ impl<'a> Analysis<'a, '_> {
 		cost.part_bytes = cost
 			.part_bytes
 			.saturating_add(part_bytes(all, tiles, stretches))
+			.saturating_add(if reads.table { tiles.saturating_mul(APART_BYTES) } else { 0 })
 			.saturating_add(ROOT_PATH_BYTES);
 		*picoseconds = picoseconds
 			.saturating_add(tiles.saturating_mul(PICOSECONDS_PER_CHUNK))
@@ -399,26 +417,45 @@ fn total(regions: &Regions, ids: &[usize], ty: &TensorType) -> u64 {
 		.min(ty.elements() as u64)
 }
 
-/// Picoseconds to compute `elements` output elements over `slice` of the reduction, where the
-/// first two operands are read at `reads` elements.
-fn time(applied: &Applied, elements: u64, slice: u32, reads: [u64; 2]) -> u64 {
+/// Picoseconds to compute `elements` output elements over `slice` of the reduction, where each
+/// operand is read at `reads` elements.
+fn time(applied: &Applied, elements: u64, slice: u32, reads: &[u64; MAX_OPERANDS]) -> u64 {
 	let slice = slice as u64;
 	let base = elements.saturating_mul(PICOSECONDS_PER_ELEMENT);
 	let folded = elements.saturating_mul(slice);
-	base.saturating_add(match applied.access() {
-		Access::MatMul { .. } => {
+	let all = reads.iter().copied().fold(0, u64::saturating_add);
+	let each = |count: u64, picoseconds: u64| count.saturating_mul(picoseconds);
+	base.saturating_add(match applied.op() {
+		Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. } => {
 			let wide = applied.operands().first().is_some_and(|(dtype, _)| *dtype != DType::I8);
 			let product =
 				if wide { PICOSECONDS_PER_I16_PRODUCT } else { PICOSECONDS_PER_I8_PRODUCT };
 			// Each block of 1,024 outputs gathers at most 1,024 rows of each operand, once.
 			let rows = |reads: u64| reads.div_ceil(slice.max(1)).min(1024);
+			let patches = match applied.access(0) {
+				// Patches overlap: each output may have one of its own.
+				Some(Access::Patch(_)) => elements.min(1024),
+				_ => rows(reads[0]),
+			};
 			let gathered = elements
 				.div_ceil(1024)
-				.saturating_mul(rows(reads[0]) + rows(reads[1]))
+				.saturating_mul(patches + rows(reads[1]))
 				.saturating_mul(slice);
-			folded
-				.saturating_mul(product)
-				.saturating_add(gathered.saturating_mul(PICOSECONDS_PER_READ))
+			each(folded, product).saturating_add(each(gathered, PICOSECONDS_PER_READ))
+		}
+		// Each index once, and each update at most once.
+		Op::ScatterAdd { .. } => each(all, PICOSECONDS_PER_READ).saturating_add(base),
+		// Each row once, and three passes over it.
+		Op::Softmax { .. } | Op::Norm { .. } | Op::RowScale { .. } => {
+			each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_ROW_ELEMENT)
+				.saturating_add(each(elements, PICOSECONDS_PER_DIVISION))
+		}
+		// A search, and a sort of what it finds.
+		Op::TopK { .. } => each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_SORTED_ELEMENT),
+		// An index twice, and what it points to.
+		Op::Gather => each(elements, 4 * PICOSECONDS_PER_READ),
+		Op::IntDiv { .. } | Op::Rsqrt { .. } | Op::Philox { .. } => {
+			each(elements, 3 * PICOSECONDS_PER_READ + PICOSECONDS_PER_DIVISION)
 		}
 		_ => {
 			let operands = applied.operands().len() as u64;

@@ -1,7 +1,9 @@
 //! The CPU engine: all cores, and the best integer instructions that the processor has.
 
+mod definition;
 mod elementwise;
 mod matmul;
+mod products;
 mod reduce;
 mod source;
 
@@ -45,6 +47,19 @@ impl CpuBackend {
 		let len = shape.elements() as usize;
 		match (*op, sources.as_slice()) {
 			(Op::MatMul { narrow }, [a, b]) => matmul::matmul(self.path, a, b, narrow, dtype),
+			(Op::MatMul { narrow }, [a, b, third]) => {
+				let narrow = products::shifted(narrow, Some(third));
+				matmul::matmul(self.path, a, b, narrow, dtype)
+			}
+			(Op::BatchMatMul { narrow }, [a, b, third @ ..]) => {
+				let narrow = products::shifted(narrow, third.first());
+				products::batches(self.path, a, b, narrow, dtype, shape)
+			}
+			(Op::Conv2d { geometry, narrow }, [x, w, third @ ..]) if geometry.groups == 1 => {
+				let narrow = products::shifted(narrow, third.first());
+				let (x, w) = ((x, &operands[0].shape), (w, &operands[1].shape));
+				products::convolution(self.path, x, w, (geometry, narrow), dtype)
+			}
 			(Op::Requant { to }, [acc, rest @ ..]) => {
 				elementwise::requant(acc, rest, to, shape.last())
 			}
@@ -52,9 +67,16 @@ impl CpuBackend {
 			(Op::ReduceSum { axis, to }, [a]) => Ok(reduce::sum(a, &operands[0].shape, axis, to)),
 			(Op::ReduceMax { axis }, [a]) => Ok(reduce::max(a, &operands[0].shape, axis)),
 			(Op::ArgMax { axis }, [a]) => Ok(reduce::arg_max(a, &operands[0].shape, axis)),
-			(_, [a]) => elementwise::unary(op, a, dtype, len),
-			(_, [a, b]) => elementwise::binary(op, a, b, dtype, len),
-			_ => Err(mismatch(op)),
+			(Op::Clamp { .. } | Op::Shift { .. } | Op::Cast { .. } | Op::Copy, [a]) => {
+				elementwise::unary(op, a, dtype, len)
+			}
+			(Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Max | Op::Min, [a, b]) => {
+				elementwise::binary(op, a, b, dtype, len)
+			}
+			_ => {
+				let shapes: Vec<Shape> = operands.iter().map(|operand| operand.shape).collect();
+				definition::evaluate(op, &sources, &shapes, dtype, shape)
+			}
 		}
 	}
 }
