@@ -1,6 +1,6 @@
 use super::{elementwise::Requant, mismatch, Source};
 use crate::{
-	gemm::{gemm_i16, gemm_i8, Path, Sizes},
+	gemm::{gemm_i16, gemm_i8, Path, Right, Sizes, SEGMENT},
 	Buffer, Element, ExecError,
 };
 use assay_ops::{saturate_shift, DType, Narrow, Op};
@@ -60,7 +60,7 @@ fn exact(path: Path, a: &Source, b: &Source) -> Result<Buffer, ExecError> {
 	let sizes = sizes(a, b);
 	let mut values = vec![0i32; sizes.m * sizes.n];
 	let rows = Rows::new(&mut values, sizes.n);
-	gemm_i8(path, sizes, &a.elements()?, &b.elements()?, |row, column, sums| {
+	gemm_i8(path, sizes, &a.elements()?, Right::Rows(&b.elements()?), |row, column, sums| {
 		// SAFETY: the product emits each sum once.
 		unsafe { rows.segment(row, column, sums.len()) }.copy_from_slice(sums);
 	});
@@ -76,7 +76,7 @@ fn narrowed<T: Element>(
 	let sizes = sizes(a, b);
 	let mut values = vec![T::zeroed(); sizes.m * sizes.n];
 	let rows = Rows::new(&mut values, sizes.n);
-	gemm_i16(path, sizes, &a.elements()?, &b.elements()?, |row, column, sums| {
+	gemm_i16(path, sizes, &a.elements()?, Right::Rows(&b.elements()?), |row, column, sums| {
 		// SAFETY: the product emits each sum once.
 		let out = unsafe { rows.segment(row, column, sums.len()) };
 		for (to, sum) in out.iter_mut().zip(sums) {
@@ -105,8 +105,8 @@ pub(super) fn matmul_requant(
 		let sizes = sizes(a, b);
 		let mut values = vec![T::zeroed(); sizes.m * sizes.n];
 		let rows = Rows::new(&mut values, sizes.n);
-		gemm_i8(path, sizes, &a.elements()?, &b.elements()?, |row, column, sums| {
-			let mut scratch = [0i32; 64];
+		gemm_i8(path, sizes, &a.elements()?, Right::Rows(&b.elements()?), |row, column, sums| {
+			let mut scratch = [0i32; SEGMENT];
 			let scratch = &mut scratch[..sums.len()];
 			scratch.copy_from_slice(sums);
 			requant.apply(column, scratch);
