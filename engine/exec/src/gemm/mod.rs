@@ -31,7 +31,7 @@ mod vnni;
 use drive::{drive, threads};
 
 /// The instruction set that a product runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Path {
 	/// Plain Rust; runs everywhere.
 	Portable,
@@ -240,8 +240,8 @@ fn pack_threads(values: usize) -> usize {
 	threads(values * 64, 16)
 }
 
-/// Product of i8 matrices. `emit(row, column, sums)` receives each sum of C once, at most
-/// [`SEGMENT`] at a time; `|C|` must be within i32, which [`assay_ops`] guarantees by bounding `k`.
+/// Product of i8 matrices. `emit(row, column, sums)` receives each sum of C once; `|C|` must be
+/// within i32, which [`assay_ops`] guarantees by bounding `k`.
 ///
 /// # Panics
 /// When the lengths of the operands are not those of `sizes`, or when `path` is not
@@ -405,9 +405,6 @@ pub fn gemm_i16(
 		(_, Right::Packed(packed)) => match packed.kind {},
 	}
 }
-
-/// The most sums in one call of `emit`.
-pub const SEGMENT: usize = 32;
 
 #[cfg(test)]
 mod tests;
