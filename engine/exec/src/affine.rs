@@ -2,7 +2,7 @@ use assay_ops::{Shape, View, MAX_RANK};
 
 /// An affine map from the row-major elements that an operator sees to those of the operand, with
 /// neighbouring dimensions merged wherever their strides allow: a contiguous operand has rank 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Affine {
 	/// Source element of the first element.
 	pub offset: u32,

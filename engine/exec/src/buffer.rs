@@ -1,3 +1,4 @@
+use crate::simd::vectorised;
 use assay_ops::{DType, TensorType, TILE_BYTES};
 use bytemuck::Pod;
 use rayon::prelude::*;
@@ -74,6 +75,15 @@ pub(crate) use typed;
 /// Elements that one task of [`Buffer::fill`] computes.
 pub(crate) const CHUNK: usize = 4096;
 
+/// So many elements are computed before another thread has woken up.
+const SERIAL: usize = 4 * CHUNK;
+
+vectorised! {
+	fn truncate[T: Element](from: &[i32], to: &mut [T]) {
+		to.iter_mut().zip(from).for_each(|(to, from)| *to = T::truncate(*from));
+	}
+}
+
 impl Buffer {
 	/// Type of the elements.
 	pub fn dtype(&self) -> DType {
@@ -118,12 +128,19 @@ impl Buffer {
 	pub fn fill(dtype: DType, len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Self {
 		fn typed<T: Element>(len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Buffer {
 			let mut values = vec![T::zeroed(); len];
-			values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, to)| {
-				let mut scratch = [0i32; CHUNK];
+			let chunk = |scratch: &mut [i32; CHUNK], (chunk, to): (usize, &mut [T])| {
 				let scratch = &mut scratch[..to.len()];
 				compute(chunk * CHUNK, scratch);
-				to.iter_mut().zip(scratch).for_each(|(to, from)| *to = T::truncate(*from));
-			});
+				truncate(scratch, to);
+			};
+			if len <= SERIAL {
+				let mut scratch = [0i32; CHUNK];
+				let chunks = values.chunks_mut(CHUNK).enumerate();
+				chunks.for_each(|values| chunk(&mut scratch, values));
+			} else {
+				let chunks = values.par_chunks_mut(CHUNK).enumerate();
+				chunks.for_each_init(|| Box::new([0i32; CHUNK]), |scratch, to| chunk(scratch, to));
+			}
 			T::wrap(values)
 		}
 		match dtype {

@@ -27,6 +27,7 @@ mod plan;
 mod rate;
 mod rng;
 mod run;
+mod simd;
 mod tensor;
 #[doc(hidden)]
 pub mod testing;

@@ -1,6 +1,42 @@
 use super::{mismatch, Source};
-use crate::{buffer::CHUNK, Buffer, ExecError};
-use assay_ops::{saturate_shift, DType, Op};
+use crate::{buffer::CHUNK, simd::vectorised, Buffer, Element, ExecError};
+use assay_ops::{saturate_shift, DType, Narrow, Op};
+
+vectorised! {
+	fn clamp[](values: &mut [i32], lo: i32, hi: i32) {
+		values.iter_mut().for_each(|x| *x = (*x).max(lo).min(hi));
+	}
+}
+
+vectorised! {
+	/// [`saturate_shift`](assay_ops::saturate_shift) by 1..=62.
+	fn shift_right[](values: &mut [i32], by: u32, to: DType) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		for x in values {
+			// Half up: the last bit but one rounds.
+			let twice = i64::from(*x) >> (by - 1);
+			*x = ((twice + 1) >> 1).max(lo).min(hi) as i32;
+		}
+	}
+}
+
+vectorised! {
+	/// Times 2^by for `by` up to 31, saturated.
+	fn shift_left[](values: &mut [i32], by: u32, to: DType) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		values.iter_mut().for_each(|x| *x = (i64::from(*x) << by).max(lo).min(hi) as i32);
+	}
+}
+
+/// The clamped amount of a shift to the right, which is at least 1, or else of one to the left. See
+/// [`round_shift`](assay_ops::round_shift).
+fn amount(by: i8) -> Result<u32, u32> {
+	if by > 0 {
+		Ok(u32::from(by.unsigned_abs()).min(62))
+	} else {
+		Err(u32::from(by.unsigned_abs()).min(31))
+	}
+}
 
 /// Operators of one operand whose elements do not meet.
 pub(super) fn unary(op: &Op, a: &Source, to: DType, len: usize) -> Result<Buffer, ExecError> {
@@ -12,13 +48,12 @@ pub(super) fn unary(op: &Op, a: &Source, to: DType, len: usize) -> Result<Buffer
 	};
 	// The loops are inside the closures, so that each is compiled for one operator.
 	Ok(match *op {
-		Op::Clamp { lo, hi } => map(&|out| out.iter_mut().for_each(|x| *x = (*x).max(lo).min(hi))),
-		Op::Shift { by, .. } => {
-			map(&|out| out.iter_mut().for_each(|x| *x = saturate_shift((*x).into(), by, to)))
-		}
-		Op::Cast { .. } | Op::Copy => {
-			map(&|out| out.iter_mut().for_each(|x| *x = (*x).clamp(to.min(), to.max())))
-		}
+		Op::Clamp { lo, hi } => map(&|out| clamp(out, lo, hi)),
+		Op::Shift { by, .. } => match amount(by) {
+			Ok(right) => map(&|out| shift_right(out, right, to)),
+			Err(left) => map(&|out| shift_left(out, left, to)),
+		},
+		Op::Cast { .. } | Op::Copy => map(&|out| clamp(out, to.min(), to.max())),
 		_ => return Err(mismatch(op)),
 	})
 }
@@ -31,29 +66,32 @@ pub(super) fn binary(
 	to: DType,
 	len: usize,
 ) -> Result<Buffer, ExecError> {
-	fn zip(
-		(a, b): (&Source, &Source),
-		to: DType,
-		len: usize,
-		f: impl Fn(i64, i64) -> i64 + Sync,
-	) -> Buffer {
-		Buffer::fill(to, len, |start, out| {
-			let mut second = [0; CHUNK];
-			let second = &mut second[..out.len()];
-			a.load(start, out);
-			b.load(start, second);
-			for (x, y) in out.iter_mut().zip(second) {
-				*x = to.saturate(f((*x).into(), (*y).into()));
+	macro_rules! zip {
+		($f:expr) => {{
+			vectorised! {
+				fn run[](first: &mut [i32], second: &[i32], to: DType) {
+					let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+					let f: fn(i64, i64) -> i64 = $f;
+					for (x, y) in first.iter_mut().zip(second) {
+						*x = f((*x).into(), (*y).into()).max(lo).min(hi) as i32;
+					}
+				}
 			}
-		})
+			Buffer::fill(to, len, |start, out| {
+				let mut second = [0; CHUNK];
+				let second = &mut second[..out.len()];
+				a.load(start, out);
+				b.load(start, second);
+				run(out, second, to);
+			})
+		}};
 	}
-	let both = (a, b);
 	Ok(match *op {
-		Op::Add { .. } => zip(both, to, len, |x, y| x + y),
-		Op::Sub { .. } => zip(both, to, len, |x, y| x - y),
-		Op::Mul { .. } => zip(both, to, len, |x, y| x * y),
-		Op::Max => zip(both, to, len, |x, y| x.max(y)),
-		Op::Min => zip(both, to, len, |x, y| x.min(y)),
+		Op::Add { .. } => zip!(|x, y| x + y),
+		Op::Sub { .. } => zip!(|x, y| x - y),
+		Op::Mul { .. } => zip!(|x, y| x * y),
+		Op::Max => zip!(|x, y| x.max(y)),
+		Op::Min => zip!(|x, y| x.min(y)),
 		_ => return Err(mismatch(op)),
 	})
 }
@@ -71,9 +109,37 @@ pub(super) fn lut(index: &Source, table: &Source) -> Result<Buffer, ExecError> {
 /// What [`Op::Requant`] does to the columns of an accumulator.
 pub(super) struct Requant {
 	multiplier: Vec<i32>,
-	shift: Vec<i32>,
-	bias: Vec<i32>,
+	/// Of each column.
+	shift: Shifts,
 	to: DType,
+}
+
+enum Shifts {
+	/// Right by 1..=62, as programs from importers have it: `(x · m + offset) >> shift`, where `offset`
+	/// is `bias · m` and half of what the shift takes off.
+	Right { offset: Vec<i64>, shift: Vec<i64> },
+	/// Whatever there is.
+	Any { bias: Vec<i32>, shift: Vec<i32> },
+}
+
+vectorised! {
+	/// `(sum · m + offset) >> shift`, saturated. 48 bits and the half of a shift by at most 62: far from
+	/// overflow.
+	fn requant_right[T: Element](
+		sums: &[i32],
+		multiplier: &[i32],
+		offset: &[i64],
+		shift: &[i64],
+		to: DType,
+		out: &mut [T],
+	) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		let columns = multiplier.iter().zip(offset).zip(shift);
+		for ((out, &sum), ((&m, &offset), &shift)) in out.iter_mut().zip(sums).zip(columns) {
+			let x = (i64::from(sum) * i64::from(m) + offset) >> (shift & 63);
+			*out = T::truncate(x.max(lo).min(hi) as i32);
+		}
+	}
 }
 
 impl Requant {
@@ -85,20 +151,39 @@ impl Requant {
 			None if at == 2 => Ok(vec![0; columns]),
 			_ => Err(mismatch(&Op::Requant { to })),
 		};
-		Ok(Self { multiplier: spread(0)?, shift: spread(1)?, bias: spread(2)?, to })
+		let (multiplier, shift, bias) = (spread(0)?, spread(1)?, spread(2)?);
+		let right = |&shift: &i32| amount(shift as i8).ok().map(i64::from);
+		let shift = match shift.iter().map(right).collect::<Option<Vec<i64>>>() {
+			Some(shift) => {
+				let columns = multiplier.iter().zip(&bias).zip(&shift);
+				let offset = columns
+					.map(|((&m, &bias), shift)| i64::from(bias) * i64::from(m) + (1 << (shift - 1)))
+					.collect();
+				Shifts::Right { offset, shift }
+			}
+			None => Shifts::Any { bias, shift },
+		};
+		Ok(Self { multiplier, shift, to })
 	}
 
-	/// Sums of the columns from `column` on, in place; they must end with the last column.
-	pub(super) fn apply(&self, column: usize, sums: &mut [i32]) {
-		let end = column + sums.len();
-		let parameters = self.multiplier[column..end]
-			.iter()
-			.zip(&self.shift[column..end])
-			.zip(&self.bias[column..end]);
-		for (sum, ((&m, &s), &bias)) in sums.iter_mut().zip(parameters) {
-			// 33 bits times 16: far from overflow.
-			let product = (i64::from(*sum) + i64::from(bias)) * i64::from(m);
-			*sum = saturate_shift(product, s as i8, self.to);
+	/// Sums of the columns from `column` on; they must end with the last column.
+	pub(super) fn apply<T: Element>(&self, column: usize, sums: &[i32], out: &mut [T]) {
+		let columns = column..column + sums.len();
+		let multiplier = &self.multiplier[columns.clone()];
+		match &self.shift {
+			Shifts::Right { offset, shift } => {
+				let (offset, shift) = (&offset[columns.clone()], &shift[columns]);
+				requant_right(sums, multiplier, offset, shift, self.to, out);
+			}
+			Shifts::Any { bias, shift } => {
+				let parameters =
+					multiplier.iter().zip(&shift[columns.clone()]).zip(&bias[columns.clone()]);
+				for ((out, &sum), ((&m, &s), &bias)) in out.iter_mut().zip(sums).zip(parameters) {
+					// 33 bits times 16: far from overflow.
+					let product = (i64::from(sum) + i64::from(bias)) * i64::from(m);
+					*out = T::truncate(saturate_shift(product, s as i8, self.to));
+				}
+			}
 		}
 	}
 }
@@ -113,13 +198,140 @@ pub(super) fn requant(
 	let columns = columns as usize;
 	let requant = Requant::new(parameters, to, columns)?;
 	Ok(Buffer::fill(to, acc.len(), |start, out| {
-		acc.load(start, out);
+		let mut sums = [0; CHUNK];
+		let sums = &mut sums[..out.len()];
+		acc.load(start, sums);
 		let (mut done, mut column) = (0, start % columns);
 		while done < out.len() {
 			let run = (columns - column).min(out.len() - done);
-			requant.apply(column, &mut out[done..done + run]);
+			requant.apply(column, &sums[done..done + run], &mut out[done..done + run]);
 			done += run;
 			column = 0;
 		}
 	}))
+}
+
+/// What a product of i16 does to its exact sums.
+pub(super) fn narrow<T: Element>(narrow: &Narrow, sums: &[i64], out: &mut [T]) {
+	vectorised! {
+		fn right[T: Element](sums: &[i64], m: i64, by: u32, to: DType, out: &mut [T]) {
+			let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+			for (out, sum) in out.iter_mut().zip(sums) {
+				let twice = (sum * m) >> (by - 1);
+				*out = T::truncate(((twice + 1) >> 1).max(lo).min(hi) as i32);
+			}
+		}
+	}
+	vectorised! {
+		fn left[T: Element](sums: &[i64], m: i64, by: u32, to: DType, out: &mut [T]) {
+			let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+			for (out, sum) in out.iter_mut().zip(sums) {
+				// What is past i32 saturates whatever the shift is, and 2^31 · 2^31 is an i64.
+				let x = (sum * m).max(i64::from(i32::MIN)).min(1 << 31) << by;
+				*out = T::truncate(x.max(lo).min(hi) as i32);
+			}
+		}
+	}
+	// At most 2^46 times 2^15, by the bound of K.
+	match amount(narrow.shift) {
+		Ok(by) => right(sums, narrow.multiplier.into(), by, narrow.to, out),
+		Err(by) => left(sums, narrow.multiplier.into(), by, narrow.to, out),
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::testing::Rng;
+
+	#[test]
+	fn shifts_should_equal_the_definition_when_values_and_amounts_are_extreme() {
+		let mut rng = Rng::seeded("shifts");
+		let values: Vec<i32> =
+			[i32::MIN, i32::MIN + 1, -3, -2, -1, 0, 1, 2, 3, i32::MAX - 1, i32::MAX]
+				.into_iter()
+				.chain((0..100).map(|_| rng.bits() as i32))
+				.collect();
+		for by in i8::MIN..=i8::MAX {
+			for to in [DType::I8, DType::I16, DType::I32] {
+				let mut found = values.clone();
+				match amount(by) {
+					Ok(right) => shift_right(&mut found, right, to),
+					Err(left) => shift_left(&mut found, left, to),
+				}
+				let expected: Vec<i32> =
+					values.iter().map(|&x| saturate_shift(x.into(), by, to)).collect();
+				assert_eq!(found, expected, "by {by} to {to:?}");
+			}
+		}
+	}
+
+	#[test]
+	fn narrow_should_equal_the_definition_when_sums_and_amounts_are_extreme() {
+		let mut rng = Rng::seeded("narrow");
+		let bound = 1i64 << 46;
+		let sums: Vec<i64> = [-bound, 1 - bound, -1, 0, 1, bound - 1, bound]
+			.into_iter()
+			.chain((0..200).map(|at| {
+				let size = if at % 2 == 0 { bound } else { 100 };
+				rng.range(-size, size)
+			}))
+			.collect();
+		for shift in i8::MIN..=i8::MAX {
+			for to in [DType::I8, DType::I16, DType::I32] {
+				for multiplier in [i16::MIN, -1, 0, 1, i16::MAX] {
+					let mut found = vec![0i32; sums.len()];
+					narrow(&Narrow { multiplier, shift, to }, &sums, &mut found);
+					let product = |sum: &i64| sum * i64::from(multiplier);
+					let expected: Vec<i32> =
+						sums.iter().map(|sum| saturate_shift(product(sum), shift, to)).collect();
+					assert_eq!(found, expected, "{multiplier} by {shift} to {to:?}");
+				}
+			}
+		}
+	}
+
+	#[test]
+	fn requant_should_equal_the_definition_when_parameters_are_extreme() {
+		let mut rng = Rng::seeded("requant");
+		let extremes = |rng: &mut Rng, min: i64, max: i64| match rng.below(4) {
+			0 => min,
+			1 => max,
+			_ => rng.range(min, max),
+		};
+		for round in 0..2_000 {
+			let columns = rng.range(1, 70) as usize;
+			let mut column = |min: i64, max: i64| -> Vec<i32> {
+				(0..columns).map(|_| extremes(&mut rng, min, max) as i32).collect()
+			};
+			let (min, max) = (i32::MIN.into(), i32::MAX.into());
+			let (sums, bias, multiplier) =
+				(column(min, max), column(min, max), column(-32768, 32767));
+			// Half of the rounds take the quick way.
+			let shift = if round % 2 == 0 { column(1, 127) } else { column(-128, 127) };
+			for to in [DType::I8, DType::I16] {
+				let own = |values: &[i32]| -> Vec<i32> { values.to_vec() };
+				let buffers = [own(&multiplier), own(&shift), own(&bias)]
+					.map(|values| std::sync::Arc::new(Buffer::I32(values)));
+				let shape = assay_ops::Shape::new(&[columns as u32]).unwrap();
+				let sources: Vec<Source> = buffers
+					.iter()
+					.map(|value| {
+						let affine = crate::Affine::new(&shape, None);
+						Source::new(&crate::Operand { value, shape, affine })
+					})
+					.collect();
+				let requant = Requant::new(&sources, to, columns).unwrap();
+				let mut found = vec![0i32; columns];
+				requant.apply(0, &sums, &mut found);
+				let expected: Vec<i32> = (0..columns)
+					.map(|at| {
+						let sum = i64::from(sums[at]) + i64::from(bias[at]);
+						saturate_shift(sum * i64::from(multiplier[at]), shift[at] as i8, to)
+					})
+					.collect();
+				assert_eq!(found, expected, "{multiplier:?} {shift:?} {bias:?} {sums:?}");
+			}
+		}
+	}
 }

@@ -1,9 +1,12 @@
-use super::{elementwise::Requant, mismatch, Source};
+use super::{
+	elementwise::{self, Requant},
+	mismatch, CpuBackend, Source,
+};
 use crate::{
-	gemm::{gemm_i16, gemm_i8, Path, Sizes},
+	gemm::{gemm_i16, gemm_i8, Sizes},
 	Buffer, Element, ExecError,
 };
-use assay_ops::{saturate_shift, DType, Narrow, Op};
+use assay_ops::{DType, Narrow, Op};
 use core::marker::PhantomData;
 
 /// A matrix whose row segments are written from many threads.
@@ -41,26 +44,27 @@ fn sizes(a: &Source, b: &Source) -> Sizes {
 
 /// [`Op::MatMul`].
 pub(super) fn matmul(
-	path: Path,
+	cpu: &CpuBackend,
 	a: &Source,
 	b: &Source,
 	narrow: Option<Narrow>,
 	dtype: DType,
 ) -> Result<Buffer, ExecError> {
 	match (narrow, dtype) {
-		(None, DType::I32) => exact(path, a, b),
-		(Some(narrow), DType::I8) => narrowed::<i8>(path, a, b, narrow),
-		(Some(narrow), DType::I16) => narrowed::<i16>(path, a, b, narrow),
-		(Some(narrow), DType::I32) => narrowed::<i32>(path, a, b, narrow),
+		(None, DType::I32) => exact(cpu, a, b),
+		(Some(narrow), DType::I8) => narrowed::<i8>(cpu, a, b, narrow),
+		(Some(narrow), DType::I16) => narrowed::<i16>(cpu, a, b, narrow),
+		(Some(narrow), DType::I32) => narrowed::<i32>(cpu, a, b, narrow),
 		_ => Err(mismatch(&Op::MatMul { narrow })),
 	}
 }
 
-fn exact(path: Path, a: &Source, b: &Source) -> Result<Buffer, ExecError> {
+fn exact(cpu: &CpuBackend, a: &Source, b: &Source) -> Result<Buffer, ExecError> {
 	let sizes = sizes(a, b);
 	let mut values = vec![0i32; sizes.m * sizes.n];
 	let rows = Rows::new(&mut values, sizes.n);
-	gemm_i8(path, sizes, &a.elements()?, &b.elements()?, |row, column, sums| {
+	let right = cpu.packed.ready::<i8>(cpu.path, b, sizes.n, sizes.k)?;
+	gemm_i8(cpu.path, sizes, &a.elements()?, right.right(), |row, column, sums| {
 		// SAFETY: the product emits each sum once.
 		unsafe { rows.segment(row, column, sums.len()) }.copy_from_slice(sums);
 	});
@@ -68,7 +72,7 @@ fn exact(path: Path, a: &Source, b: &Source) -> Result<Buffer, ExecError> {
 }
 
 fn narrowed<T: Element>(
-	path: Path,
+	cpu: &CpuBackend,
 	a: &Source,
 	b: &Source,
 	narrow: Narrow,
@@ -76,28 +80,25 @@ fn narrowed<T: Element>(
 	let sizes = sizes(a, b);
 	let mut values = vec![T::zeroed(); sizes.m * sizes.n];
 	let rows = Rows::new(&mut values, sizes.n);
-	gemm_i16(path, sizes, &a.elements()?, &b.elements()?, |row, column, sums| {
+	let right = cpu.packed.ready::<i16>(cpu.path, b, sizes.n, sizes.k)?;
+	gemm_i16(cpu.path, sizes, &a.elements()?, right.right(), |row, column, sums| {
 		// SAFETY: the product emits each sum once.
 		let out = unsafe { rows.segment(row, column, sums.len()) };
-		for (to, sum) in out.iter_mut().zip(sums) {
-			// At most 2^46 times 2^15, by the bound of K.
-			let product = sum * i64::from(narrow.multiplier);
-			*to = T::truncate(saturate_shift(product, narrow.shift, narrow.to));
-		}
+		elementwise::narrow(&narrow, sums, out);
 	});
 	Ok(T::wrap(values))
 }
 
 /// A product of i8 matrices whose sums go through a [`Op::Requant`] before they leave the cache.
 pub(super) fn matmul_requant(
-	path: Path,
+	cpu: &CpuBackend,
 	a: &Source,
 	b: &Source,
 	parameters: &[Source],
 	to: DType,
 ) -> Result<Buffer, ExecError> {
 	fn typed<T: Element>(
-		path: Path,
+		cpu: &CpuBackend,
 		a: &Source,
 		b: &Source,
 		requant: &Requant,
@@ -105,21 +106,17 @@ pub(super) fn matmul_requant(
 		let sizes = sizes(a, b);
 		let mut values = vec![T::zeroed(); sizes.m * sizes.n];
 		let rows = Rows::new(&mut values, sizes.n);
-		gemm_i8(path, sizes, &a.elements()?, &b.elements()?, |row, column, sums| {
-			let mut scratch = [0i32; 64];
-			let scratch = &mut scratch[..sums.len()];
-			scratch.copy_from_slice(sums);
-			requant.apply(column, scratch);
+		let right = cpu.packed.ready::<i8>(cpu.path, b, sizes.n, sizes.k)?;
+		gemm_i8(cpu.path, sizes, &a.elements()?, right.right(), |row, column, sums| {
 			// SAFETY: the product emits each sum once.
-			let out = unsafe { rows.segment(row, column, sums.len()) };
-			out.iter_mut().zip(scratch).for_each(|(to, from)| *to = T::truncate(*from));
+			requant.apply(column, sums, unsafe { rows.segment(row, column, sums.len()) });
 		});
 		Ok(T::wrap(values))
 	}
 	let requant = Requant::new(parameters, to, b.len() / b.last)?;
 	match to {
-		DType::I8 => typed::<i8>(path, a, b, &requant),
-		DType::I16 => typed::<i16>(path, a, b, &requant),
+		DType::I8 => typed::<i8>(cpu, a, b, &requant),
+		DType::I16 => typed::<i16>(cpu, a, b, &requant),
 		DType::I32 => Err(mismatch(&Op::Requant { to })),
 	}
 }

@@ -3,6 +3,7 @@
 mod definition;
 mod elementwise;
 mod matmul;
+mod packed;
 mod products;
 mod reduce;
 mod source;
@@ -14,17 +15,25 @@ use crate::{
 use assay_ops::{DType, Op, Shape};
 use assay_program::{Checked, Program, Source as Kept};
 use source::Source;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// Evaluates single operators on the CPU.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct CpuBackend {
 	path: Path,
+	/// Shared by clones, since they may be given the same tensors.
+	packed: Arc<packed::Cache>,
 }
 
 impl Default for CpuBackend {
 	fn default() -> Self {
-		Self { path: Path::best() }
+		Self::with_path(Path::best())
+	}
+}
+
+impl fmt::Debug for CpuBackend {
+	fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+		f.debug_struct("CpuBackend").field("path", &self.path).finish_non_exhaustive()
 	}
 }
 
@@ -32,7 +41,7 @@ impl CpuBackend {
 	/// On a given instruction set, which must be [available](Path::available).
 	#[doc(hidden)]
 	pub fn with_path(path: Path) -> Self {
-		Self { path }
+		Self { path, packed: Arc::default() }
 	}
 
 	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
@@ -46,10 +55,10 @@ impl CpuBackend {
 		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
 		let len = shape.elements() as usize;
 		match (*op, sources.as_slice()) {
-			(Op::MatMul { narrow }, [a, b]) => matmul::matmul(self.path, a, b, narrow, dtype),
+			(Op::MatMul { narrow }, [a, b]) => matmul::matmul(self, a, b, narrow, dtype),
 			(Op::MatMul { narrow }, [a, b, third]) => {
 				let narrow = products::shifted(narrow, Some(third));
-				matmul::matmul(self.path, a, b, narrow, dtype)
+				matmul::matmul(self, a, b, narrow, dtype)
 			}
 			(Op::BatchMatMul { narrow }, [a, b, third @ ..]) => {
 				let narrow = products::shifted(narrow, third.first());
@@ -58,7 +67,7 @@ impl CpuBackend {
 			(Op::Conv2d { geometry, narrow }, [x, w, third @ ..]) if geometry.groups == 1 => {
 				let narrow = products::shifted(narrow, third.first());
 				let (x, w) = ((x, &operands[0].shape), (w, &operands[1].shape));
-				products::convolution(self.path, x, w, (geometry, narrow), dtype)
+				products::convolution(self, x, w, (geometry, narrow), dtype)
 			}
 			(Op::Requant { to }, [acc, rest @ ..]) => {
 				elementwise::requant(acc, rest, to, shape.last())
@@ -113,8 +122,7 @@ impl Backend for CpuBackend {
 		let sources: Vec<Source> = matmul.iter().map(Source::new).collect();
 		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
 		let [a, b] = sources.as_slice() else { return Ok(None) };
-		matmul::matmul_requant(self.path, a, b, &parameters, dtype)
-			.map(|buffer| Some(Arc::new(buffer)))
+		matmul::matmul_requant(self, a, b, &parameters, dtype).map(|buffer| Some(Arc::new(buffer)))
 	}
 
 	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError> {
@@ -127,7 +135,7 @@ impl Backend for CpuBackend {
 }
 
 /// Runs programs on the CPU.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CpuExecutor {
 	backend: CpuBackend,
 	audit: Option<Audit>,
@@ -165,6 +173,9 @@ impl Executor for CpuExecutor {
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError> {
 		let options = Options { audit: self.audit, keep };
-		execute(&mut self.backend, program, checked, inputs, steps, options, observer)
+		let run = execute(&mut self.backend, program, checked, inputs, steps, options, observer);
+		// Weights of this run are not going to come again under the same address.
+		self.backend.packed.sweep();
+		run
 	}
 }

@@ -1,8 +1,8 @@
 //! Products that are not one matrix product: batches of them, and convolutions.
 
-use super::{matmul::Rows, mismatch, Source};
+use super::{matmul::Rows, mismatch, packed, CpuBackend, Source};
 use crate::{
-	gemm::{gemm_i16, gemm_i8, Path, Sizes},
+	gemm::{gemm_i16, gemm_i8, Path, Right, Sizes},
 	Buffer, Element, ExecError,
 };
 use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Shape, Window};
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 const PATCHES: usize = 1 << 22;
 
 /// What products are of.
-trait Factor: Element {
+trait Factor: packed::Factor {
 	/// Exact sums of products.
 	type Sum: Copy + Into<i64>;
 
@@ -20,7 +20,7 @@ trait Factor: Element {
 		path: Path,
 		sizes: Sizes,
 		a: &[Self],
-		b: &[Self],
+		b: Right<'_, Self>,
 		emit: impl Fn(usize, usize, &[Self::Sum]) + Sync,
 	);
 }
@@ -32,7 +32,7 @@ impl Factor for i8 {
 		path: Path,
 		sizes: Sizes,
 		a: &[Self],
-		b: &[Self],
+		b: Right<'_, Self>,
 		emit: impl Fn(usize, usize, &[i32]) + Sync,
 	) {
 		gemm_i8(path, sizes, a, b, emit);
@@ -46,7 +46,7 @@ impl Factor for i16 {
 		path: Path,
 		sizes: Sizes,
 		a: &[Self],
-		b: &[Self],
+		b: Right<'_, Self>,
 		emit: impl Fn(usize, usize, &[i64]) + Sync,
 	) {
 		gemm_i16(path, sizes, a, b, emit);
@@ -57,7 +57,7 @@ impl Factor for i16 {
 fn product<F: Factor, T: Element>(
 	path: Path,
 	sizes: Sizes,
-	(a, b): (&[F], &[F]),
+	(a, b): (&[F], Right<'_, F>),
 	narrow: Option<Narrow>,
 	out: &mut [T],
 ) {
@@ -126,7 +126,7 @@ pub(super) fn batches(
 			.par_chunks_mut(sizes.m * sizes.n)
 			.zip(a.par_chunks(sizes.m * sizes.k))
 			.zip(b.par_chunks(sizes.n * sizes.k))
-			.for_each(|((out, a), b)| product(path, sizes, (a, b), narrow, out));
+			.for_each(|((out, a), b)| product(path, sizes, (a, Right::Rows(b)), narrow, out));
 		Ok(T::wrap(values))
 	}
 	typed_by!(typed, a.dtype(), dtype, (path, a, b, narrow, shape))
@@ -134,7 +134,7 @@ pub(super) fn batches(
 
 /// [`Op::Conv2d`] of one group: patches are gathered, some rows at a time, and multiplied.
 pub(super) fn convolution(
-	path: Path,
+	cpu: &CpuBackend,
 	(x, x_shape): (&Source, &Shape),
 	(w, w_shape): (&Source, &Shape),
 	(geometry, narrow): (Geometry, Option<Narrow>),
@@ -145,11 +145,11 @@ pub(super) fn convolution(
 		.map_err(|error| ExecError::Program(format!("{op:?}: {error}")))?;
 	let Some(Access::Patch(window)) = applied.access(0) else { return Err(mismatch(&op)) };
 	let shape = applied.shape();
-	typed_by!(patches, x.dtype(), dtype, (path, x, w, &window, narrow, &shape))
+	typed_by!(patches, x.dtype(), dtype, (cpu, x, w, &window, narrow, &shape))
 }
 
 fn patches<F: Factor, T: Element>(
-	path: Path,
+	cpu: &CpuBackend,
 	x: &Source,
 	w: &Source,
 	window: &Window,
@@ -157,11 +157,12 @@ fn patches<F: Factor, T: Element>(
 	shape: &Shape,
 ) -> Result<Buffer, ExecError> {
 	let (n, k) = (shape.last() as usize, window.patch() as usize);
-	let (x, w) = (x.elements::<F>()?, w.elements::<F>()?);
+	let (path, x) = (cpu.path, x.elements::<F>()?);
+	let w = cpu.packed.ready::<F>(path, w, n, k)?;
 	let mut values = vec![T::zeroed(); shape.elements() as usize];
 	if window.is_whole() {
 		let sizes = Sizes { m: values.len() / n, n, k };
-		product(path, sizes, (&x, &w), narrow, &mut values);
+		product(path, sizes, (&x, w.right()), narrow, &mut values);
 		return Ok(T::wrap(values));
 	}
 	let rows = (PATCHES / k).max(1);
@@ -179,7 +180,7 @@ fn patches<F: Factor, T: Element>(
 				}
 			});
 		});
-		product(path, Sizes { m, n, k }, (gathered, &w), narrow, out);
+		product(path, Sizes { m, n, k }, (gathered, w.right()), narrow, out);
 	}
 	Ok(T::wrap(values))
 }

@@ -1,10 +1,12 @@
-use crate::{buffer::typed, Affine, Buffer, Element, ExecError, Operand};
+use crate::{buffer::typed, simd::vectorised, Affine, Buffer, Element, ExecError, Operand};
 use assay_ops::DType;
 use rayon::prelude::*;
 use std::{borrow::Cow, sync::Arc};
 
 /// An operand as an operator sees it: elements in row-major order of the viewed shape.
 pub(super) struct Source<'a> {
+	/// The stored tensor.
+	pub(super) shared: &'a Arc<Buffer>,
 	buffer: &'a Buffer,
 	affine: Affine,
 	len: usize,
@@ -15,6 +17,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
 	pub(super) fn new(operand: &Operand<'a, Arc<Buffer>>) -> Self {
 		Self {
+			shared: operand.value,
 			buffer: operand.value,
 			affine: operand.affine,
 			len: operand.shape.elements() as usize,
@@ -24,6 +27,11 @@ impl<'a> Source<'a> {
 
 	pub(super) fn dtype(&self) -> DType {
 		self.buffer.dtype()
+	}
+
+	/// Where the elements lie in the stored tensor.
+	pub(super) fn affine(&self) -> Affine {
+		self.affine
 	}
 
 	pub(super) fn len(&self) -> usize {
@@ -58,15 +66,18 @@ impl<'a> Source<'a> {
 	}
 }
 
+vectorised! {
+	fn widen[T: Element + Into<U>, U: Copy](from: &[T], to: &mut [U]) {
+		to.iter_mut().zip(from).for_each(|(to, from)| *to = (*from).into());
+	}
+}
+
 fn copy<T: Element + Into<U>, U: Copy>(values: &[T], affine: &Affine, start: usize, out: &mut [U]) {
 	affine.runs(start, out.len(), |at, source, stride, run| {
 		let out = &mut out[at..at + run];
 		match stride {
 			0 => out.fill(values[source].into()),
-			1 => out
-				.iter_mut()
-				.zip(&values[source..source + run])
-				.for_each(|(to, from)| *to = (*from).into()),
+			1 => widen(&values[source..source + run], out),
 			_ => out
 				.iter_mut()
 				.zip(values[source..].iter().step_by(stride))

@@ -1,6 +1,6 @@
 //! AVX2 kernels, on `vpmaddwd`: two i16 products summed into an i32 lane.
 
-use super::{portable, Block, Sizes};
+use super::{drive::Block, portable};
 use core::arch::x86_64::*;
 use rayon::prelude::*;
 
@@ -9,40 +9,56 @@ pub(super) const COLUMNS_I8: usize = 16;
 pub(super) const ROWS_I16: usize = 4;
 pub(super) const COLUMNS_I16: usize = 8;
 
-/// Rows of A as i16 with `k` padded to even, and B in panels `[panel][pair][column][2]` of i16.
-/// Padding is zero, so it adds nothing.
-fn pack<T: Copy + Sync + Into<i16>>(
-	sizes: Sizes,
-	width: usize,
-	a: &[T],
-	b: &[T],
-) -> (usize, Vec<i16>, Vec<i16>) {
-	let k = sizes.k;
+/// Rows of A as i16 with `k` padded to even. Padding is zero, so it adds nothing.
+pub(super) fn pack_rows<T: Copy + Sync + Into<i16>>(k: usize, a: &[T]) -> Vec<i16> {
 	let pairs = k.div_ceil(2);
-	let mut rows = vec![0i16; sizes.m * pairs * 2];
+	let mut rows = vec![0i16; a.len() / k.max(1) * pairs * 2];
 	if k > 0 {
 		rows.par_chunks_mut(pairs * 2).zip(a.par_chunks(k)).for_each(|(to, from)| {
 			to.iter_mut().zip(from).for_each(|(to, from)| *to = (*from).into());
 		});
 	}
-	let mut panels = vec![0i16; sizes.n.div_ceil(width) * pairs * width * 2];
-	if k > 0 {
-		panels.par_chunks_mut(pairs * width * 2).zip(b.par_chunks(k * width)).for_each(
-			|(to, from)| {
-				// Pairs outside, so that writing is in order.
-				for (pair, to) in to.chunks_exact_mut(width * 2).enumerate() {
-					let first = pair * 2;
-					for (to, values) in to.chunks_exact_mut(2).zip(from.chunks_exact(k)) {
-						to[0] = values[first].into();
-						if first + 1 < k {
-							to[1] = values[first + 1].into();
+	rows
+}
+
+/// B in panels of `width` columns: `[panel][pair][column][2]` of i16, zeros past the edges.
+pub(super) struct Panels {
+	pairs: usize,
+	values: Vec<i16>,
+}
+
+impl Panels {
+	pub(super) fn new<T: Copy + Sync + Into<i16>>(
+		width: usize,
+		n: usize,
+		k: usize,
+		b: &[T],
+	) -> Self {
+		let pairs = k.div_ceil(2);
+		let mut values = vec![0i16; n.div_ceil(width) * pairs * width * 2];
+		if k > 0 {
+			values.par_chunks_mut(pairs * width * 2).zip(b.par_chunks(k * width)).for_each(
+				|(to, from)| {
+					// Pairs outside, so that writing is in order.
+					for (pair, to) in to.chunks_exact_mut(width * 2).enumerate() {
+						let first = pair * 2;
+						for (to, values) in to.chunks_exact_mut(2).zip(from.chunks_exact(k)) {
+							to[0] = values[first].into();
+							if first + 1 < k {
+								to[1] = values[first + 1].into();
+							}
 						}
 					}
-				}
-			},
-		);
+				},
+			);
+		}
+		Self { pairs, values }
 	}
-	(pairs, rows, panels)
+
+	/// Bytes in memory.
+	pub(super) fn len(&self) -> usize {
+		self.values.len() * 2
+	}
 }
 
 /// The plain loops, compiled for AVX2: for few rows, which would not repay packing B.
@@ -63,38 +79,25 @@ pub(super) unsafe fn thin_i16(k: usize, a: &[i16], b: &[i16], block: Block, out:
 	portable::block_i16(k, a, b, block, out);
 }
 
-pub(super) struct PackedI8 {
-	pairs: usize,
-	rows: Vec<i16>,
-	panels: Vec<i16>,
-}
-
-impl PackedI8 {
-	pub(super) fn new(sizes: Sizes, a: &[i8], b: &[i8]) -> Self {
-		let (pairs, rows, panels) = pack(sizes, COLUMNS_I8, a, b);
-		Self { pairs, rows, panels }
-	}
-}
-
 /// # Safety
 /// The processor must have AVX2.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn block_i8(packed: &PackedI8, block: Block, out: &mut [i32]) {
+pub(super) unsafe fn block_i8(a: &[i16], b: &Panels, block: Block, out: &mut [i32]) {
 	match block.rows {
-		1 => rows_i8::<1>(packed, block, out),
-		2 => rows_i8::<2>(packed, block, out),
-		3 => rows_i8::<3>(packed, block, out),
-		4 => rows_i8::<4>(packed, block, out),
-		5 => rows_i8::<5>(packed, block, out),
-		_ => rows_i8::<6>(packed, block, out),
+		1 => rows_i8::<1>(a, b, block, out),
+		2 => rows_i8::<2>(a, b, block, out),
+		3 => rows_i8::<3>(a, b, block, out),
+		4 => rows_i8::<4>(a, b, block, out),
+		5 => rows_i8::<5>(a, b, block, out),
+		_ => rows_i8::<6>(a, b, block, out),
 	}
 }
 
 #[target_feature(enable = "avx2")]
-fn rows_i8<const R: usize>(packed: &PackedI8, block: Block, out: &mut [i32]) {
-	let pairs = packed.pairs;
-	let a = &packed.rows[block.row * pairs * 2..][..R * pairs * 2];
-	let b = &packed.panels[block.panel * pairs * COLUMNS_I8 * 2..][..pairs * COLUMNS_I8 * 2];
+fn rows_i8<const R: usize>(a: &[i16], b: &Panels, block: Block, out: &mut [i32]) {
+	let pairs = b.pairs;
+	let a = &a[block.row * pairs * 2..][..R * pairs * 2];
+	let b = &b.values[block.panel * pairs * COLUMNS_I8 * 2..][..pairs * COLUMNS_I8 * 2];
 	assert!(out.len() >= R * COLUMNS_I8);
 	let mut sums = [[_mm256_setzero_si256(); 2]; R];
 	for pair in 0..pairs {
@@ -121,19 +124,6 @@ fn rows_i8<const R: usize>(packed: &PackedI8, block: Block, out: &mut [i32]) {
 	}
 }
 
-pub(super) struct PackedI16 {
-	pairs: usize,
-	rows: Vec<i16>,
-	panels: Vec<i16>,
-}
-
-impl PackedI16 {
-	pub(super) fn new(sizes: Sizes, a: &[i16], b: &[i16]) -> Self {
-		let (pairs, rows, panels) = pack(sizes, COLUMNS_I16, a, b);
-		Self { pairs, rows, panels }
-	}
-}
-
 /// A pair sum of i16 products lies in [−2^31 + 65536, 2^31]. Adding 2^31 − 1 makes it a u32 without
 /// any loss, also where `vpmaddwd` has wrapped 2^31 to −2^31; u32 lanes then widen to u64 by
 /// masking and shifting, and the bias comes off once at the end.
@@ -141,21 +131,21 @@ impl PackedI16 {
 /// # Safety
 /// The processor must have AVX2.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn block_i16(packed: &PackedI16, block: Block, out: &mut [i64]) {
+pub(super) unsafe fn block_i16(a: &[i16], b: &Panels, block: Block, out: &mut [i64]) {
 	match block.rows {
-		1 => rows_i16::<1>(packed, block, out),
-		2 => rows_i16::<2>(packed, block, out),
-		3 => rows_i16::<3>(packed, block, out),
-		_ => rows_i16::<4>(packed, block, out),
+		1 => rows_i16::<1>(a, b, block, out),
+		2 => rows_i16::<2>(a, b, block, out),
+		3 => rows_i16::<3>(a, b, block, out),
+		_ => rows_i16::<4>(a, b, block, out),
 	}
 }
 
 #[target_feature(enable = "avx2")]
-fn rows_i16<const R: usize>(packed: &PackedI16, block: Block, out: &mut [i64]) {
+fn rows_i16<const R: usize>(a: &[i16], b: &Panels, block: Block, out: &mut [i64]) {
 	const BIAS: i32 = i32::MAX;
-	let pairs = packed.pairs;
-	let a = &packed.rows[block.row * pairs * 2..][..R * pairs * 2];
-	let b = &packed.panels[block.panel * pairs * COLUMNS_I16 * 2..][..pairs * COLUMNS_I16 * 2];
+	let pairs = b.pairs;
+	let a = &a[block.row * pairs * 2..][..R * pairs * 2];
+	let b = &b.values[block.panel * pairs * COLUMNS_I16 * 2..][..pairs * COLUMNS_I16 * 2];
 	assert!(out.len() >= R * COLUMNS_I16);
 	let bias = _mm256_set1_epi32(BIAS);
 	let low = _mm256_set1_epi64x(0xffff_ffff);

@@ -5,32 +5,44 @@
 //! instruction saturates or drops a carry. The traps, and how each path avoids them:
 //!
 //! * `vpmaddubsw` saturates its 16-bit pair sums: not used at all; AVX2 widens to i16 first.
-//! * `vpdpbusd` takes its left operand unsigned: A is stored XOR 0x80 (that is, `a + 128`), and
-//!   `128 · Σ B` is taken off each column. The biased sum may wrap, the difference does not.
+//! * `vpdpbusd` takes one side unsigned, and `vpdpwssd` wraps after a step or two of extreme values: see
+//!   `vnni`.
 //! * `pmaddwd` wraps in one single case, four times −32768, where the pair sum is 2^31: see
 //!   `avx2::block_i16`.
+//! * AMX multiplies bytes of either sign and wraps at 2^32, which is exact for i8; for i16 see `amx`.
 //!
 //! Results reach the caller in row segments, each exactly once and from any thread, so that an
 //! epilogue can run on them while they are still in the first cache.
+//!
+//! Packing B costs as much as a few rows of a product. What is multiplied again and again is packed once,
+//! by [`pack_i8`] and [`pack_i16`].
 
+mod drive;
+mod parallel;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+mod vnni;
 
-use rayon::prelude::*;
+use drive::{drive, threads};
 
 /// The instruction set that a product runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Path {
 	/// Plain Rust; runs everywhere.
 	Portable,
 	/// x86-64 with AVX2: i8 widened to i16, `vpmaddwd`.
 	Avx2,
-	/// x86-64 with AVX-512 F, BW and VNNI: `vpdpbusd`. i16 products use the AVX2 kernel.
+	/// x86-64 with AVX-VNNI: `vpdpbusd` and `vpdpwssd` on 256 bits.
+	AvxVnni,
+	/// x86-64 with AVX-512 F, BW and VNNI: the same on 512 bits.
 	Avx512Vnni,
+	/// x86-64 with AMX for bytes, where the system permits it: `tdpbssd` and its kin.
+	Amx,
 }
 
 impl Path {
@@ -39,14 +51,18 @@ impl Path {
 		#[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
 		let mut paths = vec![Self::Portable];
 		#[cfg(target_arch = "x86_64")]
-		{
-			if is_x86_feature_detected!("avx2") {
-				paths.push(Self::Avx2);
-				if is_x86_feature_detected!("avx512f")
-					&& is_x86_feature_detected!("avx512bw")
-					&& is_x86_feature_detected!("avx512vnni")
-				{
-					paths.push(Self::Avx512Vnni);
+		if is_x86_feature_detected!("avx2") {
+			paths.push(Self::Avx2);
+			if is_x86_feature_detected!("avxvnni") {
+				paths.push(Self::AvxVnni);
+			}
+			if is_x86_feature_detected!("avx512f")
+				&& is_x86_feature_detected!("avx512bw")
+				&& is_x86_feature_detected!("avx512vnni")
+			{
+				paths.push(Self::Avx512Vnni);
+				if amx::available() {
+					paths.push(Self::Amx);
 				}
 			}
 		}
@@ -63,13 +79,31 @@ impl Path {
 		match self {
 			Self::Portable => "portable",
 			Self::Avx2 => "avx2",
+			Self::AvxVnni => "avx-vnni",
 			Self::Avx512Vnni => "avx512-vnni",
+			Self::Amx => "amx",
+		}
+	}
+
+	/// Whoever names a path must have found it available; running another one's instructions would end
+	/// the process.
+	fn check(self) {
+		assert!(self == Self::Portable || Self::available().contains(&self), "no {}", self.name());
+	}
+
+	/// How many times as fast as the slowest path, roughly.
+	fn speed(self) -> usize {
+		match self {
+			Self::Portable => 1,
+			Self::Avx2 => 2,
+			Self::AvxVnni => 3,
+			Self::Avx512Vnni => 6,
+			Self::Amx => 16,
 		}
 	}
 }
 
 /// From so many rows of A on, packing B pays.
-#[cfg(target_arch = "x86_64")]
 const PACKED_ROWS: usize = 8;
 
 /// Sizes of a product: A is `m × k`, B is `n × k`, C is `m × n`.
@@ -92,53 +126,215 @@ impl Sizes {
 	}
 }
 
+/// A right operand in the layout of one path.
+pub struct Packed {
+	path: Path,
+	n: usize,
+	k: usize,
+	kind: Kind,
+}
+
+enum Kind {
+	#[cfg(target_arch = "x86_64")]
+	Avx2(avx2::Panels),
+	#[cfg(target_arch = "x86_64")]
+	Vnni(vnni::Panels),
+	#[cfg(target_arch = "x86_64")]
+	Amx(amx::Panels),
+}
+
+impl Packed {
+	/// Bytes in memory.
+	pub fn bytes(&self) -> usize {
+		match &self.kind {
+			#[cfg(target_arch = "x86_64")]
+			Kind::Avx2(panels) => panels.len(),
+			#[cfg(target_arch = "x86_64")]
+			Kind::Vnni(panels) => panels.len(),
+			#[cfg(target_arch = "x86_64")]
+			Kind::Amx(panels) => panels.len(),
+			#[cfg(not(target_arch = "x86_64"))]
+			_ => 0,
+		}
+	}
+}
+
+/// The right operand of a product.
+#[derive(Clone, Copy)]
+pub enum Right<'a, T> {
+	/// Row-major, `n × k`.
+	Rows(&'a [T]),
+	/// Packed for the same path and sizes, by [`pack_i8`] if `T` is i8, by [`pack_i16`] if it is i16.
+	Packed(&'a Packed),
+}
+
+impl<'a, T> Right<'a, T> {
+	/// # Panics
+	/// When the operands do not fit.
+	fn check(&self, path: Path, sizes: Sizes, a: usize) {
+		path.check();
+		match self {
+			Self::Rows(b) => sizes.check(a, b.len()),
+			Self::Packed(packed) => {
+				sizes.check(a, sizes.n * sizes.k);
+				let (expected, found) =
+					((path, sizes.n, sizes.k), (packed.path, packed.n, packed.k));
+				assert!(expected == found, "packed for {found:?}, not for {expected:?}");
+			}
+		}
+	}
+}
+
+/// Packs B of `n × k` for many products on `path`; `None` where the path has no use for it.
+///
+/// # Panics
+/// When `b` has another length, or when `path` is not [available](Path::available).
+pub fn pack_i8(path: Path, n: usize, k: usize, b: &[i8]) -> Option<Packed> {
+	let sizes = Sizes { m: 0, n, k };
+	Right::Rows(b).check(path, sizes, 0);
+	if n == 0 || k == 0 {
+		return None;
+	}
+	let threads = pack_threads(b.len());
+	let kind = match path {
+		#[cfg(target_arch = "x86_64")]
+		Path::Avx2 => Kind::Avx2(avx2::Panels::new(avx2::COLUMNS_I8, n, k, b)),
+		#[cfg(target_arch = "x86_64")]
+		Path::AvxVnni => Kind::Vnni(vnni::Panels::bytes(vnni::narrow::LANES, sizes, b, threads)),
+		#[cfg(target_arch = "x86_64")]
+		Path::Avx512Vnni => Kind::Vnni(vnni::Panels::bytes(vnni::wide::LANES, sizes, b, threads)),
+		#[cfg(target_arch = "x86_64")]
+		Path::Amx => Kind::Amx(amx::Panels::i8(n, k, b, threads)),
+		_ => return None,
+	};
+	Some(Packed { path, n, k, kind })
+}
+
+/// As [`pack_i8`].
+///
+/// # Panics
+/// As [`pack_i8`].
+pub fn pack_i16(path: Path, n: usize, k: usize, b: &[i16]) -> Option<Packed> {
+	let sizes = Sizes { m: 0, n, k };
+	Right::Rows(b).check(path, sizes, 0);
+	if n == 0 || k == 0 {
+		return None;
+	}
+	let threads = pack_threads(b.len());
+	let kind = match path {
+		#[cfg(target_arch = "x86_64")]
+		Path::Avx2 => Kind::Avx2(avx2::Panels::new(avx2::COLUMNS_I16, n, k, b)),
+		#[cfg(target_arch = "x86_64")]
+		Path::AvxVnni => Kind::Vnni(vnni::Panels::words(vnni::narrow::LANES, sizes, b, threads)),
+		#[cfg(target_arch = "x86_64")]
+		Path::Avx512Vnni => Kind::Vnni(vnni::Panels::words(vnni::wide::LANES, sizes, b, threads)),
+		#[cfg(target_arch = "x86_64")]
+		Path::Amx => Kind::Amx(amx::Panels::i16(n, k, b, threads)),
+		_ => return None,
+	};
+	Some(Packed { path, n, k, kind })
+}
+
+/// Threads for packing so many values.
+fn pack_threads(values: usize) -> usize {
+	threads(values * 64, 16)
+}
+
 /// Product of i8 matrices. `emit(row, column, sums)` receives each sum of C once; `|C|` must be
 /// within i32, which [`assay_ops`] guarantees by bounding `k`.
 ///
 /// # Panics
-/// When the lengths of `a` and `b` are not those of `sizes`, or when `path` is not
+/// When the lengths of the operands are not those of `sizes`, or when `path` is not
 /// [available](Path::available).
 pub fn gemm_i8(
 	path: Path,
 	sizes: Sizes,
 	a: &[i8],
-	b: &[i8],
+	b: Right<'_, i8>,
 	emit: impl Fn(usize, usize, &[i32]) + Sync,
 ) {
-	sizes.check(a.len(), b.len());
+	b.check(path, sizes, a.len());
 	let Sizes { m, n, k } = sizes;
-	match path {
-		Path::Portable => drive(m, n, 4, 8, emit, |block, out| {
+	let threads = threads(m * n * k, path.speed());
+	let size = (m, n);
+	if m == 0 || n == 0 {
+		return;
+	}
+	match (path, b) {
+		(Path::Portable, Right::Rows(b)) => drive(size, (4, 8), threads, emit, |block, out| {
+			portable::block_i8(k, a, b, block, out);
+		}),
+		// Nothing to multiply: all sums are 0, whatever the path.
+		(_, Right::Rows(b)) if k == 0 => drive(size, (4, 8), threads, emit, |block, out| {
 			portable::block_i8(k, a, b, block, out);
 		}),
 		#[cfg(target_arch = "x86_64")]
-		_ if m < PACKED_ROWS => {
-			assert!(is_x86_feature_detected!("avx2"), "no AVX2");
-			drive(m, n, 4, 8, emit, |block, out| {
-				// SAFETY: AVX2 was detected above.
+		(Path::Avx2, Right::Rows(b)) if m < PACKED_ROWS => {
+			drive(size, (4, 8), threads, emit, |block, out| {
+				// SAFETY: the path is available, as checked above.
 				unsafe { avx2::thin_i8(k, a, b, block, out) }
 			})
 		}
 		#[cfg(target_arch = "x86_64")]
-		Path::Avx2 => {
-			assert!(is_x86_feature_detected!("avx2"), "no AVX2");
-			let packed = avx2::PackedI8::new(sizes, a, b);
-			drive(m, n, avx2::ROWS_I8, avx2::COLUMNS_I8, emit, |block, out| {
-				// SAFETY: AVX2 was detected above.
-				unsafe { avx2::block_i8(&packed, block, out) }
+		(Path::AvxVnni, Right::Rows(b)) if m < PACKED_ROWS => {
+			let bias = vnni::row_bias(k, m, a, threads);
+			drive(size, (4, 4), threads, emit, |block, out| {
+				// SAFETY: the path is available, as checked above.
+				unsafe { vnni::narrow::thin_i8(k, (a, &bias), b, block, out) }
 			})
 		}
 		#[cfg(target_arch = "x86_64")]
-		Path::Avx512Vnni => {
-			assert!(Path::available().contains(&path), "no AVX-512 VNNI");
-			let packed = avx512::PackedI8::new(sizes, a, b);
-			drive(m, n, avx512::ROWS, avx512::COLUMNS, emit, |block, out| {
-				// SAFETY: AVX-512 F, BW and VNNI were detected above.
-				unsafe { avx512::block_i8(&packed, block, out) }
+		(Path::Avx512Vnni, Right::Rows(b)) if m < PACKED_ROWS => {
+			let bias = vnni::row_bias(k, m, a, threads);
+			drive(size, (4, 4), threads, emit, |block, out| {
+				// SAFETY: the path is available, as checked above.
+				unsafe { vnni::wide::thin_i8(k, (a, &bias), b, block, out) }
 			})
 		}
+		#[cfg(target_arch = "x86_64")]
+		(Path::Amx, Right::Rows(b)) => {
+			// The smaller operand is the one to pack.
+			if m < n {
+				let right = amx::Panels::i8(m, k, a, pack_threads(a.len()));
+				amx::gemm_i8((b, n), (&right, m), k, true, emit);
+			} else {
+				let right = amx::Panels::i8(n, k, b, pack_threads(b.len()));
+				amx::gemm_i8((a, m), (&right, n), k, false, emit);
+			}
+		}
+		(_, Right::Rows(b)) => match pack_i8(path, n, k, b) {
+			Some(packed) => gemm_i8(path, sizes, a, Right::Packed(&packed), emit),
+			None => unreachable!("{} packs", path.name()),
+		},
+		#[cfg(target_arch = "x86_64")]
+		(_, Right::Packed(packed)) => match &packed.kind {
+			Kind::Avx2(panels) => {
+				let rows = avx2::pack_rows(k, a);
+				let block = (avx2::ROWS_I8, avx2::COLUMNS_I8);
+				drive(size, block, threads, emit, |block, out| {
+					// SAFETY: the path is available, as checked above.
+					unsafe { avx2::block_i8(&rows, panels, block, out) }
+				})
+			}
+			Kind::Vnni(panels) => {
+				let bias = vnni::row_bias(k, m, a, threads);
+				if path == Path::AvxVnni {
+					let block = (vnni::narrow::ROWS, vnni::narrow::COLUMNS);
+					return drive(size, block, threads, emit, |block, out| {
+						// SAFETY: the path is available, as checked above.
+						unsafe { vnni::narrow::block_i8((a, k), &bias, panels, block, out) }
+					});
+				}
+				let block = (vnni::wide::ROWS, vnni::wide::COLUMNS);
+				drive(size, block, threads, emit, |block, out| {
+					// SAFETY: the path is available, as checked above.
+					unsafe { vnni::wide::block_i8((a, k), &bias, panels, block, out) }
+				})
+			}
+			Kind::Amx(panels) => amx::gemm_i8((a, m), (panels, n), k, false, emit),
+		},
 		#[cfg(not(target_arch = "x86_64"))]
-		_ => panic!("{} needs x86-64", path.name()),
+		(_, Right::Packed(packed)) => match packed.kind {},
 	}
 }
 
@@ -150,93 +346,64 @@ pub fn gemm_i16(
 	path: Path,
 	sizes: Sizes,
 	a: &[i16],
-	b: &[i16],
+	b: Right<'_, i16>,
 	emit: impl Fn(usize, usize, &[i64]) + Sync,
 ) {
-	sizes.check(a.len(), b.len());
+	b.check(path, sizes, a.len());
 	let Sizes { m, n, k } = sizes;
-	match path {
-		Path::Portable => drive(m, n, 4, 8, emit, |block, out| {
+	let threads = threads(m * n * k * 4, path.speed());
+	let size = (m, n);
+	if m == 0 || n == 0 {
+		return;
+	}
+	match (path, b) {
+		(Path::Portable, Right::Rows(b)) => drive(size, (4, 8), threads, emit, |block, out| {
+			portable::block_i16(k, a, b, block, out);
+		}),
+		// Nothing to multiply: all sums are 0, whatever the path.
+		(_, Right::Rows(b)) if k == 0 => drive(size, (4, 8), threads, emit, |block, out| {
 			portable::block_i16(k, a, b, block, out);
 		}),
 		#[cfg(target_arch = "x86_64")]
-		_ if m < PACKED_ROWS => {
-			assert!(is_x86_feature_detected!("avx2"), "no AVX2");
-			drive(m, n, 4, 8, emit, |block, out| {
-				// SAFETY: AVX2 was detected above.
+		(_, Right::Rows(b)) if m < PACKED_ROWS => {
+			drive(size, (4, 8), threads, emit, |block, out| {
+				// SAFETY: the path is available, as checked above, and all of them have AVX2.
 				unsafe { avx2::thin_i16(k, a, b, block, out) }
 			})
 		}
-		#[cfg(target_arch = "x86_64")]
-		Path::Avx2 | Path::Avx512Vnni => {
-			assert!(is_x86_feature_detected!("avx2"), "no AVX2");
-			let packed = avx2::PackedI16::new(sizes, a, b);
-			drive(m, n, avx2::ROWS_I16, avx2::COLUMNS_I16, emit, |block, out| {
-				// SAFETY: AVX2 was detected above.
-				unsafe { avx2::block_i16(&packed, block, out) }
-			})
-		}
-		#[cfg(not(target_arch = "x86_64"))]
-		_ => panic!("{} needs x86-64", path.name()),
-	}
-}
-
-/// A register block of C: `rows` rows from `row`, the columns of panel `panel`.
-#[derive(Clone, Copy)]
-struct Block {
-	row: usize,
-	rows: usize,
-	column: usize,
-	columns: usize,
-	panel: usize,
-}
-
-/// Cuts C into tasks for all cores and tasks into register blocks of at most `mr × nr`. `block`
-/// fills a scratch of `mr × nr` sums with row stride `nr`.
-fn drive<T: Copy + Default>(
-	m: usize,
-	n: usize,
-	mr: usize,
-	nr: usize,
-	emit: impl Fn(usize, usize, &[T]) + Sync,
-	block: impl Fn(Block, &mut [T]) + Sync,
-) {
-	// Enough tasks to keep the cores level, few enough that a task reuses its operands from cache.
-	let threads = rayon::current_num_threads();
-	let strips = m.div_ceil(mr);
-	let panels = n.div_ceil(nr);
-	let mut task_panels = (256 / nr).clamp(1, panels.max(1));
-	let mut task_strips = (96 / mr).clamp(1, strips.max(1));
-	while panels.div_ceil(task_panels) * strips.div_ceil(task_strips) < 4 * threads {
-		if task_panels > 1 {
-			task_panels = task_panels.div_ceil(2);
-		} else if task_strips > 1 {
-			task_strips = task_strips.div_ceil(2);
-		} else {
-			break;
-		}
-	}
-	let across = panels.div_ceil(task_panels);
-	let tasks = across * strips.div_ceil(task_strips);
-	(0..tasks).into_par_iter().for_each_init(
-		|| vec![T::default(); mr * nr],
-		|scratch, task| {
-			let first_strip = task / across * task_strips;
-			let first_panel = task % across * task_panels;
-			for panel in first_panel..(first_panel + task_panels).min(panels) {
-				let column = panel * nr;
-				let columns = nr.min(n - column);
-				for strip in first_strip..(first_strip + task_strips).min(strips) {
-					let row = strip * mr;
-					let rows = mr.min(m - row);
-					block(Block { row, rows, column, columns, panel }, scratch);
-					for (at, sums) in scratch.chunks_exact(nr).take(rows).enumerate() {
-						emit(row + at, column, &sums[..columns]);
-					}
-				}
-			}
+		(_, Right::Rows(b)) => match pack_i16(path, n, k, b) {
+			Some(packed) => gemm_i16(path, sizes, a, Right::Packed(&packed), emit),
+			None => unreachable!("{} packs", path.name()),
 		},
-	);
+		#[cfg(target_arch = "x86_64")]
+		(_, Right::Packed(packed)) => match &packed.kind {
+			Kind::Avx2(panels) => {
+				let rows = avx2::pack_rows(k, a);
+				let block = (avx2::ROWS_I16, avx2::COLUMNS_I16);
+				drive(size, block, threads, emit, |block, out| {
+					// SAFETY: the path is available, as checked above.
+					unsafe { avx2::block_i16(&rows, panels, block, out) }
+				})
+			}
+			Kind::Vnni(panels) if path == Path::AvxVnni => {
+				let block = (vnni::narrow::ROWS, vnni::narrow::COLUMNS / 2);
+				drive(size, block, threads, emit, |block, out| {
+					// SAFETY: the path is available, as checked above.
+					unsafe { vnni::narrow::block_i16((a, k), panels, block, out) }
+				})
+			}
+			Kind::Vnni(panels) => {
+				let block = (vnni::wide::ROWS, vnni::wide::COLUMNS / 2);
+				drive(size, block, threads, emit, |block, out| {
+					// SAFETY: the path is available, as checked above.
+					unsafe { vnni::wide::block_i16((a, k), panels, block, out) }
+				})
+			}
+			Kind::Amx(panels) => amx::gemm_i16((a, m), (panels, n), k, emit),
+		},
+		#[cfg(not(target_arch = "x86_64"))]
+		(_, Right::Packed(packed)) => match packed.kind {},
+	}
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The plain loops: what a compiler makes of them on any processor.
 
-use super::Block;
+use super::drive::Block;
 
 #[inline(always)]
 fn columns<T>(k: usize, all: &[T], first: usize, count: usize) -> impl Iterator<Item = &[T]> {

@@ -1,0 +1,120 @@
+//! Benchmarks of the engine against what people use today.
+//!
+//! One file per benchmark, listed in [`BENCHMARKS`]. What is compared runs in turns on the same machine
+//! ([`measure::interleave`]), so that other load hits both sides; reported are medians. Rivals are
+//! processes of their own ([`rival`]), since their thread pools and allocators should not meet.
+//!
+//! `scripts/bench` builds the rivals, makes the Python environment and runs this.
+
+mod elementwise;
+mod gemm;
+mod measure;
+mod rival;
+mod table;
+mod trace;
+
+use anyhow::{bail, Result};
+use clap::Parser;
+use rival::Rivals;
+use std::path::PathBuf;
+use table::Table;
+
+/// One thing to measure.
+struct Benchmark {
+	/// For `--only`.
+	name: &'static str,
+	/// What is measured, in a line.
+	about: &'static str,
+	run: fn(&Context) -> Result<Vec<Table>>,
+}
+
+/// Add a file and a line here.
+const BENCHMARKS: [Benchmark; 3] = [gemm::BENCHMARK, trace::BENCHMARK, elementwise::BENCHMARK];
+
+/// What benchmarks get.
+struct Context {
+	rivals: Rivals,
+	threads: usize,
+	quick: bool,
+}
+
+/// Benchmarks of the engine, each against what people use today.
+#[derive(Parser)]
+#[command(name = "scripts/bench")]
+struct Options {
+	/// Only these benchmarks (repeat or separate by commas)
+	#[arg(long, value_delimiter = ',', value_name = "NAME")]
+	only: Vec<String>,
+	/// One JSON document instead of Markdown tables
+	#[arg(long)]
+	json: bool,
+	/// Fewer and smaller cases, for a look
+	#[arg(long)]
+	quick: bool,
+	/// Threads of every side
+	#[arg(long, default_value_t = default_threads())]
+	threads: usize,
+	/// List the benchmarks and end
+	#[arg(long)]
+	list: bool,
+	/// The interpreter with onnxruntime (set by scripts/bench)
+	#[arg(long, hide = true, env = "ASSAY_BENCH_PYTHON")]
+	python: Option<PathBuf>,
+	/// The program with other Rust libraries (set by scripts/bench)
+	#[arg(long, hide = true, env = "ASSAY_BENCH_RIVALS")]
+	rivals: Option<PathBuf>,
+}
+
+fn default_threads() -> usize {
+	std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+fn main() -> Result<()> {
+	let options = Options::parse();
+	if options.list {
+		for benchmark in &BENCHMARKS {
+			println!("{:12} {}", benchmark.name, benchmark.about);
+		}
+		return Ok(());
+	}
+	if let Some(name) = options
+		.only
+		.iter()
+		.find(|name| !BENCHMARKS.iter().any(|benchmark| benchmark.name == name.as_str()))
+	{
+		bail!("there is no benchmark {name:?}; --list names them");
+	}
+	rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global()?;
+	let context = Context {
+		rivals: Rivals { python: options.python, rust: options.rivals },
+		threads: options.threads,
+		quick: options.quick,
+	};
+	let machine = measure::machine();
+	if !options.json {
+		println!("{machine}; {} threads\n", options.threads);
+	}
+	let mut all = Vec::new();
+	for benchmark in &BENCHMARKS {
+		if !options.only.is_empty() && !options.only.iter().any(|name| name == benchmark.name) {
+			continue;
+		}
+		eprintln!("bench: {} ({}), load {}", benchmark.name, benchmark.about, measure::load());
+		for table in (benchmark.run)(&context)? {
+			if !options.json {
+				println!("{table}");
+			}
+			all.push(table);
+		}
+	}
+	if options.json {
+		let document = serde_json::json!({
+			"machine": machine,
+			"threads": options.threads,
+			"load": measure::load(),
+			"tables": all,
+		});
+		println!("{}", serde_json::to_string_pretty(&document)?);
+	}
+	Ok(())
+}

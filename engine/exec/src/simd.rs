@@ -1,0 +1,42 @@
+//! Loops that are compiled for several instruction sets and chosen while running.
+
+/// Defines a function whose loops the compiler vectorises three times: for AVX-512, for AVX2, and for what
+/// every processor of the architecture has. Generic parameters stand in brackets.
+macro_rules! vectorised {
+	(
+		$(#[$meta:meta])*
+		$vis:vis fn $name:ident[$($generics:tt)*]($($arg:ident: $type:ty),* $(,)?) $body:block
+	) => {
+		$(#[$meta])*
+		$vis fn $name<$($generics)*>($($arg: $type),*) {
+			#[inline(always)]
+			fn plain<$($generics)*>($($arg: $type),*) $body
+
+			#[cfg(target_arch = "x86_64")]
+			{
+				#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+				fn wide<$($generics)*>($($arg: $type),*) {
+					plain($($arg),*)
+				}
+				#[target_feature(enable = "avx2")]
+				fn middle<$($generics)*>($($arg: $type),*) {
+					plain($($arg),*)
+				}
+				if is_x86_feature_detected!("avx512f")
+					&& is_x86_feature_detected!("avx512bw")
+					&& is_x86_feature_detected!("avx512dq")
+					&& is_x86_feature_detected!("avx512vl")
+				{
+					// SAFETY: the processor has the features that the function was compiled for.
+					return unsafe { wide($($arg),*) };
+				}
+				if is_x86_feature_detected!("avx2") {
+					// SAFETY: as above.
+					return unsafe { middle($($arg),*) };
+				}
+			}
+			plain($($arg),*)
+		}
+	};
+}
+pub(crate) use vectorised;
