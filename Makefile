@@ -60,6 +60,12 @@ blobs: setup ## Move a blob over real networks with a peer that lies and one tha
 	@echo "blobs: $(SIZE) over litep2p and libp2p on loopback"
 	@scripts/blobs "$(SIZE)"
 
+# Options of scripts/bench, such as BENCH="--only gemm --json".
+BENCH ?=
+.PHONY: bench
+bench: setup ## The engine against onnxruntime, tract and candle on this machine, in turns (BENCH="--help")
+	@scripts/bench $(BENCH)
+
 doc: setup ## Build the API documentation
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo doc --release --workspace --no-deps
 

@@ -9,6 +9,7 @@ use std::{
 	collections::{HashMap, HashSet, VecDeque},
 	sync::{
 		atomic::{AtomicBool, Ordering},
+		mpsc::{self, Receiver, Sender, TryRecvError},
 		Arc,
 	},
 };
@@ -16,7 +17,7 @@ use std::{
 /// Up to so many steps a run keeps the roots of all anchors.
 pub const KEPT_STEPS: u32 = 64;
 
-/// Canonical bytes of anchors that may wait to be hashed while the engine computes on.
+/// Canonical bytes of anchors that may wait for the engine, or to be hashed, while it computes on.
 const WAITING_BYTES: u64 = 256 << 20;
 
 /// An operand of an operator.
@@ -63,6 +64,13 @@ pub trait Backend {
 
 	/// Asks for the elements of a tensor, without waiting.
 	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError>;
+
+	/// Whether [`Backend::collect`] would give the elements without waiting. What is ready is hashed while
+	/// the next nodes are computed.
+	fn is_ready(&self, ticket: &Self::Ticket) -> bool {
+		let _ = ticket;
+		false
+	}
 
 	/// Waits for what was asked for.
 	fn collect(&mut self, ticket: Self::Ticket) -> Result<Arc<Buffer>, ExecError>;
@@ -174,11 +182,24 @@ struct Waiting<T> {
 	bytes: u64,
 }
 
+/// An anchor that was hashed.
+struct Hashed {
+	anchor: usize,
+	bytes: u64,
+	root: Hash,
+	/// Its canonical bytes, if they are wanted.
+	canonical: Option<Arc<[u8]>>,
+}
+
 /// What has become of the anchors of a step.
 struct Anchors<'a, B: Backend> {
 	plan: &'a Plan<'a>,
 	waiting: VecDeque<Waiting<B::Ticket>>,
+	/// Canonical bytes of those.
 	bytes: u64,
+	/// Canonical bytes of what is being hashed by other threads.
+	hashing: u64,
+	hashed: (Sender<Hashed>, Receiver<Hashed>),
 	roots: Vec<Hash>,
 	/// Anchors whose canonical bytes are wanted: none before the last step.
 	wanted: HashSet<usize>,
@@ -186,10 +207,28 @@ struct Anchors<'a, B: Backend> {
 	tensors: HashMap<usize, Arc<[u8]>>,
 }
 
-impl<B: Backend> Anchors<'_, B> {
+impl<'a, B: Backend> Anchors<'a, B> {
+	fn new(plan: &'a Plan<'a>, wanted: HashSet<usize>) -> Self {
+		Self {
+			plan,
+			waiting: VecDeque::new(),
+			bytes: 0,
+			hashing: 0,
+			hashed: mpsc::channel(),
+			roots: vec![Hash::default(); plan.anchors.len()],
+			wanted,
+			tensors: HashMap::new(),
+		}
+	}
+
 	fn add(&mut self, backend: &mut B, anchor: usize, value: &B::Value) -> Result<(), ExecError> {
 		let bytes = self.plan.types[self.plan.anchors[anchor]].canonical_len();
-		self.waiting.push_back(Waiting { anchor, ticket: backend.request(value)?, bytes });
+		let ticket = backend.request(value)?;
+		if backend.is_ready(&ticket) {
+			let buffer = backend.collect(ticket)?;
+			return self.hash(anchor, buffer, bytes);
+		}
+		self.waiting.push_back(Waiting { anchor, ticket, bytes });
 		self.bytes += bytes;
 		while self.bytes > WAITING_BYTES && self.waiting.len() > 1 {
 			self.finish_one(backend)?;
@@ -197,20 +236,72 @@ impl<B: Backend> Anchors<'_, B> {
 		Ok(())
 	}
 
-	fn finish_one(&mut self, backend: &mut B) -> Result<bool, ExecError> {
-		let Some(Waiting { anchor, ticket, bytes }) = self.waiting.pop_front() else {
-			return Ok(false);
-		};
-		self.bytes -= bytes;
-		let buffer = backend.collect(ticket)?;
-		let ty = &self.plan.types[self.plan.anchors[anchor]];
-		if self.wanted.contains(&anchor) {
-			let canonical = buffer.to_canonical_shared(ty);
-			self.roots[anchor] = tensor::root(&canonical);
-			self.tensors.insert(anchor, canonical);
-		} else {
-			self.roots[anchor] = tensor::root(&buffer.to_canonical(ty));
+	/// Has another thread hash an anchor, so that this one can go on.
+	fn hash(&mut self, anchor: usize, buffer: Arc<Buffer>, bytes: u64) -> Result<(), ExecError> {
+		let ty = self.plan.types[self.plan.anchors[anchor]];
+		if (buffer.dtype(), buffer.len()) != (ty.dtype, ty.elements() as usize) {
+			return Err(ExecError::Program(format!("anchor {anchor} is not of its type")));
 		}
+		while self.hashing > 0 && self.hashing + bytes > WAITING_BYTES {
+			self.take_one()?;
+		}
+		let wanted = self.wanted.contains(&anchor);
+		let hashed = self.hashed.0.clone();
+		self.hashing += bytes;
+		let job = move || {
+			let (root, canonical) = if wanted {
+				let canonical = buffer.to_canonical_shared(&ty);
+				(tensor::root(&canonical), Some(canonical))
+			} else {
+				(tensor::root(&buffer.to_canonical(&ty)), None)
+			};
+			// Nobody listens after an error of the run.
+			let _ = hashed.send(Hashed { anchor, bytes, root, canonical });
+		};
+		if rayon::current_num_threads() == 1 {
+			// The only thread of the pool might be this one.
+			job();
+		} else {
+			rayon::spawn(job);
+		}
+		Ok(())
+	}
+
+	/// Waits for one of the anchors that are being hashed.
+	fn take_one(&mut self) -> Result<(), ExecError> {
+		let hashed = loop {
+			match self.hashed.1.try_recv() {
+				Ok(hashed) => break Some(hashed),
+				// A thread of the pool must not sleep while work of the pool is left.
+				Err(TryRecvError::Empty) if rayon::yield_now() == Some(rayon::Yield::Executed) => {}
+				Err(TryRecvError::Empty) if rayon::current_thread_index().is_some() => {
+					std::thread::yield_now();
+				}
+				Err(_) => break self.hashed.1.recv().ok(),
+			}
+		};
+		let Some(Hashed { anchor, bytes, root, canonical }) = hashed else {
+			return Err(ExecError::Program("an anchor was not hashed".into()));
+		};
+		self.hashing -= bytes;
+		self.roots[anchor] = root;
+		if let Some(canonical) = canonical {
+			self.tensors.insert(anchor, canonical);
+		}
+		Ok(())
+	}
+
+	fn finish_one(&mut self, backend: &mut B) -> Result<bool, ExecError> {
+		if let Some(Waiting { anchor, ticket, bytes }) = self.waiting.pop_front() {
+			self.bytes -= bytes;
+			let buffer = backend.collect(ticket)?;
+			self.hash(anchor, buffer, bytes)?;
+			return Ok(true);
+		}
+		if self.hashing == 0 {
+			return Ok(false);
+		}
+		self.take_one()?;
 		Ok(true)
 	}
 }
@@ -249,14 +340,8 @@ pub fn execute<B: Backend>(
 		if last_step {
 			states = keep_states(backend, program, &memory, inputs, step, options.keep)?;
 		}
-		let mut anchors = Anchors::<B> {
-			plan: &plan,
-			waiting: VecDeque::new(),
-			bytes: 0,
-			roots: vec![Hash::default(); plan.anchors.len()],
-			wanted: if last_step { wanted.clone() } else { HashSet::new() },
-			tensors: HashMap::new(),
-		};
+		let kept = if last_step { wanted.clone() } else { HashSet::new() };
+		let mut anchors = Anchors::<B>::new(&plan, kept);
 		let picks = options.audit.map(|audit| audit.picks(step, plan.types)).unwrap_or_default();
 		for at in 0..plan.nodes.len() {
 			let audited = picks.get(&at);

@@ -20,6 +20,14 @@ pub(super) struct Grid {
 	task_panels: usize,
 }
 
+/// About half of at least 2, and even where that is possible, since some paths work on pairs.
+fn half(count: usize) -> usize {
+	match count.div_ceil(2) {
+		1 => 1,
+		half => half.next_multiple_of(2),
+	}
+}
+
 impl Grid {
 	/// Tasks of at most `task_strips × task_panels`, and smaller ones where there would be too few to keep
 	/// `threads` level. Few enough that a task reuses its operands from cache.
@@ -36,9 +44,9 @@ impl Grid {
 		};
 		while threads > 1 && this.tasks() < 4 * threads {
 			if this.task_panels > this.task_strips {
-				this.task_panels = this.task_panels.div_ceil(2);
+				this.task_panels = half(this.task_panels);
 			} else if this.task_strips > 1 {
-				this.task_strips = this.task_strips.div_ceil(2);
+				this.task_strips = half(this.task_strips);
 			} else {
 				break;
 			}
