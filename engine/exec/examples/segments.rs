@@ -126,11 +126,12 @@ fn number(arguments: &[String], name: &str, default: u32) -> Result<u32, String>
 
 fn main() -> ExitCode {
 	let arguments: Vec<String> = std::env::args().skip(1).collect();
-	let measured = number(&arguments, "--size", 512)
-		.and_then(|size| Ok((size, number(&arguments, "--steps", 256)?)))
-		.map_err(Into::into)
-		.and_then(|(size, steps)| Ok((size, steps, measure(size, steps)?)));
-	let (size, steps, (run_time, rows)) = match measured {
+	let measure = || -> Result<_, Box<dyn std::error::Error>> {
+		let size = number(&arguments, "--size", 512)?;
+		let steps = number(&arguments, "--steps", 256)?;
+		Ok((size, steps, measure(size, steps)?))
+	};
+	let (size, steps, (run_time, rows)) = match measure() {
 		Ok(measured) => measured,
 		Err(error) => {
 			eprintln!("segments: {error}");

@@ -5,7 +5,7 @@ use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_runtime::{
 	traits::{AtLeast32BitUnsigned, SaturatedConversion},
-	Permill, Perquintill,
+	PerThing, Permill, Perquintill,
 };
 
 /// Most blocks that a draw may wait. The chain keeps the mixes of more blocks than that.
