@@ -384,6 +384,7 @@ impl World {
 				max_tranches: 3,
 			},
 			tranche: 0,
+			segments: None,
 		}
 	}
 
@@ -446,6 +447,7 @@ impl World {
 			revealed: false,
 			can_reveal: false,
 			sample: None,
+			segment: None,
 		}
 	}
 

@@ -66,9 +66,6 @@ pub struct SegmentDuty {
 	pub terms: SegmentTerms,
 	/// Which segment, from 0.
 	pub index: u32,
-	/// Another tranche may follow, with a clock for the whole run: whoever cannot get the checkpoint
-	/// has time to replay what comes before it.
-	pub patient: bool,
 }
 
 /// An open lottery that a validator may take part in.

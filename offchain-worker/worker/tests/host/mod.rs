@@ -56,6 +56,7 @@ impl Job {
 			job: 1,
 			program: self.program.clone(),
 			inputs: inputs.collect(),
+			start: None,
 			steps: self.steps,
 			adapter: self.adapter.clone(),
 			audit_tiles: 4,

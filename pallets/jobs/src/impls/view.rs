@@ -114,7 +114,7 @@ impl<T: Config> Pallet<T> {
 					.flatten(),
 				segment: seat.segment.and_then(|index| {
 					let terms = Self::segment_terms(job)?;
-					Some(SegmentDuty { terms, index, patient: false })
+					Some(SegmentDuty { terms, index })
 				}),
 			})
 			.collect()
