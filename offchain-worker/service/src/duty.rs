@@ -10,8 +10,8 @@ use assay_blobs::BlobStore;
 /// Hash of what is to be run.
 pub(crate) use assay_market::task_hash;
 use assay_market::{
-	segment_of, verifier_crypto::KEY_TYPE, AbstainReason, DisputedResult, JobId, MailboxEntry, Purpose,
-	SeatStatus, SegmentDuty, Segments, Ticket, VerifierId,
+	segment_of, verifier_crypto::KEY_TYPE, AbstainReason, DisputedResult, JobId, MailboxEntry,
+	Purpose, SeatStatus, SegmentDuty, Segments, Ticket, VerifierId,
 };
 use assay_worker_protocol::MAX_STEPS;
 use codec::Encode;
@@ -37,8 +37,8 @@ use crate::{
 	segments::steps_of,
 	tickets::{Draw, Tickets, Winner},
 	workers::Workers,
-	AccountId, BlockNumber, Chain, ChainError, Config, Disputed, Fault, Hash, Head, JobAssignment, Mailbox,
-	Metrics, OpenLottery, Replay, Runner, LOG_TARGET,
+	AccountId, BlockNumber, Chain, ChainError, Config, Disputed, Fault, Hash, Head, JobAssignment,
+	Mailbox, Metrics, OpenLottery, Replay, Runner, LOG_TARGET,
 };
 
 /// Most programs whose examination is remembered.

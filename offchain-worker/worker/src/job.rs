@@ -60,7 +60,7 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 		return Err(Fault::local(LocalFaultKind::Memory, text));
 	}
 	let inputs = inputs::load(&program, &request.inputs, dir, link)?;
-	let start = match &request.start {
+	let states = match &request.start {
 		Some(files) => Some(inputs::load_states(&program, files, dir)?),
 		None => None,
 	};
@@ -81,7 +81,7 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 		link.progress(Stage::Running, done, total);
 		ControlFlow::Continue(())
 	};
-	let options = Options { keep: &request.keep, start: start.as_deref(), ..Options::default() };
+	let options = Options { keep: &request.keep, start: states.as_deref(), ..Options::default() };
 	let run = executor
 		.run_with(&program, &checked, &inputs, request.steps, options, &mut observer)
 		.map_err(run_fault)?;

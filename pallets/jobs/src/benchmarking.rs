@@ -446,13 +446,12 @@ mod benches {
 		let condemned;
 		#[block]
 		{
-			condemned =
-				<Pallet<T> as Disputes<_, _, _>>::condemn(
-					id,
-					ReasonCode::ProvenFraud,
-					&prover,
-					None,
-				);
+			condemned = <Pallet<T> as Disputes<_, _, _>>::condemn(
+				id,
+				ReasonCode::ProvenFraud,
+				&prover,
+				None,
+			);
 		}
 		assert!(condemned);
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Failed));

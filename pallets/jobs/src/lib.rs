@@ -94,8 +94,9 @@ pub mod pallet {
 	use assay_commitments::{OutputsOpening, SegmentsOpening};
 	use assay_market::{
 		AbstainReason, Arbitration, Assurance, AuthorRandomness, Checkpoints, Hash, Identities,
-		JobBonds, JobId, Phase, Programs, Purpose, ReasonCode, ReportVouching, SampledChunk, Settlement, Ticket,
-		VerifierAction, VerifierFaults, VerifierId, VerifierSignature, Verifiers, MAX_SETTLEMENTS,
+		JobBonds, JobId, Phase, Programs, Purpose, ReasonCode, ReportVouching, SampledChunk,
+		Settlement, Ticket, VerifierAction, VerifierFaults, VerifierId, VerifierSignature,
+		Verifiers, MAX_SETTLEMENTS,
 	};
 	use frame_support::{
 		pallet_prelude::*,

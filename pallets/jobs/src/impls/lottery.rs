@@ -96,8 +96,7 @@ impl<T: Config> Pallet<T> {
 		let Some(mut lottery) = next else { return Self::begin_reveal(id, job, parameters) };
 		lottery.tranche = lottery.tranche.saturating_add(1);
 		job.tranches = job.tranches.saturating_add(1);
-		let time =
-			Self::tranche_time(job, lottery.tranche, lottery.terms.max_tranches, parameters);
+		let time = Self::tranche_time(job, lottery.tranche, lottery.terms.max_tranches, parameters);
 		let (tranche, deadline) = (lottery.tranche, Self::now().saturating_add(time));
 		Lotteries::<T>::insert(id, lottery);
 		Self::set_deadline(id, job, deadline);

@@ -205,7 +205,9 @@ impl<T: Config> Pallet<T> {
 			if reason == ReasonCode::Paid {
 				Self::note_verdict(&results, &seat);
 			}
-			if let Some(outcome) = Self::outcome_of(results.of(seat.segment), &seat.answer, seat.purpose) {
+			if let Some(outcome) =
+				Self::outcome_of(results.of(seat.segment), &seat.answer, seat.purpose)
+			{
 				Self::note(job, &seat.account, outcome);
 			}
 			JobsOfKey::<T>::remove(&seat.key, id);

@@ -9,8 +9,8 @@ use assay_commitments::{
 	OutputsOpening, SegmentsOpening,
 };
 use assay_market::{
-	Arbitration, Assurance, Attestation, Audit, Checkpoints, Hash, Identities, JobBonds, JobId, Outcome,
-	ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS,
+	Arbitration, Assurance, Attestation, Audit, Checkpoints, Hash, Identities, JobBonds, JobId,
+	Outcome, ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS,
 };
 use frame_support::{
 	ensure,
@@ -274,8 +274,7 @@ impl<T: Config> Pallet<T> {
 		opening: &SegmentsOpening,
 	) -> Result<SegmentRootsOf, Error<T>> {
 		let cut = job.cut().ok_or(Error::<T>::NotSegmented)?;
-		let shown =
-			verify_segments(run_root, &cut, opening).ok_or(Error::<T>::SegmentsMismatch)?;
+		let shown = verify_segments(run_root, &cut, opening).ok_or(Error::<T>::SegmentsMismatch)?;
 		let digest = checkpoints_digest(&shown.ends);
 		let committed = job.checkpoints.map(|checkpoints| checkpoints.digest);
 		ensure!(committed == Some(digest), Error::<T>::SegmentsMismatch);

@@ -1,14 +1,14 @@
 //! What validators say about a job, and the authorization of their transactions.
 
 use crate::{
-	Answer, Chunks, Config, Error, Event, JobOf, Lotteries, Pallet, Parameters, Results, Seat, SeatOf,
-	Seats, SegmentRoots,
+	Answer, Chunks, Config, Error, Event, JobOf, Lotteries, Pallet, Parameters, Results, Seat,
+	SeatOf, Seats, SegmentRoots,
 };
 use alloc::vec::Vec;
 use assay_commitments::{verdict_commitment, RunShape};
 use assay_market::{
-	segment_of, verifier::signing_payload, AbstainReason, Hash, JobId, Phase, Programs, Purpose, SampledChunk,
-	Ticket, VerifierAction, VerifierId, VerifierSignature,
+	segment_of, verifier::signing_payload, AbstainReason, Hash, JobId, Phase, Programs, Purpose,
+	SampledChunk, Ticket, VerifierAction, VerifierId, VerifierSignature,
 };
 use assay_referee::sample;
 use frame_support::{defensive, ensure, traits::Get};
@@ -166,7 +166,11 @@ impl<T: Config> Pallet<T> {
 		Results { run_root: job.run_root, segments }
 	}
 
-	pub(crate) fn seat_of(id: JobId, purpose: Purpose, account: &T::AccountId) -> Option<SeatOf<T>> {
+	pub(crate) fn seat_of(
+		id: JobId,
+		purpose: Purpose,
+		account: &T::AccountId,
+	) -> Option<SeatOf<T>> {
 		Seats::<T>::get(id)
 			.into_iter()
 			.find(|seat| seat.purpose == purpose && seat.account == *account)
@@ -274,9 +278,9 @@ impl<T: Config> Pallet<T> {
 			drawn_at: lottery.opened_at,
 			deadline: job.deadline,
 			answer,
-			segment: job.cut().map(|cut| {
-				segment_of(&ticket.pre_output, &Self::genesis_hash(), id, cut.count())
-			}),
+			segment: job
+				.cut()
+				.map(|cut| segment_of(&ticket.pre_output, &Self::genesis_hash(), id, cut.count())),
 		};
 		if !Self::take_seat(id, seat) {
 			defensive!("the capacities of both audits fit into the seats of a job");

@@ -169,7 +169,9 @@ impl<T: Config> Pallet<T> {
 					segment: seat.segment,
 					commitment,
 					run_root,
-					matches: run_root.zip(results.of(seat.segment)).map(|(own, result)| own == result),
+					matches: run_root
+						.zip(results.of(seat.segment))
+						.map(|(own, result)| own == result),
 				}
 			})
 			.collect();

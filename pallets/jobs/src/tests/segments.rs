@@ -49,12 +49,7 @@ fn commit_segmented(
 	checkpoints: Checkpoints,
 ) -> frame_support::dispatch::DispatchResult {
 	let commitment = result_hash(id, &provider(), run);
-	Market::commit_segmented_result(
-		RuntimeOrigin::signed(provider()),
-		id,
-		commitment,
-		checkpoints,
-	)
+	Market::commit_segmented_result(RuntimeOrigin::signed(provider()), id, commitment, checkpoints)
 }
 
 fn reveal_segmented(
@@ -190,7 +185,8 @@ fn segments_should_be_refused_when_they_are_not_those_of_the_run() {
 		last.last = [9; 32];
 		let mut fewer = good.clone();
 		fewer.ends.pop();
-		let swapped = SegmentsOpening { ends: vec![good.ends[1].clone(), good.ends[0].clone()], ..good };
+		let swapped =
+			SegmentsOpening { ends: vec![good.ends[1].clone(), good.ends[0].clone()], ..good };
 		for wrong in [end, path, last, fewer, swapped, opening(&Run::new(2, STEPS))] {
 			assert_noop!(reveal_segmented(id, &honest(), wrong), Error::<Test>::SegmentsMismatch);
 		}
