@@ -117,7 +117,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "all drawn verifiers vouch unseen for a lie in the first segment: two of them for that segment",
 		outcome: "ProvenFraud",
 		blocks: proved_by_outsider(3, 1),
-		money: "TWO",
+		money: "provider -10, outsider +2, requester +2.5, burned 5.5; deferred: 2 verifiers -2000 each",
 		run: || vouched(lie()),
 	},
 	Attack {
@@ -125,7 +125,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the same with a lie in the first step of the second segment, for which one of them vouches",
 		outcome: "ProvenFraud",
 		blocks: proved_by_outsider(3, 1),
-		money: "ONE",
+		money: "provider -10, outsider +2, requester +2.5, burned 5.5; deferred: verifier -2000",
 		run: || vouched(lie_behind_the_checkpoint()),
 	},
 	Attack {
@@ -144,7 +144,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the provider has committed to checkpoints that its own trace contradicts: it cannot reveal",
 		outcome: "SegmentsMismatch, Withheld",
 		blocks: Blocks::None,
-		money: "WITHHELD",
+		money: "provider -10, requester +2.5, burned 7.5",
 		run: || refused(ProviderMisdeed::OtherCheckpoints(Lie::at(3, work().anchor(0), 0))),
 	},
 	Attack {
@@ -152,7 +152,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the segments at the reveal do not hash to the committed run root",
 		outcome: "SegmentsMismatch, Withheld",
 		blocks: Blocks::None,
-		money: "WITHHELD",
+		money: "provider -10, requester +2.5, burned 7.5",
 		run: || refused(ProviderMisdeed::OtherSegments),
 	},
 	Attack {
