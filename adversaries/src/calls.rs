@@ -5,10 +5,12 @@ use crate::{
 	people::Person,
 	work::{Table, Work},
 };
-use assay_commitments::{result_commitment, verdict_commitment, Hash, OutputsOpening};
+use assay_commitments::{
+	result_commitment, verdict_commitment, Hash, OutputsOpening, SegmentsOpening,
+};
 use assay_market::{
-	verifier::signing_payload, AbstainReason, Assurance, ChallengeMove, JobId, SampledChunk,
-	Ticket, VerifierAction,
+	verifier::signing_payload, AbstainReason, Assurance, ChallengeMove, Checkpoints, JobId,
+	SampledChunk, Ticket, VerifierAction,
 };
 use assay_referee::ProofPart;
 use assay_runtime::{
@@ -133,6 +135,30 @@ pub fn commit_result(who: &Person, job: JobId, run_root: &Hash, salt: &Hash) -> 
 /// Sends a result commitment as it is.
 pub fn commit_raw(who: &Person, job: JobId, commitment: Hash) -> Tx {
 	jobs(who, Jobs::commit_result { job, commitment })
+}
+
+/// Commits to a run root and to the checkpoints of the run.
+pub fn commit_segmented(
+	who: &Person,
+	job: JobId,
+	run_root: &Hash,
+	salt: &Hash,
+	checkpoints: Checkpoints,
+) -> Tx {
+	let commitment = result_commitment(&genesis_hash(), job, &who.bytes(), run_root, salt);
+	jobs(who, Jobs::commit_segmented_result { job, commitment, checkpoints })
+}
+
+/// Opens a result that is cut into segments.
+pub fn reveal_segmented(
+	who: &Person,
+	job: JobId,
+	run_root: Hash,
+	salt: Hash,
+	opening: OutputsOpening,
+	segments: SegmentsOpening,
+) -> Tx {
+	jobs(who, Jobs::reveal_segmented_result { job, run_root, salt, opening, segments })
 }
 
 /// Opens a result: `run_root` with whatever is shown of it.

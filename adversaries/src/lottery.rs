@@ -4,11 +4,13 @@ use crate::{
 	calls::genesis_hash,
 	people::{Person, VALIDATORS},
 };
+use assay_commitments::Segmentation;
 use assay_market::{
 	lottery::{draw_output, tranche_of, transcript},
-	JobId, LotteryDuty, Ticket, Verifiers,
+	segment_of, JobId, LotteryDuty, Ticket, Verifiers,
 };
 use assay_runtime::{AccountId, Balance, BlockNumber, Jobs, Runtime, Stake};
+use std::ops::Range;
 
 /// A lottery that a validator may take part in.
 pub type Duty = LotteryDuty<AccountId, BlockNumber>;
@@ -25,6 +27,24 @@ pub fn ticket(who: &Person, duty: &Duty) -> (Ticket, Option<u32>) {
 	let ticket = who.ticket(&data);
 	let output = draw_output(&duty.key, &data, &ticket);
 	(ticket, output.and_then(|output| tranche_of(output, duty.stake, &duty.terms)))
+}
+
+/// The steps of the segment that a ticket draws; `None` where the run is not cut.
+pub fn segment(duty: &Duty, ticket: &Ticket) -> Option<Range<u32>> {
+	let cut = Segmentation::new(duty.steps, duty.segments?.steps)?;
+	cut.range(segment_of(&ticket.pre_output, &genesis_hash(), duty.job, cut.count()))
+}
+
+/// The segments of everyone who wins in the first tranche, in the order of [`winners`]. Nobody on the chain
+/// can know this. None where the run is not cut.
+pub fn segments(job: JobId) -> Vec<u32> {
+	let first = winners(job).into_iter().filter(|(_, tranche)| *tranche == 0);
+	let segment = |(who, _): (Person, u32)| {
+		let duty = duty(&who, job)?;
+		let steps = segment(&duty, &ticket(&who, &duty).0)?;
+		Some(steps.start / duty.segments?.steps)
+	};
+	first.filter_map(segment).collect()
 }
 
 /// The tranches of everyone who wins in the open lottery of a job, in the order of tranches and within one

@@ -79,6 +79,9 @@ pub struct Stage<'a> {
 	/// amounts to the unit needs a certain number. The stage has authors miss slots before the seed is
 	/// known until it is one that gives this: what they author goes into the seed.
 	pub draw: Draw,
+	/// What the segments of the first tranche's winners must be, in the order of [`lottery::winners`],
+	/// where the run is cut.
+	pub segments: fn(&[u32]) -> bool,
 	cast: Vec<VerifierMisdeed>,
 	before: Purses,
 	/// Everyone who won in a lottery of this job while it was open.
@@ -184,6 +187,7 @@ impl<'a> Stage<'a> {
 			outsiders,
 			refused: Vec::new(),
 			draw: three,
+			segments: |_| true,
 			cast: cast.drawn,
 			before,
 			winners: Vec::new(),
@@ -235,15 +239,15 @@ impl<'a> Stage<'a> {
 			return;
 		};
 		self.arranged = Some(cause);
-		let (job, draw) = (self.job, self.draw);
+		let (job, draw, fits) = (self.job, self.draw, self.segments);
 		for _ in 0..MOST_FORKS {
-			let sizes = self.world.on_a_fork(|world| {
+			let (sizes, segments) = self.world.on_a_fork(|world| {
 				while waits(job).is_some() {
 					world.block(vec![]);
 				}
-				lottery::sizes(job)
+				(lottery::sizes(job), lottery::segments(job))
 			});
-			if draw(sizes.as_deref()) {
+			if draw(sizes.as_deref()) && fits(&segments) {
 				return;
 			}
 			self.world.skip_slot();

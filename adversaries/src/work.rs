@@ -9,7 +9,7 @@ use assay_program::{
 	program_id, Checked, Class, Limits, Operand as Read, Program, ProgramBuilder, Source, State,
 };
 use assay_referee::sample;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// A program with inputs for it, as a requester posts it.
 #[derive(Clone, Debug)]
@@ -309,6 +309,32 @@ impl Table {
 		let anchors = |step| Some(self.roots(step));
 		let tensor = |step, anchor| Some(self.bytes(step, work.anchor(anchor as usize)));
 		sample::open_all(seed, account, &*job, &traces, anchors, tensor)
+			.expect("a run holds all of its chunks; qed")
+	}
+
+	/// The run root of a stretch of steps.
+	pub fn root_of(&self, steps: Range<u32>) -> Hash {
+		run_root(&self.traces()[steps.start as usize..steps.end as usize])
+	}
+
+	/// As [`Table::chunks`], of a stretch of steps: what a verifier of that segment shows.
+	///
+	/// # Panics
+	/// Never for the work that the run is of, and steps that it has.
+	pub fn chunks_of(
+		&self,
+		work: &Work,
+		steps: Range<u32>,
+		seed: &Hash,
+		account: &[u8; 32],
+	) -> Vec<SampledChunk> {
+		let traces = &self.traces()[steps.start as usize..steps.end as usize];
+		let work = Work { steps: steps.len() as u32, ..work.clone() };
+		let job = work.job(run_root(traces), traces[traces.len() - 1]);
+		let first = steps.start;
+		let anchors = |step| Some(self.roots(first + step));
+		let tensor = |step, anchor| Some(self.bytes(first + step, work.anchor(anchor as usize)));
+		sample::open_all(seed, account, &*job, traces, anchors, tensor)
 			.expect("a run holds all of its chunks; qed")
 	}
 

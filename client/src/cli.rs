@@ -259,6 +259,10 @@ pub struct Post {
 	/// Open at once, without validators attesting the inputs; such a job earns no reputation
 	#[arg(long)]
 	pub no_attestation: bool,
+	/// Cut the run into segments of so many steps, a power of two; each verifier then replays one segment
+	/// that it draws in private. The provider's bond grows with the number of segments (2 to 256)
+	#[arg(long, value_name = "L")]
+	pub segment_steps: Option<u32>,
 	/// Follow the job to its end
 	#[arg(long)]
 	pub wait: bool,

@@ -1,18 +1,25 @@
 //! The engine of this machine, on a thread of its own.
 
 use crate::{
+	chain::Hash,
 	error::{Error, Result},
 	output::Ui,
 	program::Loaded,
+	provider::run::KeepCheckpoints,
 };
-use assay_exec::{Audit, DeviceFault, ExecError, Executor, Run, Tensor, Watch};
+use assay_exec::{
+	Audit, Checkpoint, Checkpoints, DeviceFault, ExecError, Executor, Observer, Run, Tensor, Watch,
+};
 use assay_gpu::{best_executor, Choice, DeviceKind, DeviceReport};
 use assay_program::Source;
-use std::sync::{
-	atomic::{AtomicBool, AtomicU64, Ordering},
-	mpsc, Arc,
+use std::{
+	ops::ControlFlow,
+	sync::{
+		atomic::{AtomicBool, AtomicU64, Ordering},
+		mpsc, Arc,
+	},
+	time::Duration,
 };
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// How often a progress bar moves.
@@ -140,6 +147,60 @@ impl Device {
 		ui: &Ui,
 		label: &str,
 	) -> Result<Run> {
+		let act = move |executor: &mut dyn Executor, loaded: &Loaded, watch: &mut dyn Observer| {
+			let Loaded { program, checked, .. } = loaded;
+			executor.run_keeping(program, checked, &inputs, steps, &keep, watch)
+		};
+		self.watched(loaded, steps, ui, label, act).await
+	}
+
+	/// As [`Self::run`], and keeps checkpoints as files; the roots of what is to be served.
+	pub(crate) async fn run_with_checkpoints(
+		&self,
+		loaded: Arc<Loaded>,
+		inputs: Vec<Tensor>,
+		steps: u32,
+		mut keep: KeepCheckpoints,
+		ui: &Ui,
+		label: &str,
+	) -> Result<(Run, Vec<Hash>)> {
+		let act = move |executor: &mut dyn Executor, loaded: &Loaded, watch: &mut dyn Observer| {
+			let Loaded { program, checked, .. } = loaded;
+			let mut failed = None;
+			let mut observer = Checkpoints {
+				inner: |progress: assay_exec::Progress| watch.progress(progress),
+				every: keep.every,
+				take: |checkpoint: Checkpoint<'_>| match keep
+					.take(checkpoint, &checked.state_anchors)
+				{
+					Ok(()) => ControlFlow::Continue(()),
+					Err(error) => {
+						failed = Some(error);
+						ControlFlow::Break(())
+					}
+				},
+			};
+			let run = executor.run(program, checked, &inputs, steps, &mut observer);
+			match (failed, run) {
+				(Some(error), _) => Ok(Err(error)),
+				(None, Ok(run)) => Ok(keep.finish().map(|blobs| (run, blobs))),
+				(None, Err(error)) => Err(error),
+			}
+		};
+		self.watched(loaded, steps, ui, label, act).await?
+	}
+
+	/// Runs under a progress bar. Dropping the future stops the run.
+	async fn watched<T: Send + 'static>(
+		&self,
+		loaded: Arc<Loaded>,
+		steps: u32,
+		ui: &Ui,
+		label: &str,
+		act: impl FnOnce(&mut dyn Executor, &Loaded, &mut dyn Observer) -> Result<T, ExecError>
+			+ Send
+			+ 'static,
+	) -> Result<T> {
 		/// Stops the run when the waiting side goes away.
 		struct Stop(Arc<AtomicBool>);
 		impl Drop for Stop {
@@ -161,8 +222,7 @@ impl Device {
 			};
 			// A provider answers for its result with its bond: a broken device must not cost it.
 			executor.set_audit(Some(Audit::fresh(AUDITED_TILES)));
-			let Loaded { program, checked, .. } = &*loaded;
-			executor.run_keeping(program, checked, &inputs, steps, &keep, &mut watch)
+			act(executor, &loaded, &mut watch)
 		});
 		let bar = ui.bar(1000, label, false);
 		let start = std::time::Instant::now();

@@ -143,6 +143,12 @@ pub fn fix(code: &str) -> Option<&'static str> {
 		"Jobs.RampTooLong" => "give a shorter --ramp",
 		"Jobs.AuditTooLow" => "give a higher --audit, or leave it out",
 		"Jobs.WrongSteps" => "give --steps 1 for a program without step state",
+		"Jobs.WrongSegments" => {
+			"give a --segment-steps that is a power of two and makes 2 to 256 segments, or leave it out"
+		}
+		"Jobs.SegmentsMissing" | "Jobs.NotSegmented" | "Jobs.SegmentsMismatch" => {
+			"use the client of the node's version; the provider's records do not fit the job"
+		}
 		"Jobs.TooLateToCancel" => "follow it to its end with `assay job watch JOB`",
 		"Jobs.NotDue" => "`assay job why JOB` shows the deadline",
 		"Jobs.Disputed" => {

@@ -1,7 +1,7 @@
 //! Calls of the runtime, on a chain with jobs in every interesting state.
 
 use crate::honest::{folded, stateful};
-use assay_commitments::verdict_commitment;
+use assay_commitments::{verdict_commitment, OutputsOpening, Path, SegmentsOpening};
 use assay_market::{
 	lottery::transcript, verifier::signing_payload, AbstainReason, Assurance, Attestation,
 	ChallengeMove, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
@@ -249,6 +249,7 @@ fn seat_alice() {
 		drawn_at: 1,
 		deadline: 1,
 		answer: Answer::Committed(commitment),
+		segment: None,
 	};
 	let seats: pallet_assay_jobs::SeatsOf<Runtime> = vec![seat].try_into().expect("one seat");
 	pallet_assay_jobs::Seats::<Runtime>::insert(COMMITTED, seats);
@@ -268,6 +269,22 @@ fn reveal(id: JobId, root: [u8; 32]) {
 		job.run_root = Some(root);
 		job.trace_root = Some([9; 32]);
 	});
+}
+
+/// A reveal with segments, whose lengths and paths mutations may change.
+fn reveal_segmented() -> Market<Runtime> {
+	let path = Path { siblings: vec![[2; 32]] };
+	Market::reveal_segmented_result {
+		job: 0,
+		run_root: [1; 32],
+		salt: SALT,
+		opening: OutputsOpening {
+			trace_root: [4; 32],
+			trace_path: path.clone(),
+			outputs: vec![([5; 32], path.clone())],
+		},
+		segments: SegmentsOpening { ends: vec![([6; 32], path)], last: [3; 32] },
+	}
 }
 
 /// Calls of the market's pallets.
@@ -298,7 +315,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		retry: 0,
 		signature: signature.clone(),
 	};
-	let market: [(&str, Market<Runtime>); 13] = [
+	let market: [(&str, Market<Runtime>); 16] = [
 		(
 			"post-job",
 			Market::post_job {
@@ -314,6 +331,30 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		("cancel-job", Market::cancel_job { job: 0 }),
 		("claim-job", Market::claim_job { job: 0, min_price: 0 }),
 		("commit-result", Market::commit_result { job: 0, commitment: [1; 32] }),
+		(
+			"post-segmented-job",
+			Market::post_job {
+				program,
+				input_roots: stateful().input_roots.clone().try_into().expect("two inputs"),
+				steps: 3,
+				price_start: 1 << 40,
+				price_max: 1 << 41,
+				ramp_blocks: 10,
+				assurance: Assurance {
+					segments: Some(assay_market::Segments { steps: 2 }),
+					..Assurance::default()
+				},
+			},
+		),
+		(
+			"commit-segmented-result",
+			Market::commit_segmented_result {
+				job: 0,
+				commitment: [1; 32],
+				checkpoints: assay_market::Checkpoints { manifest: [2; 32], digest: [3; 32] },
+			},
+		),
+		("reveal-segmented-result", reveal_segmented()),
 		("request-audit", Market::request_audit { job: 1 }),
 		("poke-job", Market::poke { job: 0 }),
 		(

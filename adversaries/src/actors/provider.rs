@@ -6,10 +6,11 @@ use crate::{
 	work::{Lie, Table, Work},
 };
 use assay_commitments::{
-	open_outputs, root, run_root, trace_root, Hash, OutputsOpening, Path, Tree,
+	checkpoints_digest, open_outputs, open_segments, root, run_root, trace_root, Hash,
+	OutputsOpening, Path, Tree,
 };
 use assay_dispute::Answerer;
-use assay_market::{JobId, Phase, Turn};
+use assay_market::{Checkpoints, JobId, Phase, Turn};
 use assay_runtime::{Arbitration, Jobs};
 
 /// What is wrong with a provider.
@@ -38,6 +39,11 @@ pub enum ProviderMisdeed {
 	HollowTrace,
 	/// Has only the last step: what is before it in the run is made up.
 	HollowRun,
+	/// Its run is right, and cut into segments; the checkpoints that it has committed to are those of a
+	/// run with this lie.
+	OtherCheckpoints(Lie),
+	/// Its run is right, and cut into segments; at its reveal it shows the last one with another root.
+	OtherSegments,
 }
 
 /// A provider of one job.
@@ -136,14 +142,39 @@ impl Provider {
 		use ProviderMisdeed::{HollowRun, HollowTrace, LieAndHide, NeverReveal, Stall, Withhold};
 		let Some(view) = Jobs::job_view(job) else { return vec![] };
 		let mine = view.provider.as_ref() == Some(&self.who.account());
+		let cut = view.assurance.segments.and_then(|segments| segments.cut(view.steps));
 		let barred = view.stalled.as_ref() == Some(&self.who.account());
 		match view.phase {
 			Phase::Open if !barred => return vec![calls::claim_job(&self.who, job)],
 			Phase::Claimed if mine && self.misdeed != Stall => {
-				return vec![calls::commit_result(&self.who, job, &self.run_root, &self.salt)];
+				let (root, salt) = (&self.run_root, &self.salt);
+				let Some(cut) = cut else {
+					return vec![calls::commit_result(&self.who, job, root, salt)];
+				};
+				let traces = match self.misdeed {
+					ProviderMisdeed::OtherCheckpoints(lie) => Table::lying(work, lie).traces(),
+					_ => self.run.traces(),
+				};
+				let ends: Vec<_> = (1..cut.count())
+					.filter_map(|at| Some(traces[cut.range(at)?.start as usize - 1]))
+					.collect();
+				let digest = checkpoints_digest(&ends);
+				let checkpoints = Checkpoints { manifest: made_up(0), digest };
+				return vec![calls::commit_segmented(&self.who, job, root, salt, checkpoints)];
 			}
 			Phase::Revealing if mine && view.run_root.is_none() && self.misdeed != NeverReveal => {
 				let opening = self.opening.clone();
+				if let Some(cut) = cut {
+					let mut segments =
+						open_segments(&cut, &self.run.traces()).expect("a trace for every step");
+					if self.misdeed == ProviderMisdeed::OtherSegments {
+						segments.last = made_up(1);
+					}
+					let (root, salt) = (self.run_root, self.salt);
+					return vec![calls::reveal_segmented(
+						&self.who, job, root, salt, opening, segments,
+					)];
+				}
 				return vec![calls::reveal_raw(&self.who, job, self.run_root, self.salt, opening)];
 			}
 			_ => {}

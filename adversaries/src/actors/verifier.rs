@@ -6,9 +6,10 @@ use crate::{
 	people::Person,
 	work::{Lie, Table, Work},
 };
-use assay_commitments::Hash;
+use assay_commitments::{Hash, Segmentation};
 use assay_market::{Assignment, JobId, Phase, Purpose, SeatStatus, VerifierAction};
 use assay_runtime::{AccountId, Arbitration, BlockNumber, Jobs, System};
+use std::ops::Range;
 
 /// As the nodes do: so many blocks before the end of the reveals whoever has no chunks opens its bare root.
 const BARE_OPENING_BLOCKS: BlockNumber = 3;
@@ -35,6 +36,9 @@ pub enum VerifierMisdeed {
 	Silent,
 	/// Gives its verdict and leaves it at that: leads no lane.
 	Idle,
+	/// Gets no checkpoint of a run that is cut, and replays what comes before it too: its verdict is there
+	/// in the second tranche.
+	WithoutCheckpoint,
 }
 
 /// A validator that may be drawn.
@@ -69,11 +73,28 @@ impl Verifier {
 		self.misdeed = misdeed;
 	}
 
-	/// The verdict that it gives.
-	pub fn verdict(&self) -> Hash {
-		match self.misdeed {
-			VerifierMisdeed::AlwaysValid | VerifierMisdeed::Hearsay => self.leaked,
-			_ => self.leader.belief.run_root(),
+	/// The verdict that it gives on the whole run, or on these steps of it.
+	fn verdict(&self, part: Option<&Range<u32>>) -> Hash {
+		let misled =
+			matches!(self.misdeed, VerifierMisdeed::AlwaysValid | VerifierMisdeed::Hearsay);
+		match part {
+			None if misled => self.leaked,
+			None => self.leader.belief.run_root(),
+			Some(steps) if misled => self.leaked_run.root_of(steps.clone()),
+			Some(steps) => self.replay(steps).root_of(steps.clone()),
+		}
+	}
+
+	/// What its replay of these steps gives, which starts from the provider's checkpoint: its own run where
+	/// that is true, and else what follows from a lie that was told before, which is what the
+	/// provider has (a [`Lie`] spreads).
+	fn replay(&self, steps: &Range<u32>) -> &Table {
+		let first = steps.start as usize;
+		let (own, theirs) = (self.leader.belief.traces(), self.leaked_run.traces());
+		if own[..first] == theirs[..first] {
+			&self.leader.belief
+		} else {
+			&self.leaked_run
 		}
 	}
 
@@ -121,6 +142,7 @@ impl Verifier {
 			return None;
 		}
 		match self.misdeed {
+			VerifierMisdeed::WithoutCheckpoint if duty.tranche == 0 => None,
 			VerifierMisdeed::Slow if System::block_number() + 1 < duty.commit_deadline => None,
 			VerifierMisdeed::Copy => {
 				let view = Jobs::job_view(job)?;
@@ -130,7 +152,9 @@ impl Verifier {
 			}
 			_ => {
 				let salt = salt(&self.who.name, job);
-				Some(calls::commit_verdict(&self.who, job, &self.verdict(), &salt, ticket))
+				let part = lottery::segment(duty, &ticket);
+				let verdict = self.verdict(part.as_ref());
+				Some(calls::commit_verdict(&self.who, job, &verdict, &salt, ticket))
 			}
 		}
 	}
@@ -138,16 +162,22 @@ impl Verifier {
 	/// Opens its verdict with the chunks that the chain asks for, once it does; where it has none, without
 	/// them and at the last moment.
 	fn open(&self, work: &Work, duty: &Assignment<AccountId, BlockNumber>) -> Option<Tx> {
-		let (run_root, salt) = (self.verdict(), salt(&self.who.name, duty.job));
+		let part = duty.segment.and_then(|segment| {
+			Segmentation::new(duty.steps, segment.terms.steps)?.range(segment.index)
+		});
+		let (run_root, salt) = (self.verdict(part.as_ref()), salt(&self.who.name, duty.job));
 		let run = match self.misdeed {
 			VerifierMisdeed::NeverReveal => return None,
 			VerifierMisdeed::Hearsay => None,
 			VerifierMisdeed::AlwaysValid => Some(&self.leaked_run),
-			_ => Some(&self.leader.belief),
+			_ => Some(part.as_ref().map_or(&self.leader.belief, |steps| self.replay(steps))),
 		};
-		let chunks = match run {
-			Some(run) => Some(run.chunks(work, &duty.sample?, &self.who.bytes())),
-			None => {
+		let chunks = match (run, part) {
+			(Some(run), Some(steps)) => {
+				Some(run.chunks_of(work, steps, &duty.sample?, &self.who.bytes()))
+			}
+			(Some(run), None) => Some(run.chunks(work, &duty.sample?, &self.who.bytes())),
+			(None, _) => {
 				let soon = System::block_number() + BARE_OPENING_BLOCKS;
 				let last = duty.reveal_deadline.is_some_and(|end| soon >= end);
 				if !last && duty.phase != Phase::Challengeable {

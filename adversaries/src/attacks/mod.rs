@@ -9,6 +9,7 @@ mod lotteries;
 mod programs;
 mod proofs;
 mod samples;
+mod segments;
 mod verdicts;
 
 use crate::{
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Attack> {
 		verdicts::ATTACKS,
 		lotteries::ATTACKS,
 		samples::ATTACKS,
+		segments::ATTACKS,
 		jobs::ATTACKS,
 		economy::ATTACKS,
 		programs::ATTACKS,

@@ -5,7 +5,7 @@ use crate::{
 	error::{Error, Result},
 	output::hex,
 };
-use assay_commitments::OutputsOpening;
+use assay_commitments::{OutputsOpening, SegmentsOpening};
 use serde_json::json;
 use subxt::{dynamic::Value, ext::scale_value::value};
 use subxt_signer::sr25519::Keypair;
@@ -32,7 +32,9 @@ pub struct Verdict {
 	/// `Pending`, `Attested(true)`, `Committed`, `Abstained(…)`, `Revealed` (with the chunks of its trace
 	/// that the chain had drawn) or `Opened` (without them, which is no verdict).
 	pub status: String,
-	/// The opened verdict.
+	/// The segment that it is about, where the run is cut.
+	pub segment: Option<u32>,
+	/// The opened verdict: the root of its segment, where it has one.
 	pub run_root: Option<Hash>,
 	/// Whether it equals the provider's result.
 	pub matches: Option<bool>,
@@ -98,6 +100,8 @@ pub struct Job {
 	pub steps: u32,
 	/// Work units of all steps.
 	pub work_units: u64,
+	/// Steps of one segment, where each verifier replays one of them.
+	pub segment_steps: Option<u32>,
 	/// Audit probability in parts per million.
 	pub audit_ppm: u32,
 	/// Where the ramp starts.
@@ -134,6 +138,8 @@ pub struct Job {
 	pub condemned: Option<String>,
 	/// Roots of the outputs, in program order.
 	pub output_roots: Vec<Hash>,
+	/// Root of every segment of the opened run, where it is cut.
+	pub segment_roots: Vec<Hash>,
 	/// Everyone who was drawn to attest, and every verifier that has spoken.
 	pub verdicts: Vec<Verdict>,
 	/// Paid out of the escrow.
@@ -175,6 +181,7 @@ impl Verdict {
 			tranche: u32_of(v.field("tranche")?)?,
 			drawn_at: v.field("drawn_at")?.u64()?,
 			status: status(v.field("status")?)?,
+			segment: optional(v.field("segment")?, u32_of)?,
 			run_root: optional(v.field("run_root")?, Read::hash)?,
 			matches: optional(v.field("matches")?, Read::flag)?,
 		})
@@ -188,6 +195,7 @@ impl Verdict {
 			"tranche": self.tranche,
 			"drawnAt": self.drawn_at,
 			"status": self.status,
+			"segment": self.segment,
 			"runRoot": self.run_root.map(hex),
 			"matches": self.matches,
 		})
@@ -207,6 +215,9 @@ impl Job {
 			input_roots: hashes(v.field("input_roots")?)?,
 			steps: u32_of(v.field("steps")?)?,
 			work_units: v.field("work_units")?.u64()?,
+			segment_steps: optional(v.field("assurance")?.field("segments")?, |segments| {
+				u32_of(segments.field("steps")?)
+			})?,
 			audit_ppm: u32_of(v.field("audit_ppm")?)?,
 			price_start: v.field("price_start")?.uint()?,
 			price_max: v.field("price_max")?.uint()?,
@@ -233,6 +244,7 @@ impl Job {
 			trace_root: optional(v.field("trace_root")?, Read::hash)?,
 			condemned: optional(v.field("condemned")?, |r| Ok(r.variant()?.to_string()))?,
 			output_roots: hashes(v.field("output_roots")?)?,
+			segment_roots: hashes(v.field("segment_roots")?)?,
 			verdicts: v
 				.field("verdicts")?
 				.items()?
@@ -270,6 +282,8 @@ impl Job {
 			"outputRoots": self.output_roots.iter().map(hex).collect::<Vec<_>>(),
 			"steps": self.steps,
 			"workUnits": self.work_units.to_string(),
+			"segmentSteps": self.segment_steps,
+			"segmentRoots": self.segment_roots.iter().map(hex).collect::<Vec<_>>(),
 			"auditPpm": self.audit_ppm,
 			"audited": self.audited,
 			"priceStart": self.price_start.to_string(),
@@ -315,6 +329,17 @@ pub struct Post {
 	pub audit_ppm: Option<u32>,
 	/// Whether drawn validators attest the inputs first.
 	pub attested: bool,
+	/// Steps of one segment; `None`: each verifier replays the whole run.
+	pub segment_steps: Option<u32>,
+}
+
+/// What a provider says its segments start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoints {
+	/// Content address of the manifest.
+	pub manifest: Hash,
+	/// What binds the trace roots before them.
+	pub digest: Hash,
 }
 
 impl Node {
@@ -384,9 +409,17 @@ impl Node {
 			None => Value::unnamed_variant("Standard", []),
 		};
 		let attestation = if post.attested { "Required" } else { "OptedOut" };
+		let segments = match post.segment_steps {
+			Some(steps) => {
+				let segments = Value::named_composite([("steps", value!(steps))]);
+				Value::unnamed_variant("Some", [segments])
+			}
+			None => Value::unnamed_variant("None", []),
+		};
 		let assurance = Value::named_composite([
 			("audit", audit),
 			("attestation", Value::unnamed_variant(attestation, [])),
+			("segments", segments),
 		]);
 		let roots = post.input_roots.iter().map(Value::from_bytes);
 		let args = vec![
@@ -414,13 +447,30 @@ impl Node {
 		self.submit(key, "Jobs", "claim_job", args).await.map(drop)
 	}
 
-	/// Commits to a result.
-	pub async fn commit_result(&self, key: &Keypair, job: u64, commitment: Hash) -> Result<()> {
-		let args = vec![("job", value!(job)), ("commitment", Value::from_bytes(commitment))];
-		self.submit(key, "Jobs", "commit_result", args).await.map(drop)
+	/// Commits to a result, with its checkpoints where the run is cut.
+	pub async fn commit_result(
+		&self,
+		key: &Keypair,
+		job: u64,
+		commitment: Hash,
+		checkpoints: Option<Checkpoints>,
+	) -> Result<()> {
+		let mut args = vec![("job", value!(job)), ("commitment", Value::from_bytes(commitment))];
+		let call = match checkpoints {
+			Some(Checkpoints { manifest, digest }) => {
+				let checkpoints = Value::named_composite([
+					("manifest", Value::from_bytes(manifest)),
+					("digest", Value::from_bytes(digest)),
+				]);
+				args.push(("checkpoints", checkpoints));
+				"commit_segmented_result"
+			}
+			None => "commit_result",
+		};
+		self.submit(key, "Jobs", call, args).await.map(drop)
 	}
 
-	/// Reveals a result.
+	/// Reveals a result, with its segments where the run is cut.
 	pub async fn reveal_result(
 		&self,
 		key: &Keypair,
@@ -428,31 +478,52 @@ impl Node {
 		run_root: Hash,
 		salt: Hash,
 		opening: &OutputsOpening,
+		segments: Option<&SegmentsOpening>,
 	) -> Result<()> {
-		let args = vec![
+		let mut args = vec![
 			("job", value!(job)),
 			("run_root", Value::from_bytes(run_root)),
 			("salt", Value::from_bytes(salt)),
 			("opening", opening_value(opening)),
 		];
-		self.submit(key, "Jobs", "reveal_result", args).await.map(drop)
+		let call = match segments {
+			Some(segments) => {
+				args.push(("segments", segments_value(segments)));
+				"reveal_segmented_result"
+			}
+			None => "reveal_result",
+		};
+		self.submit(key, "Jobs", call, args).await.map(drop)
 	}
+}
+
+fn path_value(path: &assay_commitments::Path) -> Value {
+	let siblings = path.siblings.iter().map(Value::from_bytes);
+	Value::named_composite([("siblings", Value::unnamed_composite(siblings))])
+}
+
+/// Hashes with their paths, as a dynamic value.
+fn paths_value(opened: &[(Hash, assay_commitments::Path)]) -> Value {
+	let pair = |(root, path): &(Hash, _)| {
+		Value::unnamed_composite([Value::from_bytes(root), path_value(path)])
+	};
+	Value::unnamed_composite(opened.iter().map(pair))
+}
+
+/// Segments as a dynamic value.
+fn segments_value(opening: &SegmentsOpening) -> Value {
+	Value::named_composite([
+		("ends", paths_value(&opening.ends)),
+		("last", Value::from_bytes(opening.last)),
+	])
 }
 
 /// An opening as a dynamic value.
 fn opening_value(opening: &OutputsOpening) -> Value {
-	let path = |path: &assay_commitments::Path| {
-		let siblings = path.siblings.iter().map(Value::from_bytes);
-		Value::named_composite([("siblings", Value::unnamed_composite(siblings))])
-	};
-	let outputs = opening
-		.outputs
-		.iter()
-		.map(|(root, p)| Value::unnamed_composite([Value::from_bytes(root), path(p)]));
 	Value::named_composite([
 		("trace_root", Value::from_bytes(opening.trace_root)),
-		("trace_path", path(&opening.trace_path)),
-		("outputs", Value::unnamed_composite(outputs)),
+		("trace_path", path_value(&opening.trace_path)),
+		("outputs", paths_value(&opening.outputs)),
 	])
 }
 
@@ -480,6 +551,7 @@ pub(crate) mod tests {
 			("tranche", value!(0u8)),
 			("drawn_at", value!(14u8)),
 			("status", Value::unnamed_variant("Abstained", [name("DeviceFault")])),
+			("segment", some(value!(2u8))),
 			("commitment", none()),
 			("run_root", some(Value::from_bytes([8u8; 32]))),
 			("matches", some(value!(true))),
@@ -493,6 +565,14 @@ pub(crate) mod tests {
 			("input_roots", Value::unnamed_composite([Value::from_bytes([4u8; 32])])),
 			("steps", value!(1u8)),
 			("work_units", value!(1000u32)),
+			(
+				"assurance",
+				Value::named_composite([
+					("audit", name("Standard")),
+					("attestation", name("Required")),
+					("segments", some(Value::named_composite([("steps", value!(16u8))]))),
+				]),
+			),
 			("audit_ppm", value!(500000u32)),
 			("price_start", Value::u128(5)),
 			("price_max", Value::u128(9)),
@@ -518,6 +598,7 @@ pub(crate) mod tests {
 			("trace_root", some(Value::from_bytes([0xau8; 32]))),
 			("condemned", none()),
 			("output_roots", Value::unnamed_composite([Value::from_bytes([7u8; 32])])),
+			("segment_roots", Value::unnamed_composite([Value::from_bytes([7u8; 32])])),
 			("verdicts", Value::unnamed_composite([verdict])),
 			("paid", Value::u128(6)),
 			("refunded", Value::u128(3)),
@@ -558,6 +639,8 @@ pub(crate) mod tests {
 		assert_eq!(job.provider, Some([2; 32]));
 		assert_eq!(job.input_roots, [[4; 32]]);
 		assert_eq!(job.history, [("Posted".into(), 10), ("Settled".into(), 20)]);
+		assert_eq!((job.segment_steps, job.segment_roots.len()), (Some(16), 1));
+		assert_eq!(job.verdicts[0].segment, Some(2));
 		assert_eq!(job.verdicts[0].status, "Abstained(DeviceFault)");
 		assert!(job.is_over());
 		assert_eq!(job.entered("Settled"), Some(20));

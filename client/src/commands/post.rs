@@ -9,6 +9,7 @@ use crate::{
 	program::Loaded,
 	tensors,
 };
+use assay_commitments::Segmentation;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -21,6 +22,9 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 	if args.ramp == 0 || args.steps == 0 {
 		return Err(Error::new("bad-argument", "--ramp and --steps count from 1")
 			.fix("give at least 1 block and 1 step"));
+	}
+	if let Some(length) = args.segment_steps {
+		ensure_cut(args.steps, length)?;
 	}
 	let who = key.public_key().0;
 	let free = node.balance(&who, None).await?.free;
@@ -49,6 +53,7 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 		ramp_blocks: args.ramp,
 		audit_ppm: args.audit,
 		attested: !args.no_attestation,
+		segment_steps: args.segment_steps,
 	};
 	let spinner = ui.spinner("post job");
 	let (id, included) = node.post_job(&key, &post).await?;
@@ -65,11 +70,16 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 		"priceStart": price_start.to_string(),
 		"priceMax": price_max.to_string(),
 		"escrow": escrow.to_string(),
+		"segments": args.segment_steps.map(|length| args.steps.div_ceil(length)),
+	});
+	let cut = args.segment_steps.map_or(String::new(), |length| {
+		let count = args.steps.div_ceil(length);
+		format!("; cut into {count} segments, each verifier replays one of them")
 	});
 	ui.result(
 		&posted,
 		format!(
-			"job {id} posted in block {}; {} in escrow",
+			"job {id} posted in block {}; {} in escrow{cut}",
 			included.block.number,
 			node.money(escrow)
 		),
@@ -109,6 +119,28 @@ pub async fn prepare(context: &Context, args: cli::JobInputs) -> Result<u8> {
 		context.ui.line(format!("{}  {name}", hex(root)));
 	}
 	Ok(0)
+}
+
+/// Refuses segments that the chain would refuse, and says which lengths it takes.
+fn ensure_cut(steps: u32, length: u32) -> Result<()> {
+	if Segmentation::new(steps, length).is_some() {
+		return Ok(());
+	}
+	let fitting: Vec<_> = (1..32)
+		.map(|exponent| 1u32 << exponent)
+		.filter(|length| Segmentation::new(steps, *length).is_some())
+		.collect();
+	let fix = match (fitting.first(), fitting.last()) {
+		(Some(least), Some(most)) => {
+			format!("give a power of two from {least} to {most} for {steps} steps")
+		}
+		_ => "leave it out: a run is cut into at least two segments of two steps or more".into(),
+	};
+	Err(Error::new(
+		"bad-segments",
+		format!("{steps} steps cannot be cut into segments of {length}"),
+	)
+	.fix(fix))
 }
 
 /// Start and maximum of the ramp.
@@ -204,4 +236,19 @@ async fn upload(
 		roots.push(root);
 	}
 	Ok(roots)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn segments_should_be_refused_with_the_lengths_that_fit() {
+		assert!(ensure_cut(100, 16).is_ok());
+		let error = ensure_cut(1000, 2).unwrap_err();
+		assert_eq!(error.code, "bad-segments");
+		assert!(error.to_string().contains("1000 steps"), "{error}");
+		assert_eq!(error.fix.as_deref(), Some("give a power of two from 4 to 512 for 1000 steps"));
+		assert!(ensure_cut(100, 12).is_err() && ensure_cut(2, 2).is_err());
+	}
 }

@@ -7,10 +7,13 @@
 
 use super::{store::Store, Salt};
 use crate::{
-	chain::Hash,
+	chain::{jobs::Checkpoints, Hash},
 	error::{Error, Result},
 };
-use assay_commitments::{open_outputs, result_commitment, run_root, trace_root, OutputsOpening};
+use assay_commitments::{
+	checkpoints_digest, open_outputs, open_segments, result_commitment, run_root, trace_root,
+	OutputsOpening, Segmentation, SegmentsOpening,
+};
 use serde::{Deserialize, Serialize};
 
 /// Why a job is given up whose commitment on chain is not this provider's.
@@ -27,6 +30,8 @@ pub struct Facts {
 	pub inputs: Vec<Hash>,
 	/// Steps to run.
 	pub steps: u32,
+	/// Steps of one segment, where the run is cut for its verifiers.
+	pub segment_steps: Option<u32>,
 	/// Where the job is.
 	pub standing: Standing,
 	/// Who has claimed it.
@@ -61,8 +66,13 @@ pub trait Chain {
 	async fn facts(&self, job: u64) -> Result<Option<Facts>>;
 	/// Claims a job at the ramp's current price.
 	async fn claim(&self, job: u64) -> Result<()>;
-	/// Commits to a result.
-	async fn commit(&self, job: u64, commitment: Hash) -> Result<()>;
+	/// Commits to a result, with its checkpoints where the run is cut.
+	async fn commit(
+		&self,
+		job: u64,
+		commitment: Hash,
+		checkpoints: Option<Checkpoints>,
+	) -> Result<()>;
 	/// Reveals a result.
 	async fn reveal(
 		&self,
@@ -70,6 +80,7 @@ pub trait Chain {
 		run_root: Hash,
 		salt: Hash,
 		outputs: &OutputsOpening,
+		segments: Option<&SegmentsOpening>,
 	) -> Result<()>;
 }
 
@@ -78,6 +89,8 @@ pub trait Chain {
 pub trait Engine {
 	/// The result of the job's run: started when first asked for, `None` while it runs.
 	async fn run(&self, facts: &Facts) -> Result<Option<Executed>>;
+	/// Puts the checkpoints of a run that is cut where verifiers can fetch them.
+	async fn serve(&self, executed: &Executed) -> Result<()>;
 	/// Puts the output blobs of a finished run where the network can fetch them.
 	async fn publish(&self, executed: &Executed) -> Result<()>;
 }
@@ -93,6 +106,19 @@ pub struct Executed {
 	pub last_anchors: Vec<Hash>,
 	/// Places of the outputs among the anchors.
 	pub positions: Vec<u32>,
+	/// What a run that is cut for its verifiers has beside that.
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	pub segments: Option<Segments>,
+}
+
+/// How a run was cut, and where its checkpoints are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segments {
+	/// Steps of one segment.
+	pub steps: u32,
+	/// The manifest, and the roots of all states that it lists: what is served.
+	#[serde(with = "hashes")]
+	pub blobs: Vec<Hash>,
 }
 
 impl Executed {
@@ -104,6 +130,35 @@ impl Executed {
 	/// Roots of the outputs, in program order.
 	pub fn outputs(&self) -> Vec<Hash> {
 		self.positions.iter().filter_map(|p| self.last_anchors.get(*p as usize)).copied().collect()
+	}
+
+	/// How the run was cut; `None` for a whole one.
+	///
+	/// # Errors
+	/// `local-fault` where the record does not fit the run.
+	fn cut(&self) -> Result<Option<Segmentation>> {
+		let Some(segments) = &self.segments else { return Ok(None) };
+		let steps = u32::try_from(self.traces.len()).ok();
+		let cut = steps.and_then(|steps| Segmentation::new(steps, segments.steps));
+		let unfit = || Error::new("local-fault", "the recorded run cannot be cut as it says");
+		cut.map(Some).ok_or_else(|| unfit().fix("report this with the state folder"))
+	}
+
+	/// The checkpoints that the commitment carries.
+	pub fn checkpoints(&self) -> Result<Option<Checkpoints>> {
+		let (Some(cut), Some(segments)) = (self.cut()?, &self.segments) else { return Ok(None) };
+		let ends = (1..cut.count()).filter_map(|at| {
+			let range = cut.range(at)?;
+			self.traces.get(range.start as usize - 1)
+		});
+		let digest = checkpoints_digest(ends);
+		let manifest = segments.blobs.first().copied().unwrap_or_default();
+		Ok(Some(Checkpoints { manifest, digest }))
+	}
+
+	/// The segments that the reveal carries.
+	pub fn segments_opening(&self) -> Result<Option<SegmentsOpening>> {
+		Ok(self.cut()?.and_then(|cut| open_segments(&cut, &self.traces)))
 	}
 
 	/// The opening that the reveal carries.
@@ -248,7 +303,18 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 					}
 					Some(_) => self.conflict(job),
 					None if *standing == Standing::Claimed => {
-						if let Err(error) = self.chain.commit(job, commitment).await {
+						// Whoever verifies needs them as soon as it is drawn.
+						match self.engine.serve(&executed).await {
+							Err(error) if error.code == "file" => {
+								// The files are gone from this disk; the same run makes them again.
+								self.engine.run(&facts).await?;
+								return Ok(Progress::Waiting);
+							}
+							served => served?,
+						}
+						let checkpoints = executed.checkpoints()?;
+						let sent = self.chain.commit(job, commitment, checkpoints).await;
+						if let Err(error) = sent {
 							self.unless(job, error, |f| f.commitment == Some(commitment)).await?;
 						}
 						self.go(job, Stage::Committed(executed))
@@ -272,7 +338,10 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 					let salt = self.salt.of(&self.genesis, job);
 					let opening = executed.opening()?;
 					let root = executed.run_root();
-					if let Err(error) = self.chain.reveal(job, root, salt, &opening).await {
+					let segments = executed.segments_opening()?;
+					let sent =
+						self.chain.reveal(job, root, salt, &opening, segments.as_ref()).await;
+					if let Err(error) = sent {
 						self.unless(job, error, |f| f.revealed).await?;
 					}
 				}

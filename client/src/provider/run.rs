@@ -2,13 +2,18 @@
 
 use super::{
 	answers,
-	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Stage, Standing},
+	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Segments, Stage, Standing},
 	market::{free_stake, Market},
 	store::Store,
 	Salt,
 };
 use crate::{
-	chain::{jobs::Job, ss58, value::Read, Hash, Link, Node},
+	chain::{
+		jobs::{Checkpoints, Job},
+		ss58,
+		value::Read,
+		Hash, Link, Node,
+	},
 	cli::ProviderRun,
 	commands::Context,
 	device::Device,
@@ -17,12 +22,13 @@ use crate::{
 	program::Loaded,
 	replay::Lazy,
 };
-use assay_commitments::OutputsOpening;
-use assay_exec::Tensor;
+use assay_commitments::{checkpoint_entry, OutputsOpening, Segmentation, SegmentsOpening};
+use assay_exec::{Checkpoint, Tensor};
 use serde_json::json;
 use std::{
 	collections::HashMap,
 	future::Future,
+	num::NonZeroU32,
 	path::{Path, PathBuf},
 	sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 	time::{Duration, Instant},
@@ -67,8 +73,13 @@ impl Chain for Live {
 		self.link.node().claim_job(&self.key, job, self.min_price).await
 	}
 
-	async fn commit(&self, job: u64, commitment: Hash) -> Result<()> {
-		self.link.node().commit_result(&self.key, job, commitment).await
+	async fn commit(
+		&self,
+		job: u64,
+		commitment: Hash,
+		checkpoints: Option<Checkpoints>,
+	) -> Result<()> {
+		self.link.node().commit_result(&self.key, job, commitment, checkpoints).await
 	}
 
 	async fn reveal(
@@ -77,8 +88,10 @@ impl Chain for Live {
 		run_root: Hash,
 		salt: Hash,
 		outputs: &OutputsOpening,
+		segments: Option<&SegmentsOpening>,
 	) -> Result<()> {
-		self.link.node().reveal_result(&self.key, job, run_root, salt, outputs).await
+		let node = self.link.node();
+		node.reveal_result(&self.key, job, run_root, salt, outputs, segments).await
 	}
 }
 
@@ -98,6 +111,7 @@ pub(super) fn facts(job: &Job) -> Facts {
 		program: job.program,
 		inputs: job.input_roots.clone(),
 		steps: job.steps,
+		segment_steps: job.segment_steps,
 		// While a job is open again, the record still names the provider that stalled.
 		provider: job.provider.filter(|_| !matches!(standing, Standing::Posted | Standing::Open)),
 		standing,
@@ -110,6 +124,20 @@ pub(super) fn facts(job: &Job) -> Facts {
 impl Live {
 	fn attempts(&self) -> MutexGuard<'_, HashMap<u64, (u32, Attempt)>> {
 		self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	/// Hands files of a run to the node, those that it does not have.
+	async fn upload(&self, roots: Vec<Hash>, label: &str) -> Result<()> {
+		let node = self.link.node();
+		for root in roots {
+			if node.blob_status(&root).await?.present {
+				continue;
+			}
+			let path = self.blobs.join(hex::encode(root));
+			let data = std::fs::read(&path).map_err(io(&path))?;
+			node.blob_put(&data, &self.ui, label).await?;
+		}
+		Ok(())
 	}
 
 	fn start(&self, facts: &Facts) -> JoinHandle<Result<Executed>> {
@@ -145,17 +173,13 @@ impl Engine for Live {
 		}
 	}
 
+	async fn serve(&self, executed: &Executed) -> Result<()> {
+		let blobs = executed.segments.iter().flat_map(|segments| &segments.blobs);
+		self.upload(blobs.copied().collect(), "checkpoint").await
+	}
+
 	async fn publish(&self, executed: &Executed) -> Result<()> {
-		let node = self.link.node();
-		for root in executed.outputs() {
-			if node.blob_status(&root).await?.present {
-				continue;
-			}
-			let path = self.blobs.join(hex::encode(root));
-			let data = std::fs::read(&path).map_err(io(&path))?;
-			node.blob_put(&data, &self.ui, "output").await?;
-		}
-		Ok(())
+		self.upload(executed.outputs(), "output").await
 	}
 }
 
@@ -170,27 +194,87 @@ async fn execute(
 	let loaded = Arc::new(Loaded::fetch(node, &facts.program).await?);
 	let inputs = fetch_inputs(node, ui, &loaded, &facts.inputs).await?;
 	let label = format!("run job {}", facts.job);
-	let run = device.run(loaded.clone(), inputs, facts.steps, ui, &label).await?;
+	let (run, segments) = match facts.segment_steps {
+		Some(length) => {
+			let keep = KeepCheckpoints::new(facts.steps, length, blobs)?;
+			let run = device
+				.run_with_checkpoints(loaded.clone(), inputs, facts.steps, keep, ui, &label)
+				.await?;
+			(run.0, Some(Segments { steps: length, blobs: run.1 }))
+		}
+		None => (device.run(loaded.clone(), inputs, facts.steps, ui, &label).await?, None),
+	};
 	let last_anchors = run.anchor_roots.last().cloned().ok_or_else(|| {
 		Error::new("local-fault", format!("the run of job {} kept no anchor roots", facts.job))
 			.fix("report this as a fault of the engine")
 	})?;
 	for (tensor, root) in run.outputs.iter().zip(&run.output_roots) {
 		let path = blobs.join(hex::encode(root));
-		let part = path.with_extension("part");
-		let write = || {
-			let mut file = std::fs::File::create(&part)?;
-			std::io::Write::write_all(&mut file, &tensor.bytes)?;
-			file.sync_all()?;
-			std::fs::rename(&part, &path)
-		};
-		write().map_err(io(&path))?;
+		write_whole(&path, &tensor.bytes).map_err(io(&path))?;
 	}
 	Ok(Executed {
 		traces: run.trace_roots,
 		last_anchors,
 		positions: loaded.checked.output_anchors.clone(),
+		segments,
 	})
+}
+
+/// Writes a file that is either whole on disk or not there.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+	let part = path.with_extension("part");
+	let mut file = std::fs::File::create(&part)?;
+	std::io::Write::write_all(&mut file, bytes)?;
+	file.sync_all()?;
+	std::fs::rename(&part, path)
+}
+
+/// Keeps the checkpoints of a run as files that are named by their roots.
+pub(crate) struct KeepCheckpoints {
+	/// Steps of one segment.
+	pub(crate) every: NonZeroU32,
+	dir: PathBuf,
+	manifest: Vec<u8>,
+	states: Vec<Hash>,
+}
+
+impl KeepCheckpoints {
+	/// For a run of so many steps, in a folder that is there.
+	fn new(steps: u32, length: u32, dir: &Path) -> Result<Self> {
+		let cut = Segmentation::new(steps, length);
+		let every = cut.and_then(|cut| NonZeroU32::new(cut.length())).ok_or_else(|| {
+			Error::new("chain-data", format!("{steps} steps in segments of {length}"))
+				.fix("use the client of the node's version")
+		})?;
+		Ok(Self { every, dir: dir.to_owned(), manifest: Vec::new(), states: Vec::new() })
+	}
+
+	/// Takes one checkpoint.
+	pub(crate) fn take(&mut self, checkpoint: Checkpoint<'_>, state_anchors: &[u32]) -> Result<()> {
+		let entry = checkpoint_entry(checkpoint.anchor_roots, state_anchors).ok_or_else(|| {
+			Error::new("local-fault", "the run's anchors do not hold its states")
+				.fix("report this as a fault of the engine")
+		})?;
+		self.manifest.extend(entry);
+		for state in &checkpoint.states {
+			let root = state.root();
+			// Equal states are one file.
+			if !self.states.contains(&root) {
+				let path = self.dir.join(hex::encode(root));
+				write_whole(&path, &state.bytes).map_err(io(&path))?;
+				self.states.push(root);
+			}
+		}
+		Ok(())
+	}
+
+	/// What is to be served: the manifest first.
+	pub(crate) fn finish(self) -> Result<Vec<Hash>> {
+		let root = assay_commitments::tensor_root(&self.manifest);
+		let path = self.dir.join(hex::encode(root));
+		write_whole(&path, &self.manifest).map_err(io(&path))?;
+		Ok([vec![root], self.states].concat())
+	}
 }
 
 /// The inputs of a job by their roots, with the lengths that the program gives.

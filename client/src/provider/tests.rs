@@ -1,22 +1,25 @@
 //! The state machine against a fake chain that enforces the chain's rules, killed at every step.
 
 use super::{
-	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Stage, Standing},
+	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Segments, Stage, Standing},
 	store::Store,
 	Salt,
 };
 use crate::{
-	chain::Hash,
+	chain::{jobs::Checkpoints, Hash},
 	error::{Error, Result},
 };
-use assay_commitments::{result_commitment, run_root, trace_root, verify_outputs, OutputsOpening};
+use assay_commitments::{
+	result_commitment, run_root, trace_root, verify_outputs, verify_segments, OutputsOpening,
+	Segmentation, SegmentsOpening,
+};
 use std::{cell::RefCell, future::Future, path::Path};
 use subxt_signer::sr25519::dev;
 
 const GENESIS: Hash = [1; 32];
 const JOB: u64 = 7;
 const ANCHORS: usize = 3;
-const STEPS: usize = 2;
+const STEPS: usize = 3;
 const POSITIONS: [u32; 2] = [2, 0];
 
 fn me() -> Hash {
@@ -37,6 +40,10 @@ struct World {
 	commits: Vec<Hash>,
 	reveals: u32,
 	published: Vec<Hash>,
+	/// The run is cut for its verifiers.
+	cut: bool,
+	/// Its checkpoints are where these find them.
+	served: bool,
 	/// Calls until the process is killed.
 	fuse: Option<u32>,
 	calls: u32,
@@ -89,7 +96,14 @@ fn executed(flaw: u8) -> Executed {
 		traces: steps.iter().map(|a| trace_root(a)).collect(),
 		last_anchors: steps[STEPS - 1].clone(),
 		positions: POSITIONS.to_vec(),
+		segments: None,
 	}
+}
+
+/// The same, cut into segments of two steps.
+fn executed_as(cut: bool, flaw: u8) -> Executed {
+	let segments = cut.then(|| Segments { steps: 2, blobs: vec![[0xcc; 32], [0xdd; 32]] });
+	Executed { segments, ..executed(flaw) }
 }
 
 impl Chain for Fake {
@@ -115,6 +129,7 @@ impl Chain for Fake {
 			program: [0; 32],
 			inputs: vec![],
 			steps: STEPS as u32,
+			segment_steps: world.cut.then_some(2),
 			reveal_open: standing == Standing::Committed && world.looks_since > 2,
 			standing,
 			provider: world.provider,
@@ -137,8 +152,17 @@ impl Chain for Fake {
 		})
 	}
 
-	async fn commit(&self, _: u64, commitment: Hash) -> Result<()> {
+	async fn commit(
+		&self,
+		_: u64,
+		commitment: Hash,
+		checkpoints: Option<Checkpoints>,
+	) -> Result<()> {
 		self.effect(|w| {
+			if checkpoints != executed_as(w.cut, 0).checkpoints().unwrap() {
+				return Err(Error::new("Jobs.SegmentsMissing", "checkpoints"));
+			}
+			assert!(!w.cut || w.served, "verifiers find what is committed to");
 			if w.provider != Some(me()) || w.commitment.is_some() {
 				return Err(Error::new("Jobs.AlreadyCommitted", "committed"));
 			}
@@ -161,8 +185,12 @@ impl Chain for Fake {
 		root: Hash,
 		salt: Hash,
 		outputs: &OutputsOpening,
+		segments: Option<&SegmentsOpening>,
 	) -> Result<()> {
 		self.effect(|w| {
+			let cut = Segmentation::new(STEPS as u32, 2).unwrap();
+			let shown = segments.and_then(|s| verify_segments(&root, &cut, s));
+			assert_eq!(shown.is_some(), w.cut);
 			let bound = result_commitment(&GENESIS, job, &me(), &root, &salt);
 			let opens = verify_outputs(&root, STEPS as u64, ANCHORS as u64, &POSITIONS, outputs);
 			if w.commitment != Some(bound) || !opens || w.revealed {
@@ -185,10 +213,20 @@ impl Engine for Fake {
 		let mut world = self.0.borrow_mut();
 		world.runs += 1;
 		world.lost_files = false;
-		let flaw = world.flaw;
+		let (cut, flaw) = (world.cut, world.flaw);
 		drop(world);
 		self.point()?;
-		Ok(Some(executed(flaw)))
+		Ok(Some(executed_as(cut, flaw)))
+	}
+
+	async fn serve(&self, executed: &Executed) -> Result<()> {
+		self.effect(|w| {
+			if w.lost_files && executed.segments.is_some() {
+				return Err(Error::new("file", "gone"));
+			}
+			w.served = executed.segments.is_some();
+			Ok(())
+		})
 	}
 
 	async fn publish(&self, executed: &Executed) -> Result<()> {
@@ -247,6 +285,40 @@ fn job_should_end_paid_when_nothing_goes_wrong() {
 	assert_eq!(reason.as_deref(), Some("Paid"));
 	right_and_once(&fake);
 	assert_eq!(fake.0.borrow().runs, 1);
+}
+
+#[test]
+fn checkpoints_should_be_served_before_the_commit_when_the_run_is_cut() {
+	for lost_files in [false, true] {
+		let dir = tempfile::tempdir().unwrap();
+		let fake = Fake::open();
+		fake.0.borrow_mut().cut = true;
+		let path = dir.path().join("p.redb");
+		if lost_files {
+			// The run is done, and then its files are gone: it is run again for them.
+			live(&fake, &path, 4).unwrap();
+			fake.0.borrow_mut().lost_files = true;
+		}
+		let reason = live(&fake, &path, 50).unwrap();
+		assert_eq!(reason.as_deref(), Some("Paid"));
+		right_and_once(&fake);
+		assert!(fake.0.borrow().served);
+	}
+}
+
+#[test]
+fn record_should_be_read_when_it_is_of_a_run_that_is_cut_or_of_an_older_version() {
+	let whole = serde_json::to_string(&executed(0)).unwrap();
+	assert!(!whole.contains("segments"), "as it always was");
+	assert_eq!(serde_json::from_str::<Executed>(&whole).unwrap(), executed(0));
+	let cut = executed_as(true, 0);
+	let text = serde_json::to_string(&cut).unwrap();
+	assert_eq!(serde_json::from_str::<Executed>(&text).unwrap(), cut);
+	// A record that does not fit its run is a fault of this machine, and no panic.
+	let mut unfit = cut;
+	unfit.segments.as_mut().unwrap().steps = 3;
+	assert_eq!(unfit.checkpoints().unwrap_err().code, "local-fault");
+	assert!(unfit.segments_opening().is_err());
 }
 
 #[test]

@@ -28,6 +28,20 @@ pub enum ExecError {
 		/// What was given.
 		found: u64,
 	},
+	/// There are fewer or more states to start from than the program has.
+	#[error("the program has {expected} states, not {found}")]
+	StateCount {
+		/// What the program has.
+		expected: usize,
+		/// What was given.
+		found: usize,
+	},
+	/// A state to start from has another type or length than the program says.
+	#[error("state {index} is not of the type that the program says")]
+	StateType {
+		/// Position in the program.
+		index: usize,
+	},
 	/// A run of no step has no result.
 	#[error("a run takes at least one step")]
 	NoSteps,
@@ -65,6 +79,7 @@ impl ExecError {
 	pub fn is_local(&self) -> bool {
 		match self {
 			Self::Cancelled | Self::NoSteps => true,
+			Self::StateCount { .. } | Self::StateType { .. } => true,
 			Self::Audit { .. } | Self::Device { .. } | Self::Keep(_) => true,
 			Self::InputCount { .. } | Self::InputType { .. } | Self::InputLength { .. } => false,
 			Self::Program(_) => false,

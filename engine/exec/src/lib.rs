@@ -38,7 +38,10 @@ pub use buffer::{Buffer, Element};
 pub use cpu::{CpuBackend, CpuExecutor};
 pub use error::{DeviceFault, ExecError};
 pub use rate::measure_rate;
-pub use run::{execute, Backend, Observer, Operand, Options, Progress, Run, Watch, KEPT_STEPS};
+pub use run::{
+	execute, Backend, Checkpoint, Checkpoints, Observer, Operand, Options, Progress, Run, Watch,
+	KEPT_STEPS,
+};
 pub use tensor::Tensor;
 
 use assay_program::{Checked, Program, Source};
@@ -79,6 +82,26 @@ pub trait Executor {
 		inputs: &[Tensor],
 		steps: u32,
 		keep: &[Source],
+		observer: &mut dyn Observer,
+	) -> Result<Run, ExecError> {
+		let options = Options { keep, ..Options::default() };
+		self.run_with(program, checked, inputs, steps, options, observer)
+	}
+
+	/// As [`Executor::run_keeping`], with all that can be asked for: [`Options::start`] has the run begin
+	/// with the states of a [`Checkpoint`], so that `steps` steps from there have the trace roots that
+	/// the whole run has in their place. [`Options::audit`] is what [`Executor::set_audit`] has set,
+	/// whatever `options` says.
+	///
+	/// Errors: [`ExecError::StateCount`] and [`ExecError::StateType`] for states that are not the
+	/// program's, before anything is computed.
+	fn run_with(
+		&mut self,
+		program: &Program,
+		checked: &Checked,
+		inputs: &[Tensor],
+		steps: u32,
+		options: Options<'_>,
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError>;
 }

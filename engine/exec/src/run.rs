@@ -3,8 +3,8 @@
 use crate::{audit, plan::Plan, tensor, Affine, Audit, Buffer, ExecError, Tensor};
 use assay_commitments::{run_root, trace_root, Hash};
 use assay_ops::{DType, Op, Shape};
-use assay_program::{Checked, Program, Source};
-use core::ops::ControlFlow;
+use assay_program::{Checked, Program, Source, State};
+use core::{num::NonZeroU32, ops::ControlFlow};
 use std::{
 	collections::{HashMap, HashSet, VecDeque},
 	sync::{
@@ -97,6 +97,52 @@ pub struct Progress {
 pub trait Observer {
 	/// Called after every node and at the end; `Break` ends the run with [`ExecError::Cancelled`].
 	fn progress(&mut self, progress: Progress) -> ControlFlow<()>;
+
+	/// After every so many steps [`Self::checkpoint`] is called; `None`, as ever: never.
+	fn checkpoint_every(&self) -> Option<NonZeroU32> {
+		None
+	}
+
+	/// Takes the states between two steps. Not called after the last step. `Break` as above.
+	fn checkpoint(&mut self, checkpoint: Checkpoint<'_>) -> ControlFlow<()> {
+		let _ = checkpoint;
+		ControlFlow::Continue(())
+	}
+}
+
+/// What another run can start from.
+#[derive(Debug)]
+pub struct Checkpoint<'a> {
+	/// Steps that are done.
+	pub step: u32,
+	/// Roots of the eager anchors of the last of them, in program order: the states' are among them.
+	pub anchor_roots: &'a [Hash],
+	/// The states, in program order.
+	pub states: Vec<Tensor>,
+}
+
+/// Watches through `inner`, and hands the states over after every so many steps.
+pub struct Checkpoints<O, F> {
+	/// Watches the run.
+	pub inner: O,
+	/// Steps between two checkpoints.
+	pub every: NonZeroU32,
+	/// Takes them; `Break` ends the run.
+	pub take: F,
+}
+
+impl<O: Observer, F: FnMut(Checkpoint<'_>) -> ControlFlow<()>> Observer for Checkpoints<O, F> {
+	fn progress(&mut self, progress: Progress) -> ControlFlow<()> {
+		self.inner.progress(progress)
+	}
+
+	fn checkpoint_every(&self) -> Option<NonZeroU32> {
+		Some(self.every)
+	}
+
+	fn checkpoint(&mut self, checkpoint: Checkpoint<'_>) -> ControlFlow<()> {
+		(self.take)(checkpoint)
+	}
 }
 
 /// Watches nothing.
@@ -155,6 +201,25 @@ pub struct Options<'a> {
 	pub audit: Option<Audit>,
 	/// Tensors of the last step to keep. See [`crate::Executor::run_keeping`].
 	pub keep: &'a [Source],
+	/// The states that the first step begins with, in program order, in place of the inputs that
+	/// initialise them: those of a [`Checkpoint`]. An input that a node reads as well is still read as
+	/// the job has it. `None`: the inputs.
+	pub start: Option<&'a [Tensor]>,
+}
+
+/// The states to start from as row-major elements, if they are what the program says.
+fn start_buffers(program: &Program, start: &[Tensor]) -> Result<Vec<Arc<Buffer>>, ExecError> {
+	if start.len() != program.states.len() {
+		let (expected, found) = (program.states.len(), start.len());
+		return Err(ExecError::StateCount { expected, found });
+	}
+	for (index, (tensor, state)) in start.iter().zip(&program.states).enumerate() {
+		let ty = program.inputs.get(usize::from(state.input)).map(|input| input.ty);
+		if ty != Some(tensor.ty) || tensor.bytes.len() as u64 != tensor.ty.canonical_len() {
+			return Err(ExecError::StateType { index });
+		}
+	}
+	Ok(start.iter().map(|s| Arc::new(Buffer::from_canonical(&s.ty, &s.bytes))).collect())
 }
 
 /// The inputs as row-major elements, if they are what the program says.
@@ -321,8 +386,9 @@ pub fn execute<B: Backend>(
 	}
 	let plan = Plan::new(program, checked)?;
 	let buffers = buffers(program, inputs)?;
+	let start = options.start.map(|start| start_buffers(program, start)).transpose()?;
 	let wanted = wanted(program, &plan, options.keep)?;
-	let mut memory = Memory::<B>::new(backend, program, &plan, buffers)?;
+	let mut memory = Memory::<B>::new(backend, program, &plan, buffers, start)?;
 	let mut progress = Progress {
 		step: 0,
 		steps,
@@ -338,7 +404,7 @@ pub fn execute<B: Backend>(
 	for step in 0..steps {
 		let last_step = step + 1 == steps;
 		if last_step {
-			states = keep_states(backend, program, &memory, inputs, step, options.keep)?;
+			states = keep_states(backend, program, &memory, inputs, step, &options)?;
 		}
 		let kept = if last_step { wanted.clone() } else { HashSet::new() };
 		let mut anchors = Anchors::<B>::new(&plan, kept);
@@ -370,13 +436,21 @@ pub fn execute<B: Backend>(
 		}
 		while anchors.finish_one(backend)? {}
 		trace_roots.push(trace_root(&anchors.roots));
+		memory.next_step(&plan);
+		let due = observer.checkpoint_every().is_some_and(|every| (step + 1) % every == 0);
+		if due && !last_step {
+			let states = memory.read_states(backend, program)?;
+			let checkpoint = Checkpoint { step: step + 1, anchor_roots: &anchors.roots, states };
+			if observer.checkpoint(checkpoint).is_break() {
+				return Err(ExecError::Cancelled);
+			}
+		}
 		if steps <= KEPT_STEPS || last_step {
 			anchor_roots.push(anchors.roots);
 		}
 		if last_step {
 			tensors = anchors.tensors;
 		}
-		memory.next_step(&plan);
 		progress.step = step + 1;
 		if observer.progress(progress).is_break() {
 			return Err(ExecError::Cancelled);
@@ -422,28 +496,18 @@ fn keep_states<B: Backend>(
 	memory: &Memory<B>,
 	inputs: &[Tensor],
 	step: u32,
-	keep: &[Source],
+	options: &Options<'_>,
 ) -> Result<HashMap<Source, Tensor>, ExecError> {
 	let mut states = HashMap::new();
-	for &source in keep {
+	for &source in options.keep {
 		let Source::State(state) = source else { continue };
 		let input = usize::from(program.states[usize::from(state)].input);
-		let tensor = if step == 0 {
+		let tensor = match options.start.filter(|_| step == 0) {
+			Some(start) => start[usize::from(state)].clone(),
 			// The input itself, for its root is of its bytes whatever the padding holds.
-			inputs[input].clone()
-		} else if states.contains_key(&source) {
-			continue;
-		} else {
-			let value = memory.slot(source).ok_or_else(|| {
-				ExecError::Program(format!("state {state} is gone before step {step}"))
-			})?;
-			let ticket = backend.request(value)?;
-			let buffer = backend.collect(ticket)?;
-			let ty = program.inputs[input].ty;
-			if (buffer.dtype(), buffer.len()) != (ty.dtype, ty.elements() as usize) {
-				return Err(ExecError::Program(format!("state {state} changes its type")));
-			}
-			Tensor::new(ty, buffer.to_canonical_shared(&ty))
+			None if step == 0 => inputs[input].clone(),
+			None if states.contains_key(&source) => continue,
+			None => memory.read_state(backend, program, state)?,
 		};
 		states.insert(source, tensor);
 	}
@@ -464,13 +528,20 @@ impl<B: Backend> Memory<B> {
 		program: &Program,
 		plan: &Plan,
 		inputs: Vec<Arc<Buffer>>,
+		start: Option<Vec<Arc<Buffer>>>,
 	) -> Result<Self, ExecError> {
-		let mut inputs = inputs
-			.into_iter()
-			.map(|buffer| backend.import(buffer).map(Some))
-			.collect::<Result<Vec<_>, _>>()?;
-		let states: Vec<Option<B::Value>> =
-			program.states.iter().map(|state| inputs[usize::from(state.input)].clone()).collect();
+		let mut import = |buffers: Vec<Arc<Buffer>>| {
+			let values = buffers.into_iter().map(|buffer| backend.import(buffer).map(Some));
+			values.collect::<Result<Vec<Option<B::Value>>, ExecError>>()
+		};
+		let mut inputs = import(inputs)?;
+		let states = match start {
+			Some(start) => import(start)?,
+			None => {
+				let first = |state: &State| inputs[usize::from(state.input)].clone();
+				program.states.iter().map(first).collect()
+			}
+		};
 		for (input, value) in inputs.iter_mut().enumerate() {
 			// What is only a state's first value need not outlive that state.
 			if !plan.inputs_read.contains(&input) {
@@ -486,6 +557,32 @@ impl<B: Backend> Memory<B> {
 			})
 			.collect::<Result<_, _>>()?;
 		Ok(Self { inputs, constants, states, nodes: vec![None; plan.nodes.len()] })
+	}
+
+	/// A state as it is between two steps.
+	fn read_state(
+		&self,
+		backend: &mut B,
+		program: &Program,
+		state: u16,
+	) -> Result<Tensor, ExecError> {
+		let value = self
+			.slot(Source::State(state))
+			.ok_or_else(|| ExecError::Program(format!("state {state} is gone after a step")))?;
+		let ticket = backend.request(value)?;
+		let buffer = backend.collect(ticket)?;
+		let ty = program.inputs[usize::from(program.states[usize::from(state)].input)].ty;
+		if (buffer.dtype(), buffer.len()) != (ty.dtype, ty.elements() as usize) {
+			return Err(ExecError::Program(format!("state {state} changes its type")));
+		}
+		Ok(Tensor::new(ty, buffer.to_canonical_shared(&ty)))
+	}
+
+	/// All states, in program order.
+	fn read_states(&self, backend: &mut B, program: &Program) -> Result<Vec<Tensor>, ExecError> {
+		(0..program.states.len() as u16)
+			.map(|state| self.read_state(backend, program, state))
+			.collect()
 	}
 
 	fn slot(&self, source: assay_program::Source) -> Option<&B::Value> {

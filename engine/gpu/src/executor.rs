@@ -6,7 +6,7 @@ use crate::{
 use assay_exec::{
 	execute, Audit, DeviceFault, ExecError, Executor, Observer, Options, Run, Tensor,
 };
-use assay_program::{Checked, Program, Source};
+use assay_program::{Checked, Program};
 use std::{
 	panic::{catch_unwind, AssertUnwindSafe},
 	path::Path,
@@ -105,17 +105,17 @@ impl Executor for GpuExecutor {
 		self.audit = audit;
 	}
 
-	fn run_keeping(
+	fn run_with(
 		&mut self,
 		program: &Program,
 		checked: &Checked,
 		inputs: &[Tensor],
 		steps: u32,
-		keep: &[Source],
+		options: Options<'_>,
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError> {
 		self.backend.device.healthy()?;
-		let options = Options { audit: self.audit, keep };
+		let options = Options { audit: self.audit, ..options };
 		let backend = &mut self.backend;
 		let result = catch_unwind(AssertUnwindSafe(|| {
 			execute(backend, program, checked, inputs, steps, options, observer)

@@ -406,6 +406,8 @@ mod tests {
 			trace_root: Some([4; 32]),
 			condemned: None,
 			output_roots: vec![],
+			checkpoints: None,
+			segment_roots: vec![],
 			verdicts: vec![VerdictView {
 				account: Alice.to_account_id(),
 				key: Alice.public().into(),
@@ -413,6 +415,7 @@ mod tests {
 				tranche: 0,
 				drawn_at: 5,
 				status: SeatStatus::Abstained(assay_market::AbstainReason::TooSlow),
+				segment: None,
 				commitment: None,
 				run_root: None,
 				matches: None,

@@ -38,6 +38,9 @@ pub struct Run {
 	pub program: Vec<u8>,
 	/// The program's inputs in its order.
 	pub inputs: Vec<InputFile>,
+	/// The states that the first step begins with, in the program's order, in place of the inputs that
+	/// initialise them; `None`: those inputs. Steps and trace roots then count from there.
+	pub start: Option<Vec<InputFile>>,
 	/// Steps to run, 1 to [`crate::MAX_STEPS`].
 	pub steps: u32,
 	/// Engine or adapter, as the worker's `--adapter`; `None`: what the command line says.

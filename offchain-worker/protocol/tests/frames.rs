@@ -47,6 +47,7 @@ fn run() -> Request {
 			InputFile { root: [1; 32], path: "in-0".into() },
 			InputFile { root: [2; 32], path: "/store/äöü".into() },
 		],
+		start: Some(vec![InputFile { root: [3; 32], path: "state".into() }]),
 		steps: 3,
 		adapter: Some("cpu".into()),
 		audit_tiles: 4,

@@ -10,6 +10,7 @@ use sp_core::offchain::OffchainStorage;
 
 use crate::{
 	duty::{task_hash, Shared},
+	segments::Start,
 	thread::on_thread,
 	trouble::{After, Trouble, FRESH_STARTS},
 	worker_replay::{Need, Record, WorkerReplay},
@@ -118,7 +119,9 @@ impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
 	/// A challenger that remembers this node's replay for the verdict, if it is there. Blocks.
 	fn challenger(&self) -> Result<Challenger<Arc<WorkerReplay>>, Trouble> {
 		let DisputedResult { program, input_roots, steps, run_root, trace_root, .. } = &self.result;
-		let record = Record { program, input_roots, steps: *steps, run_root, trace_root };
+		// A dispute is about the whole run, however it is cut for its verifiers.
+		let start = &Start::Inputs;
+		let record = Record { program, input_roots, steps: *steps, start, run_root, trace_root };
 		let (runner, workers) = (self.runner.clone(), self.workers.clone());
 		let replay =
 			WorkerReplay::new(&self.shared, runner, workers, self.job, Need::Dispute, record)?;

@@ -10,8 +10,8 @@ use assay_blobs::BlobStore;
 /// Hash of what is to be run.
 pub(crate) use assay_market::task_hash;
 use assay_market::{
-	verifier_crypto::KEY_TYPE, AbstainReason, DisputedResult, JobId, MailboxEntry, Purpose,
-	SeatStatus, Ticket, VerifierId,
+	segment_of, verifier_crypto::KEY_TYPE, AbstainReason, DisputedResult, JobId, MailboxEntry,
+	Purpose, SeatStatus, SegmentDuty, Segments, Ticket, VerifierId,
 };
 use assay_worker_protocol::MAX_STEPS;
 use codec::Encode;
@@ -34,10 +34,11 @@ use crate::{
 	moves::Moves,
 	runs::Runs,
 	sampling::Chunks,
+	segments::steps_of,
 	tickets::{Draw, Tickets, Winner},
 	workers::Workers,
-	AccountId, Chain, ChainError, Config, Disputed, Fault, Hash, Head, JobAssignment, Mailbox,
-	Metrics, OpenLottery, Replay, Runner, LOG_TARGET,
+	AccountId, BlockNumber, Chain, ChainError, Config, Disputed, Fault, Hash, Head, JobAssignment,
+	Mailbox, Metrics, OpenLottery, Replay, Runner, LOG_TARGET,
 };
 
 /// Most programs whose examination is remembered.
@@ -192,7 +193,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 
 		let mut duties = BTreeMap::new();
 		for (lottery, winner) in self.won(lotteries) {
-			let seat = seat_of(&lottery);
+			let seat = seat_of(&lottery, &self.chain.genesis(), &winner.ticket);
 			self.pin_inputs(seat.job, task_of(&seat), &seat.input_roots);
 			// Before the block of the lottery is final another fork may have another seed.
 			let due = winner.tranche <= lottery.tranche
@@ -340,7 +341,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	}
 
 	/// Keeps the inputs in the store until the job ends: they are attested, or will be needed.
-	fn pin_inputs(&self, job: JobId, task: Hash, roots: &[Hash]) {
+	pub(crate) fn pin_inputs(&self, job: JobId, task: Hash, roots: &[Hash]) {
 		self.pinned.lock().entry((job, task)).or_insert_with(|| {
 			roots.iter().for_each(|root| self.blobs.pin(*root));
 			roots.to_vec()
@@ -459,6 +460,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	) -> Result<Hash, Fault> {
 		let (program, roots) = (assignment.program, assignment.input_roots.clone());
 		let (shared, steps) = (self.clone(), assignment.steps);
+		let owed = assignment.clone();
 		let prepare = spawn_blocking(move || {
 			if steps == 0 || steps > MAX_STEPS {
 				return Err(Fault::ProgramRejected(format!("a run cannot have {steps} steps")));
@@ -466,21 +468,26 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			let examined = shared.examine(program)?;
 			let inputs = examined.inputs(&roots)?;
 			check_held(&shared.blobs, &inputs)?;
-			Ok((examined, inputs))
+			let start = shared.start_of(&owed, &examined)?;
+			Ok((examined, inputs, start))
 		});
-		let (examined, inputs) = joined(prepare.await)?;
+		let (examined, inputs, start) = joined(prepare.await)?;
+		let asked = steps_of(assignment)?.len() as u32;
+		let steps = start.before().saturating_add(asked);
 		let started = std::time::Instant::now();
 		let ran = runner
 			.replay(Replay {
 				job: assignment.job,
 				program: examined.bytes.clone(),
 				inputs,
-				steps: assignment.steps,
-				work_units: examined.work_units.saturating_mul(assignment.steps.into()),
+				start: start.states(),
+				steps,
+				work_units: examined.work_units.saturating_mul(steps.into()),
 				peak_memory: examined.peak_memory,
-				keep: examined.kept_for_chunks(assignment.steps),
+				keep: examined.kept_for_chunks(asked),
 			})
 			.await?;
+		let ran = start.strip(ran);
 		let run_root = ran.run_root;
 		self.metrics.took(started.elapsed());
 		self.runs.lock().put(assignment.job, task_of(assignment), ran);
@@ -577,8 +584,16 @@ fn owe(
 }
 
 /// The seat that a winner of a lottery has once it speaks.
-fn seat_of(lottery: &OpenLottery) -> JobAssignment {
+fn seat_of(lottery: &OpenLottery, genesis: &Hash, ticket: &Ticket) -> JobAssignment {
 	let lottery = lottery.clone();
+	let segment = lottery.segments.and_then(|terms| {
+		let cut = Segments { steps: terms.steps }.cut(lottery.steps)?;
+		let index = segment_of(&ticket.pre_output, genesis, lottery.job, cut.count());
+		Some(SegmentDuty { terms, index })
+	});
+	// A later tranche brings the time of the whole run, which whoever gets no checkpoint needs.
+	let more_time =
+		segment.is_some() && lottery.tranche.saturating_add(1) < lottery.terms.max_tranches;
 	JobAssignment {
 		job: lottery.job,
 		purpose: Purpose::Verify,
@@ -589,13 +604,14 @@ fn seat_of(lottery: &OpenLottery) -> JobAssignment {
 		steps: lottery.steps,
 		phase: lottery.phase,
 		draw_block: lottery.draw_block,
-		commit_deadline: lottery.commit_deadline,
+		commit_deadline: if more_time { BlockNumber::MAX } else { lottery.commit_deadline },
 		reveal_deadline: None,
 		status: SeatStatus::Pending,
 		committed: false,
 		revealed: false,
 		can_reveal: false,
 		sample: None,
+		segment,
 	}
 }
 
@@ -614,8 +630,14 @@ fn serves(entry: &MailboxEntry, ticket: Option<&Ticket>) -> bool {
 }
 
 /// Hash of what an assignment has to run.
+///
+/// A segment is another task than the run: nothing about the one says anything about the other.
 pub(crate) fn task_of(assignment: &JobAssignment) -> Hash {
-	task_hash(&assignment.program, &assignment.input_roots, assignment.steps)
+	let whole = task_hash(&assignment.program, &assignment.input_roots, assignment.steps);
+	match &assignment.segment {
+		None => whole,
+		Some(duty) => *blake3::hash(&(whole, duty).encode()).as_bytes(),
+	}
 }
 
 /// Hash of what is to be opened.

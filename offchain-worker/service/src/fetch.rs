@@ -32,6 +32,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	/// Fetches those of a job's inputs that are not held, before a worker is taken up with it. What does not
 	/// come is found missing by the attempt.
 	pub(crate) async fn gather(self: &Arc<Self>, assignment: &JobAssignment) {
+		self.gather_checkpoint(assignment).await;
 		let Some(fetch) = self.fetch.get().cloned() else { return };
 		let (program, roots) = (assignment.program, assignment.input_roots.clone());
 		let shared = self.clone();
@@ -45,7 +46,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		}
 	}
 
-	fn missing(&self, inputs: &[(Hash, u64)]) -> Vec<(Hash, u64)> {
+	pub(crate) fn missing(&self, inputs: &[(Hash, u64)]) -> Vec<(Hash, u64)> {
 		inputs.iter().filter(|(root, _)| !self.blobs.contains(root)).copied().collect()
 	}
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use assay_blobs::{BlobError, BlobStore};
 use assay_commitments::RunShape;
-use assay_program::{ops::TILE_BYTES, Checked, Limits, Program, ProgramError, Source};
+use assay_program::{ops::TILE_BYTES, Checked, Limits, Program, ProgramError, Source, State};
 
 use crate::{Fault, Hash};
 
@@ -22,6 +22,8 @@ pub(crate) struct Examined {
 	pub(crate) work_units: u64,
 	/// Most bytes of tensors alive at one time.
 	pub(crate) peak_memory: u64,
+	/// Position among the eager anchors, and length in bytes, of every state's next value.
+	pub(crate) states: Vec<(u32, u64)>,
 	/// Node and 1 KiB tiles of every eager anchor, in program order: the shape of a step's trace.
 	anchors: Vec<(u32, u64)>,
 }
@@ -49,7 +51,11 @@ impl RunShape for Shape<'_> {
 impl Examined {
 	/// Decodes and checks a program, as the runtime did when it was registered.
 	pub(crate) fn new(bytes: Vec<u8>) -> Result<Self, Fault> {
-		let (_, checked) = decode(&bytes)?;
+		let (program, checked) = decode(&bytes)?;
+		let state_length = |state: &State| {
+			let input = program.inputs.get(usize::from(state.input));
+			input.map_or(0, |input| input.ty.canonical_len())
+		};
 		let length = |tiles: &u64| tiles.saturating_mul(TILE_BYTES as u64);
 		let tiles = |node: &u32| Some((*node, checked.types.get(*node as usize)?.tiles()));
 		Ok(Self {
@@ -57,8 +63,24 @@ impl Examined {
 			input_lengths: checked.input_tiles.iter().map(length).collect(),
 			work_units: checked.work_units,
 			peak_memory: checked.peak_memory,
+			states: checked
+				.state_anchors
+				.iter()
+				.copied()
+				.zip(program.states.iter().map(state_length))
+				.collect(),
 			anchors: checked.anchors.iter().filter_map(tiles).collect(),
 		})
+	}
+
+	/// Eager anchors of a step.
+	pub(crate) fn anchors(&self) -> u32 {
+		self.anchors.len() as u32
+	}
+
+	/// Position among the eager anchors of every state's next value.
+	pub(crate) fn state_anchors(&self) -> Vec<u32> {
+		self.states.iter().map(|(anchor, _)| *anchor).collect()
 	}
 
 	/// The shape of a run of so many steps.

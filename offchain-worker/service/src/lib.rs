@@ -28,6 +28,10 @@
 //! to draw a further tranche. A fault of the job itself is one that every node decides alike from
 //! the program check and the input bytes. See [`Fault`].
 //!
+//! # Segments
+//! Where the run of a job is cut, a verifier replays the segment that its ticket has drawn, from the
+//! provider's checkpoint; without one it replays what comes before too. A dispute is about the whole run.
+//!
 //! # Disputes
 //! When a verdict of one of this node's keys differs from the opened result, the service leads the
 //! dispute on its own: the chain's record of the lane and replays by the worker say what the next
@@ -73,6 +77,9 @@ mod sampling;
 #[cfg(test)]
 mod sampling_tests;
 mod sandbox;
+mod segments;
+#[cfg(test)]
+mod segments_tests;
 mod service;
 #[cfg(test)]
 mod testing;

@@ -39,7 +39,7 @@ use crate::{
 	folder::{clear_stale, JobFolder},
 	inputs::input_paths,
 	kept::read_kept,
-	sandbox, Config, Fault, Limits, Metrics, Ran, Replay, Runner, LOG_TARGET,
+	sandbox, Config, Fault, Hash, Limits, Metrics, Ran, Replay, Runner, LOG_TARGET,
 };
 
 /// Name of the worker binary.
@@ -283,8 +283,9 @@ impl ProcessRunner {
 	async fn attempt(&self, replay: Replay) -> Result<Ran, Fault> {
 		self.usable().await?;
 		self.contained().await?;
-		let (dir, blobs, inputs) =
-			(self.config.dir.clone(), self.blobs.clone(), replay.inputs.clone());
+		let (dir, blobs) = (self.config.dir.clone(), self.blobs.clone());
+		let inputs: Vec<_> =
+			replay.inputs.iter().chain(replay.start.iter().flatten()).copied().collect();
 		let name = format!("job-{}-{}", replay.job, self.folders.fetch_add(1, Ordering::Relaxed));
 		let prepare = spawn_blocking(move || {
 			let folder_fault = |error: io::Error| Fault::Folder(error.to_string());
@@ -341,7 +342,8 @@ impl JobLimits {
 		// What is kept lies there once more while it is written.
 		let kept = sum(&mut replay.keep.iter().map(|(_, length)| *length)).saturating_mul(2);
 		let tensors = replay.peak_memory.saturating_mul(4);
-		let tensors = tensors.saturating_add(inputs).saturating_add(kept);
+		let states = sum(&mut replay.start.iter().flatten().map(|(_, length)| *length));
+		let tensors = tensors.saturating_add(inputs).saturating_add(states).saturating_add(kept);
 		Self {
 			wall,
 			cpu: wall.as_secs().saturating_add(1).saturating_mul(cores),
@@ -445,11 +447,18 @@ impl Worker {
 				.map_err(|_| Fault::Handshake(format!("nothing within {time:?}")))??,
 			_ = self.child.wait() => return Err(Ended::Gone),
 		};
-		let inputs = replay.inputs.iter().zip(paths);
+		let mut paths = paths.into_iter();
+		let mut files = |blobs: &[(Hash, u64)]| -> Vec<InputFile> {
+			let files = blobs.iter().zip(paths.by_ref());
+			files.map(|((root, _), path)| InputFile { root: *root, path }).collect()
+		};
+		let inputs = files(&replay.inputs);
+		let start = replay.start.as_deref().map(files);
 		let request = Request::Run(Run {
 			job: replay.job,
 			program: replay.program.to_vec(),
-			inputs: inputs.map(|((root, _), path)| InputFile { root: *root, path }).collect(),
+			inputs,
+			start,
 			steps: replay.steps,
 			adapter: config.adapter.clone(),
 			audit_tiles: config.audit_tiles,
@@ -628,8 +637,9 @@ mod tests {
 			let program = Arc::from(&b""[..]);
 			let inputs = vec![([0; 32], 1000)];
 			let keep = vec![(assay_program::Source::Node(0), 100)];
+			let start = None;
 			let replay =
-				Replay { job: 1, program, inputs, steps: 1, work_units, peak_memory, keep };
+				Replay { job: 1, program, inputs, start, steps: 1, work_units, peak_memory, keep };
 			JobLimits::new(&limits, &replay)
 		};
 		let small = of(1, 0);

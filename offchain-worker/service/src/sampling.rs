@@ -10,6 +10,7 @@ use sp_core::offchain::OffchainStorage;
 
 use crate::{
 	duty::{task_of, Shared},
+	segments::steps_of,
 	thread::on_thread,
 	trouble::{After, Trouble, FRESH_STARTS},
 	worker_replay::{Need, Record, WorkerReplay},
@@ -101,11 +102,14 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 
 	/// An opener that remembers the replay for the verdict, if it is there. Blocks.
 	fn opener(&self) -> Result<Opener<Arc<WorkerReplay>>, Trouble> {
-		let JobAssignment { job: id, program, input_roots, steps, .. } = &self.assignment;
+		let JobAssignment { job: id, program, input_roots, .. } = &self.assignment;
+		let steps = steps_of(&self.assignment)?.len() as u32;
+		let examined = self.shared.examine(*program)?;
+		let start = &self.shared.start_of(&self.assignment, &examined)?;
 		// Nothing looks at the trace root of a run of one's own.
 		let trace_root = &[0; 32];
 		let run_root = &self.run_root;
-		let record = Record { program, input_roots, steps: *steps, run_root, trace_root };
+		let record = Record { program, input_roots, steps, start, run_root, trace_root };
 		let (runner, workers) = (self.runner.clone(), self.workers.clone());
 		let replay = WorkerReplay::new(&self.shared, runner, workers, *id, Need::Chunks, record)?;
 		let opener = Opener::new(replay.job.clone(), replay.clone())?;
@@ -132,7 +136,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		chunks: &[SampledChunk],
 	) -> bool {
 		let Ok(examined) = self.examine(assignment.program) else { return false };
-		let shape = examined.run_shape(assignment.steps);
+		let Ok(steps) = steps_of(assignment) else { return false };
+		let shape = examined.run_shape(steps.len() as u32);
 		check_all(run_root, &shape, seed, assignment.account.as_ref(), chunks)
 	}
 }

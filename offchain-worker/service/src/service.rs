@@ -40,6 +40,9 @@ pub struct Replay {
 	pub program: Arc<[u8]>,
 	/// Root and length in bytes of every input, in program order.
 	pub inputs: Vec<(Hash, u64)>,
+	/// Root and length in bytes of every state to start from, in program order; `None`: the inputs that
+	/// initialise them.
+	pub start: Option<Vec<(Hash, u64)>>,
 	/// Steps to run.
 	pub steps: u32,
 	/// Work units of all steps together.

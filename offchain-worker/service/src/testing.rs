@@ -11,7 +11,7 @@ use std::{
 };
 
 use assay_blobs::BlobStore;
-use assay_exec::{CpuExecutor, Executor, Tensor};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor};
 use assay_market::{
 	lottery::{draw_output, tranche_of, transcript},
 	verifier_crypto::KEY_TYPE,
@@ -20,7 +20,7 @@ use assay_market::{
 };
 use assay_program::{
 	ops::{DType, TensorType},
-	program_id, Limits, Program, ProgramBuilder, Source,
+	program_id, Limits, Program, ProgramBuilder, Source, State,
 };
 use futures::{channel::mpsc, future::BoxFuture, stream::BoxStream, FutureExt, StreamExt};
 use parking_lot::Mutex;
@@ -268,11 +268,28 @@ pub(crate) fn compute(
 	steps: u32,
 	keep: &[Source],
 ) -> Result<Ran, Fault> {
+	compute_from(program, inputs, None, steps, keep)
+}
+
+/// The same from these states.
+pub(crate) fn compute_from(
+	program: &Program,
+	inputs: Vec<Vec<u8>>,
+	start: Option<Vec<Vec<u8>>>,
+	steps: u32,
+	keep: &[Source],
+) -> Result<Ran, Fault> {
+	let state = |(state, bytes): (&State, Vec<u8>)| {
+		Tensor::new(program.inputs[usize::from(state.input)].ty, bytes)
+	};
+	let start = start.map(|start| std::iter::zip(&program.states, start).map(state).collect());
+	let start: Option<Vec<Tensor>> = start;
 	let checked = program.check(&Limits::default()).unwrap();
 	let inputs: Vec<_> = std::iter::zip(&program.inputs, inputs)
 		.map(|(input, bytes)| Tensor::new(input.ty, bytes))
 		.collect();
-	let run = CpuExecutor::new().run_keeping(program, &checked, &inputs, steps, keep, &mut ());
+	let options = Options { keep, start: start.as_deref(), ..Options::default() };
+	let run = CpuExecutor::new().run_with(program, &checked, &inputs, steps, options, &mut ());
 	let run = run.map_err(|error| Fault::Crashed(error.to_string()))?;
 	let kept = run.kept.into_iter().map(|(source, tensor)| (source, tensor.bytes.to_vec()));
 	Ok(Ran {
@@ -308,7 +325,10 @@ impl Runner for FakeRunner {
 						blobs.read(root).map_err(|error| Fault::InputMissing(error.to_string()))
 					};
 					let inputs = replay.inputs.iter().map(read).collect::<Result<_, _>>()?;
-					compute(&program, inputs, replay.steps, &keep)
+					let start =
+						replay.start.iter().flatten().map(read).collect::<Result<_, _>>()?;
+					let start = replay.start.is_some().then_some(start);
+					compute_from(&program, inputs, start, replay.steps, &keep)
 				}
 			}
 		}
@@ -384,6 +404,7 @@ impl World {
 				max_tranches: 3,
 			},
 			tranche: 0,
+			segments: None,
 		}
 	}
 
@@ -446,6 +467,7 @@ impl World {
 			revealed: false,
 			can_reveal: false,
 			sample: None,
+			segment: None,
 		}
 	}
 

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::{
 	duty::{joined, Shared},
 	inputs::{check_held, decode, Examined},
+	segments::Start,
 	workers::Workers,
 	Chain, Fault, Hash, Metrics, Replay, Runner, LOG_TARGET,
 };
@@ -38,6 +39,7 @@ pub(crate) struct WorkerReplay {
 	pub(crate) job: Arc<Job>,
 	examined: Arc<Examined>,
 	inputs: Vec<(Hash, u64)>,
+	start: Start,
 }
 
 /// What is replayed.
@@ -46,6 +48,8 @@ pub(crate) struct Record<'a> {
 	pub(crate) program: &'a Hash,
 	pub(crate) input_roots: &'a [Hash],
 	pub(crate) steps: u32,
+	/// What the first of them starts from.
+	pub(crate) start: &'a Start,
 	/// The run that it is about.
 	pub(crate) run_root: &'a Hash,
 	/// Trace root of that run's last step.
@@ -62,7 +66,7 @@ impl WorkerReplay {
 		need: Need,
 		record: Record<'_>,
 	) -> Result<Arc<Self>, Fault> {
-		let Record { program, input_roots, steps, run_root, trace_root } = record;
+		let Record { program, input_roots, steps, start, run_root, trace_root } = record;
 		if steps == 0 || steps > MAX_STEPS {
 			return Err(Fault::ProgramRejected(format!("a run cannot have {steps} steps")));
 		}
@@ -73,7 +77,19 @@ impl WorkerReplay {
 		let (run_root, trace_root) = (*run_root, *trace_root);
 		let job = Arc::new(Job { program, checked, input_roots, steps, run_root, trace_root });
 		let (blobs, metrics) = (shared.blobs.clone(), shared.metrics.clone());
-		Ok(Arc::new(Self { blobs, runner, workers, metrics, id, need, job, examined, inputs }))
+		let start = start.clone();
+		Ok(Arc::new(Self {
+			blobs,
+			runner,
+			workers,
+			metrics,
+			id,
+			need,
+			job,
+			examined,
+			inputs,
+			start,
+		}))
 	}
 
 	/// Length in bytes of a tensor that a worker can keep.
@@ -90,7 +106,9 @@ impl WorkerReplay {
 		Ok((source, ty.canonical_len()))
 	}
 
-	async fn attempt(&self, steps: u32, keep: &[Source]) -> Result<Replayed, Fault> {
+	/// The first steps of what is replayed, from where it starts.
+	async fn attempt(&self, asked: u32, keep: &[Source]) -> Result<Replayed, Fault> {
+		let steps = self.start.before().saturating_add(asked);
 		let keep = keep.iter().map(|source| self.kept(*source)).collect::<Result<_, _>>()?;
 		let (blobs, inputs) = (self.blobs.clone(), self.inputs.clone());
 		joined(spawn_blocking(move || check_held(&blobs, &inputs)).await)?;
@@ -100,6 +118,7 @@ impl WorkerReplay {
 			job: self.id,
 			program: self.examined.bytes.clone(),
 			inputs: self.inputs.clone(),
+			start: self.start.states(),
 			steps,
 			work_units: self.examined.work_units.saturating_mul(steps.into()),
 			peak_memory: self.examined.peak_memory,
@@ -120,7 +139,7 @@ impl WorkerReplay {
 			target: LOG_TARGET,
 			"Job {}: {steps} steps replayed for {need} in {took:.2?}", self.id,
 		);
-		Ok(ran.into())
+		Ok(self.start.strip(ran).into())
 	}
 }
 

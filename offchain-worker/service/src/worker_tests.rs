@@ -44,6 +44,7 @@ async fn attempt(world: &World, behaviour: &str) -> Result<[u8; 32], Fault> {
 	config.worker = world.worker(behaviour);
 	let runner = Arc::new(ProcessRunner::new(config, world.blobs.clone(), Metrics::default()));
 	let replay = Replay {
+		start: None,
 		job: 1,
 		program: world.program.clone().into(),
 		inputs: vec![(world.input, 1024)],
@@ -69,6 +70,7 @@ async fn attempt_keeping(
 	let runner = Arc::new(ProcessRunner::new(config, world.blobs.clone(), Metrics::default()));
 	let input = |bytes: &Vec<u8>| (world.blobs.insert(bytes).unwrap(), bytes.len() as u64);
 	let replay = Replay {
+		start: None,
 		job: JOB,
 		program: lie.program.encode().into(),
 		inputs: lie.inputs.iter().map(input).collect(),
@@ -424,6 +426,7 @@ async fn keeping_tensors_and_replaying_again_should_be_compared() {
 			let node = |at| (Source::Node(at as u32), ty.canonical_len());
 			let keep = if keeps { (0..anchors).map(node).collect() } else { Vec::new() };
 			let replay = Replay {
+				start: None,
 				job: 1,
 				program: program.encode().into(),
 				inputs: vec![(input, ty.canonical_len())],

@@ -2,7 +2,7 @@
 
 use crate::{job::Fault, link::Link};
 use assay_exec::Tensor;
-use assay_program::Program;
+use assay_program::{Program, State};
 use assay_worker_protocol::{Hash, InputFile, JobFault, LocalFaultKind, Stage};
 use std::{
 	fs::File,
@@ -57,6 +57,47 @@ pub fn load(
 	}
 	link.progress(Stage::Loading, total, total);
 	Ok(tensors)
+}
+
+/// Canonical bytes of all states together.
+pub fn state_bytes(program: &Program) -> u64 {
+	let input = |state: &State| program.inputs.get(usize::from(state.input));
+	let states = program.states.iter().filter_map(input);
+	states.map(|input| input.ty.canonical_len()).fold(0, u64::saturating_add)
+}
+
+/// Reads the states to start from, and checks the root and length of each.
+///
+/// Whatever is wrong with them is a fault of this machine: the job's record says nothing of states.
+pub fn load_states(
+	program: &Program,
+	files: &[InputFile],
+	dir: &Path,
+) -> Result<Vec<Tensor>, Fault> {
+	let local = |text: String| Fault::local(LocalFaultKind::Input, text);
+	if files.len() != program.states.len() {
+		let (expected, found) = (program.states.len(), files.len());
+		return Err(local(format!("the program has {expected} states, the request {found}")));
+	}
+	let load = |(index, (state, file)): (usize, (&State, &InputFile))| {
+		let failed = |error: io::Error| local(format!("state {index}, {}: {error}", file.path));
+		let input = program.inputs.get(usize::from(state.input));
+		let ty = input.ok_or_else(|| local(format!("state {index} has no input")))?.ty;
+		let (mut reader, found) = open(&dir.join(&file.path)).map_err(failed)?;
+		if found != ty.canonical_len() {
+			let expected = ty.canonical_len();
+			return Err(local(format!("state {index} has {found} bytes instead of {expected}")));
+		}
+		let mut bytes: Arc<[u8]> = iter::repeat_n(0, found as usize).collect();
+		let unshared = Arc::get_mut(&mut bytes).expect("it was made a line above; qed");
+		reader.read_exact(unshared).map_err(failed)?;
+		let tensor = Tensor::new(ty, bytes);
+		match tensor.root() == file.root {
+			true => Ok(tensor),
+			false => Err(local(format!("state {index}, {}: not the stated bytes", file.path))),
+		}
+	};
+	program.states.iter().zip(files).enumerate().map(load).collect()
 }
 
 fn mismatch(index: usize, file: &InputFile) -> Fault {

@@ -1,7 +1,7 @@
 //! One job from its request to its answer.
 
 use crate::{inputs, link::Link};
-use assay_exec::{Audit, DeviceFault, ExecError, Progress, Tensor};
+use assay_exec::{Audit, DeviceFault, ExecError, Options, Progress, Tensor};
 use assay_gpu::{best_executor, Choice};
 use assay_ops::TensorType;
 use assay_program::{Checked, Limits as ProgramLimits, Program, ProgramError};
@@ -49,12 +49,21 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 	link.progress(Stage::Checking, 0, 1);
 	let (program, checked) = check(request)?;
 	let needed = checked.peak_memory.saturating_add(kept_bytes(request, &program, &checked));
+	// The inputs lie beside the states that take their place.
+	let needed = match request.start {
+		Some(_) => needed.saturating_add(inputs::state_bytes(&program)),
+		None => needed,
+	};
 	if needed > limits.memory {
 		let limit = limits.memory;
 		let text = format!("the program needs {needed} bytes of memory, the limit is {limit}");
 		return Err(Fault::local(LocalFaultKind::Memory, text));
 	}
 	let inputs = inputs::load(&program, &request.inputs, dir, link)?;
+	let states = match &request.start {
+		Some(files) => Some(inputs::load_states(&program, files, dir)?),
+		None => None,
+	};
 
 	link.progress(Stage::Preparing, 0, 1);
 	let adapter = request.adapter.as_deref().unwrap_or(limits.adapter);
@@ -72,8 +81,9 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 		link.progress(Stage::Running, done, total);
 		ControlFlow::Continue(())
 	};
+	let options = Options { keep: &request.keep, start: states.as_deref(), ..Options::default() };
 	let run = executor
-		.run_keeping(&program, &checked, &inputs, request.steps, &request.keep, &mut observer)
+		.run_with(&program, &checked, &inputs, request.steps, options, &mut observer)
 		.map_err(run_fault)?;
 
 	let outputs = run.outputs.iter().zip(run.output_roots.iter().copied());

@@ -71,7 +71,8 @@ pub fn serve(
 	})?;
 	last_words::prepare(&link)?;
 	// Before any thread is started and any byte of the job is looked at.
-	let inputs = run.inputs.iter().map(|input| dir.join(&input.path));
+	let states = run.start.iter().flatten();
+	let inputs = run.inputs.iter().chain(states).map(|input| dir.join(&input.path));
 	let report = sandbox::seal(&dir, inputs, network);
 	if let Err(missing) = report.verdict() {
 		if !args.allow_unsandboxed {

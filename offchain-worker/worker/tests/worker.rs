@@ -395,3 +395,45 @@ fn worker_should_have_neither_network_nor_the_hosts_environment() {
 	host.kill();
 	host.wait();
 }
+
+#[test]
+fn run_should_go_on_from_the_states_that_it_is_given() {
+	let job = power_job(40, 70, 5);
+	let program = Program::decode_bounded(&job.program).unwrap();
+	let checked = program.check(&Limits::default()).unwrap();
+	let whole = definition(&program, &checked, &job.tensors, 5);
+	let state = definition_kept(&program, &checked, &job.tensors, 3)
+		.into_iter()
+		.find(|(source, _)| *source == Source::State(0))
+		.unwrap();
+	let start = Some(vec![state.1.bytes.to_vec()]);
+	let mut host = Host::start(&["--adapter", "cpu"]);
+	host.greet();
+	host.request(&Job { start: start.clone(), steps: 3, ..power_job(40, 70, 5) });
+	let Reply::Done(done) = host.answer() else { panic!("no result") };
+	assert_eq!(done.trace_roots, whole.trace_roots[2..]);
+
+	// Whatever is wrong with a state says nothing about the job.
+	let wrong: [fn(&mut Vec<Vec<u8>>); 3] =
+		[|states| states.clear(), |states| states[0].truncate(1024), |states| states.push(vec![])];
+	for change in wrong {
+		let mut start = start.clone().unwrap();
+		change(&mut start);
+		let mut host = Host::start(&["--adapter", "cpu"]);
+		host.greet();
+		host.request(&Job { start: Some(start), steps: 3, ..power_job(40, 70, 5) });
+		match host.answer() {
+			Reply::LocalFault(fault) => assert_eq!(fault.kind, LocalFaultKind::Input, "{fault:?}"),
+			other => panic!("{other:?}"),
+		}
+	}
+	let mut host = Host::start(&["--adapter", "cpu"]);
+	host.greet();
+	let request = host.stage(&Job { start, steps: 3, ..power_job(40, 70, 5) });
+	fs::write(host.dir().join("state-0"), vec![9; state.1.bytes.len()]).unwrap();
+	host.send(&request);
+	match host.answer() {
+		Reply::LocalFault(fault) => assert_eq!(fault.kind, LocalFaultKind::Input, "{fault:?}"),
+		other => panic!("{other:?}"),
+	}
+}

@@ -161,6 +161,8 @@ pub type Seats = StorageMap<
 pub type Bonds =
 	StorageMap<Mock, Blake2_128Concat, JobId, u64, frame_support::pallet_prelude::ValueQuery>;
 #[storage_alias]
+pub type WrongSteps = StorageMap<Mock, Blake2_128Concat, JobId, u32>;
+#[storage_alias]
 pub type BurnedBonds = StorageValue<Mock, u64, frame_support::pallet_prelude::ValueQuery>;
 /// The bytes of registered programs.
 #[storage_alias]
@@ -209,9 +211,12 @@ impl Disputes<AccountId, u64, u64> for Mock {
 		});
 	}
 
-	fn condemn(id: JobId, reason: ReasonCode, by: &AccountId) -> bool {
+	fn condemn(id: JobId, reason: ReasonCode, by: &AccountId, step: Option<u32>) -> bool {
 		if Self::result(id).is_none() {
 			return false;
+		}
+		if let Some(step) = step {
+			WrongSteps::insert(id, step);
 		}
 		let bond = Bonds::take(id);
 		let mut burned = bond;
@@ -615,6 +620,10 @@ pub fn post(run: &Run) -> JobId {
 }
 pub fn job(id: JobId) -> FakeJob {
 	FakeJobs::get(id).expect("the job exists")
+}
+/// The step for which it was condemned.
+pub fn wrong_step(id: JobId) -> Option<u32> {
+	WrongSteps::get(id)
 }
 /// How a job was condemned, and who was paid for it.
 pub fn condemned(id: JobId) -> Option<(ReasonCode, AccountId)> {

@@ -89,7 +89,7 @@ fn committed<T: Config>(outputs: u32) -> JobId {
 	let bytes = Pallet::<T>::account_bytes(&who);
 	let (root, _) = run::<T>(id);
 	let commitment = result_commitment(&Pallet::<T>::genesis_hash(), id, &bytes, &root, &SALT);
-	assert_ok!(Pallet::<T>::do_commit_result(who, id, commitment));
+	assert_ok!(Pallet::<T>::do_commit_result(who, id, commitment, None));
 	id
 }
 
@@ -114,6 +114,7 @@ fn seat<T: Config>(id: JobId, purpose: Purpose, answer: Answer) -> (T::AccountId
 			} else {
 				Answer::Opened { commitment: [0; 32], run_root: [0; 32] }
 			},
+			segment: None,
 		})
 		.collect();
 	JobsOfKey::<T>::insert(&key, id, ());
@@ -445,8 +446,12 @@ mod benches {
 		let condemned;
 		#[block]
 		{
-			condemned =
-				<Pallet<T> as Disputes<_, _, _>>::condemn(id, ReasonCode::ProvenFraud, &prover);
+			condemned = <Pallet<T> as Disputes<_, _, _>>::condemn(
+				id,
+				ReasonCode::ProvenFraud,
+				&prover,
+				None,
+			);
 		}
 		assert!(condemned);
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Failed));

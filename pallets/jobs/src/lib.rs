@@ -91,11 +91,12 @@ pub const LOG_TARGET: &str = "runtime::assay-jobs";
 pub mod pallet {
 	use super::*;
 	use alloc::vec::Vec;
-	use assay_commitments::OutputsOpening;
+	use assay_commitments::{OutputsOpening, SegmentsOpening};
 	use assay_market::{
-		AbstainReason, Arbitration, Assurance, AuthorRandomness, Hash, Identities, JobBonds, JobId,
-		Phase, Programs, Purpose, ReasonCode, ReportVouching, SampledChunk, Settlement, Ticket,
-		VerifierAction, VerifierFaults, VerifierId, VerifierSignature, Verifiers, MAX_SETTLEMENTS,
+		AbstainReason, Arbitration, Assurance, AuthorRandomness, Checkpoints, Hash, Identities,
+		JobBonds, JobId, Phase, Programs, Purpose, ReasonCode, ReportVouching, SampledChunk,
+		Settlement, Ticket, VerifierAction, VerifierFaults, VerifierId, VerifierSignature,
+		Verifiers, MAX_SETTLEMENTS,
 	};
 	use frame_support::{
 		pallet_prelude::*,
@@ -229,6 +230,11 @@ pub mod pallet {
 	/// The lotteries that are open: one for each job whose verdicts are being committed.
 	#[pallet::storage]
 	pub type Lotteries<T: Config> = StorageMap<_, Twox64Concat, JobId, LotteryOf<T>>;
+
+	/// The roots of the segments of an opened run that is cut for its verifiers.
+	#[pallet::storage]
+	pub type SegmentRoots<T: Config> =
+		StorageMap<_, Twox64Concat, JobId, SegmentRootsOf, OptionQuery>;
 
 	/// The jobs that have not ended in which a session key has a seat.
 	#[pallet::storage]
@@ -395,6 +401,17 @@ pub mod pallet {
 		AuditAlreadyRequested,
 		/// No validator is left that could be drawn for this job.
 		NoVerifierAvailable,
+		/// The run cannot be cut like this: a segment needs a power of two of steps, at least 2, and a job
+		/// 2 to 256 segments. Choose another length, or leave `segments` out.
+		WrongSegments,
+		/// The job is cut into segments: use `commitSegmentedResult` and `revealSegmentedResult`, which
+		/// carry its checkpoints and its segments.
+		SegmentsMissing,
+		/// The job is not cut into segments: use `commitResult` and `revealResult`.
+		NotSegmented,
+		/// The segments are not those of the committed run: their paths do not lead to the run root, or
+		/// the trace roots before the checkpoints are not what `digest` binds.
+		SegmentsMismatch,
 		/// The deadline of this phase has not passed; there is nothing to push.
 		NotDue,
 		/// The result is disputed and settles when the dispute is over. Wait until no lane is left;
@@ -503,14 +520,15 @@ pub mod pallet {
 		/// `price_start` to `price_max` within `ramp_blocks` after the job opens. `input_roots` are
 		/// the content addresses of the inputs in program order; `steps` is 1 for a program without
 		/// states. The job opens when drawn validators have attested that they hold the inputs, or at
-		/// once when `assurance` opts out of it; such a job earns nobody reputation.
+		/// once when `assurance` opts out of it; such a job earns nobody reputation. With `segments` each
+		/// verifier replays one segment of the run, which it draws in private.
 		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownProgram`], [`Error::WrongInputCount`], [`Error::TooManyTensors`],
 		/// [`Error::WrongSteps`], [`Error::TooMuchWork`], [`Error::PriceTooLow`],
 		/// [`Error::RampUpsideDown`], [`Error::RampTooLong`], [`Error::AuditTooLow`],
-		/// [`Error::LifetimeTooLong`], [`Error::TooManyJobs`]; `Token::FundsUnavailable` when the
+		/// [`Error::WrongSegments`], [`Error::LifetimeTooLong`], [`Error::TooManyJobs`]; `Token::FundsUnavailable` when the
 		/// balance does not cover the escrow.
 		///
 		/// ## Events
@@ -607,7 +625,7 @@ pub mod pallet {
 		/// ## Errors
 		///
 		/// [`Error::UnknownJob`], [`Error::NotProvider`], [`Error::AlreadyCommitted`],
-		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
+		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::SegmentsMissing`].
 		///
 		/// ## Events
 		///
@@ -616,7 +634,7 @@ pub mod pallet {
 		#[pallet::weight(T::WeightInfo::commit_result())]
 		pub fn commit_result(origin: OriginFor<T>, job: JobId, commitment: Hash) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_commit_result(who, job, commitment)
+			Self::do_commit_result(who, job, commitment, None)
 		}
 
 		/// Open the committed result: its run root and its outputs.
@@ -634,7 +652,7 @@ pub mod pallet {
 		///
 		/// [`Error::UnknownJob`], [`Error::NotProvider`], [`Error::AlreadyRevealed`],
 		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::CommitmentMismatch`],
-		/// [`Error::WrongOutputs`].
+		/// [`Error::WrongOutputs`], [`Error::SegmentsMissing`].
 		///
 		/// ## Events
 		///
@@ -649,7 +667,7 @@ pub mod pallet {
 			opening: OutputsOpening,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_reveal_result(who, job, run_root, salt, opening)
+			Self::do_reveal_result(who, job, run_root, salt, opening, None)
 		}
 
 		/// Have the revealed result replayed by a committee, or by one more.
@@ -885,7 +903,8 @@ pub mod pallet {
 		/// [`Event::VerdictRevealed`], [`Event::PhaseChanged`] when everyone has opened.
 		#[pallet::call_index(11)]
 		#[pallet::weight((
-			T::WeightInfo::reveal_verdict(),
+			// The roots of segments are not measured yet.
+			T::WeightInfo::reveal_verdict().saturating_add(T::DbWeight::get().reads(1)),
 			DispatchClass::Operational,
 			Pays::No,
 		))]
@@ -912,6 +931,75 @@ pub mod pallet {
 			// Checked by `authorize`, right before.
 			let _ = (retry, signature);
 			Self::do_reveal_verdict(job, account, run_root, salt, chunks)
+		}
+
+		/// Bind yourself to the result of a claimed job that is cut into segments, and to the states
+		/// that they start from.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the provider that claimed the job.
+		///
+		/// ## Details
+		///
+		/// As [`commit_result`](Call::commit_result). `checkpoints` names the manifest, a blob that
+		/// verifiers fetch together with the states that it lists, and binds the trace roots of the
+		/// steps before the checkpoints; a digest of others cannot be opened.
+		///
+		/// ## Errors
+		///
+		/// Those of [`commit_result`](Call::commit_result), and [`Error::NotSegmented`].
+		///
+		/// ## Events
+		///
+		/// [`Event::ResultCommitted`], [`Event::PhaseChanged`].
+		#[pallet::call_index(12)]
+		#[pallet::weight(T::WeightInfo::commit_result())]
+		pub fn commit_segmented_result(
+			origin: OriginFor<T>,
+			job: JobId,
+			commitment: Hash,
+			checkpoints: Checkpoints,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_commit_result(who, job, commitment, Some(checkpoints))
+		}
+
+		/// Open the committed result of a job that is cut into segments.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the provider that committed it.
+		///
+		/// ## Details
+		///
+		/// As [`reveal_result`](Call::reveal_result). `segments` has for every segment but the last the
+		/// trace root of its last step with that step's path to the root of the segment, and the root of
+		/// the last one. These roots are what the verdicts are compared with.
+		///
+		/// ## Errors
+		///
+		/// Those of [`reveal_result`](Call::reveal_result), [`Error::NotSegmented`] and
+		/// [`Error::SegmentsMismatch`].
+		///
+		/// ## Events
+		///
+		/// [`Event::ResultRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
+		#[pallet::call_index(13)]
+		#[pallet::weight(
+			T::WeightInfo::reveal_result(opening.outputs.len() as u32)
+				.saturating_add(T::WeightInfo::check_segments(Pallet::<T>::hashes_of(segments)))
+		)]
+		pub fn reveal_segmented_result(
+			origin: OriginFor<T>,
+			job: JobId,
+			run_root: Hash,
+			salt: Hash,
+			opening: OutputsOpening,
+			segments: SegmentsOpening,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_reveal_result(who, job, run_root, salt, opening, Some(segments))
 		}
 	}
 

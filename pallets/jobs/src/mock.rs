@@ -435,19 +435,37 @@ pub fn seed_of(account: &AccountId) -> String {
 }
 
 /// What a run of the mock's program gives. Runs of different tags differ everywhere.
+#[derive(Clone)]
 pub struct Run {
-	tag: u8,
+	/// Tag and number of every step.
+	steps: Vec<(u8, u32)>,
 	traces: Vec<Hash>,
 	anchors: Vec<Hash>,
 }
 impl Run {
 	pub fn new(tag: u8, steps: u32) -> Self {
-		let anchors = |step| Self::anchors(tag, step);
+		Self::of((0..steps).map(|step| (tag, step)).collect())
+	}
+	fn of(steps: Vec<(u8, u32)>) -> Self {
+		let anchors = |(tag, step)| Self::anchors(tag, step);
+		let last = *steps.last().expect("a run has steps");
 		Self {
-			tag,
-			traces: (0..steps).map(|step| trace_root(&anchors(step))).collect(),
-			anchors: anchors(steps - 1),
+			traces: steps.iter().map(|at| trace_root(&anchors(*at))).collect(),
+			anchors: anchors(last),
+			steps,
 		}
+	}
+	/// The same with these steps of another tag.
+	pub fn with(&self, tag: u8, steps: core::ops::Range<u32>) -> Self {
+		let other = |&(own, at): &(u8, u32)| (if steps.contains(&at) { tag } else { own }, at);
+		Self::of(self.steps.iter().map(other).collect())
+	}
+	/// A stretch of it, as its verifier replays it.
+	pub fn part(&self, steps: core::ops::Range<u32>) -> Self {
+		Self::of(self.steps[steps.start as usize..steps.end as usize].to_vec())
+	}
+	pub fn traces(&self) -> &[Hash] {
+		&self.traces
 	}
 	fn tensor(tag: u8, step: u32, anchor: u32) -> Vec<u8> {
 		let seed = [tag, step as u8, anchor as u8];
@@ -475,8 +493,14 @@ impl Run {
 			who.as_ref(),
 			self,
 			&self.traces,
-			|step| Some(Self::anchors(self.tag, step)),
-			|step, anchor| Some(Self::tensor(self.tag, step, anchor)),
+			|step| {
+				let (tag, step) = self.steps[step as usize];
+				Some(Self::anchors(tag, step))
+			},
+			|step, anchor| {
+				let (tag, step) = self.steps[step as usize];
+				Some(Self::tensor(tag, step, anchor))
+			},
 		)
 		.expect("positions exist")
 		.try_into()
@@ -704,7 +728,7 @@ pub fn standard() -> Assurance {
 	Assurance::default()
 }
 pub fn unattested() -> Assurance {
-	Assurance { audit: Audit::Standard, attestation: Attestation::OptedOut }
+	Assurance { attestation: Attestation::OptedOut, ..Assurance::default() }
 }
 
 pub fn job(id: JobId) -> Job<AccountId, u64, u64> {
@@ -803,7 +827,11 @@ pub fn result(id: JobId) -> Option<OpenResult<AccountId, u64, u64>> {
 	Market::result(id)
 }
 pub fn condemn(id: JobId, reason: ReasonCode, by: &AccountId) -> bool {
-	Market::condemn(id, reason, by)
+	Market::condemn(id, reason, by, None)
+}
+/// A step is proved wrong.
+pub fn condemn_at(id: JobId, step: u32) -> bool {
+	Market::condemn(id, ReasonCode::ProvenFraud, &bystander(), Some(step))
 }
 /// Everyone but the last of the drawn verifiers revealed.
 pub fn post_with_one_hidden(run: &Run, verdict: &Run) -> JobId {

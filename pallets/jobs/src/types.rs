@@ -1,10 +1,11 @@
 //! What the pallet stores.
 
 use crate::Config;
+use assay_commitments::{Segmentation, MAX_SEGMENTS};
 use assay_market::{
-	parameters::MAX_COMMITTEE, AbstainReason, Assurance, Hash, JobId, Lottery, MarketParameters,
-	Phase, Purpose, ReasonCode, SampledChunk, SeatStatus, VerifierId, MAX_INPUTS, MAX_OUTPUTS,
-	SAMPLED_CHUNKS,
+	parameters::MAX_COMMITTEE, AbstainReason, Assurance, Checkpoints, Hash, JobId, Lottery,
+	MarketParameters, Phase, Purpose, ReasonCode, SampledChunk, SeatStatus, VerifierId, MAX_INPUTS,
+	MAX_OUTPUTS, SAMPLED_CHUNKS,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
@@ -34,6 +35,9 @@ pub type LossOf<T> = Loss<BalanceOf<T>>;
 pub type ArchivedOf<T> = Archived<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 /// The roots of a job's inputs, in program order.
 pub type InputRoots = BoundedVec<Hash, ConstU32<MAX_INPUTS>>;
+
+/// The roots of the segments of a run, in order.
+pub type SegmentRootsOf = BoundedVec<Hash, ConstU32<MAX_SEGMENTS>>;
 
 /// The chunks of its own trace that a verifier opens its verdict with.
 pub type Chunks = BoundedVec<SampledChunk, ConstU32<{ SAMPLED_CHUNKS as u32 }>>;
@@ -120,6 +124,10 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub trace_root: Option<Hash>,
 	/// Content addresses of the outputs, in program order.
 	pub output_roots: BoundedVec<Hash, ConstU32<MAX_OUTPUTS>>,
+	/// What the segments of a run that is cut start from, as committed to with the result.
+	pub checkpoints: Option<Checkpoints>,
+	/// The step that was proved wrong.
+	pub wrong_step: Option<u32>,
 	/// The result was proved wrong, or an opening of it withheld. The bond is slashed; a job that has
 	/// not ended by that waits for hidden verdicts to be opened, and for nothing else.
 	pub condemned: Option<ReasonCode>,
@@ -133,6 +141,50 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub burned: Balance,
 	/// When it entered which phase.
 	pub history: BoundedVec<(Phase, BlockNumber), ConstU32<MAX_HISTORY_OF_PHASES>>,
+}
+
+impl<AccountId, Balance, BlockNumber> Job<AccountId, Balance, BlockNumber> {
+	/// How the run is cut for its verifiers; `None`: each of them replays all of it.
+	pub fn cut(&self) -> Option<Segmentation> {
+		self.assurance.segments?.cut(self.steps)
+	}
+
+	/// How many segments it has; 1 where it is not cut.
+	pub fn segment_count(&self) -> u32 {
+		self.cut().map_or(1, |cut| cut.count())
+	}
+
+	/// Steps of what a verifier with this segment replays.
+	pub fn steps_of(&self, segment: Option<u32>) -> u32 {
+		let range = segment.and_then(|segment| self.cut()?.range(segment));
+		range.map_or(self.steps, |range| range.end - range.start)
+	}
+
+	/// Work units of one segment; `None` where the run is not cut. The last one may have less.
+	pub fn segment_work(&self) -> Option<u64> {
+		let cut = self.cut()?;
+		let step = self.work_units.div_ceil(u64::from(self.steps.max(1)));
+		Some(step.saturating_mul(cut.length().into()))
+	}
+}
+
+/// What the verdicts on a job are compared with, as far as the result is open.
+pub struct Results {
+	/// The provider's run root.
+	pub run_root: Option<Hash>,
+	/// The roots of its segments; `None` where the run is not cut.
+	pub segments: Option<SegmentRootsOf>,
+}
+
+impl Results {
+	/// What a verdict about this segment equals if it matches.
+	pub fn of(&self, segment: Option<u32>) -> Option<Hash> {
+		match (&self.segments, segment) {
+			(None, _) => self.run_root,
+			(Some(roots), Some(segment)) => roots.get(segment as usize).copied(),
+			(Some(_), None) => None,
+		}
+	}
 }
 
 /// The seed of the positions at which verifiers open their traces.
@@ -174,6 +226,8 @@ pub struct Seat<AccountId, BlockNumber> {
 	pub deadline: BlockNumber,
 	/// What it said.
 	pub answer: Answer,
+	/// The segment that its ticket has drawn, where the run is cut.
+	pub segment: Option<u32>,
 }
 
 /// What a drawn account said.
@@ -193,7 +247,7 @@ pub enum Answer {
 	Revealed {
 		/// What it had committed.
 		commitment: Hash,
-		/// The root of its replay.
+		/// The root of its replay: of its segment, where it has one.
 		run_root: Hash,
 	},
 	/// Nothing until its deadline had passed. Only of attesters: who was drawn to verify, and kept

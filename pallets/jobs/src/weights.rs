@@ -24,6 +24,8 @@ pub trait WeightInfo {
 	fn commit_result() -> Weight;
 	/// `reveal_result` with `o` outputs.
 	fn reveal_result(o: u32) -> Weight;
+	/// Checking segments that are opened with `h` hashes, on top of `reveal_result`.
+	fn check_segments(h: u32) -> Weight;
 	/// `request_audit`.
 	fn request_audit() -> Weight;
 	/// `poke`, without the push itself.
@@ -80,6 +82,9 @@ macro_rules! estimates {
 		fn reveal_result(o: u32) -> Weight {
 			// A path has at most 31 hashes; so has the path of the last step.
 			estimate($db.reads_writes(6, 5), 80 + 35 * u64::from(o), 50)
+		}
+		fn check_segments(h: u32) -> Weight {
+			estimate($db.reads_writes(0, 1), 20 + 2 * u64::from(h), 9)
 		}
 		fn request_audit() -> Weight {
 			estimate($db.reads_writes(8, 6), 150, 60)

@@ -30,6 +30,8 @@
 //! level from the leaves up, and from left to right, the siblings that do not follow from the leaves.
 //! For one leaf it is that leaf's [`Path`].
 //!
+//! [`segments`] cuts a run into stretches that can be replayed and judged one by one.
+//!
 //! # Who says what
 //! Counts and positions are always arguments, and come from the program and the job record, never from
 //! a proof. Every function is total: a length, count or position that does not fit gives `None` or
@@ -46,6 +48,7 @@ mod claims;
 mod descent;
 mod hiding;
 mod many;
+pub mod segments;
 mod tensor;
 mod tree;
 
@@ -55,6 +58,11 @@ pub use claims::{
 pub use descent::{most_openings, Below, Place, RunShape};
 pub use hiding::{decoy_seal, result_commitment, verdict_commitment};
 pub use many::{fold_many, open_many, open_many_with, verify_many};
+pub use segments::{
+	checkpoint_entry, checkpoint_len, checkpoints_digest, join_segments, open_segments,
+	read_manifest, segment_roots, verify_segments, Checkpoint, Segmentation, Segments,
+	SegmentsOpening, MAX_SEGMENTS,
+};
 pub use tensor::{
 	chunk_value, open_tensor_group, open_tile, tensor_node, tensor_root, verify_tile, TensorHasher,
 	CHUNK_BYTES, MAX_CHUNKS,

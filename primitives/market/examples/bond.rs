@@ -18,9 +18,14 @@ const BOTTOM: f64 = 310.0;
 
 /// Bond for a price of one, at this audit probability in percent.
 fn bond(audit: f64) -> f64 {
+	bond_of(audit, 1)
+}
+
+/// The same where the run is cut into so many segments.
+fn bond_of(audit: f64, segments: u32) -> f64 {
 	let parameters = MarketParameters::<u128, u32>::production(UNIT);
 	let audit = Permill::from_parts((audit * 10_000.0).round() as u32);
-	parameters.bond(UNIT, audit) as f64 / UNIT as f64
+	parameters.bond(UNIT, audit, segments) as f64 / UNIT as f64
 }
 
 fn x(audit: f64) -> f64 {
@@ -94,6 +99,11 @@ fn main() {
 	println!("| audit | bond, in prices |\n|---|---|");
 	for audit in [5.0, 10.0, 20.0, 50.0, 75.0, 90.0, 100.0] {
 		println!("| {audit} % | {:.2} |", bond(audit));
+	}
+	println!("\n| segments | bond at 5 % | at 20 % | at 100 % |\n|---|---|---|---|");
+	for segments in [1, 2, 4, 8, 16, 64, 256] {
+		let [rare, standard, always] = [5.0, 20.0, 100.0].map(|audit| bond_of(audit, segments));
+		println!("| {segments} | {rare:.2} | {standard:.2} | {always:.2} |");
 	}
 	if let Some(path) = std::env::args().nth(1) {
 		if let Err(error) = std::fs::write(&path, plot()) {

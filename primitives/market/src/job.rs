@@ -1,5 +1,7 @@
 //! How a job is named, where it stands and why it ended.
 
+use crate::Hash;
+use assay_commitments::Segmentation;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
@@ -281,4 +283,57 @@ pub struct Assurance {
 	pub audit: Audit,
 	/// Whether the inputs are attested first.
 	pub attestation: Attestation,
+	/// Whether a verifier replays one segment of the run instead of all of it. The provider's bond
+	/// grows with the number of segments.
+	pub segments: Option<Segments>,
+}
+
+/// How the run of a job is cut for its verifiers.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+pub struct Segments {
+	/// L: steps of one segment, a power of two of at least 2. The last one may be shorter.
+	pub steps: u32,
+}
+
+impl Segments {
+	/// The cut of a run of so many steps. `None` where L is no power of two, or where there would be
+	/// fewer than 2 segments or more than [`assay_commitments::MAX_SEGMENTS`].
+	pub fn cut(&self, steps: u32) -> Option<Segmentation> {
+		Segmentation::new(steps, self.steps)
+	}
+}
+
+/// What a provider binds itself to beside its result where the run is cut into segments.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Serialize,
+	Deserialize,
+)]
+pub struct Checkpoints {
+	/// Content address of the manifest: which states every segment starts from.
+	pub manifest: Hash,
+	/// [`assay_commitments::checkpoints_digest`] of the trace roots of the steps before them.
+	pub digest: Hash,
 }

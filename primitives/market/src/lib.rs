@@ -33,10 +33,10 @@ pub use dispute::{
 };
 pub use finality::{task_hash, Settlement, Settlements, Standing, MAX_SETTLEMENTS};
 pub use job::{
-	AbstainReason, Assurance, Attestation, Audit, JobId, Outcome, Phase, Purpose, ReasonCode,
-	MAX_INPUTS, MAX_OUTPUTS,
+	AbstainReason, Assurance, Attestation, Audit, Checkpoints, JobId, Outcome, Phase, Purpose,
+	ReasonCode, Segments, MAX_INPUTS, MAX_OUTPUTS,
 };
-pub use lottery::{Lottery, LotteryTerms, Ticket};
+pub use lottery::{segment_of, Lottery, LotteryTerms, Ticket};
 pub use mailbox::{dispute_key, mailbox_key, DisputeEntry, MailboxEntry, MailboxError};
 pub use parameters::{Clock, MarketParameters, ParametersError};
 pub use traits::{
@@ -45,4 +45,6 @@ pub use traits::{
 	Verifiers,
 };
 pub use verifier::{verifier_crypto, VerifierAction, VerifierId, VerifierSignature};
-pub use view::{Assignment, JobView, LotteryDuty, SeatStatus, VerdictView};
+pub use view::{
+	Assignment, JobView, LotteryDuty, SeatStatus, SegmentDuty, SegmentTerms, VerdictView,
+};

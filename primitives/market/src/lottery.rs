@@ -166,6 +166,27 @@ pub fn transcript(genesis: &Hash, job: JobId, seed: &Hash) -> VrfSignData {
 	.into_sign_data()
 }
 
+/// Domain of [`segment_of`].
+const SEGMENT_CONTEXT: &str = "assay 2026-11-21 segment v1";
+
+/// Which of `count` segments of a run the owner of a ticket with this pre-output replays: the first 16
+/// bytes, little-endian, of `derive_key(pre-output ‖ genesis ‖ job)`, modulo `count`. 0 where there is
+/// none.
+///
+/// A pre-output is unique for key and transcript, hence nobody chooses a segment; and until the ticket
+/// is shown nobody else knows it. Favours nothing by more than `count` / 2^128.
+pub fn segment_of(pre_output: &[u8; 32], genesis: &Hash, job: JobId, count: u32) -> u32 {
+	let hash = *blake3::Hasher::new_derive_key(SEGMENT_CONTEXT)
+		.update(pre_output)
+		.update(genesis)
+		.update(&job.to_le_bytes())
+		.finalize()
+		.as_bytes();
+	let mut number = [0; 16];
+	number.copy_from_slice(&hash[..16]);
+	u128::from_le_bytes(number).checked_rem(count.into()).unwrap_or_default() as u32
+}
+
 /// The number that a ticket draws, `None` unless it is this key's ticket for these data.
 pub fn draw_output(key: &VerifierId, data: &VrfSignData, ticket: &Ticket) -> Option<u128> {
 	let signature = ticket.signature()?;
@@ -489,5 +510,26 @@ mod tests {
 		let expected = 50.0;
 		let chi: f64 = bins.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
 		assert!(chi < 24.3, "{bins:?}");
+	}
+
+	/// Pinned for other implementations.
+	#[test]
+	fn segment_should_equal_the_pinned_value_and_reach_every_segment() {
+		let genesis = [7; 32];
+		let pinned: alloc::vec::Vec<u32> =
+			(0..4).map(|tag| segment_of(&[tag; 32], &genesis, 9, 1_000_000_007)).collect();
+		assert_eq!(pinned, [558230160, 944211987, 846380559, 13343646]);
+		let drawn: alloc::collections::BTreeSet<u32> =
+			(0..=255).map(|tag| segment_of(&[tag; 32], &genesis, 9, 16)).collect();
+		assert_eq!(drawn.len(), 16);
+		assert_ne!(
+			segment_of(&[1; 32], &genesis, 9, 1 << 30),
+			segment_of(&[1; 32], &genesis, 10, 1 << 30)
+		);
+		assert_ne!(
+			segment_of(&[1; 32], &genesis, 9, 1 << 30),
+			segment_of(&[1; 32], &[8; 32], 9, 1 << 30)
+		);
+		assert_eq!(segment_of(&[1; 32], &genesis, 9, 0), 0);
 	}
 }

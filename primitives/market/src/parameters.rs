@@ -5,7 +5,7 @@ use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 use sp_runtime::{
 	traits::{AtLeast32BitUnsigned, SaturatedConversion},
-	Permill, Perquintill,
+	PerThing, Permill, Perquintill,
 };
 
 /// Most blocks that a draw may wait. The chain keeps the mixes of more blocks than that.
@@ -338,11 +338,16 @@ where
 	/// `p = audit · honest_verifier · (1 − draw_bias)` and the cost that a cheat saves is taken as
 	/// the price itself, since nobody claims a job below its cost. Never below the floor. Rounded
 	/// up; saturating.
-	pub fn bond(&self, price: Balance, audit: Permill) -> Balance {
+	///
+	/// Where every verifier replays one of `segments` = m segments, a cheat in a single one is seen by a
+	/// committee of n = `committee` only with the probability 1 − (1 − 1/m)^n, by which p is multiplied;
+	/// 1 for a run that is not cut.
+	pub fn bond(&self, price: Balance, audit: Permill, segments: u32) -> Balance {
 		let wide =
 			|p: Permill| Perquintill::from_parts(u64::from(p.deconstruct()) * 1_000_000_000_000);
 		let caught =
 			wide(audit) * wide(self.honest_verifier) * (Perquintill::one() - wide(self.draw_bias));
+		let caught = caught * self.seen(segments);
 		let caught = u128::from(caught.deconstruct().max(1));
 		let escaped = u128::from(Perquintill::one().deconstruct()).saturating_sub(caught);
 		let price: u128 = price.saturated_into();
@@ -350,6 +355,40 @@ where
 		let with_margin = multiply_up(stake, self.bond_margin_percent.into(), 100);
 		let floor = multiply_up(price, self.bond_floor_percent.into(), 100);
 		with_margin.max(floor).saturated_into()
+	}
+
+	/// 1 − (1 − 1/m)^n for m = `segments` and n = `committee`, rounded down: how likely one of n
+	/// verifiers draws a given segment.
+	fn seen(&self, segments: u32) -> Perquintill {
+		let m = u64::from(segments.max(1));
+		let missed = Perquintill::from_rational_with_rounding(m - 1, m, sp_runtime::Rounding::Up)
+			.unwrap_or(Perquintill::one());
+		let all = (0..self.committee).fold(Perquintill::one(), |all, _| all * missed);
+		Perquintill::one() - all
+	}
+
+	/// How long a tranche of an audit has: [`Self::verify`] for the work that its verifiers do.
+	///
+	/// Where the run is cut, the first tranche has the time of one segment of `segment` work units, and
+	/// later ones that of the whole run: whoever cannot get a checkpoint can replay what comes before
+	/// it, so that nothing is gained by holding checkpoints back. Where there is no later tranche the
+	/// first one has that time. The states of a checkpoint are no longer than the inputs that
+	/// initialise them, so that twice the inputs' bytes cover both.
+	pub fn tranche_time(
+		&self,
+		work: u64,
+		bytes: u64,
+		segment: Option<u64>,
+		tranche: u32,
+	) -> BlockNumber {
+		match segment {
+			None => self.verify.blocks(work, bytes),
+			Some(segment) => {
+				let first = tranche == 0 && self.max_tranches > 1;
+				let work = if first { segment.min(work) } else { work };
+				self.verify.blocks(work, bytes.saturating_mul(2))
+			}
+		}
 	}
 
 	/// What an account that was not drawn puts up for a lane in a job with this agreed price.
@@ -462,14 +501,42 @@ mod tests {
 		let parameters = Parameters::production(UNIT);
 		let p = 0.2 * 0.9 * 0.99;
 		let wanted = 2.0 * (1.0 - p) / p * 1.5;
-		let bond = parameters.bond(UNIT, parameters.audit);
+		let bond = parameters.bond(UNIT, parameters.audit, 1);
 		assert!((bond as f64 / UNIT as f64 - wanted).abs() < 1e-9, "{bond}");
 		// The floor holds where audits are sure.
 		let mut sure = parameters;
 		sure.honest_verifier = Permill::one();
 		sure.draw_bias = Permill::zero();
-		assert_eq!(sure.bond(UNIT, Permill::one()), UNIT);
-		assert_eq!(sure.bond(u128::MAX, Permill::from_parts(1)), u128::MAX);
+		assert_eq!(sure.bond(UNIT, Permill::one(), 1), UNIT);
+		assert_eq!(sure.bond(u128::MAX, Permill::from_parts(1), 1), u128::MAX);
+	}
+
+	#[test]
+	fn bond_should_answer_for_the_segments_that_nobody_replays() {
+		let parameters = Parameters::production(UNIT);
+		let bond = |m| parameters.bond(UNIT, parameters.audit, m) as f64 / UNIT as f64;
+		for m in [1u32, 2, 4, 16, 64, 256] {
+			let seen = 1.0 - (1.0 - 1.0 / f64::from(m)).powi(5);
+			let p = 0.2 * 0.9 * 0.99 * seen;
+			let wanted = 2.0 * (1.0 - p) / p * 1.5;
+			assert!((bond(m) - wanted).abs() / wanted < 1e-9, "{m}: {} {wanted}", bond(m));
+		}
+		assert_eq!(bond(0), bond(1));
+		let mut larger = parameters.clone();
+		larger.committee = 16;
+		assert!(larger.bond(UNIT, larger.audit, 16) < parameters.bond(UNIT, parameters.audit, 16));
+	}
+
+	#[test]
+	fn tranche_should_have_the_time_of_a_segment_first_and_of_the_run_later() {
+		let mut parameters = Parameters::development(UNIT);
+		let work = 40_000_000_000;
+		assert_eq!(parameters.tranche_time(work, 0, None, 0), 12 + 40);
+		assert_eq!(parameters.tranche_time(work, 0, Some(5_000_000_000), 0), 12 + 5);
+		assert_eq!(parameters.tranche_time(work, 0, Some(5_000_000_000), 1), 12 + 40);
+		assert_eq!(parameters.tranche_time(work, 16 << 20, Some(0), 0), 12 + 2);
+		parameters.max_tranches = 1;
+		assert_eq!(parameters.tranche_time(work, 0, Some(5_000_000_000), 0), 12 + 40);
 	}
 
 	#[test]

@@ -187,8 +187,9 @@ pub trait Disputes<AccountId, Balance, BlockNumber> {
 	/// The result is proved wrong ([`ReasonCode::ProvenFraud`]) or an opening of it was withheld
 	/// ([`ReasonCode::Withheld`]). The bond is slashed at once; `by` gets the prover's part. The job
 	/// ends at once too, or when the verifiers that have not opened their verdicts had their time to.
-	/// `false` when there is no such result.
-	fn condemn(job: JobId, reason: ReasonCode, by: &AccountId) -> bool;
+	/// `step` is the one that is proved wrong: where the run is cut into segments, only those who
+	/// vouched for its segment answer for it. `false` when there is no such result.
+	fn condemn(job: JobId, reason: ReasonCode, by: &AccountId, step: Option<u32>) -> bool;
 }
 
 /// What the jobs pallet asks of the one that decides disputes; `()` where there are none.

@@ -1,7 +1,8 @@
 //! What the runtime API answers. Everything is resolved, so that a client needs no second question.
 
 use crate::{
-	AbstainReason, Assurance, Hash, JobId, LotteryTerms, Phase, Purpose, ReasonCode, VerifierId,
+	AbstainReason, Assurance, Checkpoints, Hash, JobId, LotteryTerms, Phase, Purpose, ReasonCode,
+	VerifierId,
 };
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
@@ -45,6 +46,26 @@ pub struct Assignment<AccountId, BlockNumber> {
 	/// The seed of [`assay_referee::sample::positions`] for this seat, once the chain has drawn it: the
 	/// chunks of the replay's trace that the verdict is opened with.
 	pub sample: Option<Hash>,
+	/// What of the run the verdict is about; `None`: all of it.
+	pub segment: Option<SegmentDuty>,
+}
+
+/// How a run is cut for its verifiers, and what the provider says the segments start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct SegmentTerms {
+	/// L: steps of one segment.
+	pub steps: u32,
+	/// What the provider has committed to.
+	pub checkpoints: Checkpoints,
+}
+
+/// The segment that a verifier has drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct SegmentDuty {
+	/// How the run is cut.
+	pub terms: SegmentTerms,
+	/// Which segment, from 0.
+	pub index: u32,
 }
 
 /// An open lottery that a validator may take part in.
@@ -76,6 +97,9 @@ pub struct LotteryDuty<AccountId, BlockNumber> {
 	pub terms: LotteryTerms,
 	/// The last tranche that may commit by now, from 0.
 	pub tranche: u32,
+	/// How the run is cut for its verifiers; [`crate::segment_of`] says which segment a ticket draws.
+	/// `None`: everybody replays all of it.
+	pub segments: Option<SegmentTerms>,
 }
 
 /// What a drawn account has said so far.
@@ -112,9 +136,11 @@ pub struct VerdictView<AccountId, BlockNumber> {
 	pub drawn_at: BlockNumber,
 	/// What it said.
 	pub status: SeatStatus,
+	/// The segment that it has drawn; `None` where the run is not cut.
+	pub segment: Option<u32>,
 	/// Its hidden verdict.
 	pub commitment: Option<Hash>,
-	/// Its opened verdict.
+	/// Its opened verdict: a run root, that of its segment where it has one.
 	pub run_root: Option<Hash>,
 	/// Whether the opened verdict equals the provider's result, once both are open.
 	pub matches: Option<bool>,
@@ -180,6 +206,10 @@ pub struct JobView<AccountId, Balance, BlockNumber> {
 	pub condemned: Option<ReasonCode>,
 	/// Content addresses of the outputs, in program order; empty before the reveal.
 	pub output_roots: Vec<Hash>,
+	/// What the provider says the segments start from, where the run is cut.
+	pub checkpoints: Option<Checkpoints>,
+	/// Root of every segment, as the reveal has shown them.
+	pub segment_roots: Vec<Hash>,
 	/// Every drawn account.
 	pub verdicts: Vec<VerdictView<AccountId, BlockNumber>>,
 	/// What provider and verifiers got out of the escrow.

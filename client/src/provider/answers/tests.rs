@@ -115,7 +115,12 @@ impl Court for Fake {
 
 /// Three steps, so that step 2 is the last.
 fn executed() -> Executed {
-	Executed { traces: vec![[1; 32]; 3], last_anchors: vec![[2; 32]], positions: vec![0] }
+	Executed {
+		traces: vec![[1; 32]; 3],
+		last_anchors: vec![[2; 32]],
+		positions: vec![0],
+		segments: None,
+	}
 }
 
 const RUN: Place = Place::Run { level: 0, index: 0 };
@@ -327,6 +332,7 @@ fn recorded_places_should_need_no_replay_when_a_real_run_is_opened() {
 			traces: run.trace_roots.clone(),
 			last_anchors: last_anchors.clone(),
 			positions: vec![],
+			segments: None,
 		};
 		let job = Arc::new(Job {
 			input_roots: case

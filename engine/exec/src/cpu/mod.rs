@@ -13,7 +13,7 @@ use crate::{
 	Run, Tensor,
 };
 use assay_ops::{DType, Op, Shape};
-use assay_program::{Checked, Program, Source as Kept};
+use assay_program::{Checked, Program};
 use source::Source;
 use std::{fmt, sync::Arc};
 
@@ -167,16 +167,16 @@ impl Executor for CpuExecutor {
 		self.audit = audit;
 	}
 
-	fn run_keeping(
+	fn run_with(
 		&mut self,
 		program: &Program,
 		checked: &Checked,
 		inputs: &[Tensor],
 		steps: u32,
-		keep: &[Kept],
+		options: Options<'_>,
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError> {
-		let options = Options { audit: self.audit, keep };
+		let options = Options { audit: self.audit, ..options };
 		let run = execute(&mut self.backend, program, checked, inputs, steps, options, observer);
 		// Weights of this run are not going to come again under the same address.
 		self.backend.packed.sweep();

@@ -30,6 +30,8 @@ pub struct Job {
 	pub program: Vec<u8>,
 	pub tensors: Vec<Tensor>,
 	pub inputs: Vec<Vec<u8>>,
+	/// The states to start from.
+	pub start: Option<Vec<Vec<u8>>>,
 	pub steps: u32,
 	pub keep: Vec<Source>,
 	pub adapter: Option<String>,
@@ -39,7 +41,7 @@ impl Job {
 	pub fn new(program: &Program, tensors: &[Tensor], steps: u32) -> Self {
 		let inputs = tensors.iter().map(|tensor| tensor.bytes.to_vec()).collect();
 		let (program, tensors) = (program.encode(), tensors.to_vec());
-		Job { program, tensors, inputs, steps, keep: vec![], adapter: None }
+		Job { program, tensors, inputs, start: None, steps, keep: vec![], adapter: None }
 	}
 
 	/// Other bytes for an input, which the record then names.
@@ -56,6 +58,13 @@ impl Job {
 			job: 1,
 			program: self.program.clone(),
 			inputs: inputs.collect(),
+			start: self.start.as_ref().map(|states| {
+				let states = states.iter().enumerate().map(|(index, bytes)| InputFile {
+					root: assay_commitments::tensor_root(bytes),
+					path: format!("state-{index}"),
+				});
+				states.collect()
+			}),
 			steps: self.steps,
 			adapter: self.adapter.clone(),
 			audit_tiles: 4,
@@ -147,6 +156,9 @@ impl Host {
 	pub fn stage(&self, job: &Job) -> Request {
 		for (index, bytes) in job.inputs.iter().enumerate() {
 			fs::write(self.dir().join(format!("input-{index}")), bytes).unwrap();
+		}
+		for (index, bytes) in job.start.iter().flatten().enumerate() {
+			fs::write(self.dir().join(format!("state-{index}")), bytes).unwrap();
 		}
 		Request::Run(job.record())
 	}

@@ -67,7 +67,7 @@ impl<T: Config> Pallet<T> {
 		}
 		match lane.turn {
 			Turn::Answer(place) => {
-				T::Jobs::condemn(job, ReasonCode::Withheld, &challenger);
+				T::Jobs::condemn(job, ReasonCode::Withheld, &challenger, None);
 				Self::deposit_event(Event::OpeningWithheld {
 					job,
 					challenger: challenger.clone(),

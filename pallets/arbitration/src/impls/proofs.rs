@@ -50,7 +50,8 @@ impl<T: Config> Pallet<T> {
 					accusation: part.accusation,
 					prover: prover.clone(),
 				});
-				if !T::Jobs::condemn(job, ReasonCode::ProvenFraud, &prover) {
+				let step = Some(part.accusation.step);
+				if !T::Jobs::condemn(job, ReasonCode::ProvenFraud, &prover, step) {
 					defensive!("an opened result can be condemned");
 				}
 				if let Some(lane) = Lanes::<T>::get(job, &who) {

@@ -49,21 +49,23 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 	}
 
 	/// Of the verdicts that are still hidden, only those in jobs with a live lane are given: whether
-	/// they differ, their authors alone know.
+	/// they differ, their authors alone know. Of hidden verdicts on a segment none are: their authors
+	/// could find out only by replaying the whole run.
 	fn differing(keys: &[VerifierId]) -> Vec<(JobId, T::AccountId, VerifierId)> {
 		let mut found: Vec<_> = keys
 			.iter()
 			.flat_map(|key| JobsOfKey::<T>::iter_key_prefix(key).map(move |id| (id, key)))
 			.filter_map(|(id, key)| Some((id, key, Jobs::<T>::get(id).filter(Self::disputable)?)))
 			.flat_map(|(id, key, job)| {
-				let disputed = T::Arbitration::is_disputed(id);
+				let disputed = T::Arbitration::is_disputed(id) && job.cut().is_none();
+				let results = Self::results(id, &job);
 				Seats::<T>::get(id)
 					.into_iter()
 					.filter(move |seat| {
 						seat.purpose == Purpose::Verify
 							&& seat.key == *key && match seat.answer {
 							Answer::Revealed { run_root, .. } | Answer::Opened { run_root, .. } => {
-								Some(run_root) != job.run_root
+								Some(run_root) != results.of(seat.segment)
 							}
 							Answer::Committed(_) => disputed,
 							_ => false,
@@ -87,7 +89,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 		}
 	}
 
-	fn condemn(id: JobId, reason: ReasonCode, by: &T::AccountId) -> bool {
+	fn condemn(id: JobId, reason: ReasonCode, by: &T::AccountId, step: Option<u32>) -> bool {
 		let Some(mut job) = Jobs::<T>::get(id).filter(Self::disputable) else { return false };
 		if !matches!(reason, ReasonCode::ProvenFraud | ReasonCode::Withheld) {
 			defensive!("a result is condemned because it is wrong or withheld");
@@ -95,6 +97,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 		}
 		let parameters = Parameters::<T>::get();
 		job.condemned = Some(reason);
+		job.wrong_step = step;
 		Self::deposit_event(Event::ResultCondemned { job: id, reason, by: by.clone() });
 		Self::slash_bond(id, &job, Some(by), &parameters);
 		match job.phase {

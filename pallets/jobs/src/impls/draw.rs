@@ -131,6 +131,7 @@ impl<T: Config> Pallet<T> {
 				drawn_at: Self::now(),
 				deadline,
 				answer: Answer::Pending,
+				segment: None,
 			};
 			if !Self::take_seat(id, seat) {
 				defensive!("there are seats for everyone whom parameters allow to be drawn");

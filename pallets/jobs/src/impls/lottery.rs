@@ -11,6 +11,7 @@ use assay_market::{
 	Verifiers,
 };
 use frame_support::ensure;
+use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{SaturatedConversion, Saturating};
 
 type Member<T> = VerifierInfo<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
@@ -37,7 +38,7 @@ impl<T: Config> Pallet<T> {
 		job.tranches = job.tranches.saturating_add(1);
 		let (candidates, wanted) = (terms.candidates, job.wanted);
 		Self::deposit_event(Event::LotteryOpened { job: id, seed, session, candidates, wanted });
-		let time = parameters.verify.blocks(job.work_units, job.input_bytes);
+		let time = Self::tranche_time(job, 0, terms.max_tranches, parameters);
 		Self::enter(id, job, Phase::Verifying, opened_at.saturating_add(time));
 	}
 
@@ -70,18 +71,32 @@ impl<T: Config> Pallet<T> {
 		(session, terms)
 	}
 
+	/// How long a tranche has; see [`assay_market::MarketParameters::tranche_time`]. The number of
+	/// tranches is that of the lottery.
+	fn tranche_time(
+		job: &JobOf<T>,
+		tranche: u32,
+		max_tranches: u32,
+		parameters: &ParametersOf<T>,
+	) -> BlockNumberFor<T> {
+		let first = if max_tranches > 1 { tranche } else { 1 };
+		parameters.tranche_time(job.work_units, job.input_bytes, job.segment_work(), first)
+	}
+
 	/// A tranche's time is over: the next one opens where verdicts are missing and others may bring them.
+	/// Where the run is cut that is also who has to replay what comes before a checkpoint that the
+	/// provider holds back.
 	pub(crate) fn conclude_tranche(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		let next = Lotteries::<T>::get(id).filter(|Lottery { tranche, terms, .. }| {
 			Self::verdicts(id, job) < job.wanted
 				&& tranche.saturating_add(1) < terms.max_tranches
-				&& !terms.takes_everyone()
+				&& (!terms.takes_everyone() || job.cut().is_some())
 				&& Self::answers(job, &Seats::<T>::get(id)) < terms.capacity()
 		});
 		let Some(mut lottery) = next else { return Self::begin_reveal(id, job, parameters) };
 		lottery.tranche = lottery.tranche.saturating_add(1);
 		job.tranches = job.tranches.saturating_add(1);
-		let time = parameters.verify.blocks(job.work_units, job.input_bytes);
+		let time = Self::tranche_time(job, lottery.tranche, lottery.terms.max_tranches, parameters);
 		let (tranche, deadline) = (lottery.tranche, Self::now().saturating_add(time));
 		Lotteries::<T>::insert(id, lottery);
 		Self::set_deadline(id, job, deadline);
@@ -110,10 +125,11 @@ impl<T: Config> Pallet<T> {
 
 	/// The accounts whose open verdict is the provider's result, in the order they committed.
 	pub(crate) fn matching(id: JobId, job: &JobOf<T>) -> Vec<T::AccountId> {
+		let results = Self::results(id, job);
 		Seats::<T>::get(id)
 			.into_iter()
 			.filter_map(|seat| match seat.answer {
-				Answer::Revealed { run_root, .. } if Some(run_root) == job.run_root => {
+				Answer::Revealed { run_root, .. } if Some(run_root) == results.of(seat.segment) => {
 					Some(seat.account)
 				}
 				_ => None,

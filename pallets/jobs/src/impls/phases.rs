@@ -2,11 +2,12 @@
 
 use crate::{
 	ActiveJobs, Agenda, Answer, Archive, Archived, Config, Event, JobOf, Jobs, JobsOfKey,
-	Lotteries, Pallet, Parameters, ParametersOf, Sample, SeatOf, Seats, WeightInfo,
+	Lotteries, Pallet, Parameters, ParametersOf, Results, Sample, SeatOf, Seats, SegmentRoots,
+	WeightInfo,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use assay_market::{
-	Arbitration, Identities, JobBonds, JobId, Outcome, Phase, Programs, Purpose, ReasonCode,
+	Arbitration, Hash, Identities, JobBonds, JobId, Outcome, Phase, Programs, Purpose, ReasonCode,
 	ReportVouching, VerifierFaults, Verifiers,
 };
 use frame_support::{defensive, traits::Get, weights::Weight};
@@ -49,8 +50,9 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn weight_to_push(seats: u32) -> Weight {
 		T::WeightInfo::advance(seats)
 			.max(T::WeightInfo::condemn(seats))
-			// Neither measures what is noted of settlements and losses yet.
+			// Neither measures what is noted of settlements and losses yet, nor the roots of segments.
 			.saturating_add(Self::weight_to_note_settled())
+			.saturating_add(T::DbWeight::get().reads_writes(2, 1))
 	}
 
 	/// Carries out the default of a phase whose deadline has passed, and stores the job.
@@ -192,17 +194,20 @@ impl<T: Config> Pallet<T> {
 		}
 		Self::note_parties(job, reason);
 		let seats = Seats::<T>::get(id);
+		let results = Self::results(id, job);
 		// Before their stake is unlocked.
-		let vouchers = Self::vouchers(job, reason, &seats);
+		let vouchers = Self::vouchers(job, reason, &seats, &results);
 		if !vouchers.is_empty() {
 			T::Vouching::report(id, vouchers);
 		}
 		let mut unlocked = BTreeSet::new();
 		for seat in seats {
 			if reason == ReasonCode::Paid {
-				Self::note_verdict(job, &seat);
+				Self::note_verdict(&results, &seat);
 			}
-			if let Some(outcome) = Self::outcome_of(job, &seat.answer, seat.purpose) {
+			if let Some(outcome) =
+				Self::outcome_of(results.of(seat.segment), &seat.answer, seat.purpose)
+			{
 				Self::note(job, &seat.account, outcome);
 			}
 			JobsOfKey::<T>::remove(&seat.key, id);
@@ -231,15 +236,28 @@ impl<T: Config> Pallet<T> {
 	/// committed to the same. Whoever opened the same root is reported only where that root is
 	/// *proved* wrong: a provider that merely withholds an opening may well have been right, and could
 	/// otherwise have honest verifiers slashed at the price of its own bond.
-	fn vouchers(job: &JobOf<T>, reason: ReasonCode, seats: &[SeatOf<T>]) -> Vec<T::AccountId> {
+	///
+	/// Where the run is cut, a step that is proved wrong speaks against the verdicts on its own segment
+	/// alone. Whoever replayed another one started from the states that the run has there, wrong or
+	/// not, and may have found every step of its own to be right. And whoever replayed this one from
+	/// those states would have found the step wrong, be it the first: a checkpoint is opened in the
+	/// run when the result is revealed.
+	fn vouchers(
+		job: &JobOf<T>,
+		reason: ReasonCode,
+		seats: &[SeatOf<T>],
+		results: &Results,
+	) -> Vec<T::AccountId> {
 		if !matches!(reason, ReasonCode::ProvenFraud | ReasonCode::Withheld) {
 			return Vec::new();
 		}
+		let wrong = job.cut().zip(job.wrong_step).and_then(|(cut, step)| cut.segment_of(step));
 		seats
 			.iter()
+			.filter(|seat| wrong.is_none() || seat.segment == wrong)
 			.filter(|seat| match seat.answer {
 				Answer::Revealed { run_root, .. } | Answer::Opened { run_root, .. } => {
-					reason == ReasonCode::ProvenFraud && Some(run_root) == job.run_root
+					reason == ReasonCode::ProvenFraud && Some(run_root) == results.of(seat.segment)
 				}
 				Answer::Committed(_) => true,
 				_ => false,
@@ -250,9 +268,9 @@ impl<T: Config> Pallet<T> {
 
 	/// Counts a verdict on a result that stood for or against its author. A right root without the
 	/// chunks of a trace may be hearsay and counts for nothing.
-	fn note_verdict(job: &JobOf<T>, seat: &SeatOf<T>) {
+	fn note_verdict(results: &Results, seat: &SeatOf<T>) {
 		let Some(root) = seat.answer.opened_root() else { return };
-		if Some(root) != job.run_root {
+		if Some(root) != results.of(seat.segment) {
 			T::VerifierFaults::note_fault(&seat.account);
 		} else if seat.answer.is_verdict() {
 			T::VerifierFaults::note_match(&seat.account);
@@ -279,7 +297,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// What a seat's answer means for the reputation of its account, now that the job ends.
-	fn outcome_of(job: &JobOf<T>, answer: &Answer, purpose: Purpose) -> Option<Outcome> {
+	fn outcome_of(result: Option<Hash>, answer: &Answer, purpose: Purpose) -> Option<Outcome> {
 		match answer {
 			Answer::Pending => None,
 			Answer::Attested(true) => Some(Outcome::VerifierAttested),
@@ -289,14 +307,14 @@ impl<T: Config> Pallet<T> {
 			Answer::Committed(_) => {
 				(purpose == Purpose::Verify).then_some(Outcome::VerifierUnrevealed)
 			}
-			Answer::Revealed { run_root, .. } => job.run_root.map(|result| {
+			Answer::Revealed { run_root, .. } => result.map(|result| {
 				if *run_root == result {
 					Outcome::VerifierMatched
 				} else {
 					Outcome::VerifierMismatched
 				}
 			}),
-			Answer::Opened { run_root, .. } => job.run_root.map(|result| {
+			Answer::Opened { run_root, .. } => result.map(|result| {
 				if *run_root == result {
 					// In the end it gave no verdict, and said so.
 					Outcome::VerifierAbstained
@@ -340,6 +358,7 @@ impl<T: Config> Pallet<T> {
 		Self::unschedule(id, job.scheduled);
 		Jobs::<T>::remove(id);
 		Seats::<T>::remove(id);
+		SegmentRoots::<T>::remove(id);
 		Self::forget_loss(id);
 		Self::deposit_event(Event::JobPruned { job: id });
 	}

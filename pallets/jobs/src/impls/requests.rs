@@ -2,12 +2,15 @@
 
 use crate::{
 	ActiveJobs, BalanceOf, Config, Error, Event, HoldReason, InputRoots, Job, JobOf, NextJob,
-	Pallet, Parameters, ParametersOf,
+	Pallet, Parameters, ParametersOf, SegmentRoots, SegmentRootsOf,
 };
-use assay_commitments::{most_openings, result_commitment, verify_outputs, OutputsOpening};
+use assay_commitments::{
+	checkpoints_digest, most_openings, result_commitment, verify_outputs, verify_segments,
+	OutputsOpening, SegmentsOpening,
+};
 use assay_market::{
-	Arbitration, Assurance, Attestation, Audit, Hash, Identities, JobBonds, JobId, Outcome,
-	ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS,
+	Arbitration, Assurance, Attestation, Audit, Checkpoints, Hash, Identities, JobBonds, JobId,
+	Outcome, ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS,
 };
 use frame_support::{
 	ensure,
@@ -50,6 +53,8 @@ impl<T: Config> Pallet<T> {
 			Audit::Custom(audit) => audit,
 		};
 		ensure!(audit >= parameters.audit_floor, Error::<T>::AuditTooLow);
+		let cut = assurance.segments.map(|segments| segments.cut(steps));
+		ensure!(cut != Some(None), Error::<T>::WrongSegments);
 		let work_units =
 			summary.work_units.checked_mul(steps.into()).ok_or(Error::<T>::TooMuchWork)?;
 		let input_bytes = summary
@@ -58,8 +63,10 @@ impl<T: Config> Pallet<T> {
 			.fold(0u64, |sum, tiles| sum.saturating_add(*tiles))
 			.saturating_mul(TILE_BYTES);
 		let openings = most_openings(steps, summary.anchors, summary.largest_anchor);
+		// Who verifies a segment fetches states too, which are no longer than the inputs.
+		let bytes = if cut.is_some() { input_bytes.saturating_mul(2) } else { input_bytes };
 		ensure!(
-			parameters.lifetime(work_units, input_bytes, openings) <= T::MaxLifetime::get(),
+			parameters.lifetime(work_units, bytes, openings) <= T::MaxLifetime::get(),
 			Error::<T>::LifetimeTooLong
 		);
 		let active = ActiveJobs::<T>::get();
@@ -112,6 +119,8 @@ impl<T: Config> Pallet<T> {
 			sample: None,
 			trace_root: None,
 			output_roots: BoundedVec::new(),
+			checkpoints: None,
+			wrong_step: None,
 			condemned: None,
 			reason: None,
 			paid: Zero::zero(),
@@ -164,7 +173,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(price >= min_price, Error::<T>::PriceBelowExpectation);
 
 		let parameters = Parameters::<T>::get();
-		let bond = parameters.bond(price, job.audit);
+		let bond = parameters.bond(price, job.audit, job.segment_count());
 		T::JobBonds::hold(&who, id, bond)?;
 		job.price = Some(price);
 		job.bond = bond;
@@ -180,12 +189,15 @@ impl<T: Config> Pallet<T> {
 		who: T::AccountId,
 		id: JobId,
 		commitment: Hash,
+		checkpoints: Option<Checkpoints>,
 	) -> DispatchResult {
 		let mut job = Self::job_of(id)?;
 		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
 		ensure!(job.commitment.is_none(), Error::<T>::AlreadyCommitted);
 		Self::ensure_live(&job, Phase::Claimed)?;
+		Self::ensure_cut(&job, checkpoints.is_some())?;
 		job.commitment = Some(commitment);
+		job.checkpoints = checkpoints;
 		Self::deposit_event(Event::ResultCommitted { job: id, provider: who, commitment });
 		Self::await_draw(id, &mut job, Phase::Committed, &Parameters::<T>::get());
 		Self::store(id, job);
@@ -198,11 +210,13 @@ impl<T: Config> Pallet<T> {
 		run_root: Hash,
 		salt: Hash,
 		opening: OutputsOpening,
+		segments: Option<SegmentsOpening>,
 	) -> DispatchResult {
 		let mut job = Self::job_of(id)?;
 		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
 		ensure!(job.run_root.is_none(), Error::<T>::AlreadyRevealed);
 		Self::ensure_live(&job, Phase::Revealing)?;
+		Self::ensure_cut(&job, segments.is_some())?;
 		let account = Self::account_bytes(&who);
 		let committed = result_commitment(&Self::genesis_hash(), id, &account, &run_root, &salt);
 		ensure!(job.commitment == Some(committed), Error::<T>::CommitmentMismatch);
@@ -217,6 +231,10 @@ impl<T: Config> Pallet<T> {
 			),
 			Error::<T>::WrongOutputs
 		);
+		let roots = match segments {
+			Some(segments) => Some(Self::check_segments(&job, &run_root, &segments)?),
+			None => None,
+		};
 		job.run_root = Some(run_root);
 		job.trace_root = Some(opening.trace_root);
 		job.output_roots = opening
@@ -226,6 +244,9 @@ impl<T: Config> Pallet<T> {
 			.collect::<alloc::vec::Vec<_>>()
 			.try_into()
 			.map_err(|_| Error::<T>::TooManyTensors)?;
+		if let Some(roots) = roots {
+			SegmentRoots::<T>::insert(id, roots);
+		}
 		Self::deposit_event(Event::ResultRevealed {
 			job: id,
 			run_root,
@@ -234,6 +255,36 @@ impl<T: Config> Pallet<T> {
 		Self::end_reveal_early(id, &mut job);
 		Self::store(id, job);
 		Ok(())
+	}
+
+	/// Fails unless checkpoints or segments are given just where the run is cut.
+	fn ensure_cut(job: &JobOf<T>, given: bool) -> Result<(), Error<T>> {
+		match (job.cut().is_some(), given) {
+			(true, false) => Err(Error::SegmentsMissing),
+			(false, true) => Err(Error::NotSegmented),
+			_ => Ok(()),
+		}
+	}
+
+	/// The roots of all segments, if they are opened in this run and the checkpoints between them are
+	/// those that were committed to.
+	fn check_segments(
+		job: &JobOf<T>,
+		run_root: &Hash,
+		opening: &SegmentsOpening,
+	) -> Result<SegmentRootsOf, Error<T>> {
+		let cut = job.cut().ok_or(Error::<T>::NotSegmented)?;
+		let shown = verify_segments(run_root, &cut, opening).ok_or(Error::<T>::SegmentsMismatch)?;
+		let digest = checkpoints_digest(&shown.ends);
+		let committed = job.checkpoints.map(|checkpoints| checkpoints.digest);
+		ensure!(committed == Some(digest), Error::<T>::SegmentsMismatch);
+		shown.roots.try_into().map_err(|_| Error::SegmentsMismatch)
+	}
+
+	/// Hashes that segments are opened with.
+	pub(crate) fn hashes_of(opening: &SegmentsOpening) -> u32 {
+		let paths: usize = opening.ends.iter().map(|(_, path)| path.siblings.len() + 2).sum();
+		paths.saturating_add(1) as u32
 	}
 
 	pub(crate) fn do_request_audit(who: T::AccountId, id: JobId) -> DispatchResult {

@@ -2,9 +2,10 @@
 
 use crate::{
 	ActiveJobs, Agenda, Answer, BalanceOf, Config, HoldReason, JobOf, Jobs, JobsOfKey, Lotteries,
-	NextJob, Pallet, Parameters, Sample, Seats,
+	NextJob, Pallet, Parameters, Sample, Seats, SegmentRoots,
 };
 use alloc::collections::BTreeMap;
+use assay_commitments::join_segments;
 use assay_market::{JobId, Phase, Programs, Purpose, Verifiers};
 use frame_support::{
 	ensure,
@@ -24,6 +25,8 @@ impl<T: Config> Pallet<T> {
 	/// * A job has a lottery exactly while verdicts are committed, and nobody has more seats in one than
 	///   there are.
 	/// * Nobody's chunks are known before the commitments are closed.
+	/// * A run that is cut has checkpoints from the commit and segments from the reveal on, no other has,
+	///   and the segments hash to its root; every verifier of it has drawn one of them.
 	/// * Every seat of a job that has not ended is found by its key.
 	/// * Every job that has not ended has a program.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
@@ -56,6 +59,9 @@ impl<T: Config> Pallet<T> {
 		for id in Lotteries::<T>::iter_keys() {
 			ensure!(Jobs::<T>::contains_key(id), "lotteries are of jobs that exist");
 		}
+		for id in SegmentRoots::<T>::iter_keys() {
+			ensure!(Jobs::<T>::contains_key(id), "segments are of jobs that exist");
+		}
 		for id in crate::Losses::<T>::iter_keys() {
 			ensure!(Jobs::<T>::contains_key(id), "losses are kept for jobs with a record");
 		}
@@ -79,6 +85,7 @@ impl<T: Config> Pallet<T> {
 			ensure!(Agenda::<T>::get(block).contains(&id), "a job is on the agenda where it says");
 		}
 		Self::try_lottery(id, job)?;
+		Self::try_segments(id, job)?;
 		if job.phase.is_terminal() {
 			ensure!(job.reason.is_some(), "an ended job has a reason");
 			ensure!(
@@ -135,6 +142,36 @@ impl<T: Config> Pallet<T> {
 				.last()
 				.is_some_and(|(phase, at)| { *phase == job.phase && *at <= Self::now() }),
 			"the history ends with the present phase"
+		);
+		Ok(())
+	}
+
+	fn try_segments(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
+		let (cut, roots) = (job.cut(), SegmentRoots::<T>::get(id));
+		ensure!(cut.is_some() == job.assurance.segments.is_some(), "segments fit the steps");
+		ensure!(
+			job.checkpoints.is_some() == (cut.is_some() && job.commitment.is_some()),
+			"checkpoints are committed to with a result that is cut"
+		);
+		ensure!(
+			roots.is_some() == (cut.is_some() && job.run_root.is_some()),
+			"segments are opened with a result that is cut"
+		);
+		if let (Some(cut), Some(roots)) = (cut, roots) {
+			ensure!(roots.len() == cut.count() as usize, "every segment has a root");
+			ensure!(join_segments(&roots) == job.run_root, "segments hash to the run root");
+		}
+		for seat in Seats::<T>::get(id) {
+			let drawn = cut.filter(|_| seat.purpose == Purpose::Verify);
+			ensure!(
+				seat.segment.is_some() == drawn.is_some()
+					&& seat.segment < Some(drawn.map_or(1, |cut| cut.count())),
+				"verifiers of a run that is cut have drawn a segment of it"
+			);
+		}
+		ensure!(
+			job.wrong_step.is_none_or(|step| step < job.steps && job.condemned.is_some()),
+			"a wrong step is one of the run"
 		);
 		Ok(())
 	}

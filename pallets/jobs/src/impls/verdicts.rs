@@ -1,13 +1,14 @@
 //! What validators say about a job, and the authorization of their transactions.
 
 use crate::{
-	Answer, Chunks, Config, Error, Event, JobOf, Lotteries, Pallet, Parameters, Seat, SeatOf, Seats,
+	Answer, Chunks, Config, Error, Event, JobOf, Lotteries, Pallet, Parameters, Results, Seat,
+	SeatOf, Seats, SegmentRoots,
 };
 use alloc::vec::Vec;
 use assay_commitments::{verdict_commitment, RunShape};
 use assay_market::{
-	verifier::signing_payload, AbstainReason, Hash, JobId, Phase, Programs, Purpose, SampledChunk,
-	Ticket, VerifierAction, VerifierId, VerifierSignature,
+	segment_of, verifier::signing_payload, AbstainReason, Hash, JobId, Phase, Programs, Purpose,
+	SampledChunk, Ticket, VerifierAction, VerifierId, VerifierSignature,
 };
 use assay_referee::sample;
 use frame_support::{defensive, ensure, traits::Get};
@@ -145,7 +146,10 @@ impl<T: Config> Pallet<T> {
 				let job = Self::job_of(id)?;
 				let seed = Self::sample_of(id, &job).ok_or(Error::<T>::TooEarlyToReveal)?;
 				let tiles = T::Programs::anchor_tiles(&job.program).ok_or(Error::UnknownProgram)?;
-				let shape = TraceShape { steps: job.steps, tiles };
+				let seat =
+					Self::seat_of(id, Purpose::Verify, account).ok_or(Error::<T>::NotDrawn)?;
+				// A segment is a run of its own: positions count through its steps.
+				let shape = TraceShape { steps: job.steps_of(seat.segment), tiles };
 				let bytes = Self::account_bytes(account);
 				let right = sample::check_all(run_root, &shape, &seed, &bytes, chunks);
 				ensure!(right, Error::<T>::WrongChunks);
@@ -155,7 +159,18 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	fn seat_of(id: JobId, purpose: Purpose, account: &T::AccountId) -> Option<SeatOf<T>> {
+	/// What verdicts on this job are compared with.
+	pub(crate) fn results(id: JobId, job: &JobOf<T>) -> Results {
+		let cut = job.cut().is_some();
+		let segments = cut.then(|| SegmentRoots::<T>::get(id).unwrap_or_default());
+		Results { run_root: job.run_root, segments }
+	}
+
+	pub(crate) fn seat_of(
+		id: JobId,
+		purpose: Purpose,
+		account: &T::AccountId,
+	) -> Option<SeatOf<T>> {
 		Seats::<T>::get(id)
 			.into_iter()
 			.find(|seat| seat.purpose == purpose && seat.account == *account)
@@ -263,6 +278,9 @@ impl<T: Config> Pallet<T> {
 			drawn_at: lottery.opened_at,
 			deadline: job.deadline,
 			answer,
+			segment: job
+				.cut()
+				.map(|cut| segment_of(&ticket.pre_output, &Self::genesis_hash(), id, cut.count())),
 		};
 		if !Self::take_seat(id, seat) {
 			defensive!("the capacities of both audits fit into the seats of a job");
@@ -298,7 +316,8 @@ impl<T: Config> Pallet<T> {
 			Answer::Opened { commitment, run_root }
 		};
 		Self::answer(id, &account, Purpose::Verify, answer);
-		let matches = job.run_root.map(|result| result == run_root);
+		let segment = Self::seat_of(id, Purpose::Verify, &account).and_then(|seat| seat.segment);
+		let matches = Self::results(id, &job).of(segment).map(|result| result == run_root);
 		Self::deposit_event(Event::VerdictRevealed { job: id, account, run_root, matches, shown });
 		if job.phase == Phase::Revealing {
 			Self::keep_sample(id, &mut job);

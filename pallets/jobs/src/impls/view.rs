@@ -6,8 +6,8 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_market::{
-	Assignment, Assurance, JobId, JobView, LotteryDuty, Phase, Purpose, VerdictView, VerifierId,
-	VerifierInfo, Verifiers,
+	Assignment, Assurance, JobId, JobView, LotteryDuty, Phase, Purpose, SegmentDuty, SegmentTerms,
+	VerdictView, VerifierId, VerifierInfo, Verifiers,
 };
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -79,7 +79,13 @@ impl<T: Config> Pallet<T> {
 			stake: member.stake.saturated_into(),
 			terms: lottery.terms,
 			tranche: lottery.tranche,
+			segments: Self::segment_terms(job),
 		}
+	}
+
+	/// What verifiers are told of how the run is cut.
+	fn segment_terms(job: &JobOf<T>) -> Option<SegmentTerms> {
+		Some(SegmentTerms { steps: job.cut()?.length(), checkpoints: job.checkpoints? })
 	}
 
 	fn assignments_in(id: JobId, key: &VerifierId, job: &JobOf<T>) -> Vec<AssignmentOf<T>> {
@@ -106,6 +112,10 @@ impl<T: Config> Pallet<T> {
 				sample: (seat.purpose == Purpose::Verify)
 					.then(|| Self::sample_of(id, job))
 					.flatten(),
+				segment: seat.segment.and_then(|index| {
+					let terms = Self::segment_terms(job)?;
+					Some(SegmentDuty { terms, index })
+				}),
 			})
 			.collect()
 	}
@@ -135,8 +145,10 @@ impl<T: Config> Pallet<T> {
 		let current_price = Self::current_price(id);
 		let bond = match job.provider {
 			Some(_) => Some(job.bond),
-			None => current_price.map(|price| Parameters::<T>::get().bond(price, job.audit)),
+			None => current_price
+				.map(|price| Parameters::<T>::get().bond(price, job.audit, job.segment_count())),
 		};
+		let results = Self::results(id, &job);
 		let verdicts = Seats::<T>::get(id)
 			.into_iter()
 			.map(|seat| {
@@ -154,9 +166,12 @@ impl<T: Config> Pallet<T> {
 					tranche: seat.tranche,
 					drawn_at: seat.drawn_at,
 					status,
+					segment: seat.segment,
 					commitment,
 					run_root,
-					matches: run_root.zip(job.run_root).map(|(own, result)| own == result),
+					matches: run_root
+						.zip(results.of(seat.segment))
+						.map(|(own, result)| own == result),
 				}
 			})
 			.collect();
@@ -189,6 +204,8 @@ impl<T: Config> Pallet<T> {
 			trace_root: job.trace_root,
 			condemned: job.condemned,
 			output_roots: job.output_roots.into_inner(),
+			checkpoints: job.checkpoints,
+			segment_roots: results.segments.map(|roots| roots.into_inner()).unwrap_or_default(),
 			verdicts,
 			paid: job.paid,
 			refunded: job.refunded,
@@ -231,6 +248,8 @@ impl<T: Config> Pallet<T> {
 			trace_root: None,
 			condemned: None,
 			output_roots: Vec::new(),
+			checkpoints: None,
+			segment_roots: Vec::new(),
 			verdicts: Vec::new(),
 			paid: job.paid,
 			refunded: job.refunded,

@@ -197,7 +197,7 @@ fn stalling_should_cost_the_provider_when_it_claims_and_stays_silent() {
 		let lost = STAKE - FreeStake::get(provider());
 		assert_eq!(
 			lost,
-			test_parameters().stall_slash * test_parameters().bond(PRICE, Permill::one())
+			test_parameters().stall_slash * test_parameters().bond(PRICE, Permill::one(), 1)
 		);
 		assert_noop!(claim(id, provider()), Error::<Test>::Barred);
 	});

@@ -16,7 +16,7 @@ fn claim_job_should_take_the_ramps_price_when_time_passes() {
 			let id = post_open();
 			roll(blocks);
 			assert_ok!(claim(id, provider()));
-			let bond = test_parameters().bond(price, Permill::one());
+			let bond = test_parameters().bond(price, Permill::one(), 1);
 			assert_eq!((job(id).price, job(id).bond), (Some(price), bond));
 			assert_eq!(Bonds::get((provider(), id)), Some(bond));
 			assert!(has_event(Event::JobClaimed { job: id, provider: provider(), price, bond }));
@@ -28,8 +28,7 @@ fn claim_job_should_take_the_ramps_price_when_time_passes() {
 fn claim_job_should_need_a_larger_bond_when_audits_are_rarer() {
 	ExtBuilder::default().build_and_execute(|| {
 		let audit = Permill::from_percent(10);
-		let id =
-			post(Assurance { audit: Audit::Custom(audit), attestation: Attestation::OptedOut });
+		let id = post(Assurance { audit: Audit::Custom(audit), ..unattested() });
 		assert_ok!(claim(id, provider()));
 		// p = 0.1 · 0.9 · 0.99; twice the price, margin 150 %.
 		let p = 0.1 * 0.9 * 0.99;

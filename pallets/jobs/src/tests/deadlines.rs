@@ -104,7 +104,7 @@ fn job_should_open_once_more_when_the_provider_is_silent() {
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
 		assert_eq!(outcomes(&second_provider()), [Outcome::ProviderStalled]);
-		let second_bond = test_parameters().bond(PRICE / 2, Permill::one());
+		let second_bond = test_parameters().bond(PRICE / 2, Permill::one(), 1);
 		assert_eq!(free(&requester()), BALANCE + bond / 5 + second_bond / 5);
 	});
 }

@@ -160,6 +160,7 @@ fn carry_out(step: Move) {
 			let assurance = Assurance {
 				audit: Audit::Custom(Permill::from_percent(audit)),
 				attestation: if attested { Attestation::Required } else { Attestation::OptedOut },
+				segments: None,
 			};
 			let inputs = vec![[1; 32]; 2].try_into().expect("two inputs");
 			let _ = Market::post_job(

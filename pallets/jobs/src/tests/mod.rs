@@ -21,6 +21,7 @@ mod post_job;
 mod request_audit;
 mod reveal_result;
 mod reveal_verdict;
+mod segments;
 mod set_parameters;
 mod settled;
 mod views;

@@ -79,6 +79,7 @@ fn post_job_should_name_what_is_wrong_when_an_argument_is_bad() {
 		let low_audit = Assurance {
 			audit: Audit::Custom(Permill::from_percent(4)),
 			attestation: Attestation::Required,
+			segments: None,
 		};
 		let cases: Vec<(Post, Error<Test>)> = vec![
 			(Post { program: [9; 32], ..Default::default() }, Error::UnknownProgram),
@@ -109,6 +110,7 @@ fn post_job_should_accept_the_bounds_when_arguments_are_just_good() {
 		let floor = Assurance {
 			audit: Audit::Custom(Permill::from_percent(5)),
 			attestation: Attestation::Required,
+			segments: None,
 		};
 		assert_ok!(Post { start: minimum, max: minimum, ..Default::default() }.send());
 		assert_ok!(Post { ramp: 0, ..Default::default() }.send());

@@ -13,6 +13,7 @@ fn post_unaudited() -> assay_market::JobId {
 		let id = post(Assurance {
 			audit: Audit::Custom(Permill::from_percent(5)),
 			attestation: Attestation::OptedOut,
+			segments: None,
 		});
 		assert_ok!(claim(id, provider()));
 		assert_ok!(commit_result(id, &right()));

@@ -84,7 +84,7 @@ fn job_view_should_tell_everything_when_the_job_is_settled() {
 		let id = post_open();
 		let view = Market::job_view(id).expect("exists");
 		assert_eq!(view.current_price, Some(PRICE / 2 + PRICE / 20));
-		let bond = test_parameters().bond(PRICE / 2 + PRICE / 20, Permill::one());
+		let bond = test_parameters().bond(PRICE / 2 + PRICE / 20, Permill::one(), 1);
 		assert_eq!(view.bond, Some(bond));
 		assert_eq!(view.escrow, ESCROW);
 
