@@ -16,10 +16,11 @@ export class Books {
 		this.before = await this.holds(this.number);
 	}
 
-	/** Waits for the next block: its events and how full it is. */
+	/** Waits for the next block: its events, how full it is, and how many newer ones there are. */
 	async next() {
 		const { api } = this;
-		while ((await api.rpc.chain.getHeader()).number.toNumber() <= this.number) await sleep(200);
+		let head;
+		while ((head = (await api.rpc.chain.getHeader()).number.toNumber()) <= this.number) await sleep(200);
 		const hash = await api.rpc.chain.getBlockHash(++this.number);
 		const [{ block }, at] = await Promise.all([api.rpc.chain.getBlock(hash), api.at(hash)]);
 		const [records, weight, time] = await Promise.all([at.query.system.events(), at.query.system.blockWeight(), at.query.timestamp.now()]);
@@ -35,7 +36,7 @@ export class Books {
 			extrinsics: block.extrinsics.length,
 			bytes: block.extrinsics.reduce((sum, one) => sum + one.encodedLength, 0),
 		};
-		return { number: this.number, events, figures };
+		return { number: this.number, behind: head - this.number, events, figures };
 	}
 
 	/** What is held of whose balance for open jobs, by account. */

@@ -28,6 +28,7 @@ export function summary({ samples, fleet, closed, minutes, audit, inflight, prov
 		life: took("posted"),
 		node: { first: samples[0].node, ...spread(samples.map(({ node }) => node)), last: samples.at(-1).node },
 		worker: spread(samples.map(({ worker }) => worker)),
+		late: loaded.filter(({ late }) => late).length,
 		refused: Object.fromEntries(fleet.refused),
 		blocks: closed.blocks,
 		escrow: `${closed.escrow}`,
@@ -49,6 +50,7 @@ export function markdown(result) {
 		["memory of the node, first, median / most, last", `${result.node.first}, ${result.node.median} / ${result.node.most}, ${result.node.last} MiB`],
 		["memory of workers, median / most", `${result.worker.median} / ${result.worker.most} MiB`],
 		["escrow held and left in full, to the unit", `${result.escrow} units of ${result.jobs} jobs`],
+		["blocks after which this script was too late to post", `${result.late}`],
 		["refused transactions", Object.entries(result.refused).map(([name, count]) => `${name} ×${count}`).join(", ") || "none"],
 	];
 	return [`${result.minutes} min, at most ${result.inflight} jobs under way, ${result.providers} providers, audit ${result.audit} %`, "",

@@ -57,6 +57,8 @@ const inflight = number("inflight", 1, 4096);
 const providers = number("providers", 1, 64);
 const audit = number("audit", 5, 100) * 10_000;
 
+/** From so many blocks on that this script is late nothing is posted: it would miss its providers' deadlines. */
+const BEHIND = 3;
 /** How long jobs under way may take to end after the last post. */
 const DRAIN_SECONDS = 600;
 const began = Date.now();
@@ -112,10 +114,11 @@ try {
 			say("no more posts; waiting for the jobs under way");
 		}
 		const block = await books.next();
-		const sample = { ...block.figures, seconds: (Date.now() - began) / 1000, ...memory(node.child.pid), posting };
+		const late = block.behind >= BEHIND;
+		const sample = { ...block.figures, seconds: (Date.now() - began) / 1000, ...memory(node.child.pid), posting, late };
 		sample.underWay = fleet.underWay();
 		samples.push(sample);
-		await fleet.follow(block, posting);
+		await fleet.follow(block, posting && !late);
 		if (Date.now() - said > 15_000) {
 			said = Date.now();
 			say(`block ${block.number}: ${fleet.ended.length} ended, ${sample.underWay} under way, ` +
