@@ -307,6 +307,23 @@ impl Applied {
 	}
 }
 
+impl Applied {
+	/// Bound of the different patches that the region `output` of the result of a Conv2d or Pool
+	/// has; 0 for any other operator.
+	pub fn patches(&self, output: &Region) -> u64 {
+		let Some(Access::Patch(window)) = self.access(0) else { return 0 };
+		let channels = window.output_channels as u64;
+		let positions = self.shape().elements() as u64 / channels.max(1);
+		match output.over(&[positions, channels])[..] {
+			[position, channel] => {
+				let (group, _) = channel.cut(channels / window.groups as u64);
+				position.count().saturating_mul(group.count())
+			}
+			_ => positions.saturating_mul(window.groups as u64),
+		}
+	}
+}
+
 /// Patches at a region of the result, in the part `folded` of the patch.
 fn patch(window: &Window, output: &Region, elements: u64, folded: Axis) -> Vec<Axis> {
 	let of = |axis: usize| window.output.get(axis).copied().unwrap_or(1) as u64;

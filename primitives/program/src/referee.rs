@@ -289,6 +289,10 @@ impl<'a> Analysis<'a, '_> {
 			};
 			cost.scratch = cost.scratch.saturating_add(elements.saturating_mul(each));
 			gather = gather.max(applied.scratch());
+			let patches = ids
+				.iter()
+				.filter_map(|id| regions.get(*id))
+				.fold(0u64, |sum, region| sum.saturating_add(applied.patches(region)));
 			let mut reads_of = [0u64; MAX_OPERANDS];
 			for (position, operand) in node.operands.iter().enumerate() {
 				let source = operand.source;
@@ -341,7 +345,8 @@ impl<'a> Analysis<'a, '_> {
 				_ => lists,
 			};
 			gather = gather.max(lists.saturating_add(TILE_LIST_BYTES));
-			picoseconds = picoseconds.saturating_add(time(applied, elements, slice, &reads_of));
+			picoseconds =
+				picoseconds.saturating_add(time(applied, elements, slice, patches, &reads_of));
 		}
 		for (source, reads) in leaves {
 			let Some(ty) = self.program.source_type(source, self.types) else { continue };
@@ -417,9 +422,15 @@ fn total(regions: &Regions, ids: &[usize], ty: &TensorType) -> u64 {
 		.min(ty.elements() as u64)
 }
 
-/// Picoseconds to compute `elements` output elements over `slice` of the reduction, where each
-/// operand is read at `reads` elements.
-fn time(applied: &Applied, elements: u64, slice: u32, reads: &[u64; MAX_OPERANDS]) -> u64 {
+/// Picoseconds to compute `elements` output elements with `patches` patches over `slice` of the
+/// reduction, where each operand is read at `reads` elements.
+fn time(
+	applied: &Applied,
+	elements: u64,
+	slice: u32,
+	patches: u64,
+	reads: &[u64; MAX_OPERANDS],
+) -> u64 {
 	let slice = slice as u64;
 	let base = elements.saturating_mul(PICOSECONDS_PER_ELEMENT);
 	let folded = elements.saturating_mul(slice);
@@ -432,15 +443,13 @@ fn time(applied: &Applied, elements: u64, slice: u32, reads: &[u64; MAX_OPERANDS
 				if wide { PICOSECONDS_PER_I16_PRODUCT } else { PICOSECONDS_PER_I8_PRODUCT };
 			// Each block of 1,024 outputs gathers at most 1,024 rows of each operand, once.
 			let rows = |reads: u64| reads.div_ceil(slice.max(1)).min(1024);
-			let patches = match applied.access(0) {
-				// Patches overlap: each output may have one of its own.
-				Some(Access::Patch(_)) => elements.min(1024),
+			let left = match applied.access(0) {
+				// Patches overlap: they are gathered whole.
+				Some(Access::Patch(_)) => patches.min(1024),
 				_ => rows(reads[0]),
 			};
-			let gathered = elements
-				.div_ceil(1024)
-				.saturating_mul(patches + rows(reads[1]))
-				.saturating_mul(slice);
+			let gathered =
+				elements.div_ceil(1024).saturating_mul(left + rows(reads[1])).saturating_mul(slice);
 			each(folded, product).saturating_add(each(gathered, PICOSECONDS_PER_READ))
 		}
 		// Each index once, and each update at most once.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use assay_ops::{DType, TensorType, Tile};
+use assay_ops::{DType, Geometry, NormKind, TensorType, Tile};
 use assay_program::{
 	recompute_anchor_tile, AnchorFold, AnchorSource, CheckError, Class, Limits, PartNeeds, Program,
 	ProgramBuilder, RecomputeError, Source,
@@ -178,6 +178,45 @@ fn layer_should_be_refereeable_when_it_is_as_wide_as_the_design_says() {
 	let program = layer(64, 131_071, 64);
 	let limits = Limits { parts: 4, ..Limits::V1 };
 	assert!(matches!(program.check(&limits), Err(CheckError::Unrefereeable { node: 2, .. })));
+}
+
+#[test]
+fn networks_should_be_refereeable_when_their_layers_are_of_usual_size() {
+	let ty = |dtype, dims: &[u32]| TensorType::new(dtype, dims).unwrap();
+	let check = |b: ProgramBuilder| b.build().unwrap().check(&Limits::V1).unwrap().referee;
+	// A convolution of ResNet, and one over few channels.
+	for (size, channels, kernel, stride) in [(56, 64, 3, 1), (28, 512, 3, 2), (224, 3, 7, 2)] {
+		let mut b = ProgramBuilder::new();
+		let x = b.input("x", ty(DType::I8, &[1, size, size, channels]));
+		let w = b.input("w", ty(DType::I8, &[64, kernel, kernel, channels]));
+		let pad = kernel as i16 / 2;
+		let geometry = Geometry { stride: [stride; 2], pad: [[pad, pad]; 2], ..Geometry::UNIT };
+		let sums = b.conv2d(x, w, geometry, None, None);
+		let scale = b.constant_values(ty(DType::I16, &[1]), &[20_000]);
+		let shift = b.constant_values(ty(DType::I8, &[1]), &[22]);
+		let y = b.requant(sums, scale, shift, None, DType::I8);
+		b.output("y", y);
+		let cost = check(b);
+		assert!(cost.parts <= 8, "{size} × {size} × {channels}: {cost:?}");
+	}
+	// LayerNorm and softmax in rows of 1,024, an embedding, and its gradient.
+	let mut b = ProgramBuilder::new();
+	let table = b.input("table", ty(DType::I16, &[30_522, 384]));
+	let tokens = b.input("tokens", ty(DType::I16, &[512]));
+	// As an anchor, since a row of a norm reads one of the table from end to end.
+	let x = b.gather(table, tokens);
+	b.eager(x);
+	let gamma = b.input("gamma", ty(DType::I16, &[384]));
+	let beta = b.input("beta", ty(DType::I32, &[384]));
+	let y = b.norm(x, gamma, beta, (NormKind::Layer, 1), 0, DType::I16);
+	b.output("y", y);
+	let scores = b.input("scores", ty(DType::I32, &[64, 1024]));
+	let p = b.softmax(scores, 1477, 10, DType::I16);
+	b.output("p", p);
+	let gradient = b.scatter_add(y, tokens, 30_522, DType::I32);
+	b.output("gradient", gradient);
+	let cost = check(b);
+	assert!(cost.parts <= 8, "{cost:?}");
 }
 
 #[test]
