@@ -149,6 +149,7 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 			drawn_at: System::block_number(),
 			deadline,
 			answer: Answer::Revealed { commitment: [0; 32], run_root: [1; 32] },
+			segment: None,
 		};
 		let mut seats: Vec<_> = (1..MAX_SEATS)
 			.map(|index| seat(frame_benchmarking::account("seat", index, 0), key.clone()))
@@ -191,6 +192,8 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 			trace_root: Some(trace_root),
 			sample: None,
 			output_roots: Default::default(),
+			checkpoints: None,
+			wrong_step: None,
 			condemned: None,
 			reason: None,
 			paid: 0,

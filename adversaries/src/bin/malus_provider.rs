@@ -6,14 +6,14 @@
 
 use assay_adversaries::work::{Lie, Table, Work};
 use assay_client::{
-	chain::{disputes::Turn, Confirm, Node},
+	chain::{disputes::Turn, jobs::Checkpoints, Confirm, Node},
 	error::{Error, Result},
 	key,
 	output::Ui,
 	program::Loaded,
 	provider::{run::fetch_inputs, Salt},
 };
-use assay_commitments::result_commitment;
+use assay_commitments::{checkpoints_digest, open_segments, result_commitment, Segmentation};
 use assay_dispute::Answerer;
 use clap::Parser;
 use std::process::ExitCode;
@@ -67,7 +67,16 @@ async fn run(args: Args) -> Result<()> {
 	let root = table.run_root();
 	let salt = Salt::new(&signer).of(&node.genesis, job.id);
 	let commitment = result_commitment(&node.genesis, job.id, &account, &root, &salt);
-	node.commit_result(&signer, job.id, commitment).await?;
+	// Its checkpoints are those of its wrong run, and it serves none of them.
+	let segments = job
+		.segment_steps
+		.and_then(|length| Segmentation::new(job.steps, length))
+		.and_then(|cut| open_segments(&cut, &table.traces()));
+	let checkpoints = segments.as_ref().map(|segments| Checkpoints {
+		manifest: root,
+		digest: checkpoints_digest(segments.ends.iter().map(|(end, _)| end)),
+	});
+	node.commit_result(&signer, job.id, commitment, checkpoints).await?;
 	println!("committed {}", hex::encode(root));
 	let mut answerer = Answerer::new(table.job(&work), table.clone()).map_err(local)?;
 	let mut revealed = false;
@@ -79,7 +88,8 @@ async fn run(args: Args) -> Result<()> {
 			return Ok(());
 		}
 		if now.phase == "Revealing" && !revealed {
-			node.reveal_result(&signer, job.id, root, salt, &table.opening(&work)).await?;
+			let opening = table.opening(&work);
+			node.reveal_result(&signer, job.id, root, salt, &opening, segments.as_ref()).await?;
 			println!("revealed at {head}");
 			revealed = true;
 		}
