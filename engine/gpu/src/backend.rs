@@ -60,10 +60,11 @@ impl GpuBackend {
 		Self { device, cpu: CpuBackend::default(), disabled: BTreeSet::new(), on_cpu: 0 }
 	}
 
-	/// The kernels that can compute `op`, best first; all of each list are needed.
+	/// The kernels that can compute `op`, best first; all of each list are needed. None for an
+	/// operator that has no kernel.
 	fn candidates(op: &Op, operands: &[Operand<'_, Arc<GpuTensor>>]) -> Vec<Vec<Kernel>> {
 		let kernel = match op {
-			Op::MatMul { narrow } => {
+			Op::MatMul { narrow } if operands.len() == 2 => {
 				let packs = operands.iter().any(|operand| {
 					!pack::ready(&operand.affine, &operand.shape, operand.value.dtype)
 				});
@@ -92,6 +93,7 @@ impl GpuBackend {
 			Op::ReduceSum { .. } => Kernel::ReduceSum,
 			Op::ReduceMax { .. } => Kernel::ReduceMax,
 			Op::ArgMax { .. } => Kernel::ArgMax,
+			_ => return vec![],
 		};
 		vec![vec![kernel]]
 	}

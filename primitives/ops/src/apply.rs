@@ -1,14 +1,15 @@
-//! An operator bound to operand types: which elements each output element reads, and its fold.
+//! An operator bound to operand types: the definition of each output element.
 
-use crate::{round_shift, DType, Narrow, Op, OpError, Shape, LUT_ENTRIES};
+use crate::{
+	access::accesses,
+	division::{int_div, rsqrt},
+	fold,
+	interpolate::{lut_between, lut_segment},
+	philox::philox4x32,
+	round_shift, row, Access, DType, Narrow, Op, OpError, Relation, Shape, LUT_ENTRIES,
+};
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
-
-/// Entries of the i16 buffer that MatMul gathers operand rows into.
-const GATHER: usize = 1 << 17;
-
-/// Output elements that MatMul folds together.
-const BLOCK: usize = 1024;
 
 /// Where an operator reads its operands from.
 pub trait Elements {
@@ -21,34 +22,13 @@ pub trait Elements {
 			*slot = self.get(operand, index) as i16;
 		}
 	}
-}
 
-/// Which elements of the operands one output element reads, in flat row-major indices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Access {
-	/// Element i of each operand.
-	Map,
-	/// Output `r·N + n` reads `a[r·K ..][..K]` and `b[n·K ..][..K]`.
-	MatMul {
-		/// N.
-		n: u32,
-		/// K.
-		k: u32,
-	},
-	/// Element i of the accumulators and element (i mod N), or 0, of each parameter.
-	Requant {
-		/// N.
-		n: u32,
-	},
-	/// Element i, and any element of the table.
-	Lut,
-	/// Output o·inner + j reads (o·len + k)·inner + j for every k.
-	Reduce {
-		/// Length of the reduced dimension.
-		len: u32,
-		/// Product of the dimensions after it.
-		inner: u32,
-	},
+	/// The elements `start .. start + out.len()` of any operand.
+	fn row(&self, operand: usize, start: u32, out: &mut [i32]) {
+		for (slot, index) in out.iter_mut().zip(start..) {
+			*slot = self.get(operand, index);
+		}
+	}
 }
 
 /// An operator with its operand types: the definition of each output element.
@@ -62,7 +42,8 @@ pub struct Applied {
 	operands: Vec<(DType, Shape)>,
 	dtype: DType,
 	shape: Shape,
-	access: Access,
+	accesses: Vec<Access>,
+	reduction: u32,
 }
 
 impl Applied {
@@ -70,21 +51,8 @@ impl Applied {
 	pub fn new(op: Op, operands: &[(DType, Shape)]) -> Result<Self, OpError> {
 		let refs: Vec<_> = operands.iter().map(|(dtype, shape)| (*dtype, shape)).collect();
 		let (dtype, shape) = op.infer(&refs)?;
-		let first = operands.first().ok_or(OpError::OperandCount { expected: 1 })?.1;
-		let access = match op {
-			Op::MatMul { .. } => Access::MatMul { n: shape.last(), k: first.last() },
-			Op::Requant { .. } => Access::Requant { n: shape.last() },
-			Op::Lut => Access::Lut,
-			Op::ReduceSum { axis, .. } | Op::ReduceMax { axis } | Op::ArgMax { axis } => {
-				let axis = axis as usize;
-				Access::Reduce {
-					len: first.dims().get(axis).copied().unwrap_or(1),
-					inner: first.dims().iter().skip(axis + 1).product(),
-				}
-			}
-			_ => Access::Map,
-		};
-		Ok(Self { op, operands: operands.to_vec(), dtype, shape, access })
+		let (accesses, reduction) = accesses(&op, operands, &shape);
+		Ok(Self { op, operands: operands.to_vec(), dtype, shape, accesses, reduction })
 	}
 
 	/// The operator.
@@ -107,25 +75,36 @@ impl Applied {
 		&self.operands
 	}
 
-	/// Which elements of the operands one output element reads.
-	pub fn access(&self) -> Access {
-		self.access
+	/// Which elements of operand `operand` one output element reads.
+	pub fn access(&self, operand: usize) -> Option<Access> {
+		self.accesses.get(operand).copied()
 	}
 
 	/// Length of the reduced dimension; 1 where nothing is reduced.
 	pub fn reduction(&self) -> u32 {
-		match self.access {
-			Access::MatMul { k, .. } => k,
-			Access::Reduce { len, .. } => len,
-			_ => 1,
+		self.reduction
+	}
+
+	/// Results of each row of an operator whose results share what they need of a row: those of one
+	/// row are best computed together.
+	pub fn row_width(&self) -> Option<u32> {
+		match self.accesses.first() {
+			Some(Access::Row { width, .. }) => Some(*width),
+			_ => None,
 		}
 	}
 
-	/// Most bytes of scratch that [`Applied::absorb`] allocates.
+	/// Most bytes of scratch that [`Applied::absorb`] and [`Applied::finish`] allocate beside their
+	/// results.
 	pub fn scratch(&self) -> u64 {
-		match self.access {
-			// The gathered rows, and per output of a block its two rows and where they are.
-			Access::MatMul { .. } => (2 * GATHER + BLOCK * 64) as u64,
+		match (&self.op, self.accesses.first()) {
+			(Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. }, _) => {
+				fold::PRODUCTS_SCRATCH
+			}
+			(Op::ScatterAdd { .. }, _) => fold::SCATTER_SCRATCH,
+			// The row, and the keys by which it is sorted.
+			(Op::TopK { .. }, Some(Access::Row { len, .. })) => 12 * *len as u64,
+			(_, Some(Access::Row { len, .. })) => 4 * *len as u64,
 			_ => 0,
 		}
 	}
@@ -136,52 +115,9 @@ impl Applied {
 		self.op.work_units(&refs)
 	}
 
-	/// The elements of operand `operand` (after its view) that the output elements `outputs` read
-	/// in the range `range` of the reduced dimension: ascending, each once. A table lookup needs
-	/// the whole table, since which entry it reads depends on bytes.
-	pub fn indices(&self, operand: usize, outputs: &[u32], range: Range<u32>) -> Vec<u32> {
-		let range = range.start..range.end.min(self.reduction());
-		// Exact capacities: the referee's scratch is bounded by what is asked for here.
-		let mut indices: Vec<u32> = match (self.access, operand) {
-			(Access::MatMul { n, k }, _) => {
-				let side = |output: &u32| if operand == 0 { output / n } else { output % n };
-				let mut rows: Vec<u32> = outputs.iter().map(side).collect();
-				rows.sort_unstable();
-				rows.dedup();
-				let mut indices = Vec::with_capacity(rows.len().saturating_mul(range.len()));
-				for row in rows {
-					indices.extend(range.clone().map(|i| row.wrapping_mul(k).wrapping_add(i)));
-				}
-				return indices;
-			}
-			(Access::Requant { .. }, 1..) if self.operand_len(operand) == 1 => return vec![0],
-			(Access::Requant { n }, 1..) => outputs.iter().map(|output| output % n).collect(),
-			(Access::Lut, 1) => return (0..LUT_ENTRIES).collect(),
-			(Access::Reduce { len, inner }, _) => {
-				let mut indices = Vec::with_capacity(outputs.len().saturating_mul(range.len()));
-				for output in outputs {
-					indices.extend(range.clone().map(|i| reduce_index(*output, i, len, inner)));
-				}
-				indices
-			}
-			_ => outputs.to_vec(),
-		};
-		indices.sort_unstable();
-		indices.dedup();
-		indices
-	}
-
-	fn operand_len(&self, operand: usize) -> u32 {
-		self.operands.get(operand).map_or(1, |(_, shape)| shape.elements())
-	}
-
 	/// Accumulators of `outputs` output elements before anything is absorbed.
 	pub fn init(&self, outputs: usize) -> Vec<i64> {
-		let start = match self.op {
-			Op::ReduceMax { .. } | Op::ArgMax { .. } => i64::MIN,
-			_ => 0,
-		};
-		vec![start; outputs]
+		vec![fold::start(&self.op); outputs]
 	}
 
 	/// Fold the range `range` of the reduced dimension into the accumulators of `outputs`.
@@ -193,40 +129,24 @@ impl Applied {
 		range: Range<u32>,
 		accumulators: &mut [i64],
 	) {
-		let range = range.start..range.end.min(self.reduction());
-		match self.access {
-			Access::MatMul { n, k } => {
-				let wide = self.operands.first().is_some_and(|(dtype, _)| *dtype != DType::I8);
-				for (outputs, accumulators) in
-					outputs.chunks(BLOCK).zip(accumulators.chunks_mut(BLOCK))
-				{
-					absorb_products(elements, outputs, (n, k), range.clone(), wide, accumulators);
-				}
-			}
-			Access::Reduce { len, inner } => {
-				for (output, accumulator) in outputs.iter().zip(accumulators) {
-					for i in range.clone() {
-						let value = elements.get(0, reduce_index(*output, i, len, inner)) as i64;
-						*accumulator = match self.op {
-							Op::ReduceSum { .. } => accumulator.saturating_add(value),
-							Op::ReduceMax { .. } => value.max(*accumulator),
-							// Value first, then the *lower* index: one comparison decides both.
-							_ => (value << 32 | (u32::MAX - i) as i64).max(*accumulator),
-						};
-					}
-				}
-			}
-			_ => {}
+		if self.op.reduces() {
+			let range = range.start..range.end.min(self.reduction);
+			fold::absorb(self, elements, outputs, range, accumulators);
 		}
 	}
 
-	/// The output elements, once the whole reduced dimension is absorbed.
+	/// The output elements, once the whole reduced dimension is absorbed. Of an operator that
+	/// reduces it reads what does not depend on the reduced dimension: the third operand of a
+	/// product.
 	pub fn finish(
 		&self,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		accumulators: &[i64],
 	) -> Vec<i32> {
+		if let Some(Access::Row { len, width }) = self.accesses.first() {
+			return row::finish(self, elements, outputs, (*len, *width));
+		}
 		outputs
 			.iter()
 			.zip(accumulators)
@@ -236,95 +156,110 @@ impl Applied {
 
 	/// One output element from its accumulator: the meaning of each operator.
 	fn element(&self, elements: &dyn Elements, output: u32, accumulator: i64) -> i32 {
-		let at = |operand: usize| elements.get(operand, output) as i64;
-		let parameter = |operand: usize| {
-			let index = match self.access {
-				Access::Requant { n } if self.operand_len(operand) > 1 => output % n,
-				_ => 0,
+		let number = |operand: usize| -> i32 {
+			let index = match self.accesses.get(operand) {
+				Some(Access::Single) => 0,
+				Some(Access::Column { n }) => output % n,
+				_ => output,
 			};
-			elements.get(operand, index) as i64
+			elements.get(operand, index)
 		};
+		let at = |operand: usize| number(operand) as i64;
 		match self.op {
-			Op::MatMul { narrow: None } => self.dtype.saturate(accumulator),
-			Op::MatMul { narrow: Some(Narrow { multiplier, shift, to }) } => {
-				let product = accumulator.saturating_mul(multiplier as i64);
-				to.saturate(round_shift(product, shift))
+			Op::MatMul { narrow: None }
+			| Op::BatchMatMul { narrow: None }
+			| Op::Conv2d { narrow: None, .. } => self.dtype.saturate(accumulator),
+			Op::MatMul { narrow: Some(narrow) }
+			| Op::BatchMatMul { narrow: Some(narrow) }
+			| Op::Conv2d { narrow: Some(narrow), .. } => {
+				let more = if self.operands.len() > 2 { number(2) } else { 0 };
+				narrow.shifted(more).apply(accumulator)
 			}
 			Op::Requant { to } => {
-				let bias = if self.operands.len() > 3 { parameter(3) } else { 0 };
-				let product = (at(0) + bias).saturating_mul(parameter(1));
-				to.saturate(round_shift(product, parameter(2) as i8))
+				let bias = if self.operands.len() > 3 { at(3) } else { 0 };
+				let product = (at(0) + bias).saturating_mul(at(1));
+				to.saturate(round_shift(product, at(2) as i8))
 			}
 			Op::Add { to } => to.saturate(at(0) + at(1)),
 			Op::Sub { to } => to.saturate(at(0) - at(1)),
 			Op::Mul { to } => to.saturate(at(0) * at(1)),
+			Op::MulShift { shift, to } => to.saturate(round_shift(at(0) * at(1), shift)),
 			Op::Max => at(0).max(at(1)) as i32,
 			Op::Min => at(0).min(at(1)) as i32,
+			Op::Compare { relation } => match relation {
+				Relation::Equal => (number(0) == number(1)) as i32,
+				Relation::Less => (number(0) < number(1)) as i32,
+				Relation::LessOrEqual => (number(0) <= number(1)) as i32,
+			},
+			Op::Select => number(if number(0) != 0 { 1 } else { 2 }),
+			Op::BitLen => (32 - number(0).unsigned_abs().leading_zeros()) as i32,
 			Op::Clamp { lo, hi } => at(0).max(lo as i64).min(hi as i64) as i32,
 			Op::Shift { by, to } => to.saturate(round_shift(at(0), by)),
+			Op::ShiftBy { to } => to.saturate(round_shift(at(0), at(1) as i8)),
+			Op::ShiftRandom { to } => match at(1) as i8 {
+				left @ ..=0 => to.saturate(round_shift(at(0), left)),
+				right => {
+					let right = right.min(31);
+					let noise = number(2) as u32 as i64 & ((1 << right) - 1);
+					to.saturate((at(0) + noise) >> right)
+				}
+			},
 			Op::Cast { to } => to.saturate(at(0)),
-			Op::Copy => at(0) as i32,
+			Op::Copy => number(0),
 			Op::Lut => elements.get(1, (at(0) + 128).clamp(0, LUT_ENTRIES as i64 - 1) as u32),
-			Op::ReduceSum { to, .. } => to.saturate(accumulator),
+			Op::LutInterp => {
+				let points = self.operands.get(1).map_or(3, |(_, shape)| shape.elements());
+				let (segment, rest, bits) = lut_segment(number(0), points);
+				let (left, right) = (elements.get(1, segment), elements.get(1, segment + 1));
+				self.dtype.saturate(lut_between(left, right, rest, bits))
+			}
+			Op::IntDiv { shift, to } => to.saturate(int_div(number(0), number(1), shift)),
+			Op::Rsqrt { shift } => rsqrt(number(0), shift),
+			Op::ReduceSum { to, .. } | Op::ScatterAdd { to, .. } | Op::Pool { to, .. } => {
+				to.saturate(accumulator)
+			}
+			Op::ReduceSumProduct { shift, to, .. } => to.saturate(round_shift(accumulator, shift)),
 			Op::ReduceMax { .. } => self.dtype.saturate(accumulator),
 			Op::ArgMax { .. } => (u32::MAX - accumulator as u32) as i32,
+			Op::Gather => self.gather(elements, output).map_or(0, |index| elements.get(0, index)),
+			Op::Concat { .. } => self
+				.accesses
+				.iter()
+				.enumerate()
+				.find_map(|(operand, piece)| Some(elements.get(operand, piece.piece(output)?)))
+				.unwrap_or(0),
+			Op::Pad { value, .. } => self
+				.accesses
+				.first()
+				.and_then(|piece| piece.piece(output))
+				.map_or(value, |index| elements.get(0, index)),
+			Op::Iota { axis, .. } => {
+				let inner: u32 = self.shape.dims().iter().skip(axis as usize + 1).product();
+				let len = self.shape.dims().get(axis as usize).copied().unwrap_or(1);
+				(output / inner % len) as i32
+			}
+			Op::Philox { stream, .. } => {
+				let key = [elements.get(0, 0) as u32, elements.get(0, 1) as u32];
+				let step = elements.get(1, 0) as u32;
+				let block = philox4x32(key, [output / 4, 0, stream, step]);
+				block.get(output as usize % 4).copied().unwrap_or(0) as i32
+			}
+			// Rows are finished elsewhere.
+			Op::TopK { .. } | Op::Softmax { .. } | Op::Norm { .. } | Op::RowScale { .. } => 0,
 		}
 	}
 }
 
-fn reduce_index(output: u32, k: u32, len: u32, inner: u32) -> u32 {
-	let (outer, within) = (output / inner, output % inner);
-	outer.wrapping_mul(len).wrapping_add(k).wrapping_mul(inner).wrapping_add(within)
-}
+impl Narrow {
+	/// With `more` added to its shift; the sum is clamped to −31 ..= 62.
+	pub fn shifted(self, more: i32) -> Self {
+		let shift = (self.shift as i32).saturating_add(more).clamp(-31, 62) as i8;
+		Self { shift, ..self }
+	}
 
-/// Add `Σ a[r·K + i] · b[c·K + i]` over `range` to the accumulator of each output r·N + c: gathers
-/// every operand row once, in pieces that fit [`GATHER`], then takes plain dot products.
-fn absorb_products(
-	elements: &dyn Elements,
-	outputs: &[u32],
-	(n, k): (u32, u32),
-	range: Range<u32>,
-	wide: bool,
-	accumulators: &mut [i64],
-) {
-	let distinct = |mut rows: Vec<u32>| {
-		rows.sort_unstable();
-		rows.dedup();
-		rows
-	};
-	let a_rows = distinct(outputs.iter().map(|output| output / n).collect());
-	let b_rows = distinct(outputs.iter().map(|output| output % n).collect());
-	let place = |rows: &[u32], row: u32| rows.binary_search(&row).unwrap_or(0);
-	let places: Vec<(usize, usize)> = outputs
-		.iter()
-		.map(|output| (place(&a_rows, output / n), place(&b_rows, output % n)))
-		.collect();
-	let step = (GATHER / (a_rows.len() + b_rows.len()).max(1)).min(range.len()).max(1);
-	let mut gathered = vec![0i16; step * (a_rows.len() + b_rows.len())];
-	for start in range.clone().step_by(step) {
-		let len = step.min((range.end - start) as usize);
-		let (a, b) = gathered.split_at_mut(step * a_rows.len());
-		for (operand, rows, buffer) in [(0, &a_rows, &mut *a), (1, &b_rows, &mut *b)] {
-			for (row, out) in rows.iter().zip(buffer.chunks_exact_mut(step)) {
-				let first = row.wrapping_mul(k).wrapping_add(start);
-				elements.read(operand, first, out.get_mut(..len).unwrap_or_default());
-			}
-		}
-		for (accumulator, (a_place, b_place)) in accumulators.iter_mut().zip(&places) {
-			let row = |side: &[i16], place: usize| -> Range<usize> {
-				let from = (place * step).min(side.len());
-				from..(from + len).min(side.len())
-			};
-			let (a_row, b_row) = (&a[row(a, *a_place)], &b[row(b, *b_place)]);
-			let products = a_row.iter().zip(b_row).map(|(x, y)| *x as i32 * *y as i32);
-			let sum = if wide {
-				products.map(i64::from).sum::<i64>()
-			} else {
-				// |x·y| ≤ 2^14 and at most 2^17 − 1 of them; wrapping only keeps a source that
-				// hands out wider values from panicking.
-				products.fold(0i32, i32::wrapping_add) as i64
-			};
-			*accumulator = accumulator.saturating_add(sum);
-		}
+	/// `sat(round_shift(sum · multiplier, shift))`.
+	pub fn apply(&self, sum: i64) -> i32 {
+		let product = sum.saturating_mul(self.multiplier as i64);
+		self.to.saturate(round_shift(product, self.shift))
 	}
 }

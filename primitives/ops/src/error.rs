@@ -33,7 +33,7 @@ pub enum OpError {
 		/// Position of the operand.
 		operand: u8,
 	},
-	/// i16 MatMul needs `narrow`, i8 MatMul must not have it.
+	/// A product of i16 needs `narrow`, one of i8 must not have it.
 	Narrow,
 	/// The reduced dimension is longer than the accumulator can hold for certain; split it.
 	ReductionTooLong {
@@ -44,6 +44,15 @@ pub enum OpError {
 	Axis,
 	/// `lo > hi`, or a bound outside the element type.
 	ClampBounds,
+	/// A stride, dilation or group count of 0, groups that do not divide the channels, a kernel that
+	/// is larger than the padded operand, or for Pool a padding that is not smaller than the kernel.
+	Window,
+	/// A shift of more than [`crate::MAX_FRACTION_BITS`].
+	Fraction,
+	/// The padding is not a value of the operand's type.
+	PadValue,
+	/// `k` must be 1 ..= the last dimension.
+	TopK,
 	/// Data of another length than the type says.
 	Length,
 	/// There is no such tile.
@@ -78,7 +87,7 @@ impl fmt::Display for OpError {
 				write!(f, "the shape of operand {operand} does not fit; reshape it by a view")
 			}
 			OpError::Narrow => {
-				write!(f, "MatMul of i16 needs `narrow`, MatMul of i8 must leave it out")
+				write!(f, "a product of i16 needs `narrow`, one of i8 must leave it out")
 			}
 			OpError::ReductionTooLong { max } => {
 				write!(f, "the reduced dimension is longer than {max}; split it and add the parts")
@@ -87,6 +96,19 @@ impl fmt::Display for OpError {
 			OpError::ClampBounds => {
 				write!(f, "clamp bounds must be ordered and lie inside the element type")
 			}
+			OpError::Window => write!(
+				f,
+				"strides, dilations and groups must be at least 1, groups must divide the channels, \
+				 the kernel must fit the padded operand, and the padding of Pool must be smaller than \
+				 its kernel"
+			),
+			OpError::Fraction => {
+				write!(f, "the shift must be at most {}", crate::MAX_FRACTION_BITS)
+			}
+			OpError::PadValue => {
+				write!(f, "the padding must be a value of the operand's type; cast the operand")
+			}
+			OpError::TopK => write!(f, "k must be at least 1 and at most the last dimension"),
 			OpError::Length => write!(f, "the data is not as long as its type says"),
 			OpError::TileOutOfRange => write!(f, "the tensor has no such tile"),
 			OpError::MissingTile { operand, tile } => {

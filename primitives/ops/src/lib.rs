@@ -13,7 +13,8 @@
 //!   [`Applied::init`], [`Applied::absorb`] of a range of the reduced dimension,
 //!   [`Applied::finish`]. Whole-tensor evaluation ([`evaluate`]) and the recomputation of one tile
 //!   ([`recompute_tile`]) run the same code.
-//! - [`need`]: which canonical tiles of each operand one output tile reads.
+//! - [`need`]: which canonical tiles of each operand one output tile reads, and
+//!   [`need_gathered`]: which tiles of a table that depends on.
 //! - [`Region`]: a sound bound of the same for *every* output tile, for the program checker.
 //!
 //! # Example
@@ -31,29 +32,48 @@
 
 extern crate alloc;
 
+mod access;
 mod apply;
 mod arithmetic;
+mod division;
 mod dtype;
 mod error;
+mod fold;
+mod infer;
+mod interpolate;
 mod op;
+mod philox;
 mod region;
+mod row;
 mod shape;
 mod tensor;
 mod tile;
 mod values;
 mod view;
+mod window;
 
-pub use apply::{Access, Applied, Elements};
+pub use access::Access;
+pub use apply::{Applied, Elements};
 pub use arithmetic::{round_shift, saturate_shift};
+pub use division::{int_div, rsqrt};
 pub use dtype::DType;
 pub use error::OpError;
-pub use op::{Narrow, Op, LUT_ENTRIES, MATMUL_I16_MAX_K, MATMUL_I8_MAX_K};
+pub use interpolate::{lut_between, lut_segment};
+pub use op::{
+	Narrow, NormKind, Op, PoolKind, Relation, LUT_ENTRIES, MATMUL_I16_MAX_K, MATMUL_I8_MAX_K,
+	MAX_FRACTION_BITS, MAX_OPERANDS, NORM_MAX_LEN,
+};
+pub use philox::philox4x32;
 pub use region::{Axis, Region, TileBound};
+pub use row::{
+	exp2_neg, log2_distance, row_scale, softmax_quotient, Moments, EXP2, NORM_FRACTION_BITS,
+};
 pub use shape::{Shape, MAX_ELEMENTS, MAX_RANK};
 pub use tensor::TensorType;
-pub use tile::{need, recompute_tile, Layout, Tile, TileSource};
+pub use tile::{need, need_gathered, recompute_tile, Layout, Tile, TileSource};
 pub use values::{evaluate, Operand, Values};
 pub use view::View;
+pub use window::{Geometry, Window};
 
 /// Bytes of one canonical tile, which is one BLAKE3 chunk.
 pub const TILE_BYTES: usize = 1024;

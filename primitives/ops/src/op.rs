@@ -1,5 +1,4 @@
-use crate::{DType, OpError, Shape};
-use alloc::vec::Vec;
+use crate::{DType, Geometry, Shape};
 use codec::{Decode, Encode};
 use scale_info::TypeInfo;
 
@@ -12,7 +11,19 @@ pub const MATMUL_I16_MAX_K: u32 = 65_536;
 /// Entries of a [`Op::Lut`] table.
 pub const LUT_ENTRIES: u32 = 256;
 
-/// Epilogue of an i16 MatMul: `sat(round_shift(acc · multiplier, shift))` as `to`.
+/// Finest fixed point that IntDiv, Rsqrt and RowScale give.
+pub const MAX_FRACTION_BITS: u8 = 30;
+
+/// Longest row of [`Op::Norm`] and [`Op::RowScale`]: N · Σx² ≤ 2^60.
+pub const NORM_MAX_LEN: u32 = 32_768;
+
+/// Most operands of any operator: those of [`Op::Concat`].
+pub const MAX_OPERANDS: usize = 16;
+
+/// Epilogue of an i16 product: `sat(round_shift(acc · multiplier, shift))` as `to`.
+///
+/// A product may take a third operand, an i8 of shape `[1]` that is added to `shift`; the sum is
+/// clamped to −31 ..= 62. So an exponent may follow from the step before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct Narrow {
 	/// Factor of the i64 sum.
@@ -30,7 +41,7 @@ pub struct Narrow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub enum Op {
 	/// `a[.., K] · b[N, K]ᵀ → [.., N]`. Both i8, `narrow` left out: exact i32. Both i16: exact i64
-	/// sums through `narrow`.
+	/// sums through `narrow`, whose shift an optional third operand adds to.
 	#[codec(index = 0)]
 	MatMul {
 		/// Epilogue; for i16 and only there.
@@ -115,156 +126,259 @@ pub enum Op {
 		/// Dimension to search.
 		axis: u8,
 	},
+	/// `a[B.., M, K] · b[B.., N, K]ᵀ → [B.., M, N]` for every index of the dimensions B, of which
+	/// there is at least one. Types, bounds and third operand are those of [`Op::MatMul`].
+	#[codec(index = 15)]
+	BatchMatMul {
+		/// Epilogue; for i16 and only there.
+		narrow: Option<Narrow>,
+	},
+	/// Convolution of x `[B, H, W, C]` with weights `[O, kh, kw, C / groups]` → `[B, H', W', O]`;
+	/// see [`Geometry`] for H', W' and for its gradients, which are this operator too. Types, bounds
+	/// (with K = kh·kw·C / groups) and third operand are those of [`Op::MatMul`].
+	#[codec(index = 16)]
+	Conv2d {
+		/// Strides, padding, dilations, groups.
+		geometry: Geometry,
+		/// Epilogue; for i16 and only there.
+		narrow: Option<Narrow>,
+	},
+	/// The largest or the sum of each window of x `[B, H, W, C]`, saturated. Padding holds no
+	/// element, and every window holds at least one: a padding is smaller than the kernel.
+	#[codec(index = 17)]
+	Pool {
+		/// What becomes of a window.
+		kind: PoolKind,
+		/// Height and width of a window.
+		kernel: [u8; 2],
+		/// Distance of windows in both directions.
+		stride: [u8; 2],
+		/// Positions before and after the elements, for both directions.
+		pad: [[u8; 2]; 2],
+		/// Element type of the result.
+		to: DType,
+	},
+	/// `sat(round_shift(a · b, shift))`, elementwise.
+	#[codec(index = 18)]
+	MulShift {
+		/// As `by` of [`Op::Shift`].
+		shift: i8,
+		/// Element type of the result.
+		to: DType,
+	},
+	/// 1 where `a relation b`, else 0; elementwise, i8.
+	#[codec(index = 19)]
+	Compare {
+		/// The relation.
+		relation: Relation,
+	},
+	/// `a` where the condition is not 0, else `b`; operands are condition, a, b of equal shape, a
+	/// and b of one type.
+	#[codec(index = 20)]
+	Select,
+	/// Bits of |a|: 0 for 0, 32 for i32's least; i8.
+	#[codec(index = 21)]
+	BitLen,
+	/// A table of 2^p + 1 points, i16 or i32 with 1 ≤ p ≤ 14, linear between them, at an i16 operand:
+	/// with u = a + 2^15, f = 16 − p, i = u >> f and r = u & (2^f − 1) it is
+	/// `t[i] + round_shift((t[i + 1] − t[i]) · r, f)`, of the table's type.
+	#[codec(index = 22)]
+	LutInterp,
+	/// `sat(⌊a · 2^shift / b + 1/2⌋)` of the exact quotient, 0 where b = 0; elementwise.
+	#[codec(index = 23)]
+	IntDiv {
+		/// Bits of fraction; at most [`MAX_FRACTION_BITS`].
+		shift: u8,
+		/// Element type of the result.
+		to: DType,
+	},
+	/// The integer nearest to `2^shift / √a`, 0 where a ≤ 0; i32.
+	#[codec(index = 24)]
+	Rsqrt {
+		/// Bits of fraction; at most [`MAX_FRACTION_BITS`].
+		shift: u8,
+	},
+	/// Rows of a table `[V, D..]` at indices `[I..]` of any type → `[I.., D..]`. An index outside
+	/// 0 .. V reads 0. What is read depends on the bytes of the indices.
+	#[codec(index = 25)]
+	Gather,
+	/// `sat(Σ updates[n])` over the n with `indices[n]` = row, for every row of `rows`: updates
+	/// `[N, D..]`, indices `[N]` of any type → `[rows, D..]`.
+	#[codec(index = 26)]
+	ScatterAdd {
+		/// Rows of the result.
+		rows: u32,
+		/// Element type of the result.
+		to: DType,
+	},
+	/// 1 ..= 16 operands of one type one after the other along `axis`; their other dimensions are
+	/// equal.
+	#[codec(index = 27)]
+	Concat {
+		/// Dimension that grows.
+		axis: u8,
+	},
+	/// `low` elements `value` before and `high` after those of the operand along `axis`.
+	#[codec(index = 28)]
+	Pad {
+		/// Dimension that grows.
+		axis: u8,
+		/// How many before.
+		low: u32,
+		/// How many after.
+		high: u32,
+		/// What they hold; a value of the operand's type.
+		value: i32,
+	},
+	/// The position along `axis`, i32; no operands.
+	#[codec(index = 29)]
+	Iota {
+		/// Shape of the result.
+		shape: Shape,
+		/// Dimension that is counted.
+		axis: u8,
+	},
+	/// Random bits of Philox4x32-10: seed i32 `[2]`, step i32 `[1]` → i32. Element i is word i mod 4
+	/// of the block with key `seed` and counter `(i / 4, 0, stream, step)`.
+	///
+	/// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+	#[codec(index = 30)]
+	Philox {
+		/// Shape of the result.
+		shape: Shape,
+		/// Tells the generators of a program apart.
+		stream: u32,
+	},
+	/// `sat(round_shift(a, shift))`, with shifts i8 of a's shape or `[1]`.
+	#[codec(index = 31)]
+	ShiftBy {
+		/// Element type of the result.
+		to: DType,
+	},
+	/// Right shift with random rounding: `sat((a + (bits & (2^s − 1))) >> s)` with s = shift clamped
+	/// to 0 ..= 31; a negative shift as in [`Op::ShiftBy`]. Operands are a, shifts i8 of a's shape or
+	/// `[1]`, and bits i32 of a's shape.
+	#[codec(index = 32)]
+	ShiftRandom {
+		/// Element type of the result.
+		to: DType,
+	},
+	/// The `k` largest of each row of the last dimension, largest first, the lowest position first
+	/// among equals: their values, or their positions as i32.
+	#[codec(index = 33)]
+	TopK {
+		/// How many; at most the last dimension.
+		k: u32,
+		/// Values rather than positions.
+		values: bool,
+	},
+	/// Softmax of each row of the last dimension: with m its largest element, t =
+	/// `round_shift((m − x) · multiplier, shift)`, at least 0, is the distance in 2^-10 of log2; e =
+	/// `EXP2[t mod 2^10] >> (t / 2^10)` with [`crate::EXP2`], 0 from t = 31·2^10 on; S = Σ e; the
+	/// result is `sat(⌊e · 2^q / S + 1/2⌋)`, q = 15 for i16 and 7 for i8.
+	#[codec(index = 34)]
+	Softmax {
+		/// Factor that turns a difference of the operand into 2^(shift − 10) of log2.
+		multiplier: i16,
+		/// See [`crate::round_shift`].
+		shift: i8,
+		/// I8 or I16.
+		to: DType,
+	},
+	/// LayerNorm or RMSNorm of each row of x i16 `[.., N]`, N ≤ [`NORM_MAX_LEN`], with gamma i16 and
+	/// beta i32, each `[N]` or `[1]`.
+	///
+	/// With D = N·x − Σx and V = N·Σx² − (Σx)² + epsilon·N² (RMS: D = N·x, V = N·Σx² + epsilon·N²),
+	/// h the least number for which V·4^h ≥ 2^62, and R the integer nearest to 2^62 / √(V·4^h): z =
+	/// `round_shift(D · R, 46 − h)` is D / √V with 16 bits of fraction, 0 where V = 0. The result is
+	/// `sat(round_shift(z · gamma + (beta << 16), 16 + shift))`: gamma, beta and the result share
+	/// one scale at shift 0. The shift is clamped to −31 ..= 62.
+	#[codec(index = 35)]
+	Norm {
+		/// Whether the mean is taken off.
+		kind: NormKind,
+		/// Added to the variance, in squares of x's unit.
+		epsilon: u32,
+		/// Element type of the result.
+		to: DType,
+		/// Shift of the result.
+		shift: i8,
+	},
+	/// `sat` of the integer nearest to `2^shift · N / √V` of each row, V as in [`Op::Norm`], 0 where V
+	/// = 0: 1 / σ in fixed point. x i16 `[.., N]` → i32 `[..]`.
+	#[codec(index = 36)]
+	RowScale {
+		/// Whether the mean is taken off.
+		kind: NormKind,
+		/// As in [`Op::Norm`].
+		epsilon: u32,
+		/// Bits of fraction; at most [`MAX_FRACTION_BITS`].
+		shift: u8,
+	},
+	/// `sat(round_shift(Σ a · b, shift))` along `axis`, which is removed. At most one of the two
+	/// operands is i32, and then the axis is short enough for an exact i64.
+	#[codec(index = 37)]
+	ReduceSumProduct {
+		/// Dimension to sum over.
+		axis: u8,
+		/// See [`crate::round_shift`].
+		shift: i8,
+		/// Element type of the result.
+		to: DType,
+	},
 }
 
 impl Op {
-	/// Type and shape of the result. `operands` are the types and shapes after views.
-	///
-	/// Also proves that accumulators fit: whatever passes here cannot overflow on any operand
-	/// bytes. Errors: every [`OpError`] that names an operand, the axis, `narrow` or a bound.
-	pub fn infer(&self, operands: &[(DType, &Shape)]) -> Result<(DType, Shape), OpError> {
-		let at = |i: usize| operands.get(i).copied().ok_or(OpError::OperandCount { expected: 0 });
-		let count = |expected: usize| {
-			(operands.len() == expected)
-				.then_some(())
-				.ok_or(OpError::OperandCount { expected: expected as u8 })
-		};
-		let typed = |i: usize, dtype: DType| -> Result<(), OpError> {
-			let found = at(i)?.0;
-			(found == dtype).then_some(()).ok_or(OpError::OperandType { operand: i as u8, found })
-		};
-		let same_shape = || -> Result<Shape, OpError> {
-			count(2)?;
-			let ((_, a), (_, b)) = (at(0)?, at(1)?);
-			(a == b).then_some(*a).ok_or(OpError::OperandShape { operand: 1 })
-		};
-		match *self {
-			Op::MatMul { narrow } => {
-				count(2)?;
-				let ((a_type, a), (b_type, b)) = (at(0)?, at(1)?);
-				typed(1, a_type)?;
-				let (dtype, max) = match (b_type, narrow) {
-					(DType::I8, None) => (DType::I32, MATMUL_I8_MAX_K),
-					(DType::I16, Some(narrow)) => (narrow.to, MATMUL_I16_MAX_K),
-					(DType::I32, _) => {
-						return Err(OpError::OperandType { operand: 0, found: DType::I32 })
-					}
-					_ => return Err(OpError::Narrow),
-				};
-				let Some((&k, rows)) = a.dims().split_last() else {
-					return Err(OpError::OperandShape { operand: 0 });
-				};
-				let &[n, b_k] = b.dims() else {
-					return Err(OpError::OperandShape { operand: 1 });
-				};
-				if b_k != k {
-					return Err(OpError::OperandShape { operand: 1 });
-				}
-				if k > max {
-					return Err(OpError::ReductionTooLong { max });
-				}
-				let mut dims: Vec<u32> = rows.to_vec();
-				dims.push(n);
-				Ok((dtype, Shape::new(&dims)?))
-			}
-			Op::Requant { to } => {
-				if operands.len() != 4 {
-					count(3)?;
-				}
-				for (operand, dtype) in
-					[DType::I32, DType::I16, DType::I8, DType::I32].into_iter().enumerate()
-				{
-					if operand < operands.len() {
-						typed(operand, dtype)?;
-					}
-				}
-				if to == DType::I32 {
-					return Err(OpError::OperandType { operand: 0, found: to });
-				}
-				let acc = *at(0)?.1;
-				if acc.rank() == 0 {
-					return Err(OpError::OperandShape { operand: 0 });
-				}
-				for (i, (_, shape)) in operands.iter().enumerate().skip(1) {
-					if shape.rank() != 1 || ![1, acc.last()].contains(&shape.last()) {
-						return Err(OpError::OperandShape { operand: i as u8 });
-					}
-				}
-				Ok((to, acc))
-			}
-			Op::Add { to } | Op::Sub { to } | Op::Mul { to } => Ok((to, same_shape()?)),
-			Op::Max | Op::Min => {
-				let shape = same_shape()?;
-				typed(1, at(0)?.0)?;
-				Ok((at(0)?.0, shape))
-			}
-			Op::Clamp { lo, hi } => {
-				count(1)?;
-				let (dtype, shape) = at(0)?;
-				if lo > hi || lo < dtype.min() || hi > dtype.max() {
-					return Err(OpError::ClampBounds);
-				}
-				Ok((dtype, *shape))
-			}
-			Op::Shift { to, .. } | Op::Cast { to } => {
-				count(1)?;
-				Ok((to, *at(0)?.1))
-			}
-			Op::Copy => {
-				count(1)?;
-				Ok((at(0)?.0, *at(0)?.1))
-			}
-			Op::Lut => {
-				count(2)?;
-				typed(0, DType::I8)?;
-				let (dtype, table) = at(1)?;
-				if table.dims() != [LUT_ENTRIES] {
-					return Err(OpError::OperandShape { operand: 1 });
-				}
-				Ok((dtype, *at(0)?.1))
-			}
-			Op::ReduceSum { axis, .. } | Op::ReduceMax { axis } | Op::ArgMax { axis } => {
-				count(1)?;
-				let (dtype, shape) = at(0)?;
-				let mut dims = shape.dims().to_vec();
-				if axis as usize >= dims.len() {
-					return Err(OpError::Axis);
-				}
-				dims.remove(axis as usize);
-				let dtype = match *self {
-					Op::ReduceSum { to, .. } => to,
-					Op::ArgMax { .. } => DType::I32,
-					_ => dtype,
-				};
-				Ok((dtype, Shape::new(&dims)?))
-			}
-		}
-	}
-
-	/// Work of one evaluation, in units of about one i8 multiply-add on every executor: M·N·K for
-	/// an i8 MatMul, four times that for i16 (four packed dots each), four for each element that
-	/// any other operator reads or writes. Operands as in [`Op::infer`]; 0 if that fails.
-	pub fn work_units(&self, operands: &[(DType, &Shape)]) -> u64 {
-		let Ok((_, output)) = self.infer(operands) else { return 0 };
-		let output = output.elements() as u64;
-		match self {
-			Op::MatMul { narrow } => {
-				let k = operands.first().map_or(1, |(_, a)| a.last()) as u64;
-				// At most 2^31 · 131,071 · 4 < 2^51.
-				output * k * if narrow.is_some() { 4 } else { 1 }
-			}
-			_ => {
-				let read: u64 = operands.iter().map(|(_, shape)| shape.elements() as u64).sum();
-				4 * (output + read)
-			}
-		}
-	}
-
-	/// Does an output element fold a whole dimension of an operand?
+	/// Does an output element fold a whole dimension of an operand, so that a long one can be cut
+	/// into slices? (Operators on rows, such as [`Op::Softmax`], read theirs in one.)
 	pub fn reduces(&self) -> bool {
 		matches!(
 			self,
-			Op::MatMul { .. } | Op::ReduceSum { .. } | Op::ReduceMax { .. } | Op::ArgMax { .. }
+			Op::MatMul { .. }
+				| Op::BatchMatMul { .. }
+				| Op::Conv2d { .. }
+				| Op::Pool { .. }
+				| Op::ReduceSum { .. }
+				| Op::ReduceMax { .. }
+				| Op::ArgMax { .. }
+				| Op::ReduceSumProduct { .. }
+				| Op::ScatterAdd { .. }
 		)
 	}
+}
+
+/// What [`Op::Pool`] makes of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub enum PoolKind {
+	/// The largest element.
+	#[codec(index = 0)]
+	Max,
+	/// The sum.
+	#[codec(index = 1)]
+	Sum,
+}
+
+/// What [`Op::Compare`] asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub enum Relation {
+	/// a = b.
+	#[codec(index = 0)]
+	Equal,
+	/// a < b.
+	#[codec(index = 1)]
+	Less,
+	/// a ≤ b.
+	#[codec(index = 2)]
+	LessOrEqual,
+}
+
+/// How [`Op::Norm`] and [`Op::RowScale`] measure a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub enum NormKind {
+	/// Around its mean.
+	#[codec(index = 0)]
+	Layer,
+	/// Around zero.
+	#[codec(index = 1)]
+	Rms,
 }

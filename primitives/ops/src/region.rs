@@ -1,6 +1,6 @@
 //! A sound bound of what one output tile reads, for every output tile at once.
 
-use crate::{apply::Access, Applied, Shape, TensorType, View};
+use crate::{window::Window, Access, Applied, Shape, TensorType, View};
 use alloc::{vec, vec::Vec};
 
 /// A bound of positions along one factor of a tensor's flat index: at most `runs` intervals of at
@@ -259,25 +259,78 @@ impl Applied {
 		let slice = (slice as u64).clamp(1, reduction);
 		let folded = Axis::new(reduction, 1, slice, slice);
 		let elements = self.shape().elements() as u64;
-		let matrix = |n: u32| output.over(&[elements / (n as u64).max(1), n as u64]);
-		let axes = match (self.access(), operand) {
-			(Access::MatMul { n, .. }, _) => {
-				let side = matrix(n).get(operand).copied().unwrap_or(Axis::full(1));
-				vec![side, folded]
+		// The output's axes for (elements / inner, inner).
+		let matrix = |inner: u32| -> (Axis, Axis) {
+			let inner = (inner as u64).max(1);
+			match output.over(&[elements / inner, inner])[..] {
+				[outer, inner] => (outer, inner),
+				_ => (Axis::full(elements / inner), Axis::full(inner)),
 			}
-			(Access::Requant { n }, 1..) => match self.operands().get(operand) {
-				Some((_, shape)) if shape.elements() > 1 => {
-					vec![matrix(n).get(1).copied().unwrap_or(Axis::full(n as u64))]
-				}
-				_ => vec![Axis::full(1)],
-			},
-			(Access::Lut, 1) => vec![Axis::full(crate::LUT_ENTRIES as u64)],
-			(Access::Reduce { inner, .. }, _) => {
-				let [outer, within] = matrix(inner)[..] else { return output.clone() };
+		};
+		let Some(access) = self.access(operand) else { return output.clone() };
+		let axes = match access {
+			Access::Same => return output.clone(),
+			Access::Single => vec![Axis::full(1)],
+			Access::Column { n } => vec![matrix(n).1],
+			Access::Whole { len } => vec![Axis::full(len as u64)],
+			Access::Left { n, .. } => vec![matrix(n).0, folded],
+			Access::Right { block, n, .. } => vec![matrix(block).0, matrix(n).1, folded],
+			Access::Patch(window) => patch(&window, output, elements, folded),
+			Access::Reduce { inner, .. } => {
+				let (outer, within) = matrix(inner);
 				vec![outer, folded, within]
 			}
-			_ => return output.clone(),
+			Access::Row { len, width } => vec![matrix(width).0, Axis::full(len as u64)],
+			Access::Piece { len, offset, total, inner } => {
+				let (inner, total) = (inner as u64, total as u64);
+				match output.over(&[elements / inner / total, total, inner])[..] {
+					// What lies before the piece is cut off: an interval then starts at 0.
+					[outer, middle, within] => {
+						vec![outer, middle.moved(offset as u64, len as u64), within]
+					}
+					_ => vec![Axis::full(elements / total * len as u64)],
+				}
+			}
+			Access::Updates { inner } => vec![folded, matrix(inner).1],
+			Access::Destinations => vec![folded],
+			Access::Index { inner } => vec![matrix(inner).0],
+			Access::Table { rows, inner } => {
+				// Any row of the table for each row of the result.
+				let (outer, within) = matrix(inner);
+				vec![Axis::new(rows as u64, outer.count(), 1, 1), within]
+			}
 		};
 		Region { axes }
 	}
+}
+
+/// Patches at a region of the result, in the part `folded` of the patch.
+fn patch(window: &Window, output: &Region, elements: u64, folded: Axis) -> Vec<Axis> {
+	let of = |axis: usize| window.output.get(axis).copied().unwrap_or(1) as u64;
+	let (height, width, channels) = (of(0), of(1), window.output_channels as u64);
+	let images = elements / (height * width * channels).max(1);
+	let group_channels = window.group_channels() as u64;
+	let kernel = window.kernel.map(u64::from);
+	let outputs = output.over(&[images, height, width, channels]);
+	let taps = Region { axes: vec![folded] }.over(&[kernel[0], kernel[1], group_channels]);
+	let ([images, y, x, channel], [i, j, within]) = (&outputs[..], &taps[..]) else {
+		return vec![Axis::full(images * window.input.iter().fold(1, |n, d| n * *d as u64))];
+	};
+	let span = |axis: usize, output: &Axis, tap: &Axis| {
+		let geometry = &window.geometry;
+		let (stride, input, kernel) = (
+			geometry.stride[axis] as u64,
+			geometry.input_dilation[axis] as u64,
+			geometry.kernel_dilation[axis] as u64,
+		);
+		// From the first position to the last one, of which every `input`-th is an element.
+		let reach = (output.extent - 1)
+			.saturating_mul(stride)
+			.saturating_add((tap.extent - 1).saturating_mul(kernel));
+		let runs = output.runs.saturating_mul(tap.runs);
+		Axis::new(window.input[axis] as u64, runs, reach / input.max(1) + 1, 1)
+	};
+	let group = channel.cut(channels / window.groups as u64).0;
+	let group = Axis::new(window.groups as u64, group.runs, group.extent, group.align);
+	vec![*images, span(0, y, i), span(1, x, j), group.join(*within)]
 }

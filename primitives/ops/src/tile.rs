@@ -105,7 +105,8 @@ impl TileSource for BTreeMap<(usize, u64), Tile> {
 }
 
 /// Canonical tiles of each operand that output tile `tile` reads in the range `range` of the
-/// reduced dimension: for each operand ascending tile indices. Views must be valid.
+/// reduced dimension: for each operand ascending tile indices. Views must be valid. Of the table of
+/// an [`crate::Op::Gather`] nothing is here, see [`need_gathered`].
 pub fn need(
 	applied: &Applied,
 	operands: &[Layout],
@@ -122,6 +123,22 @@ pub fn need(
 			layout.tiles(&layout.source_indices(seen))
 		})
 		.collect()
+}
+
+/// Canonical tiles of the table that output tile `tile` of an [`crate::Op::Gather`] reads, ascending;
+/// `tiles` must have those of the indices, which [`need`] names. None for any other operator.
+pub fn need_gathered(
+	applied: &Applied,
+	operands: &[Layout],
+	output: &TensorType,
+	tile: u64,
+	tiles: &dyn TileSource,
+) -> Vec<u64> {
+	let Some((table, _)) = applied.content_dependent() else { return Vec::new() };
+	let Some(layout) = operands.get(table) else { return Vec::new() };
+	let outputs: Vec<u32> = output.tile_elements(tile).map(|(element, _)| element).collect();
+	let seen = applied.gathered(&Tiled { operands, tiles }, &outputs);
+	layout.tiles(&layout.source_indices(seen))
 }
 
 /// Elements read from canonical tiles.
@@ -145,7 +162,8 @@ impl Elements for Tiled<'_> {
 	}
 }
 
-/// Output tile `tile` of the operator, from the operand tiles that [`need`] names.
+/// Output tile `tile` of the operator, from the operand tiles that [`need`] and [`need_gathered`]
+/// name.
 ///
 /// The reduced dimension is absorbed in slices of `slice` (0: in one); the bytes are the same for
 /// every `slice`. Errors: [`OpError::TileOutOfRange`], [`OpError::MissingTile`],
@@ -184,6 +202,12 @@ pub fn recompute_tile(
 			}
 		}
 		applied.absorb(&elements, &outputs, range, &mut accumulators);
+	}
+	for needed in need_gathered(applied, operands, output, tile, tiles) {
+		let operand = applied.content_dependent().map_or(0, |(table, _)| table);
+		if tiles.tile(operand, needed).is_none_or(|bytes| bytes.len() != TILE_BYTES) {
+			return Err(OpError::MissingTile { operand: operand as u8, tile: needed });
+		}
 	}
 	let mut bytes = [0; TILE_BYTES];
 	let values = applied.finish(&elements, &outputs, &accumulators);

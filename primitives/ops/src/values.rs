@@ -142,6 +142,15 @@ pub fn evaluate(op: &Op, operands: &[Operand], split: Option<u8>) -> Result<Valu
 	let ty = split.map_or(Ok(ty), |split| ty.with_split(split))?;
 	let mut data = vec![0; ty.elements() as usize];
 	let elements = Whole(operands);
+	if let Some(width) = applied.row_width() {
+		// Whole rows, so that what their results share is computed once.
+		let width = width as usize;
+		for (row, out) in (0u32..).step_by(width).zip(data.chunks_mut(width)) {
+			let outputs: Vec<u32> = (row..).take(out.len()).collect();
+			out.copy_from_slice(&applied.finish(&elements, &outputs, &applied.init(out.len())));
+		}
+		return Ok(Values { ty, data });
+	}
 	for tile in 0..ty.tiles() {
 		let outputs: Vec<u32> = ty.tile_elements(tile).map(|(element, _)| element).collect();
 		let mut accumulators = applied.init(outputs.len());

@@ -15,7 +15,7 @@ const MAX_CONSTANTS: u32 = 4096;
 /// Most nodes of a program.
 const MAX_NODES: u32 = 4096;
 /// Most operands of a node.
-const MAX_OPERANDS: u32 = 4;
+const MAX_OPERANDS: u32 = assay_ops::MAX_OPERANDS as u32;
 
 /// The bytes, and whether something asked for more than there were.
 struct Reader<'a> {

@@ -7,7 +7,7 @@
 
 use crate::{error::Resource, CheckError, Class, Limits, Program, Source};
 use alloc::{collections::BTreeMap, vec, vec::Vec};
-use assay_ops::{Access, Applied, DType, Region, TensorType, View, TILE_BYTES};
+use assay_ops::{Access, Applied, DType, Op, Region, TensorType, View, MAX_OPERANDS, TILE_BYTES};
 
 /// Ways to reach one tensor that are told apart.
 const MAX_REGIONS: usize = 16;
@@ -43,6 +43,9 @@ const PICOSECONDS_PER_CHUNK: u64 = 2_600_000;
 const PICOSECONDS_PER_PARENT: u64 = 300_000;
 const PICOSECONDS_PER_READ: u64 = 100_000;
 const PICOSECONDS_PER_ELEMENT: u64 = 200_000;
+const PICOSECONDS_PER_ROW_ELEMENT: u64 = 50_000;
+const PICOSECONDS_PER_SORTED_ELEMENT: u64 = 500_000;
+const PICOSECONDS_PER_DIVISION: u64 = 500_000;
 
 /// What refereeing one tile takes; every number is a worst case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -120,7 +123,7 @@ pub(crate) fn judge(
 /// lead to one set.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Derivation<'a> {
-	Operand { access: Access, side: usize, scalar: bool, slice: u32 },
+	Operand { access: Access, slice: u32 },
 	View(&'a View),
 }
 
@@ -273,7 +276,7 @@ impl<'a> Analysis<'a, '_> {
 			}
 			cost.scratch = cost.scratch.saturating_add(elements.saturating_mul(ELEMENT_BYTES));
 			gather = gather.max(applied.scratch());
-			let mut reads_of = [0u64; 2];
+			let mut reads_of = [0u64; MAX_OPERANDS];
 			for (position, operand) in node.operands.iter().enumerate() {
 				let source = operand.source;
 				let Some(ty) = self.program.source_type(source, self.types) else { continue };
@@ -293,16 +296,10 @@ impl<'a> Analysis<'a, '_> {
 				target.direct |= reads.direct && !node.op.reduces();
 				for &id in &ids {
 					self.step()?;
-					let id = match applied.access() {
-						Access::Map => id,
-						Access::Requant { .. } | Access::Lut if position == 0 => id,
-						access => {
-							let scalar = applied
-								.operands()
-								.get(position)
-								.is_some_and(|(_, shape)| shape.elements() == 1);
-							let side = position.min(1);
-							let how = Derivation::Operand { access, side, scalar, slice };
+					let id = match applied.access(position) {
+						Some(Access::Same) | None => id,
+						Some(access) => {
+							let how = Derivation::Operand { access, slice };
 							regions.derive(id, how, |region| {
 								applied.operand_region(position, region, slice)
 							})
@@ -324,7 +321,7 @@ impl<'a> Analysis<'a, '_> {
 			}
 			let lists = reads_of.iter().max().copied().unwrap_or(0).saturating_mul(INDEX_BYTES);
 			gather = gather.max(lists.saturating_add(TILE_LIST_BYTES));
-			picoseconds = picoseconds.saturating_add(time(applied, elements, slice, reads_of));
+			picoseconds = picoseconds.saturating_add(time(applied, elements, slice, &reads_of));
 		}
 		for (source, reads) in leaves {
 			let Some(ty) = self.program.source_type(source, self.types) else { continue };
@@ -399,26 +396,43 @@ fn total(regions: &Regions, ids: &[usize], ty: &TensorType) -> u64 {
 		.min(ty.elements() as u64)
 }
 
-/// Picoseconds to compute `elements` output elements over `slice` of the reduction, where the
-/// first two operands are read at `reads` elements.
-fn time(applied: &Applied, elements: u64, slice: u32, reads: [u64; 2]) -> u64 {
+/// Picoseconds to compute `elements` output elements over `slice` of the reduction, where each
+/// operand is read at `reads` elements.
+fn time(applied: &Applied, elements: u64, slice: u32, reads: &[u64; MAX_OPERANDS]) -> u64 {
 	let slice = slice as u64;
 	let base = elements.saturating_mul(PICOSECONDS_PER_ELEMENT);
 	let folded = elements.saturating_mul(slice);
-	base.saturating_add(match applied.access() {
-		Access::MatMul { .. } => {
+	let all = reads.iter().copied().fold(0, u64::saturating_add);
+	let each = |count: u64, picoseconds: u64| count.saturating_mul(picoseconds);
+	base.saturating_add(match applied.op() {
+		Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. } => {
 			let wide = applied.operands().first().is_some_and(|(dtype, _)| *dtype != DType::I8);
 			let product =
 				if wide { PICOSECONDS_PER_I16_PRODUCT } else { PICOSECONDS_PER_I8_PRODUCT };
 			// Each block of 1,024 outputs gathers at most 1,024 rows of each operand, once.
 			let rows = |reads: u64| reads.div_ceil(slice.max(1)).min(1024);
+			let patches = match applied.access(0) {
+				// Patches overlap: each output may have one of its own.
+				Some(Access::Patch(_)) => elements.min(1024),
+				_ => rows(reads[0]),
+			};
 			let gathered = elements
 				.div_ceil(1024)
-				.saturating_mul(rows(reads[0]) + rows(reads[1]))
+				.saturating_mul(patches + rows(reads[1]))
 				.saturating_mul(slice);
-			folded
-				.saturating_mul(product)
-				.saturating_add(gathered.saturating_mul(PICOSECONDS_PER_READ))
+			each(folded, product).saturating_add(each(gathered, PICOSECONDS_PER_READ))
+		}
+		// Each index once, and each update at most once.
+		Op::ScatterAdd { .. } => each(all, PICOSECONDS_PER_READ).saturating_add(base),
+		// Each row once, and three passes over it.
+		Op::Softmax { .. } | Op::Norm { .. } | Op::RowScale { .. } => {
+			each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_ROW_ELEMENT)
+				.saturating_add(each(elements, PICOSECONDS_PER_DIVISION))
+		}
+		// A search, and a sort of what it finds.
+		Op::TopK { .. } => each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_SORTED_ELEMENT),
+		Op::IntDiv { .. } | Op::Rsqrt { .. } | Op::Philox { .. } => {
+			each(elements, 3 * PICOSECONDS_PER_READ + PICOSECONDS_PER_DIVISION)
 		}
 		_ => {
 			let operands = applied.operands().len() as u64;

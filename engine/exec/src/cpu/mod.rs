@@ -1,5 +1,6 @@
 //! The CPU engine: all cores, and the best integer instructions that the processor has.
 
+mod definition;
 mod elementwise;
 mod matmul;
 mod reduce;
@@ -52,9 +53,16 @@ impl CpuBackend {
 			(Op::ReduceSum { axis, to }, [a]) => Ok(reduce::sum(a, &operands[0].shape, axis, to)),
 			(Op::ReduceMax { axis }, [a]) => Ok(reduce::max(a, &operands[0].shape, axis)),
 			(Op::ArgMax { axis }, [a]) => Ok(reduce::arg_max(a, &operands[0].shape, axis)),
-			(_, [a]) => elementwise::unary(op, a, dtype, len),
-			(_, [a, b]) => elementwise::binary(op, a, b, dtype, len),
-			_ => Err(mismatch(op)),
+			(Op::Clamp { .. } | Op::Shift { .. } | Op::Cast { .. } | Op::Copy, [a]) => {
+				elementwise::unary(op, a, dtype, len)
+			}
+			(Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Max | Op::Min, [a, b]) => {
+				elementwise::binary(op, a, b, dtype, len)
+			}
+			_ => {
+				let shapes: Vec<Shape> = operands.iter().map(|operand| operand.shape).collect();
+				definition::evaluate(op, &sources, &shapes, dtype, shape)
+			}
 		}
 	}
 }
