@@ -10,7 +10,6 @@ mod reduce;
 pub(crate) mod rearrange;
 mod window;
 
-pub(crate) use elementwise::unary;
 pub(crate) use window::Window;
 
 use crate::{
