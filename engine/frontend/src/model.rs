@@ -255,7 +255,9 @@ impl Model {
 		mut visit: impl FnMut(usize, &Run),
 	) -> Result<Arrays> {
 		let batch = self.sidecar.batch as usize;
-		let count = sample_count(samples, self.sidecar.inputs.iter().map(|port| port.name.as_str()))?;
+		let names = self.sidecar.inputs.iter().map(|port| port.name.as_str());
+		// A model of constants has one run.
+		let count = if self.sidecar.inputs.is_empty() { batch } else { sample_count(samples, names)? };
 		let mut results = Arrays::new();
 		for start in (0..count).step_by(batch.max(1)) {
 			let inputs = self.quantize(&chunk(samples, start, batch))?;

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::{
 	array::{broadcast, broadcast_strides, walk, Array, Data},
-	error::Result,
+	error::{Error, Result},
 	graph::Node,
 };
 
@@ -82,6 +82,9 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 	}
 	let truth = |value: bool| i64::from(value);
 	let result = match node.op.as_str() {
+		"Dropout" if training(call) => {
+			return Err(Error::unsupported(&node.name, "Dropout while training", "export for inference"))
+		}
 		"Identity" | "Dropout" => call.get(0)?.clone(),
 		"Cast" | "CastLike" => cast(call)?,
 		"Not" => {
@@ -118,6 +121,11 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 		_ => return Ok(None),
 	};
 	Ok(Some(vec![result]))
+}
+
+/// Whether a Dropout is not for inference.
+fn training(call: &Call) -> bool {
+	call.maybe(2).is_some_and(|flag| flag.ints().first().is_some_and(|&flag| flag != 0))
 }
 
 fn map_floats(a: &Array, test: impl Fn(f32) -> bool) -> Array {

@@ -1,9 +1,16 @@
 //! Normalizations and softmax.
 
 use super::Call;
-use crate::{array::Array, error::Result};
+use crate::{
+	array::Array,
+	error::{Error, Result},
+};
 
 pub(super) fn batch(call: &Call) -> Result<Array> {
+	if call.node.int("training_mode", 0) != 0 {
+		let name = &call.node.name;
+		return Err(Error::unsupported(name, "BatchNormalization while training", "export for inference"));
+	}
 	let x = call.get(0)?;
 	let [scale, bias, mean, var] = [1, 2, 3, 4].map(|i| call.get(i).map(Array::floats));
 	let (scale, bias, mean, var) = (scale?, bias?, mean?, var?);

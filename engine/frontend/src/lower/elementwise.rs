@@ -96,9 +96,9 @@ impl Lowering<'_> {
 			self.set(node, value);
 			return Ok(());
 		}
-		// A power of two costs at most one bit of sixteen.
+		// A power of two, upwards so that the range fits, costs at most one bit of sixteen.
 		let unit = x.scale * y.scale;
-		let shift = (self.scales.wide(&output) / unit).log2().floor().clamp(-14.0, 62.0) as i8;
+		let shift = (self.scales.wide(&output) / unit).log2().ceil().clamp(-14.0, 62.0) as i8;
 		let scale = unit * 2f64.powi(shift.into());
 		let op = Op::MulShift { shift, to: DType::I16 };
 		let value = self.elementwise(op, &[x, y], &dims, DType::I16, scale)?;

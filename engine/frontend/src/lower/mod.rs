@@ -120,15 +120,15 @@ pub fn unsupported(graph: &Graph) -> Vec<(String, &'static str)> {
 
 /// Operators of ONNX that can be lowered, under conditions that docs/models.md states.
 pub const OPERATORS: &[&str] = &[
-	"Abs", "Add", "And", "ArgMax", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Celu", "Clip",
+	"Abs", "Add", "And", "ArgMax", "AveragePool", "BatchNormalization", "Cast", "Celu", "Clip",
 	"Concat", "Constant", "ConstantOfShape", "Conv", "Cos", "DepthToSpace", "Div", "Dropout", "Elu",
-	"Equal", "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gelu", "Gemm", "GlobalAveragePool",
+	"Equal", "Erf", "Exp", "Expand", "Flatten", "Gather", "Gelu", "Gemm", "GlobalAveragePool",
 	"GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity",
 	"LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LpNormalization", "MatMul", "Max",
 	"MaxPool", "Min", "Mish", "Mul", "Neg", "Not", "Or", "Pad", "Pow", "RMSNormalization", "Range",
 	"Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare",
-	"Relu", "Reshape", "Round", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "Size", "Slice", "Softmax",
-	"Softplus", "Softsign", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Swish", "Tanh", "ThresholdedRelu",
+	"Relu", "Reshape", "Selu", "Shape", "Sigmoid", "Sin", "Size", "Slice", "Softmax",
+	"Softplus", "Softsign", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Swish", "Tanh", 
 	"TopK", "Transpose", "Unsqueeze", "Where", "Xor",
 ];
 
@@ -147,6 +147,9 @@ fn hint(op: &str) -> &'static str {
 		"InstanceNormalization" | "GroupNormalization" => "use BatchNormalization or LayerNormalization",
 		"QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "QLinearMatMul" | "MatMulInteger" => {
 			"import the float model: it is quantized here"
+		}
+		"Ceil" | "Floor" | "Round" | "Sign" | "ThresholdedRelu" => {
+			"a function that jumps makes a large error of a small one; do this part outside the model"
 		}
 		"NonZero" | "NonMaxSuppression" | "Unique" | "Compress" => {
 			"its result has no fixed shape; do this part outside the model"

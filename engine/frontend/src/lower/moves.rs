@@ -118,6 +118,13 @@ impl Lowering<'_> {
 				"transpose so that it gathers rows",
 			));
 		}
+		if self.calibration.stats(&indices)?.min < 0.0 {
+			return Err(Error::unsupported(
+				&node.name,
+				"Gather with negative indices that are computed",
+				"count from the start",
+			));
+		}
 		let at = self.operand_value(&indices)?;
 		let at = self.anchored(&at)?;
 		let rows = match self.graph.constant(&table) {
