@@ -114,7 +114,8 @@ pub enum ProgramCommand {
 	},
 }
 
-const IMPORT_HELP: &str = "Writes model.program, weights.safetensors and model.json into DIR and reports how close the
+const IMPORT_HELP: &str =
+	"Writes model.program, weights.safetensors and model.json into DIR and reports how close the
 integer program comes to the float model. Samples are a NumPy archive with one array for each input
 of the model, samples along the first dimension: numpy.savez('samples.npz', input_name=array).
 docs/models.md lists operators and limits.
@@ -131,7 +132,9 @@ pub enum ModelCommand {
 	#[command(after_help = IMPORT_HELP)]
 	Import(ModelImport),
 	/// Run an imported model on float samples, on this machine
-	#[command(after_help = "Example:\n  assay model run mlp --input test.npz --output results.npz")]
+	#[command(
+		after_help = "Example:\n  assay model run mlp --input test.npz --output results.npz"
+	)]
 	Run(ModelRun),
 	/// Run ONNX's own tests of each operator (onnx/backend/test/data/node) through the importer
 	NodeTests(ModelNodeTests),
@@ -210,7 +213,9 @@ fn parse_range(text: &str) -> Result<assay_frontend::calibrate::Range, Error> {
 		"max" => Ok(Range::Max),
 		"mse" => Ok(Range::Mse),
 		_ => match text.parse::<f64>() {
-			Ok(percent) if (50.0..=100.0).contains(&percent) => Ok(Range::Percentile(percent / 100.0)),
+			Ok(percent) if (50.0..=100.0).contains(&percent) => {
+				Ok(Range::Percentile(percent / 100.0))
+			}
 			_ => Err(Error::new("bad-range", format!("`{text}` is no range"))
 				.fix("write max, mse, or a percentile from 50 to 100 such as 99.99")),
 		},

@@ -68,7 +68,8 @@ def measure(name, make, binary, folder, extra):
         "cosine": float(cosine.mean()),
         "worstCosine": float(cosine.min()),
         "reportedCosine": report["outputs"][0]["cosine"],
-        "widths": [layer.get("width") for layer in report["layers"] if layer.get("width")],
+        "products": report["products"],
+        "wideProducts": report["wide_products"],
         "worstLayerDb": min(layer["snr"] for layer in report["layers"]),
         "programBytes": report["program_bytes"],
         "weightBytes": report["weight_bytes"],
@@ -110,7 +111,7 @@ def show(rows):
     print(head + f" {'program':>9} {'weights':>9} {'work units':>15} {'peak':>9} {'run s':>6}")
     for row in rows:
         top1 = [f"{100 * row[key]:.2f}" if key in row else "-" for key in ("floatTop1", "integerTop1")]
-        wide = f"{row['widths'].count('i16')}/{len(row['widths'])}"
+        wide = f"{row['wideProducts']}/{row['products']}"
         print(
             f"{row['model']:8} {row['samples']:7} {row['cosine']:8.5f} {row['worstCosine']:8.5f} {top1[0]:>7} {top1[1]:>8}"
             f" {row['worstLayerDb']:8.1f} {wide:>9} {row['programBytes'] / 1024:6.0f}KiB"

@@ -44,9 +44,6 @@ def train(model, images, labels, epochs, batch=64, rate=2e-3):
 def export(model, example, path, inputs, outputs, opset):
     axes = {name: {0: "batch"} for name in inputs + outputs}
     torch.onnx.export(
-        model, example, str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes,
-        opset_version=opset, dynamo=False,
-    ) if "dynamo" in inspect.signature(torch.onnx.export).parameters else torch.onnx.export(
         model, example, str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=opset,
     )
 

@@ -41,7 +41,8 @@ fn import_model(context: &Context, args: ModelImport) -> Result<u8> {
 	let out = match args.out {
 		Some(out) => out,
 		None => args.model.file_stem().map(Into::into).ok_or_else(|| {
-			Error::new("no-out", "the model has no name to call the folder by").fix("pass --out DIR")
+			Error::new("no-out", "the model has no name to call the folder by")
+				.fix("pass --out DIR")
 		})?,
 	};
 	let spinner = ui.spinner(format!("import {}", args.model.display()));
@@ -94,13 +95,33 @@ fn print(context: &Context, report: &Report) {
 	let held_out = if report.apart { "held out" } else { "the calibration samples themselves" };
 	ui.fields(&[
 		("program", report.program.clone()),
-		("samples", format!("{} calibrated, compared on {} ({held_out})", report.calibrated, report.held_out)),
+		(
+			"samples",
+			format!(
+				"{} calibrated, compared on {} ({held_out})",
+				report.calibrated, report.held_out
+			),
+		),
 		("batch", format!("{} samples in one run", report.batch)),
-		("size", format!("program {}, weights {}", bytes(report.program_bytes as u64), bytes(report.weight_bytes))),
+		(
+			"size",
+			format!(
+				"program {}, weights {}",
+				bytes(report.program_bytes as u64),
+				bytes(report.weight_bytes)
+			),
+		),
 		("nodes", format!("{} ({} committed)", report.nodes, report.anchors)),
+		(
+			"products",
+			format!("{}, of which {} with 16 bits", report.products, report.wide_products),
+		),
 		("work units", report.work_units.to_string()),
 		("peak memory", bytes(report.peak_memory)),
-		("fraud proof", format!("at most {} parts of {}", report.proof_parts, bytes(report.proof_bytes))),
+		(
+			"fraud proof",
+			format!("at most {} parts of {}", report.proof_parts, bytes(report.proof_bytes)),
+		),
 	]);
 }
 
@@ -121,8 +142,7 @@ fn run_model(context: &Context, args: ModelRun) -> Result<u8> {
 
 fn run_node_tests(context: &Context, args: ModelNodeTests) -> Result<u8> {
 	let ui = &context.ui;
-	let results =
-		node_tests::run(&args.folder, args.only.as_deref(), &mut CpuExecutor::default())?;
+	let results = node_tests::run(&args.folder, args.only.as_deref(), &mut CpuExecutor::default())?;
 	let table = node_tests::summary(&results);
 	let mut rows: Vec<Vec<String>> = table
 		.iter()

@@ -92,7 +92,12 @@ fn reads_rows(op: &Op) -> bool {
 fn is_light(op: &Op) -> bool {
 	matches!(
 		op,
-		Op::Shift { .. } | Op::Cast { .. } | Op::Clamp { .. } | Op::MulShift { .. } | Op::Copy | Op::Add { .. }
+		Op::Shift { .. }
+			| Op::Cast { .. }
+			| Op::Clamp { .. }
+			| Op::MulShift { .. }
+			| Op::Copy
+			| Op::Add { .. }
 			| Op::Sub { .. }
 	)
 }
@@ -100,7 +105,8 @@ fn is_light(op: &Op) -> bool {
 fn rejected(lowered: &Lowered, error: CheckError) -> Error {
 	let text = error.to_string();
 	// The layer whose value is nearest to what the check names.
-	let named = text.split(|c: char| !c.is_ascii_digit()).find_map(|digits| digits.parse::<u32>().ok());
+	let named =
+		text.split(|c: char| !c.is_ascii_digit()).find_map(|digits| digits.parse::<u32>().ok());
 	let layer = named.and_then(|node| {
 		lowered
 			.traces

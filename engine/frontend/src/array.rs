@@ -87,7 +87,10 @@ impl Array {
 		if let Some(first) = dims.first_mut() {
 			*first = count;
 		}
-		self.pick(dims, (start..start + count).flat_map(|i| i.min(last) * each..(i.min(last) + 1) * each))
+		self.pick(
+			dims,
+			(start..start + count).flat_map(|i| i.min(last) * each..(i.min(last) + 1) * each),
+		)
 	}
 }
 

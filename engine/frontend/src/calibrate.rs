@@ -68,7 +68,11 @@ impl Stats {
 	/// The largest magnitude; never 0.
 	pub fn magnitude(&self) -> f64 {
 		let magnitude = f64::from(self.min.abs().max(self.max.abs()));
-		if magnitude.is_finite() && magnitude > 0.0 { magnitude } else { 1.0 }
+		if magnitude.is_finite() && magnitude > 0.0 {
+			magnitude
+		} else {
+			1.0
+		}
 	}
 
 	/// The largest magnitude that 8 bits should hold.
@@ -184,7 +188,11 @@ impl Calibration {
 	/// Magnitudes of a value.
 	pub fn stats(&self, name: &str) -> Result<&Stats> {
 		self.stats.get(name).ok_or_else(|| {
-			Error::new("bad-model", format!("value `{name}` was not calibrated"), "report this model")
+			Error::new(
+				"bad-model",
+				format!("value `{name}` was not calibrated"),
+				"report this model",
+			)
 		})
 	}
 
@@ -211,7 +219,8 @@ impl Calibration {
 /// Whether a node is a product of matrices of which at least one is no constant.
 pub(crate) fn is_product(graph: &Graph, node: &Node) -> bool {
 	let fixed = |index: usize| node.input(index).is_some_and(|name| graph.constant(name).is_some());
-	matches!(node.op.as_str(), "Linear" | "Conv") || (node.op == "MatMul" && !(fixed(0) && fixed(1)))
+	matches!(node.op.as_str(), "Linear" | "Conv")
+		|| (node.op == "MatMul" && !(fixed(0) && fixed(1)))
 }
 
 fn round_all(array: &Array, scale: f64) -> Array {

@@ -17,11 +17,7 @@ pub struct Error {
 
 impl Error {
 	/// All three of them.
-	pub fn new(
-		code: &'static str,
-		message: impl Into<String>,
-		fix: impl Into<String>,
-	) -> Self {
+	pub fn new(code: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Self {
 		Self { code: code.into(), message: message.into(), fix: fix.into() }
 	}
 

@@ -89,6 +89,10 @@ pub struct Report {
 	pub held_out: usize,
 	/// Whether those were left out of the calibration.
 	pub apart: bool,
+	/// Products of matrices and convolutions.
+	pub products: usize,
+	/// Of those, with operands of 16 bits.
+	pub wide_products: usize,
 	/// Layers whose result is committed, in order.
 	pub layers: Vec<Layer>,
 	/// Outputs.
@@ -181,7 +185,12 @@ pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<
 	for input in &graph.inputs {
 		let Some(array) = wanted.get(&input.name) else { continue };
 		let fits = array.rank() == input.dims.len()
-			&& array.dims.iter().zip(&input.dims).skip(1).all(|(d, want)| want.is_none_or(|w| w == *d));
+			&& array
+				.dims
+				.iter()
+				.zip(&input.dims)
+				.skip(1)
+				.all(|(d, want)| want.is_none_or(|w| w == *d));
 		if !fits && !input.dims.is_empty() {
 			let open = |dim: &Option<usize>| dim.map_or("any".into(), |dim| dim.to_string());
 			let dims: Vec<String> = input.dims.iter().map(open).collect();
@@ -257,6 +266,8 @@ pub fn import(
 		calibrated: prepared.samples,
 		held_out: compared.count,
 		apart: split || held_out.is_some(),
+		products: calibration.widths.len(),
+		wide_products: calibration.widths.values().filter(|width| **width == Width::I16).count(),
 		layers: layers.into_iter().map(|(layer, _)| layer).collect(),
 		outputs: compared.outputs,
 		program: hex(&program_id(&program)),
@@ -391,10 +402,15 @@ pub fn fidelity(name: &str, reference: &Array, found: &Array) -> Fidelity {
 				x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
 			};
 			let lengths = (dot(a, a) * dot(b, b)).sqrt();
-			if lengths == 0.0 { f64::from(u8::from(a == b)) } else { dot(a, b) / lengths }
+			if lengths == 0.0 {
+				f64::from(u8::from(a == b))
+			} else {
+				dot(a, b) / lengths
+			}
 		})
 		.collect();
-	let row = if reference.is_int() { 1 } else { reference.dims.last().copied().unwrap_or(1).max(1) };
+	let row =
+		if reference.is_int() { 1 } else { reference.dims.last().copied().unwrap_or(1).max(1) };
 	let best = |row: &[f32]| (1..row.len()).fold(0, |m, i| if row[i] > row[m] { i } else { m });
 	let rows = a.chunks(row).zip(b.chunks(row));
 	let total = rows.len().max(1) as f64;

@@ -125,7 +125,8 @@ impl Model {
 		for (name, tensor) in &self.weights {
 			let size = tensor.ty.dtype.size();
 			let elements = tensor.elements().unwrap_or_default();
-			let bytes = elements.iter().flat_map(|e| e.to_le_bytes().into_iter().take(size)).collect();
+			let bytes =
+				elements.iter().flat_map(|e| e.to_le_bytes().into_iter().take(size)).collect();
 			plain.push((name.clone(), tensor.ty, bytes));
 		}
 		plain.sort_by(|a, b| a.0.cmp(&b.0));
@@ -181,7 +182,8 @@ impl Model {
 			weights.insert(input.name.clone(), tensor);
 		}
 		for port in sidecar.inputs.iter().chain(&sidecar.outputs) {
-			let fits = dtype_of(&port.dtype).is_some() && port.scale.is_finite() && port.scale > 0.0;
+			let fits =
+				dtype_of(&port.dtype).is_some() && port.scale.is_finite() && port.scale > 0.0;
 			if !fits {
 				return Err(bad(SIDECAR, &format!("`{}` has a bad dtype or scale", port.name)));
 			}
@@ -203,9 +205,11 @@ impl Model {
 			.map(|input| {
 				let Some(port) = self.sidecar.inputs.iter().find(|p| p.program_name == input.name)
 				else {
-					return self.weights.get(&input.name).cloned().ok_or_else(|| {
-						missing(&input.name, &self.sidecar)
-					});
+					return self
+						.weights
+						.get(&input.name)
+						.cloned()
+						.ok_or_else(|| missing(&input.name, &self.sidecar));
 				};
 				let array =
 					samples.get(&port.name).ok_or_else(|| missing(&port.name, &self.sidecar))?;
@@ -220,7 +224,8 @@ impl Model {
 				let elements: Vec<i32> = if array.is_int() && port.integer {
 					array.ints().iter().map(|&x| input.ty.dtype.saturate(x)).collect()
 				} else {
-					let q = |x: &f32| crate::lower::quantize((*x).into(), port.scale, input.ty.dtype);
+					let q =
+						|x: &f32| crate::lower::quantize((*x).into(), port.scale, input.ty.dtype);
 					array.floats().iter().map(q).collect()
 				};
 				Tensor::from_elements(input.ty, &elements)
@@ -257,7 +262,8 @@ impl Model {
 		let batch = self.sidecar.batch as usize;
 		let names = self.sidecar.inputs.iter().map(|port| port.name.as_str());
 		// A model of constants has one run.
-		let count = if self.sidecar.inputs.is_empty() { batch } else { sample_count(samples, names)? };
+		let count =
+			if self.sidecar.inputs.is_empty() { batch } else { sample_count(samples, names)? };
 		let mut results = Arrays::new();
 		for start in (0..count).step_by(batch.max(1)) {
 			let inputs = self.quantize(&chunk(samples, start, batch))?;
@@ -319,7 +325,9 @@ pub(crate) fn append(results: &mut Arrays, name: String, array: Array, used: usi
 		Some(all) if batched => {
 			all.dims[0] += used;
 			match (&mut all.data, part.data) {
-				(crate::array::Data::Float(all), crate::array::Data::Float(part)) => all.extend(part),
+				(crate::array::Data::Float(all), crate::array::Data::Float(part)) => {
+					all.extend(part)
+				}
 				(crate::array::Data::Int(all), crate::array::Data::Int(part)) => all.extend(part),
 				_ => {}
 			}

@@ -106,9 +106,8 @@ pub fn summary(results: &[Tested]) -> BTreeMap<String, [usize; 3]> {
 fn test(path: &Path, executor: &mut dyn Executor) -> Option<(String, Outcome)> {
 	let bytes = std::fs::read(path.join("model.onnx")).ok()?;
 	let proto = onnx::Model::decode(&bytes[..]).ok()?.graph?;
-	let claimed = |node: &onnx::Node| {
-		OPERATORS.contains(&node.op_type.as_str()) && node.domain.is_empty()
-	};
+	let claimed =
+		|node: &onnx::Node| OPERATORS.contains(&node.op_type.as_str()) && node.domain.is_empty();
 	if proto.node.is_empty() || !proto.node.iter().all(claimed) {
 		return None;
 	}
@@ -224,13 +223,8 @@ fn whole(
 	crate::import::refuse_unknown(&graph)?;
 	let batch = batched.iter().map(|(name, a)| (name.clone(), Arc::new(a.clone()))).collect();
 	let changes = crate::passes::run(&mut graph, &batch)?;
-	let prepared = crate::import::Prepared {
-		graph,
-		batches: vec![batch],
-		batch: 1,
-		changes,
-		samples: 1,
-	};
+	let prepared =
+		crate::import::Prepared { graph, batches: vec![batch], batch: 1, changes, samples: 1 };
 	let (model, ..) = build(&prepared, options)?;
 	let inputs = model.quantize(&batched)?;
 	let run = executor
@@ -245,9 +239,10 @@ fn structural(graph: &crate::graph::Graph, name: &str) -> bool {
 		node.inputs.iter().enumerate().any(|(index, input)| {
 			input == name
 				&& match node.op.as_str() {
-					"Reshape" | "Squeeze" | "Unsqueeze" | "Expand" | "Split" | "Slice" | "Pad" | "TopK"
-					| "Tile" | "Clip" | "Pow" | "LayerNormalization" | "RMSNormalization"
-					| "BatchNormalization" | "Gemm" | "Conv" | "ConstantOfShape" | "Range" => {
+					"Reshape" | "Squeeze" | "Unsqueeze" | "Expand" | "Split" | "Slice" | "Pad"
+					| "TopK" | "Tile" | "Clip" | "Pow" | "LayerNormalization"
+					| "RMSNormalization" | "BatchNormalization" | "Gemm" | "Conv"
+					| "ConstantOfShape" | "Range" => {
 						index > 0 || matches!(node.op.as_str(), "ConstantOfShape" | "Range")
 					}
 					op => op.starts_with("Reduce") && index > 0,
@@ -264,9 +259,14 @@ fn error(expected: &Array, found: &Array) -> Result<f64, String> {
 	let (a, b) = (expected.floats(), found.floats());
 	if expected.is_int() {
 		let wrong = a.iter().zip(&b).filter(|(a, b)| a != b).count();
-		return if wrong == 0 { Ok(0.0) } else { Err(format!("{wrong} of {} integers differ", a.len())) };
+		return if wrong == 0 {
+			Ok(0.0)
+		} else {
+			Err(format!("{wrong} of {} integers differ", a.len()))
+		};
 	}
-	let magnitude = a.iter().filter(|x| x.is_finite()).fold(0f64, |m, &x| m.max(f64::from(x.abs())));
+	let magnitude =
+		a.iter().filter(|x| x.is_finite()).fold(0f64, |m, &x| m.max(f64::from(x.abs())));
 	let worst = a
 		.iter()
 		.zip(&b)

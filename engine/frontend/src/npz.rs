@@ -77,7 +77,11 @@ pub fn read_npy(bytes: &[u8]) -> std::io::Result<Array> {
 		(TypeChar::Uint, 1) => ints::<u8>(file)?,
 		(TypeChar::Uint, 2) => ints::<u16>(file)?,
 		(TypeChar::Uint, 4) => ints::<u32>(file)?,
-		_ => return Err(invalid(format!("elements of type {ty} are not read; use float32 or int64"))),
+		_ => {
+			return Err(invalid(format!(
+				"elements of type {ty} are not read; use float32 or int64"
+			)))
+		}
 	};
 	let array = Array { dims, data };
 	if order == Order::Fortran {
@@ -95,7 +99,8 @@ pub fn write(path: &Path, arrays: &Arrays) -> Result<()> {
 	let file = File::create(&part).map_err(io(&part))?;
 	let mut archive = ZipWriter::new(file);
 	for (name, array) in arrays {
-		let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+		let options =
+			SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
 		let entry = npyz::npz::file_name_from_array_name(name);
 		archive.start_file(entry, options).map_err(io(&part))?;
 		let shape: Vec<u64> = array.dims.iter().map(|&dim| dim as u64).collect();

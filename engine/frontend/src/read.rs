@@ -67,16 +67,22 @@ fn sort(graph: &mut Graph) -> Result<()> {
 		graph.constants.keys().map(String::as_str).collect();
 	known.extend(graph.inputs.iter().map(|input| input.name.as_str()));
 	for node in &graph.nodes {
-		if let Some(name) = node.inputs.iter().find(|n| !n.is_empty() && !known.contains(n.as_str()))
+		if let Some(name) =
+			node.inputs.iter().find(|n| !n.is_empty() && !known.contains(n.as_str()))
 		{
-			return Err(Error::node(&node.name, format!("reads `{name}`, which nothing before it makes")));
+			return Err(Error::node(
+				&node.name,
+				format!("reads `{name}`, which nothing before it makes"),
+			));
 		}
 		known.extend(node.outputs.iter().map(String::as_str));
 	}
 	match graph.outputs.iter().find(|name| !known.contains(name.as_str())) {
-		Some(name) => {
-			Err(Error::new("bad-model", format!("nothing makes output `{name}`"), "export it again"))
-		}
+		Some(name) => Err(Error::new(
+			"bad-model",
+			format!("nothing makes output `{name}`"),
+			"export it again",
+		)),
 		None => Ok(()),
 	}
 }
@@ -244,7 +250,11 @@ fn external_bytes(tensor: &onnx::Tensor, folder: Option<&Path>) -> Result<Vec<u8
 	let start = number("offset").unwrap_or(0);
 	let end = number("length").map_or(bytes.len(), |length| start.saturating_add(length));
 	bytes.get(start..end).map(<[u8]>::to_vec).ok_or_else(|| {
-		Error::new("file", format!("{} ends before tensor `{}`", path.display(), tensor.name), "copy it again")
+		Error::new(
+			"file",
+			format!("{} ends before tensor `{}`", path.display(), tensor.name),
+			"copy it again",
+		)
 	})
 }
 
@@ -333,7 +343,9 @@ mod tests {
 
 	#[test]
 	fn halves_should_be_exact_when_they_are_read() {
-		for (bits, value) in [(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 2f32.powi(-24)), (0x7bff, 65504.0)] {
+		for (bits, value) in
+			[(0x3c00, 1.0), (0xc000, -2.0), (0x0001, 2f32.powi(-24)), (0x7bff, 65504.0)]
+		{
 			assert_eq!(half(bits), value, "{bits:#x}");
 		}
 	}

@@ -83,7 +83,11 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 	let truth = |value: bool| i64::from(value);
 	let result = match node.op.as_str() {
 		"Dropout" if training(call) => {
-			return Err(Error::unsupported(&node.name, "Dropout while training", "export for inference"))
+			return Err(Error::unsupported(
+				&node.name,
+				"Dropout while training",
+				"export for inference",
+			))
 		}
 		"Identity" | "Dropout" => call.get(0)?.clone(),
 		"Cast" | "CastLike" => cast(call)?,
@@ -100,7 +104,11 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 		"Div" => binary(call, |a, b| a / b, |a, b| a.checked_div(b).unwrap_or(0))?,
 		"Mod" => binary(call, |a, b| a % b, |a, b| a.checked_rem_euclid(b).unwrap_or(0))?,
 		"Pow" => power(call)?,
-		"PRelu" => binary(call, |a, s| if a < 0.0 { a * s } else { a }, |a, s| if a < 0 { a * s } else { a })?,
+		"PRelu" => binary(
+			call,
+			|a, s| if a < 0.0 { a * s } else { a },
+			|a, s| if a < 0 { a * s } else { a },
+		)?,
 		"Max" => fold(call, f32::max, Ord::max)?,
 		"Min" => fold(call, f32::min, Ord::min)?,
 		"Sum" => fold(call, |a, b| a + b, i64::wrapping_add)?,
@@ -233,13 +241,8 @@ fn compare(
 	int: impl Fn(i64, i64) -> bool,
 ) -> Result<Array> {
 	let (a, b) = (call.get(0)?, call.get(1)?);
-	let truth = apply(
-		call,
-		a,
-		b,
-		|a, b| f32::from(u8::from(float(a, b))),
-		|a, b| i64::from(int(a, b)),
-	)?;
+	let truth =
+		apply(call, a, b, |a, b| f32::from(u8::from(float(a, b))), |a, b| i64::from(int(a, b)))?;
 	Ok(Array::int(truth.dims.clone(), truth.ints()))
 }
 
@@ -253,12 +256,14 @@ fn select(call: &Call) -> Result<Array> {
 	};
 	let (condition, a, b) = (spread(condition).ints(), spread(a), spread(b));
 	let data = match (&a.data, &b.data) {
-		(Data::Int(a), Data::Int(b)) => {
-			Data::Int((0..condition.len()).map(|i| if condition[i] != 0 { a[i] } else { b[i] }).collect())
-		}
+		(Data::Int(a), Data::Int(b)) => Data::Int(
+			(0..condition.len()).map(|i| if condition[i] != 0 { a[i] } else { b[i] }).collect(),
+		),
 		_ => {
 			let (a, b) = (a.floats(), b.floats());
-			Data::Float((0..condition.len()).map(|i| if condition[i] != 0 { a[i] } else { b[i] }).collect())
+			Data::Float(
+				(0..condition.len()).map(|i| if condition[i] != 0 { a[i] } else { b[i] }).collect(),
+			)
 		}
 	};
 	Ok(Array { dims, data })

@@ -54,7 +54,8 @@ pub(super) fn matmul(call: &Call) -> Result<Array> {
 	if b_vector {
 		b_dims.push(1);
 	}
-	let (&[ref a_batch @ .., m, k], &[ref b_batch @ .., b_k, n]) = (&a_dims[..], &b_dims[..]) else {
+	let (&[ref a_batch @ .., m, k], &[ref b_batch @ .., b_k, n]) = (&a_dims[..], &b_dims[..])
+	else {
 		return Err(call.bad("a scalar operand"));
 	};
 	let batch = broadcast(&[a_batch, b_batch]).filter(|_| k == b_k);
@@ -114,7 +115,9 @@ pub(super) fn linear(call: &Call) -> Result<Array> {
 pub(super) fn gemm(call: &Call) -> Result<Array> {
 	let node = call.node;
 	let transposed = |array: &Array, flag: &str| -> Result<Array> {
-		let &[rows, cols] = &array.dims[..] else { return Err(call.bad("two matrices are needed")) };
+		let &[rows, cols] = &array.dims[..] else {
+			return Err(call.bad("two matrices are needed"));
+		};
 		Ok(if node.int(flag, 0) == 0 {
 			array.clone()
 		} else {

@@ -6,8 +6,8 @@
 mod elementwise;
 mod linear;
 mod normalize;
-mod reduce;
 pub(crate) mod rearrange;
+mod reduce;
 mod window;
 
 pub(crate) use window::Window;
@@ -95,13 +95,11 @@ pub(crate) fn node(node: &Node, opset: i64, values: &[Option<&Array>]) -> Result
 		"ArgMax" => reduce::arg_max(&call)?,
 		"TopK" => return reduce::top_k(&call),
 		op if op.starts_with("Reduce") => reduce::reduce(&call)?,
-		op => {
-			return Err(Error::new(
-				"unsupported-operator",
-				format!("node `{}`: operator {op}", node.name),
-				"docs/models.md lists the operators that can be imported; write the model with those",
-			))
-		}
+		op => return Err(Error::new(
+			"unsupported-operator",
+			format!("node `{}`: operator {op}", node.name),
+			"docs/models.md lists the operators that can be imported; write the model with those",
+		)),
 	}])
 }
 
@@ -142,9 +140,8 @@ pub(crate) fn run_with(
 	}
 	for at in &graph.nodes {
 		let results = {
-			let find = |name: &String| {
-				values.get(name).map(Arc::as_ref).or_else(|| graph.constant(name))
-			};
+			let find =
+				|name: &String| values.get(name).map(Arc::as_ref).or_else(|| graph.constant(name));
 			let operands: Vec<_> =
 				at.inputs.iter().map(|n| if n.is_empty() { None } else { find(n) }).collect();
 			node(at, graph.opset, &operands)?

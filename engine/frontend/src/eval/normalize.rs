@@ -9,7 +9,11 @@ use crate::{
 pub(super) fn batch(call: &Call) -> Result<Array> {
 	if call.node.int("training_mode", 0) != 0 {
 		let name = &call.node.name;
-		return Err(Error::unsupported(name, "BatchNormalization while training", "export for inference"));
+		return Err(Error::unsupported(
+			name,
+			"BatchNormalization while training",
+			"export for inference",
+		));
 	}
 	let x = call.get(0)?;
 	let [scale, bias, mean, var] = [1, 2, 3, 4].map(|i| call.get(i).map(Array::floats));

@@ -54,7 +54,9 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 		"Transpose" => {
 			let x = call.get(0)?;
 			let order: Vec<usize> = match node.ints("perm") {
-				Some(perm) => perm.iter().map(|&axis| call.axis(axis, x.rank())).collect::<Result<_>>()?,
+				Some(perm) => {
+					perm.iter().map(|&axis| call.axis(axis, x.rank())).collect::<Result<_>>()?
+				}
 				None => (0..x.rank()).rev().collect(),
 			};
 			let own = strides(&x.dims);
@@ -75,7 +77,8 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 		"Gather" => gather(call)?,
 		"Pad" => pad(call)?,
 		"ConstantOfShape" => {
-			let dims: Vec<usize> = call.get(0)?.ints().into_iter().map(|dim| dim as usize).collect();
+			let dims: Vec<usize> =
+				call.get(0)?.ints().into_iter().map(|dim| dim as usize).collect();
 			let len = dims.iter().product();
 			match node.attributes.get("value") {
 				Some(crate::graph::Attribute::Tensor(value)) => {
@@ -211,7 +214,8 @@ pub(crate) fn split_lengths(call: &Call, dim: usize) -> Result<Vec<usize>> {
 	let lengths: Vec<usize> = match call.list("split", 1) {
 		Some(lengths) => lengths.into_iter().map(|v| v.max(0) as usize).collect(),
 		None => {
-			let count = call.node.int("num_outputs", call.node.outputs.len() as i64).max(1) as usize;
+			let count =
+				call.node.int("num_outputs", call.node.outputs.len() as i64).max(1) as usize;
 			let each = dim.div_ceil(count);
 			(0..count).map(|i| each.min(dim.saturating_sub(i * each))).collect()
 		}
@@ -252,7 +256,10 @@ fn gather(call: &Call) -> Result<Array> {
 		.ok_or_else(|| {
 			Error::new(
 				"bad-samples",
-				format!("node `{}`: an index is outside the {len} rows of its table", call.node.name),
+				format!(
+					"node `{}`: an index is outside the {len} rows of its table",
+					call.node.name
+				),
 				"check the samples: ids must be below the size of the vocabulary",
 			)
 		})?;
@@ -313,12 +320,12 @@ fn pad(call: &Call) -> Result<Array> {
 	let mut at: Vec<Option<usize>> = vec![Some(0)];
 	for (i, &dim) in dims.iter().enumerate() {
 		let source = |j: usize| {
-			usize::try_from(j as i64 - pads[i].0).ok().filter(|&j| j < x.dims[i]).map(|j| j * own[i])
+			usize::try_from(j as i64 - pads[i].0)
+				.ok()
+				.filter(|&j| j < x.dims[i])
+				.map(|j| j * own[i])
 		};
-		at = at
-			.iter()
-			.flat_map(|&from| (0..dim).map(move |j| Some(from? + source(j)?)))
-			.collect();
+		at = at.iter().flat_map(|&from| (0..dim).map(move |j| Some(from? + source(j)?))).collect();
 	}
 	Ok(match &x.data {
 		Data::Float(data) => {

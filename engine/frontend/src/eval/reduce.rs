@@ -41,17 +41,13 @@ pub(super) fn reduce(call: &Call) -> Result<Array> {
 		"ReduceSumSquare" => Box::new(move |row| sum(row, |v| v * v)),
 		"ReduceL2" => Box::new(move |row| sum(row, |v| v * v).sqrt()),
 		"ReduceL1" => Box::new(move |row| sum(row, f64::abs)),
-		"ReduceMax" => {
-			Box::new(|row| row.iter().copied().fold(f32::NEG_INFINITY, f32::max).into())
-		}
+		"ReduceMax" => Box::new(|row| row.iter().copied().fold(f32::NEG_INFINITY, f32::max).into()),
 		"ReduceMin" => Box::new(|row| row.iter().copied().fold(f32::INFINITY, f32::min).into()),
-		_ => {
-			return Err(crate::Error::new(
-				"unsupported-operator",
-				format!("node `{}`: operator {}", call.node.name, call.node.op),
-				"docs/models.md lists the operators that can be imported; write the model with those",
-			))
-		}
+		_ => return Err(crate::Error::new(
+			"unsupported-operator",
+			format!("node `{}`: operator {}", call.node.name, call.node.op),
+			"docs/models.md lists the operators that can be imported; write the model with those",
+		)),
 	};
 	let out = Array::float(dims, rows.iter().map(|row| function(row) as f32).collect());
 	Ok(if x.is_int() { Array::int(out.dims.clone(), out.ints()) } else { out })
@@ -100,7 +96,11 @@ pub(super) fn top_k(call: &Call) -> Result<Vec<Array>> {
 			let mut order: Vec<usize> = (0..len).collect();
 			order.sort_by(|&a, &b| {
 				let ordering = data[at(a)].total_cmp(&data[at(b)]);
-				if largest { ordering.reverse() } else { ordering }
+				if largest {
+					ordering.reverse()
+				} else {
+					ordering
+				}
 			});
 			for (rank, &i) in order.iter().take(k).enumerate() {
 				positions[(o * k + rank) * inner + j] = i as i64;

@@ -36,11 +36,14 @@ impl Window {
 		let line = spatial.len() == 1;
 		let pair = |values: Option<&[i64]>, default: i64| -> [usize; 2] {
 			let at = |i: usize| values.and_then(|v| v.get(i)).copied().unwrap_or(default).max(0);
-			if line { [default as usize, at(0) as usize] } else { [at(0) as usize, at(1) as usize] }
+			if line {
+				[default as usize, at(0) as usize]
+			} else {
+				[at(0) as usize, at(1) as usize]
+			}
 		};
 		let size = |dims: &[usize]| if line { [1, dims[0]] } else { [dims[0], dims[1]] };
-		let (stride, dilation) =
-			(pair(node.ints("strides"), 1), pair(node.ints("dilations"), 1));
+		let (stride, dilation) = (pair(node.ints("strides"), 1), pair(node.ints("dilations"), 1));
 		let (spatial, kernel) = (size(spatial), size(kernel));
 		if stride.contains(&0) || dilation.contains(&0) {
 			return Err(call.bad("a stride or dilation of 0"));
@@ -50,7 +53,8 @@ impl Window {
 			return Err(call.bad("negative padding"));
 		}
 		let at = |i: usize| pads.get(i).copied().unwrap_or(0) as usize;
-		let mut pad = if line { [[0, 0], [at(0), at(1)]] } else { [[at(0), at(2)], [at(1), at(3)]] };
+		let mut pad =
+			if line { [[0, 0], [at(0), at(1)]] } else { [[at(0), at(2)], [at(1), at(3)]] };
 		let mut out = [0, 0];
 		for i in 0..2 {
 			let extent = dilation[i] * (kernel[i].max(1) - 1) + 1;
@@ -65,7 +69,8 @@ impl Window {
 				_ => {}
 			}
 			let padded = spatial[i] + pad[i][0] + pad[i][1];
-			let free = padded.checked_sub(extent).ok_or_else(|| call.bad("the window is too large"))?;
+			let free =
+				padded.checked_sub(extent).ok_or_else(|| call.bad("the window is too large"))?;
 			let ceil = node.int("ceil_mode", 0) != 0;
 			out[i] = if ceil { free.div_ceil(stride[i]) } else { free / stride[i] } + 1;
 			// A window that begins in the padding past the end does not count.
@@ -78,7 +83,9 @@ impl Window {
 
 	/// Position in the input of tap `tap` of window `at` along dimension `i`, if it is inside.
 	fn source(&self, i: usize, at: usize, tap: usize, dim: usize) -> Option<usize> {
-		(at * self.stride[i] + tap * self.dilation[i]).checked_sub(self.pad[i][0]).filter(|&p| p < dim)
+		(at * self.stride[i] + tap * self.dilation[i])
+			.checked_sub(self.pad[i][0])
+			.filter(|&p| p < dim)
 	}
 }
 

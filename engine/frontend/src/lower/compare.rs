@@ -27,7 +27,8 @@ impl Lowering<'_> {
 					"Or" => Op::Max,
 					_ => {
 						let op = Op::Compare { relation: Relation::Equal };
-						let same = self.elementwise(op, &[&sides[0], &sides[1]], &dims, DType::I8, 1.0)?;
+						let same =
+							self.elementwise(op, &[&sides[0], &sides[1]], &dims, DType::I8, 1.0)?;
 						let value = self.is_zero(&same)?;
 						self.set(node, value);
 						return Ok(());

@@ -33,7 +33,8 @@ impl Lowering<'_> {
 		let integer = self.scales.integer.get(&output) == Some(&true);
 		let wish = self.scales.wide(&output);
 		// At another scale than the result wishes for, 16 bits could overflow.
-		let to = if integer || first.dtype == DType::I32 || (first.scale / wish - 1.0).abs() > 1e-9 {
+		let to = if integer || first.dtype == DType::I32 || (first.scale / wish - 1.0).abs() > 1e-9
+		{
 			DType::I32
 		} else {
 			DType::I16
@@ -84,7 +85,11 @@ impl Lowering<'_> {
 		let value = self.operand_value(name)?;
 		let fits = self.graph.constant(name).is_some()
 			|| self.calibration.stats(name)?.magnitude() / value.scale <= 32768.0;
-		if value.dtype == DType::I32 && !fits { self.wide(name) } else { Ok(value) }
+		if value.dtype == DType::I32 && !fits {
+			self.wide(name)
+		} else {
+			Ok(value)
+		}
 	}
 
 	fn multiplied(&mut self, node: &Node, x: &Value, y: &Value) -> Result<()> {
@@ -115,10 +120,20 @@ impl Lowering<'_> {
 		let value = if integer || by == 0.0 || !by.is_finite() {
 			let number = self.scalar(DType::I32, quantize(by, 1.0, DType::I32))?;
 			let dims = spread.dims.clone();
-			self.elementwise(Op::Mul { to: DType::I32 }, &[&spread, &number], &dims, DType::I32, 1.0)?
+			self.elementwise(
+				Op::Mul { to: DType::I32 },
+				&[&spread, &number],
+				&dims,
+				DType::I32,
+				1.0,
+			)?
 		} else {
 			let scaled = Value { scale: spread.scale * by.abs(), ..spread };
-			if by < 0.0 { self.negated(&scaled)? } else { scaled }
+			if by < 0.0 {
+				self.negated(&scaled)?
+			} else {
+				scaled
+			}
 		};
 		self.set(node, value);
 		Ok(())
@@ -157,7 +172,8 @@ impl Lowering<'_> {
 			}
 			let inverse = crate::array::Array::float(divisor.dims.clone(), inverse);
 			let magnitude = inverse.floats().iter().fold(0f64, |m, x| m.max(f64::from(x.abs())));
-			let y = self.quantized(&format!("{b}.inverse"), &inverse, DType::I16, magnitude / 32767.0)?;
+			let y =
+				self.quantized(&format!("{b}.inverse"), &inverse, DType::I16, magnitude / 32767.0)?;
 			let x = self.small(&a)?;
 			return self.multiplied(node, &x, &y);
 		}
@@ -203,7 +219,9 @@ impl Lowering<'_> {
 						"write it as Min and Max",
 					)),
 				},
-				None => Ok(node.attributes.contains_key(name).then(|| node.float(name, 0.0).into())),
+				None => {
+					Ok(node.attributes.contains_key(name).then(|| node.float(name, 0.0).into()))
+				}
 			}
 		};
 		let (lo, hi) = match node.op.as_str() {

@@ -29,13 +29,14 @@ struct Channels {
 fn quantize_channels(weights: &Array, channels: usize, limit: f64) -> Channels {
 	let data = weights.floats();
 	let each = (data.len() / channels.max(1)).max(1);
-	let largest =
-		|row: &[f32]| row.iter().fold(0f64, |a, &x| a.max(f64::from(x.abs())));
+	let largest = |row: &[f32]| row.iter().fold(0f64, |a, &x| a.max(f64::from(x.abs())));
 	let all = largest(&data).max(f64::MIN_POSITIVE);
-	let mut result = Channels { data: Vec::with_capacity(data.len()), scales: vec![], sums: vec![] };
+	let mut result =
+		Channels { data: Vec::with_capacity(data.len()), scales: vec![], sums: vec![] };
 	for row in data.chunks(each) {
 		let scale = largest(row).max(all * DEAD) / limit;
-		let rounded: Vec<i32> = row.iter().map(|&x| (f64::from(x) / scale).round() as i32).collect();
+		let rounded: Vec<i32> =
+			row.iter().map(|&x| (f64::from(x) / scale).round() as i32).collect();
 		result.sums.push(rounded.iter().map(|x| f64::from(x.abs())).sum());
 		result.data.extend(rounded);
 		result.scales.push(scale);
@@ -84,7 +85,11 @@ impl Lowering<'_> {
 		let line = spatial.len() == 1;
 		let byte = |value: usize| -> Result<u8> {
 			u8::try_from(value).map_err(|_| {
-				Error::unsupported(&node.name, "a stride or dilation above 255", "use a smaller one")
+				Error::unsupported(
+					&node.name,
+					"a stride or dilation above 255",
+					"use a smaller one",
+				)
 			})
 		};
 		let pad = |value: usize| -> Result<i16> {
@@ -130,9 +135,10 @@ impl Lowering<'_> {
 		if let Some(value) = self.values.get_mut(node.output()) {
 			*value = value.permuted(&[0, 3, 1, 2]);
 			if line {
-				*value = value.reshaped(&[value.dims[0], value.dims[1], value.dims[3]]).ok_or_else(|| {
-					Error::node(&node.name, "a line that is no view of its image")
-				})?;
+				*value =
+					value.reshaped(&[value.dims[0], value.dims[1], value.dims[3]]).ok_or_else(
+						|| Error::node(&node.name, "a line that is no view of its image"),
+					)?;
 			}
 		}
 		Ok(())
@@ -163,13 +169,15 @@ impl Lowering<'_> {
 			Width::I16 => (DType::I16, 32767.0),
 		};
 		let rounded = quantize_channels(&rows, channels, limit);
-		let weight = self.weight(&format!("{}.weight", node.name), dtype, shape, rounded.data, 1.0)?;
+		let weight =
+			self.weight(&format!("{}.weight", node.name), dtype, shape, rounded.data, 1.0)?;
 		// 16-bit products: as many low bits of the sums go as it takes for 32 bits to hold them.
 		let magnitude = self.calibration.stats(&output)?.magnitude() * 2.0;
-		let largest = rounded.scales.iter().zip(&rounded.sums).zip(&bias).map(|((w, sum), bias)| {
-			let seen = (magnitude + f64::from(bias.abs())) / (x.scale * w);
-			seen.min(sum * f64::from(x.dtype.max()))
-		});
+		let largest =
+			rounded.scales.iter().zip(&rounded.sums).zip(&bias).map(|((w, sum), bias)| {
+				let seen = (magnitude + f64::from(bias.abs())) / (x.scale * w);
+				seen.min(sum * f64::from(x.dtype.max()))
+			});
 		let bits = largest.fold(1.0, f64::max).log2().ceil();
 		let drop = if width == Width::I16 { (bits - SUM_BITS).max(0.0) as i8 } else { 0 };
 		let narrow = Narrow { multiplier: 1, shift: drop, to: DType::I32 };
@@ -188,7 +196,8 @@ impl Lowering<'_> {
 		let multipliers = factors.iter().map(|f| f.0.into()).collect();
 		let shifts = factors.iter().map(|f| f.1.into()).collect();
 		let name = node.name.clone();
-		let m = self.weight(&format!("{name}.multiplier"), DType::I16, n.clone(), multipliers, 1.0)?;
+		let m =
+			self.weight(&format!("{name}.multiplier"), DType::I16, n.clone(), multipliers, 1.0)?;
 		let s = self.weight(&format!("{name}.shift"), DType::I8, n.clone(), shifts, 1.0)?;
 		let mut operands = vec![sums.source.into(), m.source.into(), s.source.into()];
 		if node.input(2).is_some() {

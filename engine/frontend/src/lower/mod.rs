@@ -120,23 +120,96 @@ pub fn unsupported(graph: &Graph) -> Vec<(String, &'static str)> {
 
 /// Operators of ONNX that can be lowered, under conditions that docs/models.md states.
 pub const OPERATORS: &[&str] = &[
-	"Abs", "Add", "And", "ArgMax", "AveragePool", "BatchNormalization", "Cast", "Celu", "Clip",
-	"Concat", "Constant", "ConstantOfShape", "Conv", "Cos", "DepthToSpace", "Div", "Dropout", "Elu",
-	"Equal", "Erf", "Exp", "Expand", "Flatten", "Gather", "Gelu", "Gemm", "GlobalAveragePool",
-	"GlobalMaxPool", "Greater", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity",
-	"LayerNormalization", "LeakyRelu", "Less", "LessOrEqual", "Log", "LpNormalization", "MatMul", "Max",
-	"MaxPool", "Min", "Mish", "Mul", "Neg", "Not", "Or", "Pad", "Pow", "RMSNormalization", "Range",
-	"Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare",
-	"Relu", "Reshape", "Selu", "Shape", "Sigmoid", "Sin", "Size", "Slice", "Softmax",
-	"Softplus", "Softsign", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Swish", "Tanh", 
-	"TopK", "Transpose", "Unsqueeze", "Where", "Xor",
+	"Abs",
+	"Add",
+	"And",
+	"ArgMax",
+	"AveragePool",
+	"BatchNormalization",
+	"Cast",
+	"Celu",
+	"Clip",
+	"Concat",
+	"Constant",
+	"ConstantOfShape",
+	"Conv",
+	"Cos",
+	"DepthToSpace",
+	"Div",
+	"Dropout",
+	"Elu",
+	"Equal",
+	"Erf",
+	"Exp",
+	"Expand",
+	"Flatten",
+	"Gather",
+	"Gelu",
+	"Gemm",
+	"GlobalAveragePool",
+	"GlobalMaxPool",
+	"Greater",
+	"GreaterOrEqual",
+	"HardSigmoid",
+	"HardSwish",
+	"Identity",
+	"LayerNormalization",
+	"LeakyRelu",
+	"Less",
+	"LessOrEqual",
+	"Log",
+	"LpNormalization",
+	"MatMul",
+	"Max",
+	"MaxPool",
+	"Min",
+	"Mish",
+	"Mul",
+	"Neg",
+	"Not",
+	"Or",
+	"Pad",
+	"Pow",
+	"RMSNormalization",
+	"Range",
+	"Reciprocal",
+	"ReduceL2",
+	"ReduceMax",
+	"ReduceMean",
+	"ReduceMin",
+	"ReduceSum",
+	"ReduceSumSquare",
+	"Relu",
+	"Reshape",
+	"Selu",
+	"Shape",
+	"Sigmoid",
+	"Sin",
+	"Size",
+	"Slice",
+	"Softmax",
+	"Softplus",
+	"Softsign",
+	"Split",
+	"Sqrt",
+	"Squeeze",
+	"Sub",
+	"Sum",
+	"Swish",
+	"Tanh",
+	"TopK",
+	"Transpose",
+	"Unsqueeze",
+	"Where",
+	"Xor",
 ];
 
 /// Of those, the ones that only ever stand for a constant.
 const FOLDED: &[&str] = &["Constant", "ConstantOfShape", "Range", "Shape", "Size"];
 
 fn is_known(op: &str) -> bool {
-	(OPERATORS.contains(&op) && !FOLDED.contains(&op)) || matches!(op, "Linear" | "Function" | "CastLike")
+	(OPERATORS.contains(&op) && !FOLDED.contains(&op))
+		|| matches!(op, "Linear" | "Function" | "CastLike")
 }
 
 fn hint(op: &str) -> &'static str {
@@ -187,11 +260,22 @@ impl<'a> Lowering<'a> {
 		let base = if tail.is_empty() { "value" } else { tail };
 		let count = self.names.entry(base.to_string()).or_default();
 		*count += 1;
-		if *count == 1 { base.to_string() } else { format!("{base}..{count}") }
+		if *count == 1 {
+			base.to_string()
+		} else {
+			format!("{base}..{count}")
+		}
 	}
 
 	/// A constant input of the program, kept in the weights file.
-	fn weight(&mut self, name: &str, dtype: DType, dims: Vec<u32>, data: Vec<i32>, scale: f64) -> Result<Value> {
+	fn weight(
+		&mut self,
+		name: &str,
+		dtype: DType,
+		dims: Vec<u32>,
+		data: Vec<i32>,
+		scale: f64,
+	) -> Result<Value> {
 		let name = self.name(name);
 		let ty = TensorType::of(dtype, value::shape(&dims)?);
 		let source = self.builder.input(&name, ty);
@@ -212,7 +296,8 @@ impl<'a> Lowering<'a> {
 				(DType::I16, self.scales.wide(&input.name))
 			};
 			let program_name = self.name(&input.name);
-			let source = self.builder.input(&program_name, TensorType::of(dtype, value::shape(&dims)?));
+			let source =
+				self.builder.input(&program_name, TensorType::of(dtype, value::shape(&dims)?));
 			self.inputs += 1;
 			let value = Value::whole(source, dtype, dims.clone(), scale);
 			self.values.insert(input.name.clone(), value);
@@ -277,14 +362,19 @@ impl<'a> Lowering<'a> {
 		let integer = array.is_int();
 		let magnitude = array.floats().iter().fold(0f64, |a, &x| a.max(f64::from(x.abs())));
 		let scale = if integer || magnitude == 0.0 { 1.0 } else { magnitude / 32767.0 };
-		let value = self.quantized(name, &array, if integer { DType::I32 } else { DType::I16 }, scale)?;
+		let value =
+			self.quantized(name, &array, if integer { DType::I32 } else { DType::I16 }, scale)?;
 		self.values.insert(name.into(), value.clone());
 		Ok(value)
 	}
 
 	fn constant(&self, name: &str) -> Result<Array> {
 		self.graph.constant(name).cloned().ok_or_else(|| {
-			Error::new("bad-model", format!("nothing makes value `{name}`"), "export the model again")
+			Error::new(
+				"bad-model",
+				format!("nothing makes value `{name}`"),
+				"export the model again",
+			)
 		})
 	}
 
@@ -294,9 +384,12 @@ impl<'a> Lowering<'a> {
 		let data: Vec<i32> = array.floats().into_iter().map(round).collect();
 		let dims = to_dims(&array.dims);
 		if let [only] = data[..] {
-			return Ok(Value { scale, ..self.scalar(dtype, only)?.reshaped(&dims).unwrap_or_else(|| {
-				Value::whole(Source::Constant(0), dtype, dims.clone(), scale)
-			}) });
+			return Ok(Value {
+				scale,
+				..self.scalar(dtype, only)?.reshaped(&dims).unwrap_or_else(|| {
+					Value::whole(Source::Constant(0), dtype, dims.clone(), scale)
+				})
+			});
 		}
 		self.weight(name, dtype, dims, data, scale)
 	}
@@ -306,7 +399,8 @@ impl<'a> Lowering<'a> {
 		if let Some(value) = self.scalars.get(&(dtype, number)) {
 			return Ok(value.clone());
 		}
-		let source = self.builder.constant_values(TensorType::of(dtype, value::shape(&[1])?), &[number]);
+		let source =
+			self.builder.constant_values(TensorType::of(dtype, value::shape(&[1])?), &[number]);
 		let value = Value::whole(source, dtype, vec![1], 1.0);
 		self.scalars.insert((dtype, number), value.clone());
 		Ok(value)
@@ -344,17 +438,16 @@ impl<'a> Lowering<'a> {
 			"Relu" | "Clip" => self.clamp(node),
 			"Neg" => self.negate(node),
 			"Pow" => self.power(node),
-			"Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Not" | "And" | "Or" | "Xor"
-			| "Where" => self.logic(node),
+			"Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Not" | "And"
+			| "Or" | "Xor" | "Where" => self.logic(node),
 			"Cast" | "CastLike" => self.cast(node),
 			"Gather" => self.gather(node),
 			"Concat" => self.concat(node),
 			"Pad" => self.pad(node),
-			"Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose" | "Slice" | "Split" | "Expand"
-			| "Identity" | "Dropout" | "DepthToSpace" => self.view(node),
-			"ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceL2" | "ReduceSumSquare" => {
-				self.reduce(node)
-			}
+			"Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose" | "Slice" | "Split"
+			| "Expand" | "Identity" | "Dropout" | "DepthToSpace" => self.view(node),
+			"ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceL2"
+			| "ReduceSumSquare" => self.reduce(node),
 			"ArgMax" => self.arg_max(node),
 			"TopK" => self.top_k(node),
 			op if is_known(op) => self.table(node),
@@ -374,5 +467,9 @@ pub(crate) fn to_dims(dims: &[usize]) -> Vec<u32> {
 /// The nearest integer of `dtype`.
 pub(crate) fn quantize(x: f64, scale: f64, dtype: DType) -> i32 {
 	let q = (x / scale).round();
-	if q.is_nan() { 0 } else { q.clamp(f64::from(dtype.min()), f64::from(dtype.max())) as i32 }
+	if q.is_nan() {
+		0
+	} else {
+		q.clamp(f64::from(dtype.min()), f64::from(dtype.max())) as i32
+	}
 }

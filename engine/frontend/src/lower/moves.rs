@@ -48,7 +48,11 @@ impl Lowering<'_> {
 		}
 		let copy = self.copy(x)?;
 		copy.reshaped(dims).ok_or_else(|| {
-			Error::new("bad-model", format!("{:?} reshaped to {dims:?}", x.dims), "export the model again")
+			Error::new(
+				"bad-model",
+				format!("{:?} reshaped to {dims:?}", x.dims),
+				"export the model again",
+			)
 		})
 	}
 
@@ -89,10 +93,9 @@ impl Lowering<'_> {
 
 	fn depth_to_space(&mut self, node: &Node, x: &Value, dims: &[u32]) -> Result<Value> {
 		let block = node.int("blocksize", 1).max(1) as u32;
-		let (&[n, c, h, w], depth) = (&x.dims[..4], dims[1]) else {
+		let (&[n, _, h, w], &[_, depth, ..]) = (&x.dims[..], dims) else {
 			return Err(Error::node(&node.name, "four dimensions are needed"));
 		};
-		let _ = c;
 		let (parts, order) = if node.text("mode") == "CRD" {
 			([n, depth, block, block, h, w], [0, 1, 4, 2, 5, 3])
 		} else {
@@ -158,7 +161,14 @@ impl Lowering<'_> {
 	}
 
 	/// Constant positions along a dimension.
-	fn pick(&mut self, node: &Node, table: &str, axis: usize, at: &[i64], dims: &[u32]) -> Result<()> {
+	fn pick(
+		&mut self,
+		node: &Node,
+		table: &str,
+		axis: usize,
+		at: &[i64],
+		dims: &[u32],
+	) -> Result<()> {
 		let x = self.operand_value(table)?;
 		let len = i64::from(x.dims[axis]);
 		let at: Vec<u32> = at.iter().map(|&i| (if i < 0 { i + len } else { i }) as u32).collect();
@@ -179,9 +189,9 @@ impl Lowering<'_> {
 		let names: Vec<&str> = node.inputs.iter().map(String::as_str).collect();
 		let rank = self.graph.shape(node.output())?.len();
 		let axis = self.call(node).axis(node.int("axis", 0), rank)?;
-		let all8 = names.iter().all(|name| {
-			self.values.get(*name).is_some_and(|value| value.dtype == DType::I8)
-		});
+		let all8 = names
+			.iter()
+			.all(|name| self.values.get(*name).is_some_and(|value| value.dtype == DType::I8));
 		let values = if all8 {
 			let scale = self.scales.narrow(node.output());
 			let mut values = Vec::new();
@@ -215,8 +225,13 @@ impl Lowering<'_> {
 					.iter()
 					.map(|piece| piece.permuted(&order).operand())
 					.collect::<Result<Vec<_>>>()?;
-				let joined =
-					self.emit(Op::Concat { axis: at as u8 }, operands, first.dtype, dims, first.scale);
+				let joined = self.emit(
+					Op::Concat { axis: at as u8 },
+					operands,
+					first.dtype,
+					dims,
+					first.scale,
+				);
 				let mut back = vec![0; order.len()];
 				for (i, &axis) in order.iter().enumerate() {
 					back[axis] = i;

@@ -13,7 +13,9 @@ impl Lowering<'_> {
 		let call = self.call(node);
 		match call.list("axes", 1).filter(|axes| !axes.is_empty()) {
 			Some(axes) => call.axes(&axes, rank),
-			None if node.input(1).is_some() && self.graph.constant(node.input(1).unwrap_or("")).is_none() => {
+			None if node.input(1).is_some()
+				&& self.graph.constant(node.input(1).unwrap_or("")).is_none() =>
+			{
 				Err(Error::unsupported(&node.name, "axes that are computed", "give constant axes"))
 			}
 			None if node.int("noop_with_empty_axes", 0) != 0 => Ok(Vec::new()),
@@ -51,7 +53,12 @@ impl Lowering<'_> {
 			"ReduceSum" | "ReduceMean" => {
 				let by = if node.op == "ReduceMean" { 1.0 / count } else { 1.0 };
 				for &axis in axes.iter().rev() {
-					x = self.along(Op::ReduceSum { axis: 0, to: DType::I32 }, &x, axis, DType::I32)?;
+					x = self.along(
+						Op::ReduceSum { axis: 0, to: DType::I32 },
+						&x,
+						axis,
+						DType::I32,
+					)?;
 				}
 				if self.scales.integer.get(&output) == Some(&true) {
 					x

@@ -1,6 +1,6 @@
 //! Softmax and normalizations, which read whole rows.
 
-use super::{emit::factor, quantize, Lowering, Value};
+use super::{emit::factor, Lowering, Value};
 use crate::{
 	array::Array,
 	error::{Error, Result},
@@ -10,7 +10,7 @@ use assay_ops::{DType, NormKind, Op};
 
 impl Lowering<'_> {
 	/// A value with dimension `axis` last and dense, and the order that puts it back.
-	fn rows(&mut self, x: &Value, axis: usize) -> (Value, Vec<usize>) {
+	fn rows(&self, x: &Value, axis: usize) -> (Value, Vec<usize>) {
 		let mut order: Vec<usize> = (0..x.dims.len()).filter(|&a| a != axis).collect();
 		order.push(axis);
 		let mut back = vec![0; order.len()];
@@ -73,7 +73,8 @@ impl Lowering<'_> {
 		};
 		let (gamma, beta) = (parameter(self, 1, 1.0)?, parameter(self, 2, 0.0)?);
 		let kind = if node.op == "LayerNormalization" { NormKind::Layer } else { NormKind::Rms };
-		let value = self.normalized(node, &seen, kind, node.float("epsilon", 1e-5), &gamma, &beta)?;
+		let value =
+			self.normalized(node, &seen, kind, node.float("epsilon", 1e-5), &gamma, &beta)?;
 		let value = self.reshaped(&value, &x.dims)?;
 		self.set(node, value);
 		Ok(())
@@ -88,7 +89,8 @@ impl Lowering<'_> {
 		let axis = self.call(node).axis(node.int("axis", -1), x.dims.len())?;
 		let (seen, back) = self.rows(&x, axis);
 		let n = f64::from(*seen.dims.last().unwrap_or(&1));
-		let value = self.normalized(node, &seen, NormKind::Rms, 0.0, &[(1.0 / n.sqrt()) as f32], &[0.0])?;
+		let value =
+			self.normalized(node, &seen, NormKind::Rms, 0.0, &[(1.0 / n.sqrt()) as f32], &[0.0])?;
 		self.set(node, value.permuted(&back));
 		Ok(())
 	}
@@ -111,11 +113,11 @@ impl Lowering<'_> {
 		let epsilon = squared.round().clamp(0.0, f64::from(u32::MAX)) as u32;
 		let parameters = |list: &[f32]| Array::float([list.len()], list.to_vec());
 		let name = node.name.clone();
-		let gamma = self.quantized(&format!("{name}.gamma"), &parameters(gamma), DType::I16, unit)?;
+		let gamma =
+			self.quantized(&format!("{name}.gamma"), &parameters(gamma), DType::I16, unit)?;
 		let beta = self.quantized(&format!("{name}.beta"), &parameters(beta), DType::I32, unit)?;
 		let operands = vec![x.operand()?, gamma.operand()?, beta.operand()?];
 		let op = Op::Norm { kind, epsilon, to, shift: shift as i8 };
-		let _ = quantize;
 		Ok(self.emit(op, operands, to, x.dims.clone(), scale))
 	}
 }

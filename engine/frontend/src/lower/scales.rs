@@ -32,9 +32,22 @@ pub(crate) struct Scales {
 pub(crate) fn hands_on(op: &str) -> bool {
 	matches!(
 		op,
-		"Relu" | "Clip" | "MaxPool" | "GlobalMaxPool" | "ReduceMax" | "Reshape" | "Flatten" | "Squeeze"
-			| "Unsqueeze" | "Transpose" | "Slice" | "Split" | "Expand" | "Concat" | "Pad" | "Identity"
-			| "Dropout" | "DepthToSpace" | "Cast"
+		"Relu"
+			| "Clip" | "MaxPool"
+			| "GlobalMaxPool"
+			| "ReduceMax"
+			| "Reshape"
+			| "Flatten"
+			| "Squeeze"
+			| "Unsqueeze"
+			| "Transpose"
+			| "Slice" | "Split"
+			| "Expand"
+			| "Concat"
+			| "Pad" | "Identity"
+			| "Dropout"
+			| "DepthToSpace"
+			| "Cast"
 	)
 }
 
@@ -153,10 +166,11 @@ fn only8(graph: &Graph, calibration: &Calibration) -> HashMap<String, bool> {
 		is_product(graph, node) && calibration.widths.get(node.output()) == Some(&Width::I8)
 	};
 	for node in graph.nodes.iter().rev() {
-		let result = node.outputs.iter().filter_map(|name| reads.get(name)).fold(
-			(false, false),
-			|all, one| (all.0 || one.0, all.1 || one.1),
-		);
+		let result = node
+			.outputs
+			.iter()
+			.filter_map(|name| reads.get(name))
+			.fold((false, false), |all, one| (all.0 || one.0, all.1 || one.1));
 		for name in &node.inputs {
 			let read = if narrow(node) {
 				(true, false)

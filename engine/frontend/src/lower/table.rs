@@ -65,7 +65,8 @@ impl Lowering<'_> {
 			}
 			p += 1;
 		};
-		let data: Vec<i32> = table.into_iter().map(|y| quantize(clean(y), scale, DType::I16)).collect();
+		let data: Vec<i32> =
+			table.into_iter().map(|y| quantize(clean(y), scale, DType::I16)).collect();
 		let table = match self.tables.get(&data) {
 			Some(table) => *table,
 			None => {

@@ -63,7 +63,9 @@ impl Value {
 		let used = |strides: &[u32]| -> Vec<u32> {
 			strides.iter().zip(&self.dims).filter(|(_, &dim)| dim > 1).map(|(s, _)| *s).collect()
 		};
-		self.offset == 0 && self.elements() == all && used(&self.strides) == used(&dense(&self.dims))
+		self.offset == 0
+			&& self.elements() == all
+			&& used(&self.strides) == used(&dense(&self.dims))
 	}
 
 	/// As an operand, seen as the model sees it.
@@ -71,7 +73,8 @@ impl Value {
 		if self.is_dense() && self.dims == self.stored {
 			return Ok(self.source.into());
 		}
-		let view = View { shape: shape(&self.dims)?, offset: self.offset, strides: self.strides.clone() };
+		let view =
+			View { shape: shape(&self.dims)?, offset: self.offset, strides: self.strides.clone() };
 		Ok(Operand::viewed(self.source, view))
 	}
 

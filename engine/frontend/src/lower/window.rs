@@ -57,7 +57,13 @@ impl Lowering<'_> {
 		let pooled = if max {
 			self.emit(pool(PoolKind::Max, x.dtype), vec![operand], x.dtype, dims, x.scale)
 		} else {
-			let sums = self.emit(pool(PoolKind::Sum, DType::I32), vec![operand], DType::I32, dims, x.scale);
+			let sums = self.emit(
+				pool(PoolKind::Sum, DType::I32),
+				vec![operand],
+				DType::I32,
+				dims,
+				x.scale,
+			);
 			self.averaged(node, &window, &spatial, &sums)?
 		};
 		let mut value = pooled.permuted(&[0, 3, 1, 2]);
@@ -72,7 +78,13 @@ impl Lowering<'_> {
 	}
 
 	/// Sums over windows divided by how many elements each has.
-	fn averaged(&mut self, node: &Node, window: &Window, spatial: &[usize], sums: &Value) -> Result<Value> {
+	fn averaged(
+		&mut self,
+		node: &Node,
+		window: &Window,
+		spatial: &[usize],
+		sums: &Value,
+	) -> Result<Value> {
 		let full = window.kernel[0] * window.kernel[1];
 		let size = if spatial.len() == 1 { [1, spatial[0]] } else { [spatial[0], spatial[1]] };
 		let inside = |i: usize, at: usize| {
@@ -99,7 +111,8 @@ impl Lowering<'_> {
 		let least = counts.iter().copied().min().unwrap_or(1).max(1) as f64;
 		let (_, shift) = factor(sums.scale / least / scale);
 		let unit = 2f64.powi(-i32::from(shift));
-		let factors = counts.iter().map(|&count| (sums.scale / count as f64 / scale) as f32).collect();
+		let factors =
+			counts.iter().map(|&count| (sums.scale / count as f64 / scale) as f32).collect();
 		let dims = [1, window.out[0], window.out[1], 1];
 		let array = Array::float(dims, factors);
 		let factors = self.quantized(&format!("{}.factor", node.name), &array, DType::I16, unit)?;

@@ -50,7 +50,8 @@ fn fold(graph: &mut Graph, before: usize, at: usize, factors: &[f32], offsets: &
 	let constant = |index: usize| producer.input(index).and_then(|name| graph.constant(name));
 	let Some(weights) = constant(1) else { return };
 	let each = weights.len() / factors.len().max(1);
-	let scaled = weights.floats().into_iter().enumerate().map(|(i, w)| w * factors[i / each.max(1)]);
+	let scaled =
+		weights.floats().into_iter().enumerate().map(|(i, w)| w * factors[i / each.max(1)]);
 	let scaled = Array::float(weights.dims.clone(), scaled.collect());
 	let old = constant(2).map_or_else(|| vec![0.0; factors.len()], Array::floats);
 	let bias = old.iter().zip(factors).zip(offsets).map(|((old, f), offset)| old * f + offset);
@@ -77,13 +78,15 @@ fn split(
 	let node = graph.nodes[at].clone();
 	let mut dims = vec![1; rank.saturating_sub(1).max(1)];
 	dims[0] = factors.len();
-	let factor = graph.add_constant(&format!("{}.factor", node.name), Array::float(dims.clone(), factors));
+	let factor =
+		graph.add_constant(&format!("{}.factor", node.name), Array::float(dims.clone(), factors));
 	let offset = graph.add_constant(&format!("{}.offset", node.name), Array::float(dims, offsets));
 	let between = format!("{}.scaled", node.output());
 	let shape = graph.shapes.get(input).cloned().unwrap_or_default();
 	graph.shapes.insert(between.clone(), shape);
 	graph.nodes[at] = Node::new(&node.name, "Mul", &[input, &factor], &between);
-	let sum = Node::new(&format!("{}.offset", node.name), "Add", &[&between, &offset], node.output());
+	let sum =
+		Node::new(&format!("{}.offset", node.name), "Add", &[&between, &offset], node.output());
 	graph.nodes.insert(at + 1, sum);
 }
 

@@ -4,9 +4,32 @@ use std::collections::{HashMap, HashSet};
 
 /// Operators of one value that are no straight line.
 const CURVED: &[&str] = &[
-	"LeakyRelu", "Sigmoid", "Tanh", "Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Sin", "Cos",
-	"Softplus", "Softsign", "Mish", "HardSwish", "Elu", "Celu", "Selu", "HardSigmoid",
-	"ThresholdedRelu", "Swish", "Gelu", "Floor", "Ceil", "Round", "Sign",
+	"LeakyRelu",
+	"Sigmoid",
+	"Tanh",
+	"Erf",
+	"Exp",
+	"Log",
+	"Sqrt",
+	"Reciprocal",
+	"Abs",
+	"Sin",
+	"Cos",
+	"Softplus",
+	"Softsign",
+	"Mish",
+	"HardSwish",
+	"Elu",
+	"Celu",
+	"Selu",
+	"HardSigmoid",
+	"ThresholdedRelu",
+	"Swish",
+	"Gelu",
+	"Floor",
+	"Ceil",
+	"Round",
+	"Sign",
 ];
 /// Operators that may stand beside them.
 const PLAIN: &[&str] =
@@ -33,7 +56,7 @@ pub fn function(graph: &mut Graph) -> usize {
 		let ends = graph.outputs.iter().any(|name| name == node.output())
 			|| !consumers.get(node.output()).is_some_and(|next| next.iter().all(inside));
 		let body = body(graph, at, root, &roots);
-		if ends && body.nodes.len() > 1 && body.nodes.iter().any(|node| curved(graph, node, &roots)) {
+		if ends && body.nodes.len() > 1 && body.nodes.iter().any(|node| curved(graph, node)) {
 			let name = node.name.clone();
 			let function = Node::new(&name, "Function", &[root], node.output())
 				.with("body", Attribute::Body(Box::new(body)));
@@ -48,9 +71,9 @@ pub fn function(graph: &mut Graph) -> usize {
 	count
 }
 
-fn curved(graph: &Graph, node: &Node, roots: &HashMap<String, String>) -> bool {
-	let moving = |index: usize| node.input(index).is_some_and(|name| graph.constant(name).is_none());
-	let _ = roots;
+fn curved(graph: &Graph, node: &Node) -> bool {
+	let moving =
+		|index: usize| node.input(index).is_some_and(|name| graph.constant(name).is_none());
 	CURVED.contains(&node.op.as_str())
 		|| node.op == "Pow"
 		|| (node.op == "Mul" && moving(0) && moving(1))
@@ -95,7 +118,8 @@ fn body(graph: &Graph, at: usize, root: &str, roots: &HashMap<String, String>) -
 	let mut body = Graph { opset: graph.opset, outputs: vec![result.into()], ..Graph::default() };
 	body.inputs.push(Input { name: root.into(), integer: false, dims: Vec::new() });
 	for node in graph.nodes[..=at].iter().rev() {
-		let part = needed.contains(node.output()) && roots.get(node.output()).is_some_and(|r| r == root);
+		let part =
+			needed.contains(node.output()) && roots.get(node.output()).is_some_and(|r| r == root);
 		if part {
 			needed.extend(node.inputs.iter().map(String::as_str).filter(|name| *name != root));
 			body.nodes.insert(0, node.clone());

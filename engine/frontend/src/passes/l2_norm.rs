@@ -41,7 +41,13 @@ fn axis(graph: &Graph, links: &Links, node: &Node) -> Option<i64> {
 			"Max" => {
 				let [a, b] = [producer.input(0)?, producer.input(1)?];
 				let small = |name: &str| graph.scalar(name).is_some_and(|floor| floor <= TINY);
-				if small(b) { a } else if small(a) { b } else { return None }
+				if small(b) {
+					a
+				} else if small(a) {
+					b
+				} else {
+					return None;
+				}
 			}
 			"ReduceL2" => {
 				let axes = match producer.ints("axes") {

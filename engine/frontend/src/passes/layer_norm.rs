@@ -23,7 +23,9 @@ fn find(graph: &mut Graph) -> Option<(usize, Node)> {
 		let Some((x, epsilon, centred, mut last)) = core(graph, &links, at) else { continue };
 		let n = *graph.shapes.get(&x)?.last()?;
 		let row = |name: &str| {
-			graph.constant(name).filter(|c| c.len() == 1 || (c.len() == n && c.dims.last() == Some(&n)))
+			graph
+				.constant(name)
+				.filter(|c| c.len() == 1 || (c.len() == n && c.dims.last() == Some(&n)))
 		};
 		let spread = |array: &Array| {
 			let values = array.floats();
@@ -44,7 +46,8 @@ fn find(graph: &mut Graph) -> Option<(usize, Node)> {
 				(last, beta) = (next, Some(found));
 			}
 		}
-		let (name, output) = (graph.nodes[last].name.clone(), graph.nodes[last].output().to_string());
+		let (name, output) =
+			(graph.nodes[last].name.clone(), graph.nodes[last].output().to_string());
 		let gamma = graph.add_constant(&format!("{name}.gamma"), gamma);
 		let op = if centred { "LayerNormalization" } else { "RMSNormalization" };
 		let mut node = Node::new(&name, op, &[&x, &gamma], &output)
@@ -73,7 +76,9 @@ fn core(graph: &Graph, links: &Links, at: usize) -> Option<(String, f32, bool, u
 					links.made_by(graph, inverse.input(0)?, "Sqrt")?.input(0)?
 				}
 				// 1 / sqrt(v)
-				quotient if quotient.op == "Div" && graph.scalar(quotient.input(0)?) == Some(1.0) => {
+				quotient
+					if quotient.op == "Div" && graph.scalar(quotient.input(0)?) == Some(1.0) =>
+				{
 					links.made_by(graph, quotient.input(1)?, "Sqrt")?.input(0)?
 				}
 				power if power.op == "Pow" && graph.scalar(power.input(1)?) == Some(-0.5) => {
@@ -86,9 +91,9 @@ fn core(graph: &Graph, links: &Links, at: usize) -> Option<(String, f32, bool, u
 		_ => return None,
 	};
 	let sum = links.made_by(graph, variance, "Add")?;
-	let (epsilon, mean_square) = [(0, 1), (1, 0)].into_iter().find_map(|(a, b)| {
-		Some((graph.scalar(sum.input(a)?)?, sum.input(b)?))
-	})?;
+	let (epsilon, mean_square) = [(0, 1), (1, 0)]
+		.into_iter()
+		.find_map(|(a, b)| Some((graph.scalar(sum.input(a)?)?, sum.input(b)?)))?;
 	let square = links.made_by(graph, mean_over_last(graph, links, mean_square)?, "Pow");
 	let square = match square {
 		Some(power) if graph.scalar(power.input(1)?) == Some(2.0) => power.input(0)?,

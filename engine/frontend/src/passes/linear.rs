@@ -83,13 +83,15 @@ fn find_bias(graph: &Graph) -> Option<(usize, usize, Vec<f32>)> {
 			return None;
 		}
 		let (sum, next) = links.only_consumer(graph, node.output())?;
-		let added = (next.op == "Add").then(|| graph.constant(other(next, node.output())?)).flatten()?;
+		let added =
+			(next.op == "Add").then(|| graph.constant(other(next, node.output())?)).flatten()?;
 		let dims = graph.shapes.get(node.output())?;
 		let channel = if node.op == "Linear" { dims.len().checked_sub(1)? } else { 1 };
 		let channels = dims[channel];
 		// Aligned at the last dimension, only the channels may differ from 1.
 		let missing = dims.len().checked_sub(added.rank())?;
-		let fits = added.dims.iter().enumerate().all(|(i, &dim)| dim == 1 || i + missing == channel);
+		let fits =
+			added.dims.iter().enumerate().all(|(i, &dim)| dim == 1 || i + missing == channel);
 		let values = added.floats();
 		let value = |i: usize| values[if values.len() == 1 { 0 } else { i }];
 		fits.then(|| (at, sum, (0..channels).map(value).collect()))
@@ -97,7 +99,8 @@ fn find_bias(graph: &Graph) -> Option<(usize, usize, Vec<f32>)> {
 }
 
 fn absorb(graph: &mut Graph, product: usize, sum: usize, mut bias: Vec<f32>) {
-	let old = graph.nodes[product].input(2).and_then(|name| graph.constant(name)).map(Array::floats);
+	let old =
+		graph.nodes[product].input(2).and_then(|name| graph.constant(name)).map(Array::floats);
 	for (value, old) in bias.iter_mut().zip(old.iter().flatten()) {
 		*value += old;
 	}

@@ -138,7 +138,8 @@ pub(crate) mod testing {
 	/// Numbers that look random, always the same.
 	pub fn noise(dims: &[usize], seed: u32) -> Array {
 		let value = |i: u32| {
-			let mixed = (i + 1).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(97)) >> 8;
+			let mixed =
+				(i + 1).wrapping_mul(2_654_435_761).wrapping_add(seed.wrapping_mul(97)) >> 8;
 			(mixed % 2_000) as f32 / 1_000.0 - 1.0
 		};
 		Array::float(dims, (0..dims.iter().product::<usize>() as u32).map(value).collect())
