@@ -69,6 +69,13 @@ bench: setup ## The engine against onnxruntime, tract and candle on this machine
 doc: setup ## Build the API documentation
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo doc --release --workspace --no-deps
 
+# Further options of scripts/fidelity, such as FIDELITY="--only cnn --json".
+FIDELITY ?=
+
+.PHONY: fidelity
+fidelity: setup ## Import real models and compare them with onnxruntime; ONNX's node tests (FIDELITY="--only cnn")
+	@scripts/fidelity $(FIDELITY)
+
 TARGET ?= program
 SECONDS ?= 60
 fuzz: setup ## Fuzz with libFuzzer: make fuzz TARGET=program|proof|sample|frames|calls SECONDS=60

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "Examples:
+  assay model import mlp.onnx --calibrate samples.npz --out mlp
   assay program register digits.program --key //Dave
   assay job post --program digits.program --input images=digits.safetensors \\
       --weights mlp.safetensors --price-max 5 --key //Dave --wait --output-dir out
@@ -61,6 +62,9 @@ pub enum Command {
 	/// Inspect and register programs
 	#[command(subcommand)]
 	Program(ProgramCommand),
+	/// Import ordinary float models as programs, and run them on float samples
+	#[command(subcommand)]
+	Model(ModelCommand),
 	/// Upload and download blobs: tensors by their BLAKE3 root
 	#[command(subcommand)]
 	Blob(BlobCommand),
@@ -108,6 +112,114 @@ pub enum ProgramCommand {
 		#[arg(value_parser = parse_hash, value_name = "ID")]
 		program: [u8; 32],
 	},
+}
+
+const IMPORT_HELP: &str =
+	"Writes model.program, weights.safetensors and model.json into DIR and reports how close the
+integer program comes to the float model. Samples are a NumPy archive with one array for each input
+of the model, samples along the first dimension: numpy.savez('samples.npz', input_name=array).
+docs/models.md lists operators and limits.
+
+Examples:
+  assay model import mlp.onnx --calibrate samples.npz --out mlp
+  assay model run mlp --input test.npz --output results.npz
+  assay job post --program mlp/model.program --weights mlp/weights.safetensors …";
+
+/// `assay model …`
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+	/// Lower an ONNX model to an integer program and its weights
+	#[command(after_help = IMPORT_HELP)]
+	Import(ModelImport),
+	/// Run an imported model on float samples, on this machine
+	#[command(
+		after_help = "Example:\n  assay model run mlp --input test.npz --output results.npz"
+	)]
+	Run(ModelRun),
+	/// Run ONNX's own tests of each operator (onnx/backend/test/data/node) through the importer
+	NodeTests(ModelNodeTests),
+}
+
+/// `assay model import`
+#[derive(Debug, Args)]
+pub struct ModelImport {
+	/// The model
+	#[arg(value_name = "MODEL.onnx")]
+	pub model: PathBuf,
+	/// Samples of the inputs, which say how large values are; a few hundred are enough
+	#[arg(long, value_name = "FILE.npz")]
+	pub calibrate: PathBuf,
+	/// Samples to compare on [default: every fifth of the others, left out of the calibration]
+	#[arg(long, value_name = "FILE.npz")]
+	pub evaluate: Option<PathBuf>,
+	/// Folder to write [default: the model's name]
+	#[arg(long, value_name = "DIR")]
+	pub out: Option<PathBuf>,
+	/// Samples in one run, where the model leaves it open [default: those given, at most 16]
+	#[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+	pub batch: Option<u32>,
+	/// Width of products: 8 bits, 16 bits, or 16 where 8 are too few
+	#[arg(long, value_enum, default_value_t = WidthChoice::Mixed)]
+	pub width: WidthChoice,
+	/// With --width mixed: products with a lower signal-to-noise ratio than this get 16 bits
+	#[arg(long, value_name = "DB", default_value_t = 30.0)]
+	pub sensitivity: f64,
+	/// How the range of 8-bit values is chosen: max, mse or a percentile such as 99.99
+	#[arg(long, value_name = "RANGE", default_value = "mse", value_parser = parse_range)]
+	pub range: assay_frontend::calibrate::Range,
+}
+
+/// `--width`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WidthChoice {
+	/// 8 bits everywhere
+	#[value(name = "8")]
+	Eight,
+	/// 16 bits everywhere
+	#[value(name = "16")]
+	Sixteen,
+	/// 16 bits where 8 are too few
+	Mixed,
+}
+
+/// `assay model run`
+#[derive(Debug, Args)]
+pub struct ModelRun {
+	/// Folder of an imported model
+	#[arg(value_name = "DIR")]
+	pub model: PathBuf,
+	/// Samples: one array for each input of the model
+	#[arg(long, value_name = "FILE.npz")]
+	pub input: PathBuf,
+	/// Where to write the results: one array for each output of the model
+	#[arg(long, value_name = "FILE.npz")]
+	pub output: PathBuf,
+}
+
+/// `assay model node-tests`
+#[derive(Debug, Args)]
+pub struct ModelNodeTests {
+	/// Folder of the tests
+	#[arg(value_name = "DIR")]
+	pub folder: PathBuf,
+	/// Only tests whose name contains this
+	#[arg(long, value_name = "TEXT")]
+	pub only: Option<String>,
+}
+
+fn parse_range(text: &str) -> Result<assay_frontend::calibrate::Range, Error> {
+	use assay_frontend::calibrate::Range;
+	match text {
+		"max" => Ok(Range::Max),
+		"mse" => Ok(Range::Mse),
+		_ => match text.parse::<f64>() {
+			Ok(percent) if (50.0..=100.0).contains(&percent) => {
+				Ok(Range::Percentile(percent / 100.0))
+			}
+			_ => Err(Error::new("bad-range", format!("`{text}` is no range"))
+				.fix("write max, mse, or a percentile from 50 to 100 such as 99.99")),
+		},
+	}
 }
 
 /// `assay blob …`

@@ -51,6 +51,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl From<assay_frontend::Error> for Error {
+	fn from(error: assay_frontend::Error) -> Self {
+		Self { code: error.code, message: error.message, fix: Some(error.fix) }
+	}
+}
+
 /// Names the file in an input or output error.
 pub fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
 	move |e| {

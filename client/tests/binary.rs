@@ -38,6 +38,7 @@ fn help_should_list_every_command_with_examples_when_asked() {
 	let help = text(&output.stdout);
 	for word in [
 		"program",
+		"model",
 		"blob",
 		"job",
 		"provider",

@@ -6,6 +6,7 @@ mod devices;
 mod disputes;
 mod identity;
 pub(crate) mod job;
+mod model;
 mod post;
 mod program;
 mod report;
@@ -104,6 +105,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<u8> {
 	let context = Context { global: cli.global, ui };
 	match cli.command {
 		Command::Program(command) => program::run(&context, command).await,
+		Command::Model(command) => model::run(&context, command),
 		Command::Blob(command) => blob::run(&context, command).await,
 		Command::Job(command) => job::run(&context, command).await,
 		Command::Provider(ProviderCommand::Run(args)) => {

@@ -1,0 +1,475 @@
+//! From a fused graph with its calibration to an integer program.
+//!
+//! Every value is 8, 16 or 32-bit integers times one scale ([`value`]); [`scales`] chooses widths and scales. One file for
+//! each kind of operator. What is a constant multiple of a value is the value with another scale, and what only moves
+//! elements is a view: neither costs a node.
+
+mod compare;
+mod elementwise;
+mod emit;
+mod linear;
+mod moves;
+mod reduce;
+mod rows;
+mod scales;
+mod table;
+pub(crate) mod value;
+mod window;
+
+use crate::{
+	array::Array,
+	calibrate::Calibration,
+	error::{Error, Result},
+	eval::Call,
+	graph::{Graph, Node},
+};
+use assay_ops::{DType, TensorType};
+use assay_program::{Program, ProgramBuilder, Source};
+use scales::Scales;
+use std::collections::{BTreeMap, HashMap};
+pub(crate) use value::Value;
+
+/// A tensor of the weights file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+	/// Name of the program's input.
+	pub name: String,
+	/// Type.
+	pub ty: TensorType,
+	/// Elements, row-major.
+	pub data: Vec<i32>,
+}
+
+/// An input or output of the model, and what stands for it in the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+	/// Name in the model.
+	pub name: String,
+	/// Name in the program.
+	pub program_name: String,
+	/// Element type.
+	pub dtype: DType,
+	/// Dimensions, equal in both.
+	pub dims: Vec<u32>,
+	/// What one unit stands for; 1 for integers.
+	pub scale: f64,
+	/// Whether the model's elements are integers.
+	pub integer: bool,
+}
+
+/// A value of the model that an anchor holds, for the report.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace {
+	/// Name of the value in the model.
+	pub name: String,
+	/// The node of the model that makes it.
+	pub node: String,
+	/// Its operator.
+	pub op: String,
+	/// Where it is in the program.
+	pub value: Value,
+}
+
+/// A lowered model.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+	/// The program; anchors are placed by [`crate::anchors`].
+	pub program: Program,
+	/// Its constant inputs.
+	pub weights: Vec<Weight>,
+	/// The model's inputs, in the model's order.
+	pub inputs: Vec<Port>,
+	/// The model's outputs.
+	pub outputs: Vec<Port>,
+	pub(crate) traces: Vec<Trace>,
+}
+
+/// Lowers a graph that the passes are done with. Errors: `unsupported` and `unsupported-operator`, which name the node.
+pub fn lower(graph: &Graph, calibration: &Calibration) -> Result<Lowered> {
+	let scales = Scales::new(graph, calibration)?;
+	let mut lowering = Lowering {
+		graph,
+		calibration,
+		scales,
+		builder: ProgramBuilder::new(),
+		names: HashMap::new(),
+		inputs: 0,
+		weights: Vec::new(),
+		values: HashMap::new(),
+		converted: HashMap::new(),
+		scalars: BTreeMap::new(),
+		tables: HashMap::new(),
+	};
+	let inputs = lowering.take_inputs()?;
+	for node in &graph.nodes {
+		lowering.node(node)?;
+	}
+	lowering.finish(inputs)
+}
+
+/// Names every operator that [`lower`] does not know, each once, with what to do.
+pub fn unsupported(graph: &Graph) -> Vec<(String, &'static str)> {
+	let mut found: BTreeMap<String, &'static str> = BTreeMap::new();
+	for node in &graph.nodes {
+		if !is_known(&node.op) {
+			found.insert(node.op.clone(), hint(&node.op));
+		}
+	}
+	found.into_iter().collect()
+}
+
+/// Operators of ONNX that can be lowered, under conditions that docs/models.md states.
+pub const OPERATORS: &[&str] = &[
+	"Abs",
+	"Add",
+	"And",
+	"ArgMax",
+	"AveragePool",
+	"BatchNormalization",
+	"Cast",
+	"Celu",
+	"Clip",
+	"Concat",
+	"Constant",
+	"ConstantOfShape",
+	"Conv",
+	"Cos",
+	"DepthToSpace",
+	"Div",
+	"Dropout",
+	"Elu",
+	"Equal",
+	"Erf",
+	"Exp",
+	"Expand",
+	"Flatten",
+	"Gather",
+	"Gelu",
+	"Gemm",
+	"GlobalAveragePool",
+	"GlobalMaxPool",
+	"Greater",
+	"GreaterOrEqual",
+	"HardSigmoid",
+	"HardSwish",
+	"Identity",
+	"LayerNormalization",
+	"LeakyRelu",
+	"Less",
+	"LessOrEqual",
+	"Log",
+	"LpNormalization",
+	"MatMul",
+	"Max",
+	"MaxPool",
+	"Min",
+	"Mish",
+	"Mul",
+	"Neg",
+	"Not",
+	"Or",
+	"Pad",
+	"Pow",
+	"RMSNormalization",
+	"Range",
+	"Reciprocal",
+	"ReduceL2",
+	"ReduceMax",
+	"ReduceMean",
+	"ReduceMin",
+	"ReduceSum",
+	"ReduceSumSquare",
+	"Relu",
+	"Reshape",
+	"Selu",
+	"Shape",
+	"Sigmoid",
+	"Sin",
+	"Size",
+	"Slice",
+	"Softmax",
+	"Softplus",
+	"Softsign",
+	"Split",
+	"Sqrt",
+	"Squeeze",
+	"Sub",
+	"Sum",
+	"Swish",
+	"Tanh",
+	"TopK",
+	"Transpose",
+	"Unsqueeze",
+	"Where",
+	"Xor",
+];
+
+/// Of those, the ones that only ever stand for a constant.
+const FOLDED: &[&str] = &["Constant", "ConstantOfShape", "Range", "Shape", "Size"];
+
+fn is_known(op: &str) -> bool {
+	(OPERATORS.contains(&op) && !FOLDED.contains(&op))
+		|| matches!(op, "Linear" | "Function" | "CastLike")
+}
+
+fn hint(op: &str) -> &'static str {
+	match op {
+		"LSTM" | "GRU" | "RNN" | "Loop" | "Scan" | "If" => "unroll it when you export, or take a model without it",
+		"ConvTranspose" | "Resize" | "Upsample" => "use DepthToSpace (pixel shuffle) to go up",
+		"Einsum" => "write it as MatMul, Transpose and Reshape",
+		"InstanceNormalization" | "GroupNormalization" => "use BatchNormalization or LayerNormalization",
+		"QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "QLinearMatMul" | "MatMulInteger" => {
+			"import the float model: it is quantized here"
+		}
+		"Ceil" | "Floor" | "Round" | "Sign" | "ThresholdedRelu" => {
+			"a function that jumps makes a large error of a small one; do this part outside the model"
+		}
+		"NonZero" | "NonMaxSuppression" | "Unique" | "Compress" => {
+			"its result has no fixed shape; do this part outside the model"
+		}
+		_ => "docs/models.md lists the operators that can be imported; write the model with those",
+	}
+}
+
+pub(crate) struct Lowering<'a> {
+	graph: &'a Graph,
+	calibration: &'a Calibration,
+	scales: Scales,
+	builder: ProgramBuilder,
+	/// Names that the program has given out.
+	names: HashMap<String, usize>,
+	inputs: usize,
+	weights: Vec<Weight>,
+	/// Lowered values by their name in the model.
+	values: HashMap<String, Value>,
+	/// The same in other widths and scales.
+	converted: HashMap<(String, u8, u64), Value>,
+	/// Constants of one element.
+	scalars: BTreeMap<(DType, i32), Value>,
+	/// Tables by what is in them.
+	tables: HashMap<Vec<i32>, Source>,
+}
+
+impl<'a> Lowering<'a> {
+	/// A name that fits the program format and is not taken.
+	fn name(&mut self, wanted: &str) -> String {
+		let allowed = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+		let clean: String = wanted.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+		let clean = clean.trim_start_matches(['/', '.']);
+		let tail = clean.get(clean.len().saturating_sub(48)..).unwrap_or(clean);
+		let base = if tail.is_empty() { "value" } else { tail };
+		let count = self.names.entry(base.to_string()).or_default();
+		*count += 1;
+		if *count == 1 {
+			base.to_string()
+		} else {
+			format!("{base}..{count}")
+		}
+	}
+
+	/// A constant input of the program, kept in the weights file.
+	fn weight(
+		&mut self,
+		name: &str,
+		dtype: DType,
+		dims: Vec<u32>,
+		data: Vec<i32>,
+		scale: f64,
+	) -> Result<Value> {
+		let name = self.name(name);
+		let ty = TensorType::of(dtype, value::shape(&dims)?);
+		let source = self.builder.input(&name, ty);
+		self.inputs += 1;
+		self.weights.push(Weight { name, ty, data });
+		Ok(Value::whole(source, dtype, dims, scale))
+	}
+
+	fn take_inputs(&mut self) -> Result<Vec<Port>> {
+		let mut ports = Vec::new();
+		for input in &self.graph.inputs {
+			let dims = to_dims(self.graph.shape(&input.name)?);
+			let (dtype, scale) = if input.integer {
+				(DType::I32, 1.0)
+			} else if self.scales.only8(&input.name) {
+				(DType::I8, self.scales.narrow(&input.name))
+			} else {
+				(DType::I16, self.scales.wide(&input.name))
+			};
+			let program_name = self.name(&input.name);
+			let source =
+				self.builder.input(&program_name, TensorType::of(dtype, value::shape(&dims)?));
+			self.inputs += 1;
+			let value = Value::whole(source, dtype, dims.clone(), scale);
+			self.values.insert(input.name.clone(), value);
+			let (name, integer) = (input.name.clone(), input.integer);
+			ports.push(Port { name, program_name, dtype, dims, scale, integer });
+		}
+		Ok(ports)
+	}
+
+	fn finish(mut self, inputs: Vec<Port>) -> Result<Lowered> {
+		let mut outputs = Vec::new();
+		for name in &self.graph.outputs {
+			let value = self.operand_value(name)?;
+			// An output is a whole node of its own.
+			let is_node = matches!(value.source, Source::Node(_));
+			let value = if is_node && value.is_dense() && value.dims == value.stored {
+				value
+			} else {
+				self.copy(&value)?
+			};
+			let program_name = self.name(&format!("out/{name}"));
+			self.builder.output(&program_name, value.source);
+			outputs.push(Port {
+				name: name.clone(),
+				program_name,
+				dtype: value.dtype,
+				dims: value.dims.clone(),
+				scale: value.scale,
+				integer: self.scales.integer.get(name).copied().unwrap_or(false),
+			});
+			self.values.insert(name.clone(), value);
+		}
+		let mut traces = Vec::new();
+		for node in &self.graph.nodes {
+			for name in &node.outputs {
+				if let Some(value) = self.values.get(name) {
+					traces.push(Trace {
+						name: name.clone(),
+						node: node.name.clone(),
+						op: node.op.clone(),
+						value: value.clone(),
+					});
+				}
+			}
+		}
+		let program = self.builder.build().map_err(|e| {
+			Error::new(
+				"bad-program",
+				format!("the lowered program is not well-formed: {e}"),
+				"take a smaller model or --batch; if the message names neither, report the model",
+			)
+		})?;
+		Ok(Lowered { program, weights: self.weights, inputs, outputs, traces })
+	}
+
+	/// The value of `name`; a constant becomes a weight with a scale of its own.
+	fn operand_value(&mut self, name: &str) -> Result<Value> {
+		if let Some(value) = self.values.get(name) {
+			return Ok(value.clone());
+		}
+		let array = self.constant(name)?;
+		let integer = array.is_int();
+		let magnitude = array.floats().iter().fold(0f64, |a, &x| a.max(f64::from(x.abs())));
+		let scale = if integer || magnitude == 0.0 { 1.0 } else { magnitude / 32767.0 };
+		let value =
+			self.quantized(name, &array, if integer { DType::I32 } else { DType::I16 }, scale)?;
+		self.values.insert(name.into(), value.clone());
+		Ok(value)
+	}
+
+	fn constant(&self, name: &str) -> Result<Array> {
+		self.graph.constant(name).cloned().ok_or_else(|| {
+			Error::new(
+				"bad-model",
+				format!("nothing makes value `{name}`"),
+				"export the model again",
+			)
+		})
+	}
+
+	/// A constant as integers of `scale`.
+	fn quantized(&mut self, name: &str, array: &Array, dtype: DType, scale: f64) -> Result<Value> {
+		let round = |x: f32| quantize(f64::from(x), scale, dtype);
+		let data: Vec<i32> = array.floats().into_iter().map(round).collect();
+		let dims = to_dims(&array.dims);
+		if let [only] = data[..] {
+			return Ok(Value {
+				scale,
+				..self.scalar(dtype, only)?.reshaped(&dims).unwrap_or_else(|| {
+					Value::whole(Source::Constant(0), dtype, dims.clone(), scale)
+				})
+			});
+		}
+		self.weight(name, dtype, dims, data, scale)
+	}
+
+	/// A constant of one element, in the program itself.
+	fn scalar(&mut self, dtype: DType, number: i32) -> Result<Value> {
+		if let Some(value) = self.scalars.get(&(dtype, number)) {
+			return Ok(value.clone());
+		}
+		let source =
+			self.builder.constant_values(TensorType::of(dtype, value::shape(&[1])?), &[number]);
+		let value = Value::whole(source, dtype, vec![1], 1.0);
+		self.scalars.insert((dtype, number), value.clone());
+		Ok(value)
+	}
+
+	/// The result of `node`.
+	fn set(&mut self, node: &Node, value: Value) {
+		self.values.insert(node.output().to_string(), value);
+	}
+
+	/// A call with the constants among its operands, for rules that the evaluator has already.
+	fn call<'b>(&'b self, node: &'b Node) -> Call<'b> {
+		let operands = node.inputs.iter().map(|name| self.graph.constant(name)).collect();
+		Call { node, opset: self.graph.opset, operands }
+	}
+
+	/// The dimensions of the result.
+	fn result_dims(&self, node: &Node) -> Result<Vec<u32>> {
+		Ok(to_dims(self.graph.shape(node.output())?))
+	}
+
+	fn node(&mut self, node: &Node) -> Result<()> {
+		match node.op.as_str() {
+			"Linear" => self.linear(node),
+			"MatMul" => self.matmul(node),
+			"Conv" => self.conv(node),
+			"MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" => self.pool(node),
+			"Softmax" => self.softmax(node),
+			"LayerNormalization" | "RMSNormalization" => self.norm(node),
+			"LpNormalization" => self.lp_norm(node),
+			"Add" | "Sub" | "Sum" => self.sum(node),
+			"Mul" => self.product(node),
+			"Div" => self.quotient(node),
+			"Max" | "Min" => self.extreme(node),
+			"Relu" | "Clip" => self.clamp(node),
+			"Neg" => self.negate(node),
+			"Pow" => self.power(node),
+			"Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Not" | "And"
+			| "Or" | "Xor" | "Where" => self.logic(node),
+			"Cast" | "CastLike" => self.cast(node),
+			"Gather" => self.gather(node),
+			"Concat" => self.concat(node),
+			"Pad" => self.pad(node),
+			"Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose" | "Slice" | "Split"
+			| "Expand" | "Identity" | "Dropout" | "DepthToSpace" => self.view(node),
+			"ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceL2"
+			| "ReduceSumSquare" => self.reduce(node),
+			"ArgMax" => self.arg_max(node),
+			"TopK" => self.top_k(node),
+			op if is_known(op) => self.table(node),
+			op => Err(Error::new(
+				"unsupported-operator",
+				format!("node `{}`: operator {op}", node.name),
+				hint(op),
+			)),
+		}
+	}
+}
+
+pub(crate) fn to_dims(dims: &[usize]) -> Vec<u32> {
+	dims.iter().map(|&dim| dim as u32).collect()
+}
+
+/// The nearest integer of `dtype`.
+pub(crate) fn quantize(x: f64, scale: f64, dtype: DType) -> i32 {
+	let q = (x / scale).round();
+	if q.is_nan() {
+		0
+	} else {
+		q.clamp(f64::from(dtype.min()), f64::from(dtype.max())) as i32
+	}
+}
