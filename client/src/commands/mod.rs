@@ -10,12 +10,13 @@ mod post;
 mod program;
 mod report;
 mod stake;
+mod train;
 mod verify;
 mod watch;
 
 use crate::{
 	chain::Node,
-	cli::{Cli, Command, Global, ProviderCommand},
+	cli::{Cli, Command, Global, ModelCommand, ProviderCommand},
 	error::{Error, Result},
 	key,
 	output::Ui,
@@ -115,5 +116,6 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<u8> {
 		Command::Identity(command) => identity::run(&context, command).await,
 		Command::Stake(command) => stake::run(&context, command).await,
 		Command::Devices(args) => devices::run(&context, args).await,
+		Command::Model(ModelCommand::Train(args)) => train::run(&context, args),
 	}
 }
