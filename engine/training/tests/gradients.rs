@@ -135,6 +135,39 @@ fn gradients_should_match_finite_differences_when_convolutions_have_strides() {
 }
 
 #[test]
+fn gradients_should_go_to_the_first_of_a_window_when_elements_are_equal() {
+	// An empty image: all elements of a window are the bias. Were the gradient given to each, the bias
+	// would get four times its own.
+	let description = |layers: serde_json::Value| {
+		let whole = json!({
+			"input": {"dense": {"shape": [2, 2, 1]}}, "layers": layers, "optimizer": {"sgd": {}},
+			"learning_rate": {"constant": 1.0}, "batch": 1, "steps": 1,
+		});
+		Description::from_json(&whole.to_string()).unwrap()
+	};
+	let data = Arrays::from([
+		("x".into(), Array::new(&[1, 2, 2, 1], vec![0.0; 4]).unwrap()),
+		("y".into(), Array::new(&[1], vec![0.0]).unwrap()),
+	]);
+	let weights = Arrays::from([
+		("0.weight".into(), Array::new(&[1, 1, 1, 1], vec![0.5]).unwrap()),
+		("0.bias".into(), Array::new(&[1], vec![0.25]).unwrap()),
+		("3.weight".into(), Array::new(&[2, 1], vec![1.0, -1.0]).unwrap()),
+		("3.bias".into(), Array::new(&[2], vec![0.0; 2]).unwrap()),
+	]);
+	let description = description(json!([
+		{"conv2d": {"outputs": 1, "kernel": [1, 1]}}, {"max_pool": {"kernel": [2, 2]}}, "flatten",
+		{"linear": {"outputs": 2}}
+	]));
+	let mut executor = CpuExecutor::new();
+	let mut trainer = Trainer::new(&description, &data, &weights, &mut executor).unwrap();
+	trainer.run(&mut executor, 1, &mut ()).unwrap();
+	let gradient = 0.25 - trainer.weights()["0.bias"].values[0];
+	let expected = -2.0 / (1.0 + 0.5f64.exp());
+	assert!((gradient - expected).abs() < 1e-3, "{gradient}, not {expected}");
+}
+
+#[test]
 fn gradients_should_match_finite_differences_when_layers_are_norms() {
 	for norm in ["layer_norm", "rms_norm"] {
 		compare_dense(

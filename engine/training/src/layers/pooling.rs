@@ -3,10 +3,10 @@ use crate::{
 	error::{field, Result},
 	graph::{Graph, Tensor},
 };
-use assay_ops::{Op, PoolKind, Relation, Shape};
+use assay_ops::{DType, Op, PoolKind, Relation, Shape};
 
-/// The largest of each window of x `[batch, height, width, channels]`. On the way back every element
-/// that equals the largest of its window gets the whole gradient.
+/// The largest of each window of x `[batch, height, width, channels]`. On the way back the first element
+/// of a window that equals the largest gets the whole gradient.
 pub(super) fn max_pool(
 	graph: &mut Graph,
 	x: Tensor,
@@ -19,7 +19,7 @@ pub(super) fn max_pool(
 		let reason = format!("takes [height, width, channels], not {:?}", &x.dims()[1..]);
 		return Err(field(place(path), reason));
 	};
-	if kh == 0 || kw == 0 || height % kh != 0 || width % kw != 0 {
+	if kh == 0 || kw == 0 || kh * kw > 32_767 || height % kh != 0 || width % kw != 0 {
 		let reason = format!("kernel {kernel:?} must divide height {height} and width {width}");
 		return Err(field(place(path), reason));
 	}
@@ -38,7 +38,18 @@ pub(super) fn max_pool(
 		let x = x.reshape(windows.dims())?;
 		let largest = y.reshape(&single)?.broadcast(&windows)?;
 		let relation = Relation::Equal;
-		let chosen = graph.node(Op::Compare { relation }, vec![x.arg(), largest])?;
+		let largest = graph.node(Op::Compare { relation }, vec![x.arg(), largest])?;
+		// Equal ones are common where an image is empty. The first of a window has the highest rank.
+		let ranks: Vec<i32> = (1..=(kh * kw) as i32).rev().collect();
+		let ranks = graph.constant(DType::I16, &[1, 1, kh, 1, kw, 1], &ranks)?;
+		let to = DType::I16;
+		let ranked = Op::Mul { to };
+		let ranked = graph.node(ranked, vec![largest.arg(), ranks.broadcast(&windows)?])?;
+		let op = Op::Pool { kind: PoolKind::Max, kernel, stride: kernel, pad: [[0; 2]; 2], to };
+		let image = ranked.reshape(&[batch, height, width, channels])?;
+		let first = graph.node(op, vec![image.arg()])?;
+		let first = first.reshape(&single)?.broadcast(&windows)?;
+		let chosen = graph.node(Op::Compare { relation }, vec![ranked.arg(), first])?;
 		let spread = gradient.reshape(&single)?.broadcast(&windows)?;
 		let zero = graph.number(gradient.dtype, 0, &windows)?;
 		let dx = graph.node(Op::Select, vec![chosen.arg(), spread, zero])?;
