@@ -75,6 +75,25 @@ pub(crate) fn folded() -> &'static Honest {
 	&RUN
 }
 
+/// Two steps that read rows of a state where an anchor says, some of them outside.
+pub(crate) fn gathered() -> &'static Honest {
+	static RUN: LazyLock<Honest> = LazyLock::new(|| {
+		let mut b = ProgramBuilder::new();
+		let x = b.input("x", ty(DType::I8, &[5]));
+		let initial = b.input("table", ty(DType::I16, &[100, 40]));
+		let table = b.state(initial);
+		let next = b.shift(table, 1, DType::I16);
+		b.update(table, next);
+		let indices = b.copy(x);
+		b.eager(indices);
+		let rows = b.gather(table, indices);
+		let rows = b.shift(rows, 1, DType::I32);
+		b.output("rows", rows);
+		Honest::new(b, &Limits::V1, 2)
+	});
+	&RUN
+}
+
 impl Honest {
 	fn new(builder: ProgramBuilder, limits: &Limits, steps: u32) -> Self {
 		let program = builder.build().expect("well-formed");

@@ -1,7 +1,7 @@
 //! What the corpora hold: bytes that the real encoders give, each named by what it is.
 
-use crate::honest::{folded, stateful};
-use assay_ops::{DType, Narrow, Op, TensorType, View};
+use crate::honest::{folded, gathered, stateful};
+use assay_ops::{DType, Geometry, Narrow, NormKind, Op, PoolKind, Relation, TensorType, View};
 use assay_program::{Operand, ProgramBuilder, Source};
 use assay_referee::sample::Position;
 use assay_worker_protocol::{
@@ -100,6 +100,84 @@ pub fn program() -> Seeds {
 				b.split(copy, 1)
 			}),
 		),
+		("rows-of-a-table", gathered().program.encode()),
+		(
+			"convolution",
+			built(|b| {
+				let x = b.input("x", ty(DType::I8, &[1, 7, 8, 4]));
+				let w = b.input("w", ty(DType::I8, &[6, 3, 3, 2]));
+				let geometry = Geometry {
+					stride: [2, 1],
+					pad: [[1, 1], [-1, 2]],
+					input_dilation: [1, 2],
+					kernel_dilation: [1, 1],
+					flip: true,
+					groups: 2,
+				};
+				let sums = b.conv2d(x, w, geometry, None, None);
+				let (kind, to) = (PoolKind::Max, DType::I32);
+				let pad = [[0, 1], [1, 0]];
+				let pool = Op::Pool { kind, kernel: [2, 2], stride: [1, 2], pad, to };
+				b.node(pool, vec![sums.into()])
+			}),
+		),
+		(
+			"attention",
+			built(|b| {
+				let x = b.input("x", ty(DType::I16, &[2, 5, 8]));
+				let gamma = b.constant_values(ty(DType::I16, &[8]), &[1_000; 8]);
+				let beta = b.constant_values(ty(DType::I32, &[1]), &[-3]);
+				let norm = b.norm(x, gamma, beta, (NormKind::Layer, 1), 0, DType::I16);
+				let shift = b.input("shift", ty(DType::I8, &[1]));
+				let narrow = Narrow { multiplier: 300, shift: 9, to: DType::I16 };
+				let scores = b.batch_matmul(norm, norm, Some(narrow), Some(shift.into()));
+				let scale = b.node(
+					Op::RowScale { kind: NormKind::Rms, epsilon: 0, shift: 20 },
+					vec![x.into()],
+				);
+				b.output("scale", scale);
+				let top = b.node(Op::TopK { k: 2, values: false }, vec![scores.into()]);
+				b.output("top", top);
+				b.softmax(scores, 23, 4, DType::I16)
+			}),
+		),
+		(
+			"rounding",
+			built(|b| {
+				let shape = ty(DType::I32, &[6, 9]);
+				let a = b.input("a", shape);
+				let seed = b.input("seed", ty(DType::I32, &[2]));
+				let step = b.input("step", ty(DType::I32, &[1]));
+				let bits = b.philox(seed, step, shape.shape, 7);
+				let length = b.node(Op::BitLen, vec![a.into()]);
+				let random = b.node(
+					Op::ShiftRandom { to: DType::I16 },
+					vec![a.into(), length.into(), bits.into()],
+				);
+				let plain = b.node(Op::ShiftBy { to: DType::I16 }, vec![a.into(), length.into()]);
+				let less = b.compare(random, plain, Relation::Less);
+				let chosen = b.select(less, random, plain);
+				let table: Vec<i32> = (0..9).map(|at| at * at * 100).collect();
+				let table = b.constant_values(ty(DType::I16, &[9]), &table);
+				let y = b.lut_interp(chosen, table);
+				let root = b.node(Op::Rsqrt { shift: 12 }, vec![a.into()]);
+				b.int_div(y, root, 10, DType::I32)
+			}),
+		),
+		(
+			"rows",
+			built(|b| {
+				let updates = b.input("updates", ty(DType::I16, &[9, 6]));
+				let indices = b.input("indices", ty(DType::I8, &[9]));
+				let rows = b.scatter_add(updates, indices, 12, DType::I32);
+				let positions = b.iota(ty(DType::I32, &[3, 6]).shape, 0);
+				let joined = b.concat(vec![rows.into(), positions.into()], 0);
+				let padded = b.pad(joined, 1, 1, 2, -5);
+				let small = b.cast(padded, DType::I16);
+				let scaled = b.mul_shift(small, padded, 3, DType::I16);
+				b.reduce_sum_product(scaled, padded, 1, 4, DType::I32)
+			}),
+		),
 	])
 }
 
@@ -110,6 +188,7 @@ pub fn proof() -> Seeds {
 		("state-of-the-step-before", stateful().part(2, 0, 5, 0).encode()),
 		("tensor-of-one-tile", stateful().part(1, 1, 0, 0).encode()),
 		("first-of-several-parts", folded().part(0, 0, 0, 0).encode()),
+		("rows-of-a-table", gathered().part(1, 2, 0, 0).encode()),
 		("second-of-several-parts", folded().part(0, 0, 0, 1).encode()),
 	])
 }

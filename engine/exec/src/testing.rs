@@ -1,5 +1,8 @@
 //! Random programs and the definition's results, for the tests of every engine.
 
+#[path = "../../../primitives/ops/tests/common/operators.rs"]
+mod operators;
+
 pub use crate::rng::Rng;
 use crate::{Run, Tensor, KEPT_STEPS};
 use assay_commitments::{run_root, tensor_root, trace_root};
@@ -184,7 +187,8 @@ impl Growing {
 		let to = rng.pick(&DTYPES);
 		let by =
 			rng.pick(&[0, 1, 2, 7, 8, 15, 16, 31, 32, 33, 45, 62, 63, 127, -1, -7, -31, -32, -128]);
-		let (op, operands) = match rng.below(18) {
+		let (op, operands) = match rng.below(32) {
+			18.. => self.special(rng),
 			0..=2 => {
 				let dtype = rng.pick(&[DType::I8, DType::I8, DType::I16]);
 				let k = rng.pick(&[1, 2, 3, 4, 5, 16, 31, 32, 33, 64, 100, 257]);
@@ -270,6 +274,27 @@ impl Growing {
 			}
 		};
 		self.push(rng, op, operands);
+	}
+
+	/// An operator of the rarer kinds.
+	fn special(&mut self, rng: &mut Rng) -> (Op, Vec<Operand>) {
+		let kind = rng.below(operators::KINDS.into()) as u32;
+		let mut below = |bound: u32| rng.below(bound.into()) as u32;
+		let (op, seen) = operators::operator(&mut operators::Random(&mut below), kind);
+		let operands: Vec<Operand> =
+			seen.iter().map(|(dtype, shape)| self.operand(rng, *dtype, shape.dims())).collect();
+		if op == Op::Gather {
+			// What it reads depends on bytes, so these must be committed.
+			for operand in &operands {
+				if let Source::Node(node) = operand.source {
+					let class = &mut self.program.nodes[node as usize].class;
+					if *class == Class::Virtual {
+						*class = Class::EagerAnchor;
+					}
+				}
+			}
+		}
+		(op, operands)
 	}
 
 	fn push(&mut self, rng: &mut Rng, op: Op, operands: Vec<Operand>) {

@@ -61,6 +61,7 @@ impl<T> From<CheckError> for Error<T> {
 			CheckError::PeakMemory { .. } => Error::TooMuchMemory,
 			CheckError::Unrefereeable { .. } => Error::Unrefereeable,
 			CheckError::TooManyVirtual { .. } | CheckError::TooComplex { .. } => Error::TooComplex,
+			CheckError::GatherOperand { .. } => Error::VirtualGather,
 			// Of kept plans; a check has none to complain about.
 			CheckError::Plans { .. } => Error::Malformed,
 		}

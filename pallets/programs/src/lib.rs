@@ -223,6 +223,8 @@ pub mod pallet {
 		/// An anchor depends on too many virtual nodes, or the analysis takes too long. Make some
 		/// of them anchors.
 		TooComplex,
+		/// A Gather reads its table or its indices from a virtual node. Make that node an anchor.
+		VirtualGather,
 	}
 
 	#[pallet::hooks]
@@ -269,7 +271,7 @@ pub mod pallet {
 		/// - [`Error::AlreadyRegistered`]
 		/// - One error per class of fault in the bytes ([`Error::BadMagic`] to
 		///   [`Error::NoOutputs`]) and in the graph ([`Error::LazyAnchors`] to
-		///   [`Error::TooComplex`]).
+		///   [`Error::VirtualGather`]).
 		/// - The token's own error if the deposit is not there.
 		///
 		/// ## Events

@@ -67,6 +67,9 @@ impl Axis {
 
 	/// One axis for (self, inner).
 	fn join(self, inner: Self) -> Self {
+		if self.size == 1 {
+			return inner;
+		}
 		let size = self.size.saturating_mul(inner.size);
 		if inner.is_full() {
 			let by = inner.size;

@@ -103,8 +103,15 @@ impl Window {
 	}
 
 	/// Elements of one patch: kh·kw·C / groups.
-	pub(crate) fn patch(&self) -> u32 {
+	pub fn patch(&self) -> u32 {
 		self.kernel[0].saturating_mul(self.kernel[1]).saturating_mul(self.group_channels())
+	}
+
+	/// Whether the patches are the elements of x in their order.
+	pub fn is_whole(&self) -> bool {
+		self.kernel == [1, 1]
+			&& self.groups == 1
+			&& Geometry { flip: false, kernel_dilation: [1, 1], ..self.geometry } == Geometry::UNIT
 	}
 
 	/// The patch of an output element: `position · groups + group`.
@@ -144,7 +151,7 @@ impl Window {
 
 	/// Calls `visit(first, element, count)` for the stretches `first ..` of elements `start ..
 	/// start + len` of patch `row`, `element` being none where they are zeros by rule.
-	pub(crate) fn stretches(
+	pub fn stretches(
 		&self,
 		row: u32,
 		start: u32,

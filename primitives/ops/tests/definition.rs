@@ -2,8 +2,14 @@
 
 mod common;
 
-use assay_ops::{evaluate, DType, Narrow, Op, OpError, Operand, Shape, TensorType, Values};
-use common::{case, Case, Rng};
+use assay_ops::{
+	evaluate, philox4x32, DType, Geometry, Narrow, NormKind, Op, OpError, Operand, PoolKind,
+	Relation, Shape, TensorType, Values, EXP2,
+};
+use common::{case, operators::KINDS, special, Case, Rng};
+use num_bigint::{BigInt, BigUint};
+use num_integer::Integer;
+use num_traits::ToPrimitive;
 use proptest::prelude::*;
 
 fn rounded(x: i128, by: i8) -> i128 {
@@ -82,14 +88,273 @@ fn naive(case: &Case, at: &[u32]) -> i32 {
 					element(case, 0, &a) * element(case, 1, &[*n, k])
 				})
 				.sum();
-			match narrow {
-				Some(Narrow { multiplier, shift, to }) => {
-					saturated(rounded(sum * multiplier as i128, shift), to)
+			narrowed(case, sum, narrow)
+		}
+		Op::BatchMatMul { narrow } => {
+			let [batch @ .., m, n] = at else { unreachable!() };
+			let sum: i128 = (0..types[0].1.last())
+				.map(|k| {
+					let row =
+						|row: u32| -> Vec<u32> { batch.iter().copied().chain([row, k]).collect() };
+					element(case, 0, &row(*m)) * element(case, 1, &row(*n))
+				})
+				.sum();
+			narrowed(case, sum, narrow)
+		}
+		Op::Conv2d { geometry, narrow } => narrowed(case, convolved(case, geometry, at), narrow),
+		Op::Pool { kind, kernel, stride, pad, to } => {
+			let &[image, y, x, channel] = at else { unreachable!() };
+			let &[_, height, width, _] = types[0].1.dims() else { unreachable!() };
+			let inside = |axis: usize, output: u32, position: u32| {
+				let first = (output * stride[axis] as u32) as i64 - pad[axis][0] as i64;
+				(first..first + kernel[axis] as i64).contains(&(position as i64))
+			};
+			let window: Vec<i128> = (0..height)
+				.flat_map(|h| (0..width).map(move |w| (h, w)))
+				.filter(|&(h, w)| inside(0, y, h) && inside(1, x, w))
+				.map(|(h, w)| element(case, 0, &[image, h, w, channel]))
+				.collect();
+			let value = match kind {
+				PoolKind::Max => window.into_iter().max().expect("a window is never empty"),
+				PoolKind::Sum => window.iter().sum(),
+			};
+			saturated(value, to)
+		}
+		Op::MulShift { shift, to } => saturated(rounded(x(0) * x(1), shift), to),
+		Op::Compare { relation } => match relation {
+			Relation::Equal => (x(0) == x(1)) as i32,
+			Relation::Less => (x(0) < x(1)) as i32,
+			Relation::LessOrEqual => (x(0) <= x(1)) as i32,
+		},
+		Op::Select => (if x(0) != 0 { x(1) } else { x(2) }) as i32,
+		Op::BitLen => {
+			let mut bits = 0;
+			while x(0).abs() >> bits != 0 {
+				bits += 1;
+			}
+			bits
+		}
+		Op::LutInterp => {
+			// On the line from point i to point i + 1, rounded half up.
+			let segments = types[1].1.last() as i128 - 1;
+			let at = (x(0) + 32_768) * segments;
+			let (i, rest) = ((at / 65_536) as u32, at % 65_536);
+			let (left, right) = (element(case, 1, &[i]), element(case, 1, &[i + 1]));
+			(left + ((right - left) * rest + 32_768).div_euclid(65_536)) as i32
+		}
+		Op::IntDiv { shift, to } => {
+			let (mut a, mut b) = (BigInt::from(x(0)) << (shift + 1), BigInt::from(x(1)));
+			if b == BigInt::ZERO {
+				return 0;
+			}
+			if b < BigInt::ZERO {
+				(a, b) = (-a, -b);
+			}
+			let quotient: BigInt = (a + &b).div_floor(&(b * 2));
+			saturated(quotient.to_i128().unwrap(), to)
+		}
+		Op::Rsqrt { shift } if x(0) > 0 => {
+			nearest_root(BigUint::from(1u8) << (2 * shift), x(0) as u128)
+		}
+		Op::Rsqrt { .. } => 0,
+		Op::Gather => {
+			let rank = types[1].1.rank();
+			let row = element(case, 1, &at[..rank]);
+			if !(0..types[0].1.dims()[0] as i128).contains(&row) {
+				return 0;
+			}
+			let from: Vec<u32> = [row as u32].into_iter().chain(at[rank..].to_vec()).collect();
+			element(case, 0, &from) as i32
+		}
+		Op::ScatterAdd { to, .. } => {
+			let sum = (0..types[1].1.last())
+				.filter(|&n| element(case, 1, &[n]) == at[0] as i128)
+				.map(|n| {
+					let from: Vec<u32> = [n].into_iter().chain(at[1..].to_vec()).collect();
+					element(case, 0, &from)
+				})
+				.sum();
+			saturated(sum, to)
+		}
+		Op::Concat { axis } => {
+			let mut at = at.to_vec();
+			let mut operand = 0;
+			while at[axis as usize] >= types[operand].1.dims()[axis as usize] {
+				at[axis as usize] -= types[operand].1.dims()[axis as usize];
+				operand += 1;
+			}
+			element(case, operand, &at) as i32
+		}
+		Op::Pad { axis, low, value, .. } => {
+			let mut at = at.to_vec();
+			let size = types[0].1.dims()[axis as usize];
+			if !(low..low + size).contains(&at[axis as usize]) {
+				return value;
+			}
+			at[axis as usize] -= low;
+			element(case, 0, &at) as i32
+		}
+		Op::Iota { axis, .. } => at[axis as usize] as i32,
+		Op::Philox { shape, stream } => {
+			let index = at.iter().zip(shape.dims()).fold(0, |index, (i, dim)| index * dim + i);
+			let key = [element(case, 0, &[0]) as u32, element(case, 0, &[1]) as u32];
+			let counter = [index / 4, 0, stream, element(case, 1, &[0]) as u32];
+			philox4x32(key, counter)[index as usize % 4] as i32
+		}
+		Op::ShiftBy { to } => saturated(rounded(x(0), shift_of(case, at)), to),
+		Op::ShiftRandom { to } => match shift_of(case, at) {
+			shift @ ..=0 => saturated(rounded(x(0), shift), to),
+			shift => {
+				let unit = 1i128 << shift.min(31);
+				saturated((x(0) + x(2).rem_euclid(unit)).div_euclid(unit), to)
+			}
+		},
+		Op::TopK { values, .. } => {
+			let row = last_row(case, at);
+			let mut order: Vec<usize> = (0..row.len()).collect();
+			order.sort_by_key(|&i| (-row[i], i));
+			let found = order[*at.last().unwrap() as usize];
+			if values {
+				row[found] as i32
+			} else {
+				found as i32
+			}
+		}
+		Op::Softmax { multiplier, shift, to } => {
+			let row = last_row(case, at);
+			let largest = *row.iter().max().unwrap();
+			let e = |x: i128| {
+				let t = rounded((largest - x) * multiplier as i128, shift).max(0);
+				EXP2[(t % 1024) as usize] as i128 >> (t / 1024).min(100)
+			};
+			let sum: i128 = row.iter().map(|&x| e(x)).sum();
+			let q = if to == DType::I8 { 7 } else { 15 };
+			let value = (e(row[*at.last().unwrap() as usize]) << q) * 2 + sum;
+			saturated(value / (2 * sum), to)
+		}
+		Op::Norm { kind, epsilon, to, shift } => {
+			let row = last_row(case, at);
+			let (sum, v) = moments(&row, kind, epsilon);
+			if v == 0 {
+				let beta = parameter(case, 2, at) << 16;
+				return saturated(rounded(beta, clamped(16 + shift as i32)), to);
+			}
+			let mut h = 0;
+			while v << (2 * h) < 1 << 62 {
+				h += 1;
+			}
+			let root = nearest_root(BigUint::from(1u8) << 124, (v << (2 * h)) as u128);
+			let d = row.len() as i128 * row[*at.last().unwrap() as usize] - sum;
+			let z = rounded(d * root as u32 as i128, 46 - h as i8);
+			let sum = z * parameter(case, 1, at) + (parameter(case, 2, at) << 16);
+			saturated(rounded(sum, clamped(16 + shift as i32)), to)
+		}
+		Op::RowScale { kind, epsilon, shift } => {
+			let row: Vec<i128> = (0..types[0].1.last())
+				.map(|i| {
+					let at: Vec<u32> = at.iter().copied().chain([i]).collect();
+					element(case, 0, &at)
+				})
+				.collect();
+			let (_, v) = moments(&row, kind, epsilon);
+			if v == 0 {
+				return 0;
+			}
+			let numerator = BigUint::from(row.len() as u64).pow(2) << (2 * shift);
+			nearest_root(numerator, v as u128)
+		}
+		Op::ReduceSumProduct { axis, shift, to } => {
+			let sum = (0..types[0].1.dims()[axis as usize])
+				.map(|k| {
+					let mut at = at.to_vec();
+					at.insert(axis as usize, k);
+					element(case, 0, &at) * element(case, 1, &at)
+				})
+				.sum();
+			saturated(rounded(sum, shift), to)
+		}
+	}
+}
+
+fn clamped(shift: i32) -> i8 {
+	shift.clamp(-31, 62) as i8
+}
+
+fn narrowed(case: &Case, sum: i128, narrow: Option<Narrow>) -> i32 {
+	let Some(Narrow { multiplier, shift, to }) = narrow else {
+		return i32::try_from(sum).unwrap();
+	};
+	let more = if case.operands.len() > 2 { element(case, 2, &[0]) as i32 } else { 0 };
+	saturated(rounded(sum * multiplier as i128, clamped(shift as i32 + more)), to)
+}
+
+fn convolved(case: &Case, geometry: Geometry, at: &[u32]) -> i128 {
+	let types = case.types();
+	let &[image, y, x, out] = at else { unreachable!() };
+	let &[_, height, width, _] = types[0].1.dims() else { unreachable!() };
+	let &[outs, kh, kw, channels] = types[1].1.dims() else { unreachable!() };
+	let first = out / (outs / geometry.groups as u32) * channels;
+	// Do element `h` of x and position `i` of the kernel meet at output `o`?
+	let meet = |axis: usize, o: u32, h: u32, i: u32| {
+		h as i64 * geometry.input_dilation[axis] as i64 + geometry.pad[axis][0] as i64
+			== o as i64 * geometry.stride[axis] as i64
+				+ i as i64 * geometry.kernel_dilation[axis] as i64
+	};
+	let mut sum = 0;
+	for (h, i) in (0..height).flat_map(|h| (0..kh).map(move |i| (h, i))) {
+		for (w, j) in (0..width).flat_map(|w| (0..kw).map(move |j| (w, j))) {
+			if meet(0, y, h, i) && meet(1, x, w, j) {
+				let (i, j) = if geometry.flip { (kh - 1 - i, kw - 1 - j) } else { (i, j) };
+				for c in 0..channels {
+					let value = element(case, 0, &[image, h, w, first + c]);
+					sum += value * element(case, 1, &[out, i, j, c]);
 				}
-				None => i32::try_from(sum).unwrap(),
 			}
 		}
 	}
+	sum
+}
+
+/// The integer nearest to √(numerator / denominator).
+fn nearest_root(numerator: BigUint, denominator: u128) -> i32 {
+	// ⌊x + 1/2⌋ = ⌊(⌊2x⌋ + 1) / 2⌋.
+	let four: BigUint = numerator << 2;
+	let twice = (four / BigUint::from(denominator)).sqrt();
+	let nearest: BigUint = (twice + 1u8) >> 1;
+	nearest.to_u32().map_or(i32::MAX, |root| root as i32)
+}
+
+/// Σx (0 for RMS) and V.
+fn moments(row: &[i128], kind: NormKind, epsilon: u32) -> (i128, i128) {
+	let n = row.len() as i128;
+	let sum = match kind {
+		NormKind::Layer => row.iter().sum(),
+		NormKind::Rms => 0,
+	};
+	let v = n * row.iter().map(|x| x * x).sum::<i128>() - sum * sum;
+	(sum, v + epsilon as i128 * n * n)
+}
+
+/// The row of the last dimension that output `at` reads.
+fn last_row(case: &Case, at: &[u32]) -> Vec<i128> {
+	let mut at = at.to_vec();
+	(0..case.types()[0].1.last())
+		.map(|i| {
+			*at.last_mut().unwrap() = i;
+			element(case, 0, &at)
+		})
+		.collect()
+}
+
+/// A parameter that is one number or one for each column.
+fn parameter(case: &Case, operand: usize, at: &[u32]) -> i128 {
+	let column = at.last().unwrap() % case.types()[operand].1.elements();
+	element(case, operand, &[column])
+}
+
+fn shift_of(case: &Case, at: &[u32]) -> i8 {
+	let one = case.types()[1].1.dims() == [1];
+	element(case, 1, if one { &[0] } else { at }) as i8
 }
 
 fn coordinates(shape: Shape, mut index: u32) -> Vec<u32> {
@@ -108,12 +373,15 @@ fn coordinates(shape: Shape, mut index: u32) -> Vec<u32> {
 }
 
 proptest! {
-	#![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+	#![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
 	#[test]
-	fn operator_should_equal_wide_arithmetic_when_operands_are_random(seed: u64) {
+	fn operator_should_equal_wide_arithmetic_when_operands_are_random(
+		seed: u64,
+		kind in 0..2 * KINDS,
+	) {
 		let mut rng = Rng(seed);
-		let case = case(&mut rng);
+		let case = if kind < KINDS { special(&mut rng, kind) } else { case(&mut rng) };
 		let result = evaluate(&case.op, &case.operands(), Some(case.split)).unwrap();
 		let ty = result.ty();
 		prop_assert_eq!(ty.split, case.split);

@@ -3,7 +3,7 @@ use crate::{
 	FORMAT_VERSION,
 };
 use alloc::{string::String, vec, vec::Vec};
-use assay_ops::{DType, Narrow, Op, TensorType, OPERATOR_SET};
+use assay_ops::{DType, Geometry, Narrow, NormKind, Op, Relation, Shape, TensorType, OPERATOR_SET};
 
 /// Builds a [`Program`] node by node. Nodes are virtual until [`ProgramBuilder::eager`],
 /// [`ProgramBuilder::lazy`] or [`ProgramBuilder::output`] makes them anchors.
@@ -206,5 +206,168 @@ impl ProgramBuilder {
 	/// Position of the largest along `axis`.
 	pub fn arg_max(&mut self, a: impl Into<Operand>, axis: u8) -> Source {
 		self.node(Op::ArgMax { axis }, vec![a.into()])
+	}
+
+	/// `a[B.., M, K] · b[B.., N, K]ᵀ`: of i8 operands exact in i32 without `narrow`, of i16 operands
+	/// through it. `shift` is added to that of `narrow`.
+	pub fn batch_matmul(
+		&mut self,
+		a: impl Into<Operand>,
+		b: impl Into<Operand>,
+		narrow: Option<Narrow>,
+		shift: Option<Operand>,
+	) -> Source {
+		let mut operands = vec![a.into(), b.into()];
+		operands.extend(shift);
+		self.node(Op::BatchMatMul { narrow }, operands)
+	}
+
+	/// A convolution of x `[B, H, W, C]` with weights `[O, kh, kw, C / groups]`, as
+	/// [`ProgramBuilder::batch_matmul`] otherwise.
+	pub fn conv2d(
+		&mut self,
+		x: impl Into<Operand>,
+		weights: impl Into<Operand>,
+		geometry: Geometry,
+		narrow: Option<Narrow>,
+		shift: Option<Operand>,
+	) -> Source {
+		let mut operands = vec![x.into(), weights.into()];
+		operands.extend(shift);
+		self.node(Op::Conv2d { geometry, narrow }, operands)
+	}
+
+	/// `sat(round_shift(a · b, shift))`.
+	pub fn mul_shift(
+		&mut self,
+		a: impl Into<Operand>,
+		b: impl Into<Operand>,
+		shift: i8,
+		to: DType,
+	) -> Source {
+		self.node(Op::MulShift { shift, to }, vec![a.into(), b.into()])
+	}
+
+	/// 1 where `a relation b`, else 0.
+	pub fn compare(
+		&mut self,
+		a: impl Into<Operand>,
+		b: impl Into<Operand>,
+		relation: Relation,
+	) -> Source {
+		self.node(Op::Compare { relation }, vec![a.into(), b.into()])
+	}
+
+	/// `a` where `condition` is not 0, else `b`.
+	pub fn select(
+		&mut self,
+		condition: impl Into<Operand>,
+		a: impl Into<Operand>,
+		b: impl Into<Operand>,
+	) -> Source {
+		self.node(Op::Select, vec![condition.into(), a.into(), b.into()])
+	}
+
+	/// A table of 2^p + 1 points with straight lines between them.
+	pub fn lut_interp(&mut self, a: impl Into<Operand>, table: impl Into<Operand>) -> Source {
+		self.node(Op::LutInterp, vec![a.into(), table.into()])
+	}
+
+	/// `a · 2^shift / b`, rounded.
+	pub fn int_div(
+		&mut self,
+		a: impl Into<Operand>,
+		b: impl Into<Operand>,
+		shift: u8,
+		to: DType,
+	) -> Source {
+		self.node(Op::IntDiv { shift, to }, vec![a.into(), b.into()])
+	}
+
+	/// Rows of `table` at `indices`. Neither may be a virtual node: see
+	/// [`crate::CheckError::GatherOperand`].
+	pub fn gather(&mut self, table: impl Into<Operand>, indices: impl Into<Operand>) -> Source {
+		self.node(Op::Gather, vec![table.into(), indices.into()])
+	}
+
+	/// `updates` summed into the rows that `indices` name.
+	pub fn scatter_add(
+		&mut self,
+		updates: impl Into<Operand>,
+		indices: impl Into<Operand>,
+		rows: u32,
+		to: DType,
+	) -> Source {
+		self.node(Op::ScatterAdd { rows, to }, vec![updates.into(), indices.into()])
+	}
+
+	/// Up to 16 operands one after the other along `axis`.
+	pub fn concat(&mut self, operands: Vec<Operand>, axis: u8) -> Source {
+		self.node(Op::Concat { axis }, operands)
+	}
+
+	/// `low` elements `value` before and `high` after `a` along `axis`.
+	pub fn pad(
+		&mut self,
+		a: impl Into<Operand>,
+		axis: u8,
+		low: u32,
+		high: u32,
+		value: i32,
+	) -> Source {
+		self.node(Op::Pad { axis, low, high, value }, vec![a.into()])
+	}
+
+	/// The position along `axis`.
+	pub fn iota(&mut self, shape: Shape, axis: u8) -> Source {
+		self.node(Op::Iota { shape, axis }, vec![])
+	}
+
+	/// Random bits; `stream` tells the generators of a program apart.
+	pub fn philox(
+		&mut self,
+		seed: impl Into<Operand>,
+		step: impl Into<Operand>,
+		shape: Shape,
+		stream: u32,
+	) -> Source {
+		self.node(Op::Philox { shape, stream }, vec![seed.into(), step.into()])
+	}
+
+	/// Softmax of the last dimension, see [`Op::Softmax`].
+	pub fn softmax(
+		&mut self,
+		a: impl Into<Operand>,
+		multiplier: i16,
+		shift: i8,
+		to: DType,
+	) -> Source {
+		self.node(Op::Softmax { multiplier, shift, to }, vec![a.into()])
+	}
+
+	/// LayerNorm or RMSNorm of the last dimension with its epsilon, see [`Op::Norm`].
+	pub fn norm(
+		&mut self,
+		x: impl Into<Operand>,
+		gamma: impl Into<Operand>,
+		beta: impl Into<Operand>,
+		(kind, epsilon): (NormKind, u32),
+		shift: i8,
+		to: DType,
+	) -> Source {
+		let op = Op::Norm { kind, epsilon, to, shift };
+		self.node(op, vec![x.into(), gamma.into(), beta.into()])
+	}
+
+	/// `sat(round_shift(Σ a · b, shift))` along `axis`.
+	pub fn reduce_sum_product(
+		&mut self,
+		a: impl Into<Operand>,
+		b: impl Into<Operand>,
+		axis: u8,
+		shift: i8,
+		to: DType,
+	) -> Source {
+		self.node(Op::ReduceSumProduct { axis, shift, to }, vec![a.into(), b.into()])
 	}
 }

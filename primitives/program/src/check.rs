@@ -151,6 +151,13 @@ impl Program {
 			}
 			let bound = Applied::new(node.op, &operands)
 				.map_err(|error| CheckError::Operator { node: index, error })?;
+			if bound.content_dependent().is_some() {
+				for (position, operand) in (0..).zip(&node.operands) {
+					if self.is_virtual(operand.source) {
+						return Err(CheckError::GatherOperand { node: index, operand: position });
+					}
+				}
+			}
 			let ty = TensorType::of(bound.dtype(), bound.shape());
 			types.push(match node.split {
 				Some(split) => {
@@ -161,6 +168,16 @@ impl Program {
 			applied.push(bound);
 		}
 		Ok((types, applied))
+	}
+
+	/// Is `source` a node that is never committed?
+	pub(crate) fn is_virtual(&self, source: Source) -> bool {
+		match source {
+			Source::Node(at) => {
+				self.nodes.get(at as usize).is_some_and(|node| node.class == Class::Virtual)
+			}
+			_ => false,
+		}
 	}
 
 	/// The last node that reads each node (the number of nodes: it is read after the step).

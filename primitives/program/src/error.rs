@@ -286,6 +286,14 @@ pub enum CheckError {
 		/// How many steps it may take.
 		max: u32,
 	},
+	/// A Gather reads its table or its indices from a virtual node. Which elements it reads depends
+	/// on bytes that the referee must then have before it knows what to ask for.
+	GatherOperand {
+		/// The node.
+		node: u32,
+		/// Position of the operand: 0 is the table, 1 the indices.
+		operand: u32,
+	},
 	/// The plans that were kept of the program are not of this program.
 	Plans {
 		/// The anchor whose plan does not fit.
@@ -354,6 +362,12 @@ impl fmt::Display for CheckError {
 				f,
 				"judging the program takes more than {max} steps, reached at node {node}; make more \
 				 virtual nodes anchors"
+			),
+			GatherOperand { node, operand } => write!(
+				f,
+				"operand {operand} of node {node}, the {} of a Gather, is a virtual node; make that node \
+				 an anchor",
+				if *operand == 0 { "table" } else { "indices" }
 			),
 			Plans { node } => {
 				write!(

@@ -1,6 +1,9 @@
 //! The referee: one tile of one anchor, through virtual nodes, from committed tiles.
+//!
+//! Which tiles are read is known in two steps. Most follow from the program alone, those of the
+//! indices of a Gather among them; which tiles of its table follow from the values of these indices.
 
-use crate::{AnchorCost, Checked, Class, Program, RecomputeError, Source};
+use crate::{AnchorCost, Checked, Program, RecomputeError, Source};
 use alloc::{
 	collections::{BTreeMap, BTreeSet},
 	vec::Vec,
@@ -32,8 +35,11 @@ impl AnchorSource for BTreeMap<Source, Vec<u8>> {
 /// What one part of a recomputation reads and computes.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PartNeeds {
-	/// Committed tiles: for each tensor ascending indices, each once.
+	/// Committed tiles that follow from the program: for each tensor ascending indices, each once.
 	pub tiles: BTreeMap<Source, Vec<u64>>,
+	/// Committed tensors of which more may be read, depending on the bytes of `tiles`: tables of
+	/// [`assay_ops::Op::Gather`]. [`AnchorFold::table_needs`] says which tiles.
+	pub tables: BTreeSet<Source>,
 	/// Elements of virtual nodes (and of the anchor) that are computed.
 	pub elements: u64,
 }
@@ -128,6 +134,14 @@ impl Elements for NodeElements<'_> {
 	}
 }
 
+/// What a recomputation reads of what is committed.
+#[derive(Default)]
+struct Reads {
+	tiles: BTreeMap<Source, BTreeSet<u64>>,
+	/// Elements of each node that reads a committed table where bytes say.
+	gathers: BTreeMap<u32, BTreeSet<u32>>,
+}
+
 /// A checked program, seen by the referee.
 #[derive(Clone, Copy)]
 struct Graph<'a> {
@@ -141,18 +155,19 @@ impl<'a> Graph<'a> {
 	}
 
 	fn is_virtual(&self, node: u32) -> bool {
-		self.program.nodes.get(node as usize).is_some_and(|node| node.class == Class::Virtual)
+		self.program.is_virtual(Source::Node(node))
 	}
 
 	/// Elements of every virtual node that `outputs` of node `root` depend on, `root` reduced over
-	/// `range`; nothing below `known`. On request also the committed tiles.
+	/// `range`; nothing below `known`. On request also the committed tiles, and the elements of
+	/// nodes that read a committed table where bytes say.
 	fn demands(
 		&self,
 		root: u32,
 		outputs: &[u32],
 		range: Range<u32>,
 		known: Option<u32>,
-		mut tiles: Option<&mut BTreeMap<Source, BTreeSet<u64>>>,
+		mut reads: Option<&mut Reads>,
 	) -> Result<BTreeMap<u32, Vec<u32>>, RecomputeError> {
 		let mut demands: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
 		let mut pending: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
@@ -176,18 +191,25 @@ impl<'a> Graph<'a> {
 				let below = match source {
 					Source::Constant(_) => continue,
 					Source::Node(at) if self.is_virtual(at) => Some(at),
-					_ if tiles.is_none() => continue,
+					_ if reads.is_none() => continue,
 					_ => None,
 				};
+				if let (Some((table, _)), Some(reads)) = (applied.content_dependent(), &mut reads) {
+					// The check has seen that a table is no virtual node.
+					if table == position {
+						reads.gathers.entry(index).or_default().extend(&outputs);
+						continue;
+					}
+				}
 				let layout = Layout { ty, view: operand.view.as_ref() };
 				let seen = applied.indices(position, &outputs, range.clone());
 				let stored = layout.source_indices(seen);
-				match (below, &mut tiles) {
+				match (below, &mut reads) {
 					(Some(at), _) => pending.entry(at).or_default().extend(stored),
-					(None, Some(tiles)) => {
-						tiles.entry(source).or_default().extend(layout.tiles(&stored));
+					(None, Some(reads)) if !stored.is_empty() => {
+						reads.tiles.entry(source).or_default().extend(layout.tiles(&stored));
 					}
-					(None, None) => {}
+					(None, _) => {}
 				}
 			}
 			if index != root {
@@ -358,30 +380,91 @@ impl<'a> AnchorFold<'a> {
 	/// What part `part` reads: its slice of the fold, and with the last part what finishing reads.
 	/// Error: [`RecomputeError::PartOrder`] for a part that does not exist.
 	pub fn needs(&self, part: u32) -> Result<PartNeeds, RecomputeError> {
+		let (reads, elements) = self.reads(part)?;
+		let mut tables = BTreeSet::new();
+		for node in reads.gathers.keys() {
+			tables.extend(self.table(*node)?.map(|(source, _)| source));
+		}
+		let tiles = reads
+			.tiles
+			.into_iter()
+			.map(|(source, tiles)| (source, tiles.into_iter().collect()))
+			.collect();
+		Ok(PartNeeds { tiles, tables, elements })
+	}
+
+	/// The tiles of tables that part `part` reads beside those of [`PartNeeds::tiles`], which `tiles`
+	/// must have: for each of [`PartNeeds::tables`] of which any is read ascending indices, each once.
+	///
+	/// Errors: [`RecomputeError::PartOrder`] for a part that does not exist,
+	/// [`RecomputeError::MissingTile`] for indices that are not there.
+	pub fn table_needs(
+		&self,
+		part: u32,
+		tiles: &dyn AnchorSource,
+	) -> Result<BTreeMap<Source, Vec<u64>>, RecomputeError> {
+		let (reads, _) = self.reads(part)?;
+		let mut needs: BTreeMap<Source, BTreeSet<u64>> = BTreeMap::new();
+		let nothing = BTreeMap::new();
+		for (node, outputs) in &reads.gathers {
+			let Some((source, layout)) = self.table(*node)? else { continue };
+			let applied = self.graph.applied(*node)?;
+			let outputs: Vec<u32> = outputs.iter().copied().collect();
+			let seen = self
+				.graph
+				.with(*node, &nothing, tiles, |elements| applied.gathered(elements, &outputs))?;
+			let known = reads.tiles.get(&source);
+			let stored = layout.tiles(&layout.source_indices(seen)).into_iter();
+			let more = stored.filter(|tile| known.is_none_or(|known| !known.contains(tile)));
+			let mut more = more.peekable();
+			if more.peek().is_some() {
+				needs.entry(source).or_default().extend(more);
+			}
+		}
+		let sorted =
+			|(source, tiles): (Source, BTreeSet<u64>)| (source, tiles.into_iter().collect());
+		Ok(needs.into_iter().map(sorted).collect())
+	}
+
+	/// The table of a Gather, if it is committed.
+	fn table(&self, node: u32) -> Result<Option<(Source, Layout<'a>)>, RecomputeError> {
+		let Graph { program, checked } = self.graph;
+		let at = self.graph.applied(node)?.content_dependent().map_or(0, |(table, _)| table);
+		let operand = program
+			.nodes
+			.get(node as usize)
+			.and_then(|node| node.operands.get(at))
+			.ok_or(RecomputeError::Mismatch)?;
+		if matches!(operand.source, Source::Constant(_)) {
+			return Ok(None);
+		}
+		let ty =
+			program.source_type(operand.source, &checked.types).ok_or(RecomputeError::Mismatch)?;
+		Ok(Some((operand.source, Layout { ty, view: operand.view.as_ref() })))
+	}
+
+	/// What part `part` reads, and how many elements it computes.
+	fn reads(&self, part: u32) -> Result<(Reads, u64), RecomputeError> {
 		if part >= self.parts() {
 			return Err(RecomputeError::PartOrder { expected: self.next });
 		}
-		let mut tiles = BTreeMap::new();
+		let mut reads = Reads::default();
 		let mut elements = 0;
 		let mut count = |demands: BTreeMap<u32, Vec<u32>>| {
 			elements += demands.values().map(|indices| indices.len() as u64).sum::<u64>();
 		};
 		if let Some(fold) = self.plan.fold {
 			let range = self.clipped(fold, self.range(part))?;
-			count(self.graph.demands(fold, &self.outputs, range, None, Some(&mut tiles))?);
+			count(self.graph.demands(fold, &self.outputs, range, None, Some(&mut reads))?);
 		}
 		if part + 1 == self.parts() && self.plan.fold != Some(self.plan.node) {
 			let range = 0..self.graph.applied(self.plan.node)?.reduction();
 			let (node, fold) = (self.plan.node, self.plan.fold);
 			let outputs = self.anchor_elements();
-			count(self.graph.demands(node, &outputs, range, fold, Some(&mut tiles))?);
+			count(self.graph.demands(node, &outputs, range, fold, Some(&mut reads))?);
 		}
 		elements += self.outputs.len().max(self.places.len()) as u64;
-		let tiles = tiles
-			.into_iter()
-			.map(|(source, tiles)| (source, tiles.into_iter().collect()))
-			.collect();
-		Ok(PartNeeds { tiles, elements })
+		Ok((reads, elements))
 	}
 
 	fn anchor_elements(&self) -> Vec<u32> {
@@ -424,9 +507,15 @@ impl<'a> AnchorFold<'a> {
 		let mut values: BTreeMap<u32, Sparse> = BTreeMap::new();
 		if let Some(fold) = self.plan.fold {
 			let applied = graph.applied(fold)?;
-			// A reducing operator reads nothing to finish.
-			let nothing = NodeElements { operands: Vec::new(), tiles, missing: Cell::new(None) };
-			let result = applied.finish(&nothing, &self.outputs, &self.accumulators);
+			// What a reducing operator reads to finish is read in every part: the third operand of a
+			// product.
+			let end = applied.reduction();
+			let mut others = BTreeMap::new();
+			let demands = graph.demands(fold, &self.outputs, end..end, None, None)?;
+			graph.evaluate(demands, &mut others, tiles)?;
+			let result = graph.with(fold, &others, tiles, |elements| {
+				applied.finish(elements, &self.outputs, &self.accumulators)
+			})?;
 			values.insert(fold, Sparse { indices: self.outputs, values: result });
 		}
 		let result = match values.remove(&node) {
@@ -455,8 +544,9 @@ impl<'a> AnchorFold<'a> {
 }
 
 /// What part `part` of the recomputation of tile `tile` of anchor `node` reads: derived from the
-/// program alone, so that a proof leaves no choice. Errors: those of [`AnchorFold::new`] and
-/// [`AnchorFold::needs`].
+/// program alone, so that a proof leaves no choice. What tables are read at
+/// ([`PartNeeds::tables`]) follows from the bytes of these tiles, see [`AnchorFold::table_needs`].
+/// Errors: those of [`AnchorFold::new`] and [`AnchorFold::needs`].
 pub fn anchor_needs(
 	program: &Program,
 	checked: &Checked,
@@ -467,7 +557,8 @@ pub fn anchor_needs(
 	AnchorFold::new(program, checked, node, tile)?.needs(part)
 }
 
-/// Tile `tile` of anchor `node`, from the tiles that [`anchor_needs`] names for its parts.
+/// Tile `tile` of anchor `node`, from the tiles that [`AnchorFold::needs`] and
+/// [`AnchorFold::table_needs`] name for its parts.
 /// Errors: those of [`AnchorFold`].
 pub fn recompute_anchor_tile(
 	program: &Program,

@@ -31,6 +31,13 @@ const ROOT_PATH_BYTES: u64 = 512;
 const ELEMENT_BYTES: u64 = 24;
 /// Scratch bytes of one operand element that is read, while its tile is looked for.
 const INDEX_BYTES: u64 = 4;
+/// Further scratch bytes of one element of a Gather, while its row is looked up.
+const GATHERED_BYTES: u64 = 24;
+/// Scratch bytes of a short list of elements of patches.
+const PATCH_LIST_BYTES: u64 = 64 * 1024;
+/// Further bytes of one tile of a table that is opened apart from other tiles of the same tensor: a
+/// sibling in each of the two openings.
+const APART_BYTES: u64 = 2 * HASH_BYTES;
 /// Scratch bytes of a list of tiles.
 const TILE_LIST_BYTES: u64 = 128 * 1024;
 
@@ -168,6 +175,8 @@ impl<'a> Regions<'a> {
 struct Reads {
 	ids: Vec<usize>,
 	everything: bool,
+	/// Some of it where bytes say: a table of a Gather, whose tiles are opened apart.
+	table: bool,
 	/// Only elementwise nodes lead from here to the anchor.
 	direct: bool,
 }
@@ -240,7 +249,7 @@ impl<'a> Analysis<'a, '_> {
 			return Ok(Default::default());
 		};
 		let tile = regions.add(Region::tile(ty));
-		pending.insert(self.anchor, Reads { ids: vec![tile], everything: false, direct: true });
+		pending.insert(self.anchor, Reads { ids: vec![tile], direct: true, ..Default::default() });
 
 		let mut cost = RefereeCost { parts: 1, ..Default::default() };
 		let mut picoseconds = 0u64;
@@ -274,7 +283,11 @@ impl<'a> Analysis<'a, '_> {
 			if reads.direct && node.op.reduces() {
 				folds.push((index, elements));
 			}
-			cost.scratch = cost.scratch.saturating_add(elements.saturating_mul(ELEMENT_BYTES));
+			let each = match applied.content_dependent() {
+				Some(_) => ELEMENT_BYTES + GATHERED_BYTES,
+				None => ELEMENT_BYTES,
+			};
+			cost.scratch = cost.scratch.saturating_add(elements.saturating_mul(each));
 			gather = gather.max(applied.scratch());
 			let mut reads_of = [0u64; MAX_OPERANDS];
 			for (position, operand) in node.operands.iter().enumerate() {
@@ -294,6 +307,8 @@ impl<'a> Analysis<'a, '_> {
 					None => leaves.entry(source).or_default(),
 				};
 				target.direct |= reads.direct && !node.op.reduces();
+				target.table |=
+					applied.content_dependent().is_some_and(|(table, _)| table == position);
 				for &id in &ids {
 					self.step()?;
 					let id = match applied.access(position) {
@@ -320,6 +335,11 @@ impl<'a> Analysis<'a, '_> {
 				}
 			}
 			let lists = reads_of.iter().max().copied().unwrap_or(0).saturating_mul(INDEX_BYTES);
+			let lists = match applied.access(0) {
+				// Patches overlap: their list is up to twice as long before it is sorted.
+				Some(Access::Patch(_)) => lists.saturating_mul(2).saturating_add(PATCH_LIST_BYTES),
+				_ => lists,
+			};
 			gather = gather.max(lists.saturating_add(TILE_LIST_BYTES));
 			picoseconds = picoseconds.saturating_add(time(applied, elements, slice, &reads_of));
 		}
@@ -368,6 +388,7 @@ impl<'a> Analysis<'a, '_> {
 		cost.part_bytes = cost
 			.part_bytes
 			.saturating_add(part_bytes(all, tiles, stretches))
+			.saturating_add(if reads.table { tiles.saturating_mul(APART_BYTES) } else { 0 })
 			.saturating_add(ROOT_PATH_BYTES);
 		*picoseconds = picoseconds
 			.saturating_add(tiles.saturating_mul(PICOSECONDS_PER_CHUNK))
@@ -431,6 +452,8 @@ fn time(applied: &Applied, elements: u64, slice: u32, reads: &[u64; MAX_OPERANDS
 		}
 		// A search, and a sort of what it finds.
 		Op::TopK { .. } => each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_SORTED_ELEMENT),
+		// An index twice, and what it points to.
+		Op::Gather => each(elements, 4 * PICOSECONDS_PER_READ),
 		Op::IntDiv { .. } | Op::Rsqrt { .. } | Op::Philox { .. } => {
 			each(elements, 3 * PICOSECONDS_PER_READ + PICOSECONDS_PER_DIVISION)
 		}

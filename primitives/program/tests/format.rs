@@ -140,8 +140,8 @@ fn decode_should_name_the_fault_when_a_program_is_not_well_formed() {
 		assert_eq!(fault, ConstantLength { constant: 0 });
 	}
 	assert_eq!(
-		decoded(|p| p.nodes[0].operands = vec![Source::Input(0).into(); 5]).unwrap_err(),
-		TooMany { section: Section::Nodes, count: 5 }
+		decoded(|p| p.nodes[0].operands = vec![Source::Input(0).into(); 17]).unwrap_err(),
+		TooMany { section: Section::Nodes, count: 17 }
 	);
 	assert_eq!(Program::decode_bounded(b"ASSAYQ\x01\x01\x00"), Err(Magic));
 	assert_eq!(

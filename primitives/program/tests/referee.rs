@@ -4,7 +4,7 @@ mod common;
 
 use assay_ops::{DType, TensorType, Tile};
 use assay_program::{
-	recompute_anchor_tile, AnchorFold, AnchorSource, CheckError, Class, Limits, Program,
+	recompute_anchor_tile, AnchorFold, AnchorSource, CheckError, Class, Limits, PartNeeds, Program,
 	ProgramBuilder, RecomputeError, Source,
 };
 use common::{program, step, Rng};
@@ -37,6 +37,16 @@ fn type_of(program: &Program, types: &[TensorType], source: Source) -> TensorTyp
 	}
 }
 
+/// Of what is committed only the tiles that some needs name.
+struct Named<'a>(&'a PartNeeds, &'a BTreeMap<Source, Vec<u8>>);
+
+impl AnchorSource for Named<'_> {
+	fn tile(&self, source: Source, tile: u64) -> Option<&[u8]> {
+		let named = self.0.tiles.get(&source).is_some_and(|tiles| tiles.contains(&tile));
+		named.then(|| self.1.tile(source, tile))?
+	}
+}
+
 /// Recompute tiles of every anchor from nothing but what the needs name; hold the bound against
 /// what is really read. Returns the number of parts of the longest proof.
 fn referee(seed: u64, limits: &Limits) -> Result<u32, TestCaseError> {
@@ -65,7 +75,11 @@ fn referee(seed: u64, limits: &Limits) -> Result<u32, TestCaseError> {
 				let needs = fold.needs(part).unwrap();
 				held.clear();
 				let (mut count, mut bytes) = (0, 0);
-				for (source, tiles) in &needs.tiles {
+				// Tables are read where the tiles say that the program names.
+				let named = Named(&needs, &step.committed);
+				let tables = fold.table_needs(part, &named).unwrap();
+				prop_assert!(tables.keys().all(|table| needs.tables.contains(table)));
+				for (source, tiles) in needs.tiles.iter().chain(&tables) {
 					let all = type_of(&program, &checked.types, *source).tiles();
 					count += tiles.len() as u64;
 					bytes += tiles.len() as u64 * 1024 + siblings(tiles, 0, all) * 32;

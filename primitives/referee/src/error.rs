@@ -41,7 +41,8 @@ pub enum ProofError {
 	/// `claimed` is not the chunk value of the accused tile.
 	#[codec(index = 10)]
 	Claimed,
-	/// There must be one opening for each tensor that is read.
+	/// There must be one opening for each tensor that is read, and one more for each table that is
+	/// read where indices say.
 	#[codec(index = 11)]
 	OperandCount,
 	/// The tiles of this operand are not those that are read, or not those of the run.

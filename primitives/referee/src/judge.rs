@@ -129,7 +129,8 @@ impl<'a> Record<'a> {
 		};
 		let needs = fold.needs(part)?;
 		let (mut anchors, mut states) = (BTreeSet::from([accused.into()]), BTreeSet::new());
-		for source in needs.tiles.keys() {
+		// Whether any tile of a table is read depends on bytes; that its root is shown does not.
+		for source in needs.tiles.keys().chain(&needs.tables) {
 			match self.origin(*source, step).ok_or(ProofError::Record)? {
 				Origin::Anchor(at) => anchors.insert(at),
 				Origin::Before(at) => states.insert(at),
@@ -152,8 +153,10 @@ impl<'a> Record<'a> {
 	pub fn sources(&self, accusation: Accusation) -> Result<BTreeSet<Source>, ProofError> {
 		let first = self.reads(accusation, 0, None)?;
 		let mut sources: BTreeSet<Source> = first.needs.tiles.into_keys().collect();
+		sources.extend(first.needs.tables);
 		for part in 1..first.fold.parts() {
-			sources.extend(first.fold.needs(part)?.tiles.into_keys());
+			let needs = first.fold.needs(part)?;
+			sources.extend(needs.tiles.into_keys().chain(needs.tables));
 		}
 		Ok(sources)
 	}
@@ -188,15 +191,41 @@ fn shows(opening: &TilesOpening, root: &Hash, count: u64, tiles: &[u64]) -> bool
 	leaves.is_some_and(|leaves| verify_many(Tree::Tensor, root, count, &leaves, &opening.siblings))
 }
 
-/// Opened tiles: for each tensor which, and their bytes.
-struct Opened<'a>(BTreeMap<Source, (&'a [u64], &'a [u8])>);
+/// Opened tiles of each tensor: which, and their bytes.
+type Tiles<'a> = BTreeMap<Source, (&'a [u64], &'a [u8])>;
+
+/// Opened tiles: those that follow from the program, and those of tables that follow from them.
+#[derive(Default)]
+struct Opened<'a>([Tiles<'a>; 2]);
 
 impl AnchorSource for Opened<'_> {
 	fn tile(&self, source: Source, tile: u64) -> Option<&[u8]> {
-		let (tiles, bytes) = self.0.get(&source)?;
-		let start = tiles.binary_search(&tile).ok()?.checked_mul(CHUNK_BYTES)?;
-		bytes.get(start..start.checked_add(CHUNK_BYTES)?)
+		self.0.iter().find_map(|opened| {
+			let (tiles, bytes) = opened.get(&source)?;
+			let start = tiles.binary_search(&tile).ok()?.checked_mul(CHUNK_BYTES)?;
+			bytes.get(start..start.checked_add(CHUNK_BYTES)?)
+		})
 	}
+}
+
+/// The openings of `needs`, if they show exactly these tiles. `first` is the position of the first
+/// opening.
+fn shown<'a>(
+	needs: &'a BTreeMap<Source, Vec<u64>>,
+	openings: &'a [TilesOpening],
+	first: usize,
+	root: impl Fn(Source) -> Result<(Hash, u64), ProofError>,
+) -> Result<Tiles<'a>, ProofError> {
+	let openings = openings.get(first..).unwrap_or_default();
+	let mut opened = BTreeMap::new();
+	for (position, ((source, tiles), opening)) in (first as u32..).zip(needs.iter().zip(openings)) {
+		let (root, count) = root(*source)?;
+		if !shows(opening, &root, count, tiles) {
+			return Err(ProofError::Operand { position });
+		}
+		opened.insert(*source, (&tiles[..], &opening.tiles[..]));
+	}
+	Ok(opened)
 }
 
 /// Judge one part of a fraud proof against the chain's record of a run.
@@ -222,7 +251,9 @@ pub fn judge(
 	let step = accusation.step;
 	let Reads { mut fold, needs, tiles, accused, anchors, states } =
 		record.reads(accusation, part.part, accumulators)?;
-	if part.operands.len() != needs.tiles.len() {
+	let certain = needs.tiles.len();
+	let most = certain.saturating_add(needs.tables.len());
+	if !(certain..=most).contains(&part.operands.len()) {
 		return Err(ProofError::OperandCount);
 	}
 
@@ -258,24 +289,28 @@ pub fn judge(
 	if !verify(Tree::Tensor, root, accusation.tile, tiles, claimed, path) {
 		return Err(ProofError::Claimed);
 	}
-	let mut opened = BTreeMap::new();
-	for (position, ((source, tiles), opening)) in (0..).zip(needs.tiles.iter().zip(&part.operands))
-	{
-		let root = match record.origin(*source, step).ok_or(ProofError::Record)? {
+	let root = |source: Source| -> Result<(Hash, u64), ProofError> {
+		let root = match record.origin(source, step).ok_or(ProofError::Record)? {
 			Origin::Input(at) => record.input_roots.get(at),
 			Origin::Anchor(at) => anchors.get(&at),
 			Origin::Before(at) => states.get(&at),
 		};
-		let root = root.ok_or(ProofError::Record)?;
-		let count = record.tiles_of(*source).ok_or(ProofError::Record)?;
-		if !shows(opening, root, count, tiles) {
-			return Err(ProofError::Operand { position });
-		}
-		opened.insert(*source, (&tiles[..], &opening.tiles[..]));
+		let count = record.tiles_of(source).ok_or(ProofError::Record)?;
+		Ok((*root.ok_or(ProofError::Record)?, count))
+	};
+	let mut opened = Opened::default();
+	opened.0[0] = shown(&needs.tiles, &part.operands, 0, root)?;
+	// Indices are now known to be those of the run: they alone say which tiles of tables are read.
+	let tables = match needs.tables.is_empty() {
+		true => BTreeMap::new(),
+		false => fold.table_needs(part.part, &opened)?,
+	};
+	if part.operands.len() != certain.saturating_add(tables.len()) {
+		return Err(ProofError::OperandCount);
 	}
+	opened.0[1] = shown(&tables, &part.operands, certain, root)?;
 
 	// The recomputation.
-	let opened = Opened(opened);
 	fold.absorb(part.part, &opened)?;
 	if part.part.saturating_add(1) < fold.parts() {
 		return Ok(Ruling::Continue(fold.into_accumulators()));

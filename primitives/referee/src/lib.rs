@@ -23,6 +23,11 @@
 //! for an honest run the recomputed chunk is the claimed one. A missing or wrong opening makes the
 //! *proof* invalid, never the run.
 //!
+//! Only the rows of a table that a Gather reads follow from bytes: from its indices. Table and
+//! indices are committed, so the referee first verifies the tiles of the indices, and then asks for
+//! exactly the tiles of the table that *these* name
+//! ([`assay_program::AnchorFold::table_needs`]). Nothing of it is the prover's choice.
+//!
 //! For a dishonest run take the first (step, anchor, tile) at which it differs from an honest one.
 //! All that the recomputation reads lies before it, is the challenger's own, and opens against the
 //! provider's roots; the recomputed chunk is the honest one, and differs. Padding is recomputed as

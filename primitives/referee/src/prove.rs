@@ -7,7 +7,7 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_commitments::{open_many, open_many_with, tensor_node, Hash, Tree, CHUNK_BYTES};
-use assay_program::Source;
+use assay_program::{AnchorSource, RecomputeError, Source};
 
 /// The canonical bytes of whole tensors.
 pub trait Tensors {
@@ -50,7 +50,7 @@ pub fn prove(
 	part: u32,
 ) -> Result<ProofPart, ProveError> {
 	// Which tiles are read does not depend on what was accumulated.
-	let Reads { needs, anchors, states, .. } = record.reads(accusation, part, None)?;
+	let Reads { fold, needs, anchors, states, .. } = record.reads(accusation, part, None)?;
 	let step = accusation.step;
 	let run = |step: u32| evidence.run.open(step.into()).ok_or(ProveError::RunUnopened { step });
 	let before = match step.checked_sub(1) {
@@ -78,9 +78,19 @@ pub fn prove(
 			.ok_or(unopened)?,
 		siblings: evidence.trace.open_many(&anchors).ok_or(unopened)?,
 	};
+	// Tables are read where the own indices say, which are the provider's wherever a proof stands.
+	let own = Own { record, tensors: evidence.tensors, step };
+	let tables = match needs.tables.is_empty() {
+		true => BTreeMap::new(),
+		false => fold.table_needs(part, &own).map_err(|error| match error {
+			RecomputeError::MissingTile { source, .. } => ProveError::TensorMissing { source },
+			other => ProveError::Refused(other.into()),
+		})?,
+	};
 	let operands = needs
 		.tiles
 		.iter()
+		.chain(&tables)
 		.map(|(source, tiles)| {
 			let missing = ProveError::TensorMissing { source: *source };
 			let count = record.tiles_of(*source).ok_or(ProofError::Record)?;
@@ -120,6 +130,21 @@ pub fn prove_all(
 			Ruling::Continue(kept) => accumulators = Some(kept),
 			last => return Ok((parts, last)),
 		}
+	}
+}
+
+/// The tensors that a challenger has, as the accused step reads them.
+struct Own<'a> {
+	record: &'a Record<'a>,
+	tensors: &'a dyn Tensors,
+	step: u32,
+}
+
+impl AnchorSource for Own<'_> {
+	fn tile(&self, source: Source, tile: u64) -> Option<&[u8]> {
+		let start = usize::try_from(tile).ok()?.checked_mul(CHUNK_BYTES)?;
+		let bytes = bytes_of(self.record, self.tensors, source, self.step)?;
+		bytes.get(start..start.checked_add(CHUNK_BYTES)?)
 	}
 }
 

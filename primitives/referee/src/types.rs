@@ -81,6 +81,7 @@ pub struct ProofPart {
 	/// order and each once. Empty where `before` is left out.
 	pub states: RootsOpening,
 	/// For every tensor in [`assay_program::PartNeeds::tiles`], in its order, the tiles that are
-	/// read.
+	/// read; then for every tensor that [`assay_program::AnchorFold::table_needs`] names, in its
+	/// order, the further tiles that are read where the bytes of the former say.
 	pub operands: Vec<TilesOpening>,
 }

@@ -5,7 +5,7 @@ mod common;
 
 use assay_commitments::{open, open_many, tensor_root, trace_root, Hash, Path, Tree};
 use assay_ops::Tile;
-use assay_program::{Limits, Source};
+use assay_program::{AnchorFold, Limits, Source};
 use assay_referee::{
 	judge, Accusation, ProofError, ProofPart, ProveError, Record, RootsOpening, Ruling,
 	TilesOpening,
@@ -57,13 +57,16 @@ impl Target {
 
 	/// The tensors that the attacked part reads, in its order.
 	fn sources(&self) -> Vec<(Source, Vec<u64>)> {
-		let Accusation { node, tile, .. } = self.part().accusation;
+		let Accusation { step, node, tile } = self.part().accusation;
 		let at = self.at as u32;
-		assay_program::anchor_needs(&self.job.program, &self.job.checked, node, tile, at)
-			.unwrap()
-			.tiles
-			.into_iter()
-			.collect()
+		let fold = AnchorFold::new(&self.job.program, &self.job.checked, node, tile).unwrap();
+		let mut tensors = self.run.tensors(&self.job, step);
+		for (at, state) in (0..).zip(&self.job.program.states) {
+			let initial = tensors[&Source::Input(state.input)].clone();
+			tensors.entry(Source::State(at)).or_insert(initial);
+		}
+		let tables = fold.table_needs(at, &tensors).unwrap();
+		fold.needs(at).unwrap().tiles.into_iter().chain(tables).collect()
 	}
 
 	/// Another tile, and the part of its true proof with the number of the attacked one.

@@ -7,7 +7,7 @@ use assay_ops::{saturate_shift, DType, Narrow, Op};
 use core::marker::PhantomData;
 
 /// A matrix whose row segments are written from many threads.
-struct Rows<'a, T> {
+pub(super) struct Rows<'a, T> {
 	start: *mut T,
 	len: usize,
 	columns: usize,
@@ -19,14 +19,14 @@ struct Rows<'a, T> {
 unsafe impl<T: Send> Sync for Rows<'_, T> {}
 
 impl<'a, T> Rows<'a, T> {
-	fn new(values: &'a mut [T], columns: usize) -> Self {
+	pub(super) fn new(values: &'a mut [T], columns: usize) -> Self {
 		Self { start: values.as_mut_ptr(), len: values.len(), columns, borrow: PhantomData }
 	}
 
 	/// # Safety
 	/// No two live segments may overlap.
 	#[allow(clippy::mut_from_ref)]
-	unsafe fn segment(&self, row: usize, column: usize, count: usize) -> &mut [T] {
+	pub(super) unsafe fn segment(&self, row: usize, column: usize, count: usize) -> &mut [T] {
 		let at = row * self.columns + column;
 		assert!(at + count <= self.len, "a segment outside the matrix");
 		// SAFETY: within the borrow by the assertion, exclusive by the caller's promise.

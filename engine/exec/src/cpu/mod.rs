@@ -3,6 +3,7 @@
 mod definition;
 mod elementwise;
 mod matmul;
+mod products;
 mod reduce;
 mod source;
 
@@ -46,6 +47,19 @@ impl CpuBackend {
 		let len = shape.elements() as usize;
 		match (*op, sources.as_slice()) {
 			(Op::MatMul { narrow }, [a, b]) => matmul::matmul(self.path, a, b, narrow, dtype),
+			(Op::MatMul { narrow }, [a, b, third]) => {
+				let narrow = products::shifted(narrow, Some(third));
+				matmul::matmul(self.path, a, b, narrow, dtype)
+			}
+			(Op::BatchMatMul { narrow }, [a, b, third @ ..]) => {
+				let narrow = products::shifted(narrow, third.first());
+				products::batches(self.path, a, b, narrow, dtype, shape)
+			}
+			(Op::Conv2d { geometry, narrow }, [x, w, third @ ..]) if geometry.groups == 1 => {
+				let narrow = products::shifted(narrow, third.first());
+				let (x, w) = ((x, &operands[0].shape), (w, &operands[1].shape));
+				products::convolution(self.path, x, w, (geometry, narrow), dtype)
+			}
 			(Op::Requant { to }, [acc, rest @ ..]) => {
 				elementwise::requant(acc, rest, to, shape.last())
 			}

@@ -147,6 +147,14 @@ fn register_program_should_name_the_fault_when_the_graph_does_not_check() {
 			}),
 			Error::<Test>::StateTypeMismatch
 		);
+		assert_noop!(
+			one_input(&[4, 4], |b, x| {
+				let indices = b.copy(x);
+				let rows = b.gather(x, indices);
+				b.output("y", rows);
+			}),
+			Error::<Test>::VirtualGather
+		);
 		let mut hidden = layer(4, 1);
 		hidden.nodes[1].class = assay_program::Class::Virtual;
 		assert_noop!(register(ALICE, &hidden.encode()), Error::<Test>::NotAnEagerAnchor);

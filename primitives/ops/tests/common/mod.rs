@@ -1,6 +1,8 @@
 //! Random operator applications. Everything follows from one seed, which a failing test prints.
 #![allow(dead_code)]
 
+pub mod operators;
+
 use assay_ops::{DType, Narrow, Op, Operand, Shape, TensorType, Values, View};
 
 /// SplitMix64.
@@ -142,6 +144,10 @@ impl Case {
 
 /// A random operator with random operands that fit it.
 pub fn case(rng: &mut Rng) -> Case {
+	if rng.below(3) > 0 {
+		let kind = rng.below(operators::KINDS);
+		return special(rng, kind);
+	}
 	let rank = rng.below(5) as usize;
 	let shape = rng.shape(rank);
 	let (a, b, to) = (rng.dtype(), rng.dtype(), rng.dtype());
@@ -189,6 +195,17 @@ pub fn case(rng: &mut Rng) -> Case {
 			(Op::MatMul { narrow }, vec![(dtype, shape), (dtype, weights)])
 		}
 	};
+	with_operands(rng, op, seen)
+}
+
+/// A random operator of one of the kinds of [`operators`], with random operands that fit it.
+pub fn special(rng: &mut Rng, kind: u32) -> Case {
+	let mut below = |bound| rng.below(bound);
+	let (op, seen) = operators::operator(&mut operators::Random(&mut below), kind);
+	with_operands(rng, op, seen)
+}
+
+fn with_operands(rng: &mut Rng, op: Op, seen: Vec<(DType, Shape)>) -> Case {
 	let operands = seen
 		.iter()
 		.map(|&(dtype, shape)| {

@@ -1,6 +1,9 @@
 //! Random programs. Everything follows from one seed, which a failing test prints.
 #![allow(dead_code)]
 
+#[path = "../../../ops/tests/common/operators.rs"]
+pub mod operators;
+
 use assay_ops::{DType, Narrow, Op, Shape, TensorType, Values, View};
 use assay_program::{interpret_step, Checked, Operand, Program, ProgramBuilder, Source};
 use std::collections::BTreeMap;
@@ -127,7 +130,13 @@ impl Generator<'_> {
 		let axis = self.rng.below(shape.rank().max(1) as u32) as u8;
 		let kinds = if shape.rank() == 0 { 9 } else { 16 };
 		let one = |n: u32| Shape::new(&[n]).unwrap();
+		let special = self.rng.below(2) == 0;
 		let (op, seen): (Op, Vec<(DType, Shape)>) = match self.rng.below(kinds) {
+			_ if special => {
+				let kind = self.rng.below(operators::KINDS);
+				let mut below = |bound| self.rng.below(bound);
+				operators::operator(&mut operators::Random(&mut below), kind)
+			}
 			0 => (Op::Add { to }, vec![(a, shape), (b, shape)]),
 			1 => (Op::Sub { to }, vec![(a, shape), (b, shape)]),
 			2 => (Op::Mul { to }, vec![(a, shape), (b, shape)]),
@@ -159,7 +168,18 @@ impl Generator<'_> {
 		};
 		let refs: Vec<_> = seen.iter().map(|(dtype, shape)| (*dtype, shape)).collect();
 		let (dtype, shape) = op.infer(&refs).unwrap();
-		let operands = seen.iter().map(|(dtype, shape)| self.operand(*dtype, *shape)).collect();
+		let operands: Vec<Operand> =
+			seen.iter().map(|(dtype, shape)| self.operand(*dtype, *shape)).collect();
+		if op == Op::Gather {
+			// What it reads depends on bytes, so these must be committed.
+			for operand in &operands {
+				if self.rng.below(2) == 0 {
+					self.builder.lazy(operand.source);
+				} else {
+					self.builder.eager(operand.source);
+				}
+			}
+		}
 		let node = self.builder.node(op, operands);
 		let ty = self.rng.typed(dtype, shape);
 		if ty != TensorType::of(dtype, shape) || self.rng.below(4) == 0 {
