@@ -132,8 +132,9 @@ def main():
     parser.add_argument("--steps", type=int, help="steps [default: those of the network]")
     parser.add_argument("--json", action="store_true", help="one JSON document for each network")
     parser.add_argument("--plots", type=pathlib.Path, help="write training-NAME.svg there")
+    parser.add_argument("--threads", type=int, help="threads of PyTorch [default: all cores]")
     options = parser.parse_args()
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(options.threads or os.cpu_count())
     assay = os.environ.get("ASSAY_BINARY", "assay")
     good = True
     for name in options.only or TASKS:

@@ -77,9 +77,7 @@ impl Trainer {
 		let path = dir.join(FILE);
 		let training = self.training();
 		let mut stored = Vec::new();
-		for (at, (input, tensor)) in
-			training.program.inputs.iter().zip(&self.inputs).enumerate()
-		{
+		for (at, (input, tensor)) in training.program.inputs.iter().zip(&self.inputs).enumerate() {
 			if is_state(training, at) {
 				let bytes = values(&path, &input.name, tensor)?.to_row_major();
 				let dims: Vec<usize> =

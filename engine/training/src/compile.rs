@@ -42,8 +42,7 @@ impl Training {
 		let mut graph = Graph::new()?;
 		let rates_slot = graph.slot("learning rate", Class::Constant, 0);
 		let steps = description.steps;
-		let rates =
-			graph.input("schedule", DType::I32, &[steps], Role::Rates(rates_slot))?;
+		let rates = graph.input("schedule", DType::I32, &[steps], Role::Rates(rates_slot))?;
 		let losses = graph.state("losses", DType::I32, &[steps], Role::Losses)?;
 		let batch = Batch::new(&mut graph, description, length)?;
 		let forward = layers::network(&mut graph, &description.layers, batch.input)?;
@@ -184,7 +183,9 @@ fn place_anchors(program: &mut Program) -> Result<Checked> {
 			Err(error) => error,
 		};
 		let node = match error {
-			CheckError::Unrefereeable { node, .. } | CheckError::TooManyVirtual { node, .. } => node,
+			CheckError::Unrefereeable { node, .. } | CheckError::TooManyVirtual { node, .. } => {
+				node
+			}
 			_ => return Err(error.into()),
 		};
 		let promoted = below(program, node);

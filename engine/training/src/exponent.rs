@@ -85,8 +85,11 @@ impl Sub<&Exponent> for Exponent {
 /// How an exponent follows the largest element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-	/// One to two and a half bits of headroom: activations, gradients, weights, the velocity of SGD.
+	/// One to two and a half bits of headroom: activations, weights, the velocity of SGD.
 	Wide,
+	/// Two to three and a half bits of headroom: gradients, which one batch in a few makes several times
+	/// as large as another.
+	Gradient,
 	/// Four bits of headroom: a first moment, beside which gradients are stored that can be ten times
 	/// as large.
 	Moment,
@@ -106,8 +109,8 @@ const ENTRIES: usize = 32;
 pub(crate) const SATURATED: i32 = 32_767 * 32_767;
 
 impl Class {
-	const ALL: [Self; 5] =
-		[Self::Wide, Self::Moment, Self::Square, Self::Counted, Self::Constant];
+	const ALL: [Self; 6] =
+		[Self::Wide, Self::Gradient, Self::Moment, Self::Square, Self::Counted, Self::Constant];
 
 	fn index(self) -> usize {
 		self as usize
@@ -118,6 +121,7 @@ impl Class {
 		match self {
 			// |x| from 2^12.5 to 2^14 of 2^15.
 			Self::Wide => Some(26..=28),
+			Self::Gradient => Some(24..=26),
 			Self::Moment => Some(20..=22),
 			Self::Square => Some(25..=28),
 			Self::Counted | Self::Constant => None,
@@ -133,7 +137,11 @@ impl Class {
 					1
 				} else if bits < *comfortable.start() {
 					// Quicker where much is missing, as it is before the first step.
-					if comfortable.start() - bits > 8 && self != Self::Square { -2 } else { -1 }
+					if comfortable.start() - bits > 8 && self != Self::Square {
+						-2
+					} else {
+						-1
+					}
 				} else {
 					0
 				}
@@ -180,11 +188,14 @@ mod tests {
 
 	#[test]
 	fn slots_should_settle_when_the_largest_element_stays() {
-		// (class, elements stored, bits of the type, octaves of one unit of the slot)
-		for (class, shift, octaves) in
-			[(Class::Wide, 0, 1), (Class::Moment, 32, 1), (Class::Square, 32, 2)]
-		{
-			for real in [1i128 << 20, 12_345_678_901, 3 << 60] {
+		// (class, shift of the square, octaves of one unit of the slot)
+		for (class, shift, octaves) in [
+			(Class::Wide, 0, 1),
+			(Class::Gradient, 0, 1),
+			(Class::Moment, 32, 1),
+			(Class::Square, 32, 2),
+		] {
+			for real in [1i128 << 50, 12_345_678_901 << 30, 3 << 80] {
 				let mut slot = 70i32;
 				let limit = if shift == 0 { 32_767 } else { i32::MAX as i128 };
 				let mut still = 0;

@@ -245,8 +245,7 @@ impl Graph {
 		let indices = builder.constant(typed(DType::I16, &[1, 1])?, vec![0; 2]);
 		let counts = builder.constant(typed(DType::I8, &[1, 1])?, vec![0]);
 		let fixed = builder.constant(one, vec![0; 4]);
-		let gathered =
-			builder.node(Op::Gather, vec![exponents.source.into(), indices.into()]);
+		let gathered = builder.node(Op::Gather, vec![exponents.source.into(), indices.into()]);
 		let sums = builder.node(
 			Op::ReduceSumProduct { axis: 0, shift: 0, to: DType::I32 },
 			vec![gathered.into(), counts.into()],
@@ -306,8 +305,7 @@ impl Graph {
 			return Ok(weight.clone());
 		}
 		let slot = self.slot(self.parameters[parameter].name.clone(), Class::Wide, -14);
-		let weight =
-			self.shifted(&self.master(parameter), Exponent::of(slot), DType::I16)?;
+		let weight = self.shifted(&self.master(parameter), Exponent::of(slot), DType::I16)?;
 		self.monitor(slot, &weight)?;
 		self.narrowed.insert(parameter, weight.clone());
 		Ok(weight)
@@ -406,9 +404,7 @@ impl Graph {
 		let (to, result) = match &target {
 			Target::Slot(slot) => (DType::I16, Exponent::of(*slot)),
 			Target::Fixed(fixed, dtype) => (*dtype, Exponent::fixed(*fixed)),
-			Target::Exact(length) => {
-				(DType::I32, exponent.clone().plus(bits_for(*length) - down))
-			}
+			Target::Exact(length) => (DType::I32, exponent.clone().plus(bits_for(*length) - down)),
 		};
 		let by = (result.clone() - &exponent).plus(down);
 		let mut args = vec![a, b];
@@ -471,10 +467,7 @@ impl Graph {
 				.into_iter()
 				.map(|group| match &group[..] {
 					[single] => Ok(single.clone()),
-					_ => self.node(
-						Op::Concat { axis: 0 },
-						group.iter().map(Tensor::arg).collect(),
-					),
+					_ => self.node(Op::Concat { axis: 0 }, group.iter().map(Tensor::arg).collect()),
 				})
 				.collect::<Result<_>>()?;
 		}
@@ -520,8 +513,7 @@ impl Graph {
 		let both = self.node(Op::Concat { axis: 0 }, vec![next.arg(), now])?;
 		self.update(&exponents, &both);
 		let counted = Tensor { stored: vector, shape: vector, ..self.saturations.clone() };
-		let sum =
-			self.node(Op::Add { to: DType::I32 }, vec![counted.arg(), saturated.arg()])?;
+		let sum = self.node(Op::Add { to: DType::I32 }, vec![counted.arg(), saturated.arg()])?;
 		self.update(&counted, &sum);
 		self.builder.output("saturations", sum.source);
 		let one = self.number(DType::I32, 1, &self.step.shape.clone())?;
@@ -556,7 +548,9 @@ impl Graph {
 			constant.ty = typed(dtype, dims)?;
 			constant.data = values
 				.iter()
-				.flat_map(|value| dtype.saturate(i64::from(*value)).to_le_bytes().into_iter().take(size))
+				.flat_map(|value| {
+					dtype.saturate(i64::from(*value)).to_le_bytes().into_iter().take(size)
+				})
 				.collect();
 		}
 		program.validate()?;

@@ -63,8 +63,7 @@ fn moment(
 	let state = graph.state(&name, I32, &dims, Role::Moment)?;
 	let slot = graph.slot(name, class, initial);
 	let factor = if class == Class::Square { 2 } else { 1 };
-	let (before, now) =
-		(Exponent::previous(slot).times(factor), Exponent::of(slot).times(factor));
+	let (before, now) = (Exponent::previous(slot).times(factor), Exponent::of(slot).times(factor));
 	let moved = graph.shifted(&state.with(before), now, I32)?;
 	Ok((state, moved, slot))
 }

@@ -78,7 +78,11 @@ fn shaped<'a>(name: &str, found: &'a Array, ty: &TensorType) -> Result<&'a [f64]
 
 /// Smallest exponent with which `largest` has `bits` bits.
 fn exponent_for(largest: f64, bits: i32) -> i32 {
-	if largest <= 0.0 { -bits } else { largest.log2().floor() as i32 + 1 - bits }
+	if largest <= 0.0 {
+		-bits
+	} else {
+		largest.log2().floor() as i32 + 1 - bits
+	}
 }
 
 fn largest(values: &[f64]) -> f64 {
@@ -126,11 +130,7 @@ fn initial(init: Init, count: usize, state: &mut u64) -> Vec<f64> {
 }
 
 /// The program's inputs before the first step. `weights` may hold some or all parameters by name.
-pub(crate) fn inputs(
-	training: &Training,
-	data: &Arrays,
-	weights: &Arrays,
-) -> Result<Vec<Tensor>> {
+pub(crate) fn inputs(training: &Training, data: &Arrays, weights: &Arrays) -> Result<Vec<Tensor>> {
 	let description = &training.description;
 	if let Some(name) =
 		weights.keys().find(|name| training.parameters.iter().all(|p| p.name != **name))
@@ -139,8 +139,7 @@ pub(crate) fn inputs(
 		return Err(array(name, format!("is no parameter; there are: {}", names.join(", "))));
 	}
 	let slots = training.slots.len();
-	let mut exponents: Vec<i32> =
-		training.slots.iter().map(|slot| slot.initial.into()).collect();
+	let mut exponents: Vec<i32> = training.slots.iter().map(|slot| slot.initial.into()).collect();
 	let rates = rates(description);
 	let mut random = description.seed ^ 0x5851_f42d_4c95_7f2d;
 	let mut tensors = Vec::with_capacity(training.roles.len());

@@ -69,9 +69,7 @@ impl Trainer {
 	}
 
 	fn elements(&self, role: &Role) -> Vec<i32> {
-		self.position(role)
-			.and_then(|at| self.inputs[at].elements())
-			.unwrap_or_default()
+		self.position(role).and_then(|at| self.inputs[at].elements()).unwrap_or_default()
 	}
 
 	fn calibrate(&mut self, executor: &mut dyn Executor) -> Result<()> {

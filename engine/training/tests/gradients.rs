@@ -40,7 +40,10 @@ fn compare(input: serde_json::Value, layers: serde_json::Value, data: Arrays, ex
 
 	let expected = loss(&description, &data, &weights, &positions);
 	let found = trainer.losses()[0];
-	assert!((found - expected).abs() < 2e-3 * expected, "seed {SEED}: loss {found}, not {expected}");
+	assert!(
+		(found - expected).abs() < 2e-3 * expected,
+		"seed {SEED}: loss {found}, not {expected}"
+	);
 	for (name, array) in &weights {
 		let gradient: Vec<f64> = (0..array.values.len())
 			.map(|at| {

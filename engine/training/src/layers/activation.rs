@@ -73,11 +73,8 @@ fn points(f: impl Fn(f64) -> f64, exponent: i32) -> Vec<i32> {
 pub(super) fn gelu(graph: &mut Graph, x: Tensor, path: &str) -> Result<Forward> {
 	activations(&x, path)?;
 	let exponent = Exponent::fixed(TABLE_EXPONENT);
-	let x = if x.exponent == exponent {
-		x
-	} else {
-		graph.shifted(&x, exponent.clone(), DType::I16)?
-	};
+	let x =
+		if x.exponent == exponent { x } else { graph.shifted(&x, exponent.clone(), DType::I16)? };
 	let dims = [SEGMENTS as u32 + 1];
 	let table = points(|x| x * normal_cdf(x), TABLE_EXPONENT);
 	let table = graph.constant(DType::I16, &dims, &table)?;

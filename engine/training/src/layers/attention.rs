@@ -32,8 +32,7 @@ pub(super) fn attention(
 		return Err(field(format!("{}.attention.heads", place(path)), reason));
 	}
 	let depth = width / heads;
-	let before =
-		linear(graph, x, &format!("{path}.qkv"), 3 * width, true, Wanted::Adaptive)?;
+	let before = linear(graph, x, &format!("{path}.qkv"), 3 * width, true, Wanted::Adaptive)?;
 	let qkv = before.value;
 	// [batch, length, 3, heads, depth], seen as [batch, heads, length, depth] or with the last two
 	// dimensions the other way round.
@@ -68,15 +67,14 @@ pub(super) fn attention(
 	graph.monitor(slot, &mixed)?;
 	let together = graph.node(Op::Copy, vec![mixed.permute(&[0, 2, 1, 3])?])?;
 	let together = together.reshape(&[batch, length, width])?.with(mixed.exponent.clone());
-	let after =
-		linear(graph, together, &format!("{path}.out"), width, true, Wanted::Adaptive)?;
+	let after = linear(graph, together, &format!("{path}.out"), width, true, Wanted::Adaptive)?;
 
 	let (path, value) = (path.to_owned(), after.value);
 	let (back_out, back_in) = (after.backward, before.backward);
 	let backward: Backward = Box::new(move |graph, gradient, wanted| {
 		// The projections inside learn, so each hands on its gradient.
 		let Some(dmixed) = back_out(graph, gradient, true)? else { return Ok(None) };
-		let weight_slot = graph.slot(format!("{path}.weights.gradient"), Class::Wide, -24);
+		let weight_slot = graph.slot(format!("{path}.weights.gradient"), Class::Gradient, -24);
 		let exponent = dmixed.exponent.clone() + &qkv.exponent;
 		let (a, b) = (joined(&dmixed, false)?, part(&qkv, 2, false)?);
 		let target = Target::Slot(weight_slot);
@@ -93,14 +91,14 @@ pub(super) fn attention(
 		let op = Op::MulShift { shift: 2, to: DType::I32 };
 		let product = graph.node(op, vec![above.arg(), weights.arg()])?;
 		let exponent = (dweights.exponent.clone() + &weights.exponent).plus(2);
-		let slot = graph.slot(format!("{path}.scores.gradient"), Class::Wide, -24);
+		let slot = graph.slot(format!("{path}.scores.gradient"), Class::Gradient, -24);
 		let product = product.with(exponent);
 		let dscores = graph.shifted(&product, Exponent::of(slot), DType::I16)?;
 		let dscores = graph.anchor(dscores);
 		graph.monitor(slot, &dscores)?;
 
 		// Queries, keys and values share an exponent, so that they are one operand again.
-		let slot = graph.slot(format!("{path}.qkv.mix.gradient"), Class::Wide, -24);
+		let slot = graph.slot(format!("{path}.qkv.mix.gradient"), Class::Gradient, -24);
 		let target = Target::Slot(slot);
 		let score_exponent = dscores.exponent.clone() + &qkv.exponent;
 		let (a, b) = (dscores.arg(), part(&qkv, 1, true)?);

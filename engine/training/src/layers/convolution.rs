@@ -47,9 +47,8 @@ pub(super) fn conv2d(
 	let patch = f64::from(dims[1] * dims[2] * channels);
 	let init = Init::Uniform(1.0 / patch.sqrt());
 	let parameter = graph.parameter(format!("{path}.weight"), &dims, init)?;
-	let bias = bias
-		.then(|| graph.parameter(format!("{path}.bias"), &[outputs], init))
-		.transpose()?;
+	let bias =
+		bias.then(|| graph.parameter(format!("{path}.bias"), &[outputs], init)).transpose()?;
 	let w = graph.weight(parameter)?;
 	let (target, slot) = wanted.target(graph, path);
 	let exponent = x.exponent.clone() + &w.exponent;
@@ -101,7 +100,7 @@ pub(super) fn conv2d(
 			flip: true,
 			..Geometry::UNIT
 		};
-		let slot = graph.slot(format!("{path}.gradient"), Class::Wide, -24);
+		let slot = graph.slot(format!("{path}.gradient"), Class::Gradient, -24);
 		let exponent = dy.exponent.clone() + &w.exponent;
 		let (a, b) = (dy.arg(), w.permute(&[3, 1, 2, 0])?);
 		let product = Product::Convolution(of_input);

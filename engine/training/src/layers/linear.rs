@@ -50,7 +50,7 @@ pub(super) fn linear(
 		if !wanted {
 			return Ok(None);
 		}
-		let slot = graph.slot(format!("{path}.gradient"), Class::Wide, -24);
+		let slot = graph.slot(format!("{path}.gradient"), Class::Gradient, -24);
 		let exponent = dy.exponent.clone() + &w.exponent;
 		let (a, b) = (dy.arg(), w.permute(&[1, 0])?);
 		let target = Target::Slot(slot);

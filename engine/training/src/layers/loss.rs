@@ -71,7 +71,11 @@ fn mean_logarithm(graph: &mut Graph, likely: &Tensor) -> Result<Tensor> {
 	let table: Vec<i32> = (0..=SEGMENTS)
 		.map(|point| {
 			let mantissa = f64::from(point * (65_536 / SEGMENTS) - 32_768) / 32_768.0;
-			if mantissa < 0.25 { 0 } else { (-mantissa.ln() * one).round() as i32 }
+			if mantissa < 0.25 {
+				0
+			} else {
+				(-mantissa.ln() * one).round() as i32
+			}
 		})
 		.collect();
 	let table = graph.constant(DType::I32, &[SEGMENTS as u32 + 1], &table)?;

@@ -74,7 +74,10 @@ pub(crate) fn network(graph: &mut Graph, layers: &[Layer], input: Tensor) -> Res
 		Some(Layer::Linear { .. }) => sequence(graph, layers, input, "", Wanted::Logits),
 		_ => {
 			let at = layers.len().saturating_sub(1);
-			Err(field(format!("layers[{at}]"), "the last layer must be linear: one output per class"))
+			Err(field(
+				format!("layers[{at}]"),
+				"the last layer must be linear: one output per class",
+			))
 		}
 	}
 }
@@ -155,9 +158,7 @@ fn single(
 		Layer::Embedding { width, positions } => {
 			embedding::embedding(graph, x, path, *width, *positions)
 		}
-		Layer::Attention { heads, causal } => {
-			attention::attention(graph, x, path, *heads, *causal)
-		}
+		Layer::Attention { heads, causal } => attention::attention(graph, x, path, *heads, *causal),
 		Layer::Residual(layers) => residual(graph, layers, x, path),
 	}
 }
@@ -168,25 +169,28 @@ fn residual(graph: &mut Graph, layers: &[Layer], x: Tensor, path: &str) -> Resul
 	let inner = sequence(graph, layers, x.clone(), &format!("{path}."), Wanted::Adaptive)?;
 	if inner.value.shape != x.shape {
 		let (from, to) = (x.shape, inner.value.shape);
-		return Err(field(place(path), format!("the layers turn {from} into {to}; keep the shape")));
+		return Err(field(
+			place(path),
+			format!("the layers turn {from} into {to}; keep the shape"),
+		));
 	}
-	let value = sum(graph, &x, &inner.value, &format!("{path}.sum"))?;
+	let value = sum(graph, &x, &inner.value, &format!("{path}.sum"), Class::Wide)?;
 	let path = path.to_owned();
 	let (backward, learns) = (inner.backward, inner.learns);
-	let backward: Backward = Box::new(move |graph, gradient, wanted| {
-		match backward(graph, gradient.clone(), wanted)? {
+	let backward: Backward =
+		Box::new(move |graph, gradient, wanted| match backward(graph, gradient.clone(), wanted)? {
 			Some(inner) if wanted => {
-				Ok(Some(sum(graph, &gradient, &inner, &format!("{path}.sum.gradient"))?))
+				let name = format!("{path}.sum.gradient");
+				Ok(Some(sum(graph, &gradient, &inner, &name, Class::Gradient)?))
 			}
 			_ => Ok(None),
-		}
-	});
+		});
 	Ok(Forward { value, backward, learns })
 }
 
 /// `a + b` of i16 with exponents of their own; an anchor.
-fn sum(graph: &mut Graph, a: &Tensor, b: &Tensor, name: &str) -> Result<Tensor> {
-	let slot = graph.slot(name, Class::Wide, -13);
+fn sum(graph: &mut Graph, a: &Tensor, b: &Tensor, name: &str, class: Class) -> Result<Tensor> {
+	let slot = graph.slot(name, class, -13);
 	let exponent = Exponent::of(slot);
 	let a = graph.shifted(a, exponent.clone(), DType::I16)?;
 	let b = graph.shifted(b, exponent.clone(), DType::I16)?;
@@ -205,7 +209,7 @@ fn place(path: &str) -> String {
 
 /// Refuses tokens, which only an embedding takes.
 fn activations(x: &Tensor, path: &str) -> Result<()> {
-	(x.dtype == DType::I16).then_some(()).ok_or_else(|| {
-		field(place(path), "takes numbers, not tokens; begin with an embedding")
-	})
+	(x.dtype == DType::I16)
+		.then_some(())
+		.ok_or_else(|| field(place(path), "takes numbers, not tokens; begin with an embedding"))
 }

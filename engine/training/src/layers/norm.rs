@@ -38,10 +38,7 @@ pub(super) fn norm(graph: &mut Graph, x: Tensor, path: &str, kind: NormKind) -> 
 	// x̂·γ is exact in i32; it is rounded once.
 	let exponent = unit.exponent.clone() + &scale.exponent;
 	let scaled = graph
-		.node(
-			Op::Mul { to: DType::I32 },
-			vec![unit.arg(), scale.broadcast(&unit.shape)?],
-		)?
+		.node(Op::Mul { to: DType::I32 }, vec![unit.arg(), scale.broadcast(&unit.shape)?])?
 		.with(exponent);
 	let result = Exponent::fixed(RESULT);
 	let mut value = graph.shifted(&scaled, result.clone(), DType::I16)?;
@@ -97,10 +94,9 @@ pub(super) fn norm(graph: &mut Graph, x: Tensor, path: &str, kind: NormKind) -> 
 		// σ is 2^8 units or more wherever x uses its range, so 1/σ is below 2^22 and rest below 2^22.
 		const DOWN: i8 = 14;
 		let op = Op::MulShift { shift: DOWN, to: DType::I32 };
-		let exponent =
-			(exponent - &x.exponent).plus(i32::from(DOWN) - i32::from(SCALE_BITS));
+		let exponent = (exponent - &x.exponent).plus(i32::from(DOWN) - i32::from(SCALE_BITS));
 		let dx = graph.node(op, vec![rest.arg(), inverse])?.with(exponent);
-		let slot = graph.slot(format!("{path}.gradient"), Class::Wide, -24);
+		let slot = graph.slot(format!("{path}.gradient"), Class::Gradient, -24);
 		let dx = graph.shifted(&dx, Exponent::of(slot), DType::I16)?;
 		let dx = graph.anchor(dx);
 		graph.monitor(slot, &dx)?;

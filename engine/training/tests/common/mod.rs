@@ -133,14 +133,14 @@ fn attention(x: &Value, weights: &Arrays, path: &str, heads: usize, causal: bool
 				let seen = if causal { t + 1 } else { length };
 				let scores: Vec<f64> = (0..seen)
 					.map(|s| {
-						let dot: f64 = (0..depth).map(|d| at(b, t, 0, h, d) * at(b, s, 1, h, d)).sum();
+						let dot: f64 =
+							(0..depth).map(|d| at(b, t, 0, h, d) * at(b, s, 1, h, d)).sum();
 						(dot / (depth as f64).sqrt()).exp()
 					})
 					.collect();
 				let sum: f64 = scores.iter().sum();
 				for d in 0..depth {
-					let value: f64 =
-						(0..seen).map(|s| scores[s] / sum * at(b, s, 2, h, d)).sum();
+					let value: f64 = (0..seen).map(|s| scores[s] / sum * at(b, s, 2, h, d)).sum();
 					mixed[(b * length + t) * width + h * depth + d] = value;
 				}
 			}
@@ -161,9 +161,7 @@ fn forward(layers: &[Layer], weights: &Arrays, path: &str, mut x: Value) -> Valu
 			}
 			Layer::MaxPool { kernel } => max_pool(&x, *kernel),
 			Layer::Relu => Value { data: x.data.iter().map(|v| v.max(0.0)).collect(), ..x },
-			Layer::Gelu => {
-				Value { data: x.data.iter().map(|v| v * normal_cdf(*v)).collect(), ..x }
-			}
+			Layer::Gelu => Value { data: x.data.iter().map(|v| v * normal_cdf(*v)).collect(), ..x },
 			Layer::Flatten => {
 				let batch = x.dims[0];
 				Value { dims: vec![batch, x.data.len() / batch], data: x.data }
