@@ -90,6 +90,41 @@ pub enum Command {
 	Devices(Devices),
 }
 
+/// `assay model train`
+#[derive(Debug, Args)]
+pub struct Train {
+	/// Layers, optimizer, learning rate, batch and steps (docs/training.md)
+	#[arg(value_name = "DESCRIPTION.json")]
+	pub description: PathBuf,
+	/// NumPy archive with x and y, or tokens, and perhaps order
+	#[arg(long, value_name = "FILE.npz")]
+	pub data: PathBuf,
+	/// First weights by name [default: at random from the description's seed]
+	#[arg(long, value_name = "FILE.npz", conflicts_with = "resume")]
+	pub weights: Option<PathBuf>,
+	/// How many steps now [default: all that are left]
+	#[arg(long, value_name = "N")]
+	pub steps: Option<u32>,
+	/// Steps between checkpoints and lines of progress
+	#[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+	pub every: u32,
+	/// Write the newest state there
+	#[arg(long, value_name = "DIR")]
+	pub checkpoint: Option<PathBuf>,
+	/// Go on from the state there
+	#[arg(long, value_name = "DIR")]
+	pub resume: Option<PathBuf>,
+	/// Write weights there
+	#[arg(long, value_name = "FILE.npz")]
+	pub output: Option<PathBuf>,
+	/// Write the loss curve there
+	#[arg(long, value_name = "FILE.csv")]
+	pub loss: Option<PathBuf>,
+	/// Write the training program there
+	#[arg(long, value_name = "FILE")]
+	pub program: Option<PathBuf>,
+}
+
 /// `assay program …`
 #[derive(Debug, Subcommand)]
 pub enum ProgramCommand {
@@ -136,6 +171,11 @@ pub enum ModelCommand {
 		after_help = "Example:\n  assay model run mlp --input test.npz --output results.npz"
 	)]
 	Run(ModelRun),
+	/// Train a described network in integers
+	#[command(
+		after_help = "Example:\n  assay model train mlp.json --data digits.npz --output weights.npz"
+	)]
+	Train(Train),
 	/// Run ONNX's own tests of each operator (onnx/backend/test/data/node) through the importer
 	NodeTests(ModelNodeTests),
 }

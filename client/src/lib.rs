@@ -23,6 +23,7 @@ pub mod device;
 pub mod error;
 pub mod explain;
 pub mod key;
+pub mod npz;
 pub mod output;
 pub mod patrol;
 pub mod peer;

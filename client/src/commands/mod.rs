@@ -11,6 +11,7 @@ mod post;
 mod program;
 mod report;
 mod stake;
+mod train;
 mod verify;
 mod watch;
 

@@ -1,6 +1,6 @@
 //! `assay model`.
 
-use super::Context;
+use super::{train, Context};
 use crate::{
 	cli::{ModelCommand, ModelImport, ModelNodeTests, ModelRun, WidthChoice},
 	error::{Error, Result},
@@ -20,6 +20,7 @@ pub fn run(context: &Context, command: ModelCommand) -> Result<u8> {
 	match command {
 		ModelCommand::Import(args) => import_model(context, args),
 		ModelCommand::Run(args) => run_model(context, args),
+		ModelCommand::Train(args) => train::run(context, args),
 		ModelCommand::NodeTests(args) => run_node_tests(context, args),
 	}
 }

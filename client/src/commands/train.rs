@@ -1,0 +1,122 @@
+//! `assay model train`.
+
+use super::Context;
+use crate::{
+	cli::Train,
+	error::{io, Error, Result},
+	npz,
+	output::hex,
+};
+use assay_exec::{CpuExecutor, Executor, Progress};
+use assay_training::{Arrays, Description, Saturation, Trainer};
+use serde_json::{json, Value};
+use std::{ops::ControlFlow, path::Path, time::Instant};
+
+fn failed(error: assay_training::Error) -> Error {
+	use assay_training::Error::*;
+	let code = match &error {
+		Json(_) | Field { .. } => "bad-description",
+		Array { .. } => "bad-data",
+		Checkpoint { .. } => "bad-checkpoint",
+		Check(_) => "program-refused",
+		Program(_) | Tensor(_) => "bad-program",
+		Run(_) => "run-failed",
+	};
+	Error::new(code, error.to_string())
+}
+
+/// Trains, and writes what was learned.
+pub fn run(context: &Context, args: Train) -> Result<u8> {
+	let ui = &context.ui;
+	let text = std::fs::read_to_string(&args.description).map_err(io(&args.description))?;
+	let description = Description::from_json(&text).map_err(failed)?;
+	let data = npz::read(&args.data)?;
+	let weights = match &args.weights {
+		Some(path) => npz::read(path)?,
+		None => Arrays::new(),
+	};
+	let mut executor = CpuExecutor::new();
+	let mut trainer = match &args.resume {
+		Some(dir) => Trainer::resume(&description, &data, dir).map_err(failed)?,
+		None => {
+			let spinner = ui.spinner("find exponents");
+			let trainer =
+				Trainer::new(&description, &data, &weights, &mut executor).map_err(failed)?;
+			spinner.clear();
+			trainer
+		}
+	};
+	if let Some(path) = &args.program {
+		std::fs::write(path, trainer.training().program.encode()).map_err(io(path))?;
+	}
+	let left = description.steps.saturating_sub(trainer.done());
+	let steps = args.steps.unwrap_or(left);
+	if steps > left {
+		let reason = format!("{steps} steps are more than the {left} that are left");
+		return Err(Error::new("too-many-steps", reason).fix(
+			"raise `steps` in the description; the schedule and the loss curve are that long",
+		));
+	}
+	let (work, first) = (trainer.training().checked.work_units, trainer.done());
+	let bar = ui.bar(steps.into(), "train", false);
+	let started = Instant::now();
+	while trainer.done() < first + steps {
+		let before = trainer.done() - first;
+		let chunk = args.every.min(steps - before);
+		let mut observer = |progress: Progress| {
+			bar.set((before + progress.step).into());
+			ControlFlow::Continue(())
+		};
+		trainer.run(&mut executor, chunk, &mut observer).map_err(failed)?;
+		let losses = trainer.losses();
+		let recent = &losses[losses.len().saturating_sub(chunk as usize)..];
+		let mean = recent.iter().sum::<f64>() / recent.len().max(1) as f64;
+		bar.print(format!("step {:6}  loss {mean:.4}", trainer.done()));
+		ui.document(&json!({"step": trainer.done(), "loss": mean}));
+		if let Some(dir) = &args.checkpoint {
+			trainer.checkpoint(dir).map_err(failed)?;
+		}
+	}
+	let seconds = started.elapsed().as_secs_f64();
+	bar.clear();
+	if let Some(path) = &args.output {
+		npz::write(path, &trainer.weights())?;
+	}
+	if let Some(path) = &args.loss {
+		write_curve(path, &trainer)?;
+	}
+	let saturated: Vec<Saturation> =
+		trainer.saturations().into_iter().filter(|tensor| tensor.steps > 0).collect();
+	let summary = json!({
+		"steps": trainer.done(),
+		"loss": trainer.losses().last(),
+		"runRoot": hex(trainer.run_root()),
+		"secondsPerStep": if steps > 0 { seconds / f64::from(steps) } else { 0.0 },
+		"workUnitsPerStep": work,
+		"nodes": trainer.training().program.nodes.len(),
+		"engine": executor.name(),
+		"saturated": saturated
+			.iter()
+			.map(|tensor| (tensor.name.clone(), json!(tensor.steps)))
+			.collect::<serde_json::Map<String, Value>>(),
+	});
+	ui.document(&summary);
+	let total: u64 = saturated.iter().map(|tensor| u64::from(tensor.steps)).sum();
+	ui.fields(&[
+		("steps", trainer.done().to_string()),
+		("loss", trainer.losses().last().map_or("none".into(), |loss| format!("{loss:.4}"))),
+		("run root", hex(trainer.run_root())),
+		("time", format!("{:.1} ms per step", 1000.0 * seconds / f64::from(steps.max(1)))),
+		("saturated", format!("{total} times, in {} tensors", saturated.len())),
+	]);
+	Ok(0)
+}
+
+/// `step,loss` lines.
+fn write_curve(path: &Path, trainer: &Trainer) -> Result<()> {
+	let mut text = String::from("step,loss\n");
+	for (step, loss) in trainer.losses().iter().enumerate() {
+		text += &format!("{step},{loss}\n");
+	}
+	std::fs::write(path, text).map_err(io(path))
+}

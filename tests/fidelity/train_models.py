@@ -1,0 +1,241 @@
+"""The networks of the training comparison: one description for the integer program, one PyTorch module.
+
+Both start from the same weights and see the same batches; the module stands for ordinary f32 training.
+"""
+
+import pathlib
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Task:
+    """A network, its data, and how a module's parameters are named in the description."""
+
+    def __init__(self, name, description, module, data, test, names):
+        self.name = name
+        self.description = description
+        self.module = module
+        self.data = data
+        self.test = test
+        self.names = names
+
+    def weights(self):
+        """The module's parameters by the description's names and in its layout."""
+        state = {key: value.detach().numpy() for key, value in self.module.named_parameters()}
+        return {name: layout(state[key]) for name, key in self.names.items()}
+
+    def load(self, arrays):
+        """Puts parameters of the description's layout into the module."""
+        state = dict(self.module.named_parameters())
+        with torch.no_grad():
+            for name, key in self.names.items():
+                array = arrays[name]
+                if array.ndim == 4:
+                    array = array.transpose(0, 3, 1, 2)
+                state[key].copy_(torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)))
+
+    def optimizer(self):
+        """The description's optimizer for the module."""
+        rate = self.description["learning_rate"]["constant"]
+        options = self.description["optimizer"]
+        if "sgd" in options:
+            momentum = options["sgd"]["momentum"]
+            return torch.optim.SGD(self.module.parameters(), lr=rate, momentum=momentum)
+        betas = (options["adam"]["beta1"], options["adam"]["beta2"])
+        return torch.optim.Adam(self.module.parameters(), lr=rate, betas=betas)
+
+    def batch(self, positions):
+        """Examples and classes at positions."""
+        if "tokens" in self.data:
+            length = self.description["input"]["tokens"]["length"]
+            places = positions[:, None] + np.arange(length)
+            tokens = self.data["tokens"]
+            x, y = tokens[places], tokens[places + 1]
+            return torch.from_numpy(x), torch.from_numpy(y)
+        x = self.data["x"][positions]
+        return torch.from_numpy(x), torch.from_numpy(self.data["y"][positions])
+
+    def examples(self):
+        """How many positions there are."""
+        if "tokens" in self.data:
+            return len(self.data["tokens"]) - self.description["input"]["tokens"]["length"]
+        return len(self.data["x"])
+
+
+def layout(array):
+    """Convolutions: from [outputs, channels, height, width] to [outputs, height, width, channels]."""
+    return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
+
+
+def digits(shape):
+    """Digits of scikit-learn, 0 to 1, four fifths of them for training."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    x = (data.images[order] / 16).astype(np.float32).reshape(-1, *shape)
+    y = data.target[order].astype(np.int64)
+    cut = len(y) * 4 // 5
+    return {"x": x[:cut], "y": y[:cut]}, (torch.from_numpy(x[cut:]), torch.from_numpy(y[cut:]))
+
+
+def digits_mlp():
+    """64 → 64 → 10."""
+    data, test = digits([64])
+    module = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    description = {
+        "input": {"dense": {"shape": [64]}},
+        "layers": [{"linear": {"outputs": 64}}, "relu", {"linear": {"outputs": 10}}],
+        "optimizer": {"sgd": {"momentum": 0.9}},
+        "learning_rate": {"constant": 0.05},
+        "batch": 32,
+        "steps": 400,
+        "order": "given",
+    }
+    names = {f"{at}.{role}": f"{at}.{role}" for at in (0, 2) for role in ("weight", "bias")}
+    return Task("digits-mlp", description, module, data, test, names)
+
+
+class DigitsCnn(nn.Module):
+    """Two convolutions with pooling; images are [height, width, channels]."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(1, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 16, 3, padding=1)
+        self.last = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = x.permute(0, 3, 1, 2)
+        x = torch.max_pool2d(torch.relu(self.first(x)), 2)
+        x = torch.max_pool2d(torch.relu(self.second(x)), 2)
+        return self.last(x.permute(0, 2, 3, 1).flatten(1))
+
+
+def digits_cnn():
+    """Two convolutions with pooling."""
+    data, test = digits([8, 8, 1])
+    convolution = {"kernel": [3, 3], "padding": [1, 1]}
+    description = {
+        "input": {"dense": {"shape": [8, 8, 1]}},
+        "layers": [
+            {"conv2d": {"outputs": 8, **convolution}},
+            "relu",
+            {"max_pool": {"kernel": [2, 2]}},
+            {"conv2d": {"outputs": 16, **convolution}},
+            "relu",
+            {"max_pool": {"kernel": [2, 2]}},
+            "flatten",
+            {"linear": {"outputs": 10}},
+        ],
+        "optimizer": {"sgd": {"momentum": 0.9}},
+        "learning_rate": {"constant": 0.05},
+        "batch": 32,
+        "steps": 300,
+        "order": "given",
+    }
+    keys = {0: "first", 3: "second", 7: "last"}
+    names = {
+        f"{at}.{role}": f"{key}.{role}" for at, key in keys.items() for role in ("weight", "bias")
+    }
+    return Task("digits-cnn", description, DigitsCnn(), data, test, names)
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each after a norm and around a residual."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.first = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.second = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        batch, length, width = x.shape
+        parts = self.qkv(self.first(x)).view(batch, length, 3, self.heads, -1)
+        q, k, v = parts.permute(2, 0, 3, 1, 4)
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        return x + self.down(nn.functional.gelu(self.up(self.second(x))))
+
+
+class Characters(nn.Module):
+    """A causal transformer over characters."""
+
+    def __init__(self, vocabulary, length, width, heads, blocks):
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.positions = nn.Parameter(torch.empty(length, width))
+        for table in (self.tokens.weight, self.positions):
+            nn.init.normal_(table, std=0.1)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, vocabulary)
+
+    def forward(self, tokens):
+        x = self.tokens(tokens) + self.positions
+        for block in self.blocks:
+            x = block(x)
+        return self.last(self.norm(x))
+
+
+def characters():
+    """A transformer over the texts of licences that every Debian machine has."""
+    folder = pathlib.Path("/usr/share/common-licenses")
+    text = "".join((folder / name).read_text("utf-8") for name in ("GPL-3", "Apache-2.0", "LGPL-2.1"))
+    alphabet = sorted(set(text))
+    tokens = np.array([alphabet.index(c) for c in text], dtype=np.int64)
+    length, width, heads, blocks = 32, 48, 4, 2
+    cut = len(tokens) * 9 // 10
+    description = {
+        "input": {"tokens": {"length": length, "vocabulary": len(alphabet)}},
+        "layers": [{"embedding": {"width": width}}],
+        "optimizer": {"adam": {"beta1": 0.9, "beta2": 0.99}},
+        "learning_rate": {"constant": 0.003},
+        "batch": 16,
+        "steps": 300,
+        "order": "given",
+    }
+    names = {"0.weight": "tokens.weight", "0.positions": "positions"}
+    for block in range(blocks):
+        description["layers"] += [
+            {"residual": ["layer_norm", {"attention": {"heads": heads}}]},
+            {
+                "residual": [
+                    "layer_norm",
+                    {"linear": {"outputs": 4 * width}},
+                    "gelu",
+                    {"linear": {"outputs": width}},
+                ]
+            },
+        ]
+        first, second = 1 + 2 * block, 2 + 2 * block
+        paths = {
+            f"{first}.0": "first",
+            f"{first}.1.qkv": "qkv",
+            f"{first}.1.out": "out",
+            f"{second}.0": "second",
+            f"{second}.1": "up",
+            f"{second}.3": "down",
+        }
+        for path, key in paths.items():
+            for role in ("weight", "bias"):
+                names[f"{path}.{role}"] = f"blocks.{block}.{key}.{role}"
+    at = 1 + 2 * blocks
+    description["layers"] += ["layer_norm", {"linear": {"outputs": len(alphabet)}}]
+    for path, key in ((at, "norm"), (at + 1, "last")):
+        for role in ("weight", "bias"):
+            names[f"{path}.{role}"] = f"{key}.{role}"
+    module = Characters(len(alphabet), length, width, heads, blocks)
+    windows = np.arange(cut, len(tokens) - length - 1, length)[:, None] + np.arange(length)
+    test = (torch.from_numpy(tokens[windows]), torch.from_numpy(tokens[windows + 1]))
+    return Task("characters", description, module, {"tokens": tokens[:cut]}, test, names)
+
+
+TASKS = {"digits-mlp": digits_mlp, "digits-cnn": digits_cnn, "characters": characters}
