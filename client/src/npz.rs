@@ -1,68 +1,33 @@
-//! NumPy archives: named arrays of numbers in, named arrays out.
+//! Training's arrays in NumPy archives, through the importer's reader and writer.
 
-use crate::error::{io, Error, Result};
+use crate::error::Result;
+use assay_frontend::{
+	array::{Array as Stored, Data},
+	npz,
+};
 use assay_training::{Array, Arrays};
-use ndarray::{ArrayD, IxDyn, OwnedRepr};
-use ndarray_npy::{NpzReader, NpzWriter, ReadNpzError, ReadableElement};
-use std::{fs::File, path::Path};
-
-type Archive = NpzReader<File>;
-
-fn bad(path: &Path, name: &str, error: impl std::fmt::Display) -> Error {
-	Error::new("bad-npz", format!("{} array `{name}`: {error}", path.display()))
-		.fix("write it with numpy.savez(FILE, name=array, …), of numbers")
-}
-
-fn numbers<T: ReadableElement>(
-	archive: &mut Archive,
-	name: &str,
-	convert: impl Fn(T) -> f64,
-) -> Result<Array, ReadNpzError> {
-	let array: ArrayD<T> = archive.by_name::<OwnedRepr<T>, IxDyn>(name)?;
-	let dims = array.shape().to_vec();
-	// `into_iter` follows the logical order, whatever the order in the file is.
-	Ok(Array { dims, values: array.into_iter().map(convert).collect() })
-}
-
-fn array(archive: &mut Archive, name: &str) -> Result<Array, ReadNpzError> {
-	numbers(archive, name, |value: f32| value.into())
-		.or_else(|_| numbers(archive, name, |value: f64| value))
-		.or_else(|_| numbers(archive, name, |value: i64| value as f64))
-		.or_else(|_| numbers(archive, name, |value: i32| value.into()))
-		.or_else(|_| numbers(archive, name, |value: i16| value.into()))
-		.or_else(|_| numbers(archive, name, |value: i8| value.into()))
-		.or_else(|_| numbers(archive, name, |value: u8| value.into()))
-		.or_else(|_| numbers(archive, name, |value: u16| value.into()))
-		.or_else(|_| numbers(archive, name, |value: u32| value.into()))
-}
+use std::path::Path;
 
 /// Reads every array of an `.npz` file. Errors: `file`, `bad-npz`.
 pub fn read(path: &Path) -> Result<Arrays> {
-	let file = File::open(path).map_err(io(path))?;
-	let mut archive = NpzReader::new(file).map_err(|e| bad(path, "", e))?;
-	let names = archive.names().map_err(|e| bad(path, "", e))?;
-	names
-		.into_iter()
-		.map(|name| {
-			let read = array(&mut archive, &name).map_err(|e| bad(path, &name, e))?;
-			Ok((name.trim_end_matches(".npy").to_owned(), read))
-		})
-		.collect()
+	let wide = |stored: Stored| Array {
+		values: match stored.data {
+			Data::Float(values) => values.into_iter().map(f64::from).collect(),
+			Data::Int(values) => values.into_iter().map(|value| value as f64).collect(),
+		},
+		dims: stored.dims,
+	};
+	Ok(npz::read(path)?.into_iter().map(|(name, stored)| (name, wide(stored))).collect())
 }
 
-/// Writes arrays as float64. Errors: `file`, `bad-npz`.
+/// Writes arrays as float32. Errors: `file`.
 pub fn write(path: &Path, arrays: &Arrays) -> Result<()> {
-	let part = path.with_extension("part");
-	let file = File::create(&part).map_err(io(&part))?;
-	let mut archive = NpzWriter::new(file);
-	for (name, array) in arrays {
-		let shape = IxDyn(&array.dims);
-		let values =
-			ArrayD::from_shape_vec(shape, array.values.clone()).map_err(|e| bad(path, name, e))?;
-		archive.add_array(name.as_str(), &values).map_err(|e| bad(path, name, e))?;
-	}
-	archive.finish().map_err(|e| bad(path, "", e))?;
-	std::fs::rename(&part, path).map_err(io(path))
+	let narrow = |array: &Array| {
+		let values = array.values.iter().map(|&value| value as f32).collect();
+		Stored::float(array.dims.clone(), values)
+	};
+	let stored = arrays.iter().map(|(name, array)| (name.clone(), narrow(array))).collect();
+	Ok(npz::write(path, &stored)?)
 }
 
 #[cfg(test)]
@@ -79,18 +44,5 @@ mod tests {
 		]);
 		write(&path, &arrays).unwrap();
 		assert_eq!(read(&path).unwrap(), arrays);
-	}
-
-	#[test]
-	fn archives_should_be_refused_when_truncated() {
-		let dir = tempfile::tempdir().unwrap();
-		let path = dir.path().join("a.npz");
-		let arrays = Arrays::from([("x".into(), Array { dims: vec![4], values: vec![1.0; 4] })]);
-		write(&path, &arrays).unwrap();
-		let whole = std::fs::read(&path).unwrap();
-		for len in 0..whole.len() {
-			std::fs::write(&path, &whole[..len]).unwrap();
-			assert_eq!(read(&path).unwrap_err().code, "bad-npz", "length {len}");
-		}
 	}
 }
