@@ -93,7 +93,9 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
 	/// Train a described network in integers
-	#[command(after_help = "Example:\n  assay model train mlp.json --data digits.npz --output weights.npz")]
+	#[command(
+		after_help = "Example:\n  assay model train mlp.json --data digits.npz --output weights.npz"
+	)]
 	Train(Train),
 }
 

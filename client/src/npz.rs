@@ -57,8 +57,8 @@ pub fn write(path: &Path, arrays: &Arrays) -> Result<()> {
 	let mut archive = NpzWriter::new(file);
 	for (name, array) in arrays {
 		let shape = IxDyn(&array.dims);
-		let values = ArrayD::from_shape_vec(shape, array.values.clone())
-			.map_err(|e| bad(path, name, e))?;
+		let values =
+			ArrayD::from_shape_vec(shape, array.values.clone()).map_err(|e| bad(path, name, e))?;
 		archive.add_array(name.as_str(), &values).map_err(|e| bad(path, name, e))?;
 	}
 	archive.finish().map_err(|e| bad(path, "", e))?;

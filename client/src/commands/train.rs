@@ -53,8 +53,9 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 	let steps = args.steps.unwrap_or(left);
 	if steps > left {
 		let reason = format!("{steps} steps are more than the {left} that are left");
-		return Err(Error::new("too-many-steps", reason)
-			.fix("raise `steps` in the description; the schedule and the loss curve are that long"));
+		return Err(Error::new("too-many-steps", reason).fix(
+			"raise `steps` in the description; the schedule and the loss curve are that long",
+		));
 	}
 	let (work, first) = (trainer.training().checked.work_units, trainer.done());
 	let bar = ui.bar(steps.into(), "train", false);
