@@ -211,6 +211,7 @@ pub fn frames() -> Seeds {
 		job: 7,
 		program: folded().program.encode(),
 		inputs: vec![InputFile { root: [1; 32], path: "in/01".into() }; 2],
+		start: Some(vec![InputFile { root: [2; 32], path: "in/02".into() }]),
 		steps: 3,
 		adapter: Some("cpu".into()),
 		audit_tiles: 5,
