@@ -94,6 +94,8 @@ fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
 		run_root: None,
 		trace_root: None,
 		output_roots: Default::default(),
+		checkpoints: None,
+		wrong_step: None,
 		condemned: None,
 		reason: None,
 		paid: 0,
@@ -159,6 +161,7 @@ fn stage() -> Vec<(&'static str, Vec<u8>)> {
 		drawn_at: 0,
 		deadline: 0,
 		answer: Answer::Committed(committed),
+		segment: None,
 	};
 	let seats: pallet_assay_jobs::SeatsOf<Runtime> = vec![seat].try_into().expect("one");
 	pallet_assay_jobs::Seats::<Runtime>::insert(1, seats);
