@@ -186,7 +186,8 @@ fn attention_should_keep_its_results_when_it_is_written_in_parts() {
 	let model = close(g, &samples, Precision::All16, 45.0);
 	let anchors =
 		model.program.nodes.iter().filter(|node| node.class == Class::EagerAnchor).count();
-	assert!(anchors < model.program.nodes.len() / 2, "{anchors} anchors");
+	// Three projections, scores, probabilities, what they weigh, and the output.
+	assert!(anchors <= 7, "{anchors} anchors");
 }
 
 #[test]

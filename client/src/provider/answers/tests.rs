@@ -318,7 +318,7 @@ fn recorded_places_should_need_no_replay_when_a_real_run_is_opened() {
 	println!("seed {seed:#x}");
 	let mut rng = Rng::new(seed);
 	let mut several = 0;
-	for _ in 0..40 {
+	for _ in 0..120 {
 		let mut case = random_case(&mut rng, 12, 600);
 		let checked = case.check();
 		// Such programs are refused at registration.

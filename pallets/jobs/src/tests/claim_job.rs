@@ -1,7 +1,7 @@
 //! `claim_job`.
 
 use super::*;
-use assay_market::{Assurance, Attestation, Audit};
+use assay_market::{Assurance, Audit};
 
 #[test]
 fn claim_job_should_take_the_ramps_price_when_time_passes() {
