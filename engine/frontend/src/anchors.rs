@@ -173,10 +173,10 @@ fn prune(lowered: &mut Lowered) {
 			operand.source = moved(operand.source).unwrap_or(operand.source);
 		}
 	}
-	let retained = |places: &[Option<u32>]| {
-		let mut places = places.to_vec().into_iter();
-		move || places.next().flatten().is_some()
-	};
+	fn retained(places: &[Option<u32>]) -> impl FnMut() -> bool + '_ {
+		let mut places = places.iter();
+		move || places.next().is_some_and(Option::is_some)
+	}
 	let mut keep = retained(&nodes);
 	program.nodes.retain(|_| keep());
 	let dropped: HashSet<String> = program

@@ -227,6 +227,9 @@ pub(crate) fn bits_for(n: u32) -> i32 {
 	n.next_power_of_two().trailing_zeros() as i32
 }
 
+/// The program, its slots, what each output is, and the parameters that are trained.
+type Finished = (Program, Vec<SlotInfo>, Vec<Role>, Vec<Parameter>);
+
 impl Graph {
 	/// A program with the state that every training has.
 	pub fn new() -> Result<Self> {
@@ -438,7 +441,7 @@ impl Graph {
 		// The referee reads a long reduction in parts, but not one of any length.
 		const LONGEST: u32 = 1 << 16;
 		if elements > LONGEST {
-			if let Some(row) = (1..=LONGEST).rev().find(|row| elements % row == 0) {
+			if let Some(row) = (1..=LONGEST).rev().find(|row| elements.is_multiple_of(*row)) {
 				let rows = largest.reshape(&[elements / row, row])?.arg();
 				largest = self.node(Op::ReduceMax { axis: 1 }, vec![rows])?;
 				largest = self.anchor(largest);
@@ -480,7 +483,7 @@ impl Graph {
 	}
 
 	/// Lets slots follow, counts steps, and fixes what was counted on the way.
-	pub(crate) fn finish(mut self) -> Result<(Program, Vec<SlotInfo>, Vec<Role>, Vec<Parameter>)> {
+	pub(crate) fn finish(mut self) -> Result<Finished> {
 		let slots = self.slots.len() as u32;
 		let vector = Shape::new(&[slots])?;
 		let unknown = self.constant(DType::I32, &[1], &[0])?;

@@ -11,8 +11,8 @@ use assay_commitments::{
 use assay_market::{
 	lottery::{draw_output, tranche_of, transcript},
 	verifier::{signing_payload, verifier_crypto::AuthorityPair},
-	AbstainReason, Arbitration, Assurance, Attestation, AuthorRandomness, Disputes,
-	Electorate, Hash, Identities, JobBonds, JobId, MarketParameters, OpenResult, Outcome, Phase,
+	AbstainReason, Arbitration, Assurance, Attestation, AuthorRandomness, Disputes, Electorate,
+	Hash, Identities, JobBonds, JobId, MarketParameters, OpenResult, Outcome, Phase,
 	ProgramSummary, Programs, Purpose, ReasonCode, ReportVouching, Slashed, Ticket, VerifierAction,
 	VerifierFaults, VerifierInfo, VerifierSignature, Verifiers,
 };

@@ -30,10 +30,10 @@ fn exercise(rng: &mut Rng, applied: &Applied) {
 	let layouts: Vec<Layout> = operands.iter().map(Layout::from).collect();
 	let reduction = applied.reduction();
 	assert!(applied.work_units() > 0);
-	for operand in 0..operands.len() {
+	for (operand, stored) in operands.iter().enumerate() {
 		for slice in [1, 1 + rng.below(reduction), reduction] {
 			let region = applied.operand_region(operand, &Region::tile(&ty), slice);
-			assert!(region.tiles(&operands[operand]).tiles > 0);
+			assert!(region.tiles(stored).tiles > 0);
 		}
 	}
 	// What takes long is only asked for its bounds.

@@ -41,7 +41,7 @@ pub(super) fn layer(call: &Call) -> Result<Array> {
 	let parameter = |index: usize| call.maybe(index).map(Array::floats);
 	let (gamma, beta) = (parameter(1), parameter(2));
 	for list in [&gamma, &beta].into_iter().flatten() {
-		if list.is_empty() || n % list.len() != 0 {
+		if list.is_empty() || !n.is_multiple_of(list.len()) {
 			return Err(call.bad("a parameter does not fit"));
 		}
 	}

@@ -3,8 +3,14 @@
 use super::Call;
 use crate::{array::Array, error::Result};
 
+/// The rows to reduce, and the result's dimensions.
+type Rows = (Vec<Vec<f32>>, Vec<usize>);
+
+/// Reduces one row.
+type Reduction = Box<dyn Fn(&[f32]) -> f64>;
+
 /// Dimensions moved so that the reduced ones come last: the rows to reduce and the result's dimensions.
-fn rows(call: &Call, x: &Array) -> Result<Option<(Vec<Vec<f32>>, Vec<usize>)>> {
+fn rows(call: &Call, x: &Array) -> Result<Option<Rows>> {
 	let axes = match call.list("axes", 1).filter(|axes| !axes.is_empty()) {
 		Some(axes) => call.axes(&axes, x.rank())?,
 		None if call.node.int("noop_with_empty_axes", 0) != 0 => return Ok(None),
@@ -35,7 +41,7 @@ pub(super) fn reduce(call: &Call) -> Result<Array> {
 	let x = call.get(0)?;
 	let Some((rows, dims)) = rows(call, x)? else { return Ok(x.clone()) };
 	let sum = |row: &[f32], f: fn(f64) -> f64| row.iter().map(|&v| f(f64::from(v))).sum::<f64>();
-	let function: Box<dyn Fn(&[f32]) -> f64> = match call.node.op.as_str() {
+	let function: Reduction = match call.node.op.as_str() {
 		"ReduceSum" => Box::new(move |row| sum(row, |v| v)),
 		"ReduceMean" => Box::new(move |row| sum(row, |v| v) / row.len().max(1) as f64),
 		"ReduceSumSquare" => Box::new(move |row| sum(row, |v| v * v)),

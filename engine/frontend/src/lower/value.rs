@@ -140,7 +140,7 @@ impl Value {
 				}
 			}
 			let group = &old[start..i];
-			if group.windows(2).any(|w| w[0].1 != w[1].1.checked_mul(w[1].0).unwrap_or(u32::MAX)) {
+			if group.windows(2).any(|w| w[0].1 != w[1].1.saturating_mul(w[1].0)) {
 				return None;
 			}
 			let mut stride = group.last()?.1;

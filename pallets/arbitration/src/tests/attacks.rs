@@ -39,6 +39,7 @@ fn withheld_opening_should_fail_the_job_on_time_when_others_fill_the_agenda() {
 		}
 		roll(ANSWER_TIME + 1);
 		assert_eq!(condemned(id), withheld(&challenger()));
+		assert_eq!(wrong_step(id), None);
 	});
 }
 

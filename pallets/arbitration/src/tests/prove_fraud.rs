@@ -14,6 +14,7 @@ fn proof_should_condemn_at_once_and_for_free_when_its_sender_has_no_lane() {
 			let info = prove_fraud(id, &bystander(), &the_proof(run)).expect("a true proof");
 			assert_eq!(info.pays_fee, Pays::No);
 			assert_eq!(condemned(id), proven(&bystander()));
+			assert_eq!(wrong_step(id), Some(run.lie_accused().step));
 			assert!(has_event(Event::FraudProven {
 				job: id,
 				accusation: run.lie_accused(),
