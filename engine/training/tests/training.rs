@@ -90,8 +90,8 @@ fn batches_should_be_uniform_when_drawn_at_random() {
 		run(&mut trainer, 1);
 		let learned = &trainer.weights()["0.weight"].values;
 		// Each example adds 0.5 · rate / batch to its column.
-		for at in 0..examples {
-			let count = learned[at] / (0.5 * 0.001 / 1000.0);
+		for (at, weight) in learned.iter().take(examples).enumerate() {
+			let count = weight / (0.5 * 0.001 / 1000.0);
 			let expected = 1000.0 / examples as f64;
 			assert!((count - expected).abs() < 60.0, "{at} of {examples}: {count}");
 		}
