@@ -1,12 +1,9 @@
-use super::{
-	elementwise::{self, Requant},
-	mismatch, CpuBackend, Source,
-};
+use super::{elementwise::Requant, mismatch, CpuBackend, Source};
 use crate::{
-	gemm::{gemm_i16, gemm_i8, Sizes},
+	gemm::{gemm_i8, Sizes},
 	Buffer, Element, ExecError,
 };
-use assay_ops::{DType, Narrow, Op};
+use assay_ops::{DType, Op};
 use core::marker::PhantomData;
 
 /// A matrix whose row segments are written from many threads.
@@ -37,56 +34,9 @@ impl<'a, T> Rows<'a, T> {
 	}
 }
 
-fn sizes(a: &Source, b: &Source) -> Sizes {
+pub(super) fn sizes(a: &Source, b: &Source) -> Sizes {
 	// The last dimension of both is k, and no dimension is 0.
 	Sizes { m: a.len() / a.last, n: b.len() / b.last, k: a.last }
-}
-
-/// [`Op::MatMul`].
-pub(super) fn matmul(
-	cpu: &CpuBackend,
-	a: &Source,
-	b: &Source,
-	narrow: Option<Narrow>,
-	dtype: DType,
-) -> Result<Buffer, ExecError> {
-	match (narrow, dtype) {
-		(None, DType::I32) => exact(cpu, a, b),
-		(Some(narrow), DType::I8) => narrowed::<i8>(cpu, a, b, narrow),
-		(Some(narrow), DType::I16) => narrowed::<i16>(cpu, a, b, narrow),
-		(Some(narrow), DType::I32) => narrowed::<i32>(cpu, a, b, narrow),
-		_ => Err(mismatch(&Op::MatMul { narrow })),
-	}
-}
-
-fn exact(cpu: &CpuBackend, a: &Source, b: &Source) -> Result<Buffer, ExecError> {
-	let sizes = sizes(a, b);
-	let mut values = vec![0i32; sizes.m * sizes.n];
-	let rows = Rows::new(&mut values, sizes.n);
-	let right = cpu.packed.ready::<i8>(cpu.path, b, sizes.n, sizes.k)?;
-	gemm_i8(cpu.path, sizes, &a.elements()?, right.right(), |row, column, sums| {
-		// SAFETY: the product emits each sum once.
-		unsafe { rows.segment(row, column, sums.len()) }.copy_from_slice(sums);
-	});
-	Ok(Buffer::I32(values))
-}
-
-fn narrowed<T: Element>(
-	cpu: &CpuBackend,
-	a: &Source,
-	b: &Source,
-	narrow: Narrow,
-) -> Result<Buffer, ExecError> {
-	let sizes = sizes(a, b);
-	let mut values = vec![T::zeroed(); sizes.m * sizes.n];
-	let rows = Rows::new(&mut values, sizes.n);
-	let right = cpu.packed.ready::<i16>(cpu.path, b, sizes.n, sizes.k)?;
-	gemm_i16(cpu.path, sizes, &a.elements()?, right.right(), |row, column, sums| {
-		// SAFETY: the product emits each sum once.
-		let out = unsafe { rows.segment(row, column, sums.len()) };
-		elementwise::narrow(&narrow, sums, out);
-	});
-	Ok(T::wrap(values))
 }
 
 /// A product of i8 matrices whose sums go through a [`Op::Requant`] before they leave the cache.

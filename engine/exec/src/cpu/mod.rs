@@ -55,10 +55,10 @@ impl CpuBackend {
 		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
 		let len = shape.elements() as usize;
 		match (*op, sources.as_slice()) {
-			(Op::MatMul { narrow }, [a, b]) => matmul::matmul(self, a, b, narrow, dtype),
+			(Op::MatMul { narrow }, [a, b]) => products::matmul(self, a, b, narrow, dtype),
 			(Op::MatMul { narrow }, [a, b, third]) => {
 				let narrow = products::shifted(narrow, Some(third));
-				matmul::matmul(self, a, b, narrow, dtype)
+				products::matmul(self, a, b, narrow, dtype)
 			}
 			(Op::BatchMatMul { narrow }, [a, b, third @ ..]) => {
 				let narrow = products::shifted(narrow, third.first());

@@ -1,6 +1,10 @@
-//! Products that are not one matrix product: batches of them, and convolutions.
+//! Exact products: of matrices, of batches of them, and convolutions.
 
-use super::{matmul::Rows, mismatch, packed, CpuBackend, Source};
+use super::{
+	elementwise,
+	matmul::{sizes, Rows},
+	mismatch, packed, CpuBackend, Source,
+};
 use crate::{
 	gemm::{gemm_i16, gemm_i8, Path, Right, Sizes},
 	Buffer, Element, ExecError,
@@ -14,7 +18,9 @@ const PATCHES: usize = 1 << 22;
 /// What products are of.
 trait Factor: packed::Factor {
 	/// Exact sums of products.
-	type Sum: Copy + Into<i64>;
+	type Sum;
+	/// What becomes of the sums.
+	type Epilogue: Sync;
 
 	fn gemm(
 		path: Path,
@@ -23,10 +29,16 @@ trait Factor: packed::Factor {
 		b: Right<'_, Self>,
 		emit: impl Fn(usize, usize, &[Self::Sum]) + Sync,
 	);
+
+	/// The epilogue of an operator; an error where it is not one of this factor.
+	fn epilogue(narrow: Option<Narrow>) -> Result<Self::Epilogue, ExecError>;
+
+	fn finish<T: Element>(epilogue: &Self::Epilogue, sums: &[Self::Sum], out: &mut [T]);
 }
 
 impl Factor for i8 {
 	type Sum = i32;
+	type Epilogue = ();
 
 	fn gemm(
 		path: Path,
@@ -37,10 +49,19 @@ impl Factor for i8 {
 	) {
 		gemm_i8(path, sizes, a, b, emit);
 	}
+
+	fn epilogue(narrow: Option<Narrow>) -> Result<(), ExecError> {
+		narrow.map_or(Ok(()), |_| Err(mismatch(&Op::MatMul { narrow })))
+	}
+
+	fn finish<T: Element>(_: &(), sums: &[i32], out: &mut [T]) {
+		out.iter_mut().zip(sums).for_each(|(to, &sum)| *to = T::truncate(sum));
+	}
 }
 
 impl Factor for i16 {
 	type Sum = i64;
+	type Epilogue = Narrow;
 
 	fn gemm(
 		path: Path,
@@ -51,6 +72,14 @@ impl Factor for i16 {
 	) {
 		gemm_i16(path, sizes, a, b, emit);
 	}
+
+	fn epilogue(narrow: Option<Narrow>) -> Result<Narrow, ExecError> {
+		narrow.ok_or_else(|| mismatch(&Op::MatMul { narrow }))
+	}
+
+	fn finish<T: Element>(narrow: &Narrow, sums: &[i64], out: &mut [T]) {
+		elementwise::narrow(narrow, sums, out);
+	}
 }
 
 /// `a · bᵀ` through its epilogue into `out`, row-major.
@@ -58,24 +87,13 @@ fn product<F: Factor, T: Element>(
 	path: Path,
 	sizes: Sizes,
 	(a, b): (&[F], Right<'_, F>),
-	narrow: Option<Narrow>,
+	epilogue: &F::Epilogue,
 	out: &mut [T],
 ) {
 	let rows = Rows::new(out, sizes.n);
 	F::gemm(path, sizes, a, b, |row, column, sums| {
 		// SAFETY: the product emits each sum once.
-		let out = unsafe { rows.segment(row, column, sums.len()) };
-		match narrow {
-			// Within i32, by the bound of K.
-			None => out
-				.iter_mut()
-				.zip(sums)
-				.for_each(|(to, &sum)| *to = T::truncate(Into::<i64>::into(sum) as i32)),
-			Some(narrow) => out
-				.iter_mut()
-				.zip(sums)
-				.for_each(|(to, &sum)| *to = T::truncate(narrow.apply(sum.into()))),
-		}
+		F::finish(epilogue, sums, unsafe { rows.segment(row, column, sums.len()) });
 	});
 }
 
@@ -100,6 +118,29 @@ macro_rules! typed_by {
 	};
 }
 
+/// [`Op::MatMul`].
+pub(super) fn matmul(
+	cpu: &CpuBackend,
+	a: &Source,
+	b: &Source,
+	narrow: Option<Narrow>,
+	dtype: DType,
+) -> Result<Buffer, ExecError> {
+	fn typed<F: Factor, T: Element>(
+		cpu: &CpuBackend,
+		a: &Source,
+		b: &Source,
+		narrow: Option<Narrow>,
+	) -> Result<Buffer, ExecError> {
+		let (sizes, epilogue) = (sizes(a, b), F::epilogue(narrow)?);
+		let mut values = vec![T::zeroed(); sizes.m * sizes.n];
+		let right = cpu.packed.ready::<F>(cpu.path, b, sizes.n, sizes.k)?;
+		product(cpu.path, sizes, (&a.elements()?, right.right()), &epilogue, &mut values);
+		Ok(T::wrap(values))
+	}
+	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, narrow))
+}
+
 /// [`Op::BatchMatMul`]; `shape` is the result's.
 pub(super) fn batches(
 	path: Path,
@@ -120,13 +161,14 @@ pub(super) fn batches(
 			return Err(mismatch(&Op::BatchMatMul { narrow }));
 		};
 		let sizes = Sizes { m: m as usize, n: n as usize, k: a.last };
+		let epilogue = F::epilogue(narrow)?;
 		let (a, b) = (a.elements::<F>()?, b.elements::<F>()?);
 		let mut values = vec![T::zeroed(); shape.elements() as usize];
 		values
 			.par_chunks_mut(sizes.m * sizes.n)
 			.zip(a.par_chunks(sizes.m * sizes.k))
 			.zip(b.par_chunks(sizes.n * sizes.k))
-			.for_each(|((out, a), b)| product(path, sizes, (a, Right::Rows(b)), narrow, out));
+			.for_each(|((out, a), b)| product(path, sizes, (a, Right::Rows(b)), &epilogue, out));
 		Ok(T::wrap(values))
 	}
 	typed_by!(typed, a.dtype(), dtype, (path, a, b, narrow, shape))
@@ -157,12 +199,12 @@ fn patches<F: Factor, T: Element>(
 	shape: &Shape,
 ) -> Result<Buffer, ExecError> {
 	let (n, k) = (shape.last() as usize, window.patch() as usize);
-	let (path, x) = (cpu.path, x.elements::<F>()?);
+	let (path, x, epilogue) = (cpu.path, x.elements::<F>()?, F::epilogue(narrow)?);
 	let w = cpu.packed.ready::<F>(path, w, n, k)?;
 	let mut values = vec![T::zeroed(); shape.elements() as usize];
 	if window.is_whole() {
 		let sizes = Sizes { m: values.len() / n, n, k };
-		product(path, sizes, (&x, w.right()), narrow, &mut values);
+		product(path, sizes, (&x, w.right()), &epilogue, &mut values);
 		return Ok(T::wrap(values));
 	}
 	let rows = (PATCHES / k).max(1);
@@ -180,7 +222,7 @@ fn patches<F: Factor, T: Element>(
 				}
 			});
 		});
-		product(path, Sizes { m, n, k }, (gathered, w.right()), narrow, out);
+		product(path, Sizes { m, n, k }, (gathered, w.right()), &epilogue, out);
 	}
 	Ok(T::wrap(values))
 }
