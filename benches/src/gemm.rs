@@ -87,7 +87,9 @@ impl Product {
 	fn requantized(&mut self) -> Result<Arc<Buffer>> {
 		let operands = [operand(&self.left), operand(&self.right)];
 		let parameters: Vec<_> = self.parameters.iter().map(operand).collect();
-		let out = self.cpu.matmul_requant(&operands, &parameters, DType::I8)?;
+		let op = Op::MatMul { narrow: None };
+		let shape = &self.out;
+		let out = self.cpu.product_requant(&op, &operands, &parameters, DType::I8, shape)?;
 		out.context("the engine does not fuse this product")
 	}
 }

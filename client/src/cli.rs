@@ -123,6 +123,9 @@ pub struct Train {
 	/// Write the training program there
 	#[arg(long, value_name = "FILE")]
 	pub program: Option<PathBuf>,
+	/// Say what each operator took
+	#[arg(long)]
+	pub profile: bool,
 }
 
 /// `assay program …`
@@ -234,6 +237,9 @@ pub struct ModelRun {
 	/// Where to write the results: one array for each output of the model
 	#[arg(long, value_name = "FILE.npz")]
 	pub output: PathBuf,
+	/// Say what each operator took
+	#[arg(long)]
+	pub profile: bool,
 }
 
 /// `assay model node-tests`

@@ -2,12 +2,14 @@
 
 Loss is the mean cross-entropy: of the last tenth of the steps while training, and of the test set after
 it; accuracy is that of the test set. Both sets of weights are evaluated in f32.
+
+Training amplifies the smallest difference, so a third training shows how much of a difference means nothing:
+the control is f32 as well, from first weights that differ by a millionth of their size.
 """
 
-import argparse
+import copy
 import csv
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -22,6 +24,8 @@ from train_plot import plot
 
 ACCURACY_POINTS = 0.5
 LOSS_PERCENT = 2.0
+CONTROL = 1e-6
+KINDS = ("float", "control", "integer")
 
 
 def evaluate(task):
@@ -38,9 +42,11 @@ def train_float(task, order):
     """Loss of each step, and seconds of one."""
     optimizer = task.optimizer()
     losses, seconds = [], 0.0
-    for positions in order:
+    for step, positions in enumerate(order):
         x, y = task.batch(positions)
         started = time.perf_counter()
+        for group in optimizer.param_groups:
+            group["lr"] = task.rate(step)
         optimizer.zero_grad()
         logits = task.module(x).flatten(0, -2)
         loss = torch.nn.functional.cross_entropy(logits, y.flatten())
@@ -69,104 +75,91 @@ def train_integer(task, order, weights, seed, assay, folder):
     return losses, dict(np.load(folder / "learned.npz")), summary
 
 
+def perturb(module, seed):
+    """Moves every weight by about `CONTROL` of its size."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.mul_(1 + CONTROL * torch.randn(weight.shape, generator=generator))
+
+
 def compare(name, seed, assay, steps):
-    """One training of both kinds."""
+    """One training of each kind; figures by kind, and the loss curves."""
     torch.manual_seed(seed)
     task = TASKS[name]()
     if steps:
         task.description["steps"] = steps
     shape = (task.description["steps"], task.description["batch"])
     order = np.random.default_rng(seed).integers(0, task.examples(), shape)
-    weights = task.weights()
+    first, weights = copy.deepcopy(task.module.state_dict()), task.weights()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         integer, learned, summary = train_integer(task, order, weights, seed, assay, folder)
-    floating, float_seconds = train_float(task, order)
-    float_loss, float_accuracy = evaluate(task)
+    curves, results, seconds = {"integer": integer}, {}, {"integer": summary["secondsPerStep"]}
+    for kind in ("float", "control"):
+        task.module.load_state_dict(first)
+        if kind == "control":
+            perturb(task.module, seed)
+        curves[kind], seconds[kind] = train_float(task, order)
+        results[kind] = evaluate(task)
     task.load(learned)
-    loss, accuracy = evaluate(task)
-    tail = max(1, len(order) // 10)
+    results["integer"] = evaluate(task)
+    last = max(1, len(order) // 10)
     return {
-        "network": name,
         "seed": seed,
-        "accuracy": {"float": float_accuracy, "integer": accuracy},
-        "test_loss": {"float": float_loss, "integer": loss},
-        "train_loss": {"float": np.mean(floating[-tail:]), "integer": np.mean(integer[-tail:])},
-        "milliseconds": {"float": 1e3 * float_seconds, "integer": 1e3 * summary["secondsPerStep"]},
-        "work_units": summary["workUnitsPerStep"],
-        "nodes": summary["nodes"],
+        "accuracy": {kind: results[kind][1] for kind in KINDS},
+        "testLoss": {kind: results[kind][0] for kind in KINDS},
+        "trainLoss": {kind: float(np.mean(curves[kind][-last:])) for kind in KINDS},
+        "milliseconds": {kind: 1e3 * seconds[kind] for kind in KINDS},
+        "workUnitsPerStep": summary["workUnitsPerStep"],
         "saturated": sum(summary["saturated"].values()),
-    }, (floating, integer)
+    }, curves
 
 
-def summarize(name, results):
-    """Means over seeds, and whether they are within the bounds."""
-    def mean(key, kind):
-        return float(np.mean([result[key][kind] for result in results]))
-
-    points = mean("accuracy", "integer") - mean("accuracy", "float")
-    percent = {
-        key: 100 * (mean(key, "integer") / mean(key, "float") - 1)
-        for key in ("train_loss", "test_loss")
+def train(name, assay, seeds, steps, plots):
+    """Figures of a network as means over seeds, and what is outside the bounds."""
+    runs, curves = [], []
+    for seed in range(seeds):
+        run, curve = compare(name, seed, assay, steps)
+        runs.append(run)
+        curves.append(curve)
+        print(f"  seed {seed}: {line(run)}", file=sys.stderr, flush=True)
+    figures = ("accuracy", "testLoss", "trainLoss", "milliseconds")
+    row = {
+        key: {kind: float(np.mean([run[key][kind] for run in runs])) for kind in KINDS} for key in figures
     }
-    within = points > -ACCURACY_POINTS and max(percent.values()) < LOSS_PERCENT
-    return {
-        "network": name,
-        "seeds": len(results),
-        "accuracy": {kind: mean("accuracy", kind) for kind in ("float", "integer")},
-        "accuracy_points": points,
-        "train_loss": {kind: mean("train_loss", kind) for kind in ("float", "integer")},
-        "train_loss_percent": percent["train_loss"],
-        "test_loss": {kind: mean("test_loss", kind) for kind in ("float", "integer")},
-        "test_loss_percent": percent["test_loss"],
-        "milliseconds": {kind: mean("milliseconds", kind) for kind in ("float", "integer")},
-        "saturated": int(sum(result["saturated"] for result in results)),
-        "within": bool(within),
-    }
+    failures = []
+    lost = row["accuracy"]["float"] - row["accuracy"]["integer"]
+    if lost > ACCURACY_POINTS:
+        failures.append(f"accuracy is {lost:.2f} points below f32; the bound is {ACCURACY_POINTS}")
+    for key in ("trainLoss", "testLoss"):
+        more = 100 * (row[key]["integer"] / row[key]["float"] - 1)
+        if more > LOSS_PERCENT:
+            failures.append(f"{key} is {more:.2f} % above f32; the bound is {LOSS_PERCENT} %")
+    if plots:
+        means = {kind: np.mean([curve[kind] for curve in curves], axis=0) for kind in KINDS}
+        plots.mkdir(parents=True, exist_ok=True)
+        (plots / f"training-{name}.svg").write_text(plot(name, means))
+    saturated = sum(run["saturated"] for run in runs)
+    return {"network": name, "seeds": seeds, **row, "saturated": saturated, "failures": failures, "runs": runs}
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="scripts/fidelity-train", description=__doc__)
-    parser.add_argument("--only", choices=TASKS, action="append", help="only this network")
-    parser.add_argument("--seeds", type=int, default=5, help="how many seeds [default: 5]")
-    parser.add_argument("--steps", type=int, help="steps [default: those of the network]")
-    parser.add_argument("--json", action="store_true", help="one JSON document for each network")
-    parser.add_argument("--plots", type=pathlib.Path, help="write training-NAME.svg there")
-    parser.add_argument("--threads", type=int, help="threads of PyTorch [default: all cores]")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads or os.cpu_count())
-    assay = os.environ.get("ASSAY_BINARY", "assay")
-    good = True
-    for name in options.only or TASKS:
-        results, curves = [], []
-        for seed in range(options.seeds):
-            result, curve = compare(name, seed, assay, options.steps)
-            results.append(result)
-            curves.append(curve)
-            if not options.json:
-                show(result)
-        summary = summarize(name, results)
-        good &= summary["within"]
-        if options.plots:
-            path = options.plots / f"training-{name}.svg"
-            path.write_text(plot(name, np.mean(curves, axis=0)))
-        if options.json:
-            print(json.dumps({**summary, "runs": results}), flush=True)
-        else:
-            show({**summary, "seed": f"mean of {len(results)}"})
-            print(f"{name}: {'within' if summary['within'] else 'OUTSIDE'} the bounds", flush=True)
-    sys.exit(0 if good else 1)
+def line(row):
+    """Figures as f32, control, integer."""
+    parts = []
+    for key, label, digits in (
+        ("accuracy", "accuracy %", 2),
+        ("trainLoss", "training loss", 4),
+        ("testLoss", "test loss", 4),
+        ("milliseconds", "ms a step", 2),
+    ):
+        parts.append(f"{label} " + " / ".join(f"{row[key][kind]:.{digits}f}" for kind in KINDS))
+    return ", ".join(parts)
 
 
-def show(result):
-    """One line."""
-    parts = [f"{result['network']:12} seed {result['seed']}"]
-    for key, digits in (("accuracy", 2), ("train_loss", 4), ("test_loss", 4), ("milliseconds", 2)):
-        pair = result[key]
-        parts.append(f"{key} {pair['float']:.{digits}f} → {pair['integer']:.{digits}f}")
-    parts.append(f"saturated {result['saturated']}")
-    print("  ".join(parts), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def show_training(rows):
+    print(f"training, means over seeds: f32 PyTorch / the same from weights moved by {CONTROL:g} / integers")
+    for row in rows:
+        print(f"{row['network']:12} {row['seeds']} seeds: {line(row)}, steps with saturation {row['saturated']}")
+        for failure in row["failures"]:
+            print(f"  FAIL {failure}")

@@ -3,7 +3,7 @@
 import numpy as np
 
 WIDTH, HEIGHT, MARGIN = 640, 320, 48
-COLOURS = {"f32 (PyTorch)": "#888888", "integer": "#d6336c"}
+CURVES = {"float": ("f32 (PyTorch)", "#888888", ""), "integer": ("integers", "#d6336c", "5 4")}
 
 
 def smooth(values, window):
@@ -15,12 +15,12 @@ def smooth(values, window):
 
 
 def plot(name, curves):
-    """Loss by step, on a logarithmic scale; curves are in the order of `COLOURS`."""
-    window = max(1, len(curves[0]) // 50)
-    curves = [np.log10(np.maximum(smooth(curve, window), 1e-6)) for curve in curves]
-    low, high = min(map(np.min, curves)), max(map(np.max, curves))
+    """Loss by step, on a logarithmic scale."""
+    steps = len(curves["float"])
+    window = max(1, steps // 50)
+    curves = {kind: np.log10(np.maximum(smooth(curves[kind], window), 1e-6)) for kind in CURVES}
+    low, high = min(map(np.min, curves.values())), max(map(np.max, curves.values()))
     high = max(high, low + 1e-3)
-    steps = len(curves[0])
 
     def x(step):
         return MARGIN + step / max(steps - 1, 1) * (WIDTH - 2 * MARGIN)
@@ -41,9 +41,9 @@ def plot(name, curves):
             f'<text x="4" y="{y(tick) + 4:.1f}">{10 ** tick:.3g}</text>'
         )
     parts.append(f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 20}" text-anchor="end">step {steps}</text>')
-    for (label, colour), curve, row in zip(COLOURS.items(), curves, range(2)):
-        points = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in enumerate(curve))
-        dash = ' stroke-dasharray="5 4"' if row else ""
+    for row, (kind, (label, colour, dashes)) in enumerate(CURVES.items()):
+        points = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in enumerate(curves[kind]))
+        dash = f' stroke-dasharray="{dashes}"' if dashes else ""
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
         )

@@ -8,6 +8,7 @@ mod identity;
 pub(crate) mod job;
 mod model;
 mod post;
+mod profile;
 mod program;
 mod report;
 mod stake;

@@ -1,6 +1,6 @@
 //! `assay model`.
 
-use super::{train, Context};
+use super::{profile, train, Context};
 use crate::{
 	cli::{ModelCommand, ModelImport, ModelNodeTests, ModelRun, WidthChoice},
 	error::{Error, Result},
@@ -15,6 +15,7 @@ use assay_frontend::{
 	npz,
 };
 use serde_json::json;
+use std::time::Instant;
 
 pub fn run(context: &Context, command: ModelCommand) -> Result<u8> {
 	match command {
@@ -130,14 +131,27 @@ fn run_model(context: &Context, args: ModelRun) -> Result<u8> {
 	let model = Model::load(&args.model)?;
 	let samples = npz::read(&args.input)?;
 	let spinner = context.ui.spinner(format!("run {}", args.model.display()));
-	let results = model.run(&mut CpuExecutor::default(), &samples, &[], |_, _| {})?;
+	let mut executor = CpuExecutor::default();
+	if args.profile {
+		executor.start_profile();
+	}
+	let started = Instant::now();
+	let results = model.run(&mut executor, &samples, &[], |_, _| {})?;
+	let elapsed = started.elapsed();
 	npz::write(&args.output, &results)?;
 	spinner.done(format!("written to {}", args.output.display()));
 	let shapes: serde_json::Map<_, _> =
 		results.iter().map(|(name, array)| (name.clone(), json!(array.dims))).collect();
 	let lines: Vec<String> =
 		results.iter().map(|(name, array)| format!("{name} {:?}", array.dims)).collect();
-	context.ui.result(&json!({"output": args.output, "outputs": shapes}), lines.join("\n"));
+	let profile = profile::show(context, &executor, elapsed);
+	let document = json!({
+		"output": args.output,
+		"outputs": shapes,
+		"seconds": elapsed.as_secs_f64(),
+		"profile": profile,
+	});
+	context.ui.result(&document, lines.join("\n"));
 	Ok(0)
 }
 

@@ -1,6 +1,6 @@
 //! `assay model train`.
 
-use super::Context;
+use super::{profile, Context};
 use crate::{
 	cli::Train,
 	error::{io, Error, Result},
@@ -59,6 +59,9 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 	}
 	let (work, first) = (trainer.training().checked.work_units, trainer.done());
 	let bar = ui.bar(steps.into(), "train", false);
+	if args.profile {
+		executor.start_profile();
+	}
 	let started = Instant::now();
 	while trainer.done() < first + steps {
 		let before = trainer.done() - first;
@@ -77,8 +80,10 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 			trainer.checkpoint(dir).map_err(failed)?;
 		}
 	}
-	let seconds = started.elapsed().as_secs_f64();
+	let elapsed = started.elapsed();
+	let seconds = elapsed.as_secs_f64();
 	bar.clear();
+	let profile = profile::show(context, &executor, elapsed);
 	if let Some(path) = &args.output {
 		npz::write(path, &trainer.weights())?;
 	}
@@ -95,6 +100,7 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 		"workUnitsPerStep": work,
 		"nodes": trainer.training().program.nodes.len(),
 		"engine": executor.name(),
+		"profile": profile,
 		"saturated": saturated
 			.iter()
 			.map(|tensor| (tensor.name.clone(), json!(tensor.steps)))

@@ -61,19 +61,38 @@ impl Affine {
 		len: usize,
 		mut visit: impl FnMut(usize, usize, usize, usize),
 	) {
+		if len == 0 {
+			return;
+		}
 		let inner = self.rank - 1;
 		let (size, stride) = (self.dims[inner] as usize, self.strides[inner] as usize);
-		let mut done = 0;
+		let within = start % size;
+		// Where the first run begins, and from there on one dimension after the other counts up.
+		let mut at = [0; MAX_RANK];
+		let mut rest = start / size;
+		let mut source = self.offset as usize + within * stride;
+		for axis in (0..inner).rev() {
+			let dim = self.dims[axis] as usize;
+			at[axis] = rest % dim;
+			source += at[axis] * self.strides[axis] as usize;
+			rest /= dim;
+		}
+		let first = (size - within).min(len);
+		visit(0, source, stride, first);
+		source -= within * stride;
+		let mut done = first;
 		while done < len {
-			let mut rest = (start + done) / size;
-			let within = (start + done) % size;
-			let mut source = self.offset as usize + within * stride;
 			for axis in (0..inner).rev() {
-				let dim = self.dims[axis] as usize;
-				source += rest % dim * self.strides[axis] as usize;
-				rest /= dim;
+				let (dim, stride) = (self.dims[axis] as usize, self.strides[axis] as usize);
+				at[axis] += 1;
+				if at[axis] < dim {
+					source += stride;
+					break;
+				}
+				at[axis] = 0;
+				source -= (dim - 1) * stride;
 			}
-			let run = (size - within).min(len - done);
+			let run = size.min(len - done);
 			visit(done, source, stride, run);
 			done += run;
 		}

@@ -126,27 +126,47 @@ impl Buffer {
 	/// Computes `len` elements on all cores: `compute(first element, values)`, the values within the
 	/// range of `dtype`.
 	pub fn fill(dtype: DType, len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Self {
-		fn typed<T: Element>(len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Buffer {
+		if len <= SERIAL {
+			// One thread computes them all, chunk by chunk.
+			return Self::fill_chunks(dtype, len, len.max(1), |start, out| {
+				for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
+					compute(start + chunk * CHUNK, out);
+				}
+			});
+		}
+		Self::fill_chunks(dtype, len, CHUNK, compute)
+	}
+
+	/// As [`Buffer::fill`], `chunk` elements to a task; at most [`SERIAL`] of them.
+	pub(crate) fn fill_chunks(
+		dtype: DType,
+		len: usize,
+		chunk: usize,
+		compute: impl Fn(usize, &mut [i32]) + Sync,
+	) -> Self {
+		fn typed<T: Element>(
+			len: usize,
+			chunk: usize,
+			compute: impl Fn(usize, &mut [i32]) + Sync,
+		) -> Buffer {
 			let mut values = vec![T::zeroed(); len];
-			let chunk = |scratch: &mut [i32; CHUNK], (chunk, to): (usize, &mut [T])| {
+			let task = |scratch: &mut Vec<i32>, (at, to): (usize, &mut [T])| {
 				let scratch = &mut scratch[..to.len()];
-				compute(chunk * CHUNK, scratch);
+				compute(at * chunk, scratch);
 				truncate(scratch, to);
 			};
-			if len <= SERIAL {
-				let mut scratch = [0i32; CHUNK];
-				let chunks = values.chunks_mut(CHUNK).enumerate();
-				chunks.for_each(|values| chunk(&mut scratch, values));
+			if len <= chunk {
+				task(&mut vec![0; len], (0, &mut values));
 			} else {
-				let chunks = values.par_chunks_mut(CHUNK).enumerate();
-				chunks.for_each_init(|| Box::new([0i32; CHUNK]), |scratch, to| chunk(scratch, to));
+				let chunks = values.par_chunks_mut(chunk).enumerate();
+				chunks.for_each_init(|| vec![0; chunk], task);
 			}
 			T::wrap(values)
 		}
 		match dtype {
-			DType::I8 => typed::<i8>(len, compute),
-			DType::I16 => typed::<i16>(len, compute),
-			DType::I32 => typed::<i32>(len, compute),
+			DType::I8 => typed::<i8>(len, chunk, compute),
+			DType::I16 => typed::<i16>(len, chunk, compute),
+			DType::I32 => typed::<i32>(len, chunk, compute),
 		}
 	}
 

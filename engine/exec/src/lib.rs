@@ -35,7 +35,7 @@ pub mod testing;
 pub use affine::Affine;
 pub use audit::Audit;
 pub use buffer::{Buffer, Element};
-pub use cpu::{CpuBackend, CpuExecutor};
+pub use cpu::{CpuBackend, CpuExecutor, Profile, Spent};
 pub use error::{DeviceFault, ExecError};
 pub use rate::measure_rate;
 pub use run::{

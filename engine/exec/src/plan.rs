@@ -134,7 +134,7 @@ impl<'a> Plan<'a> {
 		}
 	}
 
-	/// Pairs each i8 product that only a Requant reads, whole and in order, with it.
+	/// Pairs each product that only a Requant reads, whole and in order, with it.
 	fn fuse(&mut self, program: &Program) {
 		let mut readers = vec![0usize; self.nodes.len()];
 		for read in self.nodes.iter().flat_map(|node| &node.reads) {
@@ -155,8 +155,10 @@ impl<'a> Plan<'a> {
 				&& acc.shape.last() == ty.shape.last();
 			if whole
 				&& readers[product] == 1
-				&& matches!(self.nodes[product].op, Op::MatMul { narrow: None })
-				&& program.nodes[product].class != Class::EagerAnchor
+				&& matches!(
+					self.nodes[product].op,
+					Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. }
+				) && program.nodes[product].class != Class::EagerAnchor
 			{
 				self.nodes[at].fused_from = Some(product);
 				self.nodes[product].fused_into = Some(at);

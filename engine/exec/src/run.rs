@@ -50,15 +50,18 @@ pub trait Backend {
 		shape: &Shape,
 	) -> Result<Self::Value, ExecError>;
 
-	/// [`Op::MatMul`] of i8 and [`Op::Requant`] of the product in one, for engines that gain from it.
-	/// `requant` are the operands after the accumulator. `None` has both run apart.
-	fn matmul_requant(
+	/// The product `op`, whose result is i32, and [`Op::Requant`] of it in one, for engines that gain from
+	/// it. `requant` are the operands after the accumulator, `dtype` is the result's type, `shape` that of
+	/// the product. `None` has both run apart.
+	fn product_requant(
 		&mut self,
-		matmul: &[Operand<'_, Self::Value>],
+		op: &Op,
+		product: &[Operand<'_, Self::Value>],
 		requant: &[Operand<'_, Self::Value>],
 		dtype: DType,
+		shape: &Shape,
 	) -> Result<Option<Self::Value>, ExecError> {
-		let _ = (matmul, requant, dtype);
+		let _ = (op, product, requant, dtype, shape);
 		Ok(None)
 	}
 
@@ -618,14 +621,16 @@ impl<B: Backend> Memory<B> {
 		let ty = &plan.types[at];
 		// A product that was left out so far belongs to this node.
 		if let Some(product) = node.fused_from.filter(|product| self.nodes[*product].is_none()) {
-			let matmul = self.operands(plan, product, 0)?;
+			let factors = self.operands(plan, product, 0)?;
 			let requant = self.operands(plan, at, 1)?;
-			if let Some(value) = backend.matmul_requant(&matmul, &requant, ty.dtype)? {
+			let op = plan.nodes[product].op;
+			let product_ty = &plan.types[product];
+			let shape = &product_ty.shape;
+			let fused = backend.product_requant(op, &factors, &requant, ty.dtype, shape)?;
+			if let Some(value) = fused {
 				return Ok(value);
 			}
-			let product_ty = &plan.types[product];
-			let op = plan.nodes[product].op;
-			let value = backend.apply(op, &matmul, product_ty.dtype, &product_ty.shape)?;
+			let value = backend.apply(op, &factors, product_ty.dtype, &product_ty.shape)?;
 			self.nodes[product] = Some(value);
 		}
 		let operands = self.operands(plan, at, 0)?;

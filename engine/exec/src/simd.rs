@@ -5,21 +5,22 @@
 macro_rules! vectorised {
 	(
 		$(#[$meta:meta])*
-		$vis:vis fn $name:ident[$($generics:tt)*]($($arg:ident: $type:ty),* $(,)?) $body:block
+		$vis:vis fn $name:ident[$($generics:tt)*]($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)?
+		$body:block
 	) => {
 		$(#[$meta])*
-		$vis fn $name<$($generics)*>($($arg: $type),*) {
+		$vis fn $name<$($generics)*>($($arg: $type),*) $(-> $result)? {
 			#[inline(always)]
-			fn plain<$($generics)*>($($arg: $type),*) $body
+			fn plain<$($generics)*>($($arg: $type),*) $(-> $result)? $body
 
 			#[cfg(target_arch = "x86_64")]
 			{
 				#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-				fn wide<$($generics)*>($($arg: $type),*) {
+				fn wide<$($generics)*>($($arg: $type),*) $(-> $result)? {
 					plain($($arg),*)
 				}
 				#[target_feature(enable = "avx2")]
-				fn middle<$($generics)*>($($arg: $type),*) {
+				fn middle<$($generics)*>($($arg: $type),*) $(-> $result)? {
 					plain($($arg),*)
 				}
 				if is_x86_feature_detected!("avx512f")

@@ -1,6 +1,6 @@
 use super::{mismatch, Source};
 use crate::{buffer::CHUNK, simd::vectorised, Buffer, Element, ExecError};
-use assay_ops::{saturate_shift, DType, Narrow, Op};
+use assay_ops::{int_div, rsqrt, saturate_shift, DType, Narrow, Op};
 
 vectorised! {
 	fn clamp[](values: &mut [i32], lo: i32, hi: i32) {
@@ -28,14 +28,27 @@ vectorised! {
 	}
 }
 
+vectorised! {
+	fn bit_lengths[](values: &mut [i32]) {
+		for x in values {
+			*x = 32 - x.unsigned_abs().leading_zeros() as i32;
+		}
+	}
+}
+
 /// The clamped amount of a shift to the right, which is at least 1, or else of one to the left. See
 /// [`round_shift`](assay_ops::round_shift).
-fn amount(by: i8) -> Result<u32, u32> {
+pub(super) fn amount(by: i8) -> Result<u32, u32> {
 	if by > 0 {
 		Ok(u32::from(by.unsigned_abs()).min(62))
 	} else {
 		Err(u32::from(by.unsigned_abs()).min(31))
 	}
+}
+
+/// `sat(round_shift(a, by))`.
+pub(super) fn shift(a: &Source, by: i8, to: DType) -> Result<Buffer, ExecError> {
+	unary(&Op::Shift { by, to }, a, to, a.len())
 }
 
 /// Operators of one operand whose elements do not meet.
@@ -54,6 +67,8 @@ pub(super) fn unary(op: &Op, a: &Source, to: DType, len: usize) -> Result<Buffer
 			Err(left) => map(&|out| shift_left(out, left, to)),
 		},
 		Op::Cast { .. } | Op::Copy => map(&|out| clamp(out, to.min(), to.max())),
+		Op::BitLen => map(&bit_lengths),
+		Op::Rsqrt { shift } => map(&|out| out.iter_mut().for_each(|x| *x = rsqrt(*x, shift))),
 		_ => return Err(mismatch(op)),
 	})
 }
@@ -92,6 +107,15 @@ pub(super) fn binary(
 		Op::Mul { .. } => zip!(|x, y| x * y),
 		Op::Max => zip!(|x, y| x.max(y)),
 		Op::Min => zip!(|x, y| x.min(y)),
+		Op::IntDiv { shift, .. } => Buffer::fill(to, len, |start, out| {
+			let mut second = [0; CHUNK];
+			let second = &mut second[..out.len()];
+			a.load(start, out);
+			b.load(start, second);
+			for (x, y) in out.iter_mut().zip(second) {
+				*x = to.saturate(int_div(*x, *y, shift));
+			}
+		}),
 		_ => return Err(mismatch(op)),
 	})
 }

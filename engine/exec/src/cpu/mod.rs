@@ -1,11 +1,19 @@
 //! The CPU engine: all cores, and the best integer instructions that the processor has.
 
+mod choose;
 mod definition;
 mod elementwise;
-mod matmul;
+mod fixed_point;
+mod interpolate;
+mod moves;
 mod packed;
+mod pool;
 mod products;
+mod profile;
+mod random;
 mod reduce;
+mod rows;
+mod segments;
 mod source;
 
 use crate::{
@@ -14,6 +22,8 @@ use crate::{
 };
 use assay_ops::{DType, Op, Shape};
 use assay_program::{Checked, Program};
+use elementwise::Requant;
+pub use profile::{Profile, Spent};
 use source::Source;
 use std::{fmt, sync::Arc};
 
@@ -23,6 +33,7 @@ pub struct CpuBackend {
 	path: Path,
 	/// Shared by clones, since they may be given the same tensors.
 	packed: Arc<packed::Cache>,
+	profile: Option<Profile>,
 }
 
 impl Default for CpuBackend {
@@ -41,7 +52,7 @@ impl CpuBackend {
 	/// On a given instruction set, which must be [available](Path::available).
 	#[doc(hidden)]
 	pub fn with_path(path: Path) -> Self {
-		Self { path, packed: Arc::default() }
+		Self { path, packed: Arc::default(), profile: None }
 	}
 
 	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
@@ -54,39 +65,125 @@ impl CpuBackend {
 	) -> Result<Buffer, ExecError> {
 		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
 		let len = shape.elements() as usize;
+		let seen = |operand: usize| &operands[operand].shape;
 		match (*op, sources.as_slice()) {
-			(Op::MatMul { narrow }, [a, b]) => products::matmul(self, a, b, narrow, dtype),
-			(Op::MatMul { narrow }, [a, b, third]) => {
-				let narrow = products::shifted(narrow, Some(third));
-				products::matmul(self, a, b, narrow, dtype)
+			(Op::MatMul { .. } | Op::BatchMatMul { .. }, _) => {
+				self.product(op, operands, None, dtype, shape)
 			}
-			(Op::BatchMatMul { narrow }, [a, b, third @ ..]) => {
-				let narrow = products::shifted(narrow, third.first());
-				products::batches(self.path, a, b, narrow, dtype, shape)
-			}
-			(Op::Conv2d { geometry, narrow }, [x, w, third @ ..]) if geometry.groups == 1 => {
-				let narrow = products::shifted(narrow, third.first());
-				let (x, w) = ((x, &operands[0].shape), (w, &operands[1].shape));
-				products::convolution(self, x, w, (geometry, narrow), dtype)
+			(Op::Conv2d { geometry, .. }, _) if geometry.groups == 1 => {
+				self.product(op, operands, None, dtype, shape)
 			}
 			(Op::Requant { to }, [acc, rest @ ..]) => {
 				elementwise::requant(acc, rest, to, shape.last())
 			}
 			(Op::Lut, [index, table]) => elementwise::lut(index, table),
-			(Op::ReduceSum { axis, to }, [a]) => Ok(reduce::sum(a, &operands[0].shape, axis, to)),
-			(Op::ReduceMax { axis }, [a]) => Ok(reduce::max(a, &operands[0].shape, axis)),
-			(Op::ArgMax { axis }, [a]) => Ok(reduce::arg_max(a, &operands[0].shape, axis)),
-			(Op::Clamp { .. } | Op::Shift { .. } | Op::Cast { .. } | Op::Copy, [a]) => {
-				elementwise::unary(op, a, dtype, len)
+			(Op::ReduceSum { axis, to }, [a]) => Ok(reduce::sum(a, seen(0), axis, to)),
+			(Op::ReduceMax { axis }, [a]) => Ok(reduce::max(a, seen(0), axis)),
+			(Op::ArgMax { axis }, [a]) => Ok(reduce::arg_max(a, seen(0), axis)),
+			(Op::ReduceSumProduct { axis, shift, to }, [a, b]) => {
+				Ok(reduce::sum_product([a, b], seen(0), axis, (shift, to)))
 			}
-			(Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } | Op::Max | Op::Min, [a, b]) => {
-				elementwise::binary(op, a, b, dtype, len)
+			(Op::Pool { kind, kernel, stride, pad, to }, [x]) => {
+				pool::Pool { kind, kernel, stride, pad }.apply(x, seen(0), to, shape)
 			}
+			(Op::MulShift { shift, to }, [a, b]) => Ok(fixed_point::mul_shift(a, b, shift, to)),
+			(Op::ShiftBy { to }, [a, by]) if by.len() == 1 => {
+				elementwise::shift(a, by.numbers()[0] as i8, to)
+			}
+			(Op::ShiftBy { to }, [a, by]) => Ok(fixed_point::shift_each(a, by, to)),
+			(Op::ShiftRandom { to }, [a, by, bits]) => {
+				fixed_point::shift_at_random(a, by, bits, to)
+			}
+			(Op::Compare { relation }, [a, b]) => Ok(choose::compare(a, b, relation)),
+			(Op::Select, [condition, a, b]) => Ok(choose::select(condition, a, b)),
+			(Op::LutInterp, [a, table]) => Ok(interpolate::lut_interp(a, table)),
+			(Op::Philox { stream, .. }, [seed, step]) => {
+				Ok(random::philox(seed, step, stream, len))
+			}
+			(Op::Softmax { multiplier, shift, to }, [a]) => {
+				Ok(rows::softmax(a, multiplier, shift, to))
+			}
+			(Op::Norm { kind, epsilon, to, shift }, [a, gamma, beta]) => {
+				Ok(rows::norm([a, gamma, beta], kind, epsilon, to, shift))
+			}
+			(Op::RowScale { kind, epsilon, shift }, [a]) => {
+				Ok(rows::scale(a, kind, epsilon, shift))
+			}
+			(Op::Gather, [table, indices]) => moves::gather(table, seen(0), indices),
+			(Op::ScatterAdd { to, .. }, [updates, indices]) => {
+				Ok(moves::scatter_add(updates, indices, shape, to))
+			}
+			(Op::Concat { axis }, pieces) => {
+				let shapes: Vec<Shape> = operands.iter().map(|operand| operand.shape).collect();
+				moves::concat(pieces, &shapes, axis, shape)
+			}
+			(Op::Pad { axis, low, value, .. }, [a]) => {
+				moves::pad(a, seen(0), axis, (low, value), shape)
+			}
+			(Op::Iota { axis, .. }, []) => Ok(moves::iota(shape, axis)),
+			(
+				Op::Clamp { .. }
+				| Op::Shift { .. }
+				| Op::Cast { .. }
+				| Op::Copy
+				| Op::BitLen
+				| Op::Rsqrt { .. },
+				[a],
+			) => elementwise::unary(op, a, dtype, len),
+			(
+				Op::Add { .. }
+				| Op::Sub { .. }
+				| Op::Mul { .. }
+				| Op::Max
+				| Op::Min
+				| Op::IntDiv { .. },
+				[a, b],
+			) => elementwise::binary(op, a, b, dtype, len),
 			_ => {
 				let shapes: Vec<Shape> = operands.iter().map(|operand| operand.shape).collect();
 				definition::evaluate(op, &sources, &shapes, dtype, shape)
 			}
 		}
+	}
+}
+
+impl CpuBackend {
+	/// A product, and perhaps a Requant of it to `dtype`.
+	fn product(
+		&self,
+		op: &Op,
+		operands: &[Operand<'_, Arc<Buffer>>],
+		requant: Option<&Requant>,
+		dtype: DType,
+		shape: &Shape,
+	) -> Result<Buffer, ExecError> {
+		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
+		let [a, b, third @ ..] = sources.as_slice() else { return Err(mismatch(op)) };
+		let finish = |narrow| (products::shifted(narrow, third.first()), requant);
+		match *op {
+			Op::MatMul { narrow } => products::matmul(self, a, b, finish(narrow), dtype),
+			Op::BatchMatMul { narrow } => {
+				products::batches(self.path, a, b, finish(narrow), dtype, shape)
+			}
+			Op::Conv2d { geometry, narrow } => {
+				let (x, w) = ((a, &operands[0].shape), (b, &operands[1].shape));
+				products::convolution(self, x, w, geometry, finish(narrow), dtype)
+			}
+			_ => Err(mismatch(op)),
+		}
+	}
+
+	/// Evaluates `op`, and counts what it took if that is asked for.
+	fn profiled(
+		&mut self,
+		name: impl FnOnce() -> String,
+		shape: &Shape,
+		evaluate: impl FnOnce(&Self) -> Result<Buffer, ExecError>,
+	) -> Result<Arc<Buffer>, ExecError> {
+		let Some(mut profile) = self.profile.take() else { return evaluate(self).map(Arc::new) };
+		let result = profile.time(&name(), shape.elements(), || evaluate(self));
+		self.profile = Some(profile);
+		result.map(Arc::new)
 	}
 }
 
@@ -110,19 +207,25 @@ impl Backend for CpuBackend {
 		dtype: DType,
 		shape: &Shape,
 	) -> Result<Self::Value, ExecError> {
-		self.evaluate(op, operands, dtype, shape).map(Arc::new)
+		let evaluate = |this: &Self| this.evaluate(op, operands, dtype, shape);
+		self.profiled(|| profile::name(op), shape, evaluate)
 	}
 
-	fn matmul_requant(
+	fn product_requant(
 		&mut self,
-		matmul: &[Operand<'_, Self::Value>],
+		op: &Op,
+		product: &[Operand<'_, Self::Value>],
 		requant: &[Operand<'_, Self::Value>],
 		dtype: DType,
+		shape: &Shape,
 	) -> Result<Option<Self::Value>, ExecError> {
-		let sources: Vec<Source> = matmul.iter().map(Source::new).collect();
+		if matches!(op, Op::Conv2d { geometry, .. } if geometry.groups != 1) {
+			return Ok(None);
+		}
 		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
-		let [a, b] = sources.as_slice() else { return Ok(None) };
-		matmul::matmul_requant(self, a, b, &parameters, dtype).map(|buffer| Some(Arc::new(buffer)))
+		let requant = Requant::new(&parameters, dtype, shape.last() as usize)?;
+		let evaluate = |this: &Self| this.product(op, product, Some(&requant), dtype, shape);
+		self.profiled(|| profile::name(op) + " with Requant", shape, evaluate).map(Some)
 	}
 
 	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError> {
@@ -155,6 +258,16 @@ impl CpuExecutor {
 	#[doc(hidden)]
 	pub fn with_path(path: Path) -> Self {
 		Self { backend: CpuBackend::with_path(path), audit: None }
+	}
+
+	/// Counts from now on what each operator takes.
+	pub fn start_profile(&mut self) {
+		self.backend.profile = Some(Profile::default());
+	}
+
+	/// What was counted since [`Self::start_profile`].
+	pub fn profile(&self) -> Option<&Profile> {
+		self.backend.profile.as_ref()
 	}
 }
 

@@ -1,9 +1,10 @@
 //! Exact products: of matrices, of batches of them, and convolutions.
 
 use super::{
-	elementwise,
-	matmul::{sizes, Rows},
-	mismatch, packed, CpuBackend, Source,
+	elementwise::{self, Requant},
+	mismatch, packed,
+	segments::Rows,
+	CpuBackend, Source,
 };
 use crate::{
 	gemm::{gemm_i16, gemm_i8, Path, Right, Sizes},
@@ -12,8 +13,16 @@ use crate::{
 use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Shape, Window};
 use rayon::prelude::*;
 
+fn sizes(a: &Source, b: &Source) -> Sizes {
+	// The last dimension of both is k, and no dimension is 0.
+	Sizes { m: a.len() / a.last, n: b.len() / b.last, k: a.last }
+}
+
 /// Elements of patches that are gathered at a time: 4 MiB of i8.
 const PATCHES: usize = 1 << 22;
+
+/// What becomes of the sums: [`Narrow`] for i16, and then perhaps a Requant.
+pub(super) type Finish<'a> = (Option<Narrow>, Option<&'a Requant>);
 
 /// What products are of.
 trait Factor: packed::Factor {
@@ -33,7 +42,15 @@ trait Factor: packed::Factor {
 	/// The epilogue of an operator; an error where it is not one of this factor.
 	fn epilogue(narrow: Option<Narrow>) -> Result<Self::Epilogue, ExecError>;
 
-	fn finish<T: Element>(epilogue: &Self::Epilogue, sums: &[Self::Sum], out: &mut [T]);
+	/// The results of the operator itself; `scratch` is as long as `sums`.
+	fn finish<'a>(
+		epilogue: &Self::Epilogue,
+		sums: &'a [Self::Sum],
+		scratch: &'a mut [i32],
+	) -> &'a [i32];
+
+	/// As [`Factor::finish`], as elements.
+	fn store<T: Element>(epilogue: &Self::Epilogue, sums: &[Self::Sum], out: &mut [T]);
 }
 
 impl Factor for i8 {
@@ -54,7 +71,11 @@ impl Factor for i8 {
 		narrow.map_or(Ok(()), |_| Err(mismatch(&Op::MatMul { narrow })))
 	}
 
-	fn finish<T: Element>(_: &(), sums: &[i32], out: &mut [T]) {
+	fn finish<'a>(_: &(), sums: &'a [i32], _: &'a mut [i32]) -> &'a [i32] {
+		sums
+	}
+
+	fn store<T: Element>(_: &(), sums: &[i32], out: &mut [T]) {
 		out.iter_mut().zip(sums).for_each(|(to, &sum)| *to = T::truncate(sum));
 	}
 }
@@ -77,8 +98,37 @@ impl Factor for i16 {
 		narrow.ok_or_else(|| mismatch(&Op::MatMul { narrow }))
 	}
 
-	fn finish<T: Element>(narrow: &Narrow, sums: &[i64], out: &mut [T]) {
+	fn finish<'a>(narrow: &Narrow, sums: &'a [i64], scratch: &'a mut [i32]) -> &'a [i32] {
+		elementwise::narrow(narrow, sums, scratch);
+		scratch
+	}
+
+	fn store<T: Element>(narrow: &Narrow, sums: &[i64], out: &mut [T]) {
 		elementwise::narrow(narrow, sums, out);
+	}
+}
+
+/// What becomes of exact sums: what the product says, and then perhaps a Requant, before they leave the
+/// cache.
+struct Epilogue<'a, F: Factor> {
+	own: F::Epilogue,
+	requant: Option<&'a Requant>,
+}
+
+impl<'a, F: Factor> Epilogue<'a, F> {
+	fn new(narrow: Option<Narrow>, requant: Option<&'a Requant>) -> Result<Self, ExecError> {
+		Ok(Self { own: F::epilogue(narrow)?, requant })
+	}
+
+	/// Results of the columns from `column` on.
+	fn store<T: Element>(&self, column: usize, sums: &[F::Sum], out: &mut [T]) {
+		let Some(requant) = self.requant else { return F::store(&self.own, sums, out) };
+		const PIECE: usize = 256;
+		let mut scratch = [0; PIECE];
+		let pieces = sums.chunks(PIECE).zip(out.chunks_mut(PIECE));
+		for ((sums, out), column) in pieces.zip((column..).step_by(PIECE)) {
+			requant.apply(column, F::finish(&self.own, sums, &mut scratch[..sums.len()]), out);
+		}
 	}
 }
 
@@ -87,13 +137,13 @@ fn product<F: Factor, T: Element>(
 	path: Path,
 	sizes: Sizes,
 	(a, b): (&[F], Right<'_, F>),
-	epilogue: &F::Epilogue,
+	epilogue: &Epilogue<'_, F>,
 	out: &mut [T],
 ) {
 	let rows = Rows::new(out, sizes.n);
 	F::gemm(path, sizes, a, b, |row, column, sums| {
 		// SAFETY: the product emits each sum once.
-		F::finish(epilogue, sums, unsafe { rows.segment(row, column, sums.len()) });
+		epilogue.store(column, sums, unsafe { rows.segment(row, column, sums.len()) });
 	});
 }
 
@@ -107,6 +157,8 @@ pub(super) fn shifted(narrow: Option<Narrow>, third: Option<&Source>) -> Option<
 macro_rules! typed_by {
 	($function:ident, $factor:expr, $dtype:expr, $arguments:tt) => {
 		match ($factor, $dtype) {
+			(DType::I8, DType::I8) => $function::<i8, i8> $arguments,
+			(DType::I8, DType::I16) => $function::<i8, i16> $arguments,
 			(DType::I8, DType::I32) => $function::<i8, i32> $arguments,
 			(DType::I16, DType::I8) => $function::<i16, i8> $arguments,
 			(DType::I16, DType::I16) => $function::<i16, i16> $arguments,
@@ -123,22 +175,22 @@ pub(super) fn matmul(
 	cpu: &CpuBackend,
 	a: &Source,
 	b: &Source,
-	narrow: Option<Narrow>,
+	(narrow, requant): Finish<'_>,
 	dtype: DType,
 ) -> Result<Buffer, ExecError> {
 	fn typed<F: Factor, T: Element>(
 		cpu: &CpuBackend,
 		a: &Source,
 		b: &Source,
-		narrow: Option<Narrow>,
+		(narrow, requant): Finish<'_>,
 	) -> Result<Buffer, ExecError> {
-		let (sizes, epilogue) = (sizes(a, b), F::epilogue(narrow)?);
+		let (sizes, epilogue) = (sizes(a, b), Epilogue::<F>::new(narrow, requant)?);
 		let mut values = vec![T::zeroed(); sizes.m * sizes.n];
 		let right = cpu.packed.ready::<F>(cpu.path, b, sizes.n, sizes.k)?;
 		product(cpu.path, sizes, (&a.elements()?, right.right()), &epilogue, &mut values);
 		Ok(T::wrap(values))
 	}
-	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, narrow))
+	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, (narrow, requant)))
 }
 
 /// [`Op::BatchMatMul`]; `shape` is the result's.
@@ -146,7 +198,7 @@ pub(super) fn batches(
 	path: Path,
 	a: &Source,
 	b: &Source,
-	narrow: Option<Narrow>,
+	(narrow, requant): Finish<'_>,
 	dtype: DType,
 	shape: &Shape,
 ) -> Result<Buffer, ExecError> {
@@ -154,14 +206,14 @@ pub(super) fn batches(
 		path: Path,
 		a: &Source,
 		b: &Source,
-		narrow: Option<Narrow>,
+		(narrow, requant): Finish<'_>,
 		shape: &Shape,
 	) -> Result<Buffer, ExecError> {
 		let [.., m, n] = *shape.dims() else {
 			return Err(mismatch(&Op::BatchMatMul { narrow }));
 		};
 		let sizes = Sizes { m: m as usize, n: n as usize, k: a.last };
-		let epilogue = F::epilogue(narrow)?;
+		let epilogue = Epilogue::<F>::new(narrow, requant)?;
 		let (a, b) = (a.elements::<F>()?, b.elements::<F>()?);
 		let mut values = vec![T::zeroed(); shape.elements() as usize];
 		values
@@ -171,7 +223,7 @@ pub(super) fn batches(
 			.for_each(|((out, a), b)| product(path, sizes, (a, Right::Rows(b)), &epilogue, out));
 		Ok(T::wrap(values))
 	}
-	typed_by!(typed, a.dtype(), dtype, (path, a, b, narrow, shape))
+	typed_by!(typed, a.dtype(), dtype, (path, a, b, (narrow, requant), shape))
 }
 
 /// [`Op::Conv2d`] of one group: patches are gathered, some rows at a time, and multiplied.
@@ -179,7 +231,8 @@ pub(super) fn convolution(
 	cpu: &CpuBackend,
 	(x, x_shape): (&Source, &Shape),
 	(w, w_shape): (&Source, &Shape),
-	(geometry, narrow): (Geometry, Option<Narrow>),
+	geometry: Geometry,
+	(narrow, requant): Finish<'_>,
 	dtype: DType,
 ) -> Result<Buffer, ExecError> {
 	let op = Op::Conv2d { geometry, narrow };
@@ -187,7 +240,7 @@ pub(super) fn convolution(
 		.map_err(|error| ExecError::Program(format!("{op:?}: {error}")))?;
 	let Some(Access::Patch(window)) = applied.access(0) else { return Err(mismatch(&op)) };
 	let shape = applied.shape();
-	typed_by!(patches, x.dtype(), dtype, (cpu, x, w, &window, narrow, &shape))
+	typed_by!(patches, x.dtype(), dtype, (cpu, x, w, &window, (narrow, requant), &shape))
 }
 
 fn patches<F: Factor, T: Element>(
@@ -195,11 +248,12 @@ fn patches<F: Factor, T: Element>(
 	x: &Source,
 	w: &Source,
 	window: &Window,
-	narrow: Option<Narrow>,
+	(narrow, requant): Finish<'_>,
 	shape: &Shape,
 ) -> Result<Buffer, ExecError> {
 	let (n, k) = (shape.last() as usize, window.patch() as usize);
-	let (path, x, epilogue) = (cpu.path, x.elements::<F>()?, F::epilogue(narrow)?);
+	let (path, x) = (cpu.path, x.elements::<F>()?);
+	let epilogue = Epilogue::<F>::new(narrow, requant)?;
 	let w = cpu.packed.ready::<F>(path, w, n, k)?;
 	let mut values = vec![T::zeroed(); shape.elements() as usize];
 	if window.is_whole() {

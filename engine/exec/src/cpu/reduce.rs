@@ -1,69 +1,132 @@
+//! Folds along one axis.
+
 use super::Source;
-use crate::{buffer::CHUNK, Buffer};
-use assay_ops::{DType, Shape};
+use crate::{buffer::CHUNK, simd::vectorised, Buffer};
+use assay_ops::{saturate_shift, DType, Shape};
+
+/// Elements of operands that one task folds, at least where there are as many.
+const TASK: usize = 1 << 14;
 
 /// A fold along one axis, over operands seen as `[outside, axis, inside]`.
 struct Fold {
 	axis: usize,
 	inside: usize,
+	/// Results.
+	len: usize,
 }
 
 impl Fold {
-	fn new(shape: &Shape, axis: u8) -> (Self, usize) {
+	fn new(shape: &Shape, axis: u8) -> Self {
 		let dims = shape.dims();
 		let axis = usize::from(axis);
 		let inside: usize = dims[axis + 1..].iter().map(|&dim| dim as usize).product();
-		let fold = Self { axis: dims[axis] as usize, inside };
-		let len = shape.elements() as usize / fold.axis;
-		(fold, len)
+		let len = shape.elements() as usize / dims[axis] as usize;
+		Self { axis: dims[axis] as usize, inside, len }
 	}
 
-	/// Folds the results from `start` on: `absorb(accumulators, first position along the axis, rows)`,
-	/// where `rows` holds whole rows of as many elements as there are accumulators. With one
-	/// accumulator a row is one element, so a call then sees a stretch of the axis.
-	fn run<A: Copy + Default>(
+	/// Folds N operands of one shape: `absorb(accumulators, first position along the axis, rows)`, where
+	/// `rows` holds whole rows of as many elements as there are accumulators. With one accumulator a row
+	/// is one element, so a call then sees a stretch of the axis.
+	fn run<A: Copy + Sync, const N: usize>(
 		&self,
-		source: &Source,
-		start: usize,
-		count: usize,
-		mut absorb: impl FnMut(&mut [A], usize, &[i32]),
-		mut finish: impl FnMut(usize, A),
-	) {
-		let mut scratch = [0i32; CHUNK];
-		let mut accumulators = [A::default(); CHUNK];
-		let mut done = 0;
-		while done < count {
-			let (outside, inside) = ((start + done) / self.inside, (start + done) % self.inside);
-			let width = (self.inside - inside).min(count - done);
-			let accumulators = &mut accumulators[..width];
-			accumulators.fill(A::default());
-			let base = outside * self.axis * self.inside + inside;
-			// Rows that lie together are read in one stretch.
-			let rows = if width == self.inside { (CHUNK / width).max(1) } else { 1 };
-			for first in (0..self.axis).step_by(rows) {
-				let scratch = &mut scratch[..rows.min(self.axis - first) * width];
-				source.load(base + first * self.inside, scratch);
-				absorb(accumulators, first, scratch);
+		to: DType,
+		sources: [&Source; N],
+		initial: A,
+		absorb: impl Fn(&mut [A], usize, [&[i32]; N]) + Sync,
+		finish: impl Fn(A) -> i32 + Sync,
+	) -> Buffer {
+		let chunk = (TASK / self.axis).clamp(1, CHUNK);
+		Buffer::fill_chunks(to, self.len, chunk, |start, out| {
+			let mut scratch = [[0i32; CHUNK]; N];
+			let mut accumulators = [initial; CHUNK];
+			let mut done = 0;
+			while done < out.len() {
+				let at = start + done;
+				let (outside, inside) = (at / self.inside, at % self.inside);
+				let width = (self.inside - inside).min(out.len() - done);
+				let accumulators = &mut accumulators[..width];
+				accumulators.fill(initial);
+				let base = outside * self.axis * self.inside + inside;
+				// Rows that lie together are read in one stretch.
+				let rows = if width == self.inside { (CHUNK / width).max(1) } else { 1 };
+				for first in (0..self.axis).step_by(rows) {
+					let len = rows.min(self.axis - first) * width;
+					for (scratch, source) in scratch.iter_mut().zip(sources) {
+						source.load(base + first * self.inside, &mut scratch[..len]);
+					}
+					absorb(accumulators, first, scratch.each_ref().map(|rows| &rows[..len]));
+				}
+				for (out, accumulator) in out[done..].iter_mut().zip(&*accumulators) {
+					*out = finish(*accumulator);
+				}
+				done += width;
 			}
-			for (at, accumulator) in accumulators.iter().enumerate() {
-				finish(done + at, *accumulator);
-			}
-			done += width;
+		})
+	}
+}
+
+vectorised! {
+	fn add[](sums: &mut [i64], rows: &[i32]) {
+		if let [sum] = sums {
+			return *sum += rows.iter().map(|&x| i64::from(x)).sum::<i64>();
+		}
+		for row in rows.chunks_exact(sums.len()) {
+			sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += i64::from(x));
 		}
 	}
 }
 
 pub(super) fn sum(source: &Source, shape: &Shape, axis: u8, to: DType) -> Buffer {
-	let (fold, len) = Fold::new(shape, axis);
-	Buffer::fill(to, len, |start, out| {
-		let absorb = |sums: &mut [i64], _, rows: &[i32]| match sums {
-			[sum] => *sum += rows.iter().map(|&x| i64::from(x)).sum::<i64>(),
-			_ => rows.chunks_exact(sums.len()).for_each(|row| {
-				sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += i64::from(x));
-			}),
-		};
-		fold.run(source, start, out.len(), absorb, |at, sum| out[at] = to.saturate(sum));
-	})
+	let fold = Fold::new(shape, axis);
+	fold.run(to, [source], 0i64, |sums, _, [rows]| add(sums, rows), |sum| to.saturate(sum))
+}
+
+vectorised! {
+	fn add_products[](sums: &mut [i64], first: &[i32], second: &[i32]) {
+		if let [sum] = sums {
+			let products = first.iter().zip(second).map(|(&x, &y)| i64::from(x) * i64::from(y));
+			return *sum += products.sum::<i64>();
+		}
+		let rows = first.chunks_exact(sums.len()).zip(second.chunks_exact(sums.len()));
+		for (first, second) in rows {
+			for ((sum, &x), &y) in sums.iter_mut().zip(first).zip(second) {
+				*sum += i64::from(x) * i64::from(y);
+			}
+		}
+	}
+}
+
+/// [`assay_ops::Op::ReduceSumProduct`]: the check of a program proves that the sums fit.
+pub(super) fn sum_product(
+	operands: [&Source; 2],
+	shape: &Shape,
+	axis: u8,
+	(shift, to): (i8, DType),
+) -> Buffer {
+	Fold::new(shape, axis).run(
+		to,
+		operands,
+		0i64,
+		|sums, _, [first, second]| add_products(sums, first, second),
+		|sum| saturate_shift(sum, shift, to),
+	)
+}
+
+vectorised! {
+	fn raise[](most: &mut [i32], rows: &[i32]) {
+		if let [most] = most {
+			return *most = rows.iter().fold(*most, |most, &x| most.max(x));
+		}
+		for row in rows.chunks_exact(most.len()) {
+			most.iter_mut().zip(row).for_each(|(most, &x)| *most = (*most).max(x));
+		}
+	}
+}
+
+pub(super) fn max(source: &Source, shape: &Shape, axis: u8) -> Buffer {
+	let fold = Fold::new(shape, axis);
+	let raise = |most: &mut [i32], _, [rows]: [&[i32]; 1]| raise(most, rows);
+	fold.run(source.dtype(), [source], i32::MIN, raise, |most| most)
 }
 
 /// The largest value and its lowest position; what a fold starts with is below every value.
@@ -73,32 +136,16 @@ struct Best {
 	position: usize,
 }
 
-impl Default for Best {
-	fn default() -> Self {
-		Self { value: i64::MIN, position: 0 }
-	}
-}
-
-fn best(bests: &mut [Best], first: usize, rows: &[i32]) {
-	for (position, row) in (first..).zip(rows.chunks_exact(bests.len())) {
-		for (best, &value) in bests.iter_mut().zip(row) {
-			if i64::from(value) > best.value {
-				*best = Best { value: value.into(), position };
+pub(super) fn arg_max(source: &Source, shape: &Shape, axis: u8) -> Buffer {
+	let absorb = |bests: &mut [Best], first: usize, [rows]: [&[i32]; 1]| {
+		for (position, row) in (first..).zip(rows.chunks_exact(bests.len())) {
+			for (best, &value) in bests.iter_mut().zip(row) {
+				if i64::from(value) > best.value {
+					*best = Best { value: value.into(), position };
+				}
 			}
 		}
-	}
-}
-
-pub(super) fn max(source: &Source, shape: &Shape, axis: u8) -> Buffer {
-	let (fold, len) = Fold::new(shape, axis);
-	Buffer::fill(source.dtype(), len, |start, out| {
-		fold.run(source, start, out.len(), best, |at, best: Best| out[at] = best.value as i32);
-	})
-}
-
-pub(super) fn arg_max(source: &Source, shape: &Shape, axis: u8) -> Buffer {
-	let (fold, len) = Fold::new(shape, axis);
-	Buffer::fill(DType::I32, len, |start, out| {
-		fold.run(source, start, out.len(), best, |at, best: Best| out[at] = best.position as i32);
-	})
+	};
+	let initial = Best { value: i64::MIN, position: 0 };
+	Fold::new(shape, axis).run(DType::I32, [source], initial, absorb, |best| best.position as i32)
 }

@@ -21,9 +21,14 @@ pub struct Moments {
 impl Moments {
 	/// Of a row of i16, at most [`crate::NORM_MAX_LEN`] of them.
 	pub fn new(kind: NormKind, epsilon: u32, row: &[i32]) -> Self {
-		let len = row.len() as u64;
 		let sum: i64 = row.iter().map(|&x| x as i64).sum();
 		let squares: u64 = row.iter().map(|&x| x as i64).map(|x| (x * x) as u64).sum();
+		Self::of_sums(kind, epsilon, row.len() as u32, sum, squares)
+	}
+
+	/// Of a row of `len` elements whose sum is `sum` and whose squares have the sum `squares`.
+	pub fn of_sums(kind: NormKind, epsilon: u32, len: u32, sum: i64, squares: u64) -> Self {
+		let n = len as u64;
 		let sum = match kind {
 			NormKind::Layer => sum,
 			NormKind::Rms => 0,
@@ -31,12 +36,12 @@ impl Moments {
 		// N·Σx² ≤ 2^60 is at least (Σx)², and epsilon·N² < 2^62. Saturating for a source that hands out
 		// wider values.
 		let centred =
-			len.saturating_mul(squares).saturating_sub(sum.unsigned_abs().saturating_pow(2));
-		let spread = centred.saturating_add((epsilon as u64).saturating_mul(len * len));
+			n.saturating_mul(squares).saturating_sub(sum.unsigned_abs().saturating_pow(2));
+		let spread = centred.saturating_add((epsilon as u64).saturating_mul(n * n));
 		// V·4^h is at least 2^62, and below 2^64.
 		let h = spread.leading_zeros().min(63) / 2;
 		let reciprocal = nearest_root(1 << 124, spread << (2 * h));
-		Self { len: len as u32, sum, spread, reciprocal, shift: 46u32.saturating_sub(h) as u8 }
+		Self { len, sum, spread, reciprocal, shift: 46u32.saturating_sub(h) as u8 }
 	}
 
 	/// D / √V with [`NORM_FRACTION_BITS`] bits of fraction; |z| < 2^24.

@@ -1,0 +1,119 @@
+//! Products and shifts of numbers in fixed point.
+
+use super::{elementwise::amount, mismatch, Source};
+use crate::{buffer::CHUNK, simd::vectorised, Buffer, ExecError};
+use assay_ops::{saturate_shift, DType};
+
+vectorised! {
+	/// `sat(round_shift(x · y, by))` by 1..=62.
+	fn multiply_right[](first: &mut [i32], second: &[i32], by: u32, to: DType) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		for (x, y) in first.iter_mut().zip(second) {
+			let twice = (i64::from(*x) * i64::from(*y)) >> (by - 1);
+			*x = ((twice + 1) >> 1).max(lo).min(hi) as i32;
+		}
+	}
+}
+
+vectorised! {
+	/// As [`multiply_right`] by 1..=31, of factors whose products are below 2^31: those of i16.
+	fn multiply_right_narrow[](first: &mut [i32], second: &[i32], by: u32, to: DType) {
+		let (lo, hi) = (to.min(), to.max());
+		for (x, y) in first.iter_mut().zip(second) {
+			let twice = x.wrapping_mul(*y) >> (by - 1);
+			*x = ((twice + 1) >> 1).max(lo).min(hi);
+		}
+	}
+}
+
+vectorised! {
+	/// `sat(x · y · 2^by)` for `by` up to 31.
+	fn multiply_left[](first: &mut [i32], second: &[i32], by: u32, to: DType) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		for (x, y) in first.iter_mut().zip(second) {
+			// What is past i32 saturates whatever the shift is, and 2^31 · 2^31 is an i64.
+			let product = i64::from(*x) * i64::from(*y);
+			let shifted = product.max(i64::from(i32::MIN)).min(1 << 31) << by;
+			*x = shifted.max(lo).min(hi) as i32;
+		}
+	}
+}
+
+/// [`assay_ops::Op::MulShift`].
+pub(super) fn mul_shift(a: &Source, b: &Source, shift: i8, to: DType) -> Buffer {
+	let narrow = a.dtype() != DType::I32 && b.dtype() != DType::I32;
+	Buffer::fill(to, a.len(), |start, out| {
+		let mut second = [0; CHUNK];
+		let second = &mut second[..out.len()];
+		a.load(start, out);
+		b.load(start, second);
+		match amount(shift) {
+			Ok(right) if narrow && right < 32 => multiply_right_narrow(out, second, right, to),
+			Ok(right) => multiply_right(out, second, right, to),
+			Err(left) => multiply_left(out, second, left, to),
+		}
+	})
+}
+
+/// [`assay_ops::Op::ShiftBy`] with a shift for each element.
+pub(super) fn shift_each(a: &Source, shifts: &Source, to: DType) -> Buffer {
+	Buffer::fill(to, a.len(), |start, out| {
+		let mut by = [0; CHUNK];
+		let by = &mut by[..out.len()];
+		a.load(start, out);
+		shifts.load(start, by);
+		for (x, by) in out.iter_mut().zip(by) {
+			*x = saturate_shift((*x).into(), *by as i8, to);
+		}
+	})
+}
+
+vectorised! {
+	/// `sat((x + (bits & (2^by − 1))) >> by)` by 0..=31.
+	fn shift_random[](values: &mut [i32], bits: &[i32], by: u32, to: DType) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		let mask = (1i64 << by) - 1;
+		for (x, bits) in values.iter_mut().zip(bits) {
+			let noise = i64::from(*bits) & mask;
+			*x = ((i64::from(*x) + noise) >> by).max(lo).min(hi) as i32;
+		}
+	}
+}
+
+/// [`assay_ops::Op::ShiftRandom`].
+pub(super) fn shift_at_random(
+	a: &Source,
+	shifts: &Source,
+	bits: &Source,
+	to: DType,
+) -> Result<Buffer, ExecError> {
+	let single = (shifts.len() == 1).then(|| shifts.numbers()[0] as i8);
+	if let Some(left @ ..=0) = single {
+		return super::elementwise::shift(a, left, to);
+	}
+	if single.is_none() && shifts.len() != a.len() {
+		return Err(mismatch(&assay_ops::Op::ShiftRandom { to }));
+	}
+	Ok(Buffer::fill(to, a.len(), |start, out| {
+		let mut noise = [0; CHUNK];
+		let noise = &mut noise[..out.len()];
+		a.load(start, out);
+		bits.load(start, noise);
+		if let Some(by) = single {
+			return shift_random(out, noise, u32::from(by.unsigned_abs()).min(31), to);
+		}
+		let mut by = [0; CHUNK];
+		let by = &mut by[..out.len()];
+		shifts.load(start, by);
+		for ((x, noise), by) in out.iter_mut().zip(noise).zip(by) {
+			let value = i64::from(*x);
+			*x = match *by as i8 {
+				left @ ..=0 => saturate_shift(value, left, to),
+				right => {
+					let right = right.min(31);
+					to.saturate((value + (i64::from(*noise) & ((1 << right) - 1))) >> right)
+				}
+			};
+		}
+	}))
+}

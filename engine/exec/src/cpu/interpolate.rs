@@ -1,0 +1,58 @@
+//! Tables with straight lines between their points.
+
+use super::Source;
+use crate::{simd::vectorised, Buffer};
+use assay_ops::DType;
+
+/// Bits of an i16.
+const BITS: u32 = 16;
+
+vectorised! {
+	/// [`assay_ops::Op::LutInterp`] in a table whose differences are below 2^16, over segments of `2^bits`
+	/// numbers.
+	fn between_narrow[](values: &mut [i32], table: &[i32], bits: u32) {
+		assert!(table.len() > 1 << (BITS - bits));
+		for x in values {
+			let u = x.wrapping_add(1 << (BITS - 1)) as u32 & 0xffff;
+			let (segment, rest) = ((u >> bits) as usize, (u & ((1 << bits) - 1)) as i32);
+			// SAFETY: u is below 2^16, so the segment is below 2^(16 - bits), and the table is longer.
+			let (left, right) =
+				unsafe { (*table.get_unchecked(segment), *table.get_unchecked(segment + 1)) };
+			// Below 2^16 times at most 2^15 − 1.
+			let rise = (right - left).wrapping_mul(rest);
+			*x = left + (((rise >> (bits - 1)) + 1) >> 1);
+		}
+	}
+}
+
+vectorised! {
+	/// As [`between_narrow`], in any table.
+	fn between_wide[](values: &mut [i32], table: &[i32], bits: u32) {
+		assert!(table.len() > 1 << (BITS - bits));
+		for x in values {
+			let u = x.wrapping_add(1 << (BITS - 1)) as u32 & 0xffff;
+			let (segment, rest) = ((u >> bits) as usize, i64::from(u & ((1 << bits) - 1)));
+			// SAFETY: as above.
+			let (left, right) =
+				unsafe { (*table.get_unchecked(segment), *table.get_unchecked(segment + 1)) };
+			let rise = (i64::from(right) - i64::from(left)) * rest;
+			// Between the two points.
+			*x = (i64::from(left) + (((rise >> (bits - 1)) + 1) >> 1)) as i32;
+		}
+	}
+}
+
+/// [`assay_ops::Op::LutInterp`]. The table has 2^p + 1 points, 1 ≤ p ≤ 14.
+pub(super) fn lut_interp(a: &Source, table: &Source) -> Buffer {
+	let points = table.numbers();
+	let bits = BITS - (points.len() - 1).ilog2();
+	let narrow = table.dtype() != DType::I32;
+	Buffer::fill(table.dtype(), a.len(), |start, out| {
+		a.load(start, out);
+		if narrow {
+			between_narrow(out, &points, bits);
+		} else {
+			between_wide(out, &points, bits);
+		}
+	})
+}

@@ -1,0 +1,139 @@
+//! Operators that move elements.
+
+use super::{mismatch, Source};
+use crate::{buffer::CHUNK, Buffer, Element, ExecError};
+use assay_ops::{DType, Op, Shape};
+use rayon::prelude::*;
+
+/// `$function::<T>` for the type of elements.
+macro_rules! typed {
+	($function:ident, $dtype:expr, $arguments:tt) => {
+		match $dtype {
+			DType::I8 => $function::<i8> $arguments,
+			DType::I16 => $function::<i16> $arguments,
+			DType::I32 => $function::<i32> $arguments,
+		}
+	};
+}
+
+fn after(shape: &Shape, axis: u8) -> usize {
+	shape.dims()[usize::from(axis) + 1..].iter().map(|&dim| dim as usize).product()
+}
+
+/// [`Op::Gather`] of rows of `table`, whose shape is `shape`.
+pub(super) fn gather(table: &Source, shape: &Shape, indices: &Source) -> Result<Buffer, ExecError> {
+	fn rows<T: Element>(
+		table: &Source,
+		(rows, width): (usize, usize),
+		indices: &Source,
+	) -> Result<Buffer, ExecError> {
+		// Rows that nobody asks for are not copied, where the table is as it is stored.
+		let elements = table.elements::<T>()?;
+		let mut values = vec![T::zeroed(); indices.len() * width];
+		let task = (CHUNK / width).max(1);
+		values.par_chunks_mut(task * width).enumerate().for_each(|(at, out)| {
+			let mut chosen = vec![0; out.len() / width];
+			indices.load(at * task, &mut chosen);
+			for (out, row) in out.chunks_exact_mut(width).zip(chosen) {
+				// A row outside the table is zeros.
+				if let Some(row) = usize::try_from(row).ok().filter(|row| *row < rows) {
+					out.copy_from_slice(&elements[row * width..][..width]);
+				}
+			}
+		});
+		Ok(T::wrap(values))
+	}
+	let Some(&count) = shape.dims().first() else { return Err(mismatch(&Op::Gather)) };
+	let size = (count as usize, after(shape, 0));
+	typed!(rows, table.dtype(), (table, size, indices))
+}
+
+/// [`Op::Concat`] of operands of given shapes.
+pub(super) fn concat(
+	pieces: &[Source],
+	shapes: &[Shape],
+	axis: u8,
+	result: &Shape,
+) -> Result<Buffer, ExecError> {
+	fn join<T: Element>(
+		pieces: &[Source],
+		widths: &[usize],
+		len: usize,
+	) -> Result<Buffer, ExecError> {
+		let mut values = vec![T::zeroed(); len];
+		let whole: usize = widths.iter().sum();
+		let mut first = 0;
+		for (piece, &width) in pieces.iter().zip(widths) {
+			let elements = piece.elements::<T>()?;
+			let to = values.chunks_exact_mut(whole).map(|row| &mut row[first..][..width]);
+			to.zip(elements.chunks_exact(width)).for_each(|(to, from)| to.copy_from_slice(from));
+			first += width;
+		}
+		Ok(T::wrap(values))
+	}
+	let inner = after(result, axis);
+	let widths: Vec<usize> =
+		shapes.iter().map(|shape| shape.dims()[usize::from(axis)] as usize * inner).collect();
+	let Some(dtype) = pieces.first().map(Source::dtype) else {
+		return Err(mismatch(&Op::Concat { axis }));
+	};
+	typed!(join, dtype, (pieces, &widths, result.elements() as usize))
+}
+
+/// [`Op::Pad`] along `axis` of a result of shape `result`: `low` times `value`, the elements, `value`.
+pub(super) fn pad(
+	a: &Source,
+	shape: &Shape,
+	axis: u8,
+	(low, value): (u32, i32),
+	result: &Shape,
+) -> Result<Buffer, ExecError> {
+	fn padded<T: Element>(
+		a: &Source,
+		(width, whole): (usize, usize),
+		(first, value): (usize, i32),
+		len: usize,
+	) -> Result<Buffer, ExecError> {
+		let elements = a.elements::<T>()?;
+		let mut values = vec![T::truncate(value); len];
+		let to = values.chunks_exact_mut(whole).map(|row| &mut row[first..][..width]);
+		to.zip(elements.chunks_exact(width)).for_each(|(to, from)| to.copy_from_slice(from));
+		Ok(T::wrap(values))
+	}
+	let inner = after(result, axis);
+	let along = |shape: &Shape| shape.dims()[usize::from(axis)] as usize * inner;
+	let (sizes, start) = ((along(shape), along(result)), (low as usize * inner, value));
+	typed!(padded, a.dtype(), (a, sizes, start, result.elements() as usize))
+}
+
+/// [`Op::Iota`].
+pub(super) fn iota(shape: &Shape, axis: u8) -> Buffer {
+	let (inner, dim) = (after(shape, axis), shape.dims()[usize::from(axis)] as usize);
+	Buffer::fill(DType::I32, shape.elements() as usize, |start, out| {
+		for (out, at) in out.iter_mut().zip(start..) {
+			*out = (at / inner % dim) as i32;
+		}
+	})
+}
+
+/// [`Op::ScatterAdd`] of rows of `updates` into those of `result`.
+pub(super) fn scatter_add(updates: &Source, indices: &Source, result: &Shape, to: DType) -> Buffer {
+	let (width, len) = (after(result, 0), result.elements() as usize);
+	let rows = indices.numbers();
+	let task = (CHUNK / width).max(1) * width;
+	let mut sums = vec![0i64; len];
+	sums.par_chunks_mut(task).enumerate().for_each(|(at, sums)| {
+		let first = at * task / width;
+		let mut update = vec![0; width];
+		for (n, row) in rows.iter().enumerate() {
+			let row = usize::try_from(*row).ok().and_then(|row| row.checked_sub(first));
+			let Some(row) = row.filter(|row| *row < sums.len() / width) else { continue };
+			updates.load(n * width, &mut update);
+			let sums = sums[row * width..][..width].iter_mut();
+			sums.zip(&update).for_each(|(sum, x)| *sum += i64::from(*x));
+		}
+	});
+	Buffer::fill(to, len, |start, out| {
+		out.iter_mut().zip(&sums[start..]).for_each(|(out, sum)| *out = to.saturate(*sum));
+	})
+}
