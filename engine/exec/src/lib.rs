@@ -25,6 +25,7 @@ mod error;
 pub mod gemm;
 mod plan;
 mod rate;
+mod resident;
 mod rng;
 mod run;
 mod simd;
@@ -38,6 +39,7 @@ pub use buffer::{Buffer, Element};
 pub use cpu::{CpuBackend, CpuExecutor, Profile, Spent};
 pub use error::{DeviceFault, ExecError};
 pub use rate::measure_rate;
+pub use resident::Resident;
 pub use run::{
 	execute, Backend, Checkpoint, Checkpoints, Observer, Operand, Options, Progress, Run, Watch,
 	KEPT_STEPS,

@@ -40,6 +40,11 @@ pub trait Backend {
 	/// Takes a tensor into the engine's memory.
 	fn import(&mut self, buffer: Arc<Buffer>) -> Result<Self::Value, ExecError>;
 
+	/// Takes an input of a run, which may be one of the run before: see [`crate::Resident`].
+	fn import_input(&mut self, tensor: &Tensor) -> Result<Self::Value, ExecError> {
+		self.import(Arc::new(Buffer::from_canonical(&tensor.ty, &tensor.bytes)))
+	}
+
 	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`]. May return before it is
 	/// computed.
 	fn apply(
@@ -225,8 +230,8 @@ fn start_buffers(program: &Program, start: &[Tensor]) -> Result<Vec<Arc<Buffer>>
 	Ok(start.iter().map(|s| Arc::new(Buffer::from_canonical(&s.ty, &s.bytes))).collect())
 }
 
-/// The inputs as row-major elements, if they are what the program says.
-fn buffers(program: &Program, inputs: &[Tensor]) -> Result<Vec<Arc<Buffer>>, ExecError> {
+/// Refuses inputs that are not what the program says.
+fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<(), ExecError> {
 	if inputs.len() != program.inputs.len() {
 		let (expected, found) = (program.inputs.len(), inputs.len());
 		return Err(ExecError::InputCount { expected, found });
@@ -240,7 +245,7 @@ fn buffers(program: &Program, inputs: &[Tensor]) -> Result<Vec<Arc<Buffer>>, Exe
 			return Err(ExecError::InputLength { index, expected, found });
 		}
 	}
-	Ok(inputs.iter().map(|i| Arc::new(Buffer::from_canonical(&i.ty, &i.bytes))).collect())
+	Ok(())
 }
 
 /// An anchor whose elements were asked for.
@@ -388,10 +393,10 @@ pub fn execute<B: Backend>(
 		return Err(ExecError::NoSteps);
 	}
 	let plan = Plan::new(program, checked)?;
-	let buffers = buffers(program, inputs)?;
+	check_inputs(program, inputs)?;
 	let start = options.start.map(|start| start_buffers(program, start)).transpose()?;
 	let wanted = wanted(program, &plan, options.keep)?;
-	let mut memory = Memory::<B>::new(backend, program, &plan, buffers, start)?;
+	let mut memory = Memory::<B>::new(backend, program, &plan, inputs, start)?;
 	let mut progress = Progress {
 		step: 0,
 		steps,
@@ -530,16 +535,18 @@ impl<B: Backend> Memory<B> {
 		backend: &mut B,
 		program: &Program,
 		plan: &Plan,
-		inputs: Vec<Arc<Buffer>>,
+		inputs: &[Tensor],
 		start: Option<Vec<Arc<Buffer>>>,
 	) -> Result<Self, ExecError> {
-		let mut import = |buffers: Vec<Arc<Buffer>>| {
-			let values = buffers.into_iter().map(|buffer| backend.import(buffer).map(Some));
-			values.collect::<Result<Vec<Option<B::Value>>, ExecError>>()
-		};
-		let mut inputs = import(inputs)?;
+		let mut inputs = inputs
+			.iter()
+			.map(|input| backend.import_input(input).map(Some))
+			.collect::<Result<Vec<Option<B::Value>>, ExecError>>()?;
 		let states = match start {
-			Some(start) => import(start)?,
+			Some(start) => start
+				.into_iter()
+				.map(|buffer| backend.import(buffer).map(Some))
+				.collect::<Result<_, _>>()?,
 			None => {
 				let first = |state: &State| inputs[usize::from(state.input)].clone();
 				program.states.iter().map(first).collect()

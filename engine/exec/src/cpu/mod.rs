@@ -14,11 +14,12 @@ mod random;
 mod reduce;
 mod rows;
 mod segments;
+mod small;
 mod source;
 
 use crate::{
 	execute, gemm::Path, Audit, Backend, Buffer, ExecError, Executor, Observer, Operand, Options,
-	Run, Tensor,
+	Resident, Run, Tensor,
 };
 use assay_ops::{DType, Op, Shape};
 use assay_program::{Checked, Program};
@@ -33,6 +34,7 @@ pub struct CpuBackend {
 	path: Path,
 	/// Shared by clones, since they may be given the same tensors.
 	packed: Arc<packed::Cache>,
+	resident: Resident<Arc<Buffer>>,
 	profile: Option<Profile>,
 }
 
@@ -52,7 +54,7 @@ impl CpuBackend {
 	/// On a given instruction set, which must be [available](Path::available).
 	#[doc(hidden)]
 	pub fn with_path(path: Path) -> Self {
-		Self { path, packed: Arc::default(), profile: None }
+		Self { path, packed: Arc::default(), resident: Resident::default(), profile: None }
 	}
 
 	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
@@ -200,6 +202,12 @@ impl Backend for CpuBackend {
 		Ok(buffer)
 	}
 
+	fn import_input(&mut self, tensor: &Tensor) -> Result<Self::Value, ExecError> {
+		let make =
+			|tensor: &Tensor| Ok(Arc::new(Buffer::from_canonical(&tensor.ty, &tensor.bytes)));
+		self.resident.value(tensor, make)
+	}
+
 	fn apply(
 		&mut self,
 		op: &Op,
@@ -291,7 +299,8 @@ impl Executor for CpuExecutor {
 	) -> Result<Run, ExecError> {
 		let options = Options { audit: self.audit, ..options };
 		let run = execute(&mut self.backend, program, checked, inputs, steps, options, observer);
-		// Weights of this run are not going to come again under the same address.
+		// Inputs that nobody has any more are not going to come again.
+		self.backend.resident.sweep();
 		self.backend.packed.sweep();
 		run
 	}

@@ -4,7 +4,7 @@ use super::{
 	elementwise::{self, Requant},
 	mismatch, packed,
 	segments::Rows,
-	CpuBackend, Source,
+	small, CpuBackend, Source,
 };
 use crate::{
 	gemm::{gemm_i16, gemm_i8, Path, Right, Sizes},
@@ -27,7 +27,7 @@ pub(super) type Finish<'a> = (Option<Narrow>, Option<&'a Requant>);
 /// What products are of.
 trait Factor: packed::Factor {
 	/// Exact sums of products.
-	type Sum;
+	type Sum: small::Sum;
 	/// What becomes of the sums.
 	type Epilogue: Sync;
 
@@ -215,12 +215,21 @@ pub(super) fn batches(
 		let sizes = Sizes { m: m as usize, n: n as usize, k: a.last };
 		let epilogue = Epilogue::<F>::new(narrow, requant)?;
 		let (a, b) = (a.elements::<F>()?, b.elements::<F>()?);
+		let is_small = small::is_small(sizes.m, sizes.n, sizes.k);
 		let mut values = vec![T::zeroed(); shape.elements() as usize];
 		values
 			.par_chunks_mut(sizes.m * sizes.n)
 			.zip(a.par_chunks(sizes.m * sizes.k))
 			.zip(b.par_chunks(sizes.n * sizes.k))
-			.for_each(|((out, a), b)| product(path, sizes, (a, Right::Rows(b)), &epilogue, out));
+			.for_each(|((out, a), b)| {
+				if is_small {
+					small::product((sizes.n, sizes.k), a, b, |row, sums: &[F::Sum]| {
+						epilogue.store(0, sums, &mut out[row * sizes.n..][..sizes.n]);
+					});
+				} else {
+					product(path, sizes, (a, Right::Rows(b)), &epilogue, out);
+				}
+			});
 		Ok(T::wrap(values))
 	}
 	typed_by!(typed, a.dtype(), dtype, (path, a, b, (narrow, requant), shape))

@@ -1,103 +1,73 @@
 //! Operators whose results share a whole row of the last dimension.
 
-use super::Source;
-use crate::{simd::vectorised, Buffer, Element};
+use super::{elementwise::amount, Source};
+use crate::{simd::vectorised, Buffer};
 use assay_ops::{row_scale, DType, Moments, NormKind, EXP2, NORM_FRACTION_BITS};
-use rayon::prelude::*;
 
-/// Elements that one task computes, at least.
+/// Elements that one task reads, at least where there are as many.
 const TASK: usize = 1 << 13;
 
-/// Calls `compute(row, its elements, its results)` for all rows of `width` elements, on all cores.
-fn each_row<T: Element>(
-	a: &Source,
-	results: usize,
-	compute: impl Fn(&[i32], &mut [T]) + Sync,
-) -> Buffer {
-	let width = a.last;
-	let mut values = vec![T::zeroed(); a.len() / width * results];
-	let rows = (TASK / width).max(1);
-	values.par_chunks_mut(rows * results).enumerate().for_each_init(
-		|| vec![0; width],
-		|row, (task, out)| {
-			for (at, out) in (task * rows..).zip(out.chunks_exact_mut(results)) {
-				a.load(at * width, row);
-				compute(row, out);
+/// Whole rows of `width` elements that one task computes.
+fn rows_of_a_task(width: usize) -> usize {
+	(TASK / width).max(1)
+}
+
+/// The farthest that Softmax tells distances apart, in 2^-10 of log2: 31 octaves.
+const FARTHEST: i64 = 31 << 10;
+
+/// Attributes of [`assay_ops::Op::Softmax`], its shift as one to the right or else one to the left, and its
+/// bits of fraction.
+#[derive(Clone, Copy)]
+struct Softmax {
+	multiplier: i64,
+	right: u32,
+	left: u32,
+	bits: u32,
+	to: DType,
+}
+
+vectorised! {
+	/// Softmax of each row; `exponentials` is as long as a row.
+	fn softmax_rows[](values: &mut [i32], exponentials: &mut [u32], how: Softmax) {
+		let Softmax { multiplier, right, left, bits, to } = how;
+		for row in values.chunks_exact_mut(exponentials.len()) {
+			let largest = row.iter().fold(i32::MIN, |most, &x| most.max(x));
+			let mut sum = 0;
+			for (e, &x) in exponentials.iter_mut().zip(&*row) {
+				// 33 bits times 16. Without a shift to the right nothing is rounded.
+				let scaled = (i64::from(largest) - i64::from(x)) * multiplier;
+				let distance = (((scaled << 1) >> right) + 1) >> 1;
+				// The farthest stays so whatever the left shift is.
+				let distance = (distance.max(0).min(FARTHEST) << left).min(FARTHEST) as u32;
+				*e = EXP2[(distance & 1023) as usize] >> (distance >> 10);
+				sum += u64::from(*e);
 			}
-		},
-	);
-	T::wrap(values)
-}
-
-vectorised! {
-	fn largest[](row: &[i32]) -> i32 {
-		row.iter().fold(i32::MIN, |most, &x| most.max(x))
-	}
-}
-
-vectorised! {
-	/// `2^(30 − distance)` of each element, its distance being how far it lies below the largest in log2,
-	/// and the sum of all. See [`assay_ops::log2_distance`] and [`assay_ops::exp2_neg`].
-	fn exponentials[](
-		row: &[i32],
-		largest: i32,
-		multiplier: i64,
-		right: u32,
-		left: u32,
-		out: &mut [u32],
-	) -> u64 {
-		const FARTHEST: i64 = 31 << 10;
-		let mut sum = 0;
-		for (out, &x) in out.iter_mut().zip(row) {
-			// 33 bits times 16. One of the two shifts is 0, and without a right one nothing is rounded.
-			let scaled = (i64::from(largest) - i64::from(x)) * multiplier;
-			let twice = (scaled << 1) >> right;
-			let distance = (twice + 1) >> 1;
-			// More than the farthest stays so whatever the left shift is.
-			let distance = (distance.max(0).min(FARTHEST) << left).min(FARTHEST) as u32;
-			let e = EXP2[(distance & 1023) as usize] >> (distance >> 10);
-			*out = e;
-			sum += u64::from(e);
-		}
-		sum
-	}
-}
-
-vectorised! {
-	/// `⌊e · 2^bits / sum + 1/2⌋`, saturated to `most`; `sum` is below 2^61 and at least each e.
-	fn quotients[](exponentials: &[u32], sum: u64, bits: u32, most: i64, out: &mut [i32]) {
-		let whole = 2 * sum as i64;
-		let factor = 2f64.powi(bits as i32) / sum as f64;
-		for (out, &e) in out.iter_mut().zip(exponentials) {
-			// The estimate is at most one off, since the exact quotient is at most 2^15.
-			let estimate = (f64::from(e) * factor + 0.5) as i64;
-			let rest = (i64::from(e) << (bits + 1)) + sum as i64 - estimate * whole;
-			let exact = estimate + i64::from(rest >= whole) - i64::from(rest < 0);
-			*out = exact.min(most) as i32;
+			// ⌊e · 2^bits / sum + 1/2⌋; the sum is below 2^61 and at least each e.
+			let whole = 2 * sum as i64;
+			let factor = 2f64.powi(bits as i32) / sum as f64;
+			for (out, &e) in row.iter_mut().zip(&*exponentials) {
+				// At most one off, since the exact quotient is at most 2^15.
+				let estimate = i64::from((f64::from(e) * factor + 0.5) as i32);
+				let rest = (i64::from(e) << (bits + 1)) + sum as i64 - estimate * whole;
+				let exact = estimate + i64::from(rest >= whole) - i64::from(rest < 0);
+				*out = exact.min(i64::from(to.max())) as i32;
+			}
 		}
 	}
 }
 
 /// [`assay_ops::Op::Softmax`].
 pub(super) fn softmax(a: &Source, multiplier: i16, shift: i8, to: DType) -> Buffer {
-	fn typed<T: Element>(a: &Source, multiplier: i16, shift: i8, bits: u32) -> Buffer {
-		let (right, left) = match super::elementwise::amount(shift) {
-			Ok(right) => (right, 0),
-			Err(left) => (0, left),
-		};
-		each_row(a, a.last, |row, out: &mut [T]| {
-			let mut e = vec![0; row.len()];
-			let mut quotient = vec![0; row.len()];
-			let sum = exponentials(row, largest(row), multiplier.into(), right, left, &mut e);
-			quotients(&e, sum, bits, T::DTYPE.max().into(), &mut quotient);
-			out.iter_mut().zip(quotient).for_each(|(to, from)| *to = T::truncate(from));
-		})
-	}
-	match to {
-		DType::I8 => typed::<i8>(a, multiplier, shift, 7),
-		DType::I16 => typed::<i16>(a, multiplier, shift, 15),
-		DType::I32 => typed::<i32>(a, multiplier, shift, 15),
-	}
+	let (right, left) = match amount(shift) {
+		Ok(right) => (right, 0),
+		Err(left) => (0, left),
+	};
+	let bits = if to == DType::I8 { 7 } else { 15 };
+	let how = Softmax { multiplier: multiplier.into(), right, left, bits, to };
+	Buffer::fill_chunks(to, a.len(), rows_of_a_task(a.last) * a.last, |start, out| {
+		a.load(start, out);
+		softmax_rows(out, &mut vec![0; a.last], how);
+	})
 }
 
 vectorised! {
@@ -130,7 +100,7 @@ vectorised! {
 	) {
 		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
 		let (len, reciprocal) = (i64::from(moments.len), moments.reciprocal as i64);
-		// From 15 to 46.
+		// From 14 to 45.
 		let by = u32::from(moments.shift) - 1;
 		for ((x, gamma), beta) in row.iter_mut().zip(gamma).zip(beta) {
 			// |D| and R are at most 2^31.
@@ -153,36 +123,30 @@ pub(super) fn norm(
 	to: DType,
 	shift: i8,
 ) -> Buffer {
-	fn typed<T: Element>(
-		[a, gamma, beta]: [&Source; 3],
-		(kind, epsilon): (NormKind, u32),
-		(right, left): (u32, u32),
-	) -> Buffer {
-		let spread = |source: &Source| match source.numbers() {
-			numbers if numbers.len() == 1 => vec![numbers[0]; a.last],
-			numbers => numbers,
-		};
-		let (gamma, beta) = (spread(gamma), spread(beta));
-		each_row(a, a.last, |row, out: &mut [T]| {
-			let moments = moments(kind, epsilon, row);
-			let mut row = row.to_vec();
-			normalise(&mut row, &moments, &gamma, &beta, right, left, T::DTYPE);
-			out.iter_mut().zip(row).for_each(|(to, from)| *to = T::truncate(from));
-		})
-	}
 	let shift = (i32::from(NORM_FRACTION_BITS) + i32::from(shift)).clamp(-31, 62);
-	let shifts = if shift > 0 { (shift as u32, 0) } else { (0, shift.unsigned_abs()) };
-	let how = (kind, epsilon);
-	match to {
-		DType::I8 => typed::<i8>([a, gamma, beta], how, shifts),
-		DType::I16 => typed::<i16>([a, gamma, beta], how, shifts),
-		DType::I32 => typed::<i32>([a, gamma, beta], how, shifts),
-	}
+	let (right, left) = if shift > 0 { (shift as u32, 0) } else { (0, shift.unsigned_abs()) };
+	let spread = |source: &Source| match source.numbers() {
+		numbers if numbers.len() == 1 => vec![numbers[0]; a.last],
+		numbers => numbers,
+	};
+	let (gamma, beta) = (spread(gamma), spread(beta));
+	Buffer::fill_chunks(to, a.len(), rows_of_a_task(a.last) * a.last, |start, out| {
+		a.load(start, out);
+		for row in out.chunks_exact_mut(a.last) {
+			let moments = moments(kind, epsilon, row);
+			normalise(row, &moments, &gamma, &beta, right, left, to);
+		}
+	})
 }
 
 /// [`assay_ops::Op::RowScale`].
 pub(super) fn scale(a: &Source, kind: NormKind, epsilon: u32, shift: u8) -> Buffer {
-	each_row(a, 1, |row, out: &mut [i32]| {
-		out.fill(row_scale(&moments(kind, epsilon, row), shift));
+	let (rows, task) = (a.len() / a.last, rows_of_a_task(a.last));
+	Buffer::fill_chunks(DType::I32, rows, task, |start, out| {
+		let mut row = vec![0; a.last];
+		for (out, at) in out.iter_mut().zip(start..) {
+			a.load(at * a.last, &mut row);
+			*out = row_scale(&moments(kind, epsilon, &row), shift);
+		}
 	})
 }
