@@ -54,13 +54,19 @@ pub(super) fn matmul_requant(
 		requant: &Requant,
 	) -> Result<Buffer, ExecError> {
 		let sizes = sizes(a, b);
-		let mut values = vec![T::zeroed(); sizes.m * sizes.n];
+		let mut values = cpu.spare.elements::<T>(sizes.m * sizes.n);
 		let rows = Rows::new(&mut values, sizes.n);
 		let right = cpu.packed.ready::<i8>(cpu.path, b, sizes.n, sizes.k)?;
-		gemm_i8(cpu.path, sizes, &a.elements()?, right.right(), |row, column, sums| {
-			// SAFETY: the product emits each sum once.
-			requant.apply(column, sums, unsafe { rows.segment(row, column, sums.len()) });
-		});
+		gemm_i8(
+			cpu.path,
+			sizes,
+			&a.elements()?,
+			right.right(),
+			|row: usize, column: usize, sums: &[i32]| {
+				// SAFETY: the product emits each sum once.
+				requant.apply(column, sums, unsafe { rows.segment(row, column, sums.len()) });
+			},
+		);
 		Ok(T::wrap(values))
 	}
 	let requant = Requant::new(parameters, to, b.len() / b.last)?;

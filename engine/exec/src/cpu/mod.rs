@@ -7,6 +7,7 @@ mod packed;
 mod products;
 mod reduce;
 mod source;
+mod spare;
 
 use crate::{
 	execute, gemm::Path, Audit, Backend, Buffer, ExecError, Executor, Observer, Operand, Options,
@@ -23,6 +24,8 @@ pub struct CpuBackend {
 	path: Path,
 	/// Shared by clones, since they may be given the same tensors.
 	packed: Arc<packed::Cache>,
+	/// Of products.
+	spare: Arc<spare::Spare>,
 }
 
 impl Default for CpuBackend {
@@ -41,7 +44,7 @@ impl CpuBackend {
 	/// On a given instruction set, which must be [available](Path::available).
 	#[doc(hidden)]
 	pub fn with_path(path: Path) -> Self {
-		Self { path, packed: Arc::default() }
+		Self { path, packed: Arc::default(), spare: Arc::default() }
 	}
 
 	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
@@ -62,7 +65,7 @@ impl CpuBackend {
 			}
 			(Op::BatchMatMul { narrow }, [a, b, third @ ..]) => {
 				let narrow = products::shifted(narrow, third.first());
-				products::batches(self.path, a, b, narrow, dtype, shape)
+				products::batches(self, a, b, narrow, dtype, shape)
 			}
 			(Op::Conv2d { geometry, narrow }, [x, w, third @ ..]) if geometry.groups == 1 => {
 				let narrow = products::shifted(narrow, third.first());
@@ -110,7 +113,11 @@ impl Backend for CpuBackend {
 		dtype: DType,
 		shape: &Shape,
 	) -> Result<Self::Value, ExecError> {
-		self.evaluate(op, operands, dtype, shape).map(Arc::new)
+		let buffer = self.evaluate(op, operands, dtype, shape).map(Arc::new)?;
+		if matches!(op, Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. }) {
+			self.spare.keep(&buffer);
+		}
+		Ok(buffer)
 	}
 
 	fn matmul_requant(
@@ -122,7 +129,9 @@ impl Backend for CpuBackend {
 		let sources: Vec<Source> = matmul.iter().map(Source::new).collect();
 		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
 		let [a, b] = sources.as_slice() else { return Ok(None) };
-		matmul::matmul_requant(self, a, b, &parameters, dtype).map(|buffer| Some(Arc::new(buffer)))
+		let buffer = Arc::new(matmul::matmul_requant(self, a, b, &parameters, dtype)?);
+		self.spare.keep(&buffer);
+		Ok(Some(buffer))
 	}
 
 	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError> {
@@ -178,6 +187,7 @@ impl Executor for CpuExecutor {
 	) -> Result<Run, ExecError> {
 		let options = Options { audit: self.audit, ..options };
 		let run = execute(&mut self.backend, program, checked, inputs, steps, options, observer);
+		self.backend.spare.clear();
 		// Weights of this run are not going to come again under the same address.
 		self.backend.packed.sweep();
 		run

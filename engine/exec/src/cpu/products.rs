@@ -6,7 +6,7 @@ use super::{
 	mismatch, packed, CpuBackend, Source,
 };
 use crate::{
-	gemm::{gemm_i16, gemm_i8, Path, Right, Sizes},
+	gemm::{gemm_i16, gemm_i8, gemm_i8_into, Path, Right, Sink, Sizes},
 	Buffer, Element, ExecError,
 };
 use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Shape, Window};
@@ -22,32 +22,31 @@ trait Factor: packed::Factor {
 	/// What becomes of the sums.
 	type Epilogue: Sync;
 
-	fn gemm(
-		path: Path,
-		sizes: Sizes,
-		a: &[Self],
-		b: Right<'_, Self>,
-		emit: impl Fn(usize, usize, &[Self::Sum]) + Sync,
-	);
+	fn gemm(path: Path, sizes: Sizes, a: &[Self], b: Right<'_, Self>, sink: impl Sink<Self::Sum>);
 
 	/// The epilogue of an operator; an error where it is not one of this factor.
 	fn epilogue(narrow: Option<Narrow>) -> Result<Self::Epilogue, ExecError>;
 
 	fn finish<T: Element>(epilogue: &Self::Epilogue, sums: &[Self::Sum], out: &mut [T]);
+
+	/// The product into `out`, if its sums are the result as they are.
+	fn exact<T: Element>(
+		_path: Path,
+		_sizes: Sizes,
+		_a: &[Self],
+		_b: Right<'_, Self>,
+		_out: &mut [T],
+	) -> bool {
+		false
+	}
 }
 
 impl Factor for i8 {
 	type Sum = i32;
 	type Epilogue = ();
 
-	fn gemm(
-		path: Path,
-		sizes: Sizes,
-		a: &[Self],
-		b: Right<'_, Self>,
-		emit: impl Fn(usize, usize, &[i32]) + Sync,
-	) {
-		gemm_i8(path, sizes, a, b, emit);
+	fn gemm(path: Path, sizes: Sizes, a: &[Self], b: Right<'_, Self>, sink: impl Sink<i32>) {
+		gemm_i8(path, sizes, a, b, sink);
 	}
 
 	fn epilogue(narrow: Option<Narrow>) -> Result<(), ExecError> {
@@ -57,20 +56,28 @@ impl Factor for i8 {
 	fn finish<T: Element>(_: &(), sums: &[i32], out: &mut [T]) {
 		out.iter_mut().zip(sums).for_each(|(to, &sum)| *to = T::truncate(sum));
 	}
+
+	fn exact<T: Element>(
+		path: Path,
+		sizes: Sizes,
+		a: &[Self],
+		b: Right<'_, Self>,
+		out: &mut [T],
+	) -> bool {
+		let Ok(out) = bytemuck::try_cast_slice_mut::<T, i32>(out) else { return false };
+		if T::DTYPE == DType::I32 {
+			gemm_i8_into(path, sizes, a, b, out);
+		}
+		T::DTYPE == DType::I32
+	}
 }
 
 impl Factor for i16 {
 	type Sum = i64;
 	type Epilogue = Narrow;
 
-	fn gemm(
-		path: Path,
-		sizes: Sizes,
-		a: &[Self],
-		b: Right<'_, Self>,
-		emit: impl Fn(usize, usize, &[i64]) + Sync,
-	) {
-		gemm_i16(path, sizes, a, b, emit);
+	fn gemm(path: Path, sizes: Sizes, a: &[Self], b: Right<'_, Self>, sink: impl Sink<i64>) {
+		gemm_i16(path, sizes, a, b, sink);
 	}
 
 	fn epilogue(narrow: Option<Narrow>) -> Result<Narrow, ExecError> {
@@ -90,8 +97,11 @@ fn product<F: Factor, T: Element>(
 	epilogue: &F::Epilogue,
 	out: &mut [T],
 ) {
+	if F::exact(path, sizes, a, b, out) {
+		return;
+	}
 	let rows = Rows::new(out, sizes.n);
-	F::gemm(path, sizes, a, b, |row, column, sums| {
+	F::gemm(path, sizes, a, b, |row: usize, column: usize, sums: &[F::Sum]| {
 		// SAFETY: the product emits each sum once.
 		F::finish(epilogue, sums, unsafe { rows.segment(row, column, sums.len()) });
 	});
@@ -133,7 +143,7 @@ pub(super) fn matmul(
 		narrow: Option<Narrow>,
 	) -> Result<Buffer, ExecError> {
 		let (sizes, epilogue) = (sizes(a, b), F::epilogue(narrow)?);
-		let mut values = vec![T::zeroed(); sizes.m * sizes.n];
+		let mut values = cpu.spare.elements::<T>(sizes.m * sizes.n);
 		let right = cpu.packed.ready::<F>(cpu.path, b, sizes.n, sizes.k)?;
 		product(cpu.path, sizes, (&a.elements()?, right.right()), &epilogue, &mut values);
 		Ok(T::wrap(values))
@@ -143,7 +153,7 @@ pub(super) fn matmul(
 
 /// [`Op::BatchMatMul`]; `shape` is the result's.
 pub(super) fn batches(
-	path: Path,
+	cpu: &CpuBackend,
 	a: &Source,
 	b: &Source,
 	narrow: Option<Narrow>,
@@ -151,7 +161,7 @@ pub(super) fn batches(
 	shape: &Shape,
 ) -> Result<Buffer, ExecError> {
 	fn typed<F: Factor, T: Element>(
-		path: Path,
+		cpu: &CpuBackend,
 		a: &Source,
 		b: &Source,
 		narrow: Option<Narrow>,
@@ -163,15 +173,17 @@ pub(super) fn batches(
 		let sizes = Sizes { m: m as usize, n: n as usize, k: a.last };
 		let epilogue = F::epilogue(narrow)?;
 		let (a, b) = (a.elements::<F>()?, b.elements::<F>()?);
-		let mut values = vec![T::zeroed(); shape.elements() as usize];
+		let mut values = cpu.spare.elements::<T>(shape.elements() as usize);
 		values
 			.par_chunks_mut(sizes.m * sizes.n)
 			.zip(a.par_chunks(sizes.m * sizes.k))
 			.zip(b.par_chunks(sizes.n * sizes.k))
-			.for_each(|((out, a), b)| product(path, sizes, (a, Right::Rows(b)), &epilogue, out));
+			.for_each(|((out, a), b)| {
+				product(cpu.path, sizes, (a, Right::Rows(b)), &epilogue, out)
+			});
 		Ok(T::wrap(values))
 	}
-	typed_by!(typed, a.dtype(), dtype, (path, a, b, narrow, shape))
+	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, narrow, shape))
 }
 
 /// [`Op::Conv2d`] of one group: patches are gathered, some rows at a time, and multiplied.
@@ -201,7 +213,7 @@ fn patches<F: Factor, T: Element>(
 	let (n, k) = (shape.last() as usize, window.patch() as usize);
 	let (path, x, epilogue) = (cpu.path, x.elements::<F>()?, F::epilogue(narrow)?);
 	let w = cpu.packed.ready::<F>(path, w, n, k)?;
-	let mut values = vec![T::zeroed(); shape.elements() as usize];
+	let mut values = cpu.spare.elements::<T>(shape.elements() as usize);
 	if window.is_whole() {
 		let sizes = Sizes { m: values.len() / n, n, k };
 		product(path, sizes, (&x, w.right()), &epilogue, &mut values);
