@@ -1,4 +1,7 @@
-use super::{elementwise::Requant, mismatch, CpuBackend, Source};
+use super::{
+	fused::{Epilogue, Narrowed},
+	mismatch, CpuBackend, Source,
+};
 use crate::{
 	gemm::{gemm_i8, Sizes},
 	Buffer, Element, ExecError,
@@ -51,28 +54,21 @@ pub(super) fn matmul_requant(
 		cpu: &CpuBackend,
 		a: &Source,
 		b: &Source,
-		requant: &Requant,
+		epilogue: &Epilogue,
 	) -> Result<Buffer, ExecError> {
 		let sizes = sizes(a, b);
 		let mut values = cpu.spare.elements::<T>(sizes.m * sizes.n);
-		let rows = Rows::new(&mut values, sizes.n);
 		let right = cpu.packed.ready::<i8>(cpu.path, b, sizes.n, sizes.k)?;
-		gemm_i8(
-			cpu.path,
-			sizes,
-			&a.elements()?,
-			right.right(),
-			|row: usize, column: usize, sums: &[i32]| {
-				// SAFETY: the product emits each sum once.
-				requant.apply(column, sums, unsafe { rows.segment(row, column, sums.len()) });
-			},
-		);
+		let sink = Narrowed { epilogue, rows: Rows::new(&mut values, sizes.n) };
+		gemm_i8(cpu.path, sizes, &a.elements()?, right.right(), sink);
 		Ok(T::wrap(values))
 	}
-	let requant = Requant::new(parameters, to, b.len() / b.last)?;
+	let sizes = sizes(a, b);
+	let largest = (sizes.k as i64).saturating_mul(1 << 14);
+	let epilogue = Epilogue::new(parameters, to, sizes.n, largest)?;
 	match to {
-		DType::I8 => typed::<i8>(cpu, a, b, &requant),
-		DType::I16 => typed::<i16>(cpu, a, b, &requant),
+		DType::I8 => typed::<i8>(cpu, a, b, &epilogue),
+		DType::I16 => typed::<i16>(cpu, a, b, &epilogue),
 		DType::I32 => Err(mismatch(&Op::Requant { to })),
 	}
 }

@@ -2,6 +2,7 @@
 
 mod definition;
 mod elementwise;
+mod fused;
 mod matmul;
 mod packed;
 mod products;
