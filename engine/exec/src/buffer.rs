@@ -21,6 +21,9 @@ pub trait Element: Pod + Send + Sync + Into<i32> {
 
 	/// A buffer of this type.
 	fn wrap(values: Vec<Self>) -> Buffer;
+
+	/// What a buffer of this type was made of.
+	fn unwrap(buffer: Buffer) -> Option<Vec<Self>>;
 }
 
 macro_rules! element {
@@ -41,6 +44,13 @@ macro_rules! element {
 
 			fn wrap(values: Vec<Self>) -> Buffer {
 				Buffer::$variant(values)
+			}
+
+			fn unwrap(buffer: Buffer) -> Option<Vec<Self>> {
+				match buffer {
+					Buffer::$variant(values) => Some(values),
+					_ => None,
+				}
 			}
 		}
 	};

@@ -4,6 +4,7 @@ mod choose;
 mod definition;
 mod elementwise;
 mod fixed_point;
+mod fused;
 mod interpolate;
 mod moves;
 mod packed;
@@ -16,6 +17,7 @@ mod rows;
 mod segments;
 mod small;
 mod source;
+mod spare;
 
 use crate::{
 	execute, gemm::Path, Audit, Backend, Buffer, ExecError, Executor, Observer, Operand, Options,
@@ -23,7 +25,6 @@ use crate::{
 };
 use assay_ops::{DType, Op, Shape};
 use assay_program::{Checked, Program};
-use elementwise::Requant;
 pub use profile::{Profile, Spent};
 use source::Source;
 use std::{fmt, sync::Arc};
@@ -36,6 +37,7 @@ pub struct CpuBackend {
 	packed: Arc<packed::Cache>,
 	resident: Resident<Arc<Buffer>>,
 	profile: Option<Profile>,
+	spare: Arc<spare::Spare>,
 }
 
 impl Default for CpuBackend {
@@ -54,7 +56,13 @@ impl CpuBackend {
 	/// On a given instruction set, which must be [available](Path::available).
 	#[doc(hidden)]
 	pub fn with_path(path: Path) -> Self {
-		Self { path, packed: Arc::default(), resident: Resident::default(), profile: None }
+		Self {
+			path,
+			packed: Arc::default(),
+			resident: Resident::default(),
+			spare: Arc::default(),
+			profile: None,
+		}
 	}
 
 	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
@@ -155,7 +163,7 @@ impl CpuBackend {
 		&self,
 		op: &Op,
 		operands: &[Operand<'_, Arc<Buffer>>],
-		requant: Option<&Requant>,
+		requant: Option<&fused::Epilogue>,
 		dtype: DType,
 		shape: &Shape,
 	) -> Result<Buffer, ExecError> {
@@ -165,7 +173,7 @@ impl CpuBackend {
 		match *op {
 			Op::MatMul { narrow } => products::matmul(self, a, b, finish(narrow), dtype),
 			Op::BatchMatMul { narrow } => {
-				products::batches(self.path, a, b, finish(narrow), dtype, shape)
+				products::batches(self, a, b, finish(narrow), dtype, shape)
 			}
 			Op::Conv2d { geometry, narrow } => {
 				let (x, w) = ((a, &operands[0].shape), (b, &operands[1].shape));
@@ -182,10 +190,17 @@ impl CpuBackend {
 		shape: &Shape,
 		evaluate: impl FnOnce(&Self) -> Result<Buffer, ExecError>,
 	) -> Result<Arc<Buffer>, ExecError> {
-		let Some(mut profile) = self.profile.take() else { return evaluate(self).map(Arc::new) };
-		let result = profile.time(&name(), shape.elements(), || evaluate(self));
-		self.profile = Some(profile);
-		result.map(Arc::new)
+		let result = match self.profile.take() {
+			None => evaluate(self),
+			Some(mut profile) => {
+				let result = profile.time(&name(), shape.elements(), || evaluate(self));
+				self.profile = Some(profile);
+				result
+			}
+		};
+		let buffer = Arc::new(result?);
+		self.spare.keep(&buffer);
+		Ok(buffer)
 	}
 }
 
@@ -231,7 +246,15 @@ impl Backend for CpuBackend {
 			return Ok(None);
 		}
 		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
-		let requant = Requant::new(&parameters, dtype, shape.last() as usize)?;
+		// Sums of i8 products are at most K · 2^14, narrowed ones anything.
+		let largest = match (product, op) {
+			([a, ..], Op::MatMul { narrow: None } | Op::BatchMatMul { narrow: None }) => {
+				i64::from(a.shape.last()) << 14
+			}
+			_ => 1 << 31,
+		};
+		let columns = shape.last() as usize;
+		let requant = fused::Epilogue::new(&parameters, dtype, columns, largest)?;
 		let evaluate = |this: &Self| this.product(op, product, Some(&requant), dtype, shape);
 		self.profiled(|| profile::name(op) + " with Requant", shape, evaluate).map(Some)
 	}
@@ -299,6 +322,7 @@ impl Executor for CpuExecutor {
 	) -> Result<Run, ExecError> {
 		let options = Options { audit: self.audit, ..options };
 		let run = execute(&mut self.backend, program, checked, inputs, steps, options, observer);
+		self.backend.spare.clear();
 		// Inputs that nobody has any more are not going to come again.
 		self.backend.resident.sweep();
 		self.backend.packed.sweep();

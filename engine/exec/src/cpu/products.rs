@@ -1,13 +1,8 @@
 //! Exact products: of matrices, of batches of them, and convolutions.
 
-use super::{
-	elementwise::{self, Requant},
-	mismatch, packed,
-	segments::Rows,
-	small, CpuBackend, Source,
-};
+use super::{elementwise, fused, mismatch, packed, segments::Rows, small, CpuBackend, Source};
 use crate::{
-	gemm::{gemm_i16, gemm_i8, Path, Right, Sizes},
+	gemm::{gemm_i16, gemm_i8, gemm_i8_into, Path, Right, Sink, Sizes},
 	Buffer, Element, ExecError,
 };
 use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Shape, Window};
@@ -22,7 +17,7 @@ fn sizes(a: &Source, b: &Source) -> Sizes {
 const PATCHES: usize = 1 << 22;
 
 /// What becomes of the sums: [`Narrow`] for i16, and then perhaps a Requant.
-pub(super) type Finish<'a> = (Option<Narrow>, Option<&'a Requant>);
+pub(super) type Finish<'a> = (Option<Narrow>, Option<&'a fused::Epilogue>);
 
 /// What products are of.
 trait Factor: packed::Factor {
@@ -31,13 +26,7 @@ trait Factor: packed::Factor {
 	/// What becomes of the sums.
 	type Epilogue: Sync;
 
-	fn gemm(
-		path: Path,
-		sizes: Sizes,
-		a: &[Self],
-		b: Right<'_, Self>,
-		emit: impl Fn(usize, usize, &[Self::Sum]) + Sync,
-	);
+	fn gemm(path: Path, sizes: Sizes, a: &[Self], b: Right<'_, Self>, sink: impl Sink<Self::Sum>);
 
 	/// The epilogue of an operator; an error where it is not one of this factor.
 	fn epilogue(narrow: Option<Narrow>) -> Result<Self::Epilogue, ExecError>;
@@ -51,20 +40,36 @@ trait Factor: packed::Factor {
 
 	/// As [`Factor::finish`], as elements.
 	fn store<T: Element>(epilogue: &Self::Epilogue, sums: &[Self::Sum], out: &mut [T]);
+
+	/// The product into `out`, if its sums are the result as they are.
+	fn exact<T: Element>(
+		_path: Path,
+		_sizes: Sizes,
+		_a: &[Self],
+		_b: Right<'_, Self>,
+		_out: &mut [T],
+	) -> bool {
+		false
+	}
+
+	/// The product through a Requant into `out`, if its sums are taken as they are.
+	fn requantised<T: Element>(
+		_path: Path,
+		_sizes: Sizes,
+		_operands: (&[Self], Right<'_, Self>),
+		_requant: &fused::Epilogue,
+		_out: &mut [T],
+	) -> bool {
+		false
+	}
 }
 
 impl Factor for i8 {
 	type Sum = i32;
 	type Epilogue = ();
 
-	fn gemm(
-		path: Path,
-		sizes: Sizes,
-		a: &[Self],
-		b: Right<'_, Self>,
-		emit: impl Fn(usize, usize, &[i32]) + Sync,
-	) {
-		gemm_i8(path, sizes, a, b, emit);
+	fn gemm(path: Path, sizes: Sizes, a: &[Self], b: Right<'_, Self>, sink: impl Sink<i32>) {
+		gemm_i8(path, sizes, a, b, sink);
 	}
 
 	fn epilogue(narrow: Option<Narrow>) -> Result<(), ExecError> {
@@ -78,20 +83,40 @@ impl Factor for i8 {
 	fn store<T: Element>(_: &(), sums: &[i32], out: &mut [T]) {
 		out.iter_mut().zip(sums).for_each(|(to, &sum)| *to = T::truncate(sum));
 	}
+
+	fn exact<T: Element>(
+		path: Path,
+		sizes: Sizes,
+		a: &[Self],
+		b: Right<'_, Self>,
+		out: &mut [T],
+	) -> bool {
+		let Ok(out) = bytemuck::try_cast_slice_mut::<T, i32>(out) else { return false };
+		if T::DTYPE == DType::I32 {
+			gemm_i8_into(path, sizes, a, b, out);
+		}
+		T::DTYPE == DType::I32
+	}
+
+	fn requantised<T: Element>(
+		path: Path,
+		sizes: Sizes,
+		(a, b): (&[Self], Right<'_, Self>),
+		requant: &fused::Epilogue,
+		out: &mut [T],
+	) -> bool {
+		let sink = fused::Narrowed { epilogue: requant, rows: Rows::new(out, sizes.n) };
+		gemm_i8(path, sizes, a, b, sink);
+		true
+	}
 }
 
 impl Factor for i16 {
 	type Sum = i64;
 	type Epilogue = Narrow;
 
-	fn gemm(
-		path: Path,
-		sizes: Sizes,
-		a: &[Self],
-		b: Right<'_, Self>,
-		emit: impl Fn(usize, usize, &[i64]) + Sync,
-	) {
-		gemm_i16(path, sizes, a, b, emit);
+	fn gemm(path: Path, sizes: Sizes, a: &[Self], b: Right<'_, Self>, sink: impl Sink<i64>) {
+		gemm_i16(path, sizes, a, b, sink);
 	}
 
 	fn epilogue(narrow: Option<Narrow>) -> Result<Narrow, ExecError> {
@@ -112,22 +137,38 @@ impl Factor for i16 {
 /// cache.
 struct Epilogue<'a, F: Factor> {
 	own: F::Epilogue,
-	requant: Option<&'a Requant>,
+	requant: Option<&'a fused::Epilogue>,
 }
 
 impl<'a, F: Factor> Epilogue<'a, F> {
-	fn new(narrow: Option<Narrow>, requant: Option<&'a Requant>) -> Result<Self, ExecError> {
+	fn new(
+		narrow: Option<Narrow>,
+		requant: Option<&'a fused::Epilogue>,
+	) -> Result<Self, ExecError> {
 		Ok(Self { own: F::epilogue(narrow)?, requant })
 	}
 
-	/// Results of the columns from `column` on.
-	fn store<T: Element>(&self, column: usize, sums: &[F::Sum], out: &mut [T]) {
-		let Some(requant) = self.requant else { return F::store(&self.own, sums, out) };
+	/// Puts sums in their place.
+	///
+	/// # Safety
+	/// Nobody else may have these sums.
+	unsafe fn store<T: Element>(
+		&self,
+		out: &Rows<'_, T>,
+		row: usize,
+		column: usize,
+		sums: &[F::Sum],
+	) {
+		let Some(requant) = self.requant else {
+			// SAFETY: as the caller promises.
+			return F::store(&self.own, sums, unsafe { out.segment(row, column, sums.len()) });
+		};
 		const PIECE: usize = 256;
 		let mut scratch = [0; PIECE];
-		let pieces = sums.chunks(PIECE).zip(out.chunks_mut(PIECE));
-		for ((sums, out), column) in pieces.zip((column..).step_by(PIECE)) {
-			requant.apply(column, F::finish(&self.own, sums, &mut scratch[..sums.len()]), out);
+		for (sums, column) in sums.chunks(PIECE).zip((column..).step_by(PIECE)) {
+			let sums = F::finish(&self.own, sums, &mut scratch[..sums.len()]);
+			// SAFETY: as the caller promises.
+			unsafe { requant.store(out, row..row + 1, column..column + sums.len(), (sums, PIECE)) };
 		}
 	}
 }
@@ -140,10 +181,17 @@ fn product<F: Factor, T: Element>(
 	epilogue: &Epilogue<'_, F>,
 	out: &mut [T],
 ) {
+	let done = match epilogue.requant {
+		None => F::exact(path, sizes, a, b, out),
+		Some(requant) => F::requantised(path, sizes, (a, b), requant, out),
+	};
+	if done {
+		return;
+	}
 	let rows = Rows::new(out, sizes.n);
-	F::gemm(path, sizes, a, b, |row, column, sums| {
+	F::gemm(path, sizes, a, b, |row: usize, column: usize, sums: &[F::Sum]| {
 		// SAFETY: the product emits each sum once.
-		epilogue.store(column, sums, unsafe { rows.segment(row, column, sums.len()) });
+		unsafe { epilogue.store(&rows, row, column, sums) };
 	});
 }
 
@@ -185,7 +233,7 @@ pub(super) fn matmul(
 		(narrow, requant): Finish<'_>,
 	) -> Result<Buffer, ExecError> {
 		let (sizes, epilogue) = (sizes(a, b), Epilogue::<F>::new(narrow, requant)?);
-		let mut values = vec![T::zeroed(); sizes.m * sizes.n];
+		let mut values = cpu.spare.elements::<T>(sizes.m * sizes.n);
 		let right = cpu.packed.ready::<F>(cpu.path, b, sizes.n, sizes.k)?;
 		product(cpu.path, sizes, (&a.elements()?, right.right()), &epilogue, &mut values);
 		Ok(T::wrap(values))
@@ -195,7 +243,7 @@ pub(super) fn matmul(
 
 /// [`Op::BatchMatMul`]; `shape` is the result's.
 pub(super) fn batches(
-	path: Path,
+	cpu: &CpuBackend,
 	a: &Source,
 	b: &Source,
 	(narrow, requant): Finish<'_>,
@@ -203,7 +251,7 @@ pub(super) fn batches(
 	shape: &Shape,
 ) -> Result<Buffer, ExecError> {
 	fn typed<F: Factor, T: Element>(
-		path: Path,
+		cpu: &CpuBackend,
 		a: &Source,
 		b: &Source,
 		(narrow, requant): Finish<'_>,
@@ -216,23 +264,25 @@ pub(super) fn batches(
 		let epilogue = Epilogue::<F>::new(narrow, requant)?;
 		let (a, b) = (a.elements::<F>()?, b.elements::<F>()?);
 		let is_small = small::is_small(sizes.m, sizes.n, sizes.k);
-		let mut values = vec![T::zeroed(); shape.elements() as usize];
+		let mut values = cpu.spare.elements::<T>(shape.elements() as usize);
 		values
 			.par_chunks_mut(sizes.m * sizes.n)
 			.zip(a.par_chunks(sizes.m * sizes.k))
 			.zip(b.par_chunks(sizes.n * sizes.k))
 			.for_each(|((out, a), b)| {
 				if is_small {
+					let rows = Rows::new(out, sizes.n);
 					small::product((sizes.n, sizes.k), a, b, |row, sums: &[F::Sum]| {
-						epilogue.store(0, sums, &mut out[row * sizes.n..][..sizes.n]);
+						// SAFETY: each row comes once.
+						unsafe { epilogue.store(&rows, row, 0, sums) };
 					});
 				} else {
-					product(path, sizes, (a, Right::Rows(b)), &epilogue, out);
+					product(cpu.path, sizes, (a, Right::Rows(b)), &epilogue, out);
 				}
 			});
 		Ok(T::wrap(values))
 	}
-	typed_by!(typed, a.dtype(), dtype, (path, a, b, (narrow, requant), shape))
+	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, (narrow, requant), shape))
 }
 
 /// [`Op::Conv2d`] of one group: patches are gathered, some rows at a time, and multiplied.
@@ -264,7 +314,7 @@ fn patches<F: Factor, T: Element>(
 	let (path, x) = (cpu.path, x.elements::<F>()?);
 	let epilogue = Epilogue::<F>::new(narrow, requant)?;
 	let w = cpu.packed.ready::<F>(path, w, n, k)?;
-	let mut values = vec![T::zeroed(); shape.elements() as usize];
+	let mut values = cpu.spare.elements::<T>(shape.elements() as usize);
 	if window.is_whole() {
 		let sizes = Sizes { m: values.len() / n, n, k };
 		product(path, sizes, (&x, w.right()), &epilogue, &mut values);

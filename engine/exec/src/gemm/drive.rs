@@ -1,6 +1,6 @@
 //! Cuts a product into tasks for all cores, and tasks into register blocks.
 
-use super::parallel::parallel;
+use super::{parallel::parallel, Sink};
 
 /// A register block of C: `rows` rows from `row`, the columns of panel `panel`.
 #[derive(Clone, Copy)]
@@ -54,18 +54,18 @@ impl Grid {
 		this
 	}
 
-	fn across(&self) -> usize {
-		self.panels.div_ceil(self.task_panels)
+	fn down(&self) -> usize {
+		self.strips.div_ceil(self.task_strips)
 	}
 
 	pub(super) fn tasks(&self) -> usize {
-		self.across() * self.strips.div_ceil(self.task_strips)
+		self.down() * self.panels.div_ceil(self.task_panels)
 	}
 
-	/// The strips and the panels of a task.
+	/// The strips and the panels of a task. Neighbours have the same panels, which stay in the cache.
 	pub(super) fn task(&self, task: usize) -> (core::ops::Range<usize>, core::ops::Range<usize>) {
-		let strip = task / self.across() * self.task_strips;
-		let panel = task % self.across() * self.task_panels;
+		let strip = task % self.down() * self.task_strips;
+		let panel = task / self.down() * self.task_panels;
 		(
 			strip..(strip + self.task_strips).min(self.strips),
 			panel..(panel + self.task_panels).min(self.panels),
@@ -87,12 +87,12 @@ pub(super) fn threads(products: usize, speed: usize) -> usize {
 }
 
 /// Cuts C into register blocks of at most `mr × nr`. `block` fills a scratch of `mr × nr` sums with row
-/// stride `nr`, which are then emitted.
+/// stride `nr`, which the sink then gets.
 pub(super) fn drive<T: Copy + Default>(
 	(m, n): (usize, usize),
 	(mr, nr): (usize, usize),
 	threads: usize,
-	emit: impl Fn(usize, usize, &[T]) + Sync,
+	sink: &impl Sink<T>,
 	block: impl Fn(Block, &mut [T]) + Sync,
 ) {
 	let grid = Grid::new((m.div_ceil(mr), n.div_ceil(nr)), (96 / mr, 256 / nr), threads);
@@ -105,9 +105,7 @@ pub(super) fn drive<T: Copy + Default>(
 				let row = strip * mr;
 				let rows = mr.min(m - row);
 				block(Block { row, rows, column, columns, panel }, scratch);
-				for (at, sums) in scratch.chunks_exact(nr).take(rows).enumerate() {
-					emit(row + at, column, &sums[..columns]);
-				}
+				sink.block(row..row + rows, column..column + columns, scratch, nr);
 			}
 		}
 	};

@@ -11,8 +11,9 @@
 //!   `avx2::block_i16`.
 //! * AMX multiplies bytes of either sign and wraps at 2^32, which is exact for i8; for i16 see `amx`.
 //!
-//! Results reach the caller in row segments, each exactly once and from any thread, so that an
-//! epilogue can run on them while they are still in the first cache.
+//! Sums reach the caller's [`Sink`] in blocks or row segments, each exactly once and from any thread, so that
+//! an epilogue can run on them while they are still in the first cache. Sums that are the result as they are
+//! go right where they belong ([`gemm_i8_into`]).
 //!
 //! Packing B costs as much as a few rows of a product. What is multiplied again and again is packed once,
 //! by [`pack_i8`] and [`pack_i16`].
@@ -20,6 +21,7 @@
 mod drive;
 mod parallel;
 mod portable;
+mod sink;
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -27,6 +29,8 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
+
+pub use sink::{Sink, Stored};
 
 use drive::{drive, threads};
 
@@ -240,19 +244,25 @@ fn pack_threads(values: usize) -> usize {
 	threads(values * 64, 16)
 }
 
-/// Product of i8 matrices. `emit(row, column, sums)` receives each sum of C once; `|C|` must be
+/// Product of i8 matrices. `sink` receives each sum of C once; `|C|` must be
 /// within i32, which [`assay_ops`] guarantees by bounding `k`.
 ///
 /// # Panics
 /// When the lengths of the operands are not those of `sizes`, or when `path` is not
 /// [available](Path::available).
-pub fn gemm_i8(
-	path: Path,
-	sizes: Sizes,
-	a: &[i8],
-	b: Right<'_, i8>,
-	emit: impl Fn(usize, usize, &[i32]) + Sync,
-) {
+pub fn gemm_i8(path: Path, sizes: Sizes, a: &[i8], b: Right<'_, i8>, sink: impl Sink<i32>) {
+	product_i8(path, sizes, a, b, &sink);
+}
+
+/// As [`gemm_i8`], to `out`, row-major.
+///
+/// # Panics
+/// As [`gemm_i8`], and when `out` has another length than C.
+pub fn gemm_i8_into(path: Path, sizes: Sizes, a: &[i8], b: Right<'_, i8>, out: &mut [i32]) {
+	product_i8(path, sizes, a, b, &Stored::new(out, (sizes.m, sizes.n)));
+}
+
+fn product_i8(path: Path, sizes: Sizes, a: &[i8], b: Right<'_, i8>, sink: &impl Sink<i32>) {
 	b.check(path, sizes, a.len());
 	let Sizes { m, n, k } = sizes;
 	let threads = threads(m * n * k, path.speed());
@@ -261,16 +271,16 @@ pub fn gemm_i8(
 		return;
 	}
 	match (path, b) {
-		(Path::Portable, Right::Rows(b)) => drive(size, (4, 8), threads, emit, |block, out| {
+		(Path::Portable, Right::Rows(b)) => drive(size, (4, 8), threads, sink, |block, out| {
 			portable::block_i8(k, a, b, block, out);
 		}),
 		// Nothing to multiply: all sums are 0, whatever the path.
-		(_, Right::Rows(b)) if k == 0 => drive(size, (4, 8), threads, emit, |block, out| {
+		(_, Right::Rows(b)) if k == 0 => drive(size, (4, 8), threads, sink, |block, out| {
 			portable::block_i8(k, a, b, block, out);
 		}),
 		#[cfg(target_arch = "x86_64")]
 		(Path::Avx2, Right::Rows(b)) if m < PACKED_ROWS => {
-			drive(size, (4, 8), threads, emit, |block, out| {
+			drive(size, (4, 8), threads, sink, |block, out| {
 				// SAFETY: the path is available, as checked above.
 				unsafe { avx2::thin_i8(k, a, b, block, out) }
 			})
@@ -278,7 +288,7 @@ pub fn gemm_i8(
 		#[cfg(target_arch = "x86_64")]
 		(Path::AvxVnni, Right::Rows(b)) if m < PACKED_ROWS => {
 			let bias = vnni::row_bias(k, m, a, threads);
-			drive(size, (4, 4), threads, emit, |block, out| {
+			drive(size, (4, 4), threads, sink, |block, out| {
 				// SAFETY: the path is available, as checked above.
 				unsafe { vnni::narrow::thin_i8(k, (a, &bias), b, block, out) }
 			})
@@ -286,7 +296,7 @@ pub fn gemm_i8(
 		#[cfg(target_arch = "x86_64")]
 		(Path::Avx512Vnni, Right::Rows(b)) if m < PACKED_ROWS => {
 			let bias = vnni::row_bias(k, m, a, threads);
-			drive(size, (4, 4), threads, emit, |block, out| {
+			drive(size, (4, 4), threads, sink, |block, out| {
 				// SAFETY: the path is available, as checked above.
 				unsafe { vnni::wide::thin_i8(k, (a, &bias), b, block, out) }
 			})
@@ -296,14 +306,14 @@ pub fn gemm_i8(
 			// The smaller operand is the one to pack.
 			if m < n {
 				let right = amx::Panels::i8(m, k, a, pack_threads(a.len()));
-				amx::gemm_i8((b, n), (&right, m), k, true, emit);
+				amx::gemm_i8((b, n), (&right, m), k, true, sink);
 			} else {
 				let right = amx::Panels::i8(n, k, b, pack_threads(b.len()));
-				amx::gemm_i8((a, m), (&right, n), k, false, emit);
+				amx::gemm_i8((a, m), (&right, n), k, false, sink);
 			}
 		}
 		(_, Right::Rows(b)) => match pack_i8(path, n, k, b) {
-			Some(packed) => gemm_i8(path, sizes, a, Right::Packed(&packed), emit),
+			Some(packed) => product_i8(path, sizes, a, Right::Packed(&packed), sink),
 			None => unreachable!("{} packs", path.name()),
 		},
 		#[cfg(target_arch = "x86_64")]
@@ -311,7 +321,7 @@ pub fn gemm_i8(
 			Kind::Avx2(panels) => {
 				let rows = avx2::pack_rows(k, a);
 				let block = (avx2::ROWS_I8, avx2::COLUMNS_I8);
-				drive(size, block, threads, emit, |block, out| {
+				drive(size, block, threads, sink, |block, out| {
 					// SAFETY: the path is available, as checked above.
 					unsafe { avx2::block_i8(&rows, panels, block, out) }
 				})
@@ -320,18 +330,18 @@ pub fn gemm_i8(
 				let bias = vnni::row_bias(k, m, a, threads);
 				if path == Path::AvxVnni {
 					let block = (vnni::narrow::ROWS, vnni::narrow::COLUMNS);
-					return drive(size, block, threads, emit, |block, out| {
+					return drive(size, block, threads, sink, |block, out| {
 						// SAFETY: the path is available, as checked above.
 						unsafe { vnni::narrow::block_i8((a, k), &bias, panels, block, out) }
 					});
 				}
 				let block = (vnni::wide::ROWS, vnni::wide::COLUMNS);
-				drive(size, block, threads, emit, |block, out| {
+				drive(size, block, threads, sink, |block, out| {
 					// SAFETY: the path is available, as checked above.
 					unsafe { vnni::wide::block_i8((a, k), &bias, panels, block, out) }
 				})
 			}
-			Kind::Amx(panels) => amx::gemm_i8((a, m), (panels, n), k, false, emit),
+			Kind::Amx(panels) => amx::gemm_i8((a, m), (panels, n), k, false, sink),
 		},
 		#[cfg(not(target_arch = "x86_64"))]
 		(_, Right::Packed(packed)) => match packed.kind {},
@@ -342,13 +352,11 @@ pub fn gemm_i8(
 ///
 /// # Panics
 /// As [`gemm_i8`].
-pub fn gemm_i16(
-	path: Path,
-	sizes: Sizes,
-	a: &[i16],
-	b: Right<'_, i16>,
-	emit: impl Fn(usize, usize, &[i64]) + Sync,
-) {
+pub fn gemm_i16(path: Path, sizes: Sizes, a: &[i16], b: Right<'_, i16>, sink: impl Sink<i64>) {
+	product_i16(path, sizes, a, b, &sink);
+}
+
+fn product_i16(path: Path, sizes: Sizes, a: &[i16], b: Right<'_, i16>, sink: &impl Sink<i64>) {
 	b.check(path, sizes, a.len());
 	let Sizes { m, n, k } = sizes;
 	let threads = threads(m * n * k * 4, path.speed());
@@ -357,22 +365,22 @@ pub fn gemm_i16(
 		return;
 	}
 	match (path, b) {
-		(Path::Portable, Right::Rows(b)) => drive(size, (4, 8), threads, emit, |block, out| {
+		(Path::Portable, Right::Rows(b)) => drive(size, (4, 8), threads, sink, |block, out| {
 			portable::block_i16(k, a, b, block, out);
 		}),
 		// Nothing to multiply: all sums are 0, whatever the path.
-		(_, Right::Rows(b)) if k == 0 => drive(size, (4, 8), threads, emit, |block, out| {
+		(_, Right::Rows(b)) if k == 0 => drive(size, (4, 8), threads, sink, |block, out| {
 			portable::block_i16(k, a, b, block, out);
 		}),
 		#[cfg(target_arch = "x86_64")]
 		(_, Right::Rows(b)) if m < PACKED_ROWS => {
-			drive(size, (4, 8), threads, emit, |block, out| {
+			drive(size, (4, 8), threads, sink, |block, out| {
 				// SAFETY: the path is available, as checked above, and all of them have AVX2.
 				unsafe { avx2::thin_i16(k, a, b, block, out) }
 			})
 		}
 		(_, Right::Rows(b)) => match pack_i16(path, n, k, b) {
-			Some(packed) => gemm_i16(path, sizes, a, Right::Packed(&packed), emit),
+			Some(packed) => product_i16(path, sizes, a, Right::Packed(&packed), sink),
 			None => unreachable!("{} packs", path.name()),
 		},
 		#[cfg(target_arch = "x86_64")]
@@ -380,26 +388,26 @@ pub fn gemm_i16(
 			Kind::Avx2(panels) => {
 				let rows = avx2::pack_rows(k, a);
 				let block = (avx2::ROWS_I16, avx2::COLUMNS_I16);
-				drive(size, block, threads, emit, |block, out| {
+				drive(size, block, threads, sink, |block, out| {
 					// SAFETY: the path is available, as checked above.
 					unsafe { avx2::block_i16(&rows, panels, block, out) }
 				})
 			}
 			Kind::Vnni(panels) if path == Path::AvxVnni => {
 				let block = (vnni::narrow::ROWS, vnni::narrow::COLUMNS / 2);
-				drive(size, block, threads, emit, |block, out| {
+				drive(size, block, threads, sink, |block, out| {
 					// SAFETY: the path is available, as checked above.
 					unsafe { vnni::narrow::block_i16((a, k), panels, block, out) }
 				})
 			}
 			Kind::Vnni(panels) => {
 				let block = (vnni::wide::ROWS, vnni::wide::COLUMNS / 2);
-				drive(size, block, threads, emit, |block, out| {
+				drive(size, block, threads, sink, |block, out| {
 					// SAFETY: the path is available, as checked above.
 					unsafe { vnni::wide::block_i16((a, k), panels, block, out) }
 				})
 			}
-			Kind::Amx(panels) => amx::gemm_i16((a, m), (panels, n), k, emit),
+			Kind::Amx(panels) => amx::gemm_i16((a, m), (panels, n), k, sink),
 		},
 		#[cfg(not(target_arch = "x86_64"))]
 		(_, Right::Packed(packed)) => match packed.kind {},

@@ -40,6 +40,12 @@ fn check_i8(sizes: Sizes, a: &[i8], b: &[i8]) {
 			let same = found.iter().zip(&exact).all(|(&found, &exact)| i64::from(found) == exact);
 			let how = if matches!(right, Right::Rows(_)) { "rows" } else { "packed" };
 			assert!(same, "{} ({how}) differs at {sizes:?}", path.name());
+			// What is there before must not matter, nor what is around it change.
+			let mut whole = vec![i32::MIN + 7; sizes.m * sizes.n + 2];
+			let out = &mut whole[1..=sizes.m * sizes.n];
+			gemm_i8_into(path, sizes, a, right, out);
+			assert!(out == found, "{} ({how}) stored differs at {sizes:?}", path.name());
+			assert!(whole[0] == i32::MIN + 7 && whole[whole.len() - 1] == i32::MIN + 7);
 		}
 	}
 }
@@ -123,6 +129,8 @@ fn gemm_should_equal_exact_sums_when_large_enough_for_many_tasks() {
 	let mut rng = Rng::seeded("gemm-large");
 	for (m, n, k) in
 		[(300, 500, 130), (1, 3000, 200), (16, 2100, 333), (700, 40, 64), (257, 513, 512)]
+			.into_iter()
+			.chain([(64, 96, 256), (96, 64, 200), (544, 1056, 64), (33, 64, 4096), (320, 48, 1100)])
 	{
 		let sizes = Sizes { m, n, k };
 		let (a, b) = (fill(&mut rng, m * k, -128, 127), fill(&mut rng, n * k, -128, 127));
@@ -193,5 +201,11 @@ fn gemm_i16_should_not_wrap_when_sums_are_long_and_extreme() {
 fn gemm_should_refuse_a_packed_operand_when_it_has_other_sizes() {
 	let path = Path::best();
 	let Some(packed) = pack_i8(path, 4, 8, &[0; 32]) else { panic!("packed for nothing here") };
-	gemm_i8(path, Sizes { m: 1, n: 8, k: 4 }, &[0; 4], Right::Packed(&packed), |_, _, _| {});
+	gemm_i8(
+		path,
+		Sizes { m: 1, n: 8, k: 4 },
+		&[0; 4],
+		Right::Packed(&packed),
+		|_, _, _: &[i32]| {},
+	);
 }

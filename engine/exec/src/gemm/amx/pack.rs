@@ -152,12 +152,11 @@ pub(super) unsafe fn transpose((from, apart): (*const i32, usize), (to, wide): (
 	}
 }
 
-/// Rows of tiles: where the first starts, and how far rows and neighbours along `k` are apart.
+/// Rows of tiles that follow each other along `k`: where the first starts, and how far rows are apart.
 #[derive(Clone, Copy)]
 pub(super) struct Strip {
 	pub(super) start: *const u8,
 	pub(super) row: usize,
-	pub(super) step: usize,
 }
 
 /// A left operand of i8, read where it lies but for strips whose tiles would reach past its end, which
@@ -193,10 +192,10 @@ impl<'a> Left<'a> {
 		let steps = self.k.div_ceil(ROW);
 		if strip < self.copied {
 			let start = self.values[strip * EDGE * self.k..].as_ptr().cast();
-			Strip { start, row: self.k, step: ROW }
+			Strip { start, row: self.k }
 		} else {
 			let start = self.copies.bytes()[(strip - self.copied) * steps * TILE..].as_ptr();
-			Strip { start, row: steps * ROW, step: ROW }
+			Strip { start, row: steps * ROW }
 		}
 	}
 }

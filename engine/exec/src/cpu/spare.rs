@@ -1,0 +1,144 @@
+//! Memory of results that nobody has any more, for results to come: memory from the system comes as zeros,
+//! page by page, which takes longer than many a product.
+
+use crate::{Buffer, Element};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What results that are remembered may take together.
+const BYTES: usize = 256 << 20;
+
+/// How many results are remembered.
+const RESULTS: usize = 64;
+
+/// Smaller results are not worth the search.
+const LEAST: usize = 4 << 10;
+
+/// Remembers results, oldest first. One that only this still has is free to be overwritten.
+#[derive(Default)]
+pub(super) struct Spare(Mutex<Results>);
+
+#[derive(Default)]
+struct Results {
+	results: Vec<Arc<Buffer>>,
+	/// Of all that is remembered.
+	bytes: usize,
+}
+
+fn capacity(buffer: &Buffer) -> usize {
+	let elements = crate::buffer::typed!(buffer, values => values.capacity());
+	elements * buffer.dtype().size()
+}
+
+impl Spare {
+	fn results(&self) -> MutexGuard<'_, Results> {
+		// No panic leaves the list half changed.
+		self.0.lock().unwrap_or_else(PoisonError::into_inner)
+	}
+
+	/// So many elements, whatever they are.
+	pub(super) fn elements<T: Element>(&self, len: usize) -> Vec<T> {
+		self.find(len).unwrap_or_else(|| vec![T::zeroed(); len])
+	}
+
+	fn find<T: Element>(&self, len: usize) -> Option<Vec<T>> {
+		if len * size_of::<T>() < LEAST {
+			return None;
+		}
+		let mut results = self.results();
+		// The last one is the likeliest to be in a cache.
+		let at = results.results.iter().rposition(|buffer| {
+			Arc::strong_count(buffer) == 1
+				// A shorter one would have to grow, and a much longer one would not be given back.
+				&& T::slice(buffer).is_some_and(|values| (len..=2 * len).contains(&values.len()))
+		})?;
+		let buffer = results.results.remove(at);
+		results.bytes -= capacity(&buffer);
+		drop(results);
+		// Nobody else had it, and nobody gets one but from the list.
+		let mut values = T::unwrap(Arc::try_unwrap(buffer).ok()?)?;
+		values.truncate(len);
+		Some(values)
+	}
+
+	/// Remembers a result.
+	pub(super) fn keep(&self, buffer: &Arc<Buffer>) {
+		let bytes = capacity(buffer);
+		if !(LEAST..=BYTES / 2).contains(&bytes) {
+			return;
+		}
+		let mut results = self.results();
+		let mut gone = Vec::new();
+		while results.results.len() == RESULTS || results.bytes + bytes > BYTES {
+			let oldest = results.results.remove(0);
+			results.bytes -= capacity(&oldest);
+			gone.push(oldest);
+		}
+		results.bytes += bytes;
+		results.results.push(buffer.clone());
+		// Memory is given back without the lock.
+		drop(results);
+	}
+
+	/// Forgets all, when a run has ended.
+	pub(super) fn clear(&self) {
+		let results = std::mem::take(&mut *self.results());
+		drop(results);
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	const LEN: usize = LEAST;
+
+	fn result(spare: &Spare, value: i8) -> Arc<Buffer> {
+		let mut values = spare.elements::<i8>(LEN);
+		values.fill(value);
+		let buffer = Arc::new(Buffer::I8(values));
+		spare.keep(&buffer);
+		buffer
+	}
+
+	fn address(buffer: &Buffer) -> usize {
+		buffer.bytes().as_ptr() as usize
+	}
+
+	#[test]
+	fn memory_should_be_used_again_when_nobody_has_its_result() {
+		let spare = Spare::default();
+		let first = result(&spare, 1);
+		let place = address(&first);
+		let second = result(&spare, 2);
+		assert_ne!(address(&second), place, "the first result is still there");
+		drop(first);
+		assert!(spare.find::<i16>(LEN / 2).is_none(), "of another type");
+		assert!(spare.find::<i8>(LEN + 1).is_none(), "longer");
+		assert!(spare.find::<i8>(LEN / 2 - 1).is_none(), "much shorter");
+		assert_eq!(address(&result(&spare, 3)), place);
+		assert!(second.bytes().iter().all(|&byte| byte == 2));
+		assert_eq!(spare.elements::<i8>(LEN - 1).len(), LEN - 1);
+	}
+
+	#[test]
+	fn memory_should_stay_within_its_bounds_when_there_are_many_results() {
+		let spare = Spare::default();
+		for _ in 0..2 * RESULTS {
+			let buffer = result(&spare, 1);
+			// Nobody has the others, but this one is not to be overwritten.
+			spare.keep(&buffer);
+		}
+		assert!(spare.results().results.len() <= RESULTS);
+		let large = || Arc::new(Buffer::I8(Vec::with_capacity(BYTES / 2)));
+		for _ in 0..3 {
+			spare.keep(&large());
+		}
+		let bytes = |spare: &Spare| -> usize {
+			spare.results().results.iter().map(|buffer| capacity(buffer)).sum()
+		};
+		assert_eq!(bytes(&spare), spare.results().bytes);
+		assert!(bytes(&spare) <= BYTES);
+		spare.clear();
+		assert_eq!((bytes(&spare), spare.results().bytes), (0, 0));
+	}
+}
