@@ -1,7 +1,9 @@
-use crate::simd::vectorised;
+use crate::{
+	segments::{for_chunks, threads},
+	simd::vectorised,
+};
 use assay_ops::{DType, TensorType, TILE_BYTES};
 use bytemuck::Pod;
-use rayon::prelude::*;
 use std::{iter, sync::Arc};
 
 // Buffers are shared as bytes with canonical tiles, constants and devices, all of them little-endian.
@@ -85,9 +87,6 @@ pub(crate) use typed;
 /// Elements that one task of [`Buffer::fill`] computes.
 pub(crate) const CHUNK: usize = 4096;
 
-/// So many elements are computed before another thread has woken up.
-const SERIAL: usize = 4 * CHUNK;
-
 vectorised! {
 	fn truncate[T: Element](from: &[i32], to: &mut [T]) {
 		to.iter_mut().zip(from).for_each(|(to, from)| *to = T::truncate(*from));
@@ -136,47 +135,36 @@ impl Buffer {
 	/// Computes `len` elements on all cores: `compute(first element, values)`, the values within the
 	/// range of `dtype`.
 	pub fn fill(dtype: DType, len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Self {
-		if len <= SERIAL {
-			// One thread computes them all, chunk by chunk.
-			return Self::fill_chunks(dtype, len, len.max(1), |start, out| {
-				for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
-					compute(start + chunk * CHUNK, out);
-				}
-			});
-		}
-		Self::fill_chunks(dtype, len, CHUNK, compute)
+		Self::fill_chunks(dtype, len, CHUNK, threads(len), compute)
 	}
 
-	/// As [`Buffer::fill`], `chunk` elements to a task; at most [`SERIAL`] of them.
+	/// As [`Buffer::fill`], `chunk` elements to a task, on up to so many threads.
 	pub(crate) fn fill_chunks(
 		dtype: DType,
 		len: usize,
 		chunk: usize,
+		threads: usize,
 		compute: impl Fn(usize, &mut [i32]) + Sync,
 	) -> Self {
 		fn typed<T: Element>(
 			len: usize,
 			chunk: usize,
+			threads: usize,
 			compute: impl Fn(usize, &mut [i32]) + Sync,
 		) -> Buffer {
 			let mut values = vec![T::zeroed(); len];
-			let task = |scratch: &mut Vec<i32>, (at, to): (usize, &mut [T])| {
+			let scratch = || vec![0; chunk.min(len)];
+			for_chunks(threads, &mut values, chunk, scratch, |scratch, at, to| {
 				let scratch = &mut scratch[..to.len()];
 				compute(at * chunk, scratch);
 				truncate(scratch, to);
-			};
-			if len <= chunk {
-				task(&mut vec![0; len], (0, &mut values));
-			} else {
-				let chunks = values.par_chunks_mut(chunk).enumerate();
-				chunks.for_each_init(|| vec![0; chunk], task);
-			}
+			});
 			T::wrap(values)
 		}
 		match dtype {
-			DType::I8 => typed::<i8>(len, chunk, compute),
-			DType::I16 => typed::<i16>(len, chunk, compute),
-			DType::I32 => typed::<i32>(len, chunk, compute),
+			DType::I8 => typed::<i8>(len, chunk, threads, compute),
+			DType::I16 => typed::<i16>(len, chunk, threads, compute),
+			DType::I32 => typed::<i32>(len, chunk, threads, compute),
 		}
 	}
 
@@ -211,18 +199,25 @@ impl Buffer {
 	fn write_canonical(&self, ty: &TensorType, out: &mut [u8]) {
 		let grid = Grid::new(ty);
 		let source = self.bytes();
-		out.par_chunks_mut(grid.across * TILE_BYTES).enumerate().for_each(|(band, tiles)| {
-			for (tile, bytes) in tiles.chunks_exact_mut(TILE_BYTES).enumerate() {
-				let column = tile * grid.tile_row;
-				let count = grid.tile_row.min(grid.row - column);
-				let first = band * grid.tile_rows;
-				for (at, line) in (first..grid.rows.min(first + grid.tile_rows)).enumerate() {
-					let from = line * grid.row + column;
-					bytes[at * grid.tile_row..][..count]
-						.copy_from_slice(&source[from..from + count]);
+		let (threads, band) = (threads(out.len()), grid.across * TILE_BYTES);
+		for_chunks(
+			threads,
+			out,
+			band,
+			|| (),
+			|(), band, tiles| {
+				for (tile, bytes) in tiles.chunks_exact_mut(TILE_BYTES).enumerate() {
+					let column = tile * grid.tile_row;
+					let count = grid.tile_row.min(grid.row - column);
+					let first = band * grid.tile_rows;
+					for (at, line) in (first..grid.rows.min(first + grid.tile_rows)).enumerate() {
+						let from = line * grid.row + column;
+						bytes[at * grid.tile_row..][..count]
+							.copy_from_slice(&source[from..from + count]);
+					}
 				}
-			}
-		});
+			},
+		);
 	}
 
 	/// So many zeros.
@@ -265,8 +260,13 @@ impl Grid {
 		visit: impl Fn(usize, &mut [T], (usize, usize, usize)) + Sync,
 	) {
 		let size = core::mem::size_of::<T>();
-		values.par_chunks_mut(self.tile_rows * self.row / size).enumerate().for_each(
-			|(band, rows)| {
+		let (threads, band) = (threads(values.len()), self.tile_rows * self.row / size);
+		for_chunks(
+			threads,
+			values,
+			band,
+			|| (),
+			|(), band, rows| {
 				for (line, row) in rows.chunks_exact_mut(self.row / size).enumerate() {
 					for (tile, piece) in row.chunks_mut(self.tile_row / size).enumerate() {
 						let count = core::mem::size_of_val(piece);

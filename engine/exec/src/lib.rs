@@ -28,6 +28,7 @@ mod rate;
 mod resident;
 mod rng;
 mod run;
+mod segments;
 mod simd;
 mod tensor;
 #[doc(hidden)]

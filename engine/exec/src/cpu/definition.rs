@@ -1,9 +1,8 @@
 //! Any operator by the definition, on all cores: what has no path of its own.
 
 use super::{mismatch, Source};
-use crate::{buffer::CHUNK, Buffer, Element, ExecError};
+use crate::{buffer::CHUNK, segments::for_chunks, Buffer, Element, ExecError};
 use assay_ops::{Applied, DType, Elements, Op, Shape};
-use rayon::prelude::*;
 
 /// Elements of operands that are there as a whole.
 struct Whole<'a>(&'a [Source<'a>]);
@@ -44,15 +43,22 @@ pub(super) fn evaluate(
 		let width = applied.row_width().unwrap_or(1) as usize;
 		let chunk = (CHUNK / width).max(1) * width;
 		let mut values = vec![T::zeroed(); len];
-		values.par_chunks_mut(chunk).enumerate().for_each(|(index, out)| {
-			let first = (index * chunk) as u32;
-			let outputs: Vec<u32> = (first..).take(out.len()).collect();
-			let elements = Whole(sources);
-			let mut accumulators = applied.init(outputs.len());
-			applied.absorb(&elements, &outputs, 0..applied.reduction(), &mut accumulators);
-			let results = applied.finish(&elements, &outputs, &accumulators);
-			out.iter_mut().zip(results).for_each(|(to, from)| *to = T::truncate(from));
-		});
+		let threads = rayon::current_num_threads();
+		for_chunks(
+			threads,
+			&mut values,
+			chunk,
+			|| (),
+			|(), index, out| {
+				let first = (index * chunk) as u32;
+				let outputs: Vec<u32> = (first..).take(out.len()).collect();
+				let elements = Whole(sources);
+				let mut accumulators = applied.init(outputs.len());
+				applied.absorb(&elements, &outputs, 0..applied.reduction(), &mut accumulators);
+				let results = applied.finish(&elements, &outputs, &accumulators);
+				out.iter_mut().zip(results).for_each(|(to, from)| *to = T::truncate(from));
+			},
+		);
 		T::wrap(values)
 	}
 	let types: Vec<_> =

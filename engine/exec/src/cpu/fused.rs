@@ -6,8 +6,8 @@
 //! carry that rounding does not need: 2^(s−1) is a multiple of 2^16. `hi · m` is one `vpmaddwd` with m in
 //! the upper half of each lane, `(lo · m) >> 16` one `vpmulhuw` with m in the lower half.
 
-use super::{elementwise::Requant, segments::Rows, Source};
-use crate::{gemm::Sink, Element, ExecError};
+use super::{elementwise::Requant, Source};
+use crate::{gemm::Sink, segments::Rows, Element, ExecError};
 use assay_ops::DType;
 use core::ops::Range;
 

@@ -14,7 +14,6 @@ mod profile;
 mod random;
 mod reduce;
 mod rows;
-mod segments;
 mod small;
 mod source;
 mod spare;

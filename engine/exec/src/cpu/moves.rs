@@ -1,9 +1,12 @@
 //! Operators that move elements.
 
 use super::{mismatch, Source};
-use crate::{buffer::CHUNK, Buffer, Element, ExecError};
+use crate::{
+	buffer::CHUNK,
+	segments::{for_chunks, threads},
+	Buffer, Element, ExecError,
+};
 use assay_ops::{DType, Op, Shape};
-use rayon::prelude::*;
 
 /// `$function::<T>` for the type of elements.
 macro_rules! typed {
@@ -31,16 +34,23 @@ pub(super) fn gather(table: &Source, shape: &Shape, indices: &Source) -> Result<
 		let elements = table.elements::<T>()?;
 		let mut values = vec![T::zeroed(); indices.len() * width];
 		let task = (CHUNK / width).max(1);
-		values.par_chunks_mut(task * width).enumerate().for_each(|(at, out)| {
-			let mut chosen = vec![0; out.len() / width];
-			indices.load(at * task, &mut chosen);
-			for (out, row) in out.chunks_exact_mut(width).zip(chosen) {
-				// A row outside the table is zeros.
-				if let Some(row) = usize::try_from(row).ok().filter(|row| *row < rows) {
-					out.copy_from_slice(&elements[row * width..][..width]);
+		let threads = threads(values.len());
+		for_chunks(
+			threads,
+			&mut values,
+			task * width,
+			|| (),
+			|(), at, out| {
+				let mut chosen = vec![0; out.len() / width];
+				indices.load(at * task, &mut chosen);
+				for (out, row) in out.chunks_exact_mut(width).zip(chosen) {
+					// A row outside the table is zeros.
+					if let Some(row) = usize::try_from(row).ok().filter(|row| *row < rows) {
+						out.copy_from_slice(&elements[row * width..][..width]);
+					}
 				}
-			}
-		});
+			},
+		);
 		Ok(T::wrap(values))
 	}
 	let Some(&count) = shape.dims().first() else { return Err(mismatch(&Op::Gather)) };
@@ -122,17 +132,23 @@ pub(super) fn scatter_add(updates: &Source, indices: &Source, result: &Shape, to
 	let rows = indices.numbers();
 	let task = (CHUNK / width).max(1) * width;
 	let mut sums = vec![0i64; len];
-	sums.par_chunks_mut(task).enumerate().for_each(|(at, sums)| {
-		let first = at * task / width;
-		let mut update = vec![0; width];
-		for (n, row) in rows.iter().enumerate() {
-			let row = usize::try_from(*row).ok().and_then(|row| row.checked_sub(first));
-			let Some(row) = row.filter(|row| *row < sums.len() / width) else { continue };
-			updates.load(n * width, &mut update);
-			let sums = sums[row * width..][..width].iter_mut();
-			sums.zip(&update).for_each(|(sum, x)| *sum += i64::from(*x));
-		}
-	});
+	for_chunks(
+		threads(updates.len()),
+		&mut sums,
+		task,
+		|| (),
+		|(), at, sums| {
+			let first = at * task / width;
+			let mut update = vec![0; width];
+			for (n, row) in rows.iter().enumerate() {
+				let row = usize::try_from(*row).ok().and_then(|row| row.checked_sub(first));
+				let Some(row) = row.filter(|row| *row < sums.len() / width) else { continue };
+				updates.load(n * width, &mut update);
+				let sums = sums[row * width..][..width].iter_mut();
+				sums.zip(&update).for_each(|(sum, x)| *sum += i64::from(*x));
+			}
+		},
+	);
 	Buffer::fill(to, len, |start, out| {
 		out.iter_mut().zip(&sums[start..]).for_each(|(out, sum)| *out = to.saturate(*sum));
 	})

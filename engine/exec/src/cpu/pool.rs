@@ -1,9 +1,12 @@
 //! Windows over images.
 
 use super::Source;
-use crate::{simd::vectorised, Buffer, Element, ExecError};
+use crate::{
+	segments::{for_chunks, threads},
+	simd::vectorised,
+	Buffer, Element, ExecError,
+};
 use assay_ops::{DType, PoolKind, Shape};
-use rayon::prelude::*;
 
 /// Attributes of [`assay_ops::Op::Pool`].
 #[derive(Clone, Copy)]
@@ -63,27 +66,33 @@ impl Pool {
 		let ([height, width, channels], [rows, columns, _]) = (size(shape), size(result));
 		let line = columns * channels;
 		let mut values = vec![0i32; result.elements() as usize];
-		values.par_chunks_mut(line).enumerate().for_each(|(at, out)| {
-			let (image, row) = (at / rows, at % rows);
-			let mut folded = vec![0i64; channels];
-			for (column, out) in out.chunks_exact_mut(channels).enumerate() {
-				folded.fill(match self.kind {
-					PoolKind::Max => i64::MIN,
-					PoolKind::Sum => 0,
-				});
-				for y in self.reach(0, row, height) {
-					for x in self.reach(1, column, width) {
-						let pixel = ((image * height + y) * width + x) * channels;
-						let pixel = &elements[pixel..pixel + channels];
-						match self.kind {
-							PoolKind::Max => raise(&mut folded, pixel),
-							PoolKind::Sum => add(&mut folded, pixel),
+		for_chunks(
+			threads(elements.len()),
+			&mut values,
+			line,
+			|| (),
+			|(), at, out| {
+				let (image, row) = (at / rows, at % rows);
+				let mut folded = vec![0i64; channels];
+				for (column, out) in out.chunks_exact_mut(channels).enumerate() {
+					folded.fill(match self.kind {
+						PoolKind::Max => i64::MIN,
+						PoolKind::Sum => 0,
+					});
+					for y in self.reach(0, row, height) {
+						for x in self.reach(1, column, width) {
+							let pixel = ((image * height + y) * width + x) * channels;
+							let pixel = &elements[pixel..pixel + channels];
+							match self.kind {
+								PoolKind::Max => raise(&mut folded, pixel),
+								PoolKind::Sum => add(&mut folded, pixel),
+							}
 						}
 					}
+					out.iter_mut().zip(&folded).for_each(|(out, x)| *out = to.saturate(*x));
 				}
-				out.iter_mut().zip(&folded).for_each(|(out, x)| *out = to.saturate(*x));
-			}
-		});
+			},
+		);
 		Ok(match to {
 			DType::I32 => Buffer::I32(values),
 			_ => Buffer::fill(to, values.len(), |start, out| {

@@ -1,12 +1,13 @@
 //! Exact products: of matrices, of batches of them, and convolutions.
 
-use super::{elementwise, fused, mismatch, packed, segments::Rows, small, CpuBackend, Source};
+use super::{elementwise, fused, mismatch, packed, small, CpuBackend, Source};
 use crate::{
+	buffer::CHUNK,
 	gemm::{gemm_i16, gemm_i8, gemm_i8_into, Path, Right, Sink, Sizes},
+	segments::{for_chunks, threads, Rows},
 	Buffer, Element, ExecError,
 };
 use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Shape, Window};
-use rayon::prelude::*;
 
 fn sizes(a: &Source, b: &Source) -> Sizes {
 	// The last dimension of both is k, and no dimension is 0.
@@ -265,21 +266,27 @@ pub(super) fn batches(
 		let (a, b) = (a.elements::<F>()?, b.elements::<F>()?);
 		let is_small = small::is_small(sizes.m, sizes.n, sizes.k);
 		let mut values = cpu.spare.elements::<T>(shape.elements() as usize);
-		values
-			.par_chunks_mut(sizes.m * sizes.n)
-			.zip(a.par_chunks(sizes.m * sizes.k))
-			.zip(b.par_chunks(sizes.n * sizes.k))
-			.for_each(|((out, a), b)| {
+		let Sizes { m, n, k } = sizes;
+		// A thread for each of at least so many multiplications.
+		let threads = threads(values.len() * k / 16);
+		for_chunks(
+			threads,
+			&mut values,
+			m * n,
+			|| (),
+			|(), at, out| {
+				let (a, b) = (&a[at * m * k..][..m * k], &b[at * n * k..][..n * k]);
 				if is_small {
-					let rows = Rows::new(out, sizes.n);
-					small::product((sizes.n, sizes.k), a, b, |row, sums: &[F::Sum]| {
+					let rows = Rows::new(out, n);
+					small::product((n, k), a, b, |row, sums: &[F::Sum]| {
 						// SAFETY: each row comes once.
 						unsafe { epilogue.store(&rows, row, 0, sums) };
 					});
 				} else {
 					product(cpu.path, sizes, (a, Right::Rows(b)), &epilogue, out);
 				}
-			});
+			},
+		);
 		Ok(T::wrap(values))
 	}
 	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, (narrow, requant), shape))
@@ -325,16 +332,28 @@ fn patches<F: Factor, T: Element>(
 	for (block, out) in values.chunks_mut(rows * n).enumerate() {
 		let m = out.len() / n;
 		let gathered = &mut gathered[..m * k];
-		gathered.par_chunks_mut(k).enumerate().for_each(|(row, patch)| {
-			let row = (block * rows + row) as u32;
-			window.stretches(row, 0, k as u32, |at, first, count| {
-				let patch = &mut patch[at as usize..][..count as usize];
-				match first {
-					Some(first) => patch.copy_from_slice(&x[first as usize..][..count as usize]),
-					None => patch.fill(F::zeroed()),
+		// Some rows to a task, since a row can be a few bytes.
+		let some = (CHUNK / k).max(1);
+		for_chunks(
+			threads(m * k),
+			gathered,
+			some * k,
+			|| (),
+			|(), task, patches| {
+				for (row, patch) in patches.chunks_exact_mut(k).enumerate() {
+					let row = (block * rows + task * some + row) as u32;
+					window.stretches(row, 0, k as u32, |at, first, count| {
+						let patch = &mut patch[at as usize..][..count as usize];
+						match first {
+							Some(first) => {
+								patch.copy_from_slice(&x[first as usize..][..count as usize])
+							}
+							None => patch.fill(F::zeroed()),
+						}
+					});
 				}
-			});
-		});
+			},
+		);
 		product(path, Sizes { m, n, k }, (gathered, w.right()), &epilogue, out);
 	}
 	Ok(T::wrap(values))

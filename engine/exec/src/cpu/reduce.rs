@@ -1,7 +1,7 @@
 //! Folds along one axis.
 
 use super::Source;
-use crate::{buffer::CHUNK, simd::vectorised, Buffer};
+use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer};
 use assay_ops::{saturate_shift, DType, Shape};
 
 /// Elements of operands that one task folds, at least where there are as many.
@@ -36,7 +36,8 @@ impl Fold {
 		finish: impl Fn(A) -> i32 + Sync,
 	) -> Buffer {
 		let chunk = (TASK / self.axis).clamp(1, CHUNK);
-		Buffer::fill_chunks(to, self.len, chunk, |start, out| {
+		let threads = threads(self.len * self.axis);
+		Buffer::fill_chunks(to, self.len, chunk, threads, |start, out| {
 			let mut scratch = [[0i32; CHUNK]; N];
 			let mut accumulators = [initial; CHUNK];
 			let mut done = 0;

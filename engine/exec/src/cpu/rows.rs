@@ -1,7 +1,7 @@
 //! Operators whose results share a whole row of the last dimension.
 
 use super::{elementwise::amount, Source};
-use crate::{simd::vectorised, Buffer};
+use crate::{segments::threads, simd::vectorised, Buffer};
 use assay_ops::{row_scale, DType, Moments, NormKind, EXP2, NORM_FRACTION_BITS};
 
 /// Elements that one task reads, at least where there are as many.
@@ -64,10 +64,16 @@ pub(super) fn softmax(a: &Source, multiplier: i16, shift: i8, to: DType) -> Buff
 	};
 	let bits = if to == DType::I8 { 7 } else { 15 };
 	let how = Softmax { multiplier: multiplier.into(), right, left, bits, to };
-	Buffer::fill_chunks(to, a.len(), rows_of_a_task(a.last) * a.last, |start, out| {
-		a.load(start, out);
-		softmax_rows(out, &mut vec![0; a.last], how);
-	})
+	Buffer::fill_chunks(
+		to,
+		a.len(),
+		rows_of_a_task(a.last) * a.last,
+		threads(a.len()),
+		|start, out| {
+			a.load(start, out);
+			softmax_rows(out, &mut vec![0; a.last], how);
+		},
+	)
 }
 
 vectorised! {
@@ -130,19 +136,25 @@ pub(super) fn norm(
 		numbers => numbers,
 	};
 	let (gamma, beta) = (spread(gamma), spread(beta));
-	Buffer::fill_chunks(to, a.len(), rows_of_a_task(a.last) * a.last, |start, out| {
-		a.load(start, out);
-		for row in out.chunks_exact_mut(a.last) {
-			let moments = moments(kind, epsilon, row);
-			normalise(row, &moments, &gamma, &beta, right, left, to);
-		}
-	})
+	Buffer::fill_chunks(
+		to,
+		a.len(),
+		rows_of_a_task(a.last) * a.last,
+		threads(a.len()),
+		|start, out| {
+			a.load(start, out);
+			for row in out.chunks_exact_mut(a.last) {
+				let moments = moments(kind, epsilon, row);
+				normalise(row, &moments, &gamma, &beta, right, left, to);
+			}
+		},
+	)
 }
 
 /// [`assay_ops::Op::RowScale`].
 pub(super) fn scale(a: &Source, kind: NormKind, epsilon: u32, shift: u8) -> Buffer {
 	let (rows, task) = (a.len() / a.last, rows_of_a_task(a.last));
-	Buffer::fill_chunks(DType::I32, rows, task, |start, out| {
+	Buffer::fill_chunks(DType::I32, rows, task, threads(a.len()), |start, out| {
 		let mut row = vec![0; a.last];
 		for (out, at) in out.iter_mut().zip(start..) {
 			a.load(at * a.last, &mut row);

@@ -10,38 +10,54 @@ pub(super) fn is_small(m: usize, n: usize, k: usize) -> bool {
 	m.saturating_mul(n).saturating_mul(k) <= PRODUCTS
 }
 
-/// A type of elements, widened to i32, with what their products are summed in.
+/// Columns whose sums stay in registers.
+const LANES: usize = 32;
+
+/// What products of elements, widened to i32, are summed in.
 pub(super) trait Sum: Copy + Default {
-	/// Adds `x · b[i]` to `sums[i]` for every x of `a` and its row of `b`, as many as `sums` long.
-	fn add_row(sums: &mut [Self], a: &[i32], b: &[i32]);
+	/// `Σ x · b[i]` into `sums[i]` for every x of `a` and its row of `b`, as many as `sums` long.
+	fn row(sums: &mut [Self], a: &[i32], b: &[i32]);
 }
 
-impl Sum for i32 {
-	fn add_row(sums: &mut [Self], a: &[i32], b: &[i32]) {
-		vectorised! {
-			fn run[](sums: &mut [i32], a: &[i32], b: &[i32]) {
-				for (&x, b) in a.iter().zip(b.chunks_exact(sums.len())) {
-					sums.iter_mut().zip(b).for_each(|(sum, &y)| *sum += x * y);
+/// [`Sum::row`] for a type and its product of two i32.
+macro_rules! sum {
+	($type:ty, $product:expr) => {
+		impl Sum for $type {
+			fn row(sums: &mut [Self], a: &[i32], b: &[i32]) {
+				vectorised! {
+					fn run[](sums: &mut [$type], a: &[i32], b: &[i32]) {
+						let product: fn(i32, i32) -> $type = $product;
+						let n = sums.len();
+						let mut blocks = sums.chunks_exact_mut(LANES);
+						let mut column = 0;
+						for block in &mut blocks {
+							let mut block_sums = [0; LANES];
+							for (&x, row) in a.iter().zip(b.chunks_exact(n)) {
+								let row: &[i32; LANES] = row[column..][..LANES]
+									.try_into()
+									.expect("as many as were taken; qed");
+								for lane in 0..LANES {
+									block_sums[lane] += product(x, row[lane]);
+								}
+							}
+							block.copy_from_slice(&block_sums);
+							column += LANES;
+						}
+						let rest = blocks.into_remainder();
+						rest.fill(0);
+						for (&x, row) in a.iter().zip(b.chunks_exact(n)) {
+							let row = row[column..].iter();
+							rest.iter_mut().zip(row).for_each(|(sum, &y)| *sum += product(x, y));
+						}
+					}
 				}
+				run(sums, a, b);
 			}
 		}
-		run(sums, a, b);
-	}
+	};
 }
-
-impl Sum for i64 {
-	fn add_row(sums: &mut [Self], a: &[i32], b: &[i32]) {
-		vectorised! {
-			fn run[](sums: &mut [i64], a: &[i32], b: &[i32]) {
-				for (&x, b) in a.iter().zip(b.chunks_exact(sums.len())) {
-					let products = b.iter().map(|&y| i64::from(x) * i64::from(y));
-					sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
-				}
-			}
-		}
-		run(sums, a, b);
-	}
-}
+sum!(i32, |x, y| x * y);
+sum!(i64, |x, y| i64::from(x) * i64::from(y));
 
 /// The exact sums of `a · bᵀ`, row by row: `emit(row, sums)`. Rows of `a` and `b` are `k` long.
 pub(super) fn product<S: Sum, F: Copy + Into<i32>>(
@@ -60,8 +76,7 @@ pub(super) fn product<S: Sum, F: Copy + Into<i32>>(
 	let (mut sums, mut left) = (vec![S::default(); n], vec![0; k]);
 	for (row, a) in a.chunks_exact(k).enumerate() {
 		left.iter_mut().zip(a).for_each(|(to, &from)| *to = from.into());
-		sums.fill(S::default());
-		S::add_row(&mut sums, &left, &turned);
+		S::row(&mut sums, &left, &turned);
 		emit(row, &sums);
 	}
 }

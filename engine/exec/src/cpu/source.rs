@@ -1,6 +1,10 @@
-use crate::{buffer::typed, simd::vectorised, Affine, Buffer, Element, ExecError, Operand};
+use crate::{
+	buffer::{typed, CHUNK},
+	segments::{for_chunks, threads},
+	simd::vectorised,
+	Affine, Buffer, Element, ExecError, Operand,
+};
 use assay_ops::DType;
-use rayon::prelude::*;
 use std::{borrow::Cow, sync::Arc};
 
 /// An operand as an operator sees it: elements in row-major order of the viewed shape.
@@ -59,9 +63,15 @@ impl<'a> Source<'a> {
 			return Ok(Cow::Borrowed(&values[at..at + self.len]));
 		}
 		let mut out = vec![T::zeroed(); self.len];
-		out.par_chunks_mut(crate::buffer::CHUNK).enumerate().for_each(|(chunk, out)| {
-			copy::<T, T>(values, &self.affine, chunk * crate::buffer::CHUNK, out);
-		});
+		for_chunks(
+			threads(self.len),
+			&mut out,
+			CHUNK,
+			|| (),
+			|(), chunk, out| {
+				copy::<T, T>(values, &self.affine, chunk * CHUNK, out);
+			},
+		);
 		Ok(Cow::Owned(out))
 	}
 }

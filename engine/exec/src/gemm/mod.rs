@@ -19,7 +19,7 @@
 //! by [`pack_i8`] and [`pack_i16`].
 
 mod drive;
-mod parallel;
+pub(crate) mod parallel;
 mod portable;
 mod sink;
 

@@ -1,0 +1,62 @@
+//! Slices that many threads write.
+
+use crate::gemm::parallel::parallel;
+use core::marker::PhantomData;
+
+/// A matrix whose row segments are written from many threads.
+pub(crate) struct Rows<'a, T> {
+	start: *mut T,
+	len: usize,
+	columns: usize,
+	borrow: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: the pointer stands for an exclusive borrow of `T: Send` that is shared out in disjoint
+// segments (see `segment`).
+unsafe impl<T: Send> Sync for Rows<'_, T> {}
+
+impl<'a, T> Rows<'a, T> {
+	pub(crate) fn new(values: &'a mut [T], columns: usize) -> Self {
+		Self { start: values.as_mut_ptr(), len: values.len(), columns, borrow: PhantomData }
+	}
+
+	/// # Safety
+	/// No two live segments may overlap.
+	#[allow(clippy::mut_from_ref)]
+	pub(crate) unsafe fn segment(&self, row: usize, column: usize, count: usize) -> &mut [T] {
+		let at = row * self.columns + column;
+		assert!(at + count <= self.len, "a segment outside the matrix");
+		// SAFETY: within the borrow by the assertion, exclusive by the caller's promise.
+		unsafe { core::slice::from_raw_parts_mut(self.start.add(at), count) }
+	}
+}
+
+/// Elements that one thread has computed before another has woken up.
+const SERIAL: usize = 16 << 10;
+
+/// The threads that so many elements are worth.
+pub(crate) fn threads(elements: usize) -> usize {
+	if elements <= SERIAL {
+		1
+	} else {
+		rayon::current_num_threads()
+	}
+}
+
+/// `compute(scratch, number of the chunk, chunk)` for the chunks of `values`, `chunk` elements each but for the
+/// last, on up to `threads` threads.
+pub(crate) fn for_chunks<T: Send, S>(
+	threads: usize,
+	values: &mut [T],
+	chunk: usize,
+	scratch: impl Fn() -> S + Sync,
+	compute: impl Fn(&mut S, usize, &mut [T]) + Sync,
+) {
+	let len = values.len();
+	let rows = Rows::new(values, chunk);
+	parallel(threads, len.div_ceil(chunk), scratch, |scratch, row| {
+		let count = chunk.min(len - row * chunk);
+		// SAFETY: each chunk comes once, and chunks do not overlap.
+		compute(scratch, row, unsafe { rows.segment(row, 0, count) });
+	});
+}
