@@ -1,6 +1,7 @@
 use crate::{
 	segments::{for_chunks, threads},
 	simd::vectorised,
+	spare::SPARE,
 };
 use assay_ops::{DType, TensorType, TILE_BYTES};
 use bytemuck::Pod;
@@ -146,25 +147,52 @@ impl Buffer {
 		threads: usize,
 		compute: impl Fn(usize, &mut [i32]) + Sync,
 	) -> Self {
-		fn typed<T: Element>(
+		Self::fill_with(dtype, len, (chunk, threads), || (), |(), start, out| compute(start, out))
+	}
+
+	/// As [`Buffer::fill`], with room for what each thread reads beside its values.
+	pub(crate) fn fill_beside(
+		dtype: DType,
+		len: usize,
+		compute: impl Fn(&mut Vec<i32>, usize, &mut [i32]) + Sync,
+	) -> Self {
+		Self::fill_with(dtype, len, (CHUNK, threads(len)), Vec::new, compute)
+	}
+
+	/// As [`Buffer::fill_chunks`], with something that each thread makes once.
+	pub(crate) fn fill_with<S>(
+		dtype: DType,
+		len: usize,
+		(chunk, threads): (usize, usize),
+		scratch: impl Fn() -> S + Sync,
+		compute: impl Fn(&mut S, usize, &mut [i32]) + Sync,
+	) -> Self {
+		fn narrow<T: Element, S>(
 			len: usize,
-			chunk: usize,
-			threads: usize,
-			compute: impl Fn(usize, &mut [i32]) + Sync,
+			(chunk, threads): (usize, usize),
+			scratch: impl Fn() -> S + Sync,
+			compute: impl Fn(&mut S, usize, &mut [i32]) + Sync,
 		) -> Buffer {
-			let mut values = vec![T::zeroed(); len];
-			let scratch = || vec![0; chunk.min(len)];
-			for_chunks(threads, &mut values, chunk, scratch, |scratch, at, to| {
-				let scratch = &mut scratch[..to.len()];
-				compute(at * chunk, scratch);
-				truncate(scratch, to);
+			let mut values = SPARE.elements::<T>(len);
+			let scratch = || (vec![0; chunk.min(len)], scratch());
+			for_chunks(threads, &mut values, chunk, scratch, |(wide, scratch), at, to| {
+				let wide = &mut wide[..to.len()];
+				compute(scratch, at * chunk, wide);
+				truncate(wide, to);
 			});
 			T::wrap(values)
 		}
+		let how = (chunk, threads);
 		match dtype {
-			DType::I8 => typed::<i8>(len, chunk, threads, compute),
-			DType::I16 => typed::<i16>(len, chunk, threads, compute),
-			DType::I32 => typed::<i32>(len, chunk, threads, compute),
+			DType::I8 => narrow::<i8, S>(len, how, scratch, compute),
+			DType::I16 => narrow::<i16, S>(len, how, scratch, compute),
+			DType::I32 => {
+				let mut values = SPARE.elements::<i32>(len);
+				for_chunks(threads, &mut values, chunk, scratch, |scratch, at, to| {
+					compute(scratch, at * chunk, to);
+				});
+				Buffer::I32(values)
+			}
 		}
 	}
 

@@ -30,6 +30,7 @@ mod rng;
 mod run;
 mod segments;
 mod simd;
+mod spare;
 mod tensor;
 #[doc(hidden)]
 pub mod testing;

@@ -184,6 +184,9 @@ impl<F: FnMut(Progress)> Observer for Watch<F> {
 	}
 }
 
+/// Canonical bytes that are hashed sooner than another thread could be told of them.
+const HASHED_HERE: u64 = 16 << 10;
+
 /// What a run gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -309,7 +312,7 @@ impl<'a, B: Backend> Anchors<'a, B> {
 		Ok(())
 	}
 
-	/// Has another thread hash an anchor, so that this one can go on.
+	/// Has another thread hash an anchor, so that this one can go on, unless it is small.
 	fn hash(&mut self, anchor: usize, buffer: Arc<Buffer>, bytes: u64) -> Result<(), ExecError> {
 		let ty = self.plan.types[self.plan.anchors[anchor]];
 		if (buffer.dtype(), buffer.len()) != (ty.dtype, ty.elements() as usize) {
@@ -331,8 +334,8 @@ impl<'a, B: Backend> Anchors<'a, B> {
 			// Nobody listens after an error of the run.
 			let _ = hashed.send(Hashed { anchor, bytes, root, canonical });
 		};
-		if rayon::current_num_threads() == 1 {
-			// The only thread of the pool might be this one.
+		// The only thread of the pool might be this one.
+		if bytes <= HASHED_HERE || rayon::current_num_threads() == 1 {
 			job();
 		} else {
 			rayon::spawn(job);

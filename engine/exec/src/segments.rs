@@ -32,7 +32,7 @@ impl<'a, T> Rows<'a, T> {
 }
 
 /// Elements that one thread has computed before another has woken up.
-const SERIAL: usize = 16 << 10;
+const SERIAL: usize = 6 << 10;
 
 /// The threads that so many elements are worth.
 pub(crate) fn threads(elements: usize) -> usize {

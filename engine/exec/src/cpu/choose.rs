@@ -1,7 +1,7 @@
 //! Comparisons, and choices by them.
 
 use super::Source;
-use crate::{buffer::CHUNK, simd::vectorised, Buffer};
+use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer};
 use assay_ops::{DType, Relation};
 
 /// [`assay_ops::Op::Compare`].
@@ -22,11 +22,9 @@ pub(super) fn compare(a: &Source, b: &Source, relation: Relation) -> Buffer {
 		Relation::Less => by!(|x, y| x < y),
 		Relation::LessOrEqual => by!(|x, y| x <= y),
 	};
-	Buffer::fill(DType::I8, a.len(), |start, out| {
-		let mut second = [0; CHUNK];
-		let second = &mut second[..out.len()];
+	Buffer::fill_beside(DType::I8, a.len(), |second, start, out| {
 		a.load(start, out);
-		b.load(start, second);
+		let second = b.chunk(start, out.len(), second);
 		run(out, second);
 	})
 }
@@ -42,12 +40,10 @@ vectorised! {
 
 /// [`assay_ops::Op::Select`].
 pub(super) fn select(condition: &Source, a: &Source, b: &Source) -> Buffer {
-	Buffer::fill(a.dtype(), condition.len(), |start, out| {
-		let (mut first, mut second) = ([0; CHUNK], [0; CHUNK]);
-		let (first, second) = (&mut first[..out.len()], &mut second[..out.len()]);
+	let (len, both) = (condition.len(), || (Vec::new(), Vec::new()));
+	let how = (CHUNK, threads(len));
+	Buffer::fill_with(a.dtype(), len, how, both, |(first, second), start, out| {
 		condition.load(start, out);
-		a.load(start, first);
-		b.load(start, second);
-		pick(out, first, second);
+		pick(out, a.chunk(start, out.len(), first), b.chunk(start, out.len(), second));
 	})
 }

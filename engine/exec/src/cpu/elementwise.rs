@@ -1,6 +1,6 @@
 use super::{mismatch, Source};
-use crate::{buffer::CHUNK, simd::vectorised, Buffer, Element, ExecError};
-use assay_ops::{int_div, rsqrt, saturate_shift, DType, Narrow, Op};
+use crate::{simd::vectorised, Buffer, Element, ExecError};
+use assay_ops::{int_div, rsqrt, saturate_shift, DType, Narrow, Op, MAX_FRACTION_BITS};
 
 vectorised! {
 	fn clamp[](values: &mut [i32], lo: i32, hi: i32) {
@@ -32,6 +32,39 @@ vectorised! {
 	fn bit_lengths[](values: &mut [i32]) {
 		for x in values {
 			*x = 32 - x.unsigned_abs().leading_zeros() as i32;
+		}
+	}
+}
+
+vectorised! {
+	/// `scale / √x`, rounded to the nearest integer where x is positive, else 0. Says whether some quotient lies
+	/// so near the middle of two integers that rounding errors may have decided.
+	fn estimate_roots[](values: &mut [i32], scale: f64) -> bool {
+		// The quotient is at most 2^30 and has a relative error of less than 2^-51.
+		const NEAR: f64 = 1.0 / (1 << 20) as f64;
+		let mut near = false;
+		for x in values {
+			let shifted = scale / f64::from(*x).sqrt() + 0.5;
+			// Of a positive x at most 2^30 + 1; NaN and infinity of the others become something.
+			let nearest = if *x > 0 { shifted } else { 0.0 } as i32;
+			let rest = shifted - f64::from(nearest);
+			near |= *x > 0 && !(NEAR..=1.0 - NEAR).contains(&rest);
+			*x = nearest;
+		}
+		near
+	}
+}
+
+/// [`Op::Rsqrt`].
+fn reciprocal_roots(values: &mut [i32], shift: u8) {
+	const PIECE: usize = 64;
+	let scale = 2f64.powi(shift.min(MAX_FRACTION_BITS).into());
+	for piece in values.chunks_mut(PIECE) {
+		let mut before = [0; PIECE];
+		let before = &mut before[..piece.len()];
+		before.copy_from_slice(piece);
+		if estimate_roots(piece, scale) {
+			piece.iter_mut().zip(before).for_each(|(to, x)| *to = rsqrt(*x, shift));
 		}
 	}
 }
@@ -68,7 +101,7 @@ pub(super) fn unary(op: &Op, a: &Source, to: DType, len: usize) -> Result<Buffer
 		},
 		Op::Cast { .. } | Op::Copy => map(&|out| clamp(out, to.min(), to.max())),
 		Op::BitLen => map(&bit_lengths),
-		Op::Rsqrt { shift } => map(&|out| out.iter_mut().for_each(|x| *x = rsqrt(*x, shift))),
+		Op::Rsqrt { shift } => map(&|out| reciprocal_roots(out, shift)),
 		_ => return Err(mismatch(op)),
 	})
 }
@@ -92,11 +125,9 @@ pub(super) fn binary(
 					}
 				}
 			}
-			Buffer::fill(to, len, |start, out| {
-				let mut second = [0; CHUNK];
-				let second = &mut second[..out.len()];
+			Buffer::fill_beside(to, len, |second, start, out| {
 				a.load(start, out);
-				b.load(start, second);
+				let second = b.chunk(start, out.len(), second);
 				run(out, second, to);
 			})
 		}};
@@ -107,11 +138,9 @@ pub(super) fn binary(
 		Op::Mul { .. } => zip!(|x, y| x * y),
 		Op::Max => zip!(|x, y| x.max(y)),
 		Op::Min => zip!(|x, y| x.min(y)),
-		Op::IntDiv { shift, .. } => Buffer::fill(to, len, |start, out| {
-			let mut second = [0; CHUNK];
-			let second = &mut second[..out.len()];
+		Op::IntDiv { shift, .. } => Buffer::fill_beside(to, len, |second, start, out| {
 			a.load(start, out);
-			b.load(start, second);
+			let second = b.chunk(start, out.len(), second);
 			for (x, y) in out.iter_mut().zip(second) {
 				*x = to.saturate(int_div(*x, *y, shift));
 			}
@@ -221,10 +250,8 @@ pub(super) fn requant(
 ) -> Result<Buffer, ExecError> {
 	let columns = columns as usize;
 	let requant = Requant::new(parameters, to, columns)?;
-	Ok(Buffer::fill(to, acc.len(), |start, out| {
-		let mut sums = [0; CHUNK];
-		let sums = &mut sums[..out.len()];
-		acc.load(start, sums);
+	Ok(Buffer::fill_beside(to, acc.len(), |sums, start, out| {
+		let sums = acc.chunk(start, out.len(), sums);
 		let (mut done, mut column) = (0, start % columns);
 		while done < out.len() {
 			let run = (columns - column).min(out.len() - done);
@@ -287,6 +314,28 @@ mod tests {
 					values.iter().map(|&x| saturate_shift(x.into(), by, to)).collect();
 				assert_eq!(found, expected, "by {by} to {to:?}");
 			}
+		}
+	}
+
+	#[test]
+	fn reciprocal_roots_should_equal_the_definition_when_they_are_near_a_middle() {
+		let mut rng = Rng::seeded("rsqrt");
+		let mut values: Vec<i32> = vec![i32::MIN, -1, 0, 1, 2, 3, 4, i32::MAX - 1, i32::MAX];
+		values.extend((0..31).map(|bits| 1 << bits));
+		// 2^shift / √x is n + 1/2 just about where x = 4^shift / (n + 1/2)².
+		for shift in [8, 15, 30] {
+			for _ in 0..2_000 {
+				let n = rng.below(1 << 20) as f64 + 0.5;
+				let x = (4f64.powi(shift) / (n * n)) as i64;
+				values.extend((x - 1..=x + 1).filter_map(|x| i32::try_from(x).ok()));
+			}
+		}
+		values.extend((0..2_000).map(|_| rng.bits() as i32));
+		for shift in [0, 1, 8, 15, 29, 30] {
+			let mut found = values.clone();
+			reciprocal_roots(&mut found, shift);
+			let expected: Vec<i32> = values.iter().map(|&x| rsqrt(x, shift)).collect();
+			assert_eq!(found, expected, "shift {shift}");
 		}
 	}
 

@@ -1,7 +1,7 @@
 //! Products and shifts of numbers in fixed point.
 
 use super::{elementwise::amount, mismatch, Source};
-use crate::{buffer::CHUNK, simd::vectorised, Buffer, ExecError};
+use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer, ExecError};
 use assay_ops::{saturate_shift, DType};
 
 vectorised! {
@@ -42,11 +42,9 @@ vectorised! {
 /// [`assay_ops::Op::MulShift`].
 pub(super) fn mul_shift(a: &Source, b: &Source, shift: i8, to: DType) -> Buffer {
 	let narrow = a.dtype() != DType::I32 && b.dtype() != DType::I32;
-	Buffer::fill(to, a.len(), |start, out| {
-		let mut second = [0; CHUNK];
-		let second = &mut second[..out.len()];
+	Buffer::fill_beside(to, a.len(), |second, start, out| {
 		a.load(start, out);
-		b.load(start, second);
+		let second = b.chunk(start, out.len(), second);
 		match amount(shift) {
 			Ok(right) if narrow && right < 32 => multiply_right_narrow(out, second, right, to),
 			Ok(right) => multiply_right(out, second, right, to),
@@ -57,11 +55,9 @@ pub(super) fn mul_shift(a: &Source, b: &Source, shift: i8, to: DType) -> Buffer 
 
 /// [`assay_ops::Op::ShiftBy`] with a shift for each element.
 pub(super) fn shift_each(a: &Source, shifts: &Source, to: DType) -> Buffer {
-	Buffer::fill(to, a.len(), |start, out| {
-		let mut by = [0; CHUNK];
-		let by = &mut by[..out.len()];
+	Buffer::fill_beside(to, a.len(), |by, start, out| {
 		a.load(start, out);
-		shifts.load(start, by);
+		let by = shifts.chunk(start, out.len(), by);
 		for (x, by) in out.iter_mut().zip(by) {
 			*x = saturate_shift((*x).into(), *by as i8, to);
 		}
@@ -94,17 +90,15 @@ pub(super) fn shift_at_random(
 	if single.is_none() && shifts.len() != a.len() {
 		return Err(mismatch(&assay_ops::Op::ShiftRandom { to }));
 	}
-	Ok(Buffer::fill(to, a.len(), |start, out| {
-		let mut noise = [0; CHUNK];
-		let noise = &mut noise[..out.len()];
+	let both = || (Vec::new(), Vec::new());
+	let how = (CHUNK, threads(a.len()));
+	Ok(Buffer::fill_with(to, a.len(), how, both, |(noise, by), start, out| {
+		let noise = bits.chunk(start, out.len(), noise);
 		a.load(start, out);
-		bits.load(start, noise);
 		if let Some(by) = single {
 			return shift_random(out, noise, u32::from(by.unsigned_abs()).min(31), to);
 		}
-		let mut by = [0; CHUNK];
-		let by = &mut by[..out.len()];
-		shifts.load(start, by);
+		let by = shifts.chunk(start, out.len(), by);
 		for ((x, noise), by) in out.iter_mut().zip(noise).zip(by) {
 			let value = i64::from(*x);
 			*x = match *by as i8 {

@@ -16,11 +16,10 @@ mod reduce;
 mod rows;
 mod small;
 mod source;
-mod spare;
 
 use crate::{
-	execute, gemm::Path, Audit, Backend, Buffer, ExecError, Executor, Observer, Operand, Options,
-	Resident, Run, Tensor,
+	execute, gemm::Path, spare::SPARE, Audit, Backend, Buffer, ExecError, Executor, Observer,
+	Operand, Options, Resident, Run, Tensor,
 };
 use assay_ops::{DType, Op, Shape};
 use assay_program::{Checked, Program};
@@ -36,7 +35,6 @@ pub struct CpuBackend {
 	packed: Arc<packed::Cache>,
 	resident: Resident<Arc<Buffer>>,
 	profile: Option<Profile>,
-	spare: Arc<spare::Spare>,
 }
 
 impl Default for CpuBackend {
@@ -55,13 +53,7 @@ impl CpuBackend {
 	/// On a given instruction set, which must be [available](Path::available).
 	#[doc(hidden)]
 	pub fn with_path(path: Path) -> Self {
-		Self {
-			path,
-			packed: Arc::default(),
-			resident: Resident::default(),
-			spare: Arc::default(),
-			profile: None,
-		}
+		Self { path, packed: Arc::default(), resident: Resident::default(), profile: None }
 	}
 
 	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
@@ -198,7 +190,7 @@ impl CpuBackend {
 			}
 		};
 		let buffer = Arc::new(result?);
-		self.spare.keep(&buffer);
+		SPARE.keep(&buffer);
 		Ok(buffer)
 	}
 }
@@ -321,7 +313,7 @@ impl Executor for CpuExecutor {
 	) -> Result<Run, ExecError> {
 		let options = Options { audit: self.audit, ..options };
 		let run = execute(&mut self.backend, program, checked, inputs, steps, options, observer);
-		self.backend.spare.clear();
+		SPARE.clear();
 		// Inputs that nobody has any more are not going to come again.
 		self.backend.resident.sweep();
 		self.backend.packed.sweep();

@@ -5,6 +5,7 @@ use crate::{
 	buffer::CHUNK,
 	gemm::{gemm_i16, gemm_i8, gemm_i8_into, Path, Right, Sink, Sizes},
 	segments::{for_chunks, threads, Rows},
+	spare::SPARE,
 	Buffer, Element, ExecError,
 };
 use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Shape, Window};
@@ -234,7 +235,7 @@ pub(super) fn matmul(
 		(narrow, requant): Finish<'_>,
 	) -> Result<Buffer, ExecError> {
 		let (sizes, epilogue) = (sizes(a, b), Epilogue::<F>::new(narrow, requant)?);
-		let mut values = cpu.spare.elements::<T>(sizes.m * sizes.n);
+		let mut values = SPARE.elements::<T>(sizes.m * sizes.n);
 		let right = cpu.packed.ready::<F>(cpu.path, b, sizes.n, sizes.k)?;
 		product(cpu.path, sizes, (&a.elements()?, right.right()), &epilogue, &mut values);
 		Ok(T::wrap(values))
@@ -265,7 +266,7 @@ pub(super) fn batches(
 		let epilogue = Epilogue::<F>::new(narrow, requant)?;
 		let (a, b) = (a.elements::<F>()?, b.elements::<F>()?);
 		let is_small = small::is_small(sizes.m, sizes.n, sizes.k);
-		let mut values = cpu.spare.elements::<T>(shape.elements() as usize);
+		let mut values = SPARE.elements::<T>(shape.elements() as usize);
 		let Sizes { m, n, k } = sizes;
 		// A thread for each of at least so many multiplications.
 		let threads = threads(values.len() * k / 16);
@@ -321,7 +322,7 @@ fn patches<F: Factor, T: Element>(
 	let (path, x) = (cpu.path, x.elements::<F>()?);
 	let epilogue = Epilogue::<F>::new(narrow, requant)?;
 	let w = cpu.packed.ready::<F>(path, w, n, k)?;
-	let mut values = cpu.spare.elements::<T>(shape.elements() as usize);
+	let mut values = SPARE.elements::<T>(shape.elements() as usize);
 	if window.is_whole() {
 		let sizes = Sizes { m: values.len() / n, n, k };
 		product(path, sizes, (&x, w.right()), &epilogue, &mut values);

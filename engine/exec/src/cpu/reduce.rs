@@ -37,9 +37,9 @@ impl Fold {
 	) -> Buffer {
 		let chunk = (TASK / self.axis).clamp(1, CHUNK);
 		let threads = threads(self.len * self.axis);
-		Buffer::fill_chunks(to, self.len, chunk, threads, |start, out| {
-			let mut scratch = [[0i32; CHUNK]; N];
-			let mut accumulators = [initial; CHUNK];
+		let scratch = || (vec![initial; chunk.min(self.len)], [const { Vec::new() }; N]);
+		let how = (chunk, threads);
+		Buffer::fill_with(to, self.len, how, scratch, |(accumulators, scratch), start, out| {
 			let mut done = 0;
 			while done < out.len() {
 				let at = start + done;
@@ -52,10 +52,12 @@ impl Fold {
 				let rows = if width == self.inside { (CHUNK / width).max(1) } else { 1 };
 				for first in (0..self.axis).step_by(rows) {
 					let len = rows.min(self.axis - first) * width;
-					for (scratch, source) in scratch.iter_mut().zip(sources) {
-						source.load(base + first * self.inside, &mut scratch[..len]);
-					}
-					absorb(accumulators, first, scratch.each_ref().map(|rows| &rows[..len]));
+					let mut scratch = scratch.iter_mut();
+					let rows = sources.map(|source| match scratch.next() {
+						Some(scratch) => source.chunk(base + first * self.inside, len, scratch),
+						None => &[],
+					});
+					absorb(accumulators, first, rows);
 				}
 				for (out, accumulator) in out[done..].iter_mut().zip(&*accumulators) {
 					*out = finish(*accumulator);

@@ -47,6 +47,25 @@ impl<'a> Source<'a> {
 		typed!(self.buffer, values => copy(values, &self.affine, start, out));
 	}
 
+	/// The elements from `start` on: where they lie, if they do as numbers in a row, else read into
+	/// `scratch`.
+	pub(super) fn chunk<'s>(
+		&'s self,
+		start: usize,
+		len: usize,
+		scratch: &'s mut Vec<i32>,
+	) -> &'s [i32] {
+		if let (Buffer::I32(values), Some(at)) = (self.buffer, self.affine.contiguous_at()) {
+			return &values[at + start..][..len];
+		}
+		if scratch.len() < len {
+			scratch.resize(len, 0);
+		}
+		let out = &mut scratch[..len];
+		self.load(start, out);
+		out
+	}
+
 	/// All elements as numbers; for small operands.
 	pub(super) fn numbers(&self) -> Vec<i32> {
 		let mut out = vec![0; self.len];

@@ -8,14 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const BYTES: usize = 256 << 20;
 
 /// How many results are remembered.
-const RESULTS: usize = 64;
+const RESULTS: usize = 128;
 
 /// Smaller results are not worth the search.
 const LEAST: usize = 4 << 10;
 
+/// Memory of the results of this process.
+pub(crate) static SPARE: Spare = Spare(Mutex::new(Results { results: Vec::new(), bytes: 0 }));
+
 /// Remembers results, oldest first. One that only this still has is free to be overwritten.
 #[derive(Default)]
-pub(super) struct Spare(Mutex<Results>);
+pub(crate) struct Spare(Mutex<Results>);
 
 #[derive(Default)]
 struct Results {
@@ -36,7 +39,7 @@ impl Spare {
 	}
 
 	/// So many elements, whatever they are.
-	pub(super) fn elements<T: Element>(&self, len: usize) -> Vec<T> {
+	pub(crate) fn elements<T: Element>(&self, len: usize) -> Vec<T> {
 		self.find(len).unwrap_or_else(|| vec![T::zeroed(); len])
 	}
 
@@ -61,7 +64,7 @@ impl Spare {
 	}
 
 	/// Remembers a result.
-	pub(super) fn keep(&self, buffer: &Arc<Buffer>) {
+	pub(crate) fn keep(&self, buffer: &Arc<Buffer>) {
 		let bytes = capacity(buffer);
 		if !(LEAST..=BYTES / 2).contains(&bytes) {
 			return;
@@ -80,7 +83,7 @@ impl Spare {
 	}
 
 	/// Forgets all, when a run has ended.
-	pub(super) fn clear(&self) {
+	pub(crate) fn clear(&self) {
 		let results = std::mem::take(&mut *self.results());
 		drop(results);
 	}
