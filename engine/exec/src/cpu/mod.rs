@@ -16,6 +16,7 @@ mod reduce;
 mod rows;
 mod small;
 mod source;
+mod transpose;
 
 use crate::{
 	execute, gemm::Path, spare::SPARE, Audit, Backend, Buffer, ExecError, Executor, Observer,

@@ -1,3 +1,4 @@
+use super::transpose;
 use crate::{
 	buffer::{typed, CHUNK},
 	segments::{for_chunks, threads},
@@ -82,6 +83,22 @@ impl<'a> Source<'a> {
 			return Ok(Cow::Borrowed(&values[at..at + self.len]));
 		}
 		let mut out = vec![T::zeroed(); self.len];
+		if let Some(axis) = transpose::contiguous_axis(&self.affine) {
+			let first = self.affine.dims[0] as usize;
+			// Whole blocks to a task.
+			let length = self.len / first;
+			let some = (CHUNK / length).max(1).next_multiple_of(8).min(first);
+			for_chunks(
+				threads(self.len),
+				&mut out,
+				some * length,
+				|| (),
+				|(), task, out| {
+					transpose::copy(values, &self.affine, axis, task * some, out);
+				},
+			);
+			return Ok(Cow::Owned(out));
+		}
 		for_chunks(
 			threads(self.len),
 			&mut out,
