@@ -100,9 +100,9 @@ def digits_mlp():
         "input": {"dense": {"shape": [64]}},
         "layers": [{"linear": {"outputs": 64}}, "relu", {"linear": {"outputs": 10}}],
         "optimizer": {"sgd": {"momentum": 0.9}},
-        "learning_rate": {"cosine": {"peak": 0.05, "warmup": 30}},
+        "learning_rate": {"cosine": {"peak": 0.02, "warmup": 30}},
         "batch": 32,
-        "steps": 600,
+        "steps": 1000,
         "order": "given",
     }
     names = {f"{at}.{role}": f"{at}.{role}" for at in (0, 2) for role in ("weight", "bias")}
@@ -142,9 +142,9 @@ def digits_cnn():
             {"linear": {"outputs": 10}},
         ],
         "optimizer": {"sgd": {"momentum": 0.9}},
-        "learning_rate": {"cosine": {"peak": 0.05, "warmup": 30}},
+        "learning_rate": {"cosine": {"peak": 0.02, "warmup": 30}},
         "batch": 32,
-        "steps": 600,
+        "steps": 1000,
         "order": "given",
     }
     keys = {0: "first", 3: "second", 7: "last"}
