@@ -1,8 +1,8 @@
-"""Times matrix products of onnxruntime on demand, for assay-bench.
+"""Times matrix products and models of onnxruntime on demand, for assay-bench.
 
 Reads one JSON object a line and answers each with one. `{"product": KIND, "m": M, "k": K, "n": N, "threads": T}`
 prepares a product of M×K by K×N with a constant right operand; the answer's `checksum` is the sum of the
-result. `{"run": COUNT}` runs it COUNT times; the answer's `seconds` is what one took.
+result. `{"model": FILE, "samples": NPZ, "batch": N, "threads": T}` loads a model with the first N samples. `{"run": COUNT}` runs it COUNT times; the answer's `seconds` is what one took.
 """
 
 import json
@@ -18,6 +18,20 @@ def values(count, offset):
     """The same numbers as `values` in rival.rs: 0..=127, less `offset`."""
     index = np.arange(count, dtype=np.uint64)
     return ((((index * 2654435761) & 0xFFFFFFFF) >> 13) & 127).astype(np.int64) - offset
+
+
+def start(model, threads):
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, ["CPUExecutionProvider"])
+
+
+def load(model, samples, batch, threads):
+    session = start(model, threads)
+    feeds = {name: array[:batch] for name, array in np.load(samples).items()}
+    return lambda: session.run(None, feeds)
 
 
 def prepare(product, m, k, n, threads):
@@ -56,11 +70,7 @@ def prepare(product, m, k, n, threads):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
     model.ir_version = 10
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    session = start(model.SerializeToString(), threads)
     binding = session.io_binding()
     binding.bind_ortvalue_input("a", ort.OrtValue.ortvalue_from_numpy(left))
     result = ort.OrtValue.ortvalue_from_shape_and_type([m, n], np.dtype(out))
@@ -69,20 +79,25 @@ def prepare(product, m, k, n, threads):
 
 
 def main():
-    session = binding = None
+    run = None
     for line in sys.stdin:
         request = json.loads(line)
         if "product" in request:
             shape = [request[key] for key in ("m", "k", "n")]
             session, binding, result = prepare(request["product"], *shape, request["threads"])
-            session.run_with_iobinding(binding)
+            run = lambda: session.run_with_iobinding(binding)
+            run()
             answer = {"checksum": float(result.numpy().astype(np.float64).sum()), "version": ort.__version__}
+        elif "model" in request:
+            run = load(request["model"], request["samples"], request["batch"], request["threads"])
+            run()
+            answer = {"version": ort.__version__}
         else:
             count = request["run"]
-            start = time.perf_counter()
+            started = time.perf_counter()
             for _ in range(count):
-                session.run_with_iobinding(binding)
-            answer = {"seconds": (time.perf_counter() - start) / count}
+                run()
+            answer = {"seconds": (time.perf_counter() - started) / count}
         print(json.dumps(answer), flush=True)
 
 

@@ -9,9 +9,11 @@
 mod elementwise;
 mod gemm;
 mod measure;
+mod models;
 mod rival;
 mod table;
 mod trace;
+mod training;
 
 use anyhow::{bail, Result};
 use clap::Parser;
@@ -29,7 +31,13 @@ struct Benchmark {
 }
 
 /// Add a file and a line here.
-const BENCHMARKS: [Benchmark; 3] = [gemm::BENCHMARK, trace::BENCHMARK, elementwise::BENCHMARK];
+const BENCHMARKS: [Benchmark; 5] = [
+	gemm::BENCHMARK,
+	models::BENCHMARK,
+	training::BENCHMARK,
+	trace::BENCHMARK,
+	elementwise::BENCHMARK,
+];
 
 /// What benchmarks get.
 struct Context {
@@ -63,6 +71,12 @@ struct Options {
 	/// The program with other Rust libraries (set by scripts/bench)
 	#[arg(long, hide = true, env = "ASSAY_BENCH_RIVALS")]
 	rivals: Option<PathBuf>,
+	/// The interpreter with PyTorch (set by scripts/bench)
+	#[arg(long, hide = true, env = "ASSAY_BENCH_TORCH")]
+	torch: Option<PathBuf>,
+	/// The models of scripts/fidelity (set by scripts/bench)
+	#[arg(long, hide = true, env = "ASSAY_BENCH_MODELS")]
+	models: Option<PathBuf>,
 }
 
 fn default_threads() -> usize {
@@ -86,7 +100,12 @@ fn main() -> Result<()> {
 	}
 	rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global()?;
 	let context = Context {
-		rivals: Rivals { python: options.python, rust: options.rivals },
+		rivals: Rivals {
+			python: options.python,
+			rust: options.rivals,
+			torch: options.torch,
+			models: options.models,
+		},
 		threads: options.threads,
 		quick: options.quick,
 	};

@@ -43,13 +43,25 @@ fn count(seconds: f64) -> usize {
 	((TURN / seconds.max(1e-9)).ceil() as usize).clamp(1, 10_000)
 }
 
+/// Runs in a turn, after as many as it takes to fill one: first runs find memory and threads cold.
+fn warm_count(mut run: impl FnMut(usize) -> Result<f64>) -> Result<usize> {
+	run(1)?;
+	let mut runs = 1;
+	loop {
+		let seconds = run(runs)?;
+		if seconds * runs as f64 > TURN {
+			return Ok(count(seconds));
+		}
+		runs *= 2;
+	}
+}
+
 /// Medians over turns of both sides, each a function from a number of runs to the seconds of one.
 pub fn interleave(
 	mut ours: impl FnMut(usize) -> Result<f64>,
 	mut theirs: impl FnMut(usize) -> Result<f64>,
 ) -> Result<Pair> {
-	// The second run knows what the first one has warmed up.
-	let counts = (count([ours(1)?, ours(2)?][1]), count([theirs(1)?, theirs(2)?][1]));
+	let counts = (warm_count(&mut ours)?, warm_count(&mut theirs)?);
 	let start = Instant::now();
 	let mut turns = Vec::new();
 	while turns.len() < 3 || (turns.len() < TURNS && start.elapsed().as_secs_f64() < LONGEST) {

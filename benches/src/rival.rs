@@ -14,6 +14,10 @@ pub struct Rivals {
 	pub python: Option<PathBuf>,
 	/// The program of `rivals/`.
 	pub rust: Option<PathBuf>,
+	/// An interpreter with the packages of `tests/fidelity/requirements.txt`.
+	pub torch: Option<PathBuf>,
+	/// The models that `scripts/fidelity --prepare` makes.
+	pub models: Option<PathBuf>,
 }
 
 /// Who is measured against.
@@ -22,6 +26,7 @@ pub enum Library {
 	Onnxruntime,
 	Tract,
 	Candle,
+	Torch,
 }
 
 impl Rivals {
@@ -44,8 +49,17 @@ impl Rivals {
 				command.arg("candle");
 				command
 			}
+			(Library::Torch, ..) => {
+				let Some(python) = &self.torch else { return Ok(None) };
+				let script =
+					Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fidelity/train_serve.py");
+				let mut command = Command::new(python);
+				command.arg(script);
+				command
+			}
 			_ => return Ok(None),
 		};
+		command.env("PYTHONDONTWRITEBYTECODE", "1");
 		command.env("RAYON_NUM_THREADS", threads.to_string());
 		let mut child = command
 			.stdin(Stdio::piped())
@@ -85,6 +99,22 @@ impl Rival {
 		let threads = self.threads;
 		let request = json!({ "product": product, "m": m, "k": k, "n": n, "threads": threads });
 		self.ask(&request)?["checksum"].as_f64().context("an answer without a checksum")
+	}
+
+	/// Loads an ONNX file, with the first `batch` samples of a NumPy archive as its inputs.
+	pub fn load(&mut self, model: &Path, samples: &Path, batch: u32) -> Result<()> {
+		let threads = self.threads;
+		let request =
+			json!({ "model": model, "samples": samples, "batch": batch, "threads": threads });
+		self.ask(&request).map(drop)
+	}
+
+	/// Makes a network of `make fidelity` and writes `description.json`, `data.npz` and `weights.npz`, for the
+	/// same training, into `folder`.
+	pub fn train(&mut self, network: &str, folder: &Path) -> Result<()> {
+		let threads = self.threads;
+		let request = json!({ "network": network, "folder": folder, "threads": threads });
+		self.ask(&request).map(drop)
 	}
 
 	/// Seconds of one of `count` runs.

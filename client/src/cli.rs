@@ -205,7 +205,7 @@ pub struct ModelImport {
 	#[arg(long, value_enum, default_value_t = WidthChoice::Mixed)]
 	pub width: WidthChoice,
 	/// With --width mixed: products with a lower signal-to-noise ratio than this get 16 bits
-	#[arg(long, value_name = "DB", default_value_t = 30.0)]
+	#[arg(long, value_name = "DB", default_value_t = 25.0)]
 	pub sensitivity: f64,
 	/// How the range of 8-bit values is chosen: max, mse or a percentile such as 99.99
 	#[arg(long, value_name = "RANGE", default_value = "mse", value_parser = parse_range)]

@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from import_compare import measure, node_tests, show_models, show_node_tests
+from import_compare import measure, node_tests, prepare, show_models, show_node_tests
 from models import MODELS
 from train_compare import show_training, train
 from train_models import TASKS
@@ -23,6 +23,7 @@ def options():
     parser.add_argument("--assay", default="assay", help="the client's binary")
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("fidelity"), help="where models are made")
     parser.add_argument("--only", help=f"a comma-separated choice of: {', '.join(names)}")
+    parser.add_argument("--prepare", action="store_true", help="make the models and end")
     parser.add_argument("--json", action="store_true", help="print one document")
     parser.add_argument("--import-options", default="", help="further options of assay model import, in one text")
     parser.add_argument("--seeds", type=int, default=5, help="trainings of each network [default: 5]")
@@ -41,6 +42,10 @@ def options():
 
 def main():
     arguments, chosen = options()
+    if arguments.prepare:
+        for name, make in MODELS.items():
+            prepare(name, make, arguments.folder / name)
+        return
     rows, nodes, trainings = [], None, []
     for name in chosen:
         print(f"fidelity: {name}", file=sys.stderr, flush=True)

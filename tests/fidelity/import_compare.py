@@ -8,6 +8,7 @@ too: its figures must be these.
 import json
 import pathlib
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -35,15 +36,21 @@ def cosines(a, b):
     return (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-30)
 
 
+def prepare(name, make, folder):
+    """Makes a model once. Labels of its test samples, or None."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "labels.json"
+    if not file.exists():
+        print(f"fidelity: making {name}", file=sys.stderr, flush=True)
+        labels = make(folder)
+        file.write_text(json.dumps(None if labels is None else labels.tolist()))
+    return json.loads(file.read_text())
+
+
 def measure(name, make, binary, folder, extra):
     import onnxruntime
 
-    folder.mkdir(parents=True, exist_ok=True)
-    labels_file, model = folder / "labels.json", folder / f"{name}.onnx"
-    if not labels_file.exists():
-        labels = make(folder)
-        labels_file.write_text(json.dumps(None if labels is None else labels.tolist()))
-    labels = json.loads(labels_file.read_text())
+    labels, model = prepare(name, make, folder), folder / f"{name}.onnx"
     target, out = TARGETS[name], folder / "imported"
     started = time.monotonic()
     report = assay(

@@ -36,7 +36,7 @@ pub struct Options {
 
 impl Default for Options {
 	fn default() -> Self {
-		Self { batch: None, range: Range::Mse, precision: Precision::Mixed(30.0), most: 256 }
+		Self { batch: None, range: Range::Mse, precision: Precision::Mixed(25.0), most: 256 }
 	}
 }
 

@@ -55,18 +55,19 @@ impl Geometry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window {
 	/// Height and width of x.
-	pub(crate) input: [u32; 2],
+	pub input: [u32; 2],
 	/// Channels of x.
-	pub(crate) channels: u32,
+	pub channels: u32,
 	/// Height and width of the result.
-	pub(crate) output: [u32; 2],
+	pub output: [u32; 2],
 	/// Channels of the result.
-	pub(crate) output_channels: u32,
+	pub output_channels: u32,
 	/// Height and width of a window.
-	pub(crate) kernel: [u32; 2],
+	pub kernel: [u32; 2],
 	/// Groups of channels.
-	pub(crate) groups: u32,
-	pub(crate) geometry: Geometry,
+	pub groups: u32,
+	/// Strides, padding and dilations.
+	pub geometry: Geometry,
 }
 
 impl Window {
@@ -136,8 +137,9 @@ impl Window {
 		Some(pixel.wrapping_mul(self.channels).wrapping_add(group * self.group_channels()))
 	}
 
-	/// Where output position `output` meets kernel position `tap` along a direction.
-	fn place(&self, axis: usize, output: u32, tap: u32) -> Option<u32> {
+	/// The element of x that output position `output` meets at kernel position `tap` along a direction; none where
+	/// that is zero by rule.
+	pub fn place(&self, axis: usize, output: u32, tap: u32) -> Option<u32> {
 		let Geometry { stride, pad, input_dilation, kernel_dilation, flip, .. } = self.geometry;
 		let tap = if flip { (self.kernel[axis] - 1).saturating_sub(tap) } else { tap };
 		let at = output as i64 * stride[axis] as i64 - pad[axis][0] as i64

@@ -8,6 +8,7 @@ mod fused;
 mod interpolate;
 mod moves;
 mod packed;
+mod patches;
 mod pool;
 mod products;
 mod profile;

@@ -1,6 +1,6 @@
 //! Exact products: of matrices, of batches of them, and convolutions.
 
-use super::{elementwise, fused, mismatch, packed, small, CpuBackend, Source};
+use super::{elementwise, fused, mismatch, packed, patches::Patches, small, CpuBackend, Source};
 use crate::{
 	buffer::CHUNK,
 	gemm::{gemm_i16, gemm_i8, gemm_i8_into, Path, Right, Sink, Sizes},
@@ -329,30 +329,21 @@ fn patches<F: Factor, T: Element>(
 		return Ok(T::wrap(values));
 	}
 	let rows = (PATCHES / k).max(1);
+	let patches = Patches::new(window);
 	let mut gathered = vec![F::zeroed(); rows.min(values.len() / n) * k];
 	for (block, out) in values.chunks_mut(rows * n).enumerate() {
 		let m = out.len() / n;
 		let gathered = &mut gathered[..m * k];
 		// Some rows to a task, since a row can be a few bytes.
-		let some = (CHUNK / k).max(1);
+		let some = (4 * CHUNK / k).max(1);
 		for_chunks(
 			threads(m * k),
 			gathered,
 			some * k,
 			|| (),
-			|(), task, patches| {
-				for (row, patch) in patches.chunks_exact_mut(k).enumerate() {
-					let row = (block * rows + task * some + row) as u32;
-					window.stretches(row, 0, k as u32, |at, first, count| {
-						let patch = &mut patch[at as usize..][..count as usize];
-						match first {
-							Some(first) => {
-								patch.copy_from_slice(&x[first as usize..][..count as usize])
-							}
-							None => patch.fill(F::zeroed()),
-						}
-					});
-				}
+			|(), task, out| {
+				let first = block * rows + task * some;
+				patches.gather(&x, first..first + out.len() / k, out);
 			},
 		);
 		product(path, Sizes { m, n, k }, (gathered, w.right()), &epilogue, out);
