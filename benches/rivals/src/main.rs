@@ -5,7 +5,7 @@ use std::{
 	io::{BufRead, Write},
 	time::Instant,
 };
-use tract_core::internal::*;
+use tract_core::{internal::*, ops::einsum::EinSum};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,7 +36,11 @@ fn tract(m: usize, k: usize, n: usize, threads: usize) -> Result<Product, Failur
 	let left: TValue = Tensor::from_shape(&[m, k], &values(m * k, 0.0))?.into();
 	Ok(Box::new(move |sum| {
 		let out = model.run(tvec!(left.clone()))?;
-		Ok(if sum { out[0].cast_to::<f64>()?.to_plain_array_view::<f64>()?.iter().sum() } else { 0.0 })
+		Ok(if sum {
+			out[0].cast_to::<f64>()?.to_plain_array_view::<f64>()?.iter().sum()
+		} else {
+			0.0
+		})
 	}))
 }
 
@@ -62,7 +66,9 @@ fn main() -> Result<(), Failure> {
 			let mut made = match library.as_str() {
 				"tract" => tract(m, k, n, number("threads"))?,
 				"candle" => candle(m, k, n)?,
-				_ => return Err(format!("no library {library:?}: there are tract and candle").into()),
+				_ => {
+					return Err(format!("no library {library:?}: there are tract and candle").into())
+				}
 			};
 			let checksum = made(true)?;
 			product = Some(made);

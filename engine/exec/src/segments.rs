@@ -1,7 +1,7 @@
 //! Slices that many threads write.
 
 use crate::gemm::parallel::parallel;
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ops::Range};
 
 /// A matrix whose row segments are written from many threads.
 pub(crate) struct Rows<'a, T> {
@@ -18,6 +18,16 @@ unsafe impl<T: Send> Sync for Rows<'_, T> {}
 impl<'a, T> Rows<'a, T> {
 	pub(crate) fn new(values: &'a mut [T], columns: usize) -> Self {
 		Self { start: values.as_mut_ptr(), len: values.len(), columns, borrow: PhantomData }
+	}
+
+	/// Where a block starts, and how far its rows are apart, which all are within the matrix.
+	pub(crate) fn block(&self, rows: Range<usize>, columns: Range<usize>) -> (*mut T, usize) {
+		assert!(!rows.is_empty() && !columns.is_empty(), "an empty block");
+		let within = columns.end <= self.columns && rows.end * self.columns <= self.len;
+		assert!(within, "a block outside the matrix");
+		// SAFETY: the first element is within the borrow by the assertion.
+		let start = unsafe { self.start.add(rows.start * self.columns + columns.start) };
+		(start, self.columns)
 	}
 
 	/// # Safety

@@ -5,7 +5,7 @@ use crate::{Buffer, Element};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What results that are remembered may take together.
-const BYTES: usize = 256 << 20;
+const BYTES: usize = 128 << 20;
 
 /// How many results are remembered.
 const RESULTS: usize = 128;

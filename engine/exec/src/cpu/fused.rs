@@ -121,6 +121,10 @@ impl Epilogue {
 	}
 }
 
+/// Columns of a vector.
+#[cfg(target_arch = "x86_64")]
+const LANES: usize = 16;
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn quick_block<T: Element>(
@@ -130,59 +134,115 @@ fn quick_block<T: Element>(
 	columns: Range<usize>,
 	(sums, stride): (&[i32], usize),
 ) {
+	if rows.is_empty() || columns.is_empty() {
+		return;
+	}
+	assert!(sums.len() >= (rows.len() - 1) * stride + columns.len(), "fewer sums than a block has");
+	let wide = [&quick.multiplier, &quick.shift, &quick.bias].map(|values| values.len());
+	assert!(wide.into_iter().all(|len| columns.end <= len), "columns without parameters");
+	let (to, apart) = out.block(rows.clone(), columns.clone());
+	let mut done = 0;
+	while done < columns.len() {
+		let lanes = columns.len() - done;
+		let parameters = [&quick.multiplier, &quick.shift, &quick.bias]
+			.map(|values| values[columns.start + done..].as_ptr());
+		// SAFETY: there are so many rows and columns of sums, of the result and of parameters from these
+		// places on, as just asked; a product emits each sum once, so that nobody else is at this block.
+		unsafe {
+			let (from, to) = (sums.as_ptr().add(done), to.add(done));
+			let (from, to) = ((from, stride), (to, apart));
+			match lanes {
+				32.. => quick_lanes::<T, 2>(parameters, rows.len(), u16::MAX, from, to),
+				16.. => quick_lanes::<T, 1>(parameters, rows.len(), u16::MAX, from, to),
+				_ => quick_lanes::<T, 1>(parameters, rows.len(), (1 << lanes) - 1, from, to),
+			}
+		}
+		done += lanes.min(if lanes >= 2 * LANES { 2 * LANES } else { LANES });
+	}
+}
+
+/// `V` vectors of columns, or the columns of `mask`, in so many rows; strides are in elements.
+///
+/// # Safety
+/// All of them are there, for reading parameters and sums and for writing results.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn quick_lanes<T: Element, const V: usize>(
+	[multiplier, shift, bias]: [*const i32; 3],
+	rows: usize,
+	mask: u16,
+	(from, stride): (*const i32, usize),
+	(to, apart): (*mut T, usize),
+) {
 	use core::arch::x86_64::*;
-	const LANES: usize = 16;
-	for start in (0..columns.len()).step_by(LANES) {
-		let column = columns.start + start;
-		let count = LANES.min(columns.len() - start);
-		let mask = (u32::MAX >> (32 - count)) as __mmask16;
-		let lanes = column..column + count;
-		let load = |values: &[i32]| {
-			// SAFETY: `values` has the masked lanes.
-			unsafe { _mm512_maskz_loadu_epi32(mask, values.as_ptr()) }
-		};
-		let m = load(&quick.multiplier[lanes.clone()]);
-		let s = _mm512_sub_epi32(load(&quick.shift[lanes.clone()]), _mm512_set1_epi32(16));
-		let bias = load(&quick.bias[lanes]);
-		let upper = _mm512_slli_epi32::<16>(m);
-		let half = _mm512_srli_epi32::<1>(_mm512_sllv_epi32(_mm512_set1_epi32(1), s));
-		for (at, row) in rows.clone().enumerate() {
-			let sums = &sums[at * stride + start..][..count];
-			// SAFETY: a product emits each sum once.
-			let out = unsafe { out.segment(row, column, count) };
-			let sum = _mm512_add_epi32(load(sums), bias);
-			let top = _mm512_madd_epi16(sum, upper);
-			let top = _mm512_add_epi32(top, _mm512_mulhi_epu16(sum, m));
-			let shifted = _mm512_srav_epi32(_mm512_add_epi32(top, half), s);
-			match T::DTYPE {
-				DType::I8 => store(out, &_mm512_cvtsepi32_epi8(shifted)),
-				DType::I16 => store(out, &_mm512_cvtsepi32_epi16(shifted)),
-				DType::I32 => store(out, &shifted),
+	let zero = [_mm512_setzero_si512(); V];
+	let (mut m, mut upper, mut s, mut half, mut b) = (zero, zero, zero, zero, zero);
+	for at in 0..V {
+		// SAFETY: the columns of the mask are there by the caller's promise.
+		unsafe {
+			m[at] = _mm512_maskz_loadu_epi32(mask, multiplier.add(at * LANES));
+			s[at] = _mm512_maskz_loadu_epi32(mask, shift.add(at * LANES));
+			b[at] = _mm512_maskz_loadu_epi32(mask, bias.add(at * LANES));
+		}
+		upper[at] = _mm512_slli_epi32::<16>(m[at]);
+		// Columns that are not there get a shift by 1, for no reason but to be defined.
+		s[at] = _mm512_sub_epi32(s[at], _mm512_set1_epi32(16));
+		s[at] = _mm512_max_epi32(s[at], _mm512_set1_epi32(1));
+		half[at] = _mm512_srli_epi32::<1>(_mm512_sllv_epi32(_mm512_set1_epi32(1), s[at]));
+	}
+	for row in 0..rows {
+		for at in 0..V {
+			// SAFETY: as above.
+			let sum = unsafe {
+				let from = from.add(row * stride + at * LANES);
+				match mask {
+					u16::MAX => _mm512_loadu_si512(from.cast()),
+					_ => _mm512_maskz_loadu_epi32(mask, from),
+				}
+			};
+			let sum = _mm512_add_epi32(sum, b[at]);
+			let top = _mm512_madd_epi16(sum, upper[at]);
+			let top = _mm512_add_epi32(top, upper_product(sum, m[at]));
+			let narrow = _mm512_srav_epi32(_mm512_add_epi32(top, half[at]), s[at]);
+			// SAFETY: as above; the element is of the size that is written.
+			unsafe {
+				let to = to.add(row * apart + at * LANES);
+				match (T::DTYPE, mask) {
+					(DType::I8, u16::MAX) => {
+						_mm_storeu_si128(to.cast(), _mm512_cvtsepi32_epi8(narrow))
+					}
+					(DType::I16, u16::MAX) => {
+						_mm256_storeu_si256(to.cast(), _mm512_cvtsepi32_epi16(narrow))
+					}
+					(DType::I8, _) => _mm512_mask_cvtsepi32_storeu_epi8(to.cast(), mask, narrow),
+					(DType::I16, _) => _mm512_mask_cvtsepi32_storeu_epi16(to.cast(), mask, narrow),
+					(DType::I32, _) => _mm512_mask_storeu_epi32(to.cast(), mask, narrow),
+				}
 			}
 		}
 	}
 }
 
-/// The first values of a vector.
+/// The upper halves of unsigned products of 16 bits. The compiler makes six instructions of the intrinsic.
 #[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn store<T: Element, V>(out: &mut [T], vector: &V) {
-	assert!(size_of_val(out) <= size_of::<V>(), "more values than a vector has");
-	let to = out.as_mut_ptr();
-	// SAFETY: what is read is within the vector, as just asked, and what is written is the slice; a
-	// vector's bytes are values of any element.
+#[target_feature(enable = "avx512f,avx512bw")]
+#[inline]
+fn upper_product(
+	x: core::arch::x86_64::__m512i,
+	y: core::arch::x86_64::__m512i,
+) -> core::arch::x86_64::__m512i {
+	let product;
+	// SAFETY: the function has the feature of this instruction, which only works on registers.
 	unsafe {
-		if size_of_val(out) == size_of::<V>() {
-			// The compiler knows this length, and makes it one instruction.
-			core::ptr::copy_nonoverlapping(
-				core::ptr::from_ref(vector).cast(),
-				to.cast::<u8>(),
-				size_of::<V>(),
-			);
-		} else {
-			core::ptr::copy_nonoverlapping(core::ptr::from_ref(vector).cast(), to, out.len());
-		}
+		core::arch::asm!(
+			"vpmulhuw {product}, {x}, {y}",
+			product = lateout(zmm_reg) product,
+			x = in(zmm_reg) x,
+			y = in(zmm_reg) y,
+			options(pure, nomem, nostack, preserves_flags),
+		);
 	}
+	product
 }
 
 #[cfg(test)]

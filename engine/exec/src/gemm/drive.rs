@@ -74,7 +74,7 @@ impl Grid {
 }
 
 /// Multiplications that one thread does about as fast as several, since waking them takes time.
-const SERIAL_PRODUCTS: usize = 1 << 20;
+const SERIAL_PRODUCTS: usize = 1 << 19;
 
 /// The threads that a product of so many multiplications is worth, on a path that does `speed` times as
 /// many in the time of the slowest one.

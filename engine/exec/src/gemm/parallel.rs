@@ -14,6 +14,7 @@ use core::{
 use std::{
 	panic::{catch_unwind, resume_unwind, AssertUnwindSafe},
 	sync::{Arc, Mutex, MutexGuard, PoisonError},
+	thread::Thread,
 	time::Instant,
 };
 
@@ -53,6 +54,10 @@ const LINGER: Duration = Duration::from_micros(100);
 /// Rounds of waiting between two looks at anything but the board: about a microsecond.
 const ROUNDS: usize = 16;
 
+/// Rounds for which the caller waits for helpers before it sleeps: about twenty microseconds, the end of a
+/// task or two.
+const PATIENCE: usize = 512;
+
 /// Work that others may help with until it is closed.
 struct Job {
 	/// Borrowed from the caller of [`share`], which leaves only when the job is closed and nobody is inside.
@@ -61,6 +66,8 @@ struct Job {
 	inside: AtomicUsize,
 	/// The board's count of jobs with this one.
 	number: usize,
+	/// Who waits for helpers in the end.
+	caller: Thread,
 	/// What a helper's panic said.
 	panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -79,20 +86,24 @@ impl Job {
 				*self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
 			}
 		}
-		self.inside.fetch_sub(1, Ordering::Release);
+		if self.inside.fetch_sub(1, Ordering::Release) == CLOSED + 1 {
+			self.caller.unpark();
+		}
 	}
 
 	/// Returns when nobody is inside nor will be.
 	fn close(&self) {
 		self.inside.fetch_or(CLOSED, Ordering::AcqRel);
-		let mut rounds = 0;
-		while self.inside.load(Ordering::Acquire) != CLOSED {
-			rounds += 1;
-			if rounds % (64 * ROUNDS) == 0 {
-				// The system may have stopped a helper in favour of this thread.
-				std::thread::yield_now();
+		let done = || self.inside.load(Ordering::Acquire) == CLOSED;
+		for _ in 0..PATIENCE {
+			if done() {
+				return;
 			}
 			spin_loop();
+		}
+		// The system may have stopped a helper in favour of this thread. The last one out wakes the caller.
+		while !done() {
+			std::thread::park();
 		}
 	}
 }
@@ -189,6 +200,7 @@ fn share(helpers: usize, work: &(dyn Fn() + Sync)) {
 		work: pointer,
 		inside: AtomicUsize::new(0),
 		number: BOARD.jobs.load(Ordering::Relaxed).wrapping_add(1),
+		caller: std::thread::current(),
 		panic: Mutex::new(None),
 	});
 	*posted = Some(job.clone());

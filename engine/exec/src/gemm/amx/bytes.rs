@@ -1,7 +1,7 @@
 //! Products of i8.
 
 use super::{
-	pack::{transpose, Left, Panels, Strip},
+	pack::{transpose, Copied, Left, Panels, Strip},
 	task_columns, Configured, EDGE, ROW, SPEED, TASK_EDGES, TILE,
 };
 use crate::gemm::{
@@ -16,6 +16,9 @@ type Place = (*mut i32, usize);
 
 /// What is read soon: where it starts, and the bytes that are fetched along with each tile.
 type Ahead = (*const u8, usize);
+
+/// Strips that are multiplied by no more panels are read where they lie.
+const COPIED_PANELS: usize = 4;
 
 /// `left · right`, of one or two strips and one or two panels, to `out`, whose two column tiles are 64
 /// bytes apart. Meanwhile fetches lines from `ahead` into the second cache.
@@ -152,53 +155,79 @@ impl Sums {
 	}
 }
 
-/// Both operands of a product in tiles, the left one of `rows` and the right one of `columns` without
-/// padding.
+/// Both operands of a product, the left one of `rows` and the right one of `columns` without padding.
 struct Product<'a> {
 	left: Left<'a>,
 	rows: usize,
 	right: &'a Panels,
 	columns: usize,
+	/// Whether the left operand is B, so that what is computed is the transpose of what is asked for.
+	swapped: bool,
 }
 
-/// One or two strips or panels, and the rows or columns of C that are theirs.
-#[derive(Clone, Copy)]
+/// What a thread works with.
+struct Scratch {
+	_tiles: Configured,
+	copied: Copied,
+	sums: Sums,
+	turned: Sums,
+}
+
+impl Scratch {
+	fn new() -> Self {
+		let (sums, turned) = (Sums::ZERO, Sums::ZERO);
+		Self { _tiles: Configured::new(), copied: Copied::new(), sums, turned }
+	}
+}
+
+/// One or two strips or panels, and the rows or columns that are theirs.
 struct Part<T> {
 	tiles: [T; 2],
-	both: bool,
-	start: usize,
-	end: usize,
-	/// Whether none of its rows or columns is padding.
-	whole: bool,
-	/// The strip or panel after it.
-	next: usize,
+	tiled: Range<usize>,
+	range: Range<usize>,
 }
 
 impl<T> Part<T> {
-	fn new(tiles: [T; 2], (first, next): (usize, usize), len: usize) -> Self {
-		let (start, end) = (first * EDGE, next * EDGE);
-		let both = next - first == 2;
-		Self { tiles, both, start, end: end.min(len), whole: end <= len, next }
+	fn new(tiles: [T; 2], tiled: Range<usize>, len: usize) -> Self {
+		let range = tiled.start * EDGE..len.min(tiled.end * EDGE);
+		Self { tiles, tiled, range }
 	}
 
-	fn range(&self) -> Range<usize> {
-		self.start..self.end
+	fn both(&self) -> bool {
+		self.tiled.len() == 2
+	}
+
+	/// Whether none of the rows or columns is padding.
+	fn whole(&self) -> bool {
+		self.range.len() == self.tiled.len() * EDGE
 	}
 }
 
+/// `range` in pairs.
+fn pairs(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+	let end = range.end;
+	range.step_by(2).map(move |at| at..end.min(at + 2))
+}
+
 impl Product<'_> {
-	/// A pair of strips is of one kind, so that its rows are equally far apart.
-	fn strips(&self, strip: usize, end: usize) -> Part<Strip> {
-		let both = strip + 1 < end && strip + 1 != self.left.copied;
-		let second = strip + usize::from(both);
-		let tiles = [self.left.strip(strip), self.left.strip(second)];
-		Part::new(tiles, (strip, second + 1), self.rows)
+	fn panels(&self, panels: Range<usize>) -> Part<*const u8> {
+		let tiles = [panels.start, panels.end - 1].map(|at| self.right.panel(at).as_ptr());
+		Part::new(tiles, panels, self.columns)
 	}
 
-	fn panels(&self, panel: usize, end: usize) -> Part<*const u8> {
-		let second = panel + usize::from(panel + 1 < end);
-		let tiles = [self.right.panel(panel).as_ptr(), self.right.panel(second).as_ptr()];
-		Part::new(tiles, (panel, second + 1), self.columns)
+	/// Where strips are multiplied by few panels, copying them does not pay.
+	fn strips(&self, strips: Range<usize>, panels: usize, copied: &mut Copied) -> Part<Strip> {
+		let in_place =
+			if panels <= COPIED_PANELS { self.left.in_place(strips.clone()) } else { None };
+		let tiles = in_place.unwrap_or_else(|| copied.strips(&self.left, strips.clone()));
+		Part::new(tiles, strips, self.rows)
+	}
+
+	/// The strips from `strip` on, spread over the tiles of so many panels.
+	fn ahead(&self, strip: usize, panels: usize) -> Ahead {
+		// Two strips of `steps` tiles for half as many blocks as there are panels.
+		let bytes = 2 * TILE / panels.div_ceil(2);
+		(self.left.start(strip), bytes.next_multiple_of(ROW).min(4 * ROW))
 	}
 
 	/// # Safety
@@ -209,7 +238,7 @@ impl Product<'_> {
 		// SAFETY: by the caller's promise. Both sides have `steps` tiles, since they are of one `k`,
 		// which is not 0.
 		unsafe {
-			match (a.both, b.both) {
+			match (a.both(), b.both()) {
 				(true, true) => block::<2, 2>(a.tiles, b.tiles, steps, place, ahead),
 				(true, false) => block::<2, 1>(a.tiles, b.tiles, steps, place, ahead),
 				(false, true) => block::<1, 2>(a.tiles, b.tiles, steps, place, ahead),
@@ -218,97 +247,70 @@ impl Product<'_> {
 		}
 	}
 
-	/// # Safety
-	/// Tiles are [`Configured`].
-	unsafe fn straight(
+	fn task(
 		&self,
-		sums: &mut Sums,
-		strips: Range<usize>,
-		panels: Range<usize>,
+		scratch: &mut Scratch,
+		(strips, panels): (Range<usize>, Range<usize>),
 		sink: &impl Sink<i32>,
 	) {
-		let mut strip = strips.start;
-		while strip < strips.end {
-			let a = self.strips(strip, strips.end);
-			let mut ahead = self.ahead(a.next, strips.end, panels.len());
-			let mut panel = panels.start;
-			while panel < panels.end {
-				let b = self.panels(panel, panels.end);
-				let stored = sink.stored().filter(|_| a.whole && b.whole);
-				let place = stored.and_then(|stored| {
-					Some((stored.place(a.range(), b.range())?, stored.stride() * size_of::<i32>()))
+		let Scratch { copied, sums, turned, .. } = scratch;
+		for strips in pairs(strips) {
+			let mut ahead = self.ahead(strips.end, panels.len());
+			let a = self.strips(strips, panels.len(), copied);
+			for panels in pairs(panels.clone()) {
+				let b = self.panels(panels);
+				let (rows, columns) = if self.swapped {
+					(b.range.clone(), a.range.clone())
+				} else {
+					(a.range.clone(), b.range.clone())
+				};
+				// Padding has no place in the result.
+				let stored = sink.stored().filter(|_| a.whole() && b.whole());
+				let stored = stored.and_then(|stored| {
+					Some((stored.place(rows.clone(), columns.clone())?, stored.stride()))
 				});
-				// SAFETY: by the caller's promise; a stored block is within the result, and this task's
-				// alone.
-				unsafe { self.block(&a, &b, place.unwrap_or(sums.place()), ahead) };
-				if place.is_none() {
-					sink.block(a.range(), b.range(), sums.0.as_flattened(), 2 * EDGE);
-				}
-				ahead.0 = ahead.0.wrapping_add(ahead.1 * self.right.steps);
-				panel = b.next;
-			}
-			strip = a.next;
-		}
-	}
-
-	/// The strips from `strip` on, spread over the tiles of so many panels.
-	fn ahead(&self, strip: usize, end: usize, panels: usize) -> Ahead {
-		let start = self.left.strip(strip.min(end - 1)).start;
-		if strip >= end {
-			return (start, 0);
-		}
-		// Two strips of `steps` tiles for half as many blocks as there are panels.
-		let bytes = 2 * TILE / panels.div_ceil(2);
-		(start, bytes.next_multiple_of(ROW).min(4 * ROW))
-	}
-
-	/// As `straight`, but the strips are columns of what is emitted, and the panels are its rows.
-	///
-	/// # Safety
-	/// As for `straight`.
-	unsafe fn turned(
-		&self,
-		sums: &mut [Sums; 2],
-		strips: Range<usize>,
-		panels: Range<usize>,
-		sink: &impl Sink<i32>,
-	) {
-		let [sums, turned] = sums;
-		let mut panel = panels.start;
-		while panel < panels.end {
-			let b = self.panels(panel, panels.end);
-			let mut strip = strips.start;
-			while strip < strips.end {
-				let a = self.strips(strip, strips.end);
-				// SAFETY: by the caller's promise.
-				unsafe { self.block(&a, &b, sums.place(), (b.tiles[0], 0)) };
-				let stored = sink.stored().filter(|_| a.whole && b.whole);
-				let place = stored.and_then(|stored| {
-					Some((stored.place(b.range(), a.range())?, stored.stride()))
-				});
-				let (to, stride) = place.unwrap_or((turned.0.as_mut_ptr().cast(), 2 * EDGE));
-				for down in 0..1 + usize::from(b.both) {
-					for across in 0..1 + usize::from(a.both) {
-						let from = sums.0[across * EDGE..][..EDGE].as_flattened();
-						let from = from[down * EDGE..].as_ptr();
-						let to = to.wrapping_add(down * EDGE * stride + across * EDGE);
-						// SAFETY: AMX comes with AVX-512 F, see `available`; both are 16 × 16, within
-						// the sums and within what has room for all tiles of these strips and panels.
-						unsafe { transpose((from, 2 * EDGE), (to, stride)) };
+				// SAFETY: the scratch holds a configuration; what is stored is within the result, and
+				// this task's alone.
+				unsafe {
+					if self.swapped {
+						self.block(&a, &b, sums.place(), ahead);
+						let to = stored.unwrap_or((turned.place().0, 2 * EDGE));
+						turn(sums, (a.tiled.len(), b.tiled.len()), to);
+					} else {
+						let stored = stored.map(|(to, stride)| (to, stride * size_of::<i32>()));
+						self.block(&a, &b, stored.unwrap_or(sums.place()), ahead);
 					}
 				}
-				if place.is_none() {
-					sink.block(b.range(), a.range(), turned.0.as_flattened(), 2 * EDGE);
+				if stored.is_none() {
+					let sums = if self.swapped { &turned } else { &sums };
+					sink.block(rows, columns, sums.0.as_flattened(), 2 * EDGE);
 				}
-				strip = a.next;
+				ahead.0 = ahead.0.wrapping_add(ahead.1 * self.right.steps);
 			}
-			panel = b.next;
 		}
 	}
 }
 
-/// `C = left · right` for i8, of `rows` and `columns` without padding. If `swapped`, the left operand is
-/// B, and what is emitted is the transpose.
+/// Transposes a block of so many tiles to `to`, whose rows are `stride` sums apart.
+///
+/// # Safety
+/// The processor has AVX-512 F, and `to` has room for the transposed tiles.
+unsafe fn turn(sums: &Sums, (down, across): (usize, usize), (to, stride): (*mut i32, usize)) {
+	for row in 0..down {
+		for column in 0..across {
+			let from = sums.0[row * EDGE..][..EDGE].as_flattened();
+			let from = from[column * EDGE..].as_ptr();
+			// SAFETY: both are 16 × 16, within the sums and by the caller's promise.
+			unsafe {
+				let to = to.add(column * EDGE * stride + row * EDGE);
+				transpose((from, 2 * EDGE), (to, stride));
+			}
+		}
+	}
+}
+
+/// `C = left · right` for i8, of `rows` and `columns` without padding, none of which is 0. If `swapped`, the
+/// left operand is B, and what is emitted is the transpose.
 pub(in super::super) fn gemm_i8(
 	(values, rows): (&[i8], usize),
 	(right, columns): (&Panels, usize),
@@ -316,23 +318,14 @@ pub(in super::super) fn gemm_i8(
 	swapped: bool,
 	sink: &impl Sink<i32>,
 ) {
-	let product = Product { left: Left::new(rows, k, values), rows, right, columns };
-	let threads = threads(rows * columns * k, SPEED);
+	let left = Left::new(rows, k, values);
+	let product = Product { left, rows, right, columns, swapped };
 	let shape = (rows.div_ceil(EDGE), right.count());
+	// Padding takes as long.
+	let threads = threads(shape.0 * shape.1 * EDGE * EDGE * k, SPEED);
 	let wide = task_columns(right.steps * TILE);
-	let task = if swapped { (wide, TASK_EDGES.0) } else { (TASK_EDGES.0, wide) };
-	let grid = Grid::new(shape, task, threads);
-	let run = |(_, sums): &mut (Configured, [Sums; 2]), task| {
-		let (strips, panels) = grid.task(task);
-		// SAFETY: the scratch holds a configuration.
-		unsafe {
-			if swapped {
-				product.turned(sums, strips, panels, sink);
-			} else {
-				product.straight(&mut sums[0], strips, panels, sink);
-			}
-		}
-	};
-	let scratch = || (Configured::new(), [Sums::ZERO; 2]);
-	parallel(threads, grid.tasks(), scratch, run);
+	let grid = Grid::new(shape, (TASK_EDGES.0, wide), threads);
+	parallel(threads, grid.tasks(), Scratch::new, |scratch, task| {
+		product.task(scratch, grid.task(task), sink);
+	});
 }

@@ -1,7 +1,7 @@
 //! AMX kernels, on the products of 8-bit tiles: C (16 × 16 of i32) takes A (16 rows of 64 bytes) times B
 //! (16 rows of 16 groups of four), wrapping and in every mix of signs.
 //!
-//! * i8 is exact as it is. The left side is read where it lies, the right side is packed in panels of 16
+//! * i8 is exact as it is. The left side is copied strip by strip as it is, the right side is packed in panels of 16
 //!   columns. Which operand is which is free, since a product of transposes is the transpose: unless one
 //!   comes packed, the smaller one is.
 //! * i16 is split into digits, `256 · high + low` with a signed and an unsigned byte. The sums of
@@ -71,12 +71,13 @@ impl Drop for Configured {
 	}
 }
 
-/// Bytes of the operand that a task reads again and again: half of a common second cache.
+/// Bytes of the operand that a task reads again and again: half of the second cache of processors that have
+/// AMX. With more, what passes by drives it out.
 const TASK_BYTES: usize = 1 << 20;
 /// The most tiles of a task along the rows of C, and along its columns.
 const TASK_EDGES: (usize, usize) = (16, 64);
 
-/// The tiles of the columns of a task: those that the cache has room for.
+/// The tiles of the columns of a task: those that the cache has room for, in pairs.
 fn task_columns(tile_bytes: usize) -> usize {
-	(TASK_BYTES / tile_bytes.max(1)).clamp(2, TASK_EDGES.1)
+	(TASK_BYTES / tile_bytes.max(1)).clamp(2, TASK_EDGES.1) & !1
 }

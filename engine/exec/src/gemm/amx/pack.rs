@@ -1,6 +1,7 @@
 //! Operands in tiles.
 
 use super::{EDGE, ROW, TILE};
+use core::{cell::Cell, ops::Range};
 use rayon::prelude::*;
 
 /// Bytes on the boundary of a line, so that no row of a tile lies across two.
@@ -159,43 +160,115 @@ pub(super) struct Strip {
 	pub(super) row: usize,
 }
 
-/// A left operand of i8, read where it lies but for strips whose tiles would reach past its end, which
-/// are copied.
+/// A left operand of i8.
 pub(super) struct Left<'a> {
 	values: &'a [i8],
+	rows: usize,
 	k: usize,
-	/// The first strip that is copied.
-	pub(super) copied: usize,
-	copies: Lines,
 }
 
 impl<'a> Left<'a> {
+	/// `values` are `rows × k`, neither of them 0.
 	pub(super) fn new(rows: usize, k: usize, values: &'a [i8]) -> Self {
-		let steps = k.div_ceil(ROW);
-		let strips = rows.div_ceil(EDGE);
-		// The last row of a strip reads whole tiles: what it reads past its own end meets zeros in the
-		// other operand, but must be there.
-		let fits = |strip: usize| (strip * EDGE + EDGE - 1) * k + steps * ROW <= values.len();
-		let copied = (0..strips).rev().take_while(|&strip| !fits(strip)).count();
-		let copied = strips - copied;
-		let mut copies = Lines::zeroed((strips - copied) * steps);
-		if k > 0 {
-			let from = values[(copied * EDGE * k).min(values.len())..].chunks_exact(k);
-			for (to, from) in copies.bytes_mut().chunks_exact_mut(steps * ROW).zip(from) {
-				to[..k].copy_from_slice(bytemuck::cast_slice(from));
-			}
-		}
-		Self { values, k, copied, copies }
+		assert!(rows > 0 && rows * k == values.len(), "a left operand of another size");
+		Self { values, rows, k }
 	}
 
-	pub(super) fn strip(&self, strip: usize) -> Strip {
-		let steps = self.k.div_ceil(ROW);
-		if strip < self.copied {
-			let start = self.values[strip * EDGE * self.k..].as_ptr().cast();
-			Strip { start, row: self.k }
-		} else {
-			let start = self.copies.bytes()[(strip - self.copied) * steps * TILE..].as_ptr();
-			Strip { start, row: steps * ROW }
+	/// The rows of one strip or two.
+	fn rows(&self, strips: &Range<usize>) -> Range<usize> {
+		strips.start * EDGE..self.rows.min(strips.end * EDGE)
+	}
+
+	/// Where strips start, for reading ahead.
+	pub(super) fn start(&self, strip: usize) -> *const u8 {
+		let row = (strip * EDGE).min(self.rows);
+		self.values[row * self.k..].as_ptr().cast()
+	}
+
+	/// One strip or two where they lie, if all of their tiles do. The last tiles of a row end in the next
+	/// row: that meets zeros in the other operand, but must be there.
+	pub(super) fn in_place(&self, strips: Range<usize>) -> Option<[Strip; 2]> {
+		let last = strips.end * EDGE - 1;
+		let end = last * self.k + self.k.next_multiple_of(ROW);
+		(end <= self.values.len()).then(|| {
+			[strips.start, strips.end - 1]
+				.map(|strip| Strip { start: self.start(strip), row: self.k })
+		})
+	}
+}
+
+/// One strip or two with each row on a boundary of a line: what lies across two costs twice as much, and
+/// rows that are a large power of two apart fall on the same places of the cache.
+pub(super) struct Copied {
+	lines: Vec<Line>,
+	/// Which they are.
+	strips: Range<usize>,
+}
+
+thread_local! {
+	/// Memory of copies of earlier products on this thread.
+	static LINES: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lines that a thread keeps: enough for most products.
+const KEPT: usize = (1 << 20) / ROW;
+
+impl Copied {
+	pub(super) fn new() -> Self {
+		Self { lines: LINES.take(), strips: 0..0 }
+	}
+
+	/// The strips, copied unless they were the last ones to be. What lies past the operand's rows and
+	/// columns is arbitrary. All calls must be for one operand.
+	pub(super) fn strips(&mut self, left: &Left<'_>, strips: Range<usize>) -> [Strip; 2] {
+		let width = left.k.div_ceil(ROW) | 1;
+		let needed = strips.len() * EDGE * width;
+		if self.lines.len() < needed {
+			self.lines.resize(needed, Line([0; ROW]));
+		}
+		if self.strips != strips {
+			let from = left.values[left.rows(&strips).start * left.k..].chunks_exact(left.k);
+			let to = self.lines[..needed].chunks_exact_mut(width);
+			for (to, from) in to.zip(from) {
+				// SAFETY: AMX comes with AVX-512 BW, see `available`.
+				unsafe { copy(from, to) };
+			}
+			self.strips = strips.clone();
+		}
+		[0, strips.len() - 1].map(|strip| Strip {
+			start: self.lines[strip * EDGE * width..].as_ptr().cast(),
+			row: width * ROW,
+		})
+	}
+}
+
+impl Drop for Copied {
+	fn drop(&mut self) {
+		if self.lines.len() <= KEPT {
+			LINES.set(core::mem::take(&mut self.lines));
+		}
+	}
+}
+
+/// # Safety
+/// The processor must have AVX-512 F and BW.
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn copy(from: &[i8], to: &mut [Line]) {
+	use core::arch::x86_64::*;
+	let (whole, rest) = from.as_chunks::<ROW>();
+	let (to, after) = to.split_at_mut(whole.len());
+	for (to, from) in to.iter_mut().zip(whole) {
+		// SAFETY: both are one vector, the place of writing on its boundary.
+		unsafe {
+			_mm512_store_si512(to.0.as_mut_ptr().cast(), _mm512_loadu_si512(from.as_ptr().cast()))
+		};
+	}
+	if let (Some(to), false) = (after.first_mut(), rest.is_empty()) {
+		let mask = u64::MAX >> (ROW - rest.len());
+		// SAFETY: as above, but for the source, whose bytes are those of the mask.
+		unsafe {
+			let line = _mm512_maskz_loadu_epi8(mask, rest.as_ptr());
+			_mm512_store_si512(to.0.as_mut_ptr().cast(), line);
 		}
 	}
 }
