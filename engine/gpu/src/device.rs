@@ -116,6 +116,8 @@ pub(crate) struct Device {
 	layouts: HashMap<usize, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
 	pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
 	pool: Arc<Mutex<Pool>>,
+	/// Tables that are on the device for good, by where they are on the host.
+	tables: HashMap<usize, Storage>,
 	arguments: wgpu::Buffer,
 	written: Vec<u8>,
 	encoder: Option<wgpu::CommandEncoder>,
@@ -169,6 +171,7 @@ impl Device {
 			layouts: HashMap::new(),
 			pipelines: HashMap::new(),
 			pool: Arc::default(),
+			tables: HashMap::new(),
 			arguments,
 			written: Vec::with_capacity(SLOTS * SLOT_BYTES),
 			encoder: None,
@@ -298,6 +301,25 @@ impl Device {
 		};
 		let buffer = self.with_room(|this| this.scoped(fill))?;
 		Ok(Storage(Arc::new(Lease { buffer: Some(buffer), class, home: None })))
+	}
+
+	/// A buffer that holds a table, uploaded when it is first asked for.
+	pub(crate) fn table(&mut self, words: &'static [u32]) -> Result<Storage> {
+		let key = words.as_ptr() as usize;
+		if let Some(storage) = self.tables.get(&key) {
+			return Ok(storage.clone());
+		}
+		let storage = self.upload(bytemuck::cast_slice(words))?;
+		self.tables.insert(key, storage.clone());
+		Ok(storage)
+	}
+
+	/// Records that a buffer is filled with zeros.
+	pub(crate) fn clear(&mut self, storage: &Storage) -> Result<()> {
+		self.scoped(|this| {
+			this.encoder().clear_buffer(storage.buffer(), 0, None);
+			Ok(())
+		})
 	}
 
 	/// Records a copy of the first `bytes` of a buffer to the host and submits all that is recorded.
