@@ -2,10 +2,11 @@
 
 use crate::{
 	device::{Device, DeviceError, Download, Result, Storage},
-	kernels::{candidates, record, stored_in_words, words, Kernel, Outline, Seen},
+	kernels::{blake3, candidates, record, stored_in_words, words, Kernel, Outline, Seen},
 };
+use assay_commitments::Hash;
 use assay_exec::{Backend, Buffer, CpuBackend, DeviceFault, ExecError, Operand};
-use assay_ops::{DType, Op, Shape};
+use assay_ops::{DType, Op, Shape, TensorType};
 use std::{
 	collections::BTreeSet,
 	sync::{Arc, OnceLock},
@@ -44,6 +45,12 @@ impl GpuTensor {
 pub(crate) enum Ticket {
 	Here(Arc<Buffer>),
 	Coming { download: Download, dtype: DType },
+	Root { download: Download },
+}
+
+/// A root where elements were asked for, or the other way round.
+fn confused() -> ExecError {
+	DeviceError::new(DeviceFault::Internal, "a ticket of another kind").into()
 }
 
 pub(crate) struct GpuBackend {
@@ -126,6 +133,13 @@ impl GpuBackend {
 		Ok(Ticket::Coming { download, dtype: tensor.dtype })
 	}
 
+	/// Asks for the root of a tensor, which need not be on the device yet.
+	pub(crate) fn root(&mut self, tensor: &GpuTensor, ty: &TensorType) -> Result<Ticket> {
+		let storage = self.storage(tensor)?.clone();
+		let root = blake3::record(&mut self.device, &storage, ty)?;
+		Ok(Ticket::Root { download: self.device.download(&root, 32)? })
+	}
+
 	/// Downloads the operands, computes on the CPU and leaves the result on the host.
 	fn on_cpu(
 		&mut self,
@@ -189,9 +203,34 @@ impl Backend for GpuBackend {
 		Ok(self.ask(value)?)
 	}
 
+	fn request_root(
+		&mut self,
+		value: &Self::Value,
+		ty: &TensorType,
+	) -> core::result::Result<Option<Self::Ticket>, ExecError> {
+		if value.storage.get().is_none()
+			|| (value.dtype, value.len) != (ty.dtype, ty.elements().into())
+			|| blake3::KERNELS.iter().any(|kernel| self.disabled.contains(kernel))
+		{
+			return Ok(None);
+		}
+		match self.root(value, ty) {
+			Ok(ticket) => Ok(Some(ticket)),
+			Err(error) if error.fault == DeviceFault::Limits => Ok(None),
+			Err(error) => Err(error.into()),
+		}
+	}
+
+	fn collect_root(&mut self, ticket: Self::Ticket) -> core::result::Result<Hash, ExecError> {
+		let Ticket::Root { download } = ticket else { return Err(confused()) };
+		let bytes = self.device.collect(download)?;
+		bytes.try_into().map_err(|_| confused())
+	}
+
 	fn collect(&mut self, ticket: Self::Ticket) -> core::result::Result<Arc<Buffer>, ExecError> {
 		match ticket {
 			Ticket::Here(buffer) => Ok(buffer),
+			Ticket::Root { .. } => Err(confused()),
 			Ticket::Coming { download, dtype } => {
 				let bytes = self.device.collect(download)?;
 				Ok(Arc::new(Buffer::from_bytes(dtype, &bytes)))

@@ -122,6 +122,20 @@ pub(crate) struct Device {
 	written: Vec<u8>,
 	encoder: Option<wgpu::CommandEncoder>,
 	recorded: u64,
+	transfers: Transfers,
+}
+
+/// What has gone to a device and come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+	/// Tensors and tables that were copied to the device.
+	pub uploads: u64,
+	/// Their bytes.
+	pub uploaded: u64,
+	/// Tensors and roots that were read back.
+	pub readbacks: u64,
+	/// Their bytes.
+	pub read: u64,
 }
 
 impl Device {
@@ -176,6 +190,7 @@ impl Device {
 			written: Vec::with_capacity(SLOTS * SLOT_BYTES),
 			encoder: None,
 			recorded: 0,
+			transfers: Transfers::default(),
 		};
 		this.healthy()?;
 		Ok(this)
@@ -230,6 +245,17 @@ impl Device {
 	pub(crate) fn constrain(&mut self, bytes: u64, workgroups: u32) {
 		self.limits.max_storage_buffer_binding_size = bytes;
 		self.limits.max_compute_workgroups_per_dimension = workgroups;
+	}
+
+	/// What has been uploaded and read back so far.
+	pub(crate) fn transfers(&self) -> Transfers {
+		self.transfers
+	}
+
+	/// Words of a buffer that surely [`Self::fits`].
+	pub(crate) fn roomy(&self) -> u64 {
+		// Rounding up to a class adds at most a quarter.
+		self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size) / 8
 	}
 
 	/// Whether a tensor of so many bytes can be on this device.
@@ -300,6 +326,8 @@ impl Device {
 			Ok(buffer)
 		};
 		let buffer = self.with_room(|this| this.scoped(fill))?;
+		self.transfers.uploads += 1;
+		self.transfers.uploaded += bytes.len() as u64;
 		Ok(Storage(Arc::new(Lease { buffer: Some(buffer), class, home: None })))
 	}
 
@@ -344,6 +372,8 @@ impl Device {
 			});
 			Ok(())
 		})?;
+		self.transfers.readbacks += 1;
+		self.transfers.read += bytes;
 		Ok(Download { buffer, bytes, submission, mapped })
 	}
 

@@ -1,5 +1,6 @@
 //! The kernels: one folder for each family of operators, the WGSL beside its host side.
 
+pub(crate) mod blake3;
 mod division;
 mod elementwise;
 mod gather;
@@ -158,6 +159,10 @@ kernels! {
 	RowScale = "row-scale", [division::ROOT, norm::MOMENTS], Some(1);
 	/// TopK.
 	TopK = "top-k", [top_k::SOURCE], None;
+	/// Hashes of the tiles of a tensor.
+	Blake3Chunks = "blake3-chunks", [blake3::COMPRESS, blake3::CHUNKS], None;
+	/// The tree over those.
+	Blake3Parents = "blake3-parents", [blake3::COMPRESS, blake3::PARENTS], None;
 }
 
 /// An operand on the device, as an operator sees it.

@@ -50,4 +50,6 @@ pub(crate) const EXPECTED: &[(Kernel, &str)] = &[
 	(Kernel::Norm, "9afdd8a6b55eb046054ad34eb7da7ae8c76848f3110b48e8d795b9e7db151cf4"),
 	(Kernel::RowScale, "f2c699cb37d743bed7354705d113ebb04b03e39c39602f8b768cb05f87ce28db"),
 	(Kernel::TopK, "49902141229d7338c846c5659660c2de739ac9e85eea84ccb4424ebff6cc4d4c"),
+	(Kernel::Blake3Chunks, "40ed0039c68c5595f614930beeec642155b2697344e97239a9a98b0d9e28e7b5"),
+	(Kernel::Blake3Parents, "bda9b4dd1330ace3fd14b6243ccd2b3fff453b5c545b2beb2a47215628a7bd42"),
 ];

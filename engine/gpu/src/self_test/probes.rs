@@ -5,7 +5,7 @@ use assay_exec::{
 	testing::{random_operator, Rng, OPERATOR_KINDS},
 	Affine, Buffer,
 };
-use assay_ops::{DType, Narrow, Op, Relation, Shape, View};
+use assay_ops::{DType, Narrow, Op, Relation, Shape, TensorType, View};
 use std::sync::Arc;
 
 /// One operator on fixed operands.
@@ -242,6 +242,14 @@ impl Probes {
 	}
 }
 
+/// Types whose roots are to be computed of a probe's operand: its shape under every split. For kernels
+/// that hash.
+pub(crate) fn hashed_types(probe: &Probe) -> Vec<TensorType> {
+	let (buffer, shape, _) = &probe.operands[0];
+	let ty = TensorType::of(buffer.dtype(), *shape);
+	(0..6).filter_map(|split| ty.with_split(split).ok()).collect()
+}
+
 /// The fixed operators and operands of a kernel.
 pub(crate) fn probes(kernel: Kernel) -> Vec<Probe> {
 	let mut probes = Probes { rng: Rng::new(0x0a55_a1ed + kernel as u64), all: Vec::new() };
@@ -324,6 +332,17 @@ pub(crate) fn probes(kernel: Kernel) -> Vec<Probe> {
 					probes.push(Op::LutInterp, vec![index, table]);
 				}
 			}
+		}
+		Kernel::Blake3Chunks | Kernel::Blake3Parents => {
+			for dtype in [DType::I8, DType::I16, DType::I32] {
+				for dims in
+					[&[1][..], &[257], &[1025], &[3, 5], &[32, 64], &[100, 70], &[9, 11, 13]]
+				{
+					let operand = probes.random(dtype, dims);
+					probes.push(Op::Copy, vec![operand]);
+				}
+			}
+			return probes.all;
 		}
 		_ => {}
 	}

@@ -145,7 +145,8 @@ pub(crate) fn by_patches(
 	}
 	let window = window(&image.shape, [dims[1], dims[2]], shape, 1, geometry)?;
 	let row = pack::row_words(image.dtype, k);
-	let rows = (PATCH_WORDS / u64::from(row)).clamp(1, positions.into()) as u32;
+	let most = PATCH_WORDS.min(device.roomy());
+	let rows = (most / u64::from(row)).clamp(1, positions.into()) as u32;
 	for first in (0..positions).step_by(rows as usize) {
 		let m = rows.min(positions - first);
 		let words = u64::from(m) * u64::from(row);
