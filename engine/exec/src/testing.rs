@@ -372,6 +372,27 @@ pub fn operator_case(rng: &mut Rng, kind: u32) -> Case {
 	this.finish(rng, 1)
 }
 
+/// A program of one operator on given values, which are those of its operands' types.
+///
+/// # Panics
+/// When the operands do not fit the operator or the values the operands.
+pub fn given_case(op: Op, operands: &[(DType, &[u32], Vec<i32>)]) -> Case {
+	let mut this = Growing::new(0);
+	let mut seen: Vec<Operand> = vec![];
+	for (index, (dtype, dims, values)) in operands.iter().enumerate() {
+		let ty = TensorType::of(*dtype, shape(dims));
+		let tensor = Tensor::from_elements(ty, values).expect("as many values as elements");
+		let source = Source::Input(index as u16);
+		this.program.inputs.push(Input { name: format!("input-{index}"), ty });
+		this.inputs.push(tensor);
+		this.sources.push((source, ty));
+		seen.push(source.into());
+	}
+	let mut rng = Rng::new(0);
+	this.push(&mut rng, op, seen);
+	this.finish(&mut rng, 1)
+}
+
 /// A random program over the whole operator set: mixed types, ranks 0 to 6, slices, transposes,
 /// broadcasts and overlapping views, extreme values, ragged edges, step state.
 pub fn random_case(rng: &mut Rng, nodes: usize, largest: u32) -> Case {

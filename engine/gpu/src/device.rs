@@ -107,6 +107,12 @@ const SUBMIT_WORK: u64 = 1 << 34;
 /// Arguments of one dispatch, in words.
 pub(crate) type Arguments = [u32; SLOT_BYTES / 4];
 
+/// Loop iterations of one invocation that a software adapter finishes. lavapipe ends an invocation
+/// without a word after 65,535, over all of its loops (`LP_MAX_TGSI_LOOP_ITERATIONS` of Mesa).
+const SOFTWARE_ITERATIONS: u64 = 65_000;
+/// The same of any other adapter: seconds, after which a driver's watchdog may step in.
+const ITERATIONS: u64 = 1 << 22;
+
 pub(crate) struct Device {
 	device: wgpu::Device,
 	queue: wgpu::Queue,
@@ -123,6 +129,8 @@ pub(crate) struct Device {
 	encoder: Option<wgpu::CommandEncoder>,
 	recorded: u64,
 	transfers: Transfers,
+	/// Loop iterations that one invocation may take.
+	iterations: u64,
 }
 
 /// What has gone to a device and come back.
@@ -157,6 +165,7 @@ impl Device {
 			memory_hints: wgpu::MemoryHints::Performance,
 			..Default::default()
 		};
+		let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
 		let (device, queue) = pollster::block_on(adapter.request_device(&description))
 			.map_err(|error| DeviceError::new(DeviceFault::Lost, error))?;
 		let fault = Arc::new(Mutex::new(None));
@@ -191,6 +200,7 @@ impl Device {
 			encoder: None,
 			recorded: 0,
 			transfers: Transfers::default(),
+			iterations: if software { SOFTWARE_ITERATIONS } else { ITERATIONS },
 		};
 		this.healthy()?;
 		Ok(this)
@@ -256,6 +266,15 @@ impl Device {
 	pub(crate) fn roomy(&self) -> u64 {
 		// Rounding up to a class adds at most a quarter.
 		self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size) / 8
+	}
+
+	/// Whether one invocation may take so many loop iterations. Error: it may not.
+	pub(crate) fn endures(&self, iterations: u64) -> Result<()> {
+		if iterations <= self.iterations {
+			return Ok(());
+		}
+		let text = format!("{iterations} iterations are more than an invocation may take here");
+		Err(DeviceError::new(DeviceFault::Limits, text))
 	}
 
 	/// Whether a tensor of so many bytes can be on this device.

@@ -5,7 +5,6 @@ use assay_exec::{
 	Audit, DeviceFault, ExecError, Executor,
 };
 use assay_gpu::{adapters, best_executor, Choice, DeviceKind, GpuExecutor, Kernel};
-use assay_ops::Op;
 use assay_program::Source;
 
 fn open() -> GpuExecutor {

@@ -159,6 +159,14 @@ kernels! {
 	RowScale = "row-scale", [division::ROOT, norm::MOMENTS], Some(1);
 	/// TopK.
 	TopK = "top-k", [top_k::SOURCE], None;
+	/// ReduceSum along a long axis.
+	LongSum = "long-sum", [elementwise::LOAD, reduce::LONG], Some(0);
+	/// ReduceMax along a long axis.
+	LongMax = "long-max", [elementwise::LOAD, reduce::LONG], Some(1);
+	/// ArgMax along a long axis.
+	LongArgMax = "long-arg-max", [elementwise::LOAD, reduce::LONG], Some(2);
+	/// ReduceSumProduct along a long axis.
+	LongSumProduct = "long-sum-product", [elementwise::LOAD, reduce::LONG], Some(3);
 	/// Hashes of the tiles of a tensor.
 	Blake3Chunks = "blake3-chunks", [blake3::COMPRESS, blake3::CHUNKS], None;
 	/// The tree over those.
@@ -185,6 +193,11 @@ impl Seen<'_> {
 			out[8..].copy_from_slice(&self.affine.strides);
 		}
 		out
+	}
+
+	/// Loop iterations of so many turns of which each reads this operand through its view.
+	fn turns(&self, turns: u32) -> u64 {
+		(u64::from(turns) + 1) * (1 + self.affine.rank as u64)
 	}
 
 	/// Offset and stride of an operand that is one number or a vector.

@@ -32,6 +32,15 @@ fn products(narrow: Option<Narrow>, others: &[Kernel]) -> Vec<Vec<Kernel>> {
 	}
 }
 
+/// The kernels of a reduction, best first: the one for long axes leaves words, which a cast narrows.
+fn reductions(operands: &[Outline], axis: u8, [long, plain]: [Kernel; 2]) -> Vec<Vec<Kernel>> {
+	let mut ways = vec![vec![plain]];
+	if operands.first().is_some_and(|operand| reduce::is_long(&operand.shape, axis)) {
+		ways.insert(0, vec![long, Kernel::Cast]);
+	}
+	ways
+}
+
 /// The kernels that can compute `op`, best first; all of each list are needed.
 pub(crate) fn candidates(op: &Op, operands: &[Outline]) -> Vec<Vec<Kernel>> {
 	let unready = |operand: &Outline, k: u32| !pack::ready(&operand.affine, k, operand.dtype);
@@ -73,9 +82,15 @@ pub(crate) fn candidates(op: &Op, operands: &[Outline]) -> Vec<Vec<Kernel>> {
 		Op::Shift { .. } => &[Kernel::Shift],
 		Op::Cast { .. } | Op::Copy => &[Kernel::Cast],
 		Op::Lut => &[Kernel::Lut],
-		Op::ReduceSum { .. } => &[Kernel::ReduceSum],
-		Op::ReduceMax { .. } => &[Kernel::ReduceMax],
-		Op::ArgMax { .. } => &[Kernel::ArgMax],
+		Op::ReduceSum { axis, .. } => {
+			return reductions(operands, *axis, [Kernel::LongSum, Kernel::ReduceSum])
+		}
+		Op::ReduceMax { axis } => {
+			return reductions(operands, *axis, [Kernel::LongMax, Kernel::ReduceMax])
+		}
+		Op::ArgMax { axis } => {
+			return reductions(operands, *axis, [Kernel::LongArgMax, Kernel::ArgMax])
+		}
 		Op::Pool { kind: PoolKind::Max, .. } => &[Kernel::MaxPool],
 		Op::Pool { kind: PoolKind::Sum, .. } => &[Kernel::SumPool],
 		Op::MulShift { .. } => &[Kernel::MulShift],
@@ -99,7 +114,9 @@ pub(crate) fn candidates(op: &Op, operands: &[Outline]) -> Vec<Vec<Kernel>> {
 		Op::Softmax { .. } => &[Kernel::Softmax, Kernel::SoftmaxSums],
 		Op::Norm { .. } => &[Kernel::Norm, Kernel::NormMoments],
 		Op::RowScale { .. } => &[Kernel::RowScale],
-		Op::ReduceSumProduct { .. } => &[Kernel::ReduceSumProduct],
+		Op::ReduceSumProduct { axis, .. } => {
+			return reductions(operands, *axis, [Kernel::LongSumProduct, Kernel::ReduceSumProduct])
+		}
 	};
 	vec![kernels.to_vec()]
 }
@@ -153,9 +170,17 @@ pub(crate) fn record(
 		(Op::Requant { to }, [_, _, _, ..]) => requant::record(device, seen, to),
 		(Op::Lut | Op::LutInterp, [index, table]) => lut::record(device, kernel, index, table),
 		(Op::ReduceSum { axis, .. } | Op::ReduceMax { axis } | Op::ArgMax { axis }, [a]) => {
+			if matches!(kernel, Kernel::LongSum | Kernel::LongMax | Kernel::LongArgMax) {
+				let words = reduce::record_long(device, kernel, [a, a], (axis, 0), dtype)?;
+				return narrowed(device, words, dtype, shape);
+			}
 			reduce::record(device, kernel, a, axis, dtype)
 		}
 		(Op::ReduceSumProduct { axis, shift, .. }, [a, b]) => {
+			if kernel == Kernel::LongSumProduct {
+				let words = reduce::record_long(device, kernel, [a, b], (axis, shift), dtype)?;
+				return narrowed(device, words, dtype, shape);
+			}
 			reduce::record_products(device, [a, b], axis, shift, dtype)
 		}
 		(Op::Select | Op::ShiftRandom { .. }, [a, b, c]) => {

@@ -50,6 +50,10 @@ pub(crate) const EXPECTED: &[(Kernel, &str)] = &[
 	(Kernel::Norm, "9afdd8a6b55eb046054ad34eb7da7ae8c76848f3110b48e8d795b9e7db151cf4"),
 	(Kernel::RowScale, "f2c699cb37d743bed7354705d113ebb04b03e39c39602f8b768cb05f87ce28db"),
 	(Kernel::TopK, "49902141229d7338c846c5659660c2de739ac9e85eea84ccb4424ebff6cc4d4c"),
-	(Kernel::Blake3Chunks, "40ed0039c68c5595f614930beeec642155b2697344e97239a9a98b0d9e28e7b5"),
-	(Kernel::Blake3Parents, "bda9b4dd1330ace3fd14b6243ccd2b3fff453b5c545b2beb2a47215628a7bd42"),
+	(Kernel::LongSum, "87afc1676b39784c5030ae08f2bd415127181ac0325fca2eb6c0054c3c7fe75d"),
+	(Kernel::LongMax, "24b169345a4230902d4e8e674bb07973d810588f13b34724b351028e3afeb485"),
+	(Kernel::LongArgMax, "43a5bda85e00e3a6ea326e684579382b9b70a1e0eed2ba3a4f90b8e7b7c1fb85"),
+	(Kernel::LongSumProduct, "37692bb4b359cffa3166447cf82c060b98d3ab8997d7025faf1dd2dd11cf01c2"),
+	(Kernel::Blake3Chunks, "b5493f8e146856f1379b5795478dacc35613fd8f89b57cfa9b91c6c993a01cfb"),
+	(Kernel::Blake3Parents, "bf51786992c23c23743e602202e992d4da36ff29256d82f22fa0fec87bdd6f7a"),
 ];

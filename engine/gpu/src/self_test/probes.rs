@@ -187,6 +187,21 @@ impl Probes {
 		}
 	}
 
+	/// Along axes of which some are shorter than a workgroup, and of which others are long.
+	fn long(&mut self, op: impl Fn(u8, DType) -> Op, operands: usize) {
+		for dtype in [DType::I8, DType::I16, DType::I32] {
+			for to in [DType::I8, DType::I16, DType::I32] {
+				for (axis, dims) in [(0, [1500, 3]), (1, [5, 1025]), (0, [7, 2]), (1, [2, 65])] {
+					let mut seen = vec![self.random(dtype, &dims)];
+					if operands == 2 {
+						seen.push(self.random(DType::I16, &dims));
+					}
+					self.push(op(axis, to), seen);
+				}
+			}
+		}
+	}
+
 	/// Every distance with every telling value, and one distance for all.
 	fn shifts(&mut self, op: impl Fn(DType) -> Op, bits: bool) {
 		for dtype in [DType::I8, DType::I16, DType::I32] {
@@ -333,6 +348,14 @@ pub(crate) fn probes(kernel: Kernel) -> Vec<Probe> {
 				}
 			}
 		}
+		Kernel::LongSum => probes.long(|axis, to| Op::ReduceSum { axis, to }, 1),
+		Kernel::LongMax => probes.long(|axis, _| Op::ReduceMax { axis }, 1),
+		Kernel::LongArgMax => probes.long(|axis, _| Op::ArgMax { axis }, 1),
+		Kernel::LongSumProduct => {
+			for shift in [-128, 0, 7, 127] {
+				probes.long(|axis, to| Op::ReduceSumProduct { axis, shift, to }, 2);
+			}
+		}
 		Kernel::Blake3Chunks | Kernel::Blake3Parents => {
 			for dtype in [DType::I8, DType::I16, DType::I32] {
 				for dims in
@@ -355,7 +378,7 @@ pub(crate) fn probes(kernel: Kernel) -> Vec<Probe> {
 				kernels.contains(&kernel) && !matches!(op, Op::Conv2d { .. })
 			});
 		}
-		_ if kernel as usize > Kernel::ArgMax as usize => {
+		_ if (Kernel::MulShift as usize..=Kernel::TopK as usize).contains(&(kernel as usize)) => {
 			probes.drawn(12, |_, kernels| kernels.contains(&kernel));
 		}
 		_ => {}

@@ -77,6 +77,8 @@ pub(crate) fn multiply(
 	let dtype = if kernel == Kernel::MatMulI16 { DType::I16 } else { DType::I8 };
 	let [multiplier, shift, to] = epilogue.numbers();
 	let row = pack::row_words(dtype, k);
+	// Steps of 8 words: a loop of 2, one of 8, and their ends.
+	device.endures((u64::from(row).div_ceil(8) + 1) * 13)?;
 	let arguments = arguments(&[
 		(0, &[m, n, row, groups as u32, across, multiplier, shift, to]),
 		(8, &[each as u32, first]),

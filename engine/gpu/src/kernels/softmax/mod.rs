@@ -18,6 +18,8 @@ pub(crate) fn record(
 	let len = operand.shape.last();
 	let elements = operand.shape.elements();
 	let rows = elements / len;
+	// Twice over a row, with 64 at a time, and over what these found.
+	device.endures(2 * operand.turns(len.div_ceil(64)) + 200)?;
 	let bits = if to == DType::I8 { 7 } else { 15 };
 	let (multiplier, shift) = (i32::from(multiplier) as u32, i32::from(shift) as u32);
 	let mut arguments = arguments(&[

@@ -9,6 +9,7 @@ pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
 pub(crate) fn record(device: &mut Device, operand: &Seen, k: u32, values: bool) -> Result<Storage> {
 	let len = operand.shape.last();
 	let rows = operand.shape.elements() / len;
+	device.endures(u64::from(k) * (operand.turns(len.div_ceil(64)) + 66))?;
 	let result = device.allocate(u64::from(rows) * u64::from(k))?;
 	let arguments = arguments(&[
 		(0, &[rows, len, k, operand.dtype as u32, values.into()]),

@@ -1,7 +1,7 @@
 //! Windows over images: Conv2d and Pool.
 
 use super::{
-	arguments, by_word,
+	arguments, by_word, lanes,
 	matmul::{self, Epilogue, Sizes},
 	pack, Kernel, Seen,
 };
@@ -86,6 +86,8 @@ pub(crate) fn pool(
 	// As a convolution whose groups are the channels.
 	let window = window(&image.shape, size.map(u32::from), shape, image.shape.last(), &geometry)?;
 	let arguments = arguments(&[(3, &[image.dtype as u32]), (8, &image.view()), (24, &window)]);
+	let turns = (u32::from(size[0]) + 1) * (u32::from(size[1]) + 1);
+	device.endures(u64::from(lanes(dtype)) * image.turns(turns))?;
 	let elements = shape.elements();
 	let work = u64::from(elements) * u64::from(size[0]) * u64::from(size[1]);
 	by_word(device, kernel, arguments, &[image.storage], (dtype, elements), work)
@@ -112,6 +114,11 @@ pub(crate) fn direct(
 		(43, &weights.view()),
 		(matmul::MORE, &epilogue.more()),
 	]);
+	// A loop over the channels for each element of the kernel, and those over these.
+	let taps = dims[1] * dims[2];
+	let turns = taps.saturating_mul(dims[3] + 1).saturating_add((dims[1] + 1) * (dims[2] + 1));
+	let iterations = image.turns(turns) + weights.turns(turns);
+	device.endures(u64::from(lanes(dtype)) * iterations)?;
 	let elements = shape.elements();
 	let work = u64::from(elements) * u64::from(weights.shape.elements() / dims[0]);
 	let mut buffers = vec![image.storage, weights.storage];
