@@ -157,8 +157,10 @@ kernels! {
 	Norm = "norm", [BY_WORD, norm::SOURCE], None;
 	/// RowScale.
 	RowScale = "row-scale", [division::ROOT, norm::MOMENTS], Some(1);
-	/// TopK.
+	/// TopK of few.
 	TopK = "top-k", [top_k::SOURCE], None;
+	/// TopK of many.
+	TopKRanks = "top-k-ranks", [top_k::RANKS], None;
 	/// ReduceSum along a long axis.
 	LongSum = "long-sum", [elementwise::LOAD, reduce::LONG], Some(0);
 	/// ReduceMax along a long axis.

@@ -108,9 +108,17 @@ pub(crate) fn candidates(op: &Op, operands: &[Outline]) -> Vec<Vec<Kernel>> {
 		Op::Philox { .. } => &[Kernel::Philox],
 		Op::ShiftBy { .. } => &[Kernel::ShiftBy],
 		Op::ShiftRandom { .. } => &[Kernel::ShiftRandom],
-		// Values leave it as words; a cast narrows them.
-		Op::TopK { values: true, .. } => &[Kernel::TopK, Kernel::Cast],
-		Op::TopK { values: false, .. } => &[Kernel::TopK],
+		Op::TopK { k, values } => {
+			let few = *k < top_k::MANY;
+			let ways = if few {
+				[Kernel::TopK, Kernel::TopKRanks]
+			} else {
+				[Kernel::TopKRanks, Kernel::TopK]
+			};
+			// Values leave them as words; a cast narrows them.
+			let cast = if *values { &[Kernel::Cast][..] } else { &[] };
+			return ways.iter().map(|way| [&[*way], cast].concat()).collect();
+		}
 		Op::Softmax { .. } => &[Kernel::Softmax, Kernel::SoftmaxSums],
 		Op::Norm { .. } => &[Kernel::Norm, Kernel::NormMoments],
 		Op::RowScale { .. } => &[Kernel::RowScale],
@@ -199,7 +207,7 @@ pub(crate) fn record(
 			generate::philox(device, seed, step, shape, stream)
 		}
 		(Op::TopK { k, values }, [a]) => {
-			let words = top_k::record(device, a, k, values)?;
+			let words = top_k::record(device, kernel, a, k, values)?;
 			narrowed(device, words, dtype, shape)
 		}
 		(Op::Softmax { multiplier, shift, .. }, [a]) => {

@@ -378,7 +378,9 @@ pub(crate) fn probes(kernel: Kernel) -> Vec<Probe> {
 				kernels.contains(&kernel) && !matches!(op, Op::Conv2d { .. })
 			});
 		}
-		_ if (Kernel::MulShift as usize..=Kernel::TopK as usize).contains(&(kernel as usize)) => {
+		_ if (Kernel::MulShift as usize..=Kernel::TopKRanks as usize)
+			.contains(&(kernel as usize)) =>
+		{
 			probes.drawn(12, |_, kernels| kernels.contains(&kernel));
 		}
 		_ => {}
