@@ -2,7 +2,7 @@
 
 use crate::{audit, plan::Plan, tensor, Affine, Audit, Buffer, ExecError, Tensor};
 use assay_commitments::{run_root, trace_root, Hash};
-use assay_ops::{DType, Op, Shape};
+use assay_ops::{DType, Op, Shape, TensorType};
 use assay_program::{Checked, Program, Source, State};
 use core::{num::NonZeroU32, ops::ControlFlow};
 use std::{
@@ -82,6 +82,23 @@ pub trait Backend {
 
 	/// Waits for what was asked for.
 	fn collect(&mut self, ticket: Self::Ticket) -> Result<Arc<Buffer>, ExecError>;
+
+	/// Asks for the root of a tensor of type `ty`, without waiting, for engines that hash where the
+	/// tensor is. `None` has its elements fetched and hashed here.
+	fn request_root(
+		&mut self,
+		value: &Self::Value,
+		ty: &TensorType,
+	) -> Result<Option<Self::Ticket>, ExecError> {
+		let _ = (value, ty);
+		Ok(None)
+	}
+
+	/// Waits for a root that [`Backend::request_root`] gave a ticket for.
+	fn collect_root(&mut self, ticket: Self::Ticket) -> Result<Hash, ExecError> {
+		let _ = ticket;
+		Err(ExecError::Program("this engine hashes nothing itself".into()))
+	}
 }
 
 /// How far a run is.
@@ -251,11 +268,13 @@ fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<(), ExecError> {
 	Ok(())
 }
 
-/// An anchor whose elements were asked for.
+/// An anchor whose elements, or whose root, were asked for.
 struct Waiting<T> {
 	anchor: usize,
 	ticket: T,
 	bytes: u64,
+	/// Whether the engine hashes it.
+	root: bool,
 }
 
 /// An anchor that was hashed.
@@ -298,13 +317,20 @@ impl<'a, B: Backend> Anchors<'a, B> {
 	}
 
 	fn add(&mut self, backend: &mut B, anchor: usize, value: &B::Value) -> Result<(), ExecError> {
-		let bytes = self.plan.types[self.plan.anchors[anchor]].canonical_len();
+		let ty = &self.plan.types[self.plan.anchors[anchor]];
+		let bytes = ty.canonical_len();
+		if !self.wanted.contains(&anchor) {
+			if let Some(ticket) = backend.request_root(value, ty)? {
+				self.waiting.push_back(Waiting { anchor, ticket, bytes: 0, root: true });
+				return Ok(());
+			}
+		}
 		let ticket = backend.request(value)?;
 		if backend.is_ready(&ticket) {
 			let buffer = backend.collect(ticket)?;
 			return self.hash(anchor, buffer, bytes);
 		}
-		self.waiting.push_back(Waiting { anchor, ticket, bytes });
+		self.waiting.push_back(Waiting { anchor, ticket, bytes, root: false });
 		self.bytes += bytes;
 		while self.bytes > WAITING_BYTES && self.waiting.len() > 1 {
 			self.finish_one(backend)?;
@@ -368,8 +394,12 @@ impl<'a, B: Backend> Anchors<'a, B> {
 	}
 
 	fn finish_one(&mut self, backend: &mut B) -> Result<bool, ExecError> {
-		if let Some(Waiting { anchor, ticket, bytes }) = self.waiting.pop_front() {
+		if let Some(Waiting { anchor, ticket, bytes, root }) = self.waiting.pop_front() {
 			self.bytes -= bytes;
+			if root {
+				self.roots[anchor] = backend.collect_root(ticket)?;
+				return Ok(true);
+			}
 			let buffer = backend.collect(ticket)?;
 			self.hash(anchor, buffer, bytes)?;
 			return Ok(true);

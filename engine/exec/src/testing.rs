@@ -14,6 +14,7 @@ use assay_program::{
 	interpret_step, Checked, Class, Constant, Input, Limits, Node, Operand, Output, Program,
 	Source, State, FORMAT_VERSION,
 };
+pub use operators::KINDS as OPERATOR_KINDS;
 
 /// A program with inputs for it.
 #[derive(Clone, Debug)]
@@ -73,6 +74,19 @@ fn shape(dims: &[u32]) -> Shape {
 }
 
 impl Growing {
+	fn new(largest: u32) -> Self {
+		let program = Program {
+			version: FORMAT_VERSION,
+			operator_set: OPERATOR_SET,
+			inputs: vec![],
+			states: vec![],
+			constants: vec![],
+			nodes: vec![],
+			outputs: vec![],
+		};
+		Self { program, inputs: vec![], sources: vec![], types: vec![], largest }
+	}
+
 	fn dims(&mut self, rng: &mut Rng, rank: usize) -> Vec<u32> {
 		let mut left = self.largest;
 		let mut dims: Vec<u32> = (0..rank)
@@ -279,8 +293,12 @@ impl Growing {
 	/// An operator of the rarer kinds.
 	fn special(&mut self, rng: &mut Rng) -> (Op, Vec<Operand>) {
 		let kind = rng.below(operators::KINDS.into()) as u32;
-		let mut below = |bound: u32| rng.below(bound.into()) as u32;
-		let (op, seen) = operators::operator(&mut operators::Random(&mut below), kind);
+		self.of_kind(rng, kind)
+	}
+
+	/// An operator of a kind below [`OPERATOR_KINDS`].
+	fn of_kind(&mut self, rng: &mut Rng, kind: u32) -> (Op, Vec<Operand>) {
+		let (op, seen) = random_operator(rng, kind);
 		let operands: Vec<Operand> =
 			seen.iter().map(|(dtype, shape)| self.operand(rng, *dtype, shape.dims())).collect();
 		if op == Op::Gather {
@@ -319,21 +337,66 @@ impl Growing {
 		self.types.push(ty);
 		self.sources.push((Source::Node(node), ty));
 	}
+
+	/// The program, as a case. Whatever no node reads is an output, and so is one of the others.
+	fn finish(mut self, rng: &mut Rng, steps: u32) -> Case {
+		let mut read: Vec<u32> = self.program.states.iter().map(|state| state.update).collect();
+		let operands = self.program.nodes.iter().flat_map(|node| &node.operands);
+		read.extend(operands.filter_map(|operand| match operand.source {
+			Source::Node(node) => Some(node),
+			_ => None,
+		}));
+		let chosen = rng.below(self.program.nodes.len() as u64) as u32;
+		for node in 0..self.program.nodes.len() as u32 {
+			if node == chosen || !read.contains(&node) {
+				self.program.nodes[node as usize].class = Class::EagerAnchor;
+				let name = format!("output-{node}");
+				self.program.outputs.push(Output { name, node });
+			}
+		}
+		Case { program: self.program, inputs: self.inputs, steps }
+	}
+}
+
+/// A random operator of a kind below [`OPERATOR_KINDS`], with types and shapes of operands.
+pub fn random_operator(rng: &mut Rng, kind: u32) -> (Op, Vec<(DType, Shape)>) {
+	let mut below = |bound: u32| rng.below(bound.into()) as u32;
+	operators::operator(&mut operators::Random(&mut below), kind)
+}
+
+/// A program of one such operator, on random values through random views.
+pub fn operator_case(rng: &mut Rng, kind: u32) -> Case {
+	let mut this = Growing::new(5000);
+	let (op, operands) = this.of_kind(rng, kind);
+	this.push(rng, op, operands);
+	this.finish(rng, 1)
+}
+
+/// A program of one operator on given values, which are those of its operands' types.
+///
+/// # Panics
+/// When the operands do not fit the operator or the values the operands.
+pub fn given_case(op: Op, operands: &[(DType, &[u32], Vec<i32>)]) -> Case {
+	let mut this = Growing::new(0);
+	let mut seen: Vec<Operand> = vec![];
+	for (index, (dtype, dims, values)) in operands.iter().enumerate() {
+		let ty = TensorType::of(*dtype, shape(dims));
+		let tensor = Tensor::from_elements(ty, values).expect("as many values as elements");
+		let source = Source::Input(index as u16);
+		this.program.inputs.push(Input { name: format!("input-{index}"), ty });
+		this.inputs.push(tensor);
+		this.sources.push((source, ty));
+		seen.push(source.into());
+	}
+	let mut rng = Rng::new(0);
+	this.push(&mut rng, op, seen);
+	this.finish(&mut rng, 1)
 }
 
 /// A random program over the whole operator set: mixed types, ranks 0 to 6, slices, transposes,
 /// broadcasts and overlapping views, extreme values, ragged edges, step state.
 pub fn random_case(rng: &mut Rng, nodes: usize, largest: u32) -> Case {
-	let program = Program {
-		version: FORMAT_VERSION,
-		operator_set: OPERATOR_SET,
-		inputs: vec![],
-		states: vec![],
-		constants: vec![],
-		nodes: vec![],
-		outputs: vec![],
-	};
-	let mut this = Growing { program, inputs: vec![], sources: vec![], types: vec![], largest };
+	let mut this = Growing::new(largest);
 	let states = rng.below(3) as usize;
 	for state in 0..states {
 		let dims = this.any_dims(rng);
@@ -358,23 +421,8 @@ pub fn random_case(rng: &mut Rng, nodes: usize, largest: u32) -> Case {
 		this.types[at] = ty;
 		this.program.states[state].update = at as u32;
 	}
-	// Whatever no node reads is an output, and so is one of the others.
-	let mut read: Vec<u32> = this.program.states.iter().map(|state| state.update).collect();
-	let operands = this.program.nodes.iter().flat_map(|node| &node.operands);
-	read.extend(operands.filter_map(|operand| match operand.source {
-		Source::Node(node) => Some(node),
-		_ => None,
-	}));
-	let chosen = rng.below(this.program.nodes.len() as u64) as u32;
-	for node in 0..this.program.nodes.len() as u32 {
-		if node == chosen || !read.contains(&node) {
-			this.program.nodes[node as usize].class = Class::EagerAnchor;
-			let name = format!("output-{node}");
-			this.program.outputs.push(Output { name, node });
-		}
-	}
 	let steps = if states == 0 { 1 } else { rng.range(1, 3) as u32 };
-	Case { program: this.program, inputs: this.inputs, steps }
+	this.finish(rng, steps)
 }
 
 /// A run by the definition: whole tensors, one thread, nothing fused.

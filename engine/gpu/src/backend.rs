@@ -2,10 +2,11 @@
 
 use crate::{
 	device::{Device, DeviceError, Download, Result, Storage},
-	kernels::{elementwise, lut, matmul, pack, reduce, requant, words, Kernel, Seen},
+	kernels::{blake3, candidates, record, stored_in_words, words, Kernel, Outline, Seen},
 };
-use assay_exec::{Affine, Backend, Buffer, CpuBackend, DeviceFault, ExecError, Operand};
-use assay_ops::{DType, Op, Shape};
+use assay_commitments::Hash;
+use assay_exec::{Backend, Buffer, CpuBackend, DeviceFault, ExecError, Operand};
+use assay_ops::{DType, Op, Shape, TensorType};
 use std::{
 	collections::BTreeSet,
 	sync::{Arc, OnceLock},
@@ -44,6 +45,12 @@ impl GpuTensor {
 pub(crate) enum Ticket {
 	Here(Arc<Buffer>),
 	Coming { download: Download, dtype: DType },
+	Root { download: Download },
+}
+
+/// A root where elements were asked for, or the other way round.
+fn confused() -> ExecError {
+	DeviceError::new(DeviceFault::Internal, "a ticket of another kind").into()
 }
 
 pub(crate) struct GpuBackend {
@@ -60,44 +67,6 @@ impl GpuBackend {
 		Self { device, cpu: CpuBackend::default(), disabled: BTreeSet::new(), on_cpu: 0 }
 	}
 
-	/// The kernels that can compute `op`, best first; all of each list are needed. None for an
-	/// operator that has no kernel.
-	fn candidates(op: &Op, operands: &[Operand<'_, Arc<GpuTensor>>]) -> Vec<Vec<Kernel>> {
-		let kernel = match op {
-			Op::MatMul { narrow } if operands.len() == 2 => {
-				let packs = operands.iter().any(|operand| {
-					!pack::ready(&operand.affine, &operand.shape, operand.value.dtype)
-				});
-				let with = |kernels: &[Kernel]| {
-					kernels.iter().copied().chain(packs.then_some(Kernel::Pack)).collect()
-				};
-				return match narrow {
-					None => vec![with(&[Kernel::MatMulPacked]), with(&[Kernel::MatMulPlain])],
-					// The result leaves the product as words; a cast narrows them.
-					Some(narrow) if narrow.to != DType::I32 => {
-						vec![with(&[Kernel::MatMulI16, Kernel::Cast])]
-					}
-					Some(_) => vec![with(&[Kernel::MatMulI16])],
-				};
-			}
-			Op::Requant { .. } => Kernel::Requant,
-			Op::Add { .. } => Kernel::Add,
-			Op::Sub { .. } => Kernel::Sub,
-			Op::Mul { .. } => Kernel::Mul,
-			Op::Max => Kernel::Max,
-			Op::Min => Kernel::Min,
-			Op::Clamp { .. } => Kernel::Clamp,
-			Op::Shift { .. } => Kernel::Shift,
-			Op::Cast { .. } | Op::Copy => Kernel::Cast,
-			Op::Lut => Kernel::Lut,
-			Op::ReduceSum { .. } => Kernel::ReduceSum,
-			Op::ReduceMax { .. } => Kernel::ReduceMax,
-			Op::ArgMax { .. } => Kernel::ArgMax,
-			_ => return vec![],
-		};
-		vec![vec![kernel]]
-	}
-
 	/// Whether everything that `op` touches can be on the device.
 	fn fits(
 		&self,
@@ -106,16 +75,10 @@ impl GpuBackend {
 		dtype: DType,
 		shape: &Shape,
 	) -> bool {
-		// Products keep a word for each element, and packed rows are at most a word longer.
-		let product = matches!(op, Op::MatMul { .. });
-		let result = if product { DType::I32 } else { dtype };
+		// What the kernels allocate beside these they are refused if it is too large.
+		let result = if stored_in_words(op) { DType::I32 } else { dtype };
 		self.device.fits(4 * words(result, shape.elements().into()))
-			&& operands.iter().all(|operand| {
-				let seen = u64::from(operand.shape.elements());
-				let rows = seen / u64::from(operand.shape.last());
-				self.device.fits(operand.value.bytes())
-					&& (!product || self.device.fits(4 * (words(operand.value.dtype, seen) + rows)))
-			})
+			&& operands.iter().all(|operand| self.device.fits(operand.value.bytes()))
 	}
 
 	/// The tensor's storage; uploads it if it is not there yet.
@@ -147,36 +110,8 @@ impl GpuBackend {
 				affine: operand.affine,
 			});
 		}
-		let device = &mut self.device;
+		let storage = record(&mut self.device, kernel, op, &seen, dtype, shape)?;
 		let elements = u64::from(shape.elements());
-		let storage = match (*op, seen.as_slice()) {
-			(Op::MatMul { narrow }, [a, b]) => {
-				let words = matmul::record(device, kernel, a, b, narrow)?;
-				if dtype == DType::I32 {
-					words
-				} else {
-					let affine = Affine::new(shape, None);
-					let wide = Seen { storage: &words, dtype: DType::I32, shape: *shape, affine };
-					elementwise::record(
-						device,
-						Kernel::Cast,
-						&Op::Cast { to: dtype },
-						&[wide],
-						dtype,
-					)?
-				}
-			}
-			(Op::Requant { to }, [_, _, _, ..]) => requant::record(device, &seen, to)?,
-			(Op::Lut, [index, table]) => lut::record(device, index, table)?,
-			(Op::ReduceSum { axis, .. } | Op::ReduceMax { axis } | Op::ArgMax { axis }, [a]) => {
-				reduce::record(device, kernel, a, axis, dtype)?
-			}
-			(Op::Copy, [a]) if kernel == Kernel::Pack => pack::record(device, a)?,
-			(_, [_] | [_, _]) => elementwise::record(device, kernel, op, &seen, dtype)?,
-			_ => {
-				return Err(DeviceError::new(DeviceFault::Internal, format!("operands of {op:?}")))
-			}
-		};
 		Ok(GpuTensor::on_device(dtype, elements, storage))
 	}
 
@@ -196,6 +131,13 @@ impl GpuBackend {
 		let storage = self.storage(tensor)?.clone();
 		let download = self.device.download(&storage, tensor.bytes())?;
 		Ok(Ticket::Coming { download, dtype: tensor.dtype })
+	}
+
+	/// Asks for the root of a tensor, which need not be on the device yet.
+	pub(crate) fn root(&mut self, tensor: &GpuTensor, ty: &TensorType) -> Result<Ticket> {
+		let storage = self.storage(tensor)?.clone();
+		let root = blake3::record(&mut self.device, &storage, ty)?;
+		Ok(Ticket::Root { download: self.device.download(&root, 32)? })
 	}
 
 	/// Downloads the operands, computes on the CPU and leaves the result on the host.
@@ -235,7 +177,11 @@ impl Backend for GpuBackend {
 		dtype: DType,
 		shape: &Shape,
 	) -> core::result::Result<Self::Value, ExecError> {
-		let kernel = Self::candidates(op, operands)
+		let outlines: Vec<_> = operands
+			.iter()
+			.map(|o| Outline { dtype: o.value.dtype, shape: o.shape, affine: o.affine })
+			.collect();
+		let kernel = candidates(op, &outlines)
 			.into_iter()
 			.find(|kernels| kernels.iter().all(|kernel| !self.disabled.contains(kernel)))
 			.and_then(|kernels| kernels.first().copied());
@@ -244,7 +190,8 @@ impl Backend for GpuBackend {
 		};
 		match self.record(kernel, op, operands, dtype, shape) {
 			Ok(value) => Ok(value),
-			// More workgroups than the device takes: rare enough for the CPU.
+			// More workgroups or memory than the device has, or more than the kernels count: rare enough
+			// for the CPU.
 			Err(error) if error.fault == DeviceFault::Limits => {
 				self.on_cpu(op, operands, dtype, shape)
 			}
@@ -256,9 +203,34 @@ impl Backend for GpuBackend {
 		Ok(self.ask(value)?)
 	}
 
+	fn request_root(
+		&mut self,
+		value: &Self::Value,
+		ty: &TensorType,
+	) -> core::result::Result<Option<Self::Ticket>, ExecError> {
+		if value.storage.get().is_none()
+			|| (value.dtype, value.len) != (ty.dtype, ty.elements().into())
+			|| blake3::KERNELS.iter().any(|kernel| self.disabled.contains(kernel))
+		{
+			return Ok(None);
+		}
+		match self.root(value, ty) {
+			Ok(ticket) => Ok(Some(ticket)),
+			Err(error) if error.fault == DeviceFault::Limits => Ok(None),
+			Err(error) => Err(error.into()),
+		}
+	}
+
+	fn collect_root(&mut self, ticket: Self::Ticket) -> core::result::Result<Hash, ExecError> {
+		let Ticket::Root { download } = ticket else { return Err(confused()) };
+		let bytes = self.device.collect(download)?;
+		bytes.try_into().map_err(|_| confused())
+	}
+
 	fn collect(&mut self, ticket: Self::Ticket) -> core::result::Result<Arc<Buffer>, ExecError> {
 		match ticket {
 			Ticket::Here(buffer) => Ok(buffer),
+			Ticket::Root { .. } => Err(confused()),
 			Ticket::Coming { download, dtype } => {
 				let bytes = self.device.collect(download)?;
 				Ok(Arc::new(Buffer::from_bytes(dtype, &bytes)))

@@ -107,6 +107,12 @@ const SUBMIT_WORK: u64 = 1 << 34;
 /// Arguments of one dispatch, in words.
 pub(crate) type Arguments = [u32; SLOT_BYTES / 4];
 
+/// Loop iterations of one invocation that a software adapter finishes. lavapipe ends an invocation
+/// without a word after 65,535, over all of its loops (`LP_MAX_TGSI_LOOP_ITERATIONS` of Mesa).
+const SOFTWARE_ITERATIONS: u64 = 65_000;
+/// The same of any other adapter: seconds, after which a driver's watchdog may step in.
+const ITERATIONS: u64 = 1 << 22;
+
 pub(crate) struct Device {
 	device: wgpu::Device,
 	queue: wgpu::Queue,
@@ -116,10 +122,28 @@ pub(crate) struct Device {
 	layouts: HashMap<usize, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
 	pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
 	pool: Arc<Mutex<Pool>>,
+	/// Tables that are on the device for good, by where they are on the host.
+	tables: HashMap<usize, Storage>,
 	arguments: wgpu::Buffer,
 	written: Vec<u8>,
 	encoder: Option<wgpu::CommandEncoder>,
 	recorded: u64,
+	transfers: Transfers,
+	/// Loop iterations that one invocation may take.
+	iterations: u64,
+}
+
+/// What has gone to a device and come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+	/// Tensors and tables that were copied to the device.
+	pub uploads: u64,
+	/// Their bytes.
+	pub uploaded: u64,
+	/// Tensors and roots that were read back.
+	pub readbacks: u64,
+	/// Their bytes.
+	pub read: u64,
 }
 
 impl Device {
@@ -141,6 +165,7 @@ impl Device {
 			memory_hints: wgpu::MemoryHints::Performance,
 			..Default::default()
 		};
+		let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
 		let (device, queue) = pollster::block_on(adapter.request_device(&description))
 			.map_err(|error| DeviceError::new(DeviceFault::Lost, error))?;
 		let fault = Arc::new(Mutex::new(None));
@@ -169,10 +194,13 @@ impl Device {
 			layouts: HashMap::new(),
 			pipelines: HashMap::new(),
 			pool: Arc::default(),
+			tables: HashMap::new(),
 			arguments,
 			written: Vec::with_capacity(SLOTS * SLOT_BYTES),
 			encoder: None,
 			recorded: 0,
+			transfers: Transfers::default(),
+			iterations: if software { SOFTWARE_ITERATIONS } else { ITERATIONS },
 		};
 		this.healthy()?;
 		Ok(this)
@@ -227,6 +255,26 @@ impl Device {
 	pub(crate) fn constrain(&mut self, bytes: u64, workgroups: u32) {
 		self.limits.max_storage_buffer_binding_size = bytes;
 		self.limits.max_compute_workgroups_per_dimension = workgroups;
+	}
+
+	/// What has been uploaded and read back so far.
+	pub(crate) fn transfers(&self) -> Transfers {
+		self.transfers
+	}
+
+	/// Words of a buffer that surely [`Self::fits`].
+	pub(crate) fn roomy(&self) -> u64 {
+		// Rounding up to a class adds at most a quarter.
+		self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size) / 8
+	}
+
+	/// Whether one invocation may take so many loop iterations. Error: it may not.
+	pub(crate) fn endures(&self, iterations: u64) -> Result<()> {
+		if iterations <= self.iterations {
+			return Ok(());
+		}
+		let text = format!("{iterations} iterations are more than an invocation may take here");
+		Err(DeviceError::new(DeviceFault::Limits, text))
 	}
 
 	/// Whether a tensor of so many bytes can be on this device.
@@ -297,7 +345,28 @@ impl Device {
 			Ok(buffer)
 		};
 		let buffer = self.with_room(|this| this.scoped(fill))?;
+		self.transfers.uploads += 1;
+		self.transfers.uploaded += bytes.len() as u64;
 		Ok(Storage(Arc::new(Lease { buffer: Some(buffer), class, home: None })))
+	}
+
+	/// A buffer that holds a table, uploaded when it is first asked for.
+	pub(crate) fn table(&mut self, words: &'static [u32]) -> Result<Storage> {
+		let key = words.as_ptr() as usize;
+		if let Some(storage) = self.tables.get(&key) {
+			return Ok(storage.clone());
+		}
+		let storage = self.upload(bytemuck::cast_slice(words))?;
+		self.tables.insert(key, storage.clone());
+		Ok(storage)
+	}
+
+	/// Records that a buffer is filled with zeros.
+	pub(crate) fn clear(&mut self, storage: &Storage) -> Result<()> {
+		self.scoped(|this| {
+			this.encoder().clear_buffer(storage.buffer(), 0, None);
+			Ok(())
+		})
 	}
 
 	/// Records a copy of the first `bytes` of a buffer to the host and submits all that is recorded.
@@ -322,6 +391,8 @@ impl Device {
 			});
 			Ok(())
 		})?;
+		self.transfers.readbacks += 1;
+		self.transfers.read += bytes;
 		Ok(Download { buffer, bytes, submission, mapped })
 	}
 

@@ -1,6 +1,6 @@
 use crate::{
 	backend::GpuBackend,
-	device::{Device, DeviceError},
+	device::{Device, DeviceError, Transfers},
 	self_test, AdapterInfo, DeviceKind, DeviceReport,
 };
 use assay_exec::{
@@ -12,8 +12,8 @@ use std::{
 	path::Path,
 };
 
-/// Runs programs on one adapter. Tensors stay on the device between nodes; anchors and outputs are
-/// read back to be hashed.
+/// Runs programs on one adapter. Tensors stay on the device between nodes; outputs and what is to be kept
+/// are read back, and of all other anchors the roots.
 pub struct GpuExecutor {
 	backend: GpuBackend,
 	report: DeviceReport,
@@ -56,7 +56,13 @@ impl GpuExecutor {
 		&self.report
 	}
 
-	/// Operators that ran on the CPU since the executor was opened, for lack of a kernel or of room.
+	/// What has gone to the device and come back since it was opened, the self-test included.
+	pub fn transfers(&self) -> Transfers {
+		self.backend.device.transfers()
+	}
+
+	/// Operators that ran on the CPU since the executor was opened, for want of room or because their
+	/// kernel is off.
 	pub fn operators_on_cpu(&self) -> u64 {
 		self.backend.on_cpu
 	}

@@ -3,9 +3,11 @@
 //! # Overview
 //! [`best_executor`] gives the executor that a [`Choice`] asks for, and a [`DeviceReport`] that says
 //! what it is and why. [`adapters`] lists what there is. Every kernel works in 32-bit integers (64-bit
-//! ones in two limbs); none in floating point. A self-test on first use of an adapter switches off
-//! kernels that its driver gets wrong; operators without a kernel, and tensors larger than the
-//! device takes, run on the CPU within the same run.
+//! ones in two limbs); none in floating point. Every operator has one, and tensors stay on the device
+//! until they are outputs or are kept: anchors are hashed there, and only their roots are read back. A
+//! self-test on first use of an adapter switches off kernels that its driver gets wrong; operators
+//! whose kernel is off, and those on tensors larger than the device takes, run on the CPU within the
+//! same run.
 //!
 //! A machine without an adapter, or without a Vulkan loader, gets the CPU engine, and the report says so.
 //!
@@ -21,7 +23,7 @@ mod kernels;
 mod self_test;
 
 pub use assay_exec::measure_rate;
-pub use device::DeviceError;
+pub use device::{DeviceError, Transfers};
 pub use executor::GpuExecutor;
 pub use kernels::Kernel;
 pub use self_test::FailedKernel;

@@ -1,53 +1,35 @@
-// params: 0 elements, 1 words of the result, 2 its dtype, 3 dtype of a, 4 dtype of b, 5 and 6
-// arguments, 8 view of a, 24 view of b. One invocation writes one word.
-
-@group(0) @binding(1) var<storage, read_write> result: array<u32>;
-@group(0) @binding(2) var<storage, read> a: array<u32>;
-@group(0) @binding(3) var<storage, read> b: array<u32>;
+// params beside those of by_word.wgsl and load.wgsl: 5 and 6 arguments.
 
 override OP: u32;
 
-fn first(element: u32) -> i32 {
-	let at = view(8u, element);
-	return decode(a[word_of(at, params[3])], at, params[3]);
+fn compare(x: i32, y: i32) -> bool {
+	switch params[5] {
+		case 0u: { return x == y; }
+		case 1u: { return x < y; }
+		default: { return x <= y; }
+	}
 }
 
-fn second(element: u32) -> i32 {
-	let at = view(24u, element);
-	return decode(b[word_of(at, params[4])], at, params[4]);
+// Bits of |x|, whose negation wraps to the right magnitude for the least x.
+fn bit_length(x: i32) -> i32 {
+	let bits = bitcast<u32>(x);
+	return 32 - i32(countLeadingZeros(select(bits, 0u - bits, x < 0)));
 }
 
-fn apply(element: u32, to: u32) -> i32 {
-	let x = first(element);
+fn element(at: u32, to: u32) -> i32 {
+	let x = first(at);
 	switch OP {
-		case 0u: { return wide_saturate(wide_add(wide(x), wide(second(element))), to); }
-		case 1u: { return wide_saturate(wide_sub(wide(x), wide(second(element))), to); }
-		case 2u: { return wide_saturate(wide_mul(x, second(element)), to); }
-		case 3u: { return saturate_i32(max(x, second(element)), to); }
-		case 4u: { return saturate_i32(min(x, second(element)), to); }
+		case 0u: { return wide_saturate(wide_add(wide(x), wide(second(at))), to); }
+		case 1u: { return wide_saturate(wide_sub(wide(x), wide(second(at))), to); }
+		case 2u: { return wide_saturate(wide_mul(x, second(at)), to); }
+		case 3u: { return saturate_i32(max(x, second(at)), to); }
+		case 4u: { return saturate_i32(min(x, second(at)), to); }
 		case 5u: { return min(max(x, bitcast<i32>(params[5])), bitcast<i32>(params[6])); }
 		case 6u: { return wide_round_shift(wide(x), bitcast<i32>(params[5]), to); }
+		case 8u: { return wide_round_shift(wide_mul(x, second(at)), bitcast<i32>(params[5]), to); }
+		case 9u: { return wide_round_shift(wide(x), second(at), to); }
+		case 10u: { return select(0, 1, compare(x, second(at))); }
+		case 11u: { return bit_length(x); }
 		default: { return saturate_i32(x, to); }
 	}
-}
-
-@compute @workgroup_size(64)
-fn main(
-	@builtin(workgroup_id) group: vec3<u32>,
-	@builtin(num_workgroups) groups: vec3<u32>,
-	@builtin(local_invocation_index) local: u32,
-) {
-	let word = invocation(group, groups, local);
-	if word >= params[1] {
-		return;
-	}
-	let to = params[2];
-	var packed = 0u;
-	for (var lane = 0u; lane < lanes(to); lane++) {
-		let element = word * lanes(to) + lane;
-		if element < params[0] {
-			packed |= encode(apply(element, to), lane, to);
-		}
-	}
-	result[word] = packed;
 }

@@ -1,21 +1,24 @@
-//! Lut.
+//! Lut and LutInterp.
 
 use super::{arguments, by_word, Kernel, Seen};
 use crate::device::{Device, Result, Storage};
 
 pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
+pub(crate) const INTERPOLATE: &str = include_str!("interpolate.wgsl");
 
-/// Records `table[index + 128]`.
-pub(crate) fn record(device: &mut Device, index: &Seen, table: &Seen) -> Result<Storage> {
-	let arguments = arguments(&[(8, &index.view()), (24, &table.vector())]);
+/// Records Lut or LutInterp.
+pub(crate) fn record(
+	device: &mut Device,
+	kernel: Kernel,
+	index: &Seen,
+	table: &Seen,
+) -> Result<Storage> {
+	// Of a table of 2^p + 1 points an i16 has 16 − p bits below its segment; Lut has no use for it.
+	let segments = table.shape.elements().saturating_sub(1).clamp(2, 1 << 14);
+	let bits = 16 - segments.ilog2();
+	let arguments = arguments(&[(3, &[bits]), (8, &index.view()), (24, &table.vector())]);
 	let elements = index.shape.elements();
 	let result = (table.dtype, elements);
-	by_word(
-		device,
-		Kernel::Lut,
-		arguments,
-		&[index.storage, table.storage],
-		result,
-		elements.into(),
-	)
+	let operands = [index.storage, table.storage];
+	by_word(device, kernel, arguments, &operands, result, elements.into())
 }

@@ -1,8 +1,7 @@
 // sat(Σ_k A[m, k] · B[n, k] · multiplier / 2^shift), two i16 to a word. Products are
 // below 2^31; their low and high halves are summed apart, exact for 2^16 products, and combined once
-// to 64 bits. Workgroups as in i8.wgsl; the result takes one word for each element.
-// params: 0 m, 1 n, 2 words of k, 3 workgroups, 4 workgroups in a row of C, 5 multiplier, 6 shift,
-// 7 dtype to saturate to.
+// to 64 bits. Workgroups, batches and parameters as in i8.wgsl, and those of narrow.wgsl; the result
+// takes one word for each element.
 
 @group(0) @binding(1) var<storage, read_write> result: array<i32>;
 @group(0) @binding(2) var<storage, read> a: array<u32>;
@@ -34,22 +33,9 @@ fn dots(sums: Sums, x: u32, y: vec4<u32>) -> Sums {
 	);
 }
 
-fn narrow(low: u32, high: i32) -> i32 {
-	let sum = wide_add(wide_shl(wide(high), 16u), vec2<u32>(low, 0u));
-	let m = bitcast<i32>(params[5]);
-	// A 64-bit sum times an i16, modulo 2^64: the limbs' products, the upper one shifted by a limb.
-	var product = wide_mul(bitcast<i32>(sum.x), m);
-	product.y += sum.y * bitcast<u32>(m);
-	// The lower limb is unsigned: add back the 2^32 that reading it as signed took off.
-	if bitcast<i32>(sum.x) < 0 {
-		product.y += bitcast<u32>(m);
-	}
-	return wide_round_shift(product, bitcast<i32>(params[6]), params[7]);
-}
-
-fn store(row: u32, column: u32, sums: Sums) {
+fn store(base: u32, row: u32, column: u32, sums: Sums) {
 	if row < params[0] {
-		let at = row * params[1] + column;
+		let at = base + row * params[1] + column;
 		if column < params[1] { result[at] = narrow(sums.low.x, sums.high.x); }
 		if column + 16u < params[1] { result[at + 16u] = narrow(sums.low.y, sums.high.y); }
 		if column + 32u < params[1] { result[at + 32u] = narrow(sums.low.z, sums.high.z); }
@@ -67,11 +53,15 @@ fn main(
 	if tile >= params[3] {
 		return;
 	}
-	let row = tile / params[4] * 64u;
-	let column = tile % params[4] * 64u;
+	let batch = tile / params[8];
+	let row = tile % params[8] / params[4] * 64u;
+	let column = tile % params[8] % params[4] * 64u;
 	let tx = local % 16u;
 	let ty = local / 16u;
 	let words = params[2];
+	let from_a = batch * params[0] * words;
+	let from_b = batch * params[1] * words;
+	let base = params[9] + batch * params[0] * params[1];
 
 	var sums0 = Sums();
 	var sums1 = Sums();
@@ -85,29 +75,29 @@ fn main(
 			var x = 0u;
 			var y = 0u;
 			if word < words && row + line < params[0] {
-				x = a[(row + line) * words + word];
+				x = a[from_a + (row + line) * words + word];
 			}
 			if word < words && column + line < params[1] {
-				y = b[(column + line) * words + word];
+				y = b[from_b + (column + line) * words + word];
 			}
 			tile_a[at] = x;
 			tile_b[at] = y;
 		}
 		workgroupBarrier();
 		for (var word = 0u; word < 8u; word++) {
-			let from_a = word * 64u + ty;
-			let from_b = word * 64u + tx;
+			let at_a = word * 64u + ty;
+			let at_b = word * 64u + tx;
 			let y = vec4<u32>(
-				tile_b[from_b], tile_b[from_b + 16u], tile_b[from_b + 32u], tile_b[from_b + 48u]);
-			sums0 = dots(sums0, tile_a[from_a], y);
-			sums1 = dots(sums1, tile_a[from_a + 16u], y);
-			sums2 = dots(sums2, tile_a[from_a + 32u], y);
-			sums3 = dots(sums3, tile_a[from_a + 48u], y);
+				tile_b[at_b], tile_b[at_b + 16u], tile_b[at_b + 32u], tile_b[at_b + 48u]);
+			sums0 = dots(sums0, tile_a[at_a], y);
+			sums1 = dots(sums1, tile_a[at_a + 16u], y);
+			sums2 = dots(sums2, tile_a[at_a + 32u], y);
+			sums3 = dots(sums3, tile_a[at_a + 48u], y);
 		}
 		workgroupBarrier();
 	}
-	store(row + ty, column + tx, sums0);
-	store(row + ty + 16u, column + tx, sums1);
-	store(row + ty + 32u, column + tx, sums2);
-	store(row + ty + 48u, column + tx, sums3);
+	store(base, row + ty, column + tx, sums0);
+	store(base, row + ty + 16u, column + tx, sums1);
+	store(base, row + ty + 32u, column + tx, sums2);
+	store(base, row + ty + 48u, column + tx, sums3);
 }

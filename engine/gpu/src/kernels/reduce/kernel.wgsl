@@ -1,8 +1,6 @@
-// Reduction along one axis. params: 0 elements of the result, 1 its words, 2 its dtype, 3 dtype of
-// the operand, 4 length of the axis, 5 elements inside the axis, 8 view. One invocation writes one
-// word.
+// Reduction along one axis. params beside those of by_word.wgsl: 3 dtype of the operand, 4 length of
+// the axis, 5 elements inside the axis, 8 view.
 
-@group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> operand: array<u32>;
 
 override OP: u32;
@@ -12,7 +10,7 @@ fn load(element: u32) -> i32 {
 	return decode(operand[word_of(at, params[3])], at, params[3]);
 }
 
-fn reduce(element: u32, to: u32) -> i32 {
+fn element(element: u32, to: u32) -> i32 {
 	let inside = params[5];
 	let base = element / inside * inside * params[4] + element % inside;
 	var sum = vec2<u32>(0u, 0u);
@@ -31,25 +29,4 @@ fn reduce(element: u32, to: u32) -> i32 {
 		return wide_saturate(sum, to);
 	}
 	return select(bitcast<i32>(place), best, OP == 1u);
-}
-
-@compute @workgroup_size(64)
-fn main(
-	@builtin(workgroup_id) group: vec3<u32>,
-	@builtin(num_workgroups) groups: vec3<u32>,
-	@builtin(local_invocation_index) local: u32,
-) {
-	let word = invocation(group, groups, local);
-	if word >= params[1] {
-		return;
-	}
-	let to = params[2];
-	var packed = 0u;
-	for (var lane = 0u; lane < lanes(to); lane++) {
-		let element = word * lanes(to) + lane;
-		if element < params[0] {
-			packed |= encode(reduce(element, to), lane, to);
-		}
-	}
-	result[word] = packed;
 }

@@ -1,15 +1,13 @@
-// sat((acc + bias) · multiplier / 2^shift), rounded half up, exact in 64 bits. params: 0 elements,
-// 1 words of the result, 2 its dtype, 3 columns, 4 whether there is a bias,
-// 8 view of acc, then offset and stride: 24 of the multiplier, 26 of the shift, 28 of the bias.
-// One invocation writes one word.
+// sat((acc + bias) · multiplier / 2^shift), rounded half up, exact in 64 bits. params beside those of
+// by_word.wgsl: 3 columns, 4 whether there is a bias, 8 view of acc, then offset and stride: 24 of the
+// multiplier, 26 of the shift, 28 of the bias.
 
-@group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> accumulator: array<u32>;
 @group(0) @binding(3) var<storage, read> multiplier: array<u32>;
 @group(0) @binding(4) var<storage, read> shift: array<u32>;
 @group(0) @binding(5) var<storage, read> bias: array<u32>;
 
-fn requant(element: u32, to: u32) -> i32 {
+fn element(element: u32, to: u32) -> i32 {
 	let column = element % params[3];
 	let at = view(8u, element);
 	let m_at = params[24] + column * params[25];
@@ -21,25 +19,4 @@ fn requant(element: u32, to: u32) -> i32 {
 	}
 	let s_at = params[26] + column * params[27];
 	return wide_round_shift(product, decode(shift[word_of(s_at, 0u)], s_at, 0u), to);
-}
-
-@compute @workgroup_size(64)
-fn main(
-	@builtin(workgroup_id) group: vec3<u32>,
-	@builtin(num_workgroups) groups: vec3<u32>,
-	@builtin(local_invocation_index) local: u32,
-) {
-	let word = invocation(group, groups, local);
-	if word >= params[1] {
-		return;
-	}
-	let to = params[2];
-	var packed = 0u;
-	for (var lane = 0u; lane < lanes(to); lane++) {
-		let element = word * lanes(to) + lane;
-		if element < params[0] {
-			packed |= encode(requant(element, to), lane, to);
-		}
-	}
-	result[word] = packed;
 }

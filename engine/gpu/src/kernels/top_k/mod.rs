@@ -1,0 +1,38 @@
+//! TopK.
+
+use super::{arguments, Kernel, Seen};
+use crate::device::{Device, Result, Storage};
+
+pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
+pub(crate) const RANKS: &str = include_str!("ranks.wgsl");
+
+/// From here on finding the place of every element is quicker than looking for one of the k after the
+/// other.
+pub(crate) const MANY: u32 = 32;
+
+/// Records the `k` largest of each row, or their positions. The result has one word for each element.
+pub(crate) fn record(
+	device: &mut Device,
+	kernel: Kernel,
+	operand: &Seen,
+	k: u32,
+	values: bool,
+) -> Result<Storage> {
+	let len = operand.shape.last();
+	let rows = operand.shape.elements() / len;
+	let elements = operand.shape.elements();
+	let (turns, groups, iterations) = if kernel == Kernel::TopKRanks {
+		(len, u64::from(elements).div_ceil(64), operand.turns(len))
+	} else {
+		(k, rows.into(), u64::from(k) * (operand.turns(len.div_ceil(64)) + 66))
+	};
+	device.endures(iterations)?;
+	let result = device.allocate(u64::from(rows) * u64::from(k))?;
+	let arguments = arguments(&[
+		(0, &[rows, len, k, operand.dtype as u32, values.into()]),
+		(8, &operand.view()),
+	]);
+	let work = 4 * u64::from(elements) * u64::from(turns);
+	device.dispatch(kernel, &arguments, &[&result, operand.storage], groups, work)?;
+	Ok(result)
+}
