@@ -6,6 +6,7 @@ use crate::{
 	error::{io, Error, Result},
 	npz,
 	output::hex,
+	tensors,
 };
 use assay_exec::{CpuExecutor, Executor, Progress};
 use assay_training::{Arrays, Description, Saturation, Trainer};
@@ -48,6 +49,9 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 	};
 	if let Some(path) = &args.program {
 		std::fs::write(path, trainer.training().program.encode()).map_err(io(path))?;
+	}
+	if let Some(path) = &args.inputs {
+		write_inputs(path, &trainer)?;
 	}
 	let left = description.steps.saturating_sub(trainer.done());
 	let steps = args.steps.unwrap_or(left);
@@ -116,6 +120,15 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 		("saturated", format!("{total} times, in {} tensors", saturated.len())),
 	]);
 	Ok(0)
+}
+
+/// The program's inputs by name.
+fn write_inputs(path: &Path, trainer: &Trainer) -> Result<()> {
+	let named = trainer.training().program.inputs.iter().zip(trainer.inputs());
+	let named: Vec<_> = named
+		.map(|(input, tensor)| (input.name.clone(), tensor.ty, tensor.bytes.to_vec()))
+		.collect();
+	tensors::write(path, &named)
 }
 
 /// `step,loss` lines.
