@@ -181,22 +181,23 @@ impl Backend for GpuBackend {
 			.iter()
 			.map(|o| Outline { dtype: o.value.dtype, shape: o.shape, affine: o.affine })
 			.collect();
-		let kernel = candidates(op, &outlines)
-			.into_iter()
-			.find(|kernels| kernels.iter().all(|kernel| !self.disabled.contains(kernel)))
-			.and_then(|kernels| kernels.first().copied());
-		let Some(kernel) = kernel.filter(|_| self.fits(op, operands, dtype, shape)) else {
+		if !self.fits(op, operands, dtype, shape) {
 			return self.on_cpu(op, operands, dtype, shape);
-		};
-		match self.record(kernel, op, operands, dtype, shape) {
-			Ok(value) => Ok(value),
-			// More workgroups or memory than the device has, or more than the kernels count: rare enough
-			// for the CPU.
-			Err(error) if error.fault == DeviceFault::Limits => {
-				self.on_cpu(op, operands, dtype, shape)
-			}
-			Err(error) => Err(error.into()),
 		}
+		for way in candidates(op, &outlines) {
+			if way.iter().any(|kernel| self.disabled.contains(kernel)) {
+				continue;
+			}
+			let Some(kernel) = way.first() else { continue };
+			match self.record(*kernel, op, operands, dtype, shape) {
+				Ok(value) => return Ok(value),
+				// More workgroups or memory than the device has, or more than the kernel counts: perhaps
+				// not for another one.
+				Err(error) if error.fault == DeviceFault::Limits => {}
+				Err(error) => return Err(error.into()),
+			}
+		}
+		self.on_cpu(op, operands, dtype, shape)
 	}
 
 	fn request(&mut self, value: &Self::Value) -> core::result::Result<Self::Ticket, ExecError> {

@@ -33,6 +33,29 @@ fn all(value: i32, count: u32) -> Vec<i32> {
 }
 
 #[test]
+fn gather_should_read_zero_when_the_table_has_no_such_row() {
+	let mut executor = open();
+	for (table, index) in [(I8, I32), (I16, I8), (I32, I16)] {
+		let mut rows: Vec<i32> = (-3..9).collect();
+		rows.extend([index.min(), index.max()]);
+		// What lies behind the table in its buffer was something else before.
+		let before = (I32, &[300][..], all(-1, 300));
+		assert!(agrees(&mut executor, Op::Copy, &[before]));
+		let operands = [(table, &[5, 3][..], all(-1, 15)), (index, &[14], rows)];
+		assert!(agrees(&mut executor, Op::Gather, &operands));
+	}
+}
+
+#[test]
+fn softmax_should_round_up_when_a_quotient_lies_in_the_middle() {
+	let mut executor = open();
+	for (to, len) in [(I8, 256), (I8, 257), (I16, 65_536), (I16, 65_537)] {
+		let op = Op::Softmax { multiplier: 181, shift: 7, to };
+		assert!(agrees(&mut executor, op, &[(I16, &[1, len], all(5, len))]));
+	}
+}
+
+#[test]
 fn norms_should_equal_the_definition_when_rows_are_extreme() {
 	let mut executor = open();
 	let len = NORM_MAX_LEN;

@@ -348,6 +348,23 @@ pub(crate) fn probes(kernel: Kernel) -> Vec<Probe> {
 				}
 			}
 		}
+		Kernel::Gather => {
+			for dtype in [DType::I8, DType::I16, DType::I32] {
+				// Rows on both sides of those that the table has, which are there, but not to be read.
+				let index = given(dtype, &[14], (-3..11).collect());
+				let (buffer, source, _) = probes.random(DType::I16, &[12, 3]);
+				let view = View::slice(&source, &[2..8, 0..3]).expect("inside; qed");
+				probes.push(Op::Gather, vec![(buffer, source, Some(view)), index]);
+			}
+		}
+		Kernel::Softmax | Kernel::SoftmaxSums => {
+			// Quotients of a half in i8, and of a little less.
+			for len in [256, 257] {
+				let operand = given(DType::I16, &[1, len], vec![-7; len as usize]);
+				let op = Op::Softmax { multiplier: 181, shift: 7, to: DType::I8 };
+				probes.push(op, vec![operand]);
+			}
+		}
 		Kernel::LongSum => probes.long(|axis, to| Op::ReduceSum { axis, to }, 1),
 		Kernel::LongMax => probes.long(|axis, _| Op::ReduceMax { axis }, 1),
 		Kernel::LongArgMax => probes.long(|axis, _| Op::ArgMax { axis }, 1),

@@ -1,7 +1,8 @@
 //! TopK.
 
 use super::{arguments, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
+use crate::device::{Device, DeviceError, Result, Storage};
+use assay_exec::DeviceFault;
 
 pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
 pub(crate) const RANKS: &str = include_str!("ranks.wgsl");
@@ -9,6 +10,9 @@ pub(crate) const RANKS: &str = include_str!("ranks.wgsl");
 /// From here on finding the place of every element is quicker than looking for one of the k after the
 /// other.
 pub(crate) const MANY: u32 = 32;
+
+/// Work units beyond which the CPU, which sorts, is left to it.
+const MOST_WORK: u64 = 1 << 36;
 
 /// Records the `k` largest of each row, or their positions. The result has one word for each element.
 pub(crate) fn record(
@@ -27,12 +31,16 @@ pub(crate) fn record(
 		(k, rows.into(), u64::from(k) * (operand.turns(len.div_ceil(64)) + 66))
 	};
 	device.endures(iterations)?;
+	let work = 4 * u64::from(elements) * u64::from(turns);
+	if work > MOST_WORK {
+		let text = "so many elements that sorting them is quicker than comparing them";
+		return Err(DeviceError::new(DeviceFault::Limits, text));
+	}
 	let result = device.allocate(u64::from(rows) * u64::from(k))?;
 	let arguments = arguments(&[
 		(0, &[rows, len, k, operand.dtype as u32, values.into()]),
 		(8, &operand.view()),
 	]);
-	let work = 4 * u64::from(elements) * u64::from(turns);
 	device.dispatch(kernel, &arguments, &[&result, operand.storage], groups, work)?;
 	Ok(result)
 }
