@@ -5,7 +5,7 @@ use crate::{
 	kernels::{blake3, candidates, record, stored_in_words, words, Kernel, Outline, Seen},
 };
 use assay_commitments::Hash;
-use assay_exec::{Backend, Buffer, CpuBackend, DeviceFault, ExecError, Operand};
+use assay_exec::{Backend, Buffer, CpuBackend, DeviceFault, ExecError, Operand, Resident, Tensor};
 use assay_ops::{DType, Op, Shape, TensorType};
 use std::{
 	collections::BTreeSet,
@@ -60,11 +60,19 @@ pub(crate) struct GpuBackend {
 	pub(crate) disabled: BTreeSet<Kernel>,
 	/// Operators that ran on the CPU so far.
 	pub(crate) on_cpu: u64,
+	/// Inputs that come again, with what is on the device of them.
+	pub(crate) resident: Resident<Arc<GpuTensor>>,
 }
 
 impl GpuBackend {
 	pub(crate) fn new(device: Device) -> Self {
-		Self { device, cpu: CpuBackend::default(), disabled: BTreeSet::new(), on_cpu: 0 }
+		Self {
+			device,
+			cpu: CpuBackend::default(),
+			disabled: BTreeSet::new(),
+			on_cpu: 0,
+			resident: Resident::default(),
+		}
 	}
 
 	/// Whether everything that `op` touches can be on the device.
@@ -168,6 +176,12 @@ impl Backend for GpuBackend {
 
 	fn import(&mut self, buffer: Arc<Buffer>) -> core::result::Result<Self::Value, ExecError> {
 		Ok(GpuTensor::on_host(buffer))
+	}
+
+	fn import_input(&mut self, tensor: &Tensor) -> core::result::Result<Self::Value, ExecError> {
+		self.resident.value(tensor, |tensor| {
+			Ok(GpuTensor::on_host(Arc::new(Buffer::from_canonical(&tensor.ty, &tensor.bytes))))
+		})
 	}
 
 	fn apply(

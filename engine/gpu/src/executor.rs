@@ -4,7 +4,7 @@ use crate::{
 	self_test, AdapterInfo, DeviceKind, DeviceReport,
 };
 use assay_exec::{
-	execute, Audit, DeviceFault, ExecError, Executor, Observer, Options, Run, Tensor,
+	execute, Audit, DeviceFault, ExecError, Executor, Observer, Options, Resident, Run, Tensor,
 };
 use assay_program::{Checked, Program};
 use std::{
@@ -131,6 +131,11 @@ impl Executor for GpuExecutor {
 			self.backend.device.condemn(error.clone());
 			Err(error.into())
 		});
+		// What lies on a device that is gone is gone; and what nobody has any more is not coming again.
+		match result {
+			Ok(_) => self.backend.resident.sweep(),
+			Err(_) => self.backend.resident = Resident::default(),
+		}
 		self.backend.device.discard();
 		self.backend.device.trim();
 		result

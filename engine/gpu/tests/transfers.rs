@@ -52,3 +52,29 @@ fn run_should_read_back_outputs_and_roots_alone_when_every_operator_has_a_kernel
 	assert_eq!(executor.operators_on_cpu(), 0);
 	assert!(roots_alone > 50, "anchors that are no output are tried too: {roots_alone}");
 }
+
+#[test]
+fn inputs_should_stay_on_the_device_when_they_come_a_third_time() {
+	let mut rng = Rng::seeded("resident");
+	let mut executor = GpuExecutor::open(0, None).expect("tests need an adapter; lavapipe will do");
+	let mut stayed = 0;
+	for _ in 0..20 {
+		let mut case = random_case(&mut rng, 6, 3000);
+		let checked = case.check();
+		let Case { program, inputs, steps } = &case;
+		let mut uploads = [0; 3];
+		let mut run = |uploads: &mut u64| {
+			let before = executor.transfers().uploads;
+			let run = executor.run(program, &checked, inputs, *steps, &mut ()).unwrap();
+			*uploads = executor.transfers().uploads - before;
+			run
+		};
+		let first = run(&mut uploads[0]);
+		assert_eq!(run(&mut uploads[1]), first);
+		assert_eq!(run(&mut uploads[2]), first);
+		// Constants and the one table of the operator set are no inputs.
+		assert!(uploads[2] <= program.constants.len() as u64 + 1, "{uploads:?}");
+		stayed += uploads[0] - uploads[2];
+	}
+	assert!(stayed > 20, "inputs are tried: {stayed}");
+}
