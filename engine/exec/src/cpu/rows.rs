@@ -38,7 +38,7 @@ vectorised! {
 				let scaled = (i64::from(largest) - i64::from(x)) * multiplier;
 				let distance = (((scaled << 1) >> right) + 1) >> 1;
 				// The farthest stays so whatever the left shift is.
-				let distance = (distance.max(0).min(FARTHEST) << left).min(FARTHEST) as u32;
+				let distance = (distance.clamp(0, FARTHEST) << left).min(FARTHEST) as u32;
 				*e = EXP2[(distance & 1023) as usize] >> (distance >> 10);
 				sum += u64::from(*e);
 			}
