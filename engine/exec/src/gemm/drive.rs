@@ -62,10 +62,19 @@ impl Grid {
 		self.down() * self.panels.div_ceil(self.task_panels)
 	}
 
-	/// The strips and the panels of a task. Neighbours have the same panels, which stay in the cache.
+	/// The strips and the panels of a task. Neighbours have the same panels, which stay in the cache, and the
+	/// first half of the strips comes before the second one, so that whoever takes tasks from the other end
+	/// writes to other pages.
 	pub(super) fn task(&self, task: usize) -> (core::ops::Range<usize>, core::ops::Range<usize>) {
-		let strip = task % self.down() * self.task_strips;
-		let panel = task / self.down() * self.task_panels;
+		let (across, first) = (self.panels.div_ceil(self.task_panels), self.down() / 2);
+		let (strip, panel) = match task.checked_sub(first * across) {
+			None => (task % first, task / first),
+			Some(task) => {
+				let second = self.down() - first;
+				(first + task % second, task / second)
+			}
+		};
+		let (strip, panel) = (strip * self.task_strips, panel * self.task_panels);
 		(
 			strip..(strip + self.task_strips).min(self.strips),
 			panel..(panel + self.task_panels).min(self.panels),

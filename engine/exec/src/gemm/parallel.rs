@@ -8,7 +8,7 @@ use core::{
 	any::Any,
 	cell::Cell,
 	hint::spin_loop,
-	sync::atomic::{AtomicUsize, Ordering},
+	sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 	time::Duration,
 };
 use std::{
@@ -26,20 +26,28 @@ pub(crate) fn parallel<S>(
 	scratch: impl Fn() -> S + Sync,
 	run: impl Fn(&mut S, usize) + Sync,
 ) {
+	// So that counts of both kinds fit into one number, with room for everyone's last look.
+	assert!(tasks < 1 << 31, "too many tasks");
 	let threads = threads.min(tasks);
 	if threads <= 1 {
 		let mut scratch = scratch();
 		return (0..tasks).for_each(|task| run(&mut scratch, task));
 	}
-	let next = AtomicUsize::new(0);
+	let caller = std::thread::current().id();
+	// The caller takes tasks from the front, and helpers take them from the back: in products that follow
+	// each other the same thread has much the same part, whose operands and results are in its cache.
+	let taken = AtomicU64::new(0);
 	share(threads - 1, &|| {
+		let first = std::thread::current().id() == caller;
 		let mut own = None;
 		loop {
-			// Only the count matters: closing the job orders the memory that tasks write.
-			let task = next.fetch_add(1, Ordering::Relaxed);
-			if task >= tasks {
+			// Only the counts matter: closing the job orders the memory that tasks write.
+			let before = taken.fetch_add(if first { 1 } else { 1 << 32 }, Ordering::Relaxed);
+			let (front, back) = ((before & u64::from(u32::MAX)) as usize, (before >> 32) as usize);
+			if front + back >= tasks {
 				break;
 			}
+			let task = if first { front } else { tasks - 1 - back };
 			run(own.get_or_insert_with(&scratch), task);
 		}
 	});
