@@ -18,7 +18,7 @@ use assay_runtime::{
 	SessionKeys, System,
 };
 use codec::Encode;
-use pallet_assay_arbitration::Call as Arbitration;
+use pallet_assay_arbitration::{Call as Arbitration, Statement};
 use pallet_assay_identity::{Backend, Call as Identities, DeviceProfile, Roles};
 use pallet_assay_jobs::Call as Jobs;
 use pallet_assay_programs::Call as Programs;
@@ -314,6 +314,23 @@ pub fn demand(who: &Person, job: JobId, child: Option<u32>) -> Tx {
 pub fn answer(who: &Person, job: JobId, challenger: AccountId, children: Vec<Hash>) -> Tx {
 	let children = children.try_into().expect("at most 256 children");
 	arbitration(who, Arbitration::answer { job, challenger, children })
+}
+
+/// States the roots of the lazy anchors before eager anchor `at.1` of step `at.0`, of this run.
+///
+/// # Panics
+/// For more children than a group has.
+pub fn list_roots(
+	who: &Person,
+	job: JobId,
+	challenger: AccountId,
+	run_root: Hash,
+	at: (u32, u32),
+	children: Vec<Hash>,
+) -> Tx {
+	let children = children.try_into().expect("at most 256 children");
+	let stated = Statement { run_root, step: at.0, anchor: at.1, children };
+	arbitration(who, Arbitration::list_roots { job, challenger, stated })
 }
 
 /// Binds the sender to a proof.

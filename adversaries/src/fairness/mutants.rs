@@ -120,24 +120,28 @@ fn check(rng: &mut Rng, on_chain: bool, counts: &Counts) -> Result<(), String> {
 	// Found and proved, by a challenger with an engine of its own.
 	let job = lying.job(&work);
 	let replay = LocalReplay::new(job.clone(), work.inputs.clone(), CpuExecutor::new());
-	let (proof, demands) = lead(&job, &lying, replay).map_err(told)?;
+	let (proof, lane) = lead(&job, &lying, replay).map_err(told)?;
+	let (demands, list) = (lane.opened.len() as u32, lane.list());
 	add(&counts.demands, demands.into());
 	add(&counts.folds, (proof.len() > 1).into());
-	let largest = (0..job.anchors()).filter_map(|anchor| job.tiles(anchor)).max().unwrap_or(1);
-	let most = most_openings(work.steps, job.anchors(), largest);
+	let lazy = work.checked.lazy.len() as u32;
+	let all = 0..job.anchors() + lazy;
+	let largest = all.filter_map(|anchor| job.tiles(anchor)).max().unwrap_or(1);
+	let most = most_openings(work.steps, job.anchors(), lazy, largest);
 	if demands > most {
 		return Err(told(format!("{demands} demands, {most} are allowed")));
 	}
 	let stored = Stored::new(&work)?;
 	let inputs = work.input_roots();
-	let ruling = stored.rule(&inputs, work.steps, job.run_root, &proof);
+	let ruling = stored.rule(&inputs, work.steps, job.run_root, list, &proof);
 	if ruling != Ok(Ruling::Fraud) {
 		return Err(told(format!("the referee rules {ruling:?}")));
 	}
 
 	// The same proof says nothing about the honest run.
 	let right = truth.run_root();
-	match stored.rule(&inputs, work.steps, right, &proof) {
+	let listed = referee::list(&work, &truth, lie.step);
+	match stored.rule(&inputs, work.steps, right, listed, &proof) {
 		Err(_) => add(&counts.forgeries, 1),
 		Ok(ruling) => return Err(told(format!("of the honest run it rules {ruling:?}"))),
 	}
@@ -147,7 +151,9 @@ fn check(rng: &mut Rng, on_chain: bool, counts: &Counts) -> Result<(), String> {
 		let provider = ProviderMisdeed::Lie(lie);
 		let cast = Cast { provider, ..Cast::default() };
 		let report = chain::run(|world| Stage::post(world, work.clone(), cast).play())?;
-		if report.outcome != "ProvenFraud" {
+		// A proof that refers to what the provider listed blames nobody but the provider.
+		let by_list = proof.iter().any(|part| !part.lazy.roots.is_empty());
+		if report.outcome != if by_list { "Withheld" } else { "ProvenFraud" } {
 			return Err(told(format!("on the chain it ends as {report:?}")));
 		}
 		add(&counts.on_chain, 1);
@@ -176,7 +182,9 @@ fn forgeries(
 		add(&counts.forgeries, 1);
 		let Ok(first) = ProofPart::decode_all(&mut &bytes[..]) else { continue };
 		let forged: Vec<_> = std::iter::once(first).chain(rest.iter().cloned()).collect();
-		let ruling = stored.rule(&work.input_roots(), work.steps, truth.run_root(), &forged);
+		let list = referee::list(work, truth, accusation.step);
+		let inputs = work.input_roots();
+		let ruling = stored.rule(&inputs, work.steps, truth.run_root(), list, &forged);
 		if let Ok(ruling @ (Ruling::Fraud | Ruling::Continue(_))) = ruling {
 			return Err(format!("a changed proof about {accusation:?} is ruled {ruling:?}"));
 		}

@@ -27,6 +27,7 @@ enum RawPlace {
 	Run { level: u32, index: u64 },
 	Trace { step: u32, level: u32, index: u64 },
 	Tensor { step: u32, anchor: u32, level: u32, index: u64 },
+	Lazy { step: u32, anchor: u32, level: u32, index: u64 },
 }
 
 impl From<RawPlace> for Place {
@@ -36,6 +37,9 @@ impl From<RawPlace> for Place {
 			RawPlace::Trace { step, level, index } => Self::Trace { step, level, index },
 			RawPlace::Tensor { step, anchor, level, index } => {
 				Self::Tensor { step, anchor, level, index }
+			}
+			RawPlace::Lazy { step, anchor, level, index } => {
+				Self::Lazy { step, anchor, level, index }
 			}
 		}
 	}
@@ -195,6 +199,11 @@ pub fn place_text(place: &Place) -> String {
 		Place::Tensor { step, anchor, level, index } => {
 			format!("tensor {anchor} of step {step}, level {level}, group {index}")
 		}
+		Place::Lazy { step, anchor, level, index } => {
+			format!(
+				"lazy anchors before anchor {anchor} of step {step}, level {level}, group {index}"
+			)
+		}
 	}
 }
 
@@ -207,6 +216,9 @@ pub fn place_json(place: &Place) -> serde_json::Value {
 		}
 		Place::Tensor { step, anchor, level, index } => json!({
 			"tree": "tensor", "step": step, "anchor": anchor, "level": level, "index": index
+		}),
+		Place::Lazy { step, anchor, level, index } => json!({
+			"tree": "lazy", "step": step, "anchor": anchor, "level": level, "index": index
 		}),
 	}
 }
@@ -314,6 +326,25 @@ impl Node {
 		self.submit(key, PALLET, "answer", args).await
 	}
 
+	/// States the roots of the lazy anchors before an eager anchor of a step of a run, for which nobody but
+	/// the provider can speak. `at`: step and anchor.
+	pub async fn list_roots(
+		&self,
+		key: &Keypair,
+		job: u64,
+		challenger: &Hash,
+		run_root: &Hash,
+		at: (u32, u32),
+		children: &[Hash],
+	) -> Result<Included> {
+		let args = vec![
+			("job", value!(job)),
+			("challenger", Value::from_bytes(challenger)),
+			("stated", statement(run_root, at, children)),
+		];
+		self.submit(key, PALLET, "list_roots", args).await
+	}
+
 	/// Makes the chain apply the default of a lane whose deadline has passed; anyone may.
 	pub async fn poke_lane(&self, key: &Keypair, job: u64, challenger: &Hash) -> Result<Included> {
 		let args = vec![("job", value!(job)), ("challenger", Value::from_bytes(challenger))];
@@ -345,6 +376,16 @@ fn deposit(price: u128, part: u128, least: u128) -> u128 {
 
 fn hashes(list: &[Hash]) -> Value {
 	Value::unnamed_composite(list.iter().map(Value::from_bytes))
+}
+
+/// What a provider states, as a dynamic value.
+fn statement(run_root: &Hash, (step, anchor): (u32, u32), children: &[Hash]) -> Value {
+	Value::named_composite([
+		("run_root", Value::from_bytes(run_root)),
+		("step", value!(step)),
+		("anchor", value!(anchor)),
+		("children", Value::unnamed_composite([hashes(children)])),
+	])
 }
 
 /// A part of a proof as a dynamic value.
@@ -383,6 +424,7 @@ fn part_value(part: &ProofPart) -> Value {
 		("before", before),
 		("claimed", opened(&part.claimed)),
 		("anchors", roots(&part.anchors)),
+		("lazy", roots(&part.lazy)),
 		("states", roots(&part.states)),
 		("operands", Value::unnamed_composite(operands)),
 	])
@@ -451,6 +493,7 @@ mod tests {
 			before: Some(([2; 32], path(1))),
 			claimed: ([3; 32], path(0)),
 			anchors: roots(2),
+			lazy: roots(3),
 			states: roots(1),
 			operands: vec![
 				TilesOpening {
@@ -479,6 +522,36 @@ mod tests {
 			let value = Value::unnamed_composite([hashes(&children)]);
 			assert_eq!(encoded::<Bounded>(&value), children.encode());
 		}
+	}
+
+	#[test]
+	fn statement_should_have_its_own_bytes_when_it_goes_through_metadata() {
+		// As the pallet has it.
+		#[derive(TypeInfo)]
+		#[allow(dead_code)]
+		struct Statement {
+			run_root: Hash,
+			step: u32,
+			anchor: u32,
+			children: Bounded,
+		}
+		#[derive(TypeInfo)]
+		#[allow(dead_code)]
+		struct Bounded(Vec<Hash>);
+		let children = vec![[5; 32], [6; 32]];
+		let value = statement(&[1; 32], (2, 3), &children);
+		assert_eq!(encoded::<Statement>(&value), ([1u8; 32], 2u32, 3u32, children).encode());
+	}
+
+	#[test]
+	fn list_should_be_read_as_such_when_it_is_demanded() {
+		let place = Place::Lazy { step: 1, anchor: 4, level: 0, index: 0 };
+		let view = view(assay_market::Turn::Answer(place));
+		let lane = Lane::from(decoded::<View, RawLane>(&view.encode()));
+		assert_eq!(lane.turn, Turn::Answer(place));
+		assert_eq!(lane.to_json()["demanded"]["tree"], "lazy");
+		let text = "lazy anchors before anchor 4 of step 1, level 0, group 0";
+		assert_eq!(waits_for(&lane), text);
 	}
 
 	/// The shape of the chain's accounts.

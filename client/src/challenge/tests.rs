@@ -42,7 +42,7 @@ impl Fraud {
 	fn new(rng: &mut Rng) -> Option<Self> {
 		let mut case = random_case(rng, 10, 900);
 		let checked = case.check();
-		if case.program.has_lazy_anchors() || case.inputs.is_empty() {
+		if case.inputs.is_empty() {
 			return None;
 		}
 		let mut other = case.inputs.clone();
@@ -88,6 +88,8 @@ struct World {
 	head: u64,
 	lane: Option<Lane>,
 	parent: Hash,
+	/// What the provider has stated, and the root of the eager anchor that it leads to.
+	stated: Option<(assay_referee::LazyList, Hash)>,
 	closed: bool,
 	gone: Option<Outcome>,
 	accumulators: Option<Vec<i64>>,
@@ -174,6 +176,12 @@ impl<'a> Fake<'a> {
 			return;
 		}
 		assert!(owed.verify(&world.parent, &children, &*self.fraud.record));
+		if let (Some(root), Place::Lazy { step, anchor, .. }) =
+			(owed.stated_root(&children, &*self.fraud.record), owed)
+		{
+			let list = assay_referee::LazyList { step, anchor, root };
+			world.stated = Some((list, world.parent));
+		}
 		let head = world.head;
 		let lane = world.lane.as_mut().unwrap();
 		lane.opened.push((owed, children));
@@ -224,7 +232,10 @@ impl Chain for Fake<'_> {
 			let (place, parent) = match (above, child) {
 				(None, None) => (Place::first(record).unwrap(), first),
 				(Some((place, children)), Some(child)) => match place.below(child, record) {
-					Some(Below::Group(below)) => (below, children[child as usize]),
+					Some(Below::Group(below)) => {
+						let past = || world.stated.map(|(_, eager)| eager);
+						(below, children.get(child as usize).copied().or_else(past).unwrap())
+					}
 					_ => return Err(refused("AtTheTile")),
 				},
 				_ => return Err(refused("WrongChild")),
@@ -279,6 +290,7 @@ impl Chain for Fake<'_> {
 				input_roots: &record.input_roots,
 				steps: record.steps,
 				run_root: record.run_root,
+				list: world.stated.map(|(list, _)| list),
 			};
 			match judge(&record, world.accumulators.take(), part).expect("the openings lead up") {
 				Ruling::Right => Err(refused("NotWrong")),

@@ -67,7 +67,8 @@ pub fn proof_commitment(genesis: &Hash, job: JobId, account: &[u8; 32], proof_ha
 	TypeInfo,
 )]
 pub enum Turn {
-	/// The provider (or anyone) owes the group at this place. Silence ends the job as withheld.
+	/// The provider (or anyone) owes the group at this place; what nothing above it proves
+	/// ([`Place::is_stated`]), the provider alone. Silence ends the job as withheld.
 	#[codec(index = 0)]
 	Answer(Place),
 	/// The challenger owes its next demand or its proof. Silence closes the lane.
