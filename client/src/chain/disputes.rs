@@ -71,6 +71,7 @@ struct RawLane {
 	turn: RawTurn,
 	deadline: u64,
 	opened: Vec<(RawPlace, Vec<Hash>)>,
+	list: Option<Hash>,
 	parts: u32,
 	committed: bool,
 }
@@ -119,6 +120,8 @@ pub struct Lane {
 	pub deadline: u64,
 	/// The groups that were opened so far, from the top.
 	pub opened: Vec<(Place, Vec<Hash>)>,
+	/// Root over what the provider has stated of lazy anchors.
+	pub list: Option<Hash>,
 	/// Parts of a fraud proof that were accepted so far.
 	pub parts: u32,
 	/// The challenger is bound to a proof.
@@ -134,6 +137,7 @@ impl From<RawLane> for Lane {
 			turn: raw.turn.into(),
 			deadline: raw.deadline,
 			opened: raw.opened.into_iter().map(|(at, children)| (at.into(), children)).collect(),
+			list: raw.list,
 			parts: raw.parts,
 			committed: raw.committed,
 		}
@@ -301,13 +305,24 @@ impl Node {
 	}
 
 	/// Demands the group below a child of the group that was opened last; without a child the first one,
-	/// which opens the lane.
-	pub async fn demand(&self, key: &Keypair, job: u64, child: Option<u32>) -> Result<Included> {
-		let child = match child {
-			Some(child) => Value::unnamed_variant("Some", [value!(child)]),
+	/// which opens the lane. `list` is what the provider has stated in the lane that the demand was made for.
+	pub async fn demand(
+		&self,
+		key: &Keypair,
+		job: u64,
+		child: Option<u32>,
+		list: Option<Hash>,
+	) -> Result<Included> {
+		let optional = |value: Option<Value>| match value {
+			Some(value) => Value::unnamed_variant("Some", [value]),
 			None => Value::unnamed_variant("None", []),
 		};
-		self.submit(key, PALLET, "demand", vec![("job", value!(job)), ("child", child)]).await
+		let args = vec![
+			("job", value!(job)),
+			("child", optional(child.map(|child| value!(child)))),
+			("list", optional(list.map(Value::from_bytes))),
+		];
+		self.submit(key, PALLET, "demand", args).await
 	}
 
 	/// Answers a demand.
@@ -572,6 +587,7 @@ mod tests {
 				(Place::Run { level: 0, index: 0 }, vec![[1; 32], [2; 32]]),
 				(Place::Trace { step: 1, level: 0, index: 0 }, vec![[3; 32]]),
 			],
+			list: Some([4; 32]),
 			parts: 1,
 			committed: true,
 		}
@@ -585,7 +601,12 @@ mod tests {
 		assert_eq!(lane.turn, Turn::Answer(place));
 		assert_eq!((lane.challenger, lane.deposit, lane.deadline), ([5; 32], 12, 130));
 		assert_eq!(lane.opened, view.opened);
-		assert!(lane.committed && lane.parts == 1 && lane.opened_at == 100);
+		assert!(
+			lane.committed
+				&& lane.list == Some([4; 32])
+				&& lane.parts == 1
+				&& lane.opened_at == 100
+		);
 		let json = lane.to_json();
 		assert_eq!(json["turn"], "answer");
 		assert_eq!(json["demanded"]["tree"], "tensor");

@@ -181,6 +181,7 @@ impl<'a> Fake<'a> {
 		{
 			let list = assay_referee::LazyList { step, anchor, root };
 			world.stated = Some((list, world.parent));
+			world.lane.as_mut().unwrap().list = Some(root);
 		}
 		let head = world.head;
 		let lane = world.lane.as_mut().unwrap();
@@ -217,9 +218,12 @@ impl Chain for Fake<'_> {
 		self.head().await
 	}
 
-	async fn demand(&self, child: Option<u32>) -> Result<Sent> {
+	async fn demand(&self, child: Option<u32>, list: Option<Hash>) -> Result<Sent> {
 		let record = &*self.fraud.record;
 		self.effect(|world| {
+			if world.lane.as_ref().and_then(|lane| lane.list) != list {
+				return Err(refused("OtherList"));
+			}
 			let first = if record.steps == 1 { record.trace_root } else { record.run_root };
 			let deposit = match &world.lane {
 				None if world.closed => return Err(refused("TooLate")),
@@ -251,6 +255,7 @@ impl Chain for Fake<'_> {
 				turn,
 				deadline,
 				opened: vec![],
+				list: None,
 				parts: 0,
 				committed: false,
 			});
@@ -462,7 +467,7 @@ fn challenge_should_end_equal_when_the_result_is_right() {
 		LocalReplay::new(fraud.theirs.clone(), fraud.other.clone(), CpuExecutor::default());
 	let challenger = Challenger::new(fraud.theirs.clone(), replay).unwrap();
 	// Another machine of the same account has opened the lane by mistake.
-	wait(fake.demand(None)).unwrap();
+	wait(fake.demand(None, None)).unwrap();
 	let mut lead = Lead::new(&fake, UI, JOB, challenger);
 	assert_eq!(wait(lead.to_the_end()).unwrap().0, Outcome::Equal);
 }

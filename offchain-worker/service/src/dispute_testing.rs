@@ -284,6 +284,7 @@ impl Court {
 				(place.stated_root(&children, &*self.job), place)
 			{
 				lane.stated = Some((LazyList { step, anchor, root }, lane.parent));
+				lane.view.list = Some(root);
 			}
 			lane.view.opened.push((place, children));
 			lane.view.turn = Turn::Move;
@@ -309,6 +310,7 @@ impl Court {
 				turn: Turn::Move,
 				deadline: best + self.move_time,
 				opened: Vec::new(),
+				list: None,
 				parts: 0,
 				committed: false,
 			},

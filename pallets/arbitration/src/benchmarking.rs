@@ -163,7 +163,7 @@ mod benches {
 		fill_agenda::<T>(job, &terms::<T>(job));
 		let who = rich::<T>("challenger");
 		#[extrinsic_call]
-		_(RawOrigin::Signed(who.clone()), job, None);
+		_(RawOrigin::Signed(who.clone()), job, None, None);
 		assert!(matches!(Lanes::<T>::get(job, who).map(|lane| lane.turn), Some(Turn::Answer(_))));
 	}
 

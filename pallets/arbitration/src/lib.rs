@@ -308,8 +308,9 @@ pub mod pallet {
 		/// What is demanded is a list of lazy anchors' roots: the provider's own statement. It is given by
 		/// `listRoots`, by the provider of this lane's result alone.
 		ProviderOnly,
-		/// The statement is of another run, step or anchor than the list that is demanded. Make it anew for
-		/// the place that the lane names.
+		/// The statement is of another run, step or anchor than the list that is demanded, or the demand was
+		/// made for another list than the provider has stated in the lane. Make it anew for how the lane
+		/// stands.
 		OtherList,
 		/// A lazy anchor is accused or read, and the provider has not listed its root in a lane of yours.
 		/// Demand the list first.
@@ -359,22 +360,30 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// `child` is the place of the child to go on from in the group that was opened last; none in
-		/// the first demand. From now on the opening is owed for A blocks, by the provider or
-		/// anyone; silence fails the job. Ask `ArbitrationApi_lane` where a lane stands.
+		/// the first demand. `list` is the root over the lazy anchors' roots that the provider has stated in
+		/// the lane, none before: a demand below another list would lead the lane astray. From now on the
+		/// opening is owed for A blocks, by the provider or anyone; silence fails the job. Ask
+		/// `ArbitrationApi_lane` where a lane stands.
 		///
 		/// ## Errors
 		///
 		/// [`Error::NothingToDispute`], [`Error::TooLate`], [`Error::AnswerPending`],
-		/// [`Error::DeadlinePassed`], [`Error::WrongChild`], [`Error::AtTheTile`], and those of the
-		/// hold.
+		/// [`Error::DeadlinePassed`], [`Error::WrongChild`], [`Error::OtherList`],
+		/// [`Error::AtTheTile`], and those of the hold.
 		///
 		/// ## Events
 		///
 		/// [`Event::LaneOpened`], [`Event::OpeningDemanded`].
 		#[pallet::call_index(0)]
 		#[pallet::weight((T::WeightInfo::demand(), DispatchClass::Operational))]
-		pub fn demand(origin: OriginFor<T>, job: JobId, child: Option<u32>) -> DispatchResult {
+		pub fn demand(
+			origin: OriginFor<T>,
+			job: JobId,
+			child: Option<u32>,
+			list: Option<Hash>,
+		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
+			Self::ensure_same_list(job, &who, list)?;
 			Self::do_demand(job, who, child, Payer::Deposit)
 		}
 

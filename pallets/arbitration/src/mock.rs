@@ -741,7 +741,8 @@ pub fn signed(who: &AccountId) -> RuntimeOrigin {
 	RuntimeOrigin::signed(who.clone())
 }
 pub fn demand(id: JobId, who: &AccountId, child: Option<u32>) -> DispatchResult {
-	Arbitration::demand(signed(who), id, child)
+	let list = Lanes::<Test>::get(id, who).and_then(|lane| lane.stated_root());
+	Arbitration::demand(signed(who), id, child, list)
 }
 pub fn answer_with(
 	id: JobId,
@@ -841,8 +842,9 @@ pub fn sign(
 ) -> VerifierSignature {
 	let view = Arbitration::lane(job, account.clone());
 	let opened = view.as_ref().map(|lane| lane.opened.len() as u32);
+	let list = view.as_ref().and_then(|lane| lane.list);
 	let parts = view.map_or(0, |lane| lane.parts);
-	let hash = (opened, parts, action).using_encoded(sp_io::hashing::blake2_256);
+	let hash = (opened, list, parts, action).using_encoded(sp_io::hashing::blake2_256);
 	let action = VerifierAction::Challenge { hash };
 	key.sign(&signing_payload(genesis, job, account, retry, &action))
 }

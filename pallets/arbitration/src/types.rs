@@ -77,6 +77,13 @@ pub struct Lane<AccountId, Balance, BlockNumber> {
 	pub scheduled: Option<BlockNumber>,
 }
 
+impl<AccountId, Balance, BlockNumber> Lane<AccountId, Balance, BlockNumber> {
+	/// Root over what the provider has stated in it.
+	pub fn stated_root(&self) -> Option<Hash> {
+		self.list.as_ref().map(|stated| stated.list.root)
+	}
+}
+
 /// The roots of lazy anchors that the provider has stated in a lane, and what it is held to.
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,

@@ -41,7 +41,7 @@ pub struct Estimate<T>(PhantomData<T>);
 macro_rules! estimates {
 	($db:expr) => {
 		fn demand() -> Weight {
-			estimate($db.reads_writes(8, 6), 200)
+			estimate($db.reads_writes(9, 6), 200)
 		}
 		fn answer(c: u32) -> Weight {
 			estimate($db.reads_writes(7, 5), 150 + 2 * u64::from(c))

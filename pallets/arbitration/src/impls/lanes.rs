@@ -70,6 +70,18 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// Fails if a signed move was made for another list than the provider has stated in the lane: on a
+	/// fork where it has stated this one, or before it did. It would lead the lane astray.
+	pub(crate) fn ensure_same_list(
+		job: JobId,
+		who: &T::AccountId,
+		list: Option<Hash>,
+	) -> Result<(), Error<T>> {
+		let stated = Lanes::<T>::get(job, who).and_then(|lane| lane.stated_root());
+		ensure!(stated == list, Error::<T>::OtherList);
+		Ok(())
+	}
+
 	/// Fails unless this challenger may bind itself to a proof now.
 	pub(crate) fn ensure_may_commit(
 		job: JobId,

@@ -316,6 +316,63 @@ fn way_past_a_list_should_lead_to_the_eager_anchor_and_no_further() {
 }
 
 #[test]
+fn demand_should_be_refused_when_it_was_made_for_another_list() {
+	execute(|| {
+		// Two forks, on which the provider states two lists: what was sent on one of them comes back on the other.
+		let run = lying_past_list();
+		let id = owed(run);
+		let [a, b] = [lying_past_list(), lying_in_list()].map(|run| run.list(1, SECOND).root);
+		let demand = |child, list| Arbitration::demand(signed(&challenger()), id, child, list);
+		state(id, lying_in_list());
+		for list in [None, Some(a), Some([0; 32])] {
+			assert_noop!(demand(Some(3), list), Error::<Test>::OtherList);
+		}
+		assert_ok!(demand(Some(2), Some(b)));
+		// Where no list is stated there is none to name.
+		let id = post(run);
+		let first = Arbitration::demand(signed(&challenger()), id, None, Some(a));
+		assert_noop!(first, Error::<Test>::OtherList);
+	});
+}
+
+#[test]
+fn verifier_should_not_be_held_to_a_move_that_it_made_for_another_list() {
+	execute(|| {
+		let who = verifier(0);
+		let id = post(lying_past_list());
+		let run = lying_past_list();
+		assert_ok!(act_demand(id, &who, None));
+		assert_ok!(answer(id, &who, run));
+		assert_ok!(act_demand(id, &who, Some(1)));
+		assert_ok!(answer(id, &who, run));
+		assert_ok!(act_demand(id, &who, Some(SECOND)));
+		let signed_on = |stated: &Run, action: &dyn Fn() -> ChallengeMove| {
+			frame_support::storage::with_transaction(|| {
+				let root = run.root();
+				let children = stated.children(LIST);
+				assert_ok!(list_with(id, &who, &provider(), LIST, root, children));
+				let call = move_call(id, &who, action());
+				sp_runtime::TransactionOutcome::Rollback(Ok::<_, sp_runtime::DispatchError>(call))
+			})
+			.expect("rolled back")
+		};
+		// A proof and a demand that are right where the list is made up, sent where it is true.
+		let lie = lying_in_list();
+		let lie = &lie.proof(lie.accusation(Lie { step: 1, anchor: PRODUCT, tile: 3 }))[0];
+		let proof = || ChallengeMove::Prove { part: Box::new(lie.clone()) };
+		let down = || ChallengeMove::Demand { child: Some(2) };
+		let stale = [signed_on(lying_in_list(), &proof), signed_on(lying_in_list(), &down)];
+		assert_ok!(answer(id, &who, run));
+		for call in stale {
+			assert_eq!(apply(call), invalid(InvalidTransaction::BadProof));
+		}
+		// Or its only free lane would be gone.
+		assert!(crate::UsedUp::<Test>::get(id).is_empty());
+		assert_ok!(act_demand(id, &who, Some(3)));
+	});
+}
+
+#[test]
 fn verifier_should_prove_by_its_own_list_when_it_was_drawn() {
 	execute(|| {
 		let run = lying_in_list();
