@@ -22,7 +22,7 @@ use sp_keystore::Keystore;
 
 use crate::{
 	testing::{compute, World, GENESIS},
-	AccountId, BlockNumber, Disputed, Hash, OpenLottery,
+	AccountId, BlockNumber, Disputed, Hash, OpenLottery, Ran,
 };
 
 /// The job of these tests.
@@ -93,7 +93,8 @@ impl Lie {
 		others[0] = before.kept[&update].clone();
 		let after = run(&others, steps - self.from, keep);
 		let trace_roots = [before.trace_roots, after.trace_roots].concat();
-		Replayed { trace_roots, ..after.into() }
+		let Ran { last_anchors, last_lazy, kept, .. } = after;
+		Replayed { trace_roots, last_anchors, last_lazy, kept }
 	}
 }
 
