@@ -140,8 +140,9 @@ fn shape() -> impl Strategy<Value = Shape> {
 	let lazy = prop_oneof![Just(0u32), 1u32..5, 250u32..260, Just(600)];
 	(count(), anchors, tiles.clone(), tiles, lazy).prop_map(|(steps, anchors, a, b, lazy)| {
 		let tiles = (0..anchors).map(|at| if at % 2 == 0 { a } else { b }).collect();
-		let spread =
-			|at: u32| (at.wrapping_mul(anchors as u32) / lazy, if at % 3 == 0 { b } else { a });
+		let spread = |at: u32| {
+			(at.wrapping_mul(anchors as u32) / lazy, if at.is_multiple_of(3) { b } else { a })
+		};
 		Shape { steps, tiles, lazy: (0..lazy).map(spread).collect() }
 	})
 }
