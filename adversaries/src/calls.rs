@@ -18,7 +18,7 @@ use assay_runtime::{
 	SessionKeys, System,
 };
 use codec::Encode;
-use pallet_assay_arbitration::Call as Arbitration;
+use pallet_assay_arbitration::{Call as Arbitration, Statement};
 use pallet_assay_identity::{Backend, Call as Identities, DeviceProfile, Roles};
 use pallet_assay_jobs::Call as Jobs;
 use pallet_assay_programs::Call as Programs;
@@ -290,8 +290,9 @@ pub fn move_as_verifier(who: &Person, job: JobId, action: ChallengeMove) -> Tx {
 	let lane = Lanes::lane(job, who.account());
 	// The signature binds how the lane stands, so that a move cannot be sent again further down.
 	let opened = lane.as_ref().map(|lane| lane.opened.len() as u32);
+	let list = lane.as_ref().and_then(|lane| lane.list);
 	let parts = lane.map_or(0, |lane| lane.parts);
-	let hash = (opened, parts, &action).using_encoded(blake2_256);
+	let hash = (opened, list, parts, &action).using_encoded(blake2_256);
 	let signature = sign_action(who, &who.account(), job, &VerifierAction::Challenge { hash });
 	let (account, retry) = (who.account(), 0);
 	let call = Arbitration::move_as_verifier { job, account, action, retry, signature };
@@ -302,9 +303,10 @@ fn arbitration(who: &Person, call: Arbitration<Runtime>) -> Tx {
 	Tx::Signed(who.clone(), RuntimeCall::Arbitration(call))
 }
 
-/// Demands an opening.
+/// Demands an opening, as the sender's lane stands.
 pub fn demand(who: &Person, job: JobId, child: Option<u32>) -> Tx {
-	arbitration(who, Arbitration::demand { job, child })
+	let list = Lanes::lane(job, who.account()).and_then(|lane| lane.list);
+	arbitration(who, Arbitration::demand { job, child, list })
 }
 
 /// Answers a demand.
@@ -314,6 +316,23 @@ pub fn demand(who: &Person, job: JobId, child: Option<u32>) -> Tx {
 pub fn answer(who: &Person, job: JobId, challenger: AccountId, children: Vec<Hash>) -> Tx {
 	let children = children.try_into().expect("at most 256 children");
 	arbitration(who, Arbitration::answer { job, challenger, children })
+}
+
+/// States the roots of the lazy anchors before eager anchor `at.1` of step `at.0`, of this run.
+///
+/// # Panics
+/// For more children than a group has.
+pub fn list_roots(
+	who: &Person,
+	job: JobId,
+	challenger: AccountId,
+	run_root: Hash,
+	at: (u32, u32),
+	children: Vec<Hash>,
+) -> Tx {
+	let children = children.try_into().expect("at most 256 children");
+	let stated = Statement { run_root, step: at.0, anchor: at.1, children };
+	arbitration(who, Arbitration::list_roots { job, challenger, stated })
 }
 
 /// Binds the sender to a proof.

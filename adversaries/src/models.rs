@@ -54,6 +54,25 @@ pub fn recurrent(steps: u32) -> Work {
 	Work::built(b, steps)
 }
 
+/// The same loop with a product and a sum that are lazy anchors: their roots are in no trace.
+///
+/// Two eager anchors, the state's next value and the output, both behind the lazy ones.
+pub fn lazy_recurrent(steps: u32) -> Work {
+	let mut b = ProgramBuilder::new();
+	let start = b.input("start", ty(DType::I8, &[40, 48]));
+	let mixer = b.input("mixer", ty(DType::I8, &[48, 48]));
+	let state = b.state(start);
+	let mixed = dense(&mut b, state, mixer, 23);
+	b.lazy(mixed);
+	let grown = b.add(mixed, start, DType::I16);
+	b.lazy(grown);
+	let next = b.shift(grown, 1, DType::I8);
+	b.update(state, next);
+	let sum = b.reduce_sum(grown, 1, DType::I32);
+	b.output("sum", sum);
+	Work::built(b, steps)
+}
+
 /// One large tensor: 544 × 512 values in 272 tiles, more than one group opens.
 pub fn wide() -> Work {
 	let mut b = ProgramBuilder::new();

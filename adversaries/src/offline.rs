@@ -4,7 +4,7 @@ use crate::work::{Table, Work};
 use assay_commitments::{Below, Hash, Place};
 use assay_dispute::{Answerer, Challenger, Job, Move, Replay};
 use assay_program::{AnchorPlan, Checked, Program};
-use assay_referee::{judge, ProofError, ProofPart, Record, Ruling};
+use assay_referee::{judge, LazyList, ProofError, ProofPart, Record, Ruling};
 use codec::{DecodeAll, Encode};
 use std::sync::Arc;
 
@@ -13,12 +13,14 @@ pub struct Lane {
 	job: Arc<Job>,
 	/// The groups that were opened, from the top.
 	pub opened: Vec<(Place, Vec<Hash>)>,
+	/// What the provider has stated, and the root of the eager anchor that it leads to.
+	stated: Option<(LazyList, Hash)>,
 }
 
 impl Lane {
 	/// A lane that nothing was demanded in.
 	pub fn new(job: Arc<Job>) -> Self {
-		Self { job, opened: Vec::new() }
+		Self { job, opened: Vec::new(), stated: None }
 	}
 
 	/// Place and parent hash of a demand.
@@ -33,24 +35,38 @@ impl Lane {
 				Ok((Place::first(job).ok_or("a run without steps")?, root))
 			}
 			(Some((place, children)), Some(child)) => match place.below(child, job) {
-				Some(Below::Group(below)) => Ok((below, children[child as usize])),
+				Some(Below::Group(below)) => {
+					let past = || self.stated.map(|(_, eager)| eager);
+					let parent = children.get(child as usize).copied().or_else(past);
+					Ok((below, parent.ok_or("past a list that is not there")?))
+				}
 				other => Err(format!("{child} below {place:?} is {other:?}")),
 			},
 			other => Err(format!("a demand out of order: {other:?}")),
 		}
 	}
 
+	/// What the provider has stated in it.
+	pub fn list(&self) -> Option<LazyList> {
+		self.stated.map(|(list, _)| list)
+	}
+
 	/// Takes an answer if it is the right one.
 	pub fn answer(&mut self, place: Place, parent: &Hash, children: Vec<Hash>) -> bool {
 		let right = place.verify(parent, &children, &*self.job);
 		if right {
+			if let (Some(root), Place::Lazy { step, anchor, .. }) =
+				(place.stated_root(&children, &*self.job), place)
+			{
+				self.stated = Some((LazyList { step, anchor, root }, *parent));
+			}
 			self.opened.push((place, children));
 		}
 		right
 	}
 }
 
-/// Leads a lane to its proof. Gives the proof and how many demands it took.
+/// Leads a lane to its proof. Gives the proof and the lane.
 ///
 /// # Errors
 /// When either side cannot go on, or there is no fraud.
@@ -58,7 +74,7 @@ pub fn lead(
 	job: &Arc<Job>,
 	provider: &Table,
 	challenger: impl Replay,
-) -> Result<(Vec<ProofPart>, u32), String> {
+) -> Result<(Vec<ProofPart>, Lane), String> {
 	let mut answerer =
 		Answerer::new(job.clone(), provider.clone()).map_err(|error| error.to_string())?;
 	let mut challenger =
@@ -75,7 +91,7 @@ pub fn lead(
 					return Err(format!("the answer at {place:?} is refused"));
 				}
 			}
-			Move::Prove(parts) => return Ok((parts, lane.opened.len() as u32)),
+			Move::Prove(parts) => return Ok((parts, lane)),
 			Move::Nothing => return Err("the challenger found no fraud".into()),
 		}
 	}
@@ -119,10 +135,11 @@ impl Stored {
 		input_roots: &[Hash],
 		steps: u32,
 		run_root: Hash,
+		list: Option<LazyList>,
 		parts: &[ProofPart],
 	) -> Result<Ruling, ProofError> {
 		let (program, checked) = (&self.program, &self.checked);
-		let record = Record { program, checked, input_roots, steps, run_root };
+		let record = Record { program, checked, input_roots, steps, run_root, list };
 		let mut accumulators = None;
 		for part in parts {
 			let bytes = part.encode();

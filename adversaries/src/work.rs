@@ -51,7 +51,7 @@ impl Work {
 		Self::new(program, inputs, steps).expect("the program is admitted")
 	}
 
-	/// A random program as [`Work::new`] takes it: all of its anchors are eager.
+	/// A random program as [`Work::new`] takes it.
 	///
 	/// # Errors
 	/// Why the chain refuses it.
@@ -79,6 +79,11 @@ impl Work {
 	/// Node of an eager anchor by its place among them.
 	pub fn anchor(&self, place: usize) -> u32 {
 		self.checked.anchors[place]
+	}
+
+	/// Node of a lazy anchor by its place among them.
+	pub fn lazy(&self, place: usize) -> u32 {
+		self.checked.lazy[place]
 	}
 
 	/// How many eager anchors a step has.
@@ -129,7 +134,7 @@ pub enum Tampering {
 pub struct Lie {
 	/// In this step.
 	pub step: u32,
-	/// In this node's result, an eager anchor.
+	/// In this node's result, an anchor.
 	pub node: u32,
 	/// At this offset of its canonical bytes.
 	pub offset: usize,
@@ -161,7 +166,10 @@ impl Lie {
 /// The canonical bytes of a step's anchors, by node, and what follows from them.
 struct Step {
 	anchors: BTreeMap<u32, Vec<u8>>,
+	/// Of the eager ones.
 	roots: Vec<Hash>,
+	/// Of the lazy ones.
+	lazy: Vec<Hash>,
 	trace: Hash,
 	/// Canonical bytes of the states before the step.
 	states: Vec<Vec<u8>>,
@@ -189,6 +197,14 @@ impl Table {
 	/// The run by the definition but for one lie.
 	pub fn lying(work: &Work, lie: Lie) -> Self {
 		Self::write(work, |step, node, bytes| lie.tamper(step, node, bytes))
+	}
+
+	/// The run by the definition but for these lies.
+	pub fn lying_twice(work: &Work, lies: [Lie; 2]) -> Self {
+		Self::write(work, |step, node, bytes| {
+			let told = lies.map(|lie| lie.tamper(step, node, bytes));
+			told.into_iter().find(|told| *told != Tampering::None).unwrap_or(Tampering::None)
+		})
 	}
 
 	/// Runs by the definition; `tamper(step, node, bytes)` may change each anchor's bytes.
@@ -226,7 +242,7 @@ impl Table {
 					.collect();
 				let mut result =
 					evaluate(&node.op, &operands, node.split).expect("a checked program; qed");
-				if node.class == Class::EagerAnchor {
+				if node.class != Class::Virtual {
 					let mut bytes = result.to_canonical();
 					if tamper(step, at, &mut bytes) == Tampering::Spreading {
 						result = values(result.ty(), &bytes);
@@ -235,8 +251,10 @@ impl Table {
 				}
 				nodes.push(result);
 			}
-			let roots: Vec<Hash> =
-				work.checked.anchors.iter().map(|node| tensor_root(&anchors[node])).collect();
+			let roots = |nodes: &[u32]| -> Vec<Hash> {
+				nodes.iter().map(|node| tensor_root(&anchors[node])).collect()
+			};
+			let (roots, lazy) = (roots(&work.checked.anchors), roots(&work.checked.lazy));
 			let after: Vec<Vec<u8>> =
 				program.states.iter().map(|state| anchors[&state.update].clone()).collect();
 			states = program
@@ -249,6 +267,7 @@ impl Table {
 			steps.push(Step {
 				anchors,
 				roots,
+				lazy,
 				trace,
 				states: std::mem::replace(&mut before, after),
 			});
@@ -262,12 +281,17 @@ impl Table {
 		self.0.steps.iter().map(|step| step.trace).collect()
 	}
 
-	/// Roots of a step's anchors.
+	/// Roots of a step's eager anchors.
 	pub fn roots(&self, step: u32) -> &[Hash] {
 		&self.0.steps[step as usize].roots
 	}
 
-	/// Roots of the last step's anchors.
+	/// Roots of a step's lazy anchors.
+	pub fn lazy(&self, step: u32) -> &[Hash] {
+		&self.0.steps[step as usize].lazy
+	}
+
+	/// Roots of the last step's eager anchors.
 	pub fn last_roots(&self) -> &[Hash] {
 		self.roots(self.0.steps.len() as u32 - 1)
 	}
@@ -359,6 +383,8 @@ impl Replay for Table {
 		Ok(Replayed {
 			trace_roots: self.traces()[..steps as usize].to_vec(),
 			last_anchors: last.roots.clone(),
+			// More than is asked for where no lazy anchor is kept, which nobody looks at.
+			last_lazy: last.lazy.clone(),
 			kept: kept.collect::<Result<_, BoxError>>()?,
 		})
 	}

@@ -22,5 +22,5 @@ fn honest_jobs_should_be_paid_when_they_are_random() {
 fn lies_should_be_proved_when_they_are_one_bit_anywhere() {
 	let all = mutants::run(Plan::quiet(seed("mutants"), 300), 60).unwrap();
 	assert_eq!(all.on_chain, 5);
-	assert!(all.padding > 0 && all.spreading > 0 && all.demands >= 300, "{all:?}");
+	assert!(all.lists > 0 && all.padding > 0 && all.spreading > 0 && all.demands >= 300, "{all:?}");
 }

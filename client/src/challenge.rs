@@ -143,8 +143,8 @@ pub trait Chain {
 	async fn head(&self) -> Result<u64>;
 	/// Waits for a block higher than `after`.
 	async fn next_head(&self, after: u64) -> Result<u64>;
-	/// Demands the group below a child, or the first one.
-	async fn demand(&self, child: Option<u32>) -> Result<Sent>;
+	/// Demands the group below a child, or the first one, in a lane in which the provider has stated this list.
+	async fn demand(&self, child: Option<u32>, list: Option<Hash>) -> Result<Sent>;
 	/// The commitment to a proof that begins with this part.
 	fn commitment(&self, first: &ProofPart) -> Hash;
 	/// Commits to a proof.
@@ -208,7 +208,7 @@ impl<'a, C: Chain, R: Replay> Lead<'a, C, R> {
 			// Before its deadline, a lane that is gone was in a block that was replaced.
 			None if passed => return Ok(Some((Outcome::Lost, None))),
 			None if !open => return Ok(Some((Outcome::TooLate, None))),
-			None => self.demand(None).await,
+			None => self.demand(None, None).await,
 			Some(Lane { turn: Turn::Answer(place), deadline, .. }) => {
 				self.wait(*place, *deadline, head).await?;
 				return Ok(None);
@@ -216,7 +216,7 @@ impl<'a, C: Chain, R: Replay> Lead<'a, C, R> {
 			Some(lane) => {
 				match self.challenger.next_move(&lane.opened).await.map_err(dispute_error)? {
 					Move::Nothing => return Ok(Some((Outcome::Equal, None))),
-					Move::Demand { child } => self.demand(child).await,
+					Move::Demand { child } => self.demand(child, lane.list).await,
 					Move::Prove(parts) => match self.prove(lane, &parts).await {
 						Ok(Some(proven)) => return Ok(Some((Outcome::Proven, Some(proven)))),
 						Ok(None) => Ok(()),
@@ -266,8 +266,8 @@ impl<'a, C: Chain, R: Replay> Lead<'a, C, R> {
 		}
 	}
 
-	async fn demand(&mut self, child: Option<u32>) -> Result<()> {
-		let sent = self.chain.demand(child).await?;
+	async fn demand(&mut self, child: Option<u32>, list: Option<Hash>) -> Result<()> {
+		let sent = self.chain.demand(child, list).await?;
 		let (Some(deposit), block) = (sent.deposit, sent.block) else { return Ok(()) };
 		self.ui.result(
 			&json!({

@@ -82,8 +82,9 @@ pub fn reason(code: &str) -> (&'static str, &'static str) {
 			"Post it again; look at the verdicts in `assay job report JOB` for device faults.",
 		),
 		"Withheld" => (
-			"The provider did not open its committed result, or a part of it that a challenger demanded; it \
-			 was slashed as for fraud and the requester was compensated.",
+			"The provider did not open its committed result, or a part of it that a challenger demanded, or \
+			 stated lazy anchors that contradict it; it was slashed as for fraud and the requester was \
+			 compensated.",
 			"Post it again; as the provider, keep `assay provider run` and its state folder running.",
 		),
 		"ProvenFraud" => (
@@ -106,7 +107,8 @@ pub fn condemned(code: &str) -> (&'static str, &'static str) {
 	let meaning = match code {
 		"ProvenFraud" => "the result was proved wrong and the provider's bond is slashed",
 		"Withheld" => {
-			"the provider did not give an opening of its result that was demanded; its bond is slashed"
+			"the provider did not give an opening of its result that was demanded, or stated lazy anchors \
+			 that contradict it; its bond is slashed"
 		}
 		_ => "the result has fallen, for a reason that this client does not know",
 	};

@@ -88,7 +88,12 @@ impl Replay for DeviceReplay {
 			device.run_keeping(self.loaded.clone(), inputs, steps, keep, &self.ui, &label).await?;
 		let last_anchors = run.anchor_roots.last().cloned().unwrap_or_default();
 		let kept = run.kept.into_iter().map(|(source, tensor)| (source, tensor.bytes.to_vec()));
-		Ok(Replayed { trace_roots: run.trace_roots, last_anchors, kept: kept.collect() })
+		Ok(Replayed {
+			trace_roots: run.trace_roots,
+			last_anchors,
+			last_lazy: run.lazy_roots,
+			kept: kept.collect(),
+		})
 	}
 
 	async fn input(&self, index: u16) -> Result<Vec<u8>, BoxError> {

@@ -194,7 +194,7 @@ fn chain() -> sp_io::TestExternalities {
 		open_lottery();
 		seat_alice();
 		let bob = RuntimeOrigin::signed(Bob.to_account_id());
-		assay_runtime::Arbitration::demand(bob, 2, None).expect("a first demand");
+		assay_runtime::Arbitration::demand(bob, 2, None, None).expect("a first demand");
 	});
 	// What was done belongs to the state that every call starts from.
 	chain.commit_all().expect("no transaction is open");
@@ -400,15 +400,28 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		("reveal-verdict-without-chunks", open(None)),
 		("reveal-verdict-with-swapped-chunks", open(Some(shown.into_iter().rev().collect()))),
 	];
-	let disputes: [(&str, Arbitration<Runtime>); 9] = [
-		("demand", Arbitration::demand { job: 1, child: None }),
-		("demand-a-child", Arbitration::demand { job: 2, child: Some(1) }),
+	let disputes: [(&str, Arbitration<Runtime>); 10] = [
+		("demand", Arbitration::demand { job: 1, child: None, list: None }),
+		("demand-a-child", Arbitration::demand { job: 2, child: Some(1), list: None }),
 		(
 			"answer",
 			Arbitration::answer {
 				job: 2,
 				challenger: bob.clone(),
 				children: vec![[3; 32]; 3].try_into().expect("three"),
+			},
+		),
+		(
+			"list-roots",
+			Arbitration::list_roots {
+				job: 2,
+				challenger: bob.clone(),
+				stated: pallet_assay_arbitration::Statement {
+					run_root: [5; 32],
+					step: 1,
+					anchor: 0,
+					children: vec![[6; 32]; 2].try_into().expect("two"),
+				},
 			},
 		),
 		("commit-proof", Arbitration::commit_proof { job: 3, commitment: [4; 32] }),

@@ -164,6 +164,7 @@ impl Honest {
 			input_roots: &self.input_roots,
 			steps: self.traces.len() as u32,
 			run_root: run_root(&self.traces),
+			list: None,
 		}
 	}
 
@@ -190,6 +191,7 @@ impl Honest {
 		let evidence = Evidence {
 			run: &tree(Tree::Run, run_root(&self.traces), &self.traces),
 			trace: &tree(Tree::Trace, self.traces[at], &self.roots[at]),
+			list: None,
 			tensor: &OpenedTree::of_tensor(self.roots[at][place], &self.anchors[at][place])
 				.expect("whole tiles"),
 			before: at.checked_sub(1).map(|before| &self.roots[before][..]),

@@ -222,6 +222,7 @@ pub fn frames() -> Seeds {
 		run_root: [4; 32],
 		trace_roots: vec![[5; 32]; 3],
 		last_anchors: vec![[6; 32]; 2],
+		last_lazy: vec![[7; 32]],
 		outputs: vec![file.clone()],
 		kept: vec![KeptFile { source: Source::Node(0), file }],
 		device: "llvmpipe".into(),

@@ -122,7 +122,7 @@ fn transaction(call: Call<Runtime>) -> Vec<u8> {
 /// The jobs, and transactions by name.
 fn stage() -> Vec<(&'static str, Vec<u8>)> {
 	let (alice, genesis) = (Alice.to_account_id(), Jobs::genesis_hash());
-	let plan = AnchorPlan { node: 0, fold: None, slice: 1, parts: 1, tiles: 1_024 };
+	let plan = AnchorPlan { node: 0, lazy: false, fold: None, slice: 1, parts: 1, tiles: 1_024 };
 	let plans: pallet_assay_programs::AnchorPlans =
 		vec![plan; 256].try_into().expect("fewer than a program may have");
 	pallet_assay_programs::Plans::<Runtime>::insert(PROGRAM, plans);

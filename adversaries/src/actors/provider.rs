@@ -7,7 +7,7 @@ use crate::{
 };
 use assay_commitments::{
 	checkpoints_digest, open_outputs, open_segments, root, run_root, trace_root, Hash,
-	OutputsOpening, Path, Tree,
+	OutputsOpening, Path, Place, Tree,
 };
 use assay_dispute::Answerer;
 use assay_market::{Checkpoints, JobId, Phase, Turn};
@@ -27,6 +27,13 @@ pub enum ProviderMisdeed {
 	Withhold,
 	/// Stands by a run with a wrong byte, and answers with children of which one is another.
 	WrongChildren(Lie),
+	/// Stands by a run with the first lie, and has made up a lazy anchor of it by the second, which it lists
+	/// when it is asked.
+	MadeUpList([Lie; 2]),
+	/// Its run is right, but it lists a lazy anchor with this lie.
+	FalseList(Lie),
+	/// Stands by a run with a wrong byte, and answers everything but demands for lists.
+	LieAndHideList(Lie),
 	/// Claims the job and is never heard of again.
 	Stall,
 	/// Commits and never opens its result.
@@ -83,6 +90,9 @@ impl Provider {
 			Misdeed::Lie(lie) | Misdeed::LieAndHide(lie) | Misdeed::WrongChildren(lie) => {
 				Table::lying(work, *lie)
 			}
+			Misdeed::FalseList(lie) => Table::lying(work, Lie { spreading: false, ..*lie }),
+			Misdeed::LieAndHideList(lie) => Table::lying(work, *lie),
+			Misdeed::MadeUpList(lies) => Table::lying_twice(work, *lies),
 			_ => Table::honest(work),
 		};
 		let (run_root, opening) = Self::claim_of(work, &run, &misdeed);
@@ -195,6 +205,17 @@ impl Provider {
 			});
 			let answer = pollster::block_on(answerer.answer(place));
 			let mut children = answer.expect("a provider knows its own run");
+			if let Place::Lazy { step, anchor, .. } = place {
+				if let ProviderMisdeed::LieAndHideList(_) = self.misdeed {
+					continue;
+				}
+				if answerer.is_stated(&place) {
+					let (root, at) = (self.run.run_root(), (step, anchor));
+					let who = lane.challenger;
+					answers.push(calls::list_roots(&self.who, job, who, root, at, children));
+					continue;
+				}
+			}
 			if let ProviderMisdeed::WrongChildren(_) = self.misdeed {
 				children[0][0] ^= 1;
 			}

@@ -5,6 +5,7 @@ mod decoys;
 mod economy;
 mod jobs;
 mod lies;
+mod lists;
 mod lotteries;
 mod programs;
 mod proofs;
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Attack> {
 	let mut all = vec![];
 	for module in [
 		lies::ATTACKS,
+		lists::ATTACKS,
 		challenges::ATTACKS,
 		proofs::ATTACKS,
 		verdicts::ATTACKS,

@@ -92,27 +92,12 @@ fn maze() -> Vec<u8> {
 	bytes(b)
 }
 
-/// Roots that are in no trace.
-fn lazy_anchors() -> Vec<u8> {
-	let mut b = ProgramBuilder::new();
-	let x = b.input("x", ty(&[64, 64]));
-	let hidden = b.shift(x, 1, DType::I8);
-	b.lazy(hidden);
-	let y = b.add(hidden, x, DType::I8);
-	b.output("y", y);
-	bytes(b)
-}
-
 fn memory_and_work() -> Result<Report, String> {
 	refused(vec![(memory_bomb(), "TooMuchMemory"), (too_expensive(), "TooMuchWork")])
 }
 
 fn unrefereeable() -> Result<Report, String> {
-	refused(vec![
-		(beyond_the_referee(), "Unrefereeable"),
-		(maze(), "TooComplex"),
-		(lazy_anchors(), "LazyAnchors"),
-	])
+	refused(vec![(beyond_the_referee(), "Unrefereeable"), (maze(), "TooComplex")])
 }
 
 /// Random bytes, cut programs and programs with flipped bits: each is refused by name or is a program.
@@ -148,9 +133,8 @@ fn hostile_bytes() -> Result<Report, String> {
 		let mut admitted = 0;
 		for (bytes, verdict) in attempts.iter().zip(verdicts) {
 			let program = assay_program::Program::decode_bounded(bytes);
-			let sound = program.is_ok_and(|program| {
-				program.check(&assay_program::Limits::V1).is_ok() && !program.has_lazy_anchors()
-			});
+			let sound =
+				program.is_ok_and(|program| program.check(&assay_program::Limits::V1).is_ok());
 			match verdict {
 				Ok(()) => {
 					ensure(sound, "the chain admitted what the check refuses")?;
@@ -219,8 +203,8 @@ pub(super) const ATTACKS: &[Attack] = &[
 	},
 	Attack {
 		name: "unrefereeable-program",
-		what: "a tile that needs a whole uncommitted product, a maze of virtual nodes, roots in no trace",
-		outcome: "Unrefereeable, TooComplex, LazyAnchors",
+		what: "a tile that needs a whole uncommitted product, a maze of virtual nodes",
+		outcome: "Unrefereeable, TooComplex",
 		blocks: Blocks::None,
 		money: "nothing",
 		run: unrefereeable,

@@ -116,12 +116,14 @@ fn main() -> ExitCode {
 			};
 			let seconds = all.time.as_secs_f64();
 			println!(
-				"{} lies found and proved ({} in padding, {} spread, {} proofs of several parts), {} demands; \
+				"{} lies found and proved ({} in padding, {} spread, {} with a made-up list, {} proofs of several \
+				 parts), {} demands; \
 				 {} also on the chain; {} forged proofs about honest runs: 0 accepted; {} programs refused \
 				 and replaced",
 				plan.count,
 				all.padding,
 				all.spreading,
+				all.lists,
 				all.folds,
 				all.demands,
 				all.on_chain,

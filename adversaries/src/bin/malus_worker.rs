@@ -183,6 +183,7 @@ fn compute(cli: &Cli, lying: bool, run: &Run, dir: &Path, link: &Link) -> Result
 		run_root: table.run_root(),
 		trace_roots: replayed.trace_roots,
 		last_anchors: replayed.last_anchors,
+		last_lazy: replayed.last_lazy,
 		outputs: Vec::new(),
 		kept,
 		device: if lying { "a liar".into() } else { "the definition".into() },

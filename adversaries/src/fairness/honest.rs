@@ -170,12 +170,15 @@ fn compute(
 	let stored = Stored::new(&work)?;
 	let accusation = referee::any_tile(rng, &work);
 	let parts = referee::about(&work, &stored, &run, accusation)?;
-	let ruling = stored.rule(&work.input_roots(), work.steps, run.run_root(), &parts);
+	let list = referee::list(&work, &run, accusation.step);
+	let ruling = stored.rule(&work.input_roots(), work.steps, run.run_root(), list, &parts);
 	if ruling != Ok(Ruling::Right) {
 		return Err(format!("a proof about {accusation:?} of an honest run is ruled {ruling:?}"));
 	}
 	add(&counts.proofs, 1);
-	let proof = (parts.len() == 1 && rng.one_in(4)).then(|| parts[0].clone());
+	// What refers to a list needs a lane in which the provider has stated it.
+	let alone = parts.len() == 1 && parts[0].lazy.roots.is_empty();
+	let proof = (alone && rng.one_in(4)).then(|| parts[0].clone());
 	let attestation = if rng.one_in(2) { Attestation::Required } else { Attestation::OptedOut };
 	let offer = Offer { assurance: Assurance { attestation, ..Assurance::default() }, ..offer() };
 	let refused = refused.into_iter().map(|(bytes, _)| bytes).collect();

@@ -62,7 +62,7 @@ pub fn random_seed() -> u64 {
 
 /// A random program that the check admits, and those that it refused before, with what it said.
 ///
-/// Lazy anchors become eager; where that is not enough every node is committed to.
+/// Where its anchors are not enough every node is committed to.
 pub fn random_work(rng: &mut Rng) -> (Work, Vec<(Vec<u8>, String)>) {
 	let mut refused = vec![];
 	// Rare in random programs: proofs of several parts, and run trees of two levels of groups.
@@ -82,9 +82,10 @@ pub fn random_work(rng: &mut Rng) -> (Work, Vec<(Vec<u8>, String)>) {
 			rng.pick(&[1, 40, 300, 300, 2_000, 2_000, 12_000])
 		};
 		let mut case = random_case(rng, nodes, largest);
-		for from in [Class::LazyAnchor, Class::Virtual] {
+		for everywhere in [false, true] {
 			let classes = case.program.nodes.iter_mut().map(|node| &mut node.class);
-			classes.filter(|class| **class == from).for_each(|class| *class = Class::EagerAnchor);
+			let hidden = classes.filter(|class| everywhere && **class == Class::Virtual);
+			hidden.for_each(|class| *class = Class::EagerAnchor);
 			match Work::random(&case) {
 				Ok(work) => return (work, refused),
 				Err(why) => refused.push((case.program.encode(), why)),

@@ -30,6 +30,8 @@ pub struct Summary {
 	pub padding: u64,
 	/// Lies after which everything was computed from them.
 	pub spreading: u64,
+	/// Lies with another one in what the provider lists of lazy anchors.
+	pub lists: u64,
 	/// Demands of all lanes.
 	pub demands: u64,
 	/// Proofs of more than one part.
@@ -45,6 +47,7 @@ struct Counts {
 	refused: AtomicU64,
 	padding: AtomicU64,
 	spreading: AtomicU64,
+	lists: AtomicU64,
 	demands: AtomicU64,
 	folds: AtomicU64,
 	on_chain: AtomicU64,
@@ -84,6 +87,7 @@ pub fn run(plan: Plan, on_chain: u64) -> Result<Summary, Failure> {
 		refused: of(counts.refused),
 		padding: of(counts.padding),
 		spreading: of(counts.spreading),
+		lists: of(counts.lists),
 		demands: of(counts.demands),
 		folds: of(counts.folds),
 		on_chain: of(counts.on_chain),
@@ -91,10 +95,9 @@ pub fn run(plan: Plan, on_chain: u64) -> Result<Summary, Failure> {
 	})
 }
 
-/// A random bit of a random anchor in a random step: of an element, or of the padding where there is some.
-fn random_lie(rng: &mut Rng, work: &Work) -> (Lie, bool) {
-	let step = rng.below(work.steps.into()) as u32;
-	let node = rng.pick(&work.checked.anchors);
+/// A random bit of one of these anchors in a step: of an element, or of the padding where there is some.
+fn random_lie(rng: &mut Rng, work: &Work, step: u32, among: &[u32]) -> (Lie, bool) {
+	let node = rng.pick(among);
 	let length = work.len_of(node) as usize;
 	let padding = if rng.one_in(4) { work.padding_of(node) } else { None };
 	let offset = padding.unwrap_or_else(|| {
@@ -111,43 +114,63 @@ fn random_lie(rng: &mut Rng, work: &Work) -> (Lie, bool) {
 fn check(rng: &mut Rng, on_chain: bool, counts: &Counts) -> Result<(), String> {
 	let (work, refused) = random_work(rng);
 	add(&counts.refused, refused.len() as u64);
-	let (lie, in_padding) = random_lie(rng, &work);
+	let step = rng.below(work.steps.into()) as u32;
+	let (lie, in_padding) = random_lie(rng, &work, step, &work.checked.anchors);
+	// Often the provider also makes up what it lists of that step.
+	let made_up = (!work.checked.lazy.is_empty() && rng.one_in(2)).then(|| {
+		let (listed, _) = random_lie(rng, &work, step, &work.checked.lazy);
+		Lie { spreading: false, ..listed }
+	});
+	add(&counts.lists, made_up.is_some().into());
+	let provider = match made_up {
+		Some(listed) => ProviderMisdeed::MadeUpList([lie, listed]),
+		None => ProviderMisdeed::Lie(lie),
+	};
 	add(&counts.padding, in_padding.into());
 	add(&counts.spreading, lie.spreading.into());
-	let (truth, lying) = (Table::honest(&work), Table::lying(&work, lie));
-	let told = |what: String| format!("{what}; {lie:?} in {} steps", work.steps);
+	let truth = Table::honest(&work);
+	let lying = match made_up {
+		Some(listed) => Table::lying_twice(&work, [lie, listed]),
+		None => Table::lying(&work, lie),
+	};
+	let told = |what: String| format!("{what}; {provider:?} in {} steps", work.steps);
 
 	// Found and proved, by a challenger with an engine of its own.
 	let job = lying.job(&work);
 	let replay = LocalReplay::new(job.clone(), work.inputs.clone(), CpuExecutor::new());
-	let (proof, demands) = lead(&job, &lying, replay).map_err(told)?;
+	let (proof, lane) = lead(&job, &lying, replay).map_err(told)?;
+	let (demands, list) = (lane.opened.len() as u32, lane.list());
 	add(&counts.demands, demands.into());
 	add(&counts.folds, (proof.len() > 1).into());
-	let largest = (0..job.anchors()).filter_map(|anchor| job.tiles(anchor)).max().unwrap_or(1);
-	let most = most_openings(work.steps, job.anchors(), largest);
+	let lazy = work.checked.lazy.len() as u32;
+	let all = 0..job.anchors() + lazy;
+	let largest = all.filter_map(|anchor| job.tiles(anchor)).max().unwrap_or(1);
+	let most = most_openings(work.steps, job.anchors(), lazy, largest);
 	if demands > most {
 		return Err(told(format!("{demands} demands, {most} are allowed")));
 	}
 	let stored = Stored::new(&work)?;
 	let inputs = work.input_roots();
-	let ruling = stored.rule(&inputs, work.steps, job.run_root, &proof);
+	let ruling = stored.rule(&inputs, work.steps, job.run_root, list, &proof);
 	if ruling != Ok(Ruling::Fraud) {
 		return Err(told(format!("the referee rules {ruling:?}")));
 	}
 
 	// The same proof says nothing about the honest run.
 	let right = truth.run_root();
-	match stored.rule(&inputs, work.steps, right, &proof) {
+	let listed = referee::list(&work, &truth, lie.step);
+	match stored.rule(&inputs, work.steps, right, listed, &proof) {
 		Err(_) => add(&counts.forgeries, 1),
 		Ok(ruling) => return Err(told(format!("of the honest run it rules {ruling:?}"))),
 	}
 	forgeries(rng, &work, &stored, &truth, counts).map_err(told)?;
 
 	if on_chain {
-		let provider = ProviderMisdeed::Lie(lie);
-		let cast = Cast { provider, ..Cast::default() };
+		let cast = Cast { provider: provider.clone(), ..Cast::default() };
 		let report = chain::run(|world| Stage::post(world, work.clone(), cast).play())?;
-		if report.outcome != "ProvenFraud" {
+		// A proof that refers to what the provider listed blames nobody but the provider.
+		let by_list = proof.iter().any(|part| !part.lazy.roots.is_empty());
+		if report.outcome != if by_list { "Withheld" } else { "ProvenFraud" } {
 			return Err(told(format!("on the chain it ends as {report:?}")));
 		}
 		add(&counts.on_chain, 1);
@@ -176,7 +199,9 @@ fn forgeries(
 		add(&counts.forgeries, 1);
 		let Ok(first) = ProofPart::decode_all(&mut &bytes[..]) else { continue };
 		let forged: Vec<_> = std::iter::once(first).chain(rest.iter().cloned()).collect();
-		let ruling = stored.rule(&work.input_roots(), work.steps, truth.run_root(), &forged);
+		let list = referee::list(work, truth, accusation.step);
+		let inputs = work.input_roots();
+		let ruling = stored.rule(&inputs, work.steps, truth.run_root(), list, &forged);
 		if let Ok(ruling @ (Ruling::Fraud | Ruling::Continue(_))) = ruling {
 			return Err(format!("a changed proof about {accusation:?} is ruled {ruling:?}"));
 		}

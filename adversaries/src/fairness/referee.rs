@@ -4,13 +4,20 @@ use crate::{
 	offline::Stored,
 	work::{Table, Work},
 };
-use assay_commitments::Tree;
+use assay_commitments::{tensor_root, Tree};
 use assay_exec::testing::Rng;
-use assay_referee::{prove, Accusation, Evidence, OpenedTree, ProofPart, Record};
+use assay_referee::{prove, Accusation, Evidence, LazyList, OpenedTree, ProofPart, Record};
+
+/// What an honest provider lists of a step: all lazy anchors, for some eager one comes after each.
+pub(super) fn list(work: &Work, run: &Table, step: u32) -> Option<LazyList> {
+	let root = assay_commitments::root(Tree::Trace, run.lazy(step))?;
+	Some(LazyList { step, anchor: work.anchors() as u32 - 1, root })
+}
 
 /// A random tile of a random anchor in a random step.
 pub(super) fn any_tile(rng: &mut Rng, work: &Work) -> Accusation {
-	let node = rng.pick(&work.checked.anchors);
+	let all: Vec<u32> = work.checked.anchors.iter().chain(&work.checked.lazy).copied().collect();
+	let node = rng.pick(&all);
 	let tile = rng.below(work.len_of(node) / 1024);
 	Accusation { step: rng.below(work.steps.into()) as u32, node, tile }
 }
@@ -29,21 +36,26 @@ pub(super) fn about(
 		input_roots: &input_roots,
 		steps: work.steps,
 		run_root: run.run_root(),
+		list: list(work, run, accusation.step),
 	};
 	let Accusation { step, node, .. } = accusation;
 	let own = run.roots(step).to_vec();
-	let place = work.checked.anchors.binary_search(&node).map_err(|_| "not an anchor")?;
 	let no_tree = "a tree without leaves";
 	let traces = run.traces();
 	let trace_root = traces[step as usize];
 	let run_tree = OpenedTree::new(Tree::Run, run.run_root(), traces).ok_or(no_tree)?;
 	let trace = OpenedTree::new(Tree::Trace, trace_root, own.clone()).ok_or(no_tree)?;
 	let bytes = run.bytes(step, node);
-	let tensor = OpenedTree::of_tensor(own[place], bytes).ok_or(no_tree)?;
+	let tensor = OpenedTree::of_tensor(tensor_root(bytes), bytes).ok_or(no_tree)?;
+	let listed = |list: LazyList| {
+		OpenedTree::new(Tree::Trace, list.root, run.lazy(step).to_vec()).ok_or(no_tree)
+	};
+	let listed = record.list.map(listed).transpose()?;
 	let tensors = run.tensors(step);
 	let evidence = Evidence {
 		run: &run_tree,
 		trace: &trace,
+		list: listed.as_ref(),
 		tensor: &tensor,
 		before: step.checked_sub(1).map(|before| run.roots(before)),
 		tensors: &tensors,

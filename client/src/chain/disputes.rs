@@ -27,6 +27,7 @@ enum RawPlace {
 	Run { level: u32, index: u64 },
 	Trace { step: u32, level: u32, index: u64 },
 	Tensor { step: u32, anchor: u32, level: u32, index: u64 },
+	Lazy { step: u32, anchor: u32, level: u32, index: u64 },
 }
 
 impl From<RawPlace> for Place {
@@ -36,6 +37,9 @@ impl From<RawPlace> for Place {
 			RawPlace::Trace { step, level, index } => Self::Trace { step, level, index },
 			RawPlace::Tensor { step, anchor, level, index } => {
 				Self::Tensor { step, anchor, level, index }
+			}
+			RawPlace::Lazy { step, anchor, level, index } => {
+				Self::Lazy { step, anchor, level, index }
 			}
 		}
 	}
@@ -67,6 +71,7 @@ struct RawLane {
 	turn: RawTurn,
 	deadline: u64,
 	opened: Vec<(RawPlace, Vec<Hash>)>,
+	list: Option<Hash>,
 	parts: u32,
 	committed: bool,
 }
@@ -115,6 +120,8 @@ pub struct Lane {
 	pub deadline: u64,
 	/// The groups that were opened so far, from the top.
 	pub opened: Vec<(Place, Vec<Hash>)>,
+	/// Root over what the provider has stated of lazy anchors.
+	pub list: Option<Hash>,
 	/// Parts of a fraud proof that were accepted so far.
 	pub parts: u32,
 	/// The challenger is bound to a proof.
@@ -130,6 +137,7 @@ impl From<RawLane> for Lane {
 			turn: raw.turn.into(),
 			deadline: raw.deadline,
 			opened: raw.opened.into_iter().map(|(at, children)| (at.into(), children)).collect(),
+			list: raw.list,
 			parts: raw.parts,
 			committed: raw.committed,
 		}
@@ -195,6 +203,11 @@ pub fn place_text(place: &Place) -> String {
 		Place::Tensor { step, anchor, level, index } => {
 			format!("tensor {anchor} of step {step}, level {level}, group {index}")
 		}
+		Place::Lazy { step, anchor, level, index } => {
+			format!(
+				"lazy anchors before anchor {anchor} of step {step}, level {level}, group {index}"
+			)
+		}
 	}
 }
 
@@ -207,6 +220,9 @@ pub fn place_json(place: &Place) -> serde_json::Value {
 		}
 		Place::Tensor { step, anchor, level, index } => json!({
 			"tree": "tensor", "step": step, "anchor": anchor, "level": level, "index": index
+		}),
+		Place::Lazy { step, anchor, level, index } => json!({
+			"tree": "lazy", "step": step, "anchor": anchor, "level": level, "index": index
 		}),
 	}
 }
@@ -289,13 +305,24 @@ impl Node {
 	}
 
 	/// Demands the group below a child of the group that was opened last; without a child the first one,
-	/// which opens the lane.
-	pub async fn demand(&self, key: &Keypair, job: u64, child: Option<u32>) -> Result<Included> {
-		let child = match child {
-			Some(child) => Value::unnamed_variant("Some", [value!(child)]),
+	/// which opens the lane. `list` is what the provider has stated in the lane that the demand was made for.
+	pub async fn demand(
+		&self,
+		key: &Keypair,
+		job: u64,
+		child: Option<u32>,
+		list: Option<Hash>,
+	) -> Result<Included> {
+		let optional = |value: Option<Value>| match value {
+			Some(value) => Value::unnamed_variant("Some", [value]),
 			None => Value::unnamed_variant("None", []),
 		};
-		self.submit(key, PALLET, "demand", vec![("job", value!(job)), ("child", child)]).await
+		let args = vec![
+			("job", value!(job)),
+			("child", optional(child.map(|child| value!(child)))),
+			("list", optional(list.map(Value::from_bytes))),
+		];
+		self.submit(key, PALLET, "demand", args).await
 	}
 
 	/// Answers a demand.
@@ -312,6 +339,25 @@ impl Node {
 			("children", Value::unnamed_composite([hashes(children)])),
 		];
 		self.submit(key, PALLET, "answer", args).await
+	}
+
+	/// States the roots of the lazy anchors before an eager anchor of a step of a run, for which nobody but
+	/// the provider can speak. `at`: step and anchor.
+	pub async fn list_roots(
+		&self,
+		key: &Keypair,
+		job: u64,
+		challenger: &Hash,
+		run_root: &Hash,
+		at: (u32, u32),
+		children: &[Hash],
+	) -> Result<Included> {
+		let args = vec![
+			("job", value!(job)),
+			("challenger", Value::from_bytes(challenger)),
+			("stated", statement(run_root, at, children)),
+		];
+		self.submit(key, PALLET, "list_roots", args).await
 	}
 
 	/// Makes the chain apply the default of a lane whose deadline has passed; anyone may.
@@ -345,6 +391,16 @@ fn deposit(price: u128, part: u128, least: u128) -> u128 {
 
 fn hashes(list: &[Hash]) -> Value {
 	Value::unnamed_composite(list.iter().map(Value::from_bytes))
+}
+
+/// What a provider states, as a dynamic value.
+fn statement(run_root: &Hash, (step, anchor): (u32, u32), children: &[Hash]) -> Value {
+	Value::named_composite([
+		("run_root", Value::from_bytes(run_root)),
+		("step", value!(step)),
+		("anchor", value!(anchor)),
+		("children", Value::unnamed_composite([hashes(children)])),
+	])
 }
 
 /// A part of a proof as a dynamic value.
@@ -383,6 +439,7 @@ fn part_value(part: &ProofPart) -> Value {
 		("before", before),
 		("claimed", opened(&part.claimed)),
 		("anchors", roots(&part.anchors)),
+		("lazy", roots(&part.lazy)),
 		("states", roots(&part.states)),
 		("operands", Value::unnamed_composite(operands)),
 	])
@@ -451,6 +508,7 @@ mod tests {
 			before: Some(([2; 32], path(1))),
 			claimed: ([3; 32], path(0)),
 			anchors: roots(2),
+			lazy: roots(3),
 			states: roots(1),
 			operands: vec![
 				TilesOpening {
@@ -481,6 +539,36 @@ mod tests {
 		}
 	}
 
+	#[test]
+	fn statement_should_have_its_own_bytes_when_it_goes_through_metadata() {
+		// As the pallet has it.
+		#[derive(TypeInfo)]
+		#[allow(dead_code)]
+		struct Statement {
+			run_root: Hash,
+			step: u32,
+			anchor: u32,
+			children: Bounded,
+		}
+		#[derive(TypeInfo)]
+		#[allow(dead_code)]
+		struct Bounded(Vec<Hash>);
+		let children = vec![[5; 32], [6; 32]];
+		let value = statement(&[1; 32], (2, 3), &children);
+		assert_eq!(encoded::<Statement>(&value), ([1u8; 32], 2u32, 3u32, children).encode());
+	}
+
+	#[test]
+	fn list_should_be_read_as_such_when_it_is_demanded() {
+		let place = Place::Lazy { step: 1, anchor: 4, level: 0, index: 0 };
+		let view = view(assay_market::Turn::Answer(place));
+		let lane = Lane::from(decoded::<View, RawLane>(&view.encode()));
+		assert_eq!(lane.turn, Turn::Answer(place));
+		assert_eq!(lane.to_json()["demanded"]["tree"], "lazy");
+		let text = "lazy anchors before anchor 4 of step 1, level 0, group 0";
+		assert_eq!(waits_for(&lane), text);
+	}
+
 	/// The shape of the chain's accounts.
 	#[derive(codec::Decode, Encode, TypeInfo)]
 	struct Account([u8; 32]);
@@ -499,6 +587,7 @@ mod tests {
 				(Place::Run { level: 0, index: 0 }, vec![[1; 32], [2; 32]]),
 				(Place::Trace { step: 1, level: 0, index: 0 }, vec![[3; 32]]),
 			],
+			list: Some([4; 32]),
 			parts: 1,
 			committed: true,
 		}
@@ -512,7 +601,12 @@ mod tests {
 		assert_eq!(lane.turn, Turn::Answer(place));
 		assert_eq!((lane.challenger, lane.deposit, lane.deadline), ([5; 32], 12, 130));
 		assert_eq!(lane.opened, view.opened);
-		assert!(lane.committed && lane.parts == 1 && lane.opened_at == 100);
+		assert!(
+			lane.committed
+				&& lane.list == Some([4; 32])
+				&& lane.parts == 1
+				&& lane.opened_at == 100
+		);
 		let json = lane.to_json();
 		assert_eq!(json["turn"], "answer");
 		assert_eq!(json["demanded"]["tree"], "tensor");

@@ -42,7 +42,7 @@ impl Fraud {
 	fn new(rng: &mut Rng) -> Option<Self> {
 		let mut case = random_case(rng, 10, 900);
 		let checked = case.check();
-		if case.program.has_lazy_anchors() || case.inputs.is_empty() {
+		if case.inputs.is_empty() {
 			return None;
 		}
 		let mut other = case.inputs.clone();
@@ -88,6 +88,8 @@ struct World {
 	head: u64,
 	lane: Option<Lane>,
 	parent: Hash,
+	/// What the provider has stated, and the root of the eager anchor that it leads to.
+	stated: Option<(assay_referee::LazyList, Hash)>,
 	closed: bool,
 	gone: Option<Outcome>,
 	accumulators: Option<Vec<i64>>,
@@ -174,6 +176,13 @@ impl<'a> Fake<'a> {
 			return;
 		}
 		assert!(owed.verify(&world.parent, &children, &*self.fraud.record));
+		if let (Some(root), Place::Lazy { step, anchor, .. }) =
+			(owed.stated_root(&children, &*self.fraud.record), owed)
+		{
+			let list = assay_referee::LazyList { step, anchor, root };
+			world.stated = Some((list, world.parent));
+			world.lane.as_mut().unwrap().list = Some(root);
+		}
 		let head = world.head;
 		let lane = world.lane.as_mut().unwrap();
 		lane.opened.push((owed, children));
@@ -209,9 +218,12 @@ impl Chain for Fake<'_> {
 		self.head().await
 	}
 
-	async fn demand(&self, child: Option<u32>) -> Result<Sent> {
+	async fn demand(&self, child: Option<u32>, list: Option<Hash>) -> Result<Sent> {
 		let record = &*self.fraud.record;
 		self.effect(|world| {
+			if world.lane.as_ref().and_then(|lane| lane.list) != list {
+				return Err(refused("OtherList"));
+			}
 			let first = if record.steps == 1 { record.trace_root } else { record.run_root };
 			let deposit = match &world.lane {
 				None if world.closed => return Err(refused("TooLate")),
@@ -224,7 +236,10 @@ impl Chain for Fake<'_> {
 			let (place, parent) = match (above, child) {
 				(None, None) => (Place::first(record).unwrap(), first),
 				(Some((place, children)), Some(child)) => match place.below(child, record) {
-					Some(Below::Group(below)) => (below, children[child as usize]),
+					Some(Below::Group(below)) => {
+						let past = || world.stated.map(|(_, eager)| eager);
+						(below, children.get(child as usize).copied().or_else(past).unwrap())
+					}
 					_ => return Err(refused("AtTheTile")),
 				},
 				_ => return Err(refused("WrongChild")),
@@ -240,6 +255,7 @@ impl Chain for Fake<'_> {
 				turn,
 				deadline,
 				opened: vec![],
+				list: None,
 				parts: 0,
 				committed: false,
 			});
@@ -279,6 +295,7 @@ impl Chain for Fake<'_> {
 				input_roots: &record.input_roots,
 				steps: record.steps,
 				run_root: record.run_root,
+				list: world.stated.map(|(list, _)| list),
 			};
 			match judge(&record, world.accumulators.take(), part).expect("the openings lead up") {
 				Ruling::Right => Err(refused("NotWrong")),
@@ -450,7 +467,7 @@ fn challenge_should_end_equal_when_the_result_is_right() {
 		LocalReplay::new(fraud.theirs.clone(), fraud.other.clone(), CpuExecutor::default());
 	let challenger = Challenger::new(fraud.theirs.clone(), replay).unwrap();
 	// Another machine of the same account has opened the lane by mistake.
-	wait(fake.demand(None)).unwrap();
+	wait(fake.demand(None, None)).unwrap();
 	let mut lead = Lead::new(&fake, UI, JOB, challenger);
 	assert_eq!(wait(lead.to_the_end()).unwrap().0, Outcome::Equal);
 }

@@ -160,8 +160,8 @@ impl Chain for Live {
 		Ok(self.link.node().next_head(after).await?.number)
 	}
 
-	async fn demand(&self, child: Option<u32>) -> Result<Sent> {
-		sent(&self.link.node().demand(&self.key, self.job, child).await?)
+	async fn demand(&self, child: Option<u32>, list: Option<Hash>) -> Result<Sent> {
+		sent(&self.link.node().demand(&self.key, self.job, child, list).await?)
 	}
 
 	fn commitment(&self, first: &ProofPart) -> Hash {

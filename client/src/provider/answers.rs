@@ -51,11 +51,13 @@ pub trait Court: Clone + Send + Sync + 'static {
 		executed: &Executed,
 	) -> impl Future<Output = Result<Self::Opener>> + Send;
 
-	/// Sends an answer; the block that it is in.
+	/// Sends an answer; the block that it is in. `stated` is the run root of an answer that nothing above
+	/// proves, so that the provider has to stand by it as its own statement.
 	fn answer(
 		&self,
 		job: u64,
-		challenger: &Hash,
+		demand: &Demand,
+		stated: Option<&Hash>,
 		children: &[Hash],
 	) -> impl Future<Output = Result<u64>> + Send;
 }
@@ -64,6 +66,9 @@ pub trait Court: Clone + Send + Sync + 'static {
 pub trait Opener: Send + 'static {
 	/// The children of a group.
 	fn open(&mut self, place: Place) -> impl Future<Output = Result<Vec<Hash>>> + Send;
+
+	/// Whether nothing above proves a group: the provider states it.
+	fn is_stated(&self, place: &Place) -> bool;
 }
 
 /// The live chain and the engine of this machine.
@@ -111,15 +116,32 @@ impl Court for Live {
 			.map_err(dispute_error)
 	}
 
-	async fn answer(&self, job: u64, challenger: &Hash, children: &[Hash]) -> Result<u64> {
-		let node = self.link.node();
-		Ok(node.answer(&self.key, job, challenger, children).await?.block.number)
+	async fn answer(
+		&self,
+		job: u64,
+		demand: &Demand,
+		stated: Option<&Hash>,
+		children: &[Hash],
+	) -> Result<u64> {
+		let (node, challenger) = (self.link.node(), &demand.challenger);
+		let included = match (stated, demand.place) {
+			(Some(run_root), Place::Lazy { step, anchor, .. }) => {
+				let at = (step, anchor);
+				node.list_roots(&self.key, job, challenger, run_root, at, children).await?
+			}
+			_ => node.answer(&self.key, job, challenger, children).await?,
+		};
+		Ok(included.block.number)
 	}
 }
 
 impl Opener for Answerer<DeviceReplay> {
 	async fn open(&mut self, place: Place) -> Result<Vec<Hash>> {
 		self.answer(place).await.map_err(dispute_error)
+	}
+
+	fn is_stated(&self, place: &Place) -> bool {
+		Answerer::is_stated(self, place)
 	}
 }
 
@@ -128,7 +150,7 @@ fn is_recorded(place: &Place, executed: &Executed) -> bool {
 	match *place {
 		Place::Run { .. } => true,
 		Place::Trace { step, .. } => step as usize + 1 == executed.traces.len(),
-		Place::Tensor { .. } => false,
+		Place::Tensor { .. } | Place::Lazy { .. } => false,
 	}
 }
 
@@ -321,13 +343,13 @@ async fn send<C: Court>(
 ) -> Result<Outcome> {
 	let recorded = is_recorded(&demand.place, executed);
 	let opener = if recorded { &desk.recorded } else { &desk.replayed };
-	let children = {
+	let (children, stated) = {
 		let mut opener = opener.lock().await;
 		let opener = match &mut *opener {
 			Some(opener) => opener,
 			none => none.insert(court.opener(job, executed).await?),
 		};
-		opener.open(demand.place).await?
+		(opener.open(demand.place).await?, opener.is_stated(&demand.place))
 	};
 	let owed = || async {
 		let demands = court.demands(job).await?;
@@ -338,7 +360,8 @@ async fn send<C: Court>(
 	if !recorded && !owed().await? {
 		return Ok(Outcome::Moot);
 	}
-	match court.answer(job, &demand.challenger, &children).await {
+	let run_root = assay_commitments::run_root(&executed.traces);
+	match court.answer(job, demand, stated.then_some(&run_root), &children).await {
 		Ok(block) => Ok(Outcome::Answered(block)),
 		Err(_) if !owed().await? => Ok(Outcome::Moot),
 		Err(error) => Err(error),

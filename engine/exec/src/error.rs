@@ -46,7 +46,7 @@ pub enum ExecError {
 	#[error("a run takes at least one step")]
 	NoSteps,
 	/// Something was to be kept that a run cannot keep.
-	#[error("{0:?} cannot be kept: ask for eager anchors and states of the program alone")]
+	#[error("{0:?} cannot be kept: ask for anchors and states of the program alone")]
 	Keep(Source),
 	/// Program and check result do not belong together, or the program was not checked.
 	#[error("the program does not hold what its check promised: {0}")]

@@ -74,8 +74,9 @@ pub trait Executor {
 	}
 
 	/// As [`Executor::run`], and keeps tensors of the last step in [`Run::kept`], which is what a dispute
-	/// about that step needs: [`Source::Node`] of eager anchors as they were computed, and
-	/// [`Source::State`] as it was before the step.
+	/// about that step needs: [`Source::Node`] of anchors as they were computed, and
+	/// [`Source::State`] as it was before the step. Where a lazy anchor is among them, the roots of all
+	/// of them are in [`Run::lazy_roots`].
 	///
 	/// What is kept stays in memory until the run ends. Error: [`ExecError::Keep`], before anything is
 	/// computed.

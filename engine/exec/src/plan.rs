@@ -15,7 +15,7 @@ pub(crate) struct Step<'a> {
 	pub(crate) reads: Vec<Read>,
 	/// What no later node of the step reads.
 	pub(crate) releases: Vec<Source>,
-	/// Position among the eager anchors.
+	/// Position in [`Plan::anchors`].
 	pub(crate) anchor: Option<usize>,
 	/// The Requant that this product may be computed in, as its only reader.
 	pub(crate) fused_into: Option<usize>,
@@ -28,8 +28,10 @@ pub(crate) struct Step<'a> {
 pub(crate) struct Plan<'a> {
 	pub(crate) nodes: Vec<Step<'a>>,
 	pub(crate) types: &'a [TensorType],
-	/// Nodes of the eager anchors, in program order.
+	/// Nodes of the eager anchors, then those of the lazy ones, each in program order.
 	pub(crate) anchors: Vec<usize>,
+	/// How many of them are eager.
+	pub(crate) eager: usize,
 	/// Position of each output among the anchors.
 	pub(crate) output_anchors: Vec<usize>,
 	/// The node of each state's next value.
@@ -47,13 +49,15 @@ impl<'a> Plan<'a> {
 		if types.len() != program.nodes.len() {
 			return Err(fault(format!("{} types of {} nodes", types.len(), program.nodes.len())));
 		}
-		let anchors: Vec<usize> = checked.anchors.iter().map(|&node| node as usize).collect();
+		let eager = checked.anchors.len();
+		let anchors: Vec<usize> =
+			checked.anchors.iter().chain(&checked.lazy).map(|&node| node as usize).collect();
 		let output_anchors: Vec<usize> =
 			checked.output_anchors.iter().map(|&anchor| anchor as usize).collect();
 		let updates: Vec<usize> =
 			program.states.iter().map(|state| state.update as usize).collect();
 		if anchors.iter().chain(&updates).any(|&node| node >= types.len())
-			|| output_anchors.iter().any(|&anchor| anchor >= anchors.len())
+			|| output_anchors.iter().any(|&anchor| anchor >= eager)
 			|| program.states.iter().any(|state| usize::from(state.input) >= program.inputs.len())
 		{
 			return Err(fault("an anchor, output or state that is not there".into()));
@@ -120,13 +124,14 @@ impl<'a> Plan<'a> {
 				_ => None,
 			})
 			.collect();
-		let mut plan = Self { nodes, types, anchors, output_anchors, updates, inputs_read, work };
+		let mut plan =
+			Self { nodes, types, anchors, eager, output_anchors, updates, inputs_read, work };
 		plan.fuse(program);
 		plan.release();
 		Ok(plan)
 	}
 
-	/// The place among the eager anchors of the node that `source` names.
+	/// The place among the anchors of the node that `source` names.
 	pub(crate) fn anchor(&self, source: Source) -> Option<usize> {
 		match source {
 			Source::Node(node) => self.nodes.get(node as usize)?.anchor,

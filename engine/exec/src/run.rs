@@ -218,6 +218,9 @@ pub struct Run {
 	pub outputs: Vec<Tensor>,
 	/// Their roots.
 	pub output_roots: Vec<Hash>,
+	/// Roots of the lazy anchors of the last step, in program order, where [`Options::keep`] names
+	/// one of them; else none, for they are not hashed.
+	pub lazy_roots: Vec<Hash>,
 	/// What [`Options::keep`] asked for, in its order.
 	pub kept: Vec<(Source, Tensor)>,
 }
@@ -440,6 +443,7 @@ pub fn execute<B: Backend>(
 	};
 	let mut trace_roots = Vec::with_capacity(steps as usize);
 	let mut anchor_roots = Vec::new();
+	let mut lazy_roots = Vec::new();
 	let mut tensors = HashMap::new();
 	let mut states = HashMap::new();
 	for step in 0..steps {
@@ -448,17 +452,20 @@ pub fn execute<B: Backend>(
 			states = keep_states(backend, program, &memory, inputs, step, &options)?;
 		}
 		let kept = if last_step { wanted.clone() } else { HashSet::new() };
+		// Lazy anchors are hashed where one of them is asked for, and else cost nothing.
+		let lazy = kept.iter().any(|anchor| *anchor >= plan.eager);
 		let mut anchors = Anchors::<B>::new(&plan, kept);
 		let picks = options.audit.map(|audit| audit.picks(step, plan.types)).unwrap_or_default();
 		for at in 0..plan.nodes.len() {
 			let audited = picks.get(&at);
+			let hashed = plan.nodes[at].anchor.filter(|anchor| lazy || *anchor < plan.eager);
 			let fused = plan.nodes[at].fused_into.is_some_and(|requant| {
 				// What is to be looked at must exist.
-				audited.is_none() && !picks.contains_key(&requant)
+				audited.is_none() && !picks.contains_key(&requant) && hashed.is_none()
 			});
 			if !fused {
 				let value = memory.compute(backend, &plan, at)?;
-				if let Some(anchor) = plan.nodes[at].anchor {
+				if let Some(anchor) = hashed {
 					anchors.add(backend, anchor, &value)?;
 				}
 				for &tile in audited.into_iter().flatten() {
@@ -476,6 +483,10 @@ pub fn execute<B: Backend>(
 			}
 		}
 		while anchors.finish_one(backend)? {}
+		let listed = anchors.roots.split_off(plan.eager);
+		if lazy {
+			lazy_roots = listed;
+		}
 		trace_roots.push(trace_root(&anchors.roots));
 		memory.next_step(&plan);
 		let due = observer.checkpoint_every().is_some_and(|every| (step + 1) % every == 0);
@@ -513,11 +524,11 @@ pub fn execute<B: Backend>(
 		})
 		.collect();
 	let run_root = run_root(&trace_roots);
-	Ok(Run { run_root, trace_roots, anchor_roots, outputs, output_roots, kept })
+	Ok(Run { run_root, trace_roots, anchor_roots, outputs, output_roots, lazy_roots, kept })
 }
 
 /// The anchors whose canonical bytes are asked for: outputs and nodes to keep. Fails if something is to
-/// be kept that is neither an eager anchor nor a state.
+/// be kept that is neither an anchor nor a state.
 fn wanted(program: &Program, plan: &Plan, keep: &[Source]) -> Result<HashSet<usize>, ExecError> {
 	let mut wanted: HashSet<usize> = plan.output_anchors.iter().copied().collect();
 	for &source in keep {

@@ -489,11 +489,13 @@ pub fn definition(program: &Program, checked: &Checked, inputs: &[Tensor], steps
 		anchor_roots,
 		outputs,
 		output_roots,
+		lazy_roots: vec![],
 		kept: vec![],
 	}
 }
 
-/// Everything that a run of `steps` ≥ 1 steps can keep, as [`interpret_step`] has it.
+/// Everything that a run of `steps` ≥ 1 steps can keep but the lazy anchors, as [`interpret_step`] has
+/// it.
 ///
 /// # Panics
 /// When the program is not sound.
@@ -502,6 +504,32 @@ pub fn definition_kept(
 	checked: &Checked,
 	inputs: &[Tensor],
 	steps: u32,
+) -> Vec<(Source, Tensor)> {
+	kept_by_definition(program, inputs, steps, checked, &checked.anchors)
+}
+
+/// The lazy anchors of the last of `steps` ≥ 1 steps, as [`interpret_step`] has them.
+///
+/// # Panics
+/// When the program is not sound.
+pub fn definition_lazy(
+	program: &Program,
+	checked: &Checked,
+	inputs: &[Tensor],
+	steps: u32,
+) -> Vec<(Source, Tensor)> {
+	let mut kept = kept_by_definition(program, inputs, steps, checked, &checked.lazy);
+	kept.retain(|(source, _)| matches!(source, Source::Node(_)));
+	kept
+}
+
+/// The states before the last step, and these nodes of it.
+fn kept_by_definition(
+	program: &Program,
+	inputs: &[Tensor],
+	steps: u32,
+	checked: &Checked,
+	anchors: &[u32],
 ) -> Vec<(Source, Tensor)> {
 	let values: Vec<Values> = inputs
 		.iter()
@@ -519,7 +547,7 @@ pub fn definition_kept(
 		if step + 1 == steps {
 			let states = (0..).map(Source::State).zip(before);
 			let anchor = |&node: &u32| (Source::Node(node), tensor(&nodes[node as usize]));
-			return states.chain(checked.anchors.iter().map(anchor)).collect();
+			return states.chain(anchors.iter().map(anchor)).collect();
 		}
 		states = program.states.iter().map(|state| nodes[state.update as usize].clone()).collect();
 		before = states.iter().map(tensor).collect();

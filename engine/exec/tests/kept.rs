@@ -1,10 +1,11 @@
 //! Tensors that are kept of a run's last step, against the definition.
 
 use assay_exec::{
-	testing::{definition, definition_kept, random_case, Case, Rng},
+	testing::{definition, definition_kept, definition_lazy, random_case, Case, Rng},
 	Audit, CpuExecutor, ExecError, Executor, Tensor,
 };
-use assay_program::{Checked, Class, Source};
+use assay_ops::{DType, Op, TensorType};
+use assay_program::{Checked, Class, Limits, ProgramBuilder, Source};
 
 fn case(rng: &mut Rng, nodes: usize) -> (Case, Checked) {
 	let mut case = random_case(rng, nodes, 3000);
@@ -70,6 +71,68 @@ fn kept_anchors_should_have_the_roots_of_the_trace() {
 }
 
 #[test]
+fn lazy_anchors_should_be_hashed_in_the_last_step_when_one_of_them_is_kept_and_only_then() {
+	let mut rng = Rng::seeded("kept_lazy");
+	let mut executor = CpuExecutor::new();
+	let (mut listed, mut fused) = (0, 0);
+	for round in 0..120 {
+		let nodes = 1 + rng.below(14) as usize;
+		let (case, checked) = case(&mut rng, nodes);
+		let Case { program, inputs, steps } = &case;
+		let lazy = definition_lazy(program, &checked, inputs, *steps);
+		let roots: Vec<_> = lazy.iter().map(|(_, tensor)| tensor.root()).collect();
+		let chosen: Vec<_> = lazy.into_iter().filter(|_| rng.one_in(2)).collect();
+		let mut keep: Vec<_> = chosen.iter().map(|(source, _)| *source).collect();
+		keep.push(Source::Node(rng.pick(&checked.anchors)));
+		executor.set_audit(rng.one_in(2).then(|| Audit { seed: rng.bits(), tiles: 3 }));
+		let mut run =
+			executor.run_keeping(program, &checked, inputs, *steps, &keep, &mut ()).unwrap();
+		assert_eq!(run.kept.pop().map(|(source, _)| source), keep.pop());
+		assert!(run.kept == chosen, "round {round}, {keep:?}: {program:?}");
+		let expected = if chosen.is_empty() { vec![] } else { roots };
+		assert_eq!(run.lazy_roots, expected, "round {round}: {program:?}");
+		listed += run.lazy_roots.len();
+		// A product that is computed together with its only reader when nobody asks for it.
+		let product = |node: &u32| matches!(program.nodes[*node as usize].op, Op::MatMul { .. });
+		fused += checked.lazy.iter().filter(|node| product(node)).count();
+		// The trace is that of any run.
+		(run.kept, run.lazy_roots) = (vec![], vec![]);
+		assert!(run == definition(program, &checked, inputs, *steps), "round {round}");
+		assert!(executor.run(program, &checked, inputs, *steps, &mut ()).unwrap() == run);
+	}
+	assert!(listed > 20 && fused > 0, "{listed} {fused}");
+}
+
+#[test]
+fn lazy_product_should_be_listed_when_an_engine_would_fuse_it() {
+	let mut rng = Rng::seeded("kept_fused");
+	let mut builder = ProgramBuilder::new();
+	let ty = |dtype, dims: &[u32]| TensorType::new(dtype, dims).unwrap();
+	let x = builder.input("x", ty(DType::I8, &[40, 64]));
+	let w = builder.input("w", ty(DType::I8, &[50, 64]));
+	let product = builder.matmul(x, w);
+	builder.lazy(product);
+	let scale = builder.constant_values(ty(DType::I16, &[1]), &[20_000]);
+	let shift = builder.constant_values(ty(DType::I8, &[1]), &[22]);
+	let y = builder.requant(product, scale, shift, None, DType::I8);
+	builder.output("y", y);
+	let program = builder.build().unwrap();
+	let checked = program.check(&Limits::default()).unwrap();
+	let inputs: Vec<_> = (program.inputs.iter())
+		.map(|input| {
+			let values = rng.values(input.ty.dtype, input.ty.elements() as usize);
+			Tensor::from_elements(input.ty, &values).unwrap()
+		})
+		.collect();
+	let expected = definition_lazy(&program, &checked, &inputs, 1);
+	let mut executor = CpuExecutor::new();
+	let run = executor.run_keeping(&program, &checked, &inputs, 1, &[product], &mut ()).unwrap();
+	assert_eq!(run.lazy_roots, [expected[0].1.root()]);
+	assert!(run.kept == expected);
+	assert_eq!(run.run_root, definition(&program, &checked, &inputs, 1).run_root);
+}
+
+#[test]
 fn state_before_the_first_step_should_be_the_input_with_its_padding() {
 	let mut rng = Rng::seeded("kept_padding");
 	let (case, checked) = loop {
@@ -89,15 +152,13 @@ fn state_before_the_first_step_should_be_the_input_with_its_padding() {
 }
 
 #[test]
-fn keeping_should_be_refused_by_name_when_the_source_is_neither_eager_anchor_nor_state() {
+fn keeping_should_be_refused_by_name_when_the_source_is_neither_anchor_nor_state() {
 	let mut rng = Rng::seeded("kept_refused");
 	let (case, checked, hidden) = loop {
 		let (case, checked) = case(&mut rng, 9);
 		let hidden = |class| case.program.nodes.iter().position(|node| node.class == class);
-		let both = hidden(Class::Virtual).zip(hidden(Class::LazyAnchor));
-		if let (Some((a, b)), false) = (both, case.program.states.is_empty()) {
-			let hidden = [a as u32, b as u32].map(Source::Node);
-			break (case, checked, hidden);
+		if let (Some(at), false) = (hidden(Class::Virtual), case.program.states.is_empty()) {
+			break (case, checked, Source::Node(at as u32));
 		}
 	};
 	let states = case.program.states.len() as u16;
@@ -110,7 +171,7 @@ fn keeping_should_be_refused_by_name_when_the_source_is_neither_eager_anchor_nor
 		Source::Node(nodes),
 		Source::Node(u32::MAX),
 	];
-	for source in hidden.into_iter().chain(others) {
+	for source in others.into_iter().chain([hidden]) {
 		let anchor = Source::Node(checked.anchors[0]);
 		let error = keep(&case, &checked, &[anchor, source, Source::State(0)]).unwrap_err();
 		assert_eq!((error.is_local(), &error), (true, &ExecError::Keep(source)));

@@ -273,7 +273,8 @@ fn explain(
 		}
 		Some(ReasonCode::Withheld) => {
 			"The provider did not open the result it had committed, or a part of it that was \
-			 demanded; its bond was slashed and the requester refunded and compensated."
+			 demanded, or stated lazy anchors that contradict it; its bond was slashed and the \
+			 requester refunded and compensated."
 		}
 		Some(ReasonCode::ProvenFraud) => {
 			"The result was proved wrong; the provider's bond was slashed and the requester \

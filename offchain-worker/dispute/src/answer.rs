@@ -36,7 +36,17 @@ impl<R: Replay> Answerer<R> {
 		Ok(self)
 	}
 
+	/// Whether the group at `place` is [stated](Place::is_stated): the provider's own word, which the chain
+	/// takes from the provider alone.
+	pub fn is_stated(&self, place: &Place) -> bool {
+		place.is_stated(&*self.replays.job)
+	}
+
 	/// The children of the group at `place`, which verify against the hash that is committed to.
+	///
+	/// A group that is [stated](Place::is_stated) has no such hash: what is handed out there is the
+	/// provider's own word, to be given by nobody else, and true wherever this machine computes as the
+	/// definition does.
 	///
 	/// Errors: [`Error::NoSuchPlace`], [`Error::OtherRun`], and those of replaying.
 	pub async fn answer(&mut self, place: Place) -> Result<Vec<Hash>, Error> {
@@ -67,6 +77,11 @@ pub(crate) async fn own_group<R: Replay>(
 		Place::Run { level, index } => open_group(Tree::Run, replays.traces().await?, level, index),
 		Place::Trace { step, level, index } => {
 			open_group(Tree::Trace, replays.anchors(step).await?, level, index)
+		}
+		Place::Lazy { step, anchor, level, index } => {
+			let listed = job.lazy_before(anchor) as usize;
+			let roots = replays.lazy(step).await?.get(..listed);
+			roots.and_then(|roots| open_group(Tree::Trace, roots, level, index))
 		}
 		Place::Tensor { step, anchor, level, index } => match job.node(anchor) {
 			Some(node) if job.tiles(anchor).is_some() => {

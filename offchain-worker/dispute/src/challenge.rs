@@ -4,7 +4,7 @@ use crate::{answer::own_group, replay::Replays, Error, Hash, Job, Replay, Replay
 use assay_commitments::{Below, Place, RunShape, Tree};
 use assay_program::Source;
 use assay_referee::{
-	prove_all, Accusation, Evidence, OpenedTree, ProofPart, ProveError, Record, Ruling,
+	prove_all, Accusation, Evidence, LazyList, OpenedTree, ProofPart, ProveError, Record, Ruling,
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -95,13 +95,18 @@ impl<R: Replay> Challenger<R> {
 				Place::Tensor { step, anchor, .. } => {
 					job.node(anchor).map(|node| job.operands(step, node)).unwrap_or_default()
 				}
-				Place::Run { .. } | Place::Trace { .. } => BTreeSet::new(),
+				Place::Run { .. } | Place::Trace { .. } | Place::Lazy { .. } => BTreeSet::new(),
 			};
 			let ours = own_group(&mut self.replays, *place, &along).await?;
 			let differs = ours.iter().zip(theirs).position(|(ours, theirs)| ours != theirs);
-			let child = differs.ok_or(Error::NoDifference(*place))?;
+			let child = match differs {
+				Some(child) => child,
+				// Past a list that is right, to the eager anchor that is not.
+				None if place.is_stated(&*job) => theirs.len(),
+				None => return Err(Error::NoDifference(*place)),
+			};
 			let below = place.below(child as u32, &*job).ok_or(Error::NoSuchPlace(*place))?;
-			parent = theirs[child];
+			parent = theirs.get(child).copied().unwrap_or(parent);
 			expected = match below {
 				Below::Group(place) => Some(place),
 				Below::Chunk { .. } => None,
@@ -112,9 +117,9 @@ impl<R: Replay> Challenger<R> {
 	}
 
 	/// The proof that a tile is wrong to which all of `opened` led.
-	async fn prove(
+	async fn prove<'a>(
 		&mut self,
-		opened: &[(Place, Vec<Hash>)],
+		opened: &'a [(Place, Vec<Hash>)],
 		step: u32,
 		anchor: u32,
 		tile: u64,
@@ -123,12 +128,14 @@ impl<R: Replay> Challenger<R> {
 		// A descent ends below an anchor of the job.
 		let node = job.node(anchor).ok_or(Error::Record("the check is of another program"))?;
 		let accusation = Accusation { step, node, tile };
+		let list = stated(&job, opened);
 		let record = Record {
 			program: &job.program,
 			checked: &job.checked,
 			input_roots: &job.input_roots,
 			steps: job.steps,
 			run_root: job.run_root,
+			list,
 		};
 		let failed = |source| Error::Prove { accusation, source };
 		let sources = record.sources(accusation).map_err(|error| failed(error.into()))?;
@@ -138,18 +145,46 @@ impl<R: Replay> Challenger<R> {
 			1 => vec![job.trace_root],
 			_ => self.replays.traces().await?.to_vec(),
 		};
-		let run = opened_tree(Tree::Run, job.run_root, traces, opened)?;
+		let groups = |of: fn(&Place) -> Option<(u32, u64)>| {
+			let group = move |(place, children): &'a (Place, Vec<Hash>)| {
+				of(place).map(|(level, index)| (*place, level, index, &children[..]))
+			};
+			opened.iter().filter_map(group)
+		};
+		let run = opened_tree(Tree::Run, job.run_root, traces, groups(in_run))?;
 		let theirs = run.leaf(step.into()).ok_or(failed(ProveError::RunUnopened { step }))?;
 		let anchors = self.replays.anchors(step).await?.to_vec();
-		let own_root = anchors.get(anchor as usize).copied().unwrap_or_default();
-		let trace = opened_tree(Tree::Trace, theirs, anchors, opened)?;
-		let theirs = trace.leaf(anchor.into()).ok_or(failed(ProveError::TraceUnopened))?;
+		let listed = match list {
+			Some(list) => {
+				let count = job.lazy_before(list.anchor) as usize;
+				let roots = self.replays.lazy(step).await?.get(..count);
+				roots.ok_or(Error::Record("the check is of another program"))?.to_vec()
+			}
+			None => Vec::new(),
+		};
+		let lazy = anchor.checked_sub(job.anchors());
+		let own_root = match lazy {
+			None => anchors.get(anchor as usize),
+			Some(at) => listed.get(at as usize),
+		};
+		let own_root = own_root.copied().unwrap_or_default();
+		let trace = opened_tree(Tree::Trace, theirs, anchors, groups(in_trace))?;
+		let list = match list {
+			Some(list) => Some(opened_tree(Tree::Trace, list.root, listed, groups(in_list))?),
+			None => None,
+		};
+		let theirs = match (lazy, &list) {
+			(None, _) => trace.leaf(anchor.into()).ok_or(ProveError::TraceUnopened),
+			(Some(at), Some(list)) => list.leaf(at.into()).ok_or(ProveError::ListUnopened),
+			(Some(_), None) => Err(ProveError::ListUnopened),
+		};
+		let theirs = theirs.map_err(failed)?;
 		let chunks = match job.tiles(anchor) {
 			// The root of a tensor of one tile is that tile's value.
 			Some(1) => vec![own_root],
 			_ => self.replays.chunks(step, node, &job.operands(step, node)).await?.to_vec(),
 		};
-		let tensor = opened_tree(Tree::Tensor, theirs, chunks, opened)?;
+		let tensor = opened_tree(Tree::Tensor, theirs, chunks, groups(in_tensor))?;
 		let reads_state = sources.iter().any(|source| matches!(source, Source::State(_)));
 		let before = match step.checked_sub(1) {
 			Some(before) if reads_state => Some(self.replays.anchors(before).await?.to_vec()),
@@ -157,7 +192,8 @@ impl<R: Replay> Challenger<R> {
 		};
 		let tensors = self.replays.tensors(step, &sources).await?;
 		let before = before.as_deref();
-		let evidence = Evidence { run: &run, trace: &trace, tensor: &tensor, before, tensors };
+		let (run, trace, list, tensor) = (&run, &trace, list.as_ref(), &tensor);
+		let evidence = Evidence { run, trace, list, tensor, before, tensors };
 		let (parts, ruling) = prove_all(&record, &evidence, accusation).map_err(failed)?;
 		if ruling == Ruling::Fraud || self.reckless {
 			return Ok(parts);
@@ -166,23 +202,60 @@ impl<R: Replay> Challenger<R> {
 	}
 }
 
+/// What the provider has stated in a lane about the lazy anchors of a step.
+fn stated(job: &Job, opened: &[(Place, Vec<Hash>)]) -> Option<LazyList> {
+	opened.iter().find_map(|(place, children)| match *place {
+		Place::Lazy { step, anchor, .. } => {
+			Some(LazyList { step, anchor, root: place.stated_root(children, job)? })
+		}
+		_ => None,
+	})
+}
+
+/// Level and index of a group of the run tree.
+fn in_run(place: &Place) -> Option<(u32, u64)> {
+	match *place {
+		Place::Run { level, index } => Some((level, index)),
+		_ => None,
+	}
+}
+
+/// Of a trace tree: a lane opens one.
+fn in_trace(place: &Place) -> Option<(u32, u64)> {
+	match *place {
+		Place::Trace { level, index, .. } => Some((level, index)),
+		_ => None,
+	}
+}
+
+/// Of a list of lazy anchors: a lane opens at most one.
+fn in_list(place: &Place) -> Option<(u32, u64)> {
+	match *place {
+		Place::Lazy { level, index, .. } => Some((level, index)),
+		_ => None,
+	}
+}
+
+/// Of a tensor's tree: a lane opens at most one.
+fn in_tensor(place: &Place) -> Option<(u32, u64)> {
+	match *place {
+		Place::Tensor { level, index, .. } => Some((level, index)),
+		_ => None,
+	}
+}
+
 /// One of the provider's trees: its root, this machine's leaves, and the lane's groups that are in it.
-fn opened_tree(
+fn opened_tree<'a>(
 	tree: Tree,
 	root: Hash,
 	leaves: Vec<Hash>,
-	opened: &[(Place, Vec<Hash>)],
+	groups: impl Iterator<Item = (Place, u32, u64, &'a [Hash])>,
 ) -> Result<OpenedTree, Error> {
 	let empty = Error::Record("a run has steps, anchors and tiles");
 	let mut known = OpenedTree::new(tree, root, leaves).ok_or(empty)?;
-	for (place, children) in opened {
-		let (of, level, index) = match *place {
-			Place::Run { level, index } => (Tree::Run, level, index),
-			Place::Trace { level, index, .. } => (Tree::Trace, level, index),
-			Place::Tensor { level, index, .. } => (Tree::Tensor, level, index),
-		};
-		if of == tree && !known.add(level, index, children) {
-			return Err(Error::Unproven(*place));
+	for (place, level, index, children) in groups {
+		if !known.add(level, index, children) {
+			return Err(Error::Unproven(place));
 		}
 	}
 	Ok(known)

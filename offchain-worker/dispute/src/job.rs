@@ -35,15 +35,13 @@ impl Job {
 			return record("the check is of another program");
 		}
 		let nodes = checked.types.len();
-		let anchors = checked.anchors.iter().all(|&node| (node as usize) < nodes);
+		let mut all = checked.anchors.iter().chain(&checked.lazy);
+		let anchors = all.all(|&node| (node as usize) < nodes);
 		if !anchors || checked.state_anchors.len() != program.states.len() {
 			return record("the check is of another program");
 		}
 		if self.input_roots.len() != program.inputs.len() {
 			return record("there is not one root for each input of the program");
-		}
-		if program.nodes.iter().any(|node| node.class == Class::LazyAnchor) {
-			return record("programs with lazy anchors cannot be disputed");
 		}
 		Ok(())
 	}
@@ -57,9 +55,16 @@ impl Job {
 		Ok(())
 	}
 
-	/// The node of an eager anchor by its place among them.
+	/// The node of an anchor by its place: first the eager ones, then the lazy ones.
 	pub(crate) fn node(&self, anchor: u32) -> Option<u32> {
-		self.checked.anchors.get(anchor as usize).copied()
+		let Checked { anchors, lazy, .. } = &self.checked;
+		let listed = || lazy.get((anchor as usize).checked_sub(anchors.len())?);
+		anchors.get(anchor as usize).or_else(listed).copied()
+	}
+
+	/// Whether a tensor is a lazy anchor.
+	pub(crate) fn is_lazy(&self, source: Source) -> bool {
+		matches!(source, Source::Node(node) if self.checked.lazy.binary_search(&node).is_ok())
 	}
 
 	/// Length in bytes of a tensor that a replay can keep.
@@ -121,5 +126,9 @@ impl RunShape for Job {
 
 	fn tiles(&self, anchor: u32) -> Option<u64> {
 		Some(self.checked.types.get(self.node(anchor)? as usize)?.tiles())
+	}
+
+	fn lazy_before(&self, anchor: u32) -> u32 {
+		self.checked.lazy_before(anchor)
 	}
 }

@@ -12,14 +12,19 @@
 //!   own replay. It keeps nothing that a restart would lose: another process with the same record goes
 //!   on where the first one ended.
 //!
+//! Where an anchor that differs may have been computed from lazy anchors, whose roots are in no trace, the
+//! provider states these roots first, and is held to them like to its run: the way goes on to the first of
+//! them that differs.
+//!
 //! * [`Opener`] opens chunks of a run of this machine's own, which a verifier owes with its verdict.
 //!
 //! All work over a [`Replay`], which runs the job's first steps and hands over tensors of the last one;
 //! [`local::LocalReplay`] (feature `local`) does so in this process.
 //!
 //! # Cost
-//! A challenger needs at most four replays: the whole job, the steps up to the first wrong one without and
-//! with tensors, and one step fewer where that step reads state. An answerer needs one for each step and
+//! A challenger needs at most five replays: the whole job, the steps up to the first wrong one without and
+//! with tensors, and one step fewer where that step reads state; one more where lazy anchors come into it. An
+//! answerer needs one for each step and
 //! tensor that is demanded; an opener one for each step that a chunk is of. Replays are remembered by what they gave: of tensors the 32 bytes a tile that
 //! openings are made of, and the bytes themselves only while a proof needs them.
 //!

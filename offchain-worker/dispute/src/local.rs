@@ -28,11 +28,12 @@ impl<E: Executor + Send> Replay for LocalReplay<E> {
 		// An executor can be used again whatever became of the run before.
 		let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
 		// What is both output and kept is one tensor: the outputs go first, so that it is not held twice.
-		let Run { trace_roots, mut anchor_roots, kept, .. } =
+		let Run { trace_roots, mut anchor_roots, lazy_roots, kept, .. } =
 			executor.run_keeping(program, checked, &self.inputs, steps, keep, &mut ())?;
 		let last_anchors = anchor_roots.pop().unwrap_or_default();
 		let kept = kept.into_iter().map(|(source, tensor)| (source, tensor.bytes.to_vec()));
-		Ok(Replayed { trace_roots, last_anchors, kept: kept.collect() })
+		let kept = kept.collect();
+		Ok(Replayed { trace_roots, last_anchors, last_lazy: lazy_roots, kept })
 	}
 
 	async fn input(&self, index: u16) -> Result<Vec<u8>, BoxError> {

@@ -12,7 +12,8 @@ use std::{
 /// Runs a job again.
 pub trait Replay: Send + Sync {
 	/// Runs the first `steps` ≥ 1 steps of the job. `keep` names tensors of the last of them to hand over:
-	/// [`Source::Node`] of eager anchors as they were computed, [`Source::State`] as it was before that step.
+	/// [`Source::Node`] of anchors as they were computed, [`Source::State`] as it was before that step. Where
+	/// a lazy anchor is among them, the roots of all lazy anchors of that step are handed over too.
 	///
 	/// # Errors
 	/// Whatever kept the replay from ending; the caller may try again.
@@ -51,6 +52,9 @@ pub struct Replayed {
 	pub trace_roots: Vec<Hash>,
 	/// Roots of the eager anchors of the last step, in program order.
 	pub last_anchors: Vec<Hash>,
+	/// Roots of the lazy anchors of the last step, in program order, where one of them was to be kept; else
+	/// none.
+	pub last_lazy: Vec<Hash>,
 	/// Canonical bytes of what was to be kept.
 	pub kept: BTreeMap<Source, Vec<u8>>,
 }
@@ -70,6 +74,8 @@ pub(crate) struct Replays<R> {
 	traces: Vec<Hash>,
 	/// Anchor roots by step.
 	anchors: BTreeMap<u32, Vec<Hash>>,
+	/// Roots of lazy anchors by step.
+	lazy: BTreeMap<u32, Vec<Hash>>,
 	/// Chunk values by step and node.
 	chunks: BTreeMap<(u32, u32), Vec<Hash>>,
 	/// Whole tensors of one step.
@@ -80,8 +86,9 @@ impl<R: Replay> Replays<R> {
 	/// Fails if the job is not sound.
 	pub(crate) fn new(job: Arc<Job>, replay: R) -> Result<Self, Error> {
 		job.validate()?;
-		let (anchors, chunks) = (BTreeMap::new(), BTreeMap::new());
-		Ok(Self { job, replay, traces: Vec::new(), anchors, chunks, tensors: Default::default() })
+		let (anchors, lazy, chunks) = Default::default();
+		let tensors = Default::default();
+		Ok(Self { job, replay, traces: Vec::new(), anchors, lazy, chunks, tensors })
 	}
 
 	/// Takes in what an earlier run of the whole job gave, with what it kept.
@@ -111,6 +118,18 @@ impl<R: Replay> Replays<R> {
 			self.run(step + 1, &[]).await?;
 		}
 		Ok(&self.anchors[&step])
+	}
+
+	/// Roots of the lazy anchors of a step, in program order.
+	pub(crate) async fn lazy(&mut self, step: u32) -> Result<&[Hash], Error> {
+		if !self.lazy.contains_key(&step) {
+			// Whichever is asked for, all are hashed: the smallest is the least to hand over.
+			let tiles = |node: &&u32| self.job.checked.types[**node as usize].tiles();
+			let least = self.job.checked.lazy.iter().min_by_key(tiles);
+			let Some(&least) = least else { return Ok(&[]) };
+			self.run(step + 1, &[Source::Node(least)]).await?;
+		}
+		Ok(&self.lazy[&step])
 	}
 
 	/// Chunk values of anchor `node`. Where that takes a replay, it keeps `along` for
@@ -196,7 +215,7 @@ impl<R: Replay> Replays<R> {
 		keep: &[Source],
 		replayed: Replayed,
 	) -> Result<BTreeMap<Source, Vec<u8>>, Error> {
-		let Replayed { trace_roots, last_anchors, mut kept } = replayed;
+		let Replayed { trace_roots, last_anchors, last_lazy, mut kept } = replayed;
 		let unsound = |what| Error::Replayed { steps, what };
 		if trace_roots.len() != steps as usize {
 			return Err(unsound("there is not one trace root for each step"));
@@ -212,6 +231,14 @@ impl<R: Replay> Replays<R> {
 			return Err(Error::Unstable { step: step as u32 });
 		}
 		let step = steps - 1;
+		let lazy = &self.job.checked.lazy;
+		let listed = keep.iter().any(|source| self.job.is_lazy(*source));
+		if listed && last_lazy.len() != lazy.len() {
+			return Err(unsound("there is not one root for each lazy anchor"));
+		}
+		if listed && self.lazy.get(&step).is_some_and(|known| *known != last_lazy) {
+			return Err(Error::Unstable { step });
+		}
 		// Nothing that was not asked for lies around.
 		kept.retain(|source, _| keep.contains(source));
 		for &source in keep {
@@ -222,7 +249,8 @@ impl<R: Replay> Replays<R> {
 			let expected = match source {
 				Source::Node(node) => {
 					let anchor = self.job.checked.anchors.binary_search(&node).ok();
-					anchor.and_then(|at| last_anchors.get(at)).copied()
+					let listed = || last_lazy.get(lazy.binary_search(&node).ok()?);
+					anchor.and_then(|at| last_anchors.get(at)).or_else(listed).copied()
 				}
 				// The step before has its root: the referee looks at it before a proof is handed out.
 				_ => continue,
@@ -238,6 +266,12 @@ impl<R: Replay> Replays<R> {
 			self.anchors.pop_first();
 		}
 		self.anchors.insert(step, last_anchors);
+		if listed {
+			if self.lazy.len() >= REMEMBERED_STEPS {
+				self.lazy.pop_first();
+			}
+			self.lazy.insert(step, last_lazy);
+		}
 		Ok(kept)
 	}
 }

@@ -21,6 +21,14 @@ struct Seen {
 	first_step_states: u32,
 	one_tile: u32,
 	parts: u32,
+	/// The provider stated roots of lazy anchors.
+	lists: u32,
+	/// One of them was wrong.
+	lazy: u32,
+	/// None of them was.
+	past_lists: u32,
+	/// An eager anchor was recomputed from them.
+	read_lists: u32,
 }
 
 impl Seen {
@@ -32,7 +40,14 @@ impl Seen {
 		self.states += u32::from(reads_state && accusation.step > 0);
 		self.first_step_states += u32::from(reads_state && accusation.step == 0);
 		let last = lane.opened.last().unwrap().0;
-		self.one_tile += u32::from(matches!(last, Place::Trace { .. }));
+		self.one_tile += u32::from(matches!(last, Place::Trace { .. } | Place::Lazy { .. }));
+		let listed = |(place, _): &(Place, _)| matches!(place, Place::Lazy { .. });
+		let lists = lane.opened.iter().any(listed);
+		self.lists += u32::from(lists);
+		let lazy = job.checked.lazy.binary_search(&accusation.node).is_ok();
+		self.lazy += u32::from(lazy);
+		self.past_lists += u32::from(lists && !lazy);
+		self.read_lists += u32::from(!lazy && !parts[0].lazy.roots.is_empty());
 		self.parts += u32::from(parts.len() > 1);
 	}
 }
@@ -57,7 +72,7 @@ fn dispute(
 	});
 	let Move::Prove(parts) = end.unwrap() else { panic!("no proof") };
 	assert!(lane.opened.len() <= allowed(job) as usize, "{} openings", lane.opened.len());
-	assert_eq!(ruling(job, &parts), Ok(Ruling::Fraud), "{:?}", parts[0].accusation);
+	assert_eq!(ruling(job, &lane, &parts), Ok(Ruling::Fraud), "{:?}", parts[0].accusation);
 	// Another process with the same record has the same proof.
 	let mut other = Challenger::new(job.clone(), on_cpu(job, case)).unwrap();
 	let again = pollster::block_on(other.next_move(&lane.opened)).unwrap();
@@ -65,8 +80,8 @@ fn dispute(
 	(lane, parts)
 }
 
-/// A run in which each anchor is wrong with a chance of one in `chance`, and at least one is; with the
-/// first of them, as step and node.
+/// A run in which each anchor is wrong with a chance of one in `chance`, and at least one eager one is; with
+/// the first that differs, as step and node.
 fn wrong_run(
 	rng: &mut Rng,
 	case: &Case,
@@ -79,15 +94,15 @@ fn wrong_run(
 	let readers: Vec<u32> = checked.anchors.iter().copied().filter(reads_state).collect();
 	let among = if rng.one_in(2) && !readers.is_empty() { &readers } else { &checked.anchors };
 	let chosen = (step, rng.pick(among));
-	let mut first = None;
 	let table = Table::new(case, checked, |step, node, bytes| {
 		if (step, node) != chosen && !rng.one_in(chance) {
 			return Tampering::None;
 		}
-		first.get_or_insert((step, node));
 		flip(rng, bytes)
 	});
-	(table, first.unwrap())
+	let honest = Table::new(case, checked, |_, _, _| Tampering::None);
+	let first = table.first_difference(&honest).unwrap();
+	(table, first)
 }
 
 #[test]
@@ -111,6 +126,8 @@ fn provider_should_lose_when_any_of_its_tiles_is_wrong() {
 	println!("{seen:?}");
 	let Seen { one_step, states, first_step_states, one_tile, .. } = seen;
 	assert!(one_step.min(states).min(first_step_states).min(one_tile) > 0, "{seen:?}");
+	let Seen { lists, lazy, past_lists, read_lists, .. } = seen;
+	assert!(lists.min(lazy).min(past_lists).min(read_lists) > 0, "{seen:?}");
 	assert!(seen.disputes > one_tile, "{seen:?}");
 }
 
@@ -235,6 +252,47 @@ fn provider_should_lose_when_the_proof_takes_several_parts() {
 }
 
 #[test]
+fn provider_should_lose_when_its_program_has_more_lazy_anchors_than_a_group() {
+	let mut rng = Rng::seeded("many_lazy");
+	let mut builder = ProgramBuilder::new();
+	let x = builder.input("x", ty(DType::I32, &[3, 40]));
+	let mut y = builder.shift(x, 3, DType::I32);
+	for _ in 0..300 {
+		y = builder.add(y, x, DType::I32);
+		builder.lazy(y);
+	}
+	let z = builder.shift(y, 2, DType::I32);
+	builder.output("y", z);
+	let program = builder.build().unwrap();
+	let checked = program.check(&Limits::default()).unwrap();
+	let elements: Vec<i32> = (0..120).map(|at| at - 50).collect();
+	let inputs = vec![Tensor::from_elements(program.inputs[0].ty, &elements).unwrap()];
+	let case = Case { program, inputs, steps: 1 };
+	let honest = Table::new(&case, &checked, |_, _, _| Tampering::None);
+	// The output alone; and lazy anchors on either side of a group's border with it.
+	let (last, output) = (checked.lazy[299], checked.anchors[0]);
+	for also in
+		[None, Some(checked.lazy[0]), Some(checked.lazy[255]), Some(checked.lazy[256]), Some(last)]
+	{
+		let wrong = Table::new(&case, &checked, |_, node, bytes| {
+			if node == output || Some(node) == also {
+				flip(&mut rng, bytes);
+				Tampering::Local
+			} else {
+				Tampering::None
+			}
+		});
+		let first = wrong.first_difference(&honest).unwrap();
+		assert_eq!(first, (0, also.unwrap_or(output)));
+		let job = wrong.job(&case, &checked);
+		let (lane, parts) = dispute(&mut rng, &case, &job, &wrong);
+		assert_eq!(parts[0].accusation.node, first.1);
+		let lists = lane.opened.iter().filter(|(place, _)| matches!(place, Place::Lazy { .. }));
+		assert_eq!(lists.count(), if also.is_some() { 2 } else { 1 });
+	}
+}
+
+#[test]
 fn provider_should_not_lose_when_its_challenger_is_wrong() {
 	let mut rng = Rng::seeded("wrong_challengers");
 	let (mut right, mut refused) = (0, 0);
@@ -258,7 +316,7 @@ fn provider_should_not_lose_when_its_challenger_is_wrong() {
 		let mut lane = Lane::new(&job);
 		let mut only = Some(challenger().reckless());
 		match lead(&mut lane, &mut provider, || only.take()) {
-			Ok(Move::Prove(parts)) => match ruling(&job, &parts) {
+			Ok(Move::Prove(parts)) => match ruling(&job, &lane, &parts) {
 				Ok(Ruling::Right) => right += 1,
 				Err(_) => refused += 1,
 				other => panic!("round {round}: {other:?}"),
@@ -327,9 +385,10 @@ fn replays_should_be_few_when_nobody_restarts() {
 		}
 		honest.replays.store(0, Ordering::Relaxed);
 		let mut only = Some(moves);
-		let end = lead(&mut Lane::new(&job), &mut answers, || only.take());
+		let mut lane = Lane::new(&job);
+		let end = lead(&mut lane, &mut answers, || only.take());
 		let Ok(Move::Prove(parts)) = end else { panic!("{end:?}") };
-		assert_eq!(ruling(&job, &parts), Ok(Ruling::Fraud));
+		assert_eq!(ruling(&job, &lane, &parts), Ok(Ruling::Fraud));
 		let replays = [&honest, &wrong].map(|table| table.replays.load(Ordering::Relaxed));
 		assert_eq!(replays, [challenger, provider], "step {step}, known: {known}");
 	}

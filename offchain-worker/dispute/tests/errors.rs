@@ -5,7 +5,7 @@ mod common;
 use assay_commitments::Place;
 use assay_dispute::{Answerer, BoxError, Challenger, Error, Job, Move, Replay, Replayed};
 use assay_exec::testing::{Case, Rng};
-use assay_program::{Checked, Class, Source};
+use assay_program::{Checked, Source};
 use common::{admissible_case, flip, lead, on_cpu, Lane, Table, Tampering};
 use std::sync::{
 	atomic::{AtomicU32, Ordering},
@@ -97,6 +97,72 @@ fn dispute_should_end_by_name_when_the_own_replay_is_unsound() {
 	assert!(matches!(error, Error::Kept { step: 1, .. }), "{error}");
 	let error = spoilt(2, |run| run.kept.values_mut().for_each(|bytes| bytes[7] ^= 1));
 	assert!(matches!(error, Error::Kept { step: 1, .. }), "{error}");
+}
+
+#[test]
+fn dispute_should_end_by_name_when_the_own_list_is_unsound() {
+	let mut rng = Rng::seeded("unsound_list");
+	// Until a dispute goes through a list.
+	let mut reached = 0;
+	while reached < 5 {
+		let (case, checked) = admissible_case(&mut rng, 6, 1000);
+		if checked.lazy_before(checked.anchors.len() as u32 - 1) == 0 {
+			continue;
+		}
+		let honest = Table::new(&case, &checked, |_, _, _| Tampering::None);
+		let last = *checked.anchors.last().unwrap();
+		let wrong = Table::new(&case, &checked, |_, node, bytes| {
+			if node == last {
+				flip(&mut rng, bytes)
+			} else {
+				Tampering::None
+			}
+		});
+		let job = wrong.job(&case, &checked);
+		let spoilt =
+			|spoil: fn(&mut Replayed)| led(&job, &wrong, Spoilt::new(&honest, 0, Some(spoil)));
+		let error = spoilt(|run| run.last_lazy.clear()).unwrap_err();
+		assert!(matches!(error, Error::Replayed { .. }), "{error}");
+		assert!(error.to_string().contains("lazy anchor"), "{error}");
+		let error = spoilt(|run| run.last_lazy.push([0; 32])).unwrap_err();
+		assert!(matches!(error, Error::Replayed { .. }), "{error}");
+		let flipped = |run: &mut Replayed| run.last_lazy.iter_mut().for_each(|root| root[0] ^= 1);
+		let error = spoilt(flipped).unwrap_err();
+		assert!(matches!(error, Error::Kept { .. }), "{error}");
+		reached += 1;
+	}
+}
+
+#[test]
+fn answerer_should_say_what_is_its_own_word_and_state_it_as_often_as_asked() {
+	let mut rng = Rng::seeded("stated");
+	let (case, checked) = loop {
+		let (case, checked) = admissible_case(&mut rng, 8, 1000);
+		if checked.lazy_before(checked.anchors.len() as u32 - 1) > 1 {
+			break (case, checked);
+		}
+	};
+	let honest = Table::new(&case, &checked, |_, _, _| Tampering::None);
+	let job = honest.job(&case, &checked);
+	let anchor = checked.anchors.len() as u32 - 1;
+	let list = Place::Lazy { step: 0, anchor, level: 0, index: 0 };
+	let mut provider = Answerer::new(job.clone(), on_cpu(&job, &case)).unwrap();
+	assert!(provider.is_stated(&list));
+	assert!(!provider.is_stated(&Place::Trace { step: 0, level: 0, index: 0 }));
+	let roots = pollster::block_on(provider.answer(list)).unwrap();
+	assert_eq!(roots.len() as u32, checked.lazy_before(anchor));
+	// Another process states the same.
+	let mut again = Answerer::new(job.clone(), honest.clone()).unwrap();
+	assert_eq!(pollster::block_on(again.answer(list)).unwrap(), roots);
+	for place in [
+		Place::Lazy { step: 0, anchor: anchor + 1, level: 0, index: 0 },
+		Place::Lazy { step: 0, anchor, level: 8, index: 0 },
+		Place::Lazy { step: 0, anchor, level: 0, index: 1 },
+		Place::Lazy { step: u32::MAX, anchor, level: 0, index: 0 },
+	] {
+		let error = pollster::block_on(provider.answer(place)).unwrap_err();
+		assert!(matches!(error, Error::NoSuchPlace(_)), "{error}");
+	}
 }
 
 #[test]
@@ -226,5 +292,5 @@ fn job_should_be_refused_when_its_parts_do_not_belong_together() {
 	refused(|job| job.checked.anchors.clear());
 	refused(|job| job.checked.anchors.push(u32::MAX));
 	refused(|job| job.checked.state_anchors.clear());
-	refused(|job| job.program.nodes[0].class = Class::LazyAnchor);
+	refused(|job| job.checked.lazy.push(u32::MAX));
 }

@@ -32,7 +32,7 @@ pub use assay_program::Source;
 pub type Hash = [u8; 32];
 
 /// Version of frames and messages. The frame of [`Hello`] itself never changes.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 /// Version of this package, which host and worker must share: they are built and shipped together.
 pub const PACKAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// First bytes of every [`Hello`].

@@ -48,8 +48,9 @@ pub struct Run {
 	/// Tiles of every step to recompute by the definition while running; 0 for none.
 	pub audit_tiles: u32,
 	/// Tensors of the last step to write beside the outputs, for a dispute about that step:
-	/// [`Source::Node`] of eager anchors as they were computed, [`Source::State`] as it was before the
-	/// step. Anything else is answered with [`LocalFaultKind::Protocol`].
+	/// [`Source::Node`] of anchors as they were computed, [`Source::State`] as it was before the
+	/// step. Where a lazy anchor is among them, the roots of all of them are in [`Done::last_lazy`].
+	/// Anything else is answered with [`LocalFaultKind::Protocol`].
 	pub keep: Vec<Source>,
 }
 
@@ -120,6 +121,9 @@ pub struct Done {
 	pub trace_roots: Vec<Hash>,
 	/// Roots of the eager anchors of the last step, in program order: what output openings are made from.
 	pub last_anchors: Vec<Hash>,
+	/// Roots of the lazy anchors of the last step, in program order, where [`Run::keep`] names one of them;
+	/// else none.
+	pub last_lazy: Vec<Hash>,
 	/// The outputs, in the program's order.
 	pub outputs: Vec<OutputFile>,
 	/// What [`Run::keep`] asked for, in its order.

@@ -67,6 +67,7 @@ fn replies() -> Vec<Reply> {
 			run_root: [3; 32],
 			trace_roots: vec![[4; 32]; 5],
 			last_anchors: vec![[5; 32]; 6],
+			last_lazy: vec![[9; 32]; 2],
 			outputs: vec![file(6)],
 			kept: vec![
 				KeptFile { source: Source::State(1), file: file(7) },
@@ -163,7 +164,9 @@ fn largest_result_should_fit_a_frame() {
 	let Reply::Done(done) = replies().remove(1) else { panic!() };
 	let done = Done {
 		trace_roots: vec![[1; 32]; MAX_STEPS as usize],
-		last_anchors: vec![[1; 32]; 4096],
+		// Both together are nodes of the program.
+		last_anchors: vec![[1; 32]; 2048],
+		last_lazy: vec![[1; 32]; 2048],
 		// As long as real names are.
 		kept: (0..4096)
 			.map(|node| KeptFile {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use assay_commitments::Place;
 use assay_dispute::{Challenger, Move};
 use assay_market::{DisputedResult, JobId};
+use assay_referee::ProofPart;
 use parking_lot::Mutex;
 use sp_core::offchain::OffchainStorage;
 
@@ -106,7 +107,10 @@ impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
 				None => (Err(Fault::Internal("the search was given up".into()).into()), true),
 			};
 			*memory = sound.then_some(challenger);
-			if let Ok(Move::Prove(_)) = &found {
+			// What refers to the provider's list shows that the list or the run is wrong: this node still has
+			// its verdict against the run, but no proof.
+			let certain = |parts: &[ProofPart]| parts.iter().all(|part| part.lazy.roots.is_empty());
+			if matches!(&found, Ok(Move::Prove(parts)) if certain(parts)) {
 				let DisputedResult { program, input_roots, steps, run_root, .. } = &self.result;
 				let task = task_hash(program, input_roots, *steps);
 				self.shared.config.knowledge.proved(task, *run_root);

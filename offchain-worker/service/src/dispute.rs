@@ -351,5 +351,6 @@ fn next_entry(
 		}
 	};
 	let opened = lane.map(|lane| lane.opened.len() as u32);
-	Some(DisputeEntry { opened, parts, action })
+	let list = lane.and_then(|lane| lane.list);
+	Some(DisputeEntry { opened, list, parts, action })
 }

@@ -16,13 +16,13 @@ use assay_program::{
 	ops::{DType, TensorType},
 	program_id, Limits, Program, ProgramBuilder, Source,
 };
-use assay_referee::{judge, Record, Ruling};
+use assay_referee::{judge, LazyList, Record, Ruling};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 use sp_keystore::Keystore;
 
 use crate::{
 	testing::{compute, World, GENESIS},
-	AccountId, BlockNumber, Disputed, Hash, OpenLottery,
+	AccountId, BlockNumber, Disputed, Hash, OpenLottery, Ran,
 };
 
 /// The job of these tests.
@@ -93,7 +93,8 @@ impl Lie {
 		others[0] = before.kept[&update].clone();
 		let after = run(&others, steps - self.from, keep);
 		let trace_roots = [before.trace_roots, after.trace_roots].concat();
-		Replayed { trace_roots, last_anchors: after.last_anchors, kept: after.kept }
+		let Ran { last_anchors, last_lazy, kept, .. } = after;
+		Replayed { trace_roots, last_anchors, last_lazy, kept }
 	}
 }
 
@@ -111,6 +112,8 @@ impl Replay for Lie {
 struct Lane {
 	view: LaneView<AccountId, u128, BlockNumber>,
 	parent: Hash,
+	/// What the provider has stated, and the root of the eager anchor that it leads to.
+	stated: Option<(LazyList, Hash)>,
 	commitment: Option<Hash>,
 	proof: Option<Hash>,
 	accumulators: Option<Vec<i64>>,
@@ -278,6 +281,12 @@ impl Court {
 			let Turn::Answer(place) = lane.view.turn else { continue };
 			let children = self.provider.answer(place).await.unwrap();
 			assert!(place.verify(&lane.parent, &children, &*self.job), "{place:?}");
+			if let (Some(root), Place::Lazy { step, anchor, .. }) =
+				(place.stated_root(&children, &*self.job), place)
+			{
+				lane.stated = Some((LazyList { step, anchor, root }, lane.parent));
+				lane.view.list = Some(root);
+			}
 			lane.view.opened.push((place, children));
 			lane.view.turn = Turn::Move;
 			lane.view.deadline = self.best + self.move_time;
@@ -302,10 +311,12 @@ impl Court {
 				turn: Turn::Move,
 				deadline: best + self.move_time,
 				opened: Vec::new(),
+				list: None,
 				parts: 0,
 				committed: false,
 			},
 			parent: [0; 32],
+			stated: None,
 			commitment: None,
 			proof: None,
 			accumulators: None,
@@ -318,7 +329,10 @@ impl Court {
 						(Place::first(&*job).unwrap(), root)
 					}
 					(Some((place, children)), Some(child)) => match place.below(child, &*job) {
-						Some(Below::Group(below)) => (below, children[child as usize]),
+						Some(Below::Group(below)) => {
+							let past = || lane.stated.map(|(_, eager)| eager);
+							(below, children.get(child as usize).copied().or_else(past).unwrap())
+						}
 						other => panic!("{child} below {place:?} is {other:?}"),
 					},
 					other => panic!("a demand out of order: {other:?}"),
@@ -343,6 +357,7 @@ impl Court {
 					input_roots: &job.input_roots,
 					steps: job.steps,
 					run_root: job.run_root,
+					list: lane.stated.map(|(list, _)| list),
 				};
 				self.moves.push((key.clone(), "prove"));
 				match judge(&record, lane.accumulators.take(), &part).unwrap() {

@@ -120,7 +120,8 @@ mod tests {
 	}
 
 	fn entry(parts: u32) -> DisputeEntry {
-		DisputeEntry { opened: None, parts, action: ChallengeMove::Demand { child: None } }
+		let action = ChallengeMove::Demand { child: None };
+		DisputeEntry { opened: None, list: None, parts, action }
 	}
 
 	fn stored(storage: &SharedStorage, job: JobId, key: &VerifierId) -> Option<DisputeEntry> {

@@ -474,7 +474,7 @@ impl Worker {
 
 	/// Takes in what the worker says it has done, with the tensors in its folder.
 	async fn hand_over(&self, replay: &Replay, done: Done) -> Result<Ran, Fault> {
-		let Done { run_root, trace_roots, last_anchors, kept, .. } = done;
+		let Done { run_root, trace_roots, last_anchors, last_lazy, kept, .. } = done;
 		let kept = match &self.folder {
 			Some(folder) if !(replay.keep.is_empty() && kept.is_empty()) => {
 				let (path, keep) = (folder.path().to_owned(), replay.keep.clone());
@@ -482,7 +482,7 @@ impl Worker {
 			}
 			_ => Default::default(),
 		};
-		Ok(Ran { run_root, trace_roots, last_anchors, kept })
+		Ok(Ran { run_root, trace_roots, last_anchors, last_lazy, kept })
 	}
 
 	/// Says why a worker that closed the connection is gone.

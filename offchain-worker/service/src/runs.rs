@@ -46,8 +46,8 @@ impl Runs {
 		if let Some((_, ran)) = self.0.get_mut(&job) {
 			let Ran { run_root, trace_roots, last_anchors, .. } = &**ran;
 			let (trace_roots, last_anchors) = (trace_roots.clone(), last_anchors.clone());
-			let kept = BTreeMap::new();
-			*ran = Arc::new(Ran { run_root: *run_root, trace_roots, last_anchors, kept });
+			let run_root = *run_root;
+			*ran = Arc::new(Ran { run_root, trace_roots, last_anchors, ..Ran::default() });
 		}
 	}
 

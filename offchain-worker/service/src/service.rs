@@ -50,7 +50,7 @@ pub struct Replay {
 	/// Most bytes of tensors alive at one time.
 	pub peak_memory: u64,
 	/// Tensors of the last step to hand over for a dispute, each with its length in bytes:
-	/// [`Source::Node`] of eager anchors, and [`Source::State`] as it was before the step.
+	/// [`Source::Node`] of anchors, and [`Source::State`] as it was before the step.
 	pub keep: Vec<(Source, u64)>,
 }
 
@@ -63,14 +63,16 @@ pub struct Ran {
 	pub trace_roots: Vec<Hash>,
 	/// Roots of the eager anchors of the last step, in program order.
 	pub last_anchors: Vec<Hash>,
+	/// Roots of the lazy anchors of the last step, in program order, where one of them was to be kept.
+	pub last_lazy: Vec<Hash>,
 	/// Canonical bytes of what was to be kept.
 	pub kept: BTreeMap<Source, Vec<u8>>,
 }
 
 impl From<Ran> for Replayed {
 	fn from(ran: Ran) -> Self {
-		let Ran { trace_roots, last_anchors, kept, .. } = ran;
-		Self { trace_roots, last_anchors, kept }
+		let Ran { trace_roots, last_anchors, last_lazy, kept, .. } = ran;
+		Self { trace_roots, last_anchors, last_lazy, kept }
 	}
 }
 

@@ -296,6 +296,7 @@ pub(crate) fn compute_from(
 		run_root: run.run_root,
 		trace_roots: run.trace_roots,
 		last_anchors: run.anchor_roots.last().unwrap().clone(),
+		last_lazy: run.lazy_roots,
 		kept: kept.collect(),
 	})
 }

@@ -97,6 +97,7 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 		run_root: run.run_root,
 		trace_roots: run.trace_roots,
 		last_anchors: run.anchor_roots.last().cloned().unwrap_or_default(),
+		last_lazy: run.lazy_roots,
 		outputs,
 		kept: kept.collect(),
 		device: report.to_string(),

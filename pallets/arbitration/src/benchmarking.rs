@@ -10,7 +10,7 @@ use assay_commitments::{run_root, tensor_root, Place};
 use assay_market::{
 	verifier::signing_payload, ChallengeMove, Disputes, Hash, JobId, Turn, VerifierId,
 };
-use assay_referee::{ProofPart, TilesOpening, MAX_PART_BYTES};
+use assay_referee::{LazyList, ProofPart, TilesOpening, MAX_PART_BYTES};
 use codec::Encode;
 use frame_benchmarking::v2::*;
 use frame_support::{
@@ -26,7 +26,7 @@ use sp_application_crypto::RuntimeAppPublic;
 use sp_runtime::traits::{Bounded, Saturating};
 
 pub mod cases;
-use cases::{long_program, Stage, CASES};
+use cases::{lazy_program, long_program, Stage, CASES};
 
 /// Sets the stage in the other pallets.
 pub trait BenchmarkHelper<AccountId> {
@@ -49,9 +49,9 @@ pub const OPEN_BLOCKS: u32 = 1_000_000;
 /// Steps of the benchmarks' runs where it does not matter.
 const STEPS: u32 = 256;
 
-/// Openings that a lane can have: two groups of trace roots and anchors each, three of chunks; rounded
-/// up to what `docs/protocol.md` promises.
-const MOST_OPENINGS: u32 = 9;
+/// Openings that a lane can have: two groups of trace roots, anchors and lazy anchors each, three of
+/// chunks; rounded up to what `docs/protocol.md` promises.
+const MOST_OPENINGS: u32 = 11;
 
 /// Bytes that the program check reckons for a part beside its tiles: paths to the run root, and the
 /// hashes beside the tiles.
@@ -124,6 +124,7 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 			claimed: [0; 32],
 			proof: [0; 32],
 			next: 1,
+			listed: true,
 			accumulators: vec![1; MAX_ACCUMULATORS as usize]
 				.try_into()
 				.expect("exactly the bound; qed"),
@@ -141,6 +142,10 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 		parent: [1; 32],
 		answers: MOST_OPENINGS,
 		committed: true,
+		list: Some(StatedList {
+			list: LazyList { step: 0, anchor: 0, root: [1; 32] },
+			eager: [1; 32],
+		}),
 		scheduled: None,
 	};
 	Pallet::<T>::put_lane(job, who, lane, deadline);
@@ -158,7 +163,7 @@ mod benches {
 		fill_agenda::<T>(job, &terms::<T>(job));
 		let who = rich::<T>("challenger");
 		#[extrinsic_call]
-		_(RawOrigin::Signed(who.clone()), job, None);
+		_(RawOrigin::Signed(who.clone()), job, None, None);
 		assert!(matches!(Lanes::<T>::get(job, who).map(|lane| lane.turn), Some(Turn::Answer(_))));
 	}
 
@@ -175,6 +180,28 @@ mod benches {
 		#[extrinsic_call]
 		_(RawOrigin::Signed(provider), job, who.clone(), children);
 		assert_eq!(Lanes::<T>::get(job, who).map(|lane| lane.answers), Some(1));
+	}
+
+	/// A statement of `c` roots of lazy anchors.
+	#[benchmark]
+	fn list_roots(c: Linear<1, 256>) {
+		let (program, node) = lazy_program(c);
+		let stage = Stage::new(program, node, 1, tensor_root(&[0; 1_024]), true);
+		let (job, ..) = opened::<T>(&stage);
+		fill_agenda::<T>(job, &terms::<T>(job));
+		let who = rich::<T>("challenger");
+		assert_ok!(Pallet::<T>::do_demand(job, who.clone(), None, Payer::Deposit));
+		let mut lane = Lanes::<T>::get(job, &who).expect("just opened; qed");
+		// As after the answer that leads to the list.
+		lane.turn = Turn::Answer(Place::Lazy { step: 0, anchor: 0, level: 0, index: 0 });
+		Lanes::<T>::insert(job, &who, lane);
+		let children = vec![[3; 32]; c as usize].try_into().expect("at most 256; qed");
+		let run_root = run_root(&stage.traces);
+		let stated = Statement { run_root, step: 0, anchor: 0, children };
+		let provider = account("provider", 0, 0);
+		#[extrinsic_call]
+		_(RawOrigin::Signed(provider), job, who.clone(), stated);
+		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.list.is_some()));
 	}
 
 	#[benchmark]

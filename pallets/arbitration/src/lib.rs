@@ -17,6 +17,10 @@
 //! 2. It sends a **fraud proof**: the tiles that the program reads for that one tile. The runtime
 //!    checks them against the provider's own roots, recomputes the tile and compares.
 //!
+//! Where the first anchor that differs may have been computed from *lazy* anchors, whose roots are in no
+//! trace, the way leads through a list of their roots. Nothing above it proves that list: the provider
+//! **states** it, alone, and is held to it as to its run.
+//!
 //! At most [`most_openings`](assay_commitments::most_openings) demands are needed, and a proof is one
 //! extrinsic, or up to 32 for a long reduction. No vote decides anything here.
 //!
@@ -41,6 +45,10 @@
 //!   half burned, half paid to the provider.
 //! * **Who is paid.** A proof is public before it is in a block. An account that has bound itself to
 //!   it with a proof commitment in an earlier block gets the prover's part, whoever sends it.
+//! * **Lists.** A proof that refers to a provider's list shows that the list or the run is wrong. It
+//!   costs the provider what fraud costs, but the job ends as withheld: who vouched for the run never saw
+//!   the list, and a provider could otherwise have honest verifiers slashed by stating a false one. A list
+//!   counts in the lane that it was demanded in, where it cannot be taken back or replaced.
 //! * **The referee** reads the program from the chain's own storage and derives from it which tiles
 //!   are needed. The sender chooses the accused tile and nothing else. See [`assay_referee`].
 
@@ -211,7 +219,8 @@ pub mod pallet {
 		ProofCommitted { job: JobId, challenger: T::AccountId, commitment: Hash },
 		/// A part of a fraud proof was accepted; more of them decide.
 		ProofPartAccepted { job: JobId, challenger: T::AccountId, part: u32 },
-		/// A tile of the result is wrong. `prover` gets the prover's part of the bond.
+		/// A tile of the result, or of what the provider has listed of it, is wrong. `prover` gets the
+		/// prover's part of the bond.
 		FraudProven { job: JobId, accusation: Accusation, prover: T::AccountId },
 		/// A drawn verifier's proof was invalid, which used up its lane.
 		ProofRejected { job: JobId, challenger: T::AccountId, error: DispatchError },
@@ -266,7 +275,7 @@ pub mod pallet {
 		/// The accused step or tile does not exist in this job. Steps count from 0, and the tiles of an
 		/// anchor follow from its type.
 		ProofOutOfRange,
-		/// The accused node is not an eager anchor of the program. Accuse the anchor that the virtual node
+		/// The accused node is not an anchor of the program. Accuse the anchor that the virtual node
 		/// leads to.
 		ProofNotAnAnchor,
 		/// The trace root of the accused step does not lead to the job's run root. Open it from the
@@ -276,7 +285,7 @@ pub mod pallet {
 		/// for a tile that reads no state. It belongs to a proof exactly when a state is read after the
 		/// first step.
 		ProofBefore,
-		/// The roots of the accused anchor and of those that are read do not lead to the trace root of the
+		/// The roots of the eager anchors that are accused or read do not lead to the trace root of the
 		/// step. Give all of them, in program order and each once.
 		ProofAnchors,
 		/// The roots of the states that are read do not lead to the trace root of the step before. Give all
@@ -296,6 +305,19 @@ pub mod pallet {
 		NotDue,
 		/// The account was not drawn to verify this job, or gave no verdict.
 		NotDrawn,
+		/// What is demanded is a list of lazy anchors' roots: the provider's own statement. It is given by
+		/// `listRoots`, by the provider of this lane's result alone.
+		ProviderOnly,
+		/// The statement is of another run, step or anchor than the list that is demanded, or the demand was
+		/// made for another list than the provider has stated in the lane. Make it anew for how the lane
+		/// stands.
+		OtherList,
+		/// A lazy anchor is accused or read, and the provider has not listed its root in a lane of yours.
+		/// Demand the list first.
+		NeedsList,
+		/// The roots of the lazy anchors that are accused or read do not lead to what the provider has
+		/// listed in your lane. Give all of them, in program order and each once.
+		ProofLazy,
 	}
 
 	#[pallet::hooks]
@@ -338,22 +360,30 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// `child` is the place of the child to go on from in the group that was opened last; none in
-		/// the first demand. From now on the opening is owed for A blocks, by the provider or
-		/// anyone; silence fails the job. Ask `ArbitrationApi_lane` where a lane stands.
+		/// the first demand. `list` is the root over the lazy anchors' roots that the provider has stated in
+		/// the lane, none before: a demand below another list would lead the lane astray. From now on the
+		/// opening is owed for A blocks, by the provider or anyone; silence fails the job. Ask
+		/// `ArbitrationApi_lane` where a lane stands.
 		///
 		/// ## Errors
 		///
 		/// [`Error::NothingToDispute`], [`Error::TooLate`], [`Error::AnswerPending`],
-		/// [`Error::DeadlinePassed`], [`Error::WrongChild`], [`Error::AtTheTile`], and those of the
-		/// hold.
+		/// [`Error::DeadlinePassed`], [`Error::WrongChild`], [`Error::OtherList`],
+		/// [`Error::AtTheTile`], and those of the hold.
 		///
 		/// ## Events
 		///
 		/// [`Event::LaneOpened`], [`Event::OpeningDemanded`].
 		#[pallet::call_index(0)]
 		#[pallet::weight((T::WeightInfo::demand(), DispatchClass::Operational))]
-		pub fn demand(origin: OriginFor<T>, job: JobId, child: Option<u32>) -> DispatchResult {
+		pub fn demand(
+			origin: OriginFor<T>,
+			job: JobId,
+			child: Option<u32>,
+			list: Option<Hash>,
+		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
+			Self::ensure_same_list(job, &who, list)?;
 			Self::do_demand(job, who, child, Payer::Deposit)
 		}
 
@@ -371,7 +401,7 @@ pub mod pallet {
 		/// ## Errors
 		///
 		/// [`Error::NothingToDispute`], [`Error::NoLane`], [`Error::NothingDemanded`],
-		/// [`Error::DeadlinePassed`], [`Error::WrongAnswer`].
+		/// [`Error::DeadlinePassed`], [`Error::ProviderOnly`], [`Error::WrongAnswer`].
 		///
 		/// ## Events
 		///
@@ -433,7 +463,7 @@ pub mod pallet {
 		/// ## Errors
 		///
 		/// [`Error::NothingToDispute`], [`Error::NotWrong`], the `Proof…` errors,
-		/// [`Error::NeedsLane`], [`Error::WrongPart`], [`Error::OtherAccusation`],
+		/// [`Error::NeedsList`], [`Error::NeedsLane`], [`Error::WrongPart`], [`Error::OtherAccusation`],
 		/// [`Error::DeadlinePassed`].
 		///
 		/// ## Events
@@ -527,6 +557,44 @@ pub mod pallet {
 			// Checked by `authorize`, right before.
 			let _ = (retry, signature);
 			Self::do_move_as_verifier(job, account, action)
+		}
+
+		/// State the roots of the lazy anchors that a challenger demands.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the provider of the result; free.
+		///
+		/// ## Details
+		///
+		/// Nothing above proves these roots, so that nobody but the provider may state them, and it is
+		/// held to them: a tile of them that is not what the program computes from the run and the list
+		/// itself costs what fraud costs. The statement names run, step and anchor, so that it cannot
+		/// count for another demand. The true list is safe to state.
+		///
+		/// ## Errors
+		///
+		/// [`Error::NothingToDispute`], [`Error::NoLane`], [`Error::ProviderOnly`],
+		/// [`Error::NothingDemanded`], [`Error::DeadlinePassed`], [`Error::OtherList`],
+		/// [`Error::WrongAnswer`].
+		///
+		/// ## Events
+		///
+		/// [`Event::OpeningAnswered`].
+		#[pallet::call_index(6)]
+		#[pallet::weight((
+			T::WeightInfo::list_roots(stated.children.len() as u32),
+			DispatchClass::Operational,
+		))]
+		pub fn list_roots(
+			origin: OriginFor<T>,
+			job: JobId,
+			challenger: T::AccountId,
+			stated: Statement,
+		) -> DispatchResultWithPostInfo {
+			let who = ensure_signed(origin)?;
+			Self::do_list_roots(job, challenger, who, stated)?;
+			Ok(Pays::No.into())
 		}
 	}
 

@@ -1,10 +1,12 @@
 //! A chain of nothing but balances and disputes: real programs and real runs, and a stand-in for the
 //! jobs whose money is simple.
 
-use crate::{self as pallet_assay_arbitration, Config, Event, HoldReason, LaneOf, Lanes};
+use crate::{
+	self as pallet_assay_arbitration, Config, Event, HoldReason, LaneOf, Lanes, Statement,
+};
 use assay_commitments::{
 	most_openings, open_group, open_tensor_group, run_root, tensor_root, trace_root, Below, Place,
-	Tree,
+	RunShape, Tree,
 };
 use assay_market::{
 	proof_commitment, proof_hash,
@@ -17,7 +19,7 @@ use assay_program::{
 	ops::{DType, TensorType, Values},
 	program_id, AnchorPlan, Checked, Limits, Program, ProgramBuilder, Source,
 };
-use assay_referee::{prove, Accusation, Evidence, OpenedTree, ProofPart, Record};
+use assay_referee::{prove, Accusation, Evidence, LazyList, OpenedTree, ProofPart, Record};
 use codec::{Decode, Encode};
 use frame_support::{
 	derive_impl,
@@ -388,6 +390,37 @@ pub fn small() -> &'static Task {
 	&TASK
 }
 
+/// Place of the anchors of [`listing`] among all of them: two eager ones, then three lazy ones.
+pub const FIRST: u32 = 0;
+pub const SECOND: u32 = 1;
+pub const PLAIN: u32 = 2;
+pub const SUM: u32 = 3;
+pub const PRODUCT: u32 = 4;
+
+/// A program with lazy anchors: `plain` and `sum` lie before the first eager anchor, `product` between the two.
+/// The first is computed from `sum`, the second from `product` and the state; all have several tiles.
+pub fn listing() -> &'static Task {
+	static TASK: LazyLock<Task> = LazyLock::new(|| {
+		let mut b = ProgramBuilder::new();
+		let ty = TensorType::new(DType::I8, &[40, 70]).expect("a small shape");
+		let x = b.input("x", ty);
+		let initial = b.input("s", ty);
+		let state = b.state(initial);
+		let plain = b.shift(x, 1, DType::I8);
+		b.lazy(plain);
+		let sum = b.add(plain, state, DType::I16);
+		b.lazy(sum);
+		let first = b.shift(sum, 1, DType::I8);
+		b.update(state, first);
+		let product = b.mul(first, plain, DType::I16);
+		b.lazy(product);
+		let second = b.sub(product, state, DType::I16);
+		b.output("second", second);
+		task(b)
+	});
+	&TASK
+}
+
 /// A program whose only tile takes a proof of several parts.
 pub fn long() -> &'static Task {
 	static TASK: LazyLock<Task> = LazyLock::new(|| {
@@ -412,9 +445,12 @@ pub struct Lie {
 /// A run of a program, true or not, with all that its provider keeps.
 pub struct Run {
 	pub task: &'static Task,
-	/// Canonical bytes of each anchor of each step.
+	/// Canonical bytes of each anchor of each step: the eager ones, then the lazy ones.
 	pub anchors: Vec<Vec<Vec<u8>>>,
+	/// Of the eager ones.
 	pub roots: Vec<Vec<Hash>>,
+	/// Of the lazy ones.
+	pub lazy: Vec<Vec<Hash>>,
 	pub traces: Vec<Hash>,
 	pub lie: Option<Lie>,
 }
@@ -429,6 +465,16 @@ impl assay_commitments::RunShape for Run {
 	fn tiles(&self, anchor: u32) -> Option<u64> {
 		self.anchors[0].get(anchor as usize).map(|bytes| bytes.len() as u64 / 1024)
 	}
+	fn lazy_before(&self, anchor: u32) -> u32 {
+		self.task.checked.lazy_before(anchor)
+	}
+}
+
+impl Task {
+	/// All anchors: the eager ones, then the lazy ones.
+	pub fn all(&self) -> Vec<u32> {
+		self.checked.anchors.iter().chain(&self.checked.lazy).copied().collect()
+	}
 }
 
 impl Run {
@@ -442,7 +488,7 @@ impl Run {
 		for step in 0..steps {
 			let results = interpret_step(program, checked, inputs, &states).expect("total");
 			let mut bytes: Vec<Vec<u8>> =
-				checked.anchors.iter().map(|node| results[*node as usize].to_canonical()).collect();
+				task.all().iter().map(|node| results[*node as usize].to_canonical()).collect();
 			if let Some(lie) = lie.filter(|lie| lie.step == step) {
 				bytes[lie.anchor as usize][lie.tile as usize * 1024] ^= 1;
 			}
@@ -457,12 +503,38 @@ impl Run {
 				.collect();
 			anchors.push(bytes);
 		}
-		let roots: Vec<Vec<Hash>> = anchors
-			.iter()
-			.map(|step| step.iter().map(|bytes| tensor_root(bytes)).collect())
-			.collect();
+		Self::of(task, anchors, lie)
+	}
+
+	fn of(task: &'static Task, anchors: Vec<Vec<Vec<u8>>>, lie: Option<Lie>) -> Self {
+		let split = |step: &Vec<Vec<u8>>| {
+			let mut roots: Vec<Hash> = step.iter().map(|bytes| tensor_root(bytes)).collect();
+			let lazy = roots.split_off(task.checked.anchors.len());
+			(roots, lazy)
+		};
+		let (roots, lazy): (Vec<Vec<Hash>>, _) = anchors.iter().map(split).unzip();
 		let traces = roots.iter().map(|roots| trace_root(roots)).collect();
-		Self { task, anchors, roots, traces, lie }
+		Self { task, anchors, roots, lazy, traces, lie }
+	}
+
+	/// The same, with one more lie: in a lazy anchor, of which no trace tells.
+	pub fn listing_lie(&self, Lie { step, anchor, tile }: Lie) -> Self {
+		let mut anchors = self.anchors.clone();
+		anchors[step as usize][anchor as usize][tile as usize * 1024] ^= 1;
+		let run = Self::of(self.task, anchors, self.lie);
+		assert_eq!(run.root(), self.root(), "lazy anchors are in no trace");
+		run
+	}
+
+	/// Roots of the lazy anchors before an eager one.
+	pub fn listed(&self, step: u32, anchor: u32) -> Vec<Hash> {
+		self.lazy[step as usize][..self.task.checked.lazy_before(anchor) as usize].to_vec()
+	}
+
+	/// What the chain keeps of them.
+	pub fn list(&self, step: u32, anchor: u32) -> LazyList {
+		let root = assay_commitments::root(Tree::Trace, &self.listed(step, anchor));
+		LazyList { step, anchor, root: root.expect("there are some") }
 	}
 
 	pub fn root(&self) -> Hash {
@@ -483,6 +555,9 @@ impl Run {
 			Place::Tensor { step, anchor, level, index } => {
 				open_tensor_group(&self.anchors[step as usize][anchor as usize], level, index)
 			}
+			Place::Lazy { step, anchor, level, index } => {
+				open_group(Tree::Trace, &self.listed(step, anchor), level, index)
+			}
 		}
 		.expect("a place of this run")
 	}
@@ -490,12 +565,13 @@ impl Run {
 	/// Most openings on the way down.
 	pub fn openings(&self) -> u32 {
 		let tiles = self.anchors[0].iter().map(|bytes| bytes.len() as u64 / 1024).max();
-		most_openings(self.traces.len() as u32, self.roots[0].len() as u32, tiles.unwrap_or(0))
+		let (eager, lazy) = (self.roots[0].len() as u32, self.lazy[0].len() as u32);
+		most_openings(self.traces.len() as u32, eager, lazy, tiles.unwrap_or(0))
 	}
 
 	/// The tile at a place, as proofs name it.
 	pub fn accusation(&self, Lie { step, anchor, tile }: Lie) -> Accusation {
-		Accusation { step, node: self.task.checked.anchors[anchor as usize], tile }
+		Accusation { step, node: self.task.all()[anchor as usize], tile }
 	}
 
 	/// The true accusation of a lie.
@@ -503,8 +579,17 @@ impl Run {
 		self.accusation(self.lie.expect("a run with a lie"))
 	}
 
-	/// Every part of a proof about this run, from the provider's own values.
+	/// Every part of a proof about this run, from the provider's own values. It refers to the list for the
+	/// accused eager anchor, or for the next one where a lazy one is accused.
 	pub fn proof(&self, accusation: Accusation) -> Vec<ProofPart> {
+		let eager = &self.task.checked.anchors;
+		let next = eager.partition_point(|node| *node < accusation.node) as u32;
+		self.proof_by(accusation, Some(next).filter(|next| self.lazy_before(*next) > 0))
+	}
+
+	/// The same, referring to the list for the eager anchor at this place.
+	pub fn proof_by(&self, accusation: Accusation, list: Option<u32>) -> Vec<ProofPart> {
+		let list = list.map(|anchor| self.list(accusation.step, anchor));
 		let Task { program, checked, inputs } = self.task;
 		let input_roots = self.input_roots();
 		let record = Record {
@@ -513,14 +598,16 @@ impl Run {
 			input_roots: &input_roots,
 			steps: self.traces.len() as u32,
 			run_root: self.root(),
+			list,
 		};
 		let step = accusation.step as usize;
-		let anchor = checked.anchors.binary_search(&accusation.node).expect("an anchor");
+		let all = self.task.all();
+		let anchor = all.iter().position(|node| *node == accusation.node).expect("an anchor");
 		let mut tensors: BTreeMap<Source, Vec<u8>> = BTreeMap::new();
 		for (at, input) in (0..).zip(inputs) {
 			tensors.insert(Source::Input(at), input.to_canonical());
 		}
-		for (node, bytes) in checked.anchors.iter().zip(&self.anchors[step]) {
+		for (node, bytes) in all.iter().zip(&self.anchors[step]) {
 			tensors.insert(Source::Node(*node), bytes.clone());
 		}
 		for (at, state) in (0..).zip(&program.states) {
@@ -535,11 +622,14 @@ impl Run {
 		let tree = |tree, root, leaves: &Vec<Hash>| {
 			OpenedTree::new(tree, root, leaves.clone()).expect("leaves")
 		};
+		let bytes = &self.anchors[step][anchor];
+		let list = list
+			.map(|list| tree(Tree::Trace, list.root, &self.listed(accusation.step, list.anchor)));
 		let evidence = Evidence {
 			run: &tree(Tree::Run, self.root(), &self.traces),
 			trace: &tree(Tree::Trace, self.traces[step], &self.roots[step]),
-			tensor: &OpenedTree::of_tensor(self.roots[step][anchor], &self.anchors[step][anchor])
-				.expect("whole tiles"),
+			list: list.as_ref(),
+			tensor: &OpenedTree::of_tensor(tensor_root(bytes), bytes).expect("whole tiles"),
 			before: step.checked_sub(1).map(|before| &self.roots[before][..]),
 			tensors: &tensors,
 		};
@@ -576,6 +666,23 @@ pub fn honest_once() -> &'static Run {
 pub fn lying_once() -> &'static Run {
 	static RUN: LazyLock<Run> =
 		LazyLock::new(|| Run::new(small(), 1, Some(Lie { step: 0, anchor: TOP, tile: 0 })));
+	&RUN
+}
+/// Two steps of [`listing`], true.
+pub fn honest_lists() -> &'static Run {
+	static RUN: LazyLock<Run> = LazyLock::new(|| Run::new(listing(), 2, None));
+	&RUN
+}
+/// The same with a lie in the second step's second eager anchor, and true lists.
+pub fn lying_past_list() -> &'static Run {
+	static RUN: LazyLock<Run> =
+		LazyLock::new(|| Run::new(listing(), 2, Some(Lie { step: 1, anchor: SECOND, tile: 3 })));
+	&RUN
+}
+/// The same, whose provider makes up a lazy anchor so that the lie follows from it.
+pub fn lying_in_list() -> &'static Run {
+	static RUN: LazyLock<Run> =
+		LazyLock::new(|| lying_past_list().listing_lie(Lie { step: 1, anchor: PRODUCT, tile: 3 }));
 	&RUN
 }
 /// [`long`], true.
@@ -634,7 +741,8 @@ pub fn signed(who: &AccountId) -> RuntimeOrigin {
 	RuntimeOrigin::signed(who.clone())
 }
 pub fn demand(id: JobId, who: &AccountId, child: Option<u32>) -> DispatchResult {
-	Arbitration::demand(signed(who), id, child)
+	let list = Lanes::<Test>::get(id, who).and_then(|lane| lane.stated_root());
+	Arbitration::demand(signed(who), id, child, list)
 }
 pub fn answer_with(
 	id: JobId,
@@ -645,9 +753,30 @@ pub fn answer_with(
 	let children = children.try_into().expect("at most 256");
 	Arbitration::answer(signed(by), id, of.clone(), children)
 }
+/// The provider states this of the lazy anchors that are demanded.
+pub fn list_with(
+	id: JobId,
+	of: &AccountId,
+	by: &AccountId,
+	place: Place,
+	run_root: Hash,
+	children: Vec<Hash>,
+) -> DispatchResultWithPostInfo {
+	let (step, anchor) = match place {
+		Place::Lazy { step, anchor, .. } => (step, anchor),
+		_ => (0, 0),
+	};
+	let children = children.try_into().expect("at most 256");
+	let stated = Statement { run_root, step, anchor, children };
+	Arbitration::list_roots(signed(by), id, of.clone(), stated)
+}
 /// The provider answers truly by its run.
 pub fn answer(id: JobId, of: &AccountId, run: &Run) -> DispatchResultWithPostInfo {
-	answer_with(id, of, &provider(), run.children(demanded(id, of)))
+	let place = demanded(id, of);
+	if place.is_stated(run) {
+		return list_with(id, of, &provider(), place, run.root(), run.children(place));
+	}
+	answer_with(id, of, &provider(), run.children(place))
 }
 pub fn commit(id: JobId, who: &AccountId, first: &ProofPart) -> DispatchResult {
 	Arbitration::commit_proof(signed(who), id, commitment(id, who, first))
@@ -684,6 +813,7 @@ pub fn next_child(id: JobId, who: &AccountId, own: &Run) -> (u32, Below) {
 		.iter()
 		.zip(&children)
 		.position(|(own, theirs)| own != theirs)
+		.or(place.is_stated(own).then_some(children.len()))
 		.expect("runs that differ") as u32;
 	(child, place.below(child, own).expect("a child of this run"))
 }
@@ -712,8 +842,9 @@ pub fn sign(
 ) -> VerifierSignature {
 	let view = Arbitration::lane(job, account.clone());
 	let opened = view.as_ref().map(|lane| lane.opened.len() as u32);
+	let list = view.as_ref().and_then(|lane| lane.list);
 	let parts = view.map_or(0, |lane| lane.parts);
-	let hash = (opened, parts, action).using_encoded(sp_io::hashing::blake2_256);
+	let hash = (opened, list, parts, action).using_encoded(sp_io::hashing::blake2_256);
 	let action = VerifierAction::Challenge { hash };
 	key.sign(&signing_payload(genesis, job, account, retry, &action))
 }
@@ -845,7 +976,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
 	.expect("balances build");
 	let mut ext = sp_io::TestExternalities::new(storage);
 	ext.execute_with(|| {
-		for task in [small(), long()] {
+		for task in [small(), long(), listing()] {
 			let bytes = task.program.encode();
 			Registered::insert(program_id(&bytes), bytes);
 		}

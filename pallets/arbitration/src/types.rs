@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use assay_commitments::{Place, RunShape, GROUP_CHILDREN};
 use assay_market::{Hash, Turn};
 use assay_program::{AnchorPlan, Checked, Program};
-use assay_referee::Accusation;
+use assay_referee::{Accusation, LazyList};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{
 	traits::{fungible::Inspect, ConstU32},
@@ -71,8 +71,44 @@ pub struct Lane<AccountId, Balance, BlockNumber> {
 	pub answers: u32,
 	/// The challenger is bound to a proof.
 	pub committed: bool,
+	/// What the provider has stated in this lane of the lazy anchors of a step.
+	pub list: Option<StatedList>,
 	/// The agenda's block that has this lane.
 	pub scheduled: Option<BlockNumber>,
+}
+
+impl<AccountId, Balance, BlockNumber> Lane<AccountId, Balance, BlockNumber> {
+	/// Root over what the provider has stated in it.
+	pub fn stated_root(&self) -> Option<Hash> {
+		self.list.as_ref().map(|stated| stated.list.root)
+	}
+}
+
+/// The roots of lazy anchors that the provider has stated in a lane, and what it is held to.
+#[derive(
+	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct StatedList {
+	/// Whose they are, and the root over them.
+	pub list: LazyList,
+	/// Root of the eager anchor that the list leads to: where the way goes on past it.
+	pub eager: Hash,
+}
+
+/// What a provider states of the lazy anchors of a step, bound to what it is stated of.
+#[derive(
+	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Statement {
+	/// The provider's own run root.
+	pub run_root: Hash,
+	/// The step, from 0.
+	pub step: u32,
+	/// The eager anchor that the list leads to, by its place among them.
+	pub anchor: u32,
+	/// The topmost group of the tree over the roots of the lazy anchors before it: these roots
+	/// themselves where there are at most 256.
+	pub children: Children,
 }
 
 /// A group that was opened.
@@ -99,6 +135,8 @@ pub struct Fold {
 	pub proof: Hash,
 	/// The next part.
 	pub next: u32,
+	/// A part so far refers to the provider's list of lazy anchors.
+	pub listed: bool,
 	/// What the parts so far add up to.
 	pub accumulators: BoundedVec<i64, ConstU32<MAX_ACCUMULATORS>>,
 }
@@ -128,8 +166,27 @@ pub trait RefereedPrograms {
 pub struct Shape {
 	/// Steps of the job.
 	pub steps: u32,
-	/// Tiles of each eager anchor.
+	/// Tiles of each eager anchor, then of each lazy one, in program order.
 	pub tiles: Vec<u64>,
+	/// Of each eager anchor, the lazy ones before it.
+	pub lazy_before: Vec<u32>,
+}
+
+impl Shape {
+	/// Of a run of so many steps of a program with these plans.
+	pub fn new(steps: u32, plans: &[AnchorPlan]) -> Self {
+		let (mut tiles, mut lazy, mut lazy_before) = (Vec::new(), Vec::new(), Vec::new());
+		for plan in plans {
+			if plan.lazy {
+				lazy.push(plan.tiles);
+			} else {
+				tiles.push(plan.tiles);
+				lazy_before.push(lazy.len() as u32);
+			}
+		}
+		tiles.append(&mut lazy);
+		Self { steps, tiles, lazy_before }
+	}
 }
 
 impl RunShape for Shape {
@@ -138,10 +195,14 @@ impl RunShape for Shape {
 	}
 
 	fn anchors(&self) -> u32 {
-		self.tiles.len() as u32
+		self.lazy_before.len() as u32
 	}
 
 	fn tiles(&self, anchor: u32) -> Option<u64> {
 		self.tiles.get(anchor as usize).copied()
+	}
+
+	fn lazy_before(&self, anchor: u32) -> u32 {
+		self.lazy_before.get(anchor as usize).copied().unwrap_or_default()
 	}
 }

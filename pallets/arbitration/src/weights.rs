@@ -16,6 +16,8 @@ pub trait WeightInfo {
 	fn demand() -> Weight;
 	/// `answer` with `c` children.
 	fn answer(c: u32) -> Weight;
+	/// `list_roots` with `c` children.
+	fn list_roots(c: u32) -> Weight;
 	/// `commit_proof`, opening a lane.
 	fn commit_proof() -> Weight;
 	/// `prove_fraud` with a part of `b` bytes against the longest program; without the recomputation
@@ -39,19 +41,22 @@ pub struct Estimate<T>(PhantomData<T>);
 macro_rules! estimates {
 	($db:expr) => {
 		fn demand() -> Weight {
-			estimate($db.reads_writes(8, 6), 200)
+			estimate($db.reads_writes(9, 6), 200)
 		}
 		fn answer(c: u32) -> Weight {
 			estimate($db.reads_writes(7, 5), 150 + 2 * u64::from(c))
+		}
+		fn list_roots(c: u32) -> Weight {
+			estimate($db.reads_writes(8, 5), 200 + 2 * u64::from(c))
 		}
 		fn commit_proof() -> Weight {
 			estimate($db.reads_writes(7, 6), 100)
 		}
 		fn prove_fraud(b: u32) -> Weight {
-			estimate($db.reads_writes(10, 6), 13_000 + u64::from(b) * 3 / 1_024)
+			estimate($db.reads_writes(11, 6), 13_000 + u64::from(b) * 3 / 1_024)
 		}
 		fn close_lane() -> Weight {
-			estimate($db.reads_writes(8, 20), 100)
+			estimate($db.reads_writes(8, 22), 110)
 		}
 		fn authorize_move(b: u32) -> Weight {
 			estimate($db.reads(8), 250 + u64::from(b) / 1_024)

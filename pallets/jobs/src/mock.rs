@@ -268,6 +268,7 @@ impl Programs for Mock {
 			output_tiles: vec![1, 1],
 			outputs: vec![3, 1],
 			anchors: 4,
+			lazy: 0,
 			largest_anchor: 4,
 			states: u16::from(*program == STATEFUL),
 		})

@@ -98,8 +98,8 @@ impl<T: Config> Pallet<T> {
 		Bytes::<T>::get(program).map(|bytes| bytes.into_inner())
 	}
 
-	/// How the tiles of a registered program's anchors are refereed, in program order. All of its
-	/// anchors are eager: they are the leaves of a step's trace tree.
+	/// How the tiles of a registered program's anchors, eager and lazy, are refereed, in program
+	/// order.
 	pub fn plans(program: &Hash) -> Option<Vec<AnchorPlan>> {
 		Plans::<T>::get(program).map(|plans| plans.into_inner())
 	}
@@ -123,7 +123,6 @@ impl<T: Config> Pallet<T> {
 		let id = program_id(&bytes);
 		ensure!(!Programs::<T>::contains_key(id), Error::<T>::AlreadyRegistered);
 		let program = Program::decode_bounded(&bytes).map_err(Error::<T>::from)?;
-		ensure!(!program.has_lazy_anchors(), Error::<T>::LazyAnchors);
 		let checked = program.check(&T::Limits::get()).map_err(Error::<T>::from)?;
 		let plans: AnchorPlans =
 			checked.plans().try_into().map_err(|_| Error::<T>::TooManyNodes)?;
@@ -153,7 +152,8 @@ impl<T: Config> assay_market::Programs for Pallet<T> {
 	}
 
 	fn anchor_tiles(program: &Hash) -> Option<Vec<u64>> {
-		Self::plans(program).map(|plans| plans.iter().map(|plan| plan.tiles).collect())
+		let plans = Self::plans(program)?;
+		Some(plans.iter().filter(|plan| !plan.lazy).map(|plan| plan.tiles).collect())
 	}
 
 	fn acquire(program: &Hash) -> DispatchResult {
@@ -192,11 +192,11 @@ impl<T: Config> Pallet<T> {
 				"an output is not among the anchors"
 			);
 			let program = Program::decode_bounded(&bytes).map_err(|_| "a program is unreadable")?;
-			ensure!(!program.has_lazy_anchors(), "a program has lazy anchors");
 			let plans = Plans::<T>::get(id).ok_or("a program without plans")?;
 			let checked =
 				program.readmit(&plans).map_err(|_| "the plans are not of the program")?;
 			ensure!(checked.anchors.len() as u32 == info.anchors, "anchors are miscounted");
+			ensure!(checked.lazy.len() as u32 == info.lazy, "lazy anchors are miscounted");
 			ensure!(largest(&plans) == info.largest_anchor, "the largest anchor is wrong");
 			let sum = held.entry(info.owner.encode()).or_insert((info.owner, Default::default()));
 			sum.1.saturating_accrue(info.deposit);

@@ -190,9 +190,6 @@ pub mod pallet {
 		CyclicReference,
 		/// The program has no outputs. Name at least one.
 		NoOutputs,
-		/// A node is a lazy anchor, whose root would be published on demand only: this chain cannot
-		/// referee it yet. Make it virtual, or an eager anchor.
-		LazyAnchors,
 		/// More inputs than a job may have. Join some.
 		TooManyInputs,
 		/// More outputs than a job may have. Join some.
@@ -263,14 +260,14 @@ pub mod pallet {
 		///
 		/// `program` is the whole program file, at most 256 KiB. The chain decodes and checks all
 		/// of it; `DepositBase` and `DepositPerByte` for each byte, of the file and of the plans of
-		/// its anchors (at most 25 bytes each), are held until it is removed. Its hash in the event
+		/// its anchors (at most 26 bytes each), are held until it is removed. Its hash in the event
 		/// is what jobs refer to.
 		///
 		/// ## Errors
 		///
 		/// - [`Error::AlreadyRegistered`]
 		/// - One error per class of fault in the bytes ([`Error::BadMagic`] to
-		///   [`Error::NoOutputs`]) and in the graph ([`Error::LazyAnchors`] to
+		///   [`Error::NoOutputs`]) and in the graph ([`Error::TooManyInputs`] to
 		///   [`Error::VirtualGather`]).
 		/// - The token's own error if the deposit is not there.
 		///

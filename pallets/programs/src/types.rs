@@ -46,7 +46,9 @@ pub struct ProgramInfo<T: Config> {
 	pub outputs: BoundedVec<u32, ConstU32<MAX_OUTPUTS>>,
 	/// Eager anchors of a step: the leaves of its trace tree.
 	pub anchors: u32,
-	/// 1 KiB tiles of the largest of them.
+	/// Lazy anchors of a step, whose roots are listed on demand.
+	pub lazy: u32,
+	/// 1 KiB tiles of the largest of both.
 	pub largest_anchor: u64,
 	/// States carried from step to step.
 	pub states: u16,
@@ -84,6 +86,7 @@ impl<T: Config> ProgramInfo<T> {
 			output_tiles: checked.output_tiles.try_into().map_err(|_| TooMany::Outputs)?,
 			outputs: checked.output_anchors.try_into().map_err(|_| TooMany::Outputs)?,
 			anchors: checked.anchors.len() as u32,
+			lazy: checked.lazy.len() as u32,
 			largest_anchor: largest(plans),
 			states: program.states.len() as u16,
 		})
@@ -98,6 +101,7 @@ impl<T: Config> ProgramInfo<T> {
 			output_tiles: self.output_tiles.into_inner(),
 			outputs: self.outputs.into_inner(),
 			anchors: self.anchors,
+			lazy: self.lazy,
 			largest_anchor: self.largest_anchor,
 			states: self.states,
 		}

@@ -248,11 +248,21 @@ pub fn verify_group(
 	index: u64,
 	children: &[Hash],
 ) -> bool {
-	let (Some(len), Some(height)) = (group_len(count, level, index), height(count)) else {
-		return false;
-	};
-	if children.len() != len {
-		return false;
+	group_parent(tree, count, level, index, children) == Some(*parent)
+}
+
+/// The parent that these children of group `index` at `level` have, in a tree of `count` leaves.
+/// `None` where there is no such group, or for too few or too many children.
+pub(crate) fn group_parent(
+	tree: Tree,
+	count: u64,
+	level: u32,
+	index: u64,
+	children: &[Hash],
+) -> Option<Hash> {
+	let height = height(count)?;
+	if children.len() != group_len(count, level, index)? {
+		return None;
 	}
 	let mut nodes = children.to_vec();
 	if level == 0 {
@@ -261,7 +271,10 @@ pub fn verify_group(
 	for level in level..height.min(level + GROUP_LEVELS) {
 		tree.pair(&mut nodes, level + 1 == height);
 	}
-	nodes == [*parent]
+	match nodes[..] {
+		[parent] => Some(parent),
+		_ => None,
+	}
 }
 
 #[cfg(test)]

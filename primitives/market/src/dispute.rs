@@ -67,7 +67,8 @@ pub fn proof_commitment(genesis: &Hash, job: JobId, account: &[u8; 32], proof_ha
 	TypeInfo,
 )]
 pub enum Turn {
-	/// The provider (or anyone) owes the group at this place. Silence ends the job as withheld.
+	/// The provider (or anyone) owes the group at this place; what nothing above it proves
+	/// ([`Place::is_stated`]), the provider alone. Silence ends the job as withheld.
 	#[codec(index = 0)]
 	Answer(Place),
 	/// The challenger owes its next demand or its proof. Silence closes the lane.
@@ -92,6 +93,9 @@ pub struct LaneView<AccountId, Balance, BlockNumber> {
 	pub deadline: BlockNumber,
 	/// The groups that were opened so far, from the top.
 	pub opened: Vec<(Place, Vec<Hash>)>,
+	/// Root over the roots of lazy anchors that the provider has stated in the lane. Only by these may two
+	/// lanes of one account in one job differ that were led in one way, on two forks.
+	pub list: Option<Hash>,
 	/// Parts of a fraud proof that were accepted so far.
 	pub parts: u32,
 	/// The challenger is bound to a proof.

@@ -92,7 +92,8 @@ pub enum ReasonCode {
 	/// No verdict could be reached. Nobody was paid; everything was refunded.
 	Inconclusive,
 	/// The provider did not open its committed result, or an opening of it that a challenger
-	/// demanded. Slashed as for fraud.
+	/// demanded, or stated roots of lazy anchors that contradict it or themselves. Slashed as for
+	/// fraud; but nobody who vouched for the result is proved wrong.
 	Withheld,
 	/// The result was proved wrong. The bond was slashed; the requester was compensated.
 	ProvenFraud,

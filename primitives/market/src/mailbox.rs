@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, Encode};
 
 /// Version byte in front of every entry.
-pub const MAILBOX_VERSION: u8 = 2;
+pub const MAILBOX_VERSION: u8 = 3;
 
 /// What a verifier found out.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -47,6 +47,8 @@ pub struct DisputeEntry {
 	/// Groups that were opened in the lane when the move was found; `None`: there was no lane. The
 	/// hook submits the move only while this still holds.
 	pub opened: Option<u32>,
+	/// What the provider had stated in it: [`crate::LaneView::list`].
+	pub list: Option<Hash>,
 	/// Parts of a proof that the chain had accepted by then.
 	pub parts: u32,
 	/// The move.

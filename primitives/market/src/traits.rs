@@ -61,7 +61,9 @@ pub struct ProgramSummary {
 	pub outputs: Vec<u32>,
 	/// Eager anchors of a step: the leaves of its trace tree.
 	pub anchors: u32,
-	/// 1 KiB tiles of the largest of them.
+	/// Lazy anchors of a step: their roots are listed on demand.
+	pub lazy: u32,
+	/// 1 KiB tiles of the largest of both.
 	pub largest_anchor: u64,
 	/// States carried from step to step. A program without states runs one step.
 	pub states: u16,
@@ -184,8 +186,8 @@ pub trait Disputes<AccountId, Balance, BlockNumber> {
 	/// No lane is alive any more: a job whose deadline has passed may settle.
 	fn quiet(job: JobId);
 
-	/// The result is proved wrong ([`ReasonCode::ProvenFraud`]) or an opening of it was withheld
-	/// ([`ReasonCode::Withheld`]). The bond is slashed at once; `by` gets the prover's part. The job
+	/// The result is proved wrong ([`ReasonCode::ProvenFraud`]) or an opening of it was withheld, or is
+	/// contradicted by what the provider stated of it ([`ReasonCode::Withheld`]). The bond is slashed at once; `by` gets the prover's part. The job
 	/// ends at once too, or when the verifiers that have not opened their verdicts had their time to.
 	/// `step` is the one that is proved wrong: where the run is cut into segments, only those who
 	/// vouched for its segment answer for it. `false` when there is no such result.

@@ -17,6 +17,8 @@ pub struct Checked {
 	pub types: Vec<TensorType>,
 	/// Eager anchors: the nodes whose roots make up the trace root, in program order.
 	pub anchors: Vec<u32>,
+	/// Lazy anchors: the nodes whose roots are listed on demand, in program order.
+	pub lazy: Vec<u32>,
 	/// Position in `anchors` of each job output.
 	pub output_anchors: Vec<u32>,
 	/// Position in `anchors` of each state's update.
@@ -47,6 +49,14 @@ impl Checked {
 	pub fn anchor_cost(&self, node: u32) -> Option<&AnchorCost> {
 		let at = self.anchor_costs.binary_search_by_key(&node, |cost| cost.node).ok()?;
 		self.anchor_costs.get(at)
+	}
+
+	/// How many lazy anchors come before an eager one, which is given by its place among the eager
+	/// ones; 0 where there is none. Whatever that anchor is computed from is among these, the eager
+	/// ones before it, and what is not computed.
+	pub fn lazy_before(&self, anchor: u32) -> u32 {
+		let Some(node) = self.anchors.get(anchor as usize) else { return 0 };
+		self.lazy.partition_point(|lazy| lazy < node) as u32
 	}
 }
 
@@ -82,11 +92,11 @@ impl Program {
 	pub(crate) fn admit(&self) -> Result<Checked, CheckError> {
 		self.validate()?;
 		let (types, applied) = self.infer()?;
-		let anchors: Vec<u32> = (0u32..)
-			.zip(&self.nodes)
-			.filter(|(_, node)| node.class == Class::EagerAnchor)
-			.map(|(index, _)| index)
-			.collect();
+		let of_class = |class: Class| -> Vec<u32> {
+			let nodes = (0u32..).zip(&self.nodes).filter(|(_, node)| node.class == class);
+			nodes.map(|(index, _)| index).collect()
+		};
+		let anchors = of_class(Class::EagerAnchor);
 		let position = |node: u32| anchors.binary_search(&node).ok().map(|at| at as u32);
 		let mut state_anchors = Vec::with_capacity(self.states.len());
 		for (index, state) in (0..).zip(&self.states) {
@@ -114,6 +124,7 @@ impl Program {
 			.fold(hashing.saturating_mul(WORK_UNITS_PER_TILE), u64::saturating_add);
 		Ok(Checked {
 			anchors,
+			lazy: of_class(Class::LazyAnchor),
 			output_anchors,
 			state_anchors,
 			work_units,

@@ -21,6 +21,8 @@ use scale_info::TypeInfo;
 pub struct AnchorPlan {
 	/// The anchor.
 	pub node: u32,
+	/// It is a lazy one: no leaf of the trace tree.
+	pub lazy: bool,
 	/// The node whose reduction is cut into parts, see [`AnchorCost::fold`].
 	pub fold: Option<u32>,
 	/// Length of each part along that reduction; 1 without one.
@@ -38,6 +40,7 @@ impl Checked {
 			.iter()
 			.map(|&AnchorCost { node, fold, slice, cost }| AnchorPlan {
 				node,
+				lazy: self.lazy.binary_search(&node).is_ok(),
 				fold,
 				slice,
 				parts: cost.parts,
@@ -48,7 +51,7 @@ impl Checked {
 }
 
 impl Program {
-	/// Whether a node is a lazy anchor, whose root would have to be published on demand.
+	/// Whether a node is a lazy anchor, whose root is published on demand.
 	pub fn has_lazy_anchors(&self) -> bool {
 		self.nodes.iter().any(|node| node.class == Class::LazyAnchor)
 	}
@@ -93,6 +96,7 @@ impl Checked {
 		};
 		let tiles = self.types.get(node as usize).map(|ty| ty.tiles());
 		plan.node == node
+			&& plan.lazy == self.lazy.binary_search(&node).is_ok()
 			&& Some(plan.tiles) == tiles
 			&& plan.slice > 0
 			&& reduction.is_some_and(|length| plan.parts == length.div_ceil(plan.slice))

@@ -98,7 +98,7 @@ fn readmit_should_name_the_anchor_when_a_plan_is_not_of_the_program() {
 	let plans = checked.plans();
 	assert_eq!(
 		plans,
-		[AnchorPlan { node: 1, fold: Some(0), slice: 192, parts: 4, tiles: 4 }],
+		[AnchorPlan { node: 1, lazy: false, fold: Some(0), slice: 192, parts: 4, tiles: 4 }],
 		"the changes below are of this plan"
 	);
 	let refused = |change: fn(&mut Vec<AnchorPlan>)| {

@@ -101,6 +101,7 @@ impl Decode for ProofPart {
 			before: Option::<(Hash, Path)>::decode(input)?,
 			claimed: <(Hash, Path)>::decode(input)?,
 			anchors: RootsOpening::decode(input)?,
+			lazy: RootsOpening::decode(input)?,
 			states: RootsOpening::decode(input)?,
 			operands: list(input, MAX_OPERANDS, size_of::<TilesOpening>())?,
 		})

@@ -6,14 +6,13 @@ use scale_info::TypeInfo;
 /// Why a proof proves nothing. Says nothing against the run, nor for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub enum ProofError {
-	/// Program, check and input roots of the record are not of one job, or the program has lazy
-	/// anchors.
+	/// Program, check and input roots of the record are not of one job.
 	#[codec(index = 0)]
 	Record,
 	/// The run has no such step.
 	#[codec(index = 1)]
 	Step,
-	/// The node is not an eager anchor of the program.
+	/// The node is not an anchor of the program.
 	#[codec(index = 2)]
 	NotAnAnchor,
 	/// The anchor has no such tile.
@@ -32,7 +31,7 @@ pub enum ProofError {
 	/// there where none is.
 	#[codec(index = 7)]
 	Before,
-	/// `anchors` are not the roots of the accused anchor and of those that are read.
+	/// `anchors` are not the roots of the eager ones among the accused anchor and those that are read.
 	#[codec(index = 8)]
 	Anchors,
 	/// `states` are not the roots of the updates of the states that are read.
@@ -55,15 +54,22 @@ pub enum ProofError {
 	/// program.
 	#[codec(index = 13)]
 	Recompute,
+	/// A lazy anchor is accused or read, and the record has no list of the provider's that has it.
+	#[codec(index = 14)]
+	Unlisted,
+	/// `lazy` are not the roots, in the provider's list, of the lazy ones among the accused anchor and
+	/// those that are read.
+	#[codec(index = 15)]
+	Lazy,
 }
 
 impl fmt::Display for ProofError {
 	fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 		use ProofError::*;
 		match self {
-			Record => write!(f, "the record is not of one job with eager anchors only"),
+			Record => write!(f, "the record is not of one job"),
 			Step => write!(f, "the run has no such step"),
-			NotAnAnchor => write!(f, "the accused node is not an eager anchor"),
+			NotAnAnchor => write!(f, "the accused node is not an anchor"),
 			Tile => write!(f, "the accused anchor has no such tile"),
 			Part => write!(f, "the proof has no such part"),
 			Accumulators => {
@@ -85,6 +91,11 @@ impl fmt::Display for ProofError {
 				 read"
 			),
 			Recompute => write!(f, "the program cannot be recomputed as its check says"),
+			Unlisted => write!(
+				f,
+				"the provider has listed no roots of lazy anchors that the proof could refer to"
+			),
+			Lazy => write!(f, "the roots of the lazy anchors do not lead to the provider's list"),
 		}
 	}
 }
@@ -103,6 +114,9 @@ pub enum ProveError {
 	},
 	/// The trace tree of the accused step is not opened far enough to show what is read.
 	TraceUnopened,
+	/// The provider's list of lazy anchors' roots is not there, or not opened far enough to show what
+	/// is read.
+	ListUnopened,
 	/// The accused tensor's tree is not opened down to the accused tile.
 	TensorUnopened,
 	/// A state is read: the anchor roots of the step before are needed.
@@ -129,6 +143,9 @@ impl fmt::Display for ProveError {
 				write!(f, "the run tree must be opened down to step {step} first")
 			}
 			TraceUnopened => write!(f, "the trace tree must be opened down to the anchor first"),
+			ListUnopened => {
+				write!(f, "the provider's list of lazy anchors must be opened to the anchor first")
+			}
 			TensorUnopened => write!(f, "the tensor's tree must be opened down to the tile first"),
 			BeforeMissing => write!(f, "the anchor roots of the step before are needed"),
 			TensorMissing { source } => write!(f, "the canonical bytes of {source:?} are needed"),

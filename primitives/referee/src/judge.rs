@@ -1,7 +1,7 @@
 //! The referee.
 
 use crate::{
-	types::{Accusation, ProofPart, RootsOpening, TilesOpening},
+	types::{Accusation, LazyList, ProofPart, RootsOpening, TilesOpening},
 	ProofError,
 };
 use alloc::{
@@ -24,6 +24,8 @@ pub struct Record<'a> {
 	pub steps: u32,
 	/// What the provider has bound itself to.
 	pub run_root: Hash,
+	/// What the provider has stated about lazy anchors, to whoever sends the proof.
+	pub list: Option<LazyList>,
 }
 
 /// What a valid proof shows.
@@ -43,27 +45,47 @@ pub(crate) struct Reads<'a> {
 	pub(crate) needs: PartNeeds,
 	/// Tiles of the accused tensor.
 	pub(crate) tiles: u64,
-	/// Place of the accused anchor among the eager ones.
-	pub(crate) accused: u32,
-	/// Places of the accused anchor and of those that are read: ascending, each once.
+	/// Where the root of the accused anchor is.
+	pub(crate) accused: Listed,
+	/// Places in the trace of the accused anchor and of those that are read: ascending, each once.
 	pub(crate) anchors: Vec<u64>,
+	/// Places in the provider's list, likewise.
+	pub(crate) lazy: Vec<u64>,
 	/// Places of the updates of the states that are read, ascending, each once. None before step 1.
 	pub(crate) states: Vec<u64>,
 }
 
-/// Tiles of a tensor's canonical bytes, and the place of what holds its root.
+/// Where the root of an anchor of the accused step is.
+#[derive(Clone, Copy)]
+pub(crate) enum Listed {
+	/// In the trace, at this place: an eager anchor.
+	Trace(u64),
+	/// In the provider's list, at this place: a lazy one.
+	List(u64),
+}
+
+/// The place of what holds the root of a tensor.
 enum Origin {
 	Input(usize),
 	/// Among the anchors of the accused step.
-	Anchor(u64),
+	Anchor(Listed),
 	/// Among the anchors of the step before.
 	Before(u64),
 }
 
 impl<'a> Record<'a> {
-	/// The place of an eager anchor among them.
-	pub(crate) fn position(&self, node: u32) -> Option<u32> {
-		self.checked.anchors.binary_search(&node).ok().map(|at| at as u32)
+	/// Where the root of an anchor is.
+	fn listed(&self, node: u32) -> Option<Listed> {
+		match self.checked.anchors.binary_search(&node) {
+			Ok(at) => Some(Listed::Trace(at as u64)),
+			Err(_) => self.checked.lazy.binary_search(&node).ok().map(|at| Listed::List(at as u64)),
+		}
+	}
+
+	/// Root and count of the provider's list for `step`, if there is one.
+	pub(crate) fn list(&self, step: u32) -> Option<(Hash, u64)> {
+		let list = self.list.filter(|list| list.step == step)?;
+		Some((list.root, self.checked.lazy_before(list.anchor).into()))
 	}
 
 	/// Fails for a record that is not of one job. `judge` never sees one from a sound chain.
@@ -72,9 +94,7 @@ impl<'a> Record<'a> {
 		let whole = checked.types.len() == program.nodes.len()
 			&& checked.state_anchors.len() == program.states.len()
 			&& self.input_roots.len() == program.inputs.len();
-		// A lazy anchor has a cost and no place among the eager ones.
-		let eager = checked.anchors.len() == checked.anchor_costs.len();
-		(whole && eager).then_some(()).ok_or(ProofError::Record)
+		whole.then_some(()).ok_or(ProofError::Record)
 	}
 
 	/// Where the root of a tensor that is read in step `step` comes from: protocol §4 (3).
@@ -87,7 +107,7 @@ impl<'a> Record<'a> {
 			Source::State(at) => {
 				Some(Origin::Before((*self.checked.state_anchors.get(at as usize)?).into()))
 			}
-			Source::Node(at) => Some(Origin::Anchor(self.position(at)?.into())),
+			Source::Node(at) => Some(Origin::Anchor(self.listed(at)?)),
 			// Read from the program itself.
 			Source::Constant(_) => None,
 		}
@@ -120,7 +140,7 @@ impl<'a> Record<'a> {
 		if step >= self.steps {
 			return Err(ProofError::Step);
 		}
-		let accused = self.position(node).ok_or(ProofError::NotAnAnchor)?;
+		let accused = self.listed(node).ok_or(ProofError::NotAnAnchor)?;
 		let tiles = self.tiles_of(Source::Node(node)).ok_or(ProofError::Record)?;
 		let (program, checked) = (self.program, self.checked);
 		let fold = match accumulators {
@@ -128,11 +148,17 @@ impl<'a> Record<'a> {
 			Some(kept) => AnchorFold::resume(program, checked, node, tile, part, kept)?,
 		};
 		let needs = fold.needs(part)?;
-		let (mut anchors, mut states) = (BTreeSet::from([accused.into()]), BTreeSet::new());
+		let (mut anchors, mut lazy, mut states) =
+			(BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+		let mut show = |listed: Listed| match listed {
+			Listed::Trace(at) => anchors.insert(at),
+			Listed::List(at) => lazy.insert(at),
+		};
+		show(accused);
 		// Whether any tile of a table is read depends on bytes; that its root is shown does not.
 		for source in needs.tiles.keys().chain(&needs.tables) {
 			match self.origin(*source, step).ok_or(ProofError::Record)? {
-				Origin::Anchor(at) => anchors.insert(at),
+				Origin::Anchor(listed) => show(listed),
 				Origin::Before(at) => states.insert(at),
 				Origin::Input(_) => false,
 			};
@@ -143,6 +169,7 @@ impl<'a> Record<'a> {
 			tiles,
 			accused,
 			anchors: anchors.into_iter().collect(),
+			lazy: lazy.into_iter().collect(),
 			states: states.into_iter().collect(),
 		})
 	}
@@ -162,13 +189,16 @@ impl<'a> Record<'a> {
 	}
 }
 
-/// The roots of some anchors of one step, by place.
+/// The roots of some anchors of one step, by place. None of them are shown by nothing.
 fn roots(
 	opening: &RootsOpening,
 	places: &[u64],
 	count: u64,
 	trace: &Hash,
 ) -> Option<BTreeMap<u64, Hash>> {
+	if places.is_empty() {
+		return (*opening == RootsOpening::default()).then(BTreeMap::new);
+	}
 	if opening.roots.len() != places.len() {
 		return None;
 	}
@@ -249,7 +279,7 @@ pub fn judge(
 	}
 	let accusation = part.accusation;
 	let step = accusation.step;
-	let Reads { mut fold, needs, tiles, accused, anchors, states } =
+	let Reads { mut fold, needs, tiles, accused, anchors, lazy, states } =
 		record.reads(accusation, part.part, accumulators)?;
 	let certain = needs.tiles.len();
 	let most = certain.saturating_add(needs.tables.len());
@@ -267,12 +297,20 @@ pub fn judge(
 	let count = record.checked.anchors.len() as u64;
 	let anchors =
 		roots(&part.anchors, &anchors, count, &part.trace.0).ok_or(ProofError::Anchors)?;
+	// And from what the provider has stated to those of the lazy ones. A list that ends before one of
+	// them opens nothing.
+	let (list, listed) = match record.list(step) {
+		Some(list) => list,
+		None if lazy.is_empty() => Default::default(),
+		None => return Err(ProofError::Unlisted),
+	};
+	if lazy.last().is_some_and(|last| *last >= listed) {
+		return Err(ProofError::Unlisted);
+	}
+	let lazy = roots(&part.lazy, &lazy, listed, &list).ok_or(ProofError::Lazy)?;
 	let states = match (&part.before, step.checked_sub(1)) {
 		(None, _) if states.is_empty() => {
-			if part.states != RootsOpening::default() {
-				return Err(ProofError::States);
-			}
-			BTreeMap::new()
+			roots(&part.states, &states, count, &Hash::default()).ok_or(ProofError::States)?
 		}
 		(Some(before), Some(step)) if !states.is_empty() => {
 			if !opens(step, before) {
@@ -285,14 +323,18 @@ pub fn judge(
 
 	// The accused chunk, and every operand tile.
 	let (claimed, path) = &part.claimed;
-	let root = anchors.get(&accused.into()).ok_or(ProofError::Anchors)?;
+	let root_of = |listed: Listed| match listed {
+		Listed::Trace(at) => anchors.get(&at),
+		Listed::List(at) => lazy.get(&at),
+	};
+	let root = root_of(accused).ok_or(ProofError::Anchors)?;
 	if !verify(Tree::Tensor, root, accusation.tile, tiles, claimed, path) {
 		return Err(ProofError::Claimed);
 	}
 	let root = |source: Source| -> Result<(Hash, u64), ProofError> {
 		let root = match record.origin(source, step).ok_or(ProofError::Record)? {
 			Origin::Input(at) => record.input_roots.get(at),
-			Origin::Anchor(at) => anchors.get(&at),
+			Origin::Anchor(listed) => root_of(listed),
 			Origin::Before(at) => states.get(&at),
 		};
 		let count = record.tiles_of(source).ok_or(ProofError::Record)?;

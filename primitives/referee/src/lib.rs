@@ -4,7 +4,7 @@
 //! # Overview
 //! - [`Record`]: what the chain knows of a run: program, input roots, number of steps and run root.
 //!   Nothing of it comes from a proof.
-//! - [`Accusation`]: a step, an eager anchor and a tile of it that is said to be wrong.
+//! - [`Accusation`]: a step, an anchor and a tile of it that is said to be wrong.
 //! - [`ProofPart`]: a fraud proof, or one part of a long one: openings of the accused chunk and of
 //!   every operand tile that its recomputation reads. Hostile bytes are decoded within
 //!   [`MAX_PART_BYTES`].
@@ -32,6 +32,14 @@
 //! All that the recomputation reads lies before it, is the challenger's own, and opens against the
 //! provider's roots; the recomputed chunk is the honest one, and differs. Padding is recomputed as
 //! zero and hashed like everything else.
+//!
+//! # Lazy anchors
+//! The root of a lazy anchor is in no trace. Where a dispute needs it, the provider states the roots
+//! of all lazy anchors before the first eager one that differs ([`LazyList`]), and is held to that list:
+//! together with the trace it begins with what is true and ends in a false result, so it contains a
+//! first false relation, which is proved as above. The list of an honest provider contains none. A
+//! proof that refers to a list ([`ProofPart::lazy`]) shows that the list *or* the run is wrong, so it
+//! speaks against the provider, who stated both, and against nobody who vouched for the run alone.
 //!
 //! # Long reductions
 //! A proof of several parts keeps one i64 for each element of the tile between them
@@ -67,6 +75,7 @@
 //!     input_roots: &[tensor_root(&input)],
 //!     steps: 1,
 //!     run_root: run_root(&traces),
+//!     list: None,
 //! };
 //!
 //! // The reveal has shown the trace root; the provider was made to open the trace tree.
@@ -78,7 +87,7 @@
 //! let tensor = OpenedTree::of_tensor(anchors[0], &own).unwrap();
 //! let tensors = BTreeMap::from([(Source::Input(0), input)]);
 //! let evidence =
-//!     Evidence { run: &run, trace: &trace, tensor: &tensor, before: None, tensors: &tensors };
+//!     Evidence { run: &run, trace: &trace, list: None, tensor: &tensor, before: None, tensors: &tensors };
 //! let part = prove(&record, &evidence, Accusation { step: 0, node: 0, tile: 0 }, 0)?;
 //! assert_eq!(judge(&record, None, &part), Ok(Ruling::Fraud));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -102,6 +111,6 @@ pub use judge::{judge, Record, Ruling};
 pub use opened::OpenedTree;
 pub use prove::{prove, prove_all, Evidence, Tensors};
 pub use types::{
-	Accusation, ProofPart, RootsOpening, TilesOpening, MAX_OPERANDS, MAX_PART_BYTES, MAX_ROOTS,
-	MAX_TILES,
+	Accusation, LazyList, ProofPart, RootsOpening, TilesOpening, MAX_OPERANDS, MAX_PART_BYTES,
+	MAX_ROOTS, MAX_TILES,
 };

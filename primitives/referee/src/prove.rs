@@ -28,6 +28,8 @@ pub struct Evidence<'a> {
 	pub run: &'a OpenedTree,
 	/// The trace tree of the accused step.
 	pub trace: &'a OpenedTree,
+	/// The provider's list of lazy anchors' roots ([`Record::list`]), where there is one.
+	pub list: Option<&'a OpenedTree>,
 	/// The tree of the accused tensor.
 	pub tensor: &'a OpenedTree,
 	/// The own anchor roots of the step before, where a state is read after the first step.
@@ -50,7 +52,7 @@ pub fn prove(
 	part: u32,
 ) -> Result<ProofPart, ProveError> {
 	// Which tiles are read does not depend on what was accumulated.
-	let Reads { fold, needs, anchors, states, .. } = record.reads(accusation, part, None)?;
+	let Reads { fold, needs, anchors, lazy, states, .. } = record.reads(accusation, part, None)?;
 	let step = accusation.step;
 	let run = |step: u32| evidence.run.open(step.into()).ok_or(ProveError::RunUnopened { step });
 	let before = match step.checked_sub(1) {
@@ -69,15 +71,8 @@ pub fn prove(
 			siblings: open_many(Tree::Trace, leaves, &states).ok_or(ProofError::States)?,
 		},
 	};
-	let unopened = ProveError::TraceUnopened;
-	let anchors = RootsOpening {
-		roots: anchors
-			.iter()
-			.map(|at| evidence.trace.leaf(*at))
-			.collect::<Option<_>>()
-			.ok_or(unopened)?,
-		siblings: evidence.trace.open_many(&anchors).ok_or(unopened)?,
-	};
+	let anchors = roots(Some(evidence.trace), &anchors).ok_or(ProveError::TraceUnopened)?;
+	let lazy = roots(evidence.list, &lazy).ok_or(ProveError::ListUnopened)?;
 	// Tables are read where the own indices say, which are the provider's wherever a proof stands.
 	let own = Own { record, tensors: evidence.tensors, step };
 	let tables = match needs.tables.is_empty() {
@@ -105,8 +100,21 @@ pub fn prove(
 		before,
 		claimed: evidence.tensor.open(accusation.tile).ok_or(ProveError::TensorUnopened)?,
 		anchors,
+		lazy,
 		states,
 		operands,
+	})
+}
+
+/// The roots at these places of a tree, as far as it is opened; nothing of no tree for none.
+fn roots(tree: Option<&OpenedTree>, places: &[u64]) -> Option<RootsOpening> {
+	if places.is_empty() {
+		return Some(RootsOpening::default());
+	}
+	let tree = tree?;
+	Some(RootsOpening {
+		roots: places.iter().map(|at| tree.leaf(*at)).collect::<Option<_>>()?,
+		siblings: tree.open_many(places)?,
 	})
 }
 

@@ -34,7 +34,7 @@ const _: () = assert!(Limits::V1.part_bytes <= MAX_PART_BYTES as u64);
 pub struct Accusation {
 	/// The step, from 0.
 	pub step: u32,
-	/// The node, by its index in the program: an eager anchor.
+	/// The node, by its index in the program: an anchor, eager or lazy.
 	pub node: u32,
 	/// The tile of its result.
 	pub tile: u64,
@@ -59,6 +59,29 @@ pub struct RootsOpening {
 	pub siblings: Vec<Hash>,
 }
 
+/// The roots of lazy anchors that a provider has stated in a dispute: of those that come before one
+/// eager anchor of one step, in program order. It is the provider's own word, kept by the chain.
+#[derive(
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub struct LazyList {
+	/// The step, from 0.
+	pub step: u32,
+	/// The eager anchor, by its place among them.
+	pub anchor: u32,
+	/// Root over the listed roots, a tree as that of a trace.
+	pub root: Hash,
+}
+
 /// A fraud proof, or one part of a long one. Each part stands for itself: it opens the accused tile
 /// and what its own slice of the recomputation reads, all against the run root.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, TypeInfo)]
@@ -74,9 +97,12 @@ pub struct ProofPart {
 	pub before: Option<(Hash, Path)>,
 	/// Chunk value that the run has for the accused tile, and its path in the tensor's tree.
 	pub claimed: (Hash, Path),
-	/// In the trace of the accused step: the accused anchor and every anchor that this part reads,
-	/// in program order.
+	/// In the trace of the accused step: every eager anchor that this part reads, and the accused
+	/// one if it is eager, in program order. Empty where there is none.
 	pub anchors: RootsOpening,
+	/// In the provider's list for the accused step: every lazy anchor that this part reads, and the
+	/// accused one if it is lazy, in program order. Empty where there is none.
+	pub lazy: RootsOpening,
 	/// In the trace of the step before: the updates of the states that this part reads, in program
 	/// order and each once. Empty where `before` is left out.
 	pub states: RootsOpening,

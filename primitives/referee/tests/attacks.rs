@@ -7,8 +7,7 @@ use assay_commitments::{open, open_many, tensor_root, trace_root, Hash, Path, Tr
 use assay_ops::Tile;
 use assay_program::{AnchorFold, Limits, Source};
 use assay_referee::{
-	judge, Accusation, ProofError, ProofPart, ProveError, Record, RootsOpening, Ruling,
-	TilesOpening,
+	judge, Accusation, LazyList, ProofError, ProofPart, Record, RootsOpening, Ruling, TilesOpening,
 };
 use codec::{Decode, Encode};
 use common::*;
@@ -35,7 +34,7 @@ impl Target {
 		let at = rng.below(parts.len() as u32) as usize;
 		let mut kept = None;
 		for part in &parts[..at] {
-			match judge(&job.record(run.root), kept, part) {
+			match judge(&job.full_record(&run, accusation.step), kept, part) {
 				Ok(Ruling::Continue(next)) => kept = Some(next),
 				other => panic!("{other:?}"),
 			}
@@ -48,7 +47,7 @@ impl Target {
 	}
 
 	fn record(&self) -> Record<'_> {
-		self.job.record(self.run.root)
+		self.job.full_record(&self.run, self.part().accusation.step)
 	}
 
 	fn judge(&self, part: &ProofPart) -> Result<Ruling, ProofError> {
@@ -110,12 +109,14 @@ fn flip(rng: &mut Rng, hash: &mut Hash) {
 
 /// Every list of hashes in a part.
 fn lists(part: &mut ProofPart) -> Vec<&mut Vec<Hash>> {
-	let ProofPart { trace, before, claimed, anchors, states, operands, .. } = part;
+	let ProofPart { trace, before, claimed, anchors, lazy, states, operands, .. } = part;
 	let mut lists = vec![
 		&mut trace.1.siblings,
 		&mut claimed.1.siblings,
 		&mut anchors.roots,
 		&mut anchors.siblings,
+		&mut lazy.roots,
+		&mut lazy.siblings,
 		&mut states.roots,
 		&mut states.siblings,
 	];
@@ -333,20 +334,28 @@ fn operand_tiles_of_an_invented_tensor_should_be_refused() {
 				.collect(),
 			siblings: open_many(Tree::Tensor, &chunks, &tiles)?,
 		};
-		if let Source::Node(node) = source {
-			// And a trace that has it.
-			let step = part.accusation.step as usize;
-			let mut roots = target.run.roots[step].clone();
-			let place = target.job.checked.anchors.binary_search(&node).unwrap();
-			roots[place] = tensor_root(&bytes);
-			let mut places: Vec<u64> = (part.anchors.roots.iter())
-				.map(|root| target.run.roots[step].iter().position(|r| r == root).unwrap() as u64)
+		let Source::Node(node) = source else { return Some(part) };
+		let step = part.accusation.step as usize;
+		let changed = |roots: &[Hash], place: usize, shown: &mut RootsOpening| {
+			let mut places: Vec<u64> = (shown.roots.iter())
+				.map(|root| roots.iter().position(|r| r == root).unwrap() as u64)
 				.collect();
 			places.dedup();
-			part.anchors = RootsOpening {
+			let mut roots = roots.to_vec();
+			roots[place] = tensor_root(&bytes);
+			*shown = RootsOpening {
 				roots: places.iter().map(|at| roots[*at as usize]).collect(),
 				siblings: open_many(Tree::Trace, &roots, &places)?,
 			};
+			Some(roots)
+		};
+		if let Ok(place) = target.job.checked.lazy.binary_search(&node) {
+			// And a list that has it.
+			changed(&target.run.lazy[step], place, &mut part.lazy)?;
+		} else {
+			// And a trace that has it.
+			let place = target.job.checked.anchors.binary_search(&node).unwrap();
+			let roots = changed(&target.run.roots[step], place, &mut part.anchors)?;
 			if rng.below(2) == 0 {
 				part.trace.0 = trace_root(&roots);
 			}
@@ -359,7 +368,9 @@ fn operand_tiles_of_an_invented_tensor_should_be_refused() {
 fn swapped_openings_should_be_refused() {
 	attack(400, 300, |rng, target| {
 		let mut part = target.part().clone();
-		match rng.below(5) {
+		match rng.below(7) {
+			5 => std::mem::swap(&mut part.anchors, &mut part.lazy),
+			6 if part.lazy.roots.len() > 1 => part.lazy.roots.reverse(),
 			0 if part.operands.len() > 1 => {
 				let len = part.operands.len() as u32;
 				part.operands.swap(rng.below(len) as usize, rng.below(len) as usize);
@@ -483,7 +494,8 @@ fn claimed_chunk_that_the_run_has_not_should_be_refused() {
 fn proof_of_another_tile_should_be_refused_when_it_is_mixed_in() {
 	attack(300, 500, |rng, target| {
 		let (mut part, other) = (target.part().clone(), target.other(rng)?);
-		match rng.below(7) {
+		match rng.below(8) {
+			7 => part.lazy = other.lazy,
 			0 => part.trace = other.trace,
 			1 => part.before = other.before,
 			2 => part.claimed = other.claimed,
@@ -504,21 +516,27 @@ fn true_proof_of_fraud_should_be_refused_when_it_is_of_another_run() {
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { continue };
 		let honest = job.honest();
-		let run = job.dishonest(&honest, &Fault::any(&mut rng, &job));
-		let Some(Outcome::Proved(_, parts, Ruling::Fraud)) =
-			challenge(&job, &honest, &run, |place| run.answer(place))
-		else {
+		let fault = Fault::any(&mut rng, &job);
+		let run = job.dishonest(&honest, &fault);
+		let outcome = challenge(&job, &honest, &run, |place| run.answer(&job, place));
+		if run.root == honest.root {
+			// A wrong lazy anchor of which nothing came.
+			assert!(outcome.is_none() && fault.anchor >= job.checked.anchors.len());
+			continue;
+		}
+		let Some(Outcome::Proved(_, _, parts, Ruling::Fraud)) = outcome else {
 			panic!("seed {seed}: not found");
 		};
 		for part in &parts[..1] {
-			assert!(judge(&job.record(honest.root), None, part).is_err(), "seed {seed}");
+			let record = job.full_record(&honest, part.accusation.step);
+			assert!(judge(&record, None, part).is_err(), "seed {seed}");
 			// With the openings of the honest run around it.
 			let (mut true_parts, _) = proof(&job, &honest, part.accusation);
 			let true_part = true_parts.swap_remove(0);
 			let mixed = ProofPart { claimed: part.claimed.clone(), ..true_part.clone() };
-			assert!(judge(&job.record(honest.root), None, &mixed).is_err(), "seed {seed}");
+			assert!(judge(&record, None, &mixed).is_err(), "seed {seed}");
 			let mixed = ProofPart { trace: true_part.trace, ..part.clone() };
-			assert!(judge(&job.record(honest.root), None, &mixed).is_err(), "seed {seed}");
+			assert!(judge(&record, None, &mixed).is_err(), "seed {seed}");
 			tried += 1;
 		}
 	}
@@ -565,19 +583,54 @@ fn record_of_another_job_should_refuse_a_true_proof() {
 }
 
 #[test]
-fn lazy_anchors_should_be_refused_as_a_record() {
-	let mut seen = 0;
-	for seed in 0..60 {
+fn proof_should_be_refused_when_it_needs_a_list_that_the_provider_has_not_stated() {
+	let (mut seen, mut short) = (0, 0);
+	for seed in 0..300 {
 		let mut rng = Rng(seed);
-		let program = programs::program(&mut rng);
-		if !program.has_lazy_anchors() {
-			continue;
+		let Some(target) = Target::random(&mut rng) else { continue };
+		let record = target.record();
+		let judge = |list: Option<LazyList>| {
+			judge(&Record { list, ..record }, target.kept.clone(), target.part())
+		};
+		let needed = !target.part().lazy.roots.is_empty();
+		let unlisted = |ruling: Result<Ruling, ProofError>| match needed {
+			true => assert_eq!(ruling, Err(ProofError::Unlisted), "seed {seed}"),
+			false => assert!(ruling.is_ok(), "seed {seed}: {ruling:?}"),
+		};
+		unlisted(judge(None));
+		let Some(list) = record.list else { continue };
+		// Of another step: what is stated for one says nothing about the others.
+		unlisted(judge(Some(LazyList { step: list.step + 1, ..list })));
+		// Of lazy anchors before an earlier eager one: too short, or another tree.
+		for anchor in 0..list.anchor {
+			let step = target.part().accusation.step;
+			match target.run.list(&target.job, step, anchor) {
+				// It may end after all that is read; then its root leads elsewhere.
+				Some(earlier) if earlier.root != list.root && needed => {
+					let ruling = judge(Some(earlier));
+					assert!(
+						matches!(ruling, Err(ProofError::Unlisted | ProofError::Lazy)),
+						"seed {seed}: {ruling:?}"
+					);
+					short += u32::from(ruling == Err(ProofError::Unlisted));
+				}
+				Some(_) => {}
+				None => {
+					unlisted(judge(Some(LazyList { anchor, ..list })));
+					short += u32::from(needed);
+				}
+			}
 		}
-		let job = Job::new(&mut rng, program, &Limits::V1, 1).unwrap();
-		let run = job.honest();
-		let refused = try_proof(&job, &run, job.accusation(0, 0, 0));
-		assert_eq!(refused.err(), Some(ProveError::Refused(ProofError::Record)));
-		seen += 1;
+		if needed {
+			// Of another root.
+			let mut root = list.root;
+			flip(&mut rng, &mut root);
+			assert_eq!(judge(Some(LazyList { root, ..list })), Err(ProofError::Lazy));
+			// With no such anchor.
+			let beyond = LazyList { anchor: u32::MAX, ..list };
+			assert_eq!(judge(Some(beyond)), Err(ProofError::Unlisted));
+			seen += 1;
+		}
 	}
-	assert!(seen > 10);
+	assert!(seen > 20 && short > 5, "{seen} {short}");
 }

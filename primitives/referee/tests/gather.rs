@@ -135,8 +135,8 @@ fn gather_should_be_ruled_fraud_when_the_run_has_another_row() {
 		let bit = rng.below(8) as u8;
 		let fault = Fault { step: rng.below(2), anchor, byte, bit, recompute: false };
 		let run = job.dishonest(&honest, &fault);
-		let outcome = challenge(&job, &honest, &run, |place| run.answer(place));
-		let Some(Outcome::Proved(accusation, parts, ruling)) = outcome else {
+		let outcome = challenge(&job, &honest, &run, |place| run.answer(&job, place));
+		let Some(Outcome::Proved(accusation, _, parts, ruling)) = outcome else {
 			panic!("seed {seed}, {table:?}: {outcome:?}");
 		};
 		assert_eq!(ruling, Ruling::Fraud, "seed {seed}, {table:?}");

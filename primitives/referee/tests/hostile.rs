@@ -22,6 +22,7 @@ fn empty() -> ProofPart {
 		before: None,
 		claimed: hash,
 		anchors: RootsOpening::default(),
+		lazy: RootsOpening::default(),
 		states: RootsOpening::default(),
 		operands: vec![],
 	}
@@ -57,7 +58,7 @@ impl Input for Endless {
 fn part_should_be_read_no_further_than_its_bound_when_bytes_never_end() {
 	let start = empty().encode();
 	// Up to each of the lists, then an endless one.
-	for keep in [start.len() - 1, start.len() - 3, start.len() - 5, 0, 20, 52] {
+	for keep in [start.len() - 1, start.len() - 3, start.len() - 5, start.len() - 7, 0, 20, 52] {
 		for byte in [1, 2, 0xfc, 0xfe, 0xff] {
 			let head = [&start[..keep], &[byte; 4]].concat();
 			let mut input = Endless { head, at: 0, announced: 0 };
@@ -114,7 +115,7 @@ fn frame_of_the_largest_proof_should_be_within_what_the_check_counts_for_it() {
 	part.before = Some(([0; 32], path(32)));
 	part.claimed.1 = path(31);
 	part.anchors = RootsOpening { roots: vec![[1; 32]], siblings: vec![[1; 32]; 12] };
-	let lengths = 5 * 4;
+	let lengths = 7 * 4;
 	assert!(part.encode().len() + lengths <= 4096);
 	// ROOT_PATH_BYTES: one operand without its tiles and their siblings.
 	let operand = TilesOpening::default().encode().len() + 2 * 4 + 32 + 12 * 32;

@@ -5,7 +5,7 @@ mod common;
 use assay_commitments::{run_root, trace_root, Hash, Place, Tree};
 use assay_ops::{DType, TensorType, View};
 use assay_program::{Limits, Operand, Program, ProgramBuilder, Source};
-use assay_referee::{OpenedTree, ProofPart, Ruling, MAX_PART_BYTES};
+use assay_referee::{OpenedTree, ProofPart, Record, Ruling, MAX_PART_BYTES};
 use codec::{Decode, Encode};
 use common::*;
 use proptest::prelude::*;
@@ -30,17 +30,23 @@ fn sizes_hold(job: &Job, parts: &[ProofPart]) {
 /// The challenge of a run with one fault ends at that fault, with a proof that the chain accepts.
 fn fault_is_proved(job: &Job, honest: &Run, fault: &Fault) {
 	let run = job.dishonest(honest, fault);
-	let Some(Outcome::Proved(accusation, parts, ruling)) =
-		challenge(job, honest, &run, |place| run.answer(place))
-	else {
+	let outcome = challenge(job, honest, &run, |place| run.answer(job, place));
+	if run.root == honest.root {
+		// A wrong lazy anchor of which nothing came: the result is right.
+		assert!(outcome.is_none() && fault.anchor >= job.checked.anchors.len(), "{fault:?}");
+		return;
+	}
+	let Some(Outcome::Proved(accusation, list, parts, ruling)) = outcome else {
 		panic!("{fault:?} was not found");
 	};
 	assert_eq!(accusation, job.accusation(fault.step, fault.anchor, fault.tile()), "{fault:?}");
 	assert_eq!(ruling, Ruling::Fraud, "{fault:?}");
 	sizes_hold(job, &parts);
-	assert_eq!(Chain::rule(&job.record(run.root), &parts), Ok(Ruling::Fraud));
-	// Against the honest run it proves nothing.
-	assert!(matches!(Chain::rule(&job.record(honest.root), &parts), Err(Refused::Proof(_))));
+	let record = Record { list, ..job.record(run.root) };
+	assert_eq!(Chain::rule(&record, &parts), Ok(Ruling::Fraud));
+	// Against the honest run it proves nothing, whatever its provider has listed.
+	let record = job.full_record(honest, fault.step);
+	assert!(matches!(Chain::rule(&record, &parts), Err(Refused::Proof(_))));
 }
 
 #[test]
@@ -66,14 +72,63 @@ proptest! {
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { return Ok(()) };
 		let run = job.honest();
-		let record = job.record(run.root);
-		prop_assert!(challenge(&job, &run, &run, |place| run.answer(place)).is_none());
+		prop_assert!(challenge(&job, &run, &run, |place| run.answer(&job, place)).is_none());
 		for _ in 0..8 {
 			let accusation = job.any(&mut rng);
 			let (parts, ruling) = proof(&job, &run, accusation);
 			prop_assert_eq!(ruling, Ruling::Right);
 			sizes_hold(&job, &parts);
+			let record = job.full_record(&run, accusation.step);
 			prop_assert_eq!(Chain::rule(&record, &parts), Ok(Ruling::Right));
+		}
+	}
+
+	#[test]
+	fn dishonest_run_should_be_ruled_fraud_whatever_its_provider_lists(seed: u64) {
+		let mut rng = Rng(seed);
+		let limits = limits(&mut rng);
+		let Some(job) = Job::random(&mut rng, &limits) else { return Ok(()) };
+		let honest = job.honest();
+		let fault = Fault::any(&mut rng, &job);
+		let run = job.dishonest(&honest, &fault);
+		if run.root == honest.root || job.checked.lazy.is_empty() {
+			return Ok(());
+		}
+		// What it states about the step is made up, here and there or everywhere.
+		let eager = job.checked.anchors.len();
+		let mut anchors = run.anchors.clone();
+		let everywhere = rng.below(3) == 0;
+		for bytes in &mut anchors[fault.step as usize][eager..] {
+			if everywhere || rng.below(3) == 0 {
+				let at = rng.below(bytes.len() as u32) as usize;
+				bytes[at] ^= 1 << rng.below(8);
+			}
+		}
+		let liar = Run::new(eager, anchors);
+		prop_assert_eq!(liar.root, run.root, "lists are in no trace");
+		let outcome = challenge(&job, &honest, &liar, |place| liar.answer(&job, place));
+		let Some(Outcome::Proved(accusation, list, parts, ruling)) = outcome else {
+			panic!("{outcome:?}");
+		};
+		prop_assert_eq!(ruling, Ruling::Fraud);
+		sizes_hold(&job, &parts);
+		let record = Record { list, ..job.record(run.root) };
+		prop_assert_eq!(Chain::rule(&record, &parts), Ok(Ruling::Fraud));
+		// The first that differs in program order, up to the first eager anchor that does.
+		let step = fault.step as usize;
+		let mut all: Vec<(u32, usize)> = job.all().into_iter().zip(0..).collect();
+		all.sort();
+		let first = all.iter().find(|(_, at)| liar.anchors[step][*at] != honest.anchors[step][*at]);
+		prop_assert_eq!(Some(accusation.node), first.map(|(node, _)| *node));
+		prop_assert_eq!(accusation.step, fault.step);
+		// Without the list, or with the true one, that proof says nothing where it refers to it.
+		if !parts[0].lazy.roots.is_empty() {
+			let record = job.record(run.root);
+			prop_assert!(matches!(Chain::rule(&record, &parts), Err(Refused::Proof(_))));
+			let record = Record { run_root: run.root, ..job.full_record(&honest, fault.step) };
+			let ruling = Chain::rule(&record, &parts);
+			let same = list.map(|list| list.root) == record.list.map(|list| list.root);
+			prop_assert!(ruling.is_err() || same, "{ruling:?}");
 		}
 	}
 
@@ -96,6 +151,9 @@ proptest! {
 		let honest = whole.honest();
 		let fault = Fault::any(&mut rng, &whole);
 		let run = whole.dishonest(&honest, &fault);
+		if run.root == honest.root {
+			return Ok(());
+		}
 		let accusation = whole.accusation(fault.step, fault.anchor, fault.tile());
 		let mut job = whole;
 		for part_bytes in [40_000, 20_000, 12_000, 8_000] {
@@ -105,8 +163,8 @@ proptest! {
 			let (parts, ruling) = proof(&job, &honest, accusation);
 			sizes_hold(&job, &parts);
 			prop_assert_eq!(ruling, Ruling::Right);
-			let outcome = challenge(&job, &honest, &run, |place| run.answer(place));
-			let Some(Outcome::Proved(found, _, Ruling::Fraud)) = outcome else {
+			let outcome = challenge(&job, &honest, &run, |place| run.answer(&job, place));
+			let Some(Outcome::Proved(found, _, _, Ruling::Fraud)) = outcome else {
 				panic!("{outcome:?}");
 			};
 			prop_assert_eq!(found, accusation);
@@ -266,15 +324,15 @@ fn step_counts_of_another_job_should_have_no_opening() {
 		// Too few, or too many: the last one again and again.
 		let mut run = honest.clone();
 		run.anchors.resize(steps, honest.anchors[4].clone());
-		let run = Run::new(run.anchors);
+		let run = Run::new(usize::MAX, run.anchors);
 		let padded = |traces: &[Hash]| -> Vec<Hash> {
 			(0..5).map(|at| *traces.get(at).unwrap_or(&traces[traces.len() - 1])).collect()
 		};
 		for children in [run.traces.clone(), padded(&run.traces), honest.traces.clone()] {
 			let place = Place::Run { level: 0, index: 0 };
-			assert!(!place.verify(&run.root, &children, &Shape::of(&job)), "{steps} steps");
+			assert!(!place.verify(&run.root, &children, &job), "{steps} steps");
 		}
-		let outcome = challenge(&job, &honest, &run, |place| run.answer(place));
+		let outcome = challenge(&job, &honest, &run, |place| run.answer(&job, place));
 		assert!(matches!(outcome, Some(Outcome::Withheld(Place::Run { .. }))), "{outcome:?}");
 	}
 }
@@ -286,8 +344,8 @@ fn anchor_counts_of_another_program_should_have_no_opening() {
 	for anchors in [1usize, 2, 4, 5, 300] {
 		let mut run = honest.clone();
 		run.anchors[1].resize(anchors, honest.anchors[1][2].clone());
-		let run = Run::new(run.anchors);
-		let outcome = challenge(&job, &honest, &run, |place| run.answer(place));
+		let run = Run::new(usize::MAX, run.anchors);
+		let outcome = challenge(&job, &honest, &run, |place| run.answer(&job, place));
 		let Some(Outcome::Withheld(Place::Trace { step: 1, .. })) = outcome else {
 			panic!("{outcome:?}");
 		};
@@ -295,7 +353,7 @@ fn anchor_counts_of_another_program_should_have_no_opening() {
 			(0..3).map(|at| *run.roots[1].get(at).unwrap_or(&run.roots[1][0])).collect();
 		for children in [&run.roots[1], &padded, &honest.roots[1]] {
 			let place = Place::Trace { step: 1, level: 0, index: 0 };
-			assert!(!place.verify(&run.traces[1], children, &Shape::of(&job)));
+			assert!(!place.verify(&run.traces[1], children, &job));
 		}
 	}
 }
@@ -308,10 +366,73 @@ fn tensors_of_another_length_should_have_no_opening() {
 	for len in [0usize, 1, 8 * 1024, 10 * 1024, 9 * 1024 - 1, 9 * 1024 + 1] {
 		let mut run = honest.clone();
 		run.anchors[0][0].resize(len, 0);
-		let run = Run::new(run.anchors);
-		let outcome = challenge(&job, &honest, &run, |place| run.answer(place));
+		let run = Run::new(usize::MAX, run.anchors);
+		let outcome = challenge(&job, &honest, &run, |place| run.answer(&job, place));
 		assert!(matches!(outcome, Some(Outcome::Withheld(Place::Tensor { .. }))), "{outcome:?}");
 	}
+}
+
+/// As [`counter`], with a lazy anchor for each of `lazy` additions before the next state.
+fn lazy_counter(lazy: usize) -> Program {
+	let mut b = ProgramBuilder::new();
+	let ty = TensorType::new(DType::I32, &[20, 20]).unwrap();
+	let small = TensorType::new(DType::I8, &[20, 20]).unwrap();
+	let (initial, by) = (b.input("start", ty), b.input("by", small));
+	let state = b.state(initial);
+	// Far from where sums saturate and faults vanish.
+	let mut next = b.shift(state, 1, DType::I32);
+	for _ in 0..lazy {
+		next = b.add(next, by, DType::I32);
+		b.lazy(next);
+	}
+	let moved = b.sub(next, by, DType::I32);
+	b.update(state, moved);
+	let y = b.cast(next, DType::I8);
+	b.output("y", y);
+	b.build().unwrap()
+}
+
+#[test]
+fn fault_should_be_proved_when_there_are_several_levels_of_lazy_anchors() {
+	let job = job(lazy_counter(600), 2);
+	let honest = job.honest();
+	for anchor in [0, 1, 2, 3, 256, 257, 258, 514, 600, 601] {
+		for step in 0..2 {
+			fault_is_proved(&job, &honest, &Fault { recompute: true, ..fault(step, anchor, 4) });
+		}
+	}
+}
+
+#[test]
+fn dispute_should_end_as_withheld_when_the_list_is_not_given_or_is_too_short_or_long() {
+	let job = job(lazy_counter(3), 2);
+	let honest = job.honest();
+	let run = job.dishonest(&honest, &Fault { recompute: true, ..fault(1, 3, 4) });
+	let list = honest.lazy[1].clone();
+	for answer in [
+		None,
+		Some(vec![]),
+		Some(list[..2].to_vec()),
+		Some([&list[..], &list[2..]].concat()),
+		Some(vec![list[0]; 256]),
+	] {
+		let outcome = challenge(&job, &honest, &run, |place| match place {
+			Place::Lazy { .. } => answer.clone(),
+			_ => run.answer(&job, place),
+		});
+		let Some(Outcome::Withheld(place)) = outcome else { panic!("{outcome:?}") };
+		assert_eq!(place, Place::Lazy { step: 1, anchor: 0, level: 0, index: 0 });
+	}
+	// What is stated above must be opened below.
+	let job = self::job(lazy_counter(300), 1);
+	let honest = job.honest();
+	let run = job.dishonest(&honest, &Fault { recompute: true, ..fault(0, 9, 4) });
+	let outcome = challenge(&job, &honest, &run, |place| match place {
+		Place::Lazy { level: 8, .. } => Some(vec![[7; 32]; 2]),
+		_ => run.answer(&job, place),
+	});
+	let Some(Outcome::Withheld(place)) = outcome else { panic!("{outcome:?}") };
+	assert_eq!(place, Place::Lazy { step: 0, anchor: 0, level: 0, index: 0 });
 }
 
 #[test]

@@ -11,7 +11,7 @@ use assay_exec::{
 };
 use assay_ops::{evaluate, Operand, Values};
 use assay_program::{Checked, Class, Limits, Program, Source};
-use assay_referee::{judge, ProofError, ProofPart, Record, Ruling};
+use assay_referee::{judge, LazyList, ProofError, ProofPart, Record, Ruling};
 use codec::{DecodeAll, Encode};
 use std::{
 	collections::BTreeMap,
@@ -24,7 +24,10 @@ use std::{
 /// The canonical bytes of a step's anchors, by node, and what follows from them.
 struct StepTable {
 	anchors: BTreeMap<u32, Vec<u8>>,
+	/// Of the eager ones.
 	roots: Vec<Hash>,
+	/// Of the lazy ones.
+	lazy: Vec<Hash>,
 	trace_root: Hash,
 	/// Canonical bytes of the states before the step.
 	states: Vec<Vec<u8>>,
@@ -34,6 +37,8 @@ struct StepTable {
 pub struct Table {
 	inputs: Vec<Vec<u8>>,
 	steps: Vec<StepTable>,
+	/// The lazy anchors.
+	lazy: Vec<u32>,
 	/// How often it was replayed.
 	pub replays: AtomicU32,
 }
@@ -86,7 +91,7 @@ impl Table {
 					.map(|(values, operand)| Operand { values, view: operand.view.as_ref() })
 					.collect();
 				let mut result = evaluate(&node.op, &operands, node.split).unwrap();
-				if node.class == Class::EagerAnchor {
+				if node.class != Class::Virtual {
 					let mut bytes = result.to_canonical();
 					if let Tampering::Spreading = tamper(step, at, &mut bytes) {
 						result = values(result.ty(), &bytes);
@@ -95,8 +100,10 @@ impl Table {
 				}
 				nodes.push(result);
 			}
-			let roots: Vec<Hash> =
-				checked.anchors.iter().map(|node| tensor_root(&anchors[node])).collect();
+			let roots = |nodes: &[u32]| -> Vec<Hash> {
+				nodes.iter().map(|node| tensor_root(&anchors[node])).collect()
+			};
+			let (roots, lazy) = (roots(&checked.anchors), roots(&checked.lazy));
 			let after: Vec<Vec<u8>> =
 				program.states.iter().map(|state| anchors[&state.update].clone()).collect();
 			states = program
@@ -107,10 +114,11 @@ impl Table {
 				.collect();
 			let trace_root = trace_root(&roots);
 			let states = std::mem::replace(&mut before, after);
-			steps.push(StepTable { anchors, roots, trace_root, states });
+			steps.push(StepTable { anchors, roots, lazy, trace_root, states });
 		}
 		let inputs = case.inputs.iter().map(|input| input.bytes.to_vec()).collect();
-		Arc::new(Self { inputs, steps, replays: AtomicU32::new(0) })
+		let lazy = checked.lazy.clone();
+		Arc::new(Self { inputs, steps, lazy, replays: AtomicU32::new(0) })
 	}
 
 	pub fn traces(&self) -> Vec<Hash> {
@@ -119,6 +127,15 @@ impl Table {
 
 	pub fn last_anchors(&self) -> Vec<Hash> {
 		self.steps.last().unwrap().roots.clone()
+	}
+
+	/// The first anchor, as step and node, that differs in the first step whose trace does: what a dispute
+	/// must end at. Lazy anchors are in no trace, but come before what they make wrong.
+	pub fn first_difference(&self, other: &Self) -> Option<(u32, u32)> {
+		let steps = (0u32..).zip(self.steps.iter().zip(&other.steps));
+		let (step, (own, its)) = steps.into_iter().find(|(_, (a, b))| a.roots != b.roots)?;
+		let (node, _) = own.anchors.iter().find(|(node, bytes)| its.anchors[node] != **bytes)?;
+		Some((step, *node))
 	}
 
 	/// A job whose result is this run.
@@ -138,6 +155,8 @@ impl Replay for Table {
 	async fn replay(&self, steps: u32, keep: &[Source]) -> Result<Replayed, BoxError> {
 		self.replays.fetch_add(1, Ordering::Relaxed);
 		let last = &self.steps[steps as usize - 1];
+		let lazy =
+			|source: &Source| matches!(source, Source::Node(node) if self.lazy.contains(node));
 		let kept = keep.iter().map(|&source| {
 			let bytes = match source {
 				Source::Node(node) => &last.anchors[&node],
@@ -149,6 +168,7 @@ impl Replay for Table {
 		Ok(Replayed {
 			trace_roots: self.traces()[..steps as usize].to_vec(),
 			last_anchors: last.roots.clone(),
+			last_lazy: if keep.iter().any(lazy) { last.lazy.clone() } else { vec![] },
 			kept: kept.collect(),
 		})
 	}
@@ -158,13 +178,12 @@ impl Replay for Table {
 	}
 }
 
-/// Makes an admissible program of a case: without lazy anchors, and with all anchors it takes.
+/// Makes an admissible program of a case, with all anchors that it takes.
 pub fn admit(case: &mut Case) -> Option<Checked> {
 	let turn = |program: &mut Program, from| {
 		let classes = program.nodes.iter_mut().map(|node| &mut node.class);
 		classes.filter(|class| **class == from).for_each(|class| *class = Class::EagerAnchor);
 	};
-	turn(&mut case.program, Class::LazyAnchor);
 	if let Ok(checked) = case.program.check(&Limits::default()) {
 		return Some(checked);
 	}
@@ -201,11 +220,13 @@ pub fn flip(rng: &mut Rng, bytes: &mut [u8]) -> Tampering {
 pub struct Lane {
 	job: Arc<Job>,
 	pub opened: Vec<(Place, Vec<Hash>)>,
+	/// What the provider has stated, and the root of the eager anchor that it leads to.
+	pub stated: Option<(LazyList, Hash)>,
 }
 
 impl Lane {
 	pub fn new(job: &Arc<Job>) -> Self {
-		Self { job: job.clone(), opened: vec![] }
+		Self { job: job.clone(), opened: vec![], stated: None }
 	}
 
 	/// The place that is demanded and the hash that an answer must have.
@@ -217,7 +238,10 @@ impl Lane {
 				(Place::first(job).unwrap(), root)
 			}
 			(Some((place, children)), Some(child)) => match place.below(child, job) {
-				Some(Below::Group(below)) => (below, children[child as usize]),
+				Some(Below::Group(below)) => {
+					let past = || self.stated.map(|(_, eager)| eager);
+					(below, children.get(child as usize).copied().or_else(past).unwrap())
+				}
 				other => panic!("{child} below {place:?} is {other:?}"),
 			},
 			other => panic!("a demand out of order: {other:?}"),
@@ -226,6 +250,11 @@ impl Lane {
 
 	fn answer(&mut self, place: Place, parent: &Hash, children: Vec<Hash>) {
 		assert!(place.verify(parent, &children, &*self.job), "{place:?}");
+		if let (Some(root), Place::Lazy { step, anchor, .. }) =
+			(place.stated_root(&children, &*self.job), place)
+		{
+			self.stated = Some((LazyList { step, anchor, root }, *parent));
+		}
 		self.opened.push((place, children));
 	}
 }
@@ -253,13 +282,14 @@ pub fn lead<R: Replay, C: Replay>(
 }
 
 /// What the chain makes of a proof, which it gets as bytes.
-pub fn ruling(job: &Job, parts: &[ProofPart]) -> Result<Ruling, ProofError> {
+pub fn ruling(job: &Job, lane: &Lane, parts: &[ProofPart]) -> Result<Ruling, ProofError> {
 	let record = Record {
 		program: &job.program,
 		checked: &job.checked,
 		input_roots: &job.input_roots,
 		steps: job.steps,
 		run_root: job.run_root,
+		list: lane.stated.map(|(list, _)| list),
 	};
 	let mut accumulators = None;
 	for (at, part) in parts.iter().enumerate() {
@@ -277,8 +307,9 @@ pub fn ruling(job: &Job, parts: &[ProofPart]) -> Result<Ruling, ProofError> {
 
 /// Openings that the protocol allows a lane.
 pub fn allowed(job: &Job) -> u32 {
-	let most = (0..job.anchors()).filter_map(|anchor| job.tiles(anchor)).max();
-	most_openings(job.steps, job.anchors(), most.unwrap())
+	let lazy = job.checked.lazy.len() as u32;
+	let most = (0..job.anchors() + lazy).filter_map(|anchor| job.tiles(anchor)).max();
+	most_openings(job.steps, job.anchors(), lazy, most.unwrap())
 }
 
 /// An honest challenger on the CPU engine.

@@ -76,11 +76,13 @@ impl Stage {
 			input_roots: &input_roots,
 			steps,
 			run_root: run_root(&traces),
+			list: None,
 		};
 		let tree = |tree, root, leaves| OpenedTree::new(tree, root, leaves).expect("leaves; qed");
 		let evidence = Evidence {
 			run: &tree(Tree::Run, record.run_root, traces.clone()),
 			trace: &tree(Tree::Trace, traces[0], anchors.clone()),
+			list: None,
 			tensor: &tree(Tree::Tensor, anchor, leaves),
 			before: Some(&anchors),
 			tensors: &tensors,
@@ -98,6 +100,7 @@ impl Stage {
 			input_roots: &self.input_roots,
 			steps: self.traces.len() as u32,
 			run_root: run_root(&self.traces),
+			list: None,
 		};
 		judge(&record, None, &self.part)
 	}
@@ -115,6 +118,23 @@ pub fn long_program(tiles: u32) -> (Program, u32) {
 	let bare = filled_program(tiles, 1).0.encode().len();
 	// Lengths are compact numbers, which take up to four bytes more in two shapes and one list.
 	filled_program(tiles, (MAX_PROGRAM_BYTES - bare - 12) as u32)
+}
+
+/// A program with `lazy` lazy anchors and an eager one behind them, which is not computed from them. Gives
+/// that one.
+pub fn lazy_program(lazy: u32) -> (Program, u32) {
+	let mut b = ProgramBuilder::new();
+	let x = b.input("x", ty(DType::I8, &[4]));
+	let mut last = x;
+	for _ in 0..lazy {
+		last = b.copy(last);
+		b.lazy(last);
+	}
+	let y = b.copy(x);
+	b.output("y", y);
+	let end = b.copy(last);
+	b.output("end", end);
+	(b.build().expect("well-formed; qed"), node_of(y))
 }
 
 fn filled_program(tiles: u32, filler: u32) -> (Program, u32) {

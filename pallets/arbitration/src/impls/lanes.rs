@@ -3,11 +3,12 @@
 use super::ResultOf;
 use crate::{
 	AliveLanes, BalanceOf, Children, Config, Error, Event, Folds, HoldReason, Lane, LaneOf, Lanes,
-	Opened, OpenedGroup, Pallet, Payer, ProofCommitment, ProofCommitments, Shape, UsedUp,
-	MAX_PROOF_COMMITMENTS,
+	Opened, OpenedGroup, Pallet, Payer, ProofCommitment, ProofCommitments, Shape, StatedList,
+	Statement, UsedUp, MAX_PROOF_COMMITMENTS,
 };
 use assay_commitments::{Below, Place};
 use assay_market::{Disputes, Hash, JobId, Turn};
+use assay_referee::LazyList;
 use frame_support::{
 	defensive, ensure,
 	traits::{
@@ -15,6 +16,7 @@ use frame_support::{
 		tokens::{Fortitude, Precision, Restriction},
 	},
 };
+use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::{
 	traits::{Saturating, Zero},
 	DispatchResult,
@@ -41,7 +43,10 @@ impl<T: Config> Pallet<T> {
 		};
 		let group =
 			Opened::<T>::get((job, who.clone(), last)).ok_or(Error::<T>::ProgramUnreadable)?;
-		let parent = *group.children.get(child as usize).ok_or(Error::<T>::WrongChild)?;
+		// Past a list, the way goes on below what led to it; which child that is, the place tells.
+		let past = || Some(lane?.list.as_ref()?.eager);
+		let parent = group.children.get(child as usize).copied().or_else(past);
+		let parent = parent.ok_or(Error::<T>::WrongChild)?;
 		match group.place.below(child, shape) {
 			Some(Below::Group(place)) => Ok((place, parent)),
 			Some(Below::Chunk { .. }) => Err(Error::AtTheTile),
@@ -62,6 +67,18 @@ impl<T: Config> Pallet<T> {
 				ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
 			}
 		}
+		Ok(())
+	}
+
+	/// Fails if a signed move was made for another list than the provider has stated in the lane: on a
+	/// fork where it has stated this one, or before it did. It would lead the lane astray.
+	pub(crate) fn ensure_same_list(
+		job: JobId,
+		who: &T::AccountId,
+		list: Option<Hash>,
+	) -> Result<(), Error<T>> {
+		let stated = Lanes::<T>::get(job, who).and_then(|lane| lane.stated_root());
+		ensure!(stated == list, Error::<T>::OtherList);
 		Ok(())
 	}
 
@@ -108,6 +125,7 @@ impl<T: Config> Pallet<T> {
 			parent: result.run_root,
 			answers: 0,
 			committed: false,
+			list: None,
 			scheduled: None,
 		})
 	}
@@ -142,21 +160,67 @@ impl<T: Config> Pallet<T> {
 		children: Children,
 	) -> DispatchResult {
 		let result = Self::result_of(job)?;
-		let mut lane = Lanes::<T>::get(job, &challenger).ok_or(Error::<T>::NoLane)?;
+		let lane = Lanes::<T>::get(job, &challenger).ok_or(Error::<T>::NoLane)?;
 		let Turn::Answer(place) = lane.turn else {
 			return Err(Error::<T>::NothingDemanded.into());
 		};
 		ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
 		let shape = Self::shape_of(&result)?;
+		// Nothing proves what is stated there but that the provider says it, of this very place.
+		ensure!(!place.is_stated(&shape), Error::<T>::ProviderOnly);
 		ensure!(place.verify(&lane.parent, &children, &shape), Error::<T>::WrongAnswer);
+		Self::keep_answer(job, challenger, by, lane, place, children, result.move_time);
+		Ok(())
+	}
+
+	/// Takes the provider's statement of the roots of lazy anchors.
+	pub(crate) fn do_list_roots(
+		job: JobId,
+		challenger: T::AccountId,
+		by: T::AccountId,
+		stated: Statement,
+	) -> DispatchResult {
+		let result = Self::result_of(job)?;
+		let mut lane = Lanes::<T>::get(job, &challenger).ok_or(Error::<T>::NoLane)?;
+		ensure!(by == lane.provider, Error::<T>::ProviderOnly);
+		let Turn::Answer(place) = lane.turn else {
+			return Err(Error::<T>::NothingDemanded.into());
+		};
+		ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
+		let shape = Self::shape_of(&result)?;
+		let Statement { run_root, step, anchor, children } = stated;
+		// A statement that was signed for another run, step or anchor may arrive late: its author
+		// would be held to it as to a lie.
+		let asked = match place {
+			Place::Lazy { step: of, anchor: before, .. } => {
+				place.is_stated(&shape) && (of, before) == (step, anchor)
+			}
+			_ => false,
+		};
+		ensure!(asked && run_root == result.run_root, Error::<T>::OtherList);
+		let root = place.stated_root(&children, &shape).ok_or(Error::<T>::WrongAnswer)?;
+		lane.list = Some(StatedList { list: LazyList { step, anchor, root }, eager: lane.parent });
+		Self::keep_answer(job, challenger, by, lane, place, children, result.move_time);
+		Ok(())
+	}
+
+	/// Keeps an answer that is as it must be; the challenger has the move.
+	fn keep_answer(
+		job: JobId,
+		challenger: T::AccountId,
+		by: T::AccountId,
+		mut lane: LaneOf<T>,
+		place: Place,
+		children: Children,
+		move_time: BlockNumberFor<T>,
+	) {
 		let at = (job, challenger.clone(), lane.answers);
 		Opened::<T>::insert(at, OpenedGroup { place, children });
 		lane.answers.saturating_inc();
 		lane.turn = Turn::Move;
-		let deadline = Self::now().saturating_add(result.move_time);
+		let deadline = Self::now().saturating_add(move_time);
 		Self::put_lane(job, &challenger, lane, deadline);
 		Self::deposit_event(Event::OpeningAnswered { job, challenger, by, place, deadline });
-		Ok(())
 	}
 
 	pub(crate) fn do_commit_proof(

@@ -37,9 +37,7 @@ impl<T: Config> Pallet<T> {
 	/// The counts by which openings of this result are checked.
 	pub(crate) fn shape_of(result: &ResultOf<T>) -> Result<Shape, Error<T>> {
 		let plans = T::Programs::plans(&result.program).ok_or(Error::ProgramUnreadable)?;
-		// Lazy anchors are refused at registration: every anchor is a leaf of the trace tree.
-		let tiles = plans.iter().map(|plan| plan.tiles).collect();
-		Ok(Shape { steps: result.steps, tiles })
+		Ok(Shape::new(result.steps, &plans))
 	}
 
 	/// Where a lane begins, and the hash above it.

@@ -55,7 +55,9 @@ impl<T: Config> Pallet<T> {
 		};
 		let opened = duty.lane.as_ref().map(|lane| lane.opened.len() as u32);
 		let parts = duty.lane.as_ref().map_or(0, |lane| lane.parts);
-		(entry.opened == opened && entry.parts == parts).then_some(entry.action)
+		let list = duty.lane.as_ref().and_then(|lane| lane.list);
+		let same = (entry.opened, entry.list, entry.parts) == (opened, list, parts);
+		same.then_some(entry.action)
 	}
 
 	fn submit(genesis: &Hash, duty: DutyOf<T>, action: ChallengeMove, retry: u32) {

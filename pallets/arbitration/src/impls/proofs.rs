@@ -38,7 +38,11 @@ impl<T: Config> Pallet<T> {
 			input_roots: &result.input_roots,
 			steps: result.steps,
 			run_root: result.run_root,
+			list: Lanes::<T>::get(job, &who).and_then(|lane| Some(lane.list?.list)),
 		};
+		// What refers to the provider's list shows that the list or the run is wrong: enough against
+		// the provider, who stated both, and nothing against those who vouched for the run.
+		let listed = !part.lazy.roots.is_empty() || fold.as_ref().is_some_and(|fold| fold.listed);
 		let proof = fold.as_ref().map_or_else(|| proof_hash(&part), |fold| fold.proof);
 		let so_far = fold.map(|fold| fold.accumulators.into_inner());
 		match judge(&record, so_far, &part).map_err(Error::<T>::from)? {
@@ -50,8 +54,11 @@ impl<T: Config> Pallet<T> {
 					accusation: part.accusation,
 					prover: prover.clone(),
 				});
-				let step = Some(part.accusation.step);
-				if !T::Jobs::condemn(job, ReasonCode::ProvenFraud, &prover, step) {
+				let (reason, step) = match listed {
+					true => (ReasonCode::Withheld, None),
+					false => (ReasonCode::ProvenFraud, Some(part.accusation.step)),
+				};
+				if !T::Jobs::condemn(job, reason, &prover, step) {
 					defensive!("an opened result can be condemned");
 				}
 				if let Some(lane) = Lanes::<T>::get(job, &who) {
@@ -60,7 +67,8 @@ impl<T: Config> Pallet<T> {
 				Ok(())
 			}
 			Ruling::Continue(accumulators) => {
-				Self::keep_part(job, who, part, proof, accumulators, result.proof_time)
+				let so_far = (proof, listed, accumulators);
+				Self::keep_part(job, who, part, so_far, result.proof_time)
 			}
 		}
 	}
@@ -93,8 +101,7 @@ impl<T: Config> Pallet<T> {
 		job: JobId,
 		who: T::AccountId,
 		part: ProofPart,
-		proof: Hash,
-		accumulators: Vec<i64>,
+		(proof, listed, accumulators): (Hash, bool, Vec<i64>),
 		part_time: BlockNumberFor<T>,
 	) -> DispatchResult {
 		let lane = Lanes::<T>::get(job, &who).ok_or(Error::<T>::NeedsLane)?;
@@ -104,6 +111,7 @@ impl<T: Config> Pallet<T> {
 			claimed: part.claimed.0,
 			proof,
 			next: part.part.saturating_add(1),
+			listed,
 			accumulators: accumulators.try_into().map_err(|_| Error::<T>::ProofOutOfRange)?,
 		};
 		Folds::<T>::insert(job, &who, fold);
@@ -141,5 +149,7 @@ pub(crate) fn proof_error<T>(error: ProofError) -> Error<T> {
 		ProofError::Claimed => Error::ProofClaimed,
 		ProofError::OperandCount => Error::ProofIncomplete,
 		ProofError::Operand { .. } => Error::ProofOperand,
+		ProofError::Unlisted => Error::NeedsList,
+		ProofError::Lazy => Error::ProofLazy,
 	}
 }

@@ -2,6 +2,7 @@
 
 use crate::{Agenda, AliveLanes, BalanceOf, Config, Folds, HoldReason, Lanes, Opened, Pallet};
 use alloc::{collections::BTreeMap, vec::Vec};
+use assay_commitments::Place;
 use assay_market::{Disputes, JobId, Turn};
 use codec::Encode;
 use frame_support::{ensure, traits::fungible::InspectHold};
@@ -33,6 +34,10 @@ impl<T: Config> Pallet<T> {
 				!Opened::<T>::contains_key((job, who.clone(), lane.answers)),
 				"a group is kept that was not counted"
 			);
+			let lists = (0..lane.answers)
+				.filter_map(|at| Opened::<T>::get((job, who.clone(), at)))
+				.any(|group| matches!(group.place, Place::Lazy { .. }));
+			ensure!(lists == lane.list.is_some(), "a lane's list is not what it has opened");
 			if let Turn::Answer(_) = lane.turn {
 				ensure!(lane.parent != [0; 32], "a demand without the hash above it");
 			}

@@ -69,15 +69,18 @@ impl<T: Config> Pallet<T> {
 
 	/// What a verifier's key signs: the hash of its move and of how its lane stands. A signed demand
 	/// that bound the move alone could be sent again by anyone after the next answer, and would lead
-	/// the lane astray.
+	/// the lane astray; and what a provider states may differ from fork to fork, and with it where the
+	/// lane leads and what proves anything in it.
 	pub(crate) fn signed_action(
 		job: JobId,
 		account: &T::AccountId,
 		action: &ChallengeMove,
 	) -> VerifierAction {
-		let opened = Lanes::<T>::get(job, account).map(|lane| lane.answers);
+		let lane = Lanes::<T>::get(job, account);
+		let list = lane.as_ref().and_then(|lane| lane.stated_root());
+		let opened = lane.map(|lane| lane.answers);
 		let parts = Folds::<T>::get(job, account).map_or(0, |fold| fold.next);
-		VerifierAction::Challenge { hash: (opened, parts, action).using_encoded(blake2_256) }
+		VerifierAction::Challenge { hash: (opened, list, parts, action).using_encoded(blake2_256) }
 	}
 
 	pub(crate) fn authorize_move(

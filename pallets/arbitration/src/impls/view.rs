@@ -76,6 +76,7 @@ impl<T: Config> Pallet<T> {
 			turn: lane.turn,
 			deadline: lane.deadline,
 			opened,
+			list: lane.stated_root(),
 			parts,
 			committed: lane.committed,
 		}

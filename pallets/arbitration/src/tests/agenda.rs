@@ -102,7 +102,7 @@ fn agenda_should_not_let_silent_challengers_crowd_out_a_withheld_opening() {
 	execute(|| {
 		// Closing a lane is cheap, condemning is not: the crowd must not be charged as the latter.
 		let block = BlockWeights::get().max_block.ref_time();
-		CondemnWeight::set(Weight::from_parts(block / 8 - 20_000_000_000, 0));
+		CondemnWeight::set(Weight::from_parts(block / 8 - 24_000_000_000, 0));
 		let crowded = post(honest());
 		for index in 0..7 {
 			assert_ok!(Arbitration::commit_proof(signed(&account(100 + index)), crowded, [1; 32]));

@@ -75,7 +75,7 @@ fn a_move() -> impl Strategy<Value = Move> {
 	let guess = prop_oneof![6 => Just(None), 1 => (0..4u32).prop_map(Some)];
 	let seldom = || prop_oneof![5 => Just(false), 1 => Just(true)];
 	prop_oneof![
-		3 => (0..6usize).prop_map(|run| Move::Post { run }),
+		3 => (0..RUNS).prop_map(|run| Move::Post { run }),
 		8 => (job.clone(), by.clone(), guess.clone())
 			.prop_map(|(job, by, guess)| Move::Demand { job, by, guess }),
 		12 => (job.clone(), by.clone(), prop_oneof![8 => Just(true), 1 => Just(false)])
@@ -97,6 +97,8 @@ fn a_move() -> impl Strategy<Value = Move> {
 	]
 }
 
+const RUNS: usize = 9;
+
 /// The runs that providers reveal, and what an honest challenger has.
 fn run(index: usize) -> (&'static Run, &'static Run) {
 	match index {
@@ -105,13 +107,18 @@ fn run(index: usize) -> (&'static Run, &'static Run) {
 		2 => (lying_once(), honest_once()),
 		3 => (lying_long(), honest_long()),
 		4 => (honest_long(), honest_long()),
+		5 => (lying_past_list(), honest_lists()),
+		6 => (lying_in_list(), honest_lists()),
+		7 => (honest_lists(), honest_lists()),
 		_ => (honest(), honest()),
 	}
 }
 
 fn run_of(id: JobId) -> Option<(&'static Run, &'static Run)> {
 	let root = crate::mock::FakeJobs::get(id)?.run_root;
-	(0..6).map(run).find(|(run, _)| run.root() == root)
+	let index = (0..RUNS).find(|index| run(*index).0.root() == root)?;
+	// Two runs have one root and differ in what their providers list.
+	Some(run(index + usize::from(index == 5 && id % 2 == 1)))
 }
 
 /// The jobs of a sequence are its youngest.
@@ -133,13 +140,17 @@ fn child(id: JobId, who: &AccountId, guess: Option<u32>) -> Option<u32> {
 	}
 	let (_, own) = run_of(id)?;
 	let differs = own.children(*place).iter().zip(children).position(|(own, theirs)| own != theirs);
-	Some(differs.unwrap_or(0) as u32)
+	let past = if place.is_stated(own) { children.len() } else { 0 };
+	Some(differs.unwrap_or(past) as u32)
 }
 
 /// The next part of a proof in this lane.
 fn part(id: JobId, who: &AccountId, lie: bool, spoil: bool) -> Option<assay_referee::ProofPart> {
 	let (run, _) = run_of(id)?;
 	let accused = match run.lie.filter(|_| lie) {
+		Some(lie) if std::ptr::eq(run, lying_in_list()) => {
+			run.accusation(Lie { anchor: PRODUCT, ..lie })
+		}
 		Some(lie) => run.accusation(lie),
 		None => run.accusation(Lie { step: 0, anchor: 0, tile: 0 }),
 	};
@@ -188,6 +199,18 @@ fn carry_out(step: Move) {
 			let mut children = run.children(place);
 			if !honest {
 				children[0][0] ^= 1;
+			}
+			if place.is_stated(run) {
+				// Whatever is stated is taken: in time, of this place, and of the provider alone.
+				let state = |by: &AccountId, root| {
+					let children = children.clone();
+					included(|| list_with(id, &of, by, place, root, children))
+				};
+				let awaited = Arbitration::result_of(id).is_ok() && now() <= lane.deadline;
+				assert!(!included(|| answer_with(id, &of, &provider(), children.clone())));
+				assert!(!state(&other(), run.root()) && !state(&provider(), [0; 32]));
+				assert_eq!(state(&provider(), run.root()), awaited);
+				return;
 			}
 			let accepted = included(|| answer_with(id, &of, &provider(), children));
 			let awaited = Arbitration::result_of(id).is_ok() && now() <= lane.deadline;

@@ -8,6 +8,7 @@ mod commit_proof;
 mod demand;
 mod invariants;
 mod lanes;
+mod list_roots;
 mod move_as_verifier;
 mod offchain;
 mod poke;

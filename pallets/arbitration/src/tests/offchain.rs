@@ -66,6 +66,7 @@ fn post_move(id: JobId, who: &AccountId, action: ChallengeMove) {
 	let view = Arbitration::lane(id, who.clone());
 	let entry = DisputeEntry {
 		opened: view.as_ref().map(|lane| lane.opened.len() as u32),
+		list: view.as_ref().and_then(|lane| lane.list),
 		parts: view.map_or(0, |lane| lane.parts),
 		action,
 	};
@@ -150,10 +151,13 @@ fn hook_should_say_nothing_when_the_lane_stands_otherwise_than_when_the_move_was
 		assert_ok!(answer(id, &who, lying()));
 		let entry = |opened, parts| DisputeEntry {
 			opened,
+			list: None,
 			parts,
 			action: ChallengeMove::Demand { child: Some(1) },
 		};
-		for wrong in [entry(None, 0), entry(Some(0), 0), entry(Some(2), 0), entry(Some(1), 1)] {
+		let listed = DisputeEntry { list: Some([1; 32]), ..entry(Some(1), 0) };
+		let wrong = [entry(None, 0), entry(Some(0), 0), entry(Some(2), 0), entry(Some(1), 1)];
+		for wrong in wrong.into_iter().chain([listed]) {
 			post_bytes(id, &who, &wrong.to_bytes());
 			assert_eq!(run_hook(&pool), 0, "{wrong:?}");
 		}
@@ -189,7 +193,7 @@ fn hook_should_say_nothing_when_the_mailbox_holds_rubbish() {
 	let who = verifier(0);
 	with_keys(&[verifier(0)], |pool| {
 		let id = post(lying());
-		let good = DisputeEntry { opened: None, parts: 0, action: FIRST }.to_bytes();
+		let good = DisputeEntry { opened: None, list: None, parts: 0, action: FIRST }.to_bytes();
 		let mut other_version = good.clone();
 		other_version[0] = MAILBOX_VERSION + 1;
 		let padded = [&good[..], &[0]].concat();

@@ -99,11 +99,13 @@ fn proof_should_stand_when_the_challenger_has_only_what_it_was_shown() {
 			input_roots: &input_roots,
 			steps: 3,
 			run_root: job(id).run_root,
+			list: None,
 		};
 		let before = own.roots[step - 1].clone();
 		let evidence = Evidence {
 			run: &run_tree,
 			trace: &trace,
+			list: None,
 			tensor: &tensor,
 			before: Some(&before),
 			tensors: &tensors,

@@ -62,7 +62,7 @@ impl<T: Config> Pallet<T> {
 			.iter()
 			.fold(0u64, |sum, tiles| sum.saturating_add(*tiles))
 			.saturating_mul(TILE_BYTES);
-		let openings = most_openings(steps, summary.anchors, summary.largest_anchor);
+		let openings = most_openings(steps, summary.anchors, summary.lazy, summary.largest_anchor);
 		// Who verifies a segment fetches states too, which are no longer than the inputs.
 		let bytes = if cut.is_some() { input_bytes.saturating_mul(2) } else { input_bytes };
 		ensure!(
@@ -333,7 +333,7 @@ impl<T: Config> Pallet<T> {
 
 	/// [`ParametersOf::lifetime`](assay_market::MarketParameters::lifetime) of the smallest job.
 	pub(crate) fn smallest_lifetime(parameters: &ParametersOf<T>) -> BlockNumberFor<T> {
-		parameters.lifetime(0, 0, most_openings(1, 1, 1))
+		parameters.lifetime(0, 0, most_openings(1, 1, 0, 1))
 	}
 
 	/// Opens the job to providers, with its ramp at the start.

@@ -15,6 +15,7 @@ fn summary_should_say_what_the_check_proved_when_the_program_is_registered() {
 				output_tiles: vec![1],
 				outputs: vec![1],
 				anchors: 2,
+				lazy: 0,
 				largest_anchor: 1,
 				states: 0,
 			})
@@ -48,6 +49,7 @@ fn invariants_should_fail_when_plans_are_not_of_the_program() {
 	spoil(|plans| plans[0].fold = None);
 	spoil(|plans| plans.truncate(1));
 	spoil(|plans| plans[1].parts = 2);
+	spoil(|plans| plans[0].lazy = true);
 }
 
 #[test]

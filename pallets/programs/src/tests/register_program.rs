@@ -12,8 +12,8 @@ fn register_program_should_store_it_when_the_check_passes() {
 	ExtBuilder::default().run(|| {
 		let bytes = layer_bytes(1);
 		let length = bytes.len() as u32;
-		// The file, and two plans: a count, 25 bytes with a fold and 21 without.
-		let deposit = 1_000 + 2 * (length as Balance + 1 + 25 + 21);
+		// The file, and two plans: a count, 26 bytes with a fold and 22 without.
+		let deposit = 1_000 + 2 * (length as Balance + 1 + 26 + 22);
 		assert_ok!(register(ALICE, &bytes));
 		assert_eq!(ProgramStore::bytes(&layer_id(1)), Some(bytes));
 		assert_eq!(Balances::free_balance(ALICE), ENDOWMENT - deposit);
@@ -162,15 +162,30 @@ fn register_program_should_name_the_fault_when_the_graph_does_not_check() {
 }
 
 #[test]
-fn register_program_should_fail_when_an_anchor_is_lazy() {
+fn register_program_should_take_anchors_of_every_class_and_count_the_eager_ones_for_the_trace() {
+	use assay_market::Programs as _;
+	use assay_program::Class;
 	ExtBuilder::default().run(|| {
-		let mut program = layer(4, 1);
-		program.nodes[0].class = assay_program::Class::LazyAnchor;
-		assert!(program.check(&Limits::V1).is_ok(), "nothing else is wrong with it");
-		assert_noop!(register(ALICE, &program.encode()), Error::<Test>::LazyAnchors);
-		for class in [assay_program::Class::Virtual, assay_program::Class::EagerAnchor] {
+		// 700 × 2: of i32 44 tiles, of i8 22.
+		let mut program = layer(700, 1);
+		for (class, anchors, lazy) in
+			[(Class::EagerAnchor, 2, 0), (Class::LazyAnchor, 1, 1), (Class::Virtual, 1, 0)]
+		{
 			program.nodes[0].class = class;
-			assert_ok!(register(ALICE, &program.encode()));
+			let bytes = program.encode();
+			assert_ok!(register(ALICE, &bytes));
+			let id = assay_program::program_id(&bytes);
+			let summary = ProgramStore::summary(&id).unwrap();
+			assert_eq!(
+				(summary.anchors, summary.lazy, summary.outputs),
+				(anchors, lazy, vec![anchors - 1])
+			);
+			let largest = if class == Class::Virtual { 22 } else { 44 };
+			assert_eq!(summary.largest_anchor, largest, "the largest that a lane may open");
+			let trace = ProgramStore::anchor_tiles(&id).unwrap();
+			assert_eq!(trace, [44, 22][2 - anchors as usize..]);
+			assert_eq!(ProgramStore::plans(&id).unwrap().len() as u32, anchors + lazy);
+			assert_eq!(ProgramStore::program(&id).unwrap().1.lazy.len() as u32, lazy);
 		}
 	});
 }

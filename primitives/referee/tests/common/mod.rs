@@ -10,11 +10,11 @@ use assay_commitments::{
 };
 use assay_ops::{evaluate, DType, Narrow, Op, TensorType, Values, View};
 use assay_program::{
-	interpret_step, CheckError, Checked, Class, Limits, Operand, Program, ProgramBuilder, Source,
+	interpret_step, CheckError, Checked, Limits, Operand, Program, ProgramBuilder, Source,
 };
 use assay_referee::{
-	judge, prove_all, Accusation, Evidence, OpenedTree, ProofError, ProofPart, ProveError, Record,
-	Ruling,
+	judge, prove_all, Accusation, Evidence, LazyList, OpenedTree, ProofError, ProofPart,
+	ProveError, Record, Ruling,
 };
 pub use programs::Rng;
 use std::collections::BTreeMap;
@@ -51,14 +51,9 @@ impl Job {
 	}
 
 	/// A random job over the whole operator set, or with long reductions, which make proofs of
-	/// several parts under tight limits. Lazy anchors become eager ones, as the chain wants them.
+	/// several parts under tight limits.
 	pub fn random(rng: &mut Rng, limits: &Limits) -> Option<Self> {
-		let mut program = if rng.below(2) == 0 { programs::program(rng) } else { long(rng) };
-		for node in &mut program.nodes {
-			if node.class == Class::LazyAnchor {
-				node.class = Class::EagerAnchor;
-			}
-		}
+		let program = if rng.below(2) == 0 { programs::program(rng) } else { long(rng) };
 		let steps = 1 + rng.below(4);
 		Self::new(rng, program, limits, steps)
 	}
@@ -70,16 +65,30 @@ impl Job {
 			input_roots: &self.input_roots,
 			steps: self.steps,
 			run_root,
+			list: None,
 		}
 	}
 
+	/// The record of a run whose provider has listed all lazy anchors of `step`: some eager one
+	/// comes after each.
+	pub fn full_record<'a>(&'a self, run: &Run, step: u32) -> Record<'a> {
+		let last = self.checked.anchors.len() as u32 - 1;
+		Record { list: run.list(self, step, last), ..self.record(run.root) }
+	}
+
+	/// All anchors: the eager ones, then the lazy ones.
+	pub fn all(&self) -> Vec<u32> {
+		self.checked.anchors.iter().chain(&self.checked.lazy).copied().collect()
+	}
+
+	/// `anchor` counts as in [`Job::all`].
 	pub fn accusation(&self, step: u32, anchor: usize, tile: u64) -> Accusation {
-		Accusation { step, node: self.checked.anchors[anchor], tile }
+		Accusation { step, node: self.all()[anchor], tile }
 	}
 
 	/// Some tile of some anchor of some step.
 	pub fn any(&self, rng: &mut Rng) -> Accusation {
-		let node = rng.pick(&self.checked.anchors);
+		let node = rng.pick(&self.all());
 		let tiles = self.checked.types[node as usize].tiles();
 		Accusation { step: rng.below(self.steps), node, tile: rng.next() % tiles }
 	}
@@ -128,10 +137,14 @@ impl Job {
 				interpret_step(&self.program, &self.checked, &self.inputs, &states).unwrap();
 			states =
 				self.program.states.iter().map(|s| results[s.update as usize].clone()).collect();
-			let anchors = self.checked.anchors.iter();
-			steps.push(anchors.map(|&node| results[node as usize].to_canonical()).collect());
+			let anchors = self.all().into_iter();
+			steps.push(anchors.map(|node| results[node as usize].to_canonical()).collect());
 		}
-		Run::new(steps)
+		self.run(steps)
+	}
+
+	fn run(&self, steps: Vec<Vec<Vec<u8>>>) -> Run {
+		Run::new(self.checked.anchors.len(), steps)
 	}
 
 	/// A run in which one bit of one anchor is wrong. What depends on it is as in the honest run,
@@ -139,7 +152,7 @@ impl Job {
 	pub fn dishonest(&self, honest: &Run, fault: &Fault) -> Run {
 		let mut steps: Vec<Vec<Vec<u8>>> = honest.anchors.clone();
 		let wrong = fault.apply(&honest.anchors[fault.step as usize][fault.anchor]);
-		let node = self.checked.anchors[fault.anchor];
+		let node = self.all()[fault.anchor];
 		let ty = self.checked.types[node as usize];
 		if fault.recompute {
 			let mut states = match fault.step {
@@ -164,13 +177,13 @@ impl Job {
 					.iter()
 					.map(|s| results[s.update as usize].clone())
 					.collect();
-				let anchors = self.checked.anchors.iter();
+				let anchors = self.all().into_iter();
 				steps[step as usize] =
-					anchors.map(|&node| results[node as usize].to_canonical()).collect();
+					anchors.map(|node| results[node as usize].to_canonical()).collect();
 			}
 		}
 		steps[fault.step as usize][fault.anchor] = wrong;
-		Run::new(steps)
+		self.run(steps)
 	}
 }
 
@@ -178,7 +191,7 @@ impl Job {
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
 	pub step: u32,
-	/// Place among the eager anchors.
+	/// Place as in [`Job::all`].
 	pub anchor: usize,
 	pub byte: usize,
 	pub bit: u8,
@@ -188,8 +201,9 @@ pub struct Fault {
 
 impl Fault {
 	pub fn any(rng: &mut Rng, job: &Job) -> Self {
-		let anchor = rng.below(job.checked.anchors.len() as u32) as usize;
-		let node = job.checked.anchors[anchor];
+		let all = job.all();
+		let anchor = rng.below(all.len() as u32) as usize;
+		let node = all[anchor];
 		let bytes = job.checked.types[node as usize].canonical_len() as u32;
 		Self {
 			step: rng.below(job.steps),
@@ -211,29 +225,47 @@ impl Fault {
 	}
 }
 
-/// What somebody who ran a job has: canonical bytes of every eager anchor of every step.
+/// What somebody who ran a job has: canonical bytes of every anchor of every step, the eager ones
+/// first.
 #[derive(Clone)]
 pub struct Run {
 	pub anchors: Vec<Vec<Vec<u8>>>,
+	/// Of the eager anchors.
 	pub roots: Vec<Vec<Hash>>,
+	/// Of the lazy ones.
+	pub lazy: Vec<Vec<Hash>>,
 	pub traces: Vec<Hash>,
 	pub root: Hash,
 }
 
 impl Run {
-	pub fn new(anchors: Vec<Vec<Vec<u8>>>) -> Self {
-		let roots: Vec<Vec<Hash>> = anchors
-			.iter()
-			.map(|step| step.iter().map(|bytes| tensor_root(bytes)).collect())
-			.collect();
+	/// Of steps whose first `eager` anchors are eager.
+	pub fn new(eager: usize, anchors: Vec<Vec<Vec<u8>>>) -> Self {
+		let split = |step: &Vec<Vec<u8>>| {
+			let mut roots: Vec<Hash> = step.iter().map(|bytes| tensor_root(bytes)).collect();
+			let lazy = roots.split_off(eager.min(roots.len()));
+			(roots, lazy)
+		};
+		let (roots, lazy): (Vec<Vec<Hash>>, _) = anchors.iter().map(split).unzip();
 		let traces: Vec<Hash> = roots.iter().map(|roots| trace_root(roots)).collect();
 		let root = run_root(&traces);
-		Self { anchors, roots, traces, root }
+		Self { anchors, roots, lazy, traces, root }
+	}
+
+	/// What a provider states of the lazy anchors before an eager one.
+	pub fn list(&self, job: &Job, step: u32, anchor: u32) -> Option<LazyList> {
+		let listed = job.checked.lazy_before(anchor) as usize;
+		let root = assay_commitments::root(Tree::Trace, &self.lazy[step as usize][..listed])?;
+		Some(LazyList { step, anchor, root })
 	}
 
 	/// What a provider answers to a demand.
-	pub fn answer(&self, place: &Place) -> Option<Vec<Hash>> {
+	pub fn answer(&self, job: &Job, place: &Place) -> Option<Vec<Hash>> {
 		match *place {
+			Place::Lazy { step, anchor, level, index } => {
+				let listed = job.checked.lazy_before(anchor) as usize;
+				open_group(Tree::Trace, &self.lazy.get(step as usize)?[..listed], level, index)
+			}
 			Place::Run { level, index } => open_group(Tree::Run, &self.traces, level, index),
 			Place::Trace { step, level, index } => {
 				open_group(Tree::Trace, self.roots.get(step as usize)?, level, index)
@@ -250,7 +282,7 @@ impl Run {
 		let mut tensors: BTreeMap<Source, Vec<u8>> =
 			(0..).map(Source::Input).zip(job.input_bytes.iter().cloned()).collect();
 		let anchors = self.anchors[step as usize].iter().cloned();
-		tensors.extend(job.checked.anchors.iter().map(|&node| Source::Node(node)).zip(anchors));
+		tensors.extend(job.all().into_iter().map(Source::Node).zip(anchors));
 		if let Some(before) = step.checked_sub(1) {
 			let states = job.checked.state_anchors.iter();
 			let states = states.map(|&at| self.anchors[before as usize][at as usize].clone());
@@ -261,24 +293,19 @@ impl Run {
 }
 
 /// The counts that the chain knows.
-pub struct Shape(pub u32, pub Vec<u64>);
-
-impl Shape {
-	pub fn of(job: &Job) -> Self {
-		let tiles = |node: &u32| job.checked.types[*node as usize].tiles();
-		Self(job.steps, job.checked.anchors.iter().map(tiles).collect())
-	}
-}
-
-impl RunShape for Shape {
+impl RunShape for Job {
 	fn steps(&self) -> u32 {
-		self.0
+		self.steps
 	}
 	fn anchors(&self) -> u32 {
-		self.1.len() as u32
+		self.checked.anchors.len() as u32
 	}
 	fn tiles(&self, anchor: u32) -> Option<u64> {
-		self.1.get(anchor as usize).copied()
+		let node = *self.all().get(anchor as usize)?;
+		Some(self.checked.types[node as usize].tiles())
+	}
+	fn lazy_before(&self, anchor: u32) -> u32 {
+		self.checked.lazy_before(anchor)
 	}
 }
 
@@ -287,8 +314,8 @@ impl RunShape for Shape {
 pub enum Outcome {
 	/// The provider could not answer this demand.
 	Withheld(Place),
-	/// The tile at the end of the descent, and the proof about it.
-	Proved(Accusation, Vec<ProofPart>, Ruling),
+	/// The tile at the end of the descent, what was stated on the way, and the proof.
+	Proved(Accusation, Option<LazyList>, Vec<ProofPart>, Ruling),
 }
 
 /// A whole challenge: `own` against `provider`, who answers demands by `answer`. `None` where the
@@ -302,10 +329,11 @@ pub fn challenge(
 	if own.root == provider.root {
 		return None;
 	}
-	let shape = Shape::of(job);
 	let mut run = OpenedTree::new(Tree::Run, provider.root, own.traces.clone()).unwrap();
 	let (mut trace, mut tensor) = (None::<OpenedTree>, None::<OpenedTree>);
-	let mut place = Place::first(&shape).unwrap();
+	// What the provider states of the lazy anchors, and the root of the eager one that it leads to.
+	let (mut list, mut stated, mut eager) = (None::<OpenedTree>, None, Hash::default());
+	let mut place = Place::first(job).unwrap();
 	let mut parent = provider.root;
 	if job.steps == 1 {
 		// What the reveal has shown.
@@ -315,25 +343,40 @@ pub fn challenge(
 	}
 	let (step, anchor, tile) = loop {
 		let children = match answer(&place) {
-			Some(children) if place.verify(&parent, &children, &shape) => children,
+			Some(children) if place.verify(&parent, &children, job) => children,
 			_ => return Some(Outcome::Withheld(place)),
 		};
+		if let (Some(root), Place::Lazy { step, anchor, .. }) =
+			(place.stated_root(&children, job), place)
+		{
+			eager = parent;
+			stated = Some(LazyList { step, anchor, root });
+			let listed = job.checked.lazy_before(anchor) as usize;
+			list = OpenedTree::new(Tree::Trace, root, own.lazy[step as usize][..listed].to_vec());
+		}
 		let (tree, level, index) = match place {
+			Place::Lazy { level, index, .. } => (list.as_mut().unwrap(), level, index),
 			Place::Run { level, index } => (&mut run, level, index),
 			Place::Trace { level, index, .. } => (trace.as_mut().unwrap(), level, index),
 			Place::Tensor { level, index, .. } => (tensor.as_mut().unwrap(), level, index),
 		};
 		assert!(tree.add(level, index, &children));
-		let child = tree.first_difference(level, index).expect("the parents differ");
-		parent = children[child as usize];
-		match place.below(child, &shape).unwrap() {
+		let child = match tree.first_difference(level, index) {
+			Some(child) => child,
+			None if place.is_stated(job) => children.len() as u32,
+			None => panic!("the parents differ"),
+		};
+		parent = *children.get(child as usize).unwrap_or(&eager);
+		match place.below(child, job).unwrap() {
 			Below::Group(next) => {
 				match next {
 					Place::Trace { step, .. } if matches!(place, Place::Run { .. }) => {
 						let own = own.roots[step as usize].clone();
 						trace = OpenedTree::new(Tree::Trace, parent, own);
 					}
-					Place::Tensor { step, anchor, .. } if matches!(place, Place::Trace { .. }) => {
+					Place::Tensor { step, anchor, .. }
+						if !matches!(place, Place::Tensor { .. }) =>
+					{
 						let own = &own.anchors[step as usize][anchor as usize];
 						tensor = OpenedTree::of_tensor(parent, own);
 					}
@@ -351,7 +394,7 @@ pub fn challenge(
 		}
 	};
 	let accusation = job.accusation(step, anchor as usize, tile);
-	let record = job.record(provider.root);
+	let record = Record { list: stated, ..job.record(provider.root) };
 	// Only what the accusation reads is kept of the replay.
 	let mut tensors = own.tensors(job, step);
 	let sources = record.sources(accusation).unwrap();
@@ -365,12 +408,13 @@ pub fn challenge(
 	let evidence = Evidence {
 		run: &run,
 		trace: trace.as_ref().unwrap(),
+		list: list.as_ref(),
 		tensor: tensor.as_ref().unwrap(),
 		before: step.checked_sub(1).map(|before| &own.roots[before as usize][..]),
 		tensors: &tensors,
 	};
 	let (parts, ruling) = prove_all(&record, &evidence, accusation).unwrap();
-	Some(Outcome::Proved(accusation, parts, ruling))
+	Some(Outcome::Proved(accusation, stated, parts, ruling))
 }
 
 /// The proof about any tile, by somebody who has the whole of the provider's run.
@@ -384,17 +428,25 @@ pub fn try_proof(
 	accusation: Accusation,
 ) -> Result<(Vec<ProofPart>, Ruling), ProveError> {
 	let step = accusation.step;
-	let at = job.checked.anchors.binary_search(&accusation.node).unwrap();
+	let at = job.all().iter().position(|node| *node == accusation.node).unwrap();
 	let (roots, bytes) = (&run.roots[step as usize], &run.anchors[step as usize][at]);
+	let root = tensor_root(bytes);
+	let record = job.full_record(run, step);
+	let list = record.list.map(|list| {
+		let listed = job.checked.lazy_before(list.anchor) as usize;
+		let own = run.lazy[step as usize][..listed].to_vec();
+		OpenedTree::new(Tree::Trace, list.root, own).unwrap()
+	});
 	let tensors = run.tensors(job, step);
 	let evidence = Evidence {
 		run: &OpenedTree::new(Tree::Run, run.root, run.traces.clone()).unwrap(),
 		trace: &OpenedTree::new(Tree::Trace, run.traces[step as usize], roots.clone()).unwrap(),
-		tensor: &OpenedTree::of_tensor(roots[at], bytes).unwrap(),
+		list: list.as_ref(),
+		tensor: &OpenedTree::of_tensor(root, bytes).unwrap(),
 		before: step.checked_sub(1).map(|before| &run.roots[before as usize][..]),
 		tensors: &tensors,
 	};
-	prove_all(&job.record(run.root), &evidence, accusation)
+	prove_all(&record, &evidence, accusation)
 }
 
 /// What the pallet keeps between the parts of a proof, and asks before it lets the referee judge.
