@@ -3,6 +3,7 @@ use crate::{
 	simd::vectorised,
 	spare::SPARE,
 };
+use assay_commitments::Hash;
 use assay_ops::{DType, TensorType, TILE_BYTES};
 use bytemuck::Pod;
 use std::{iter, sync::Arc};
@@ -227,25 +228,37 @@ impl Buffer {
 	fn write_canonical(&self, ty: &TensorType, out: &mut [u8]) {
 		let grid = Grid::new(ty);
 		let source = self.bytes();
-		let (threads, band) = (threads(out.len()), grid.across * TILE_BYTES);
+		let (threads, band) = (threads(out.len()), grid.band());
 		for_chunks(
 			threads,
 			out,
 			band,
 			|| (),
 			|(), band, tiles| {
-				for (tile, bytes) in tiles.chunks_exact_mut(TILE_BYTES).enumerate() {
-					let column = tile * grid.tile_row;
-					let count = grid.tile_row.min(grid.row - column);
-					let first = band * grid.tile_rows;
-					for (at, line) in (first..grid.rows.min(first + grid.tile_rows)).enumerate() {
-						let from = line * grid.row + column;
-						bytes[at * grid.tile_row..][..count]
-							.copy_from_slice(&source[from..from + count]);
-					}
-				}
+				grid.write_bands(source, band, tiles);
 			},
 		);
+	}
+
+	/// The root: BLAKE3 of the canonical bytes, which are written piece by piece where they stay in a cache.
+	pub(crate) fn root(&self, ty: &TensorType) -> Hash {
+		/// Enough for the widest vectors of the hash.
+		const PIECE: usize = 64 << 10;
+		let (grid, source) = (Grid::new(ty), self.bytes());
+		let bands = grid.rows.div_ceil(grid.tile_rows);
+		let some = (PIECE / grid.band()).clamp(1, bands);
+		let mut piece = vec![0; some * grid.band()];
+		let mut hasher = blake3::Hasher::new();
+		for first in (0..bands).step_by(some) {
+			let bytes = &mut piece[..some.min(bands - first) * grid.band()];
+			if first + some >= bands {
+				// What the last rows leave of their tiles is padding, and earlier rows were there.
+				bytes.fill(0);
+			}
+			grid.write_bands(source, first, bytes);
+			hasher.update(bytes);
+		}
+		*hasher.finalize().as_bytes()
 	}
 
 	/// So many zeros.
@@ -255,6 +268,13 @@ impl Buffer {
 			DType::I16 => Self::I16(vec![0; len]),
 			DType::I32 => Self::I32(vec![0; len]),
 		}
+	}
+}
+
+/// Lines of a tile of N bytes each, from rows that are `row` bytes long.
+fn copy_lines<const N: usize>(tile: &mut [u8], source: &[u8], row: usize) {
+	for (to, from) in tile.chunks_exact_mut(N).zip(source.chunks(row)) {
+		to.copy_from_slice(&from[..N]);
 	}
 }
 
@@ -277,6 +297,36 @@ impl Grid {
 			tile_rows: ty.tile_rows() as usize,
 			tile_row: ty.tile_cols() as usize * size,
 			across: ty.tile_grid().1 as usize,
+		}
+	}
+
+	/// Bytes of a row of tiles.
+	fn band(&self) -> usize {
+		self.across * TILE_BYTES
+	}
+
+	/// Writes the rows of tiles from `first` on, as many as `out` has room for, but for their padding.
+	fn write_bands(&self, source: &[u8], first: usize, out: &mut [u8]) {
+		for (band, tiles) in (first..).zip(out.chunks_exact_mut(self.band())) {
+			let line = band * self.tile_rows;
+			let lines = self.tile_rows.min(self.rows - line);
+			for (tile, bytes) in tiles.chunks_exact_mut(TILE_BYTES).enumerate() {
+				let column = tile * self.tile_row;
+				let count = self.tile_row.min(self.row - column);
+				let source = &source[line * self.row + column..];
+				let tile = &mut bytes[..lines * self.tile_row];
+				// Lengths that are known are a move or two; others are a call.
+				match (count, self.tile_row) {
+					(32, 32) => copy_lines::<32>(tile, source, self.row),
+					(64, 64) => copy_lines::<64>(tile, source, self.row),
+					_ => {
+						let lines = tile.chunks_exact_mut(self.tile_row);
+						for (to, from) in lines.zip(source.chunks(self.row)) {
+							to[..count].copy_from_slice(&from[..count]);
+						}
+					}
+				}
+			}
 		}
 	}
 

@@ -358,7 +358,7 @@ impl<'a, B: Backend> Anchors<'a, B> {
 				let canonical = buffer.to_canonical_shared(&ty);
 				(tensor::root(&canonical), Some(canonical))
 			} else {
-				(tensor::root(&buffer.to_canonical(&ty)), None)
+				(buffer.root(&ty), None)
 			};
 			// Nobody listens after an error of the run.
 			let _ = hashed.send(Hashed { anchor, bytes, root, canonical });
