@@ -270,24 +270,18 @@ pub(super) fn batches(
 		let Sizes { m, n, k } = sizes;
 		// A thread for each of at least so many multiplications.
 		let threads = threads(values.len() * k / 16);
-		for_chunks(
-			threads,
-			&mut values,
-			m * n,
-			|| (),
-			|(), at, out| {
-				let (a, b) = (&a[at * m * k..][..m * k], &b[at * n * k..][..n * k]);
-				if is_small {
-					let rows = Rows::new(out, n);
-					small::product((n, k), a, b, |row, sums: &[F::Sum]| {
-						// SAFETY: each row comes once.
-						unsafe { epilogue.store(&rows, row, 0, sums) };
-					});
-				} else {
-					product(cpu.path, sizes, (a, Right::Rows(b)), &epilogue, out);
-				}
-			},
-		);
+		for_chunks(threads, &mut values, m * n, small::Scratch::default, |scratch, at, out| {
+			let (a, b) = (&a[at * m * k..][..m * k], &b[at * n * k..][..n * k]);
+			if is_small {
+				let rows = Rows::new(out, n);
+				small::product(scratch, (n, k), (a, b), |row, sums: &[F::Sum]| {
+					// SAFETY: each row comes once.
+					unsafe { epilogue.store(&rows, row, 0, sums) };
+				});
+			} else {
+				product(cpu.path, sizes, (a, Right::Rows(b)), &epilogue, out);
+			}
+		});
 		Ok(T::wrap(values))
 	}
 	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, (narrow, requant), shape))
