@@ -349,14 +349,17 @@ fn live(fake: &Fake) -> Result<Outcome> {
 	wait(lead.to_the_end()).map(|(outcome, _)| outcome)
 }
 
-/// So many frauds of one seed, of one step and of several.
+/// So many frauds of one seed, at least one of a single step and one of several.
 fn frauds(seed: u64, count: usize) -> Vec<Fraud> {
 	println!("seed {seed:#x}");
 	let mut rng = Rng::new(seed);
-	let all: Vec<_> =
-		std::iter::repeat_with(|| Fraud::new(&mut rng)).flatten().take(count).collect();
-	let several = all.iter().filter(|fraud| fraud.record.steps() > 1).count();
-	assert!(several > 0 && several < count, "seed {seed:#x}: {several} of {count}");
+	let mut made = std::iter::repeat_with(|| Fraud::new(&mut rng)).flatten().take(1_000);
+	let mut all: Vec<Fraud> = made.by_ref().take(count - 1).collect();
+	let several = |fraud: &Fraud| fraud.record.steps() > 1;
+	let missing =
+		[false, true].into_iter().find(|&kind| all.iter().all(|one| several(one) != kind));
+	let last = made.find(|one| missing.is_none_or(|kind| several(one) == kind));
+	all.push(last.expect("one of a thousand is of the missing kind"));
 	all
 }
 
