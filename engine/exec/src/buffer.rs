@@ -355,3 +355,25 @@ impl Grid {
 		);
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::testing::Rng;
+
+	#[test]
+	fn roots_should_be_those_of_the_canonical_bytes_when_they_are_hashed_in_pieces() {
+		let mut rng = Rng::seeded("roots");
+		for dims in [&[331, 237][..], &[1000, 70], &[65, 1500], &[3], &[200_000], &[40, 50, 61]] {
+			for dtype in [DType::I8, DType::I16, DType::I32] {
+				let ty = TensorType::new(dtype, dims).unwrap();
+				let values = rng.values(dtype, ty.elements() as usize);
+				let buffer = Buffer::fill(dtype, values.len(), |start, out| {
+					out.copy_from_slice(&values[start..start + out.len()]);
+				});
+				let expected = assay_commitments::tensor_root(&buffer.to_canonical(&ty));
+				assert_eq!(buffer.root(&ty), expected, "{dtype:?} {dims:?}");
+			}
+		}
+	}
+}
