@@ -121,7 +121,8 @@ impl Applied {
 	}
 
 	/// Fold the range `range` of the reduced dimension into the accumulators of `outputs`.
-	/// Does nothing for an operator that does not reduce.
+	/// Does nothing for an operator that does not reduce, and reads nothing if no output is asked for,
+	/// as [`Applied::indices`] says.
 	pub fn absorb(
 		&self,
 		elements: &dyn Elements,
@@ -129,7 +130,7 @@ impl Applied {
 		range: Range<u32>,
 		accumulators: &mut [i64],
 	) {
-		if self.op.reduces() {
+		if self.op.reduces() && !outputs.is_empty() {
 			let range = range.start..range.end.min(self.reduction);
 			fold::absorb(self, elements, outputs, range, accumulators);
 		}

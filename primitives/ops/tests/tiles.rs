@@ -8,7 +8,10 @@ use assay_ops::{
 };
 use common::{case, source, Case, Rng};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+	cell::RefCell,
+	collections::{BTreeMap, BTreeSet},
+};
 
 /// Canonical bytes of each operand, with random bytes as padding.
 fn poisoned(case: &Case, rng: &mut Rng) -> Vec<Vec<u8>> {
@@ -27,6 +30,16 @@ fn poisoned(case: &Case, rng: &mut Rng) -> Vec<Vec<u8>> {
 			bytes
 		})
 		.collect()
+}
+
+/// Reads of an operator, by operand.
+struct Watched<'a>(&'a Case, RefCell<BTreeSet<(usize, u32)>>);
+
+impl assay_ops::Elements for Watched<'_> {
+	fn get(&self, operand: usize, index: u32) -> i32 {
+		self.1.borrow_mut().insert((operand, index));
+		Get(self.0).get(operand, index)
+	}
 }
 
 struct Get<'a>(&'a Case);
@@ -118,6 +131,37 @@ proptest! {
 		let values = applied.finish(&Get(&case), &outputs, &accumulators);
 		let want: Vec<i32> = outputs.iter().map(|&element| expected.get(element)).collect();
 		prop_assert_eq!(values, want);
+	}
+
+	#[test]
+	fn operator_should_read_nothing_but_its_indices_when_outputs_are_few_or_none(seed: u64) {
+		let mut rng = Rng(seed);
+		let case = case(&mut rng);
+		let applied = Applied::new(case.op, &case.types()).unwrap();
+		let reduction = applied.reduction();
+		let count = applied.shape().elements();
+		let mut outputs: Vec<u32> = (0..rng.below(4)).map(|_| rng.below(count)).collect();
+		outputs.sort_unstable();
+		outputs.dedup();
+		let mut named: BTreeSet<(usize, u32)> = BTreeSet::new();
+		for operand in 0..case.operands.len() {
+			let mut seen = applied.indices(operand, &outputs, 0..reduction);
+			if applied.content_dependent().is_some_and(|(table, _)| table == operand) {
+				seen = applied.gathered(&Get(&case), &outputs);
+			}
+			named.extend(seen.into_iter().map(|index| (operand, index)));
+		}
+		let watched = Watched(&case, RefCell::default());
+		let mut accumulators = applied.init(outputs.len());
+		applied.absorb(&watched, &outputs, 0..reduction, &mut accumulators);
+		applied.finish(&watched, &outputs, &accumulators);
+		let read = watched.1.into_inner();
+		prop_assert!(
+			read.is_subset(&named),
+			"{:?} reads {:?} more for {outputs:?}",
+			case.op,
+			read.difference(&named).collect::<Vec<_>>()
+		);
 	}
 
 	#[test]

@@ -318,3 +318,28 @@ fn check_should_judge_without_overflow_when_shapes_are_the_largest() {
 		}
 	}
 }
+
+#[test]
+fn tile_should_be_recomputed_when_nothing_below_its_virtual_node_is_asked_for() {
+	let mut b = ProgramBuilder::new();
+	let updates = b.input("updates", TensorType::new(DType::I32, &[3, 4]).unwrap());
+	let rows = b.input("rows", TensorType::new(DType::I32, &[3]).unwrap());
+	let sums = b.scatter_add(updates, rows, 2, DType::I32);
+	// 4 + 2 + 1,000 rows of four: no tile but the first one has a row of `sums`.
+	let padded = b.pad(sums, 0, 4, 1_000, 7);
+	b.output("padded", padded);
+	let mut program = b.build().unwrap();
+	program.nodes[0].class = Class::Virtual;
+	let checked = program.check(&Limits::V1).unwrap();
+	let tiles = checked.types[1].tiles();
+	assert!(tiles > 2);
+	let nothing: BTreeMap<(Source, u64), Tile> = BTreeMap::new();
+	for tile in 1..tiles - 1 {
+		let fold = AnchorFold::new(&program, &checked, 1, tile).unwrap();
+		assert!(fold.needs(0).unwrap().tiles.is_empty());
+		let bytes = recompute_anchor_tile(&program, &checked, 1, tile, &nothing).unwrap();
+		for (_, at) in checked.types[1].tile_elements(tile) {
+			assert_eq!(bytes[at..at + 4], 7i32.to_le_bytes());
+		}
+	}
+}
