@@ -13,7 +13,7 @@ use std::{
 };
 
 fn folder(target: &Target) -> PathBuf {
-	PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name)
+	PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("corpus").join(target.name)
 }
 
 fn corpus(target: &Target) -> BTreeMap<String, Vec<u8>> {
