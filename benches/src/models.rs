@@ -10,11 +10,12 @@ use anyhow::{anyhow, Context as _, Result};
 use assay_exec::CpuExecutor;
 use assay_frontend::{
 	calibrate::Precision,
-	import::{import, Options},
-	model::chunk,
-	npz,
+	import::{import, Options, Report},
+	model::{chunk, Model},
+	npz::{self, Arrays},
 };
 use serde_json::json;
+use std::path::Path;
 
 pub const BENCHMARK: Benchmark = Benchmark {
 	name: "models",
@@ -23,7 +24,7 @@ pub const BENCHMARK: Benchmark = Benchmark {
 };
 
 /// Models of `make fidelity`, and samples in a batch.
-const CASES: [(&str, u32); 6] =
+pub const CASES: [(&str, u32); 6] =
 	[("minilm", 1), ("minilm", 32), ("cnn", 1), ("cnn", 32), ("resnet", 1), ("resnet", 8)];
 
 /// Least signal-to-noise ratio in dB of a product in 8 bits: the default and what asks for more.
@@ -31,6 +32,32 @@ const SENSITIVITIES: [f64; 2] = [25.0, 30.0];
 
 /// Samples that the cosine is the mean of.
 const COMPARED: usize = 64;
+
+/// An imported model, the samples of one run, and what the import reports.
+pub struct Imported {
+	pub model: Model,
+	pub samples: Arrays,
+	pub report: Report,
+}
+
+/// Imports model `name` of `make fidelity` from folder `models`.
+pub fn imported(models: &Path, name: &str, batch: u32, sensitivity: f64) -> Result<Imported> {
+	let failed = |error: assay_frontend::Error| anyhow!("{name}: {error}");
+	let folder = models.join(name);
+	let calibration = npz::read(&folder.join("calibrate.npz")).map_err(failed)?;
+	let held_out = npz::read(&folder.join("test.npz")).map_err(failed)?;
+	let options = Options {
+		batch: Some(batch as usize),
+		precision: Precision::Mixed(sensitivity),
+		..Options::default()
+	};
+	let compared = chunk(&held_out, 0, COMPARED);
+	let path = folder.join(format!("{name}.onnx"));
+	let (model, report) =
+		import(&path, &calibration, Some(&compared), &options, &mut CpuExecutor::new())
+			.map_err(failed)?;
+	Ok(Imported { model, samples: chunk(&held_out, 0, batch as usize), report })
+}
 
 fn run(context: &Context) -> Result<Vec<Table>> {
 	let columns = [
@@ -49,34 +76,21 @@ fn run(context: &Context) -> Result<Vec<Table>> {
 		eprintln!("bench: no models; scripts/bench makes them");
 		return Ok(vec![table]);
 	};
-	let failed = |error: assay_frontend::Error| anyhow!("{error}");
 	let cases = if context.quick { &CASES[..1] } else { &CASES[..] };
 	for &(name, batch) in cases {
 		let folder = models.join(name);
-		let path = folder.join(format!("{name}.onnx"));
-		let calibration = npz::read(&folder.join("calibrate.npz")).map_err(failed)?;
-		let test = folder.join("test.npz");
-		let held_out = npz::read(&test).map_err(failed)?;
-		let samples = chunk(&held_out, 0, batch as usize);
 		let mut rival = context.rivals.start(Library::Onnxruntime, context.threads)?;
 		if let Some(rival) = &mut rival {
-			rival.load(&path, &test, batch)?;
+			let path = folder.join(format!("{name}.onnx"));
+			rival.load(&path, &folder.join("test.npz"), batch)?;
 		}
 		for sensitivity in SENSITIVITIES {
-			let options = Options {
-				batch: Some(batch as usize),
-				precision: Precision::Mixed(sensitivity),
-				..Options::default()
-			};
+			let Imported { model, samples, report } = imported(models, name, batch, sensitivity)?;
 			let mut executor = CpuExecutor::new();
-			let compared = chunk(&held_out, 0, COMPARED);
-			let (model, report) =
-				import(&path, &calibration, Some(&compared), &options, &mut executor)
-					.map_err(failed)?;
 			let mut ours = |count| {
 				seconds(count, || {
 					let results = model.run(&mut executor, &samples, &[], |_, _| {});
-					results.map(drop).map_err(failed)
+					results.map(drop).map_err(|error| anyhow!("{name}: {error}"))
 				})
 			};
 			// Inputs that come again are packed by the third run.

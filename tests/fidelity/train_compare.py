@@ -89,8 +89,7 @@ def compare(name, seed, assay, steps):
     task = TASKS[name]()
     if steps:
         task.description["steps"] = steps
-    shape = (task.description["steps"], task.description["batch"])
-    order = np.random.default_rng(seed).integers(0, task.examples(), shape)
+    order = task.order(seed)
     first, weights = copy.deepcopy(task.module.state_dict()), task.weights()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)

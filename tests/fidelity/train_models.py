@@ -41,12 +41,13 @@ class Task:
     def optimizer(self):
         """The description's optimizer for the module."""
         rate = self.rate(0)
-        options = self.description["optimizer"]
-        if "sgd" in options:
-            momentum = options["sgd"]["momentum"]
-            return torch.optim.SGD(self.module.parameters(), lr=rate, momentum=momentum)
-        betas = (options["adam"]["beta1"], options["adam"]["beta2"])
-        return torch.optim.Adam(self.module.parameters(), lr=rate, betas=betas)
+        ((kind, options),) = self.description["optimizer"].items()
+        decay = options.get("weight_decay", 0.0)
+        parameters = self.module.parameters()
+        if kind == "sgd":
+            return torch.optim.SGD(parameters, lr=rate, momentum=options["momentum"], weight_decay=decay)
+        betas = (options["beta1"], options["beta2"])
+        return torch.optim.AdamW(parameters, lr=rate, betas=betas, weight_decay=decay)
 
     def rate(self, step):
         """The description's learning rate: linear up to the peak, then half a cosine down to 0."""
@@ -67,6 +68,15 @@ class Task:
             return torch.from_numpy(x), torch.from_numpy(y)
         x = self.data["x"][positions]
         return torch.from_numpy(x), torch.from_numpy(self.data["y"][positions])
+
+    def order(self, seed):
+        """Positions of the examples of each step: windows of a text at random, examples in shuffled rounds."""
+        random = np.random.default_rng(seed)
+        shape = (self.description["steps"], self.description["batch"])
+        if "tokens" in self.data:
+            return random.integers(0, self.examples(), shape)
+        rounds = [random.permutation(self.examples()) for _ in range(math.prod(shape) // self.examples() + 1)]
+        return np.concatenate(rounds)[: math.prod(shape)].reshape(shape)
 
     def examples(self):
         """How many positions there are."""
@@ -92,21 +102,28 @@ def digits(shape):
     return {"x": x[:cut], "y": y[:cut]}, (torch.from_numpy(x[cut:]), torch.from_numpy(y[cut:]))
 
 
-def digits_mlp():
+def digits_mlp(optimizer=None, peak=0.02):
     """64 → 64 → 10."""
     data, test = digits([64])
     module = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     description = {
         "input": {"dense": {"shape": [64]}},
         "layers": [{"linear": {"outputs": 64}}, "relu", {"linear": {"outputs": 10}}],
-        "optimizer": {"sgd": {"momentum": 0.9}},
-        "learning_rate": {"cosine": {"peak": 0.02, "warmup": 30}},
+        "optimizer": optimizer or {"sgd": {"momentum": 0.9}},
+        "learning_rate": {"cosine": {"peak": peak, "warmup": 30}},
         "batch": 32,
         "steps": 1000,
         "order": "given",
     }
     names = {f"{at}.{role}": f"{at}.{role}" for at in (0, 2) for role in ("weight", "bias")}
     return Task("digits-mlp", description, module, data, test, names)
+
+
+def digits_adamw():
+    """The same network with decoupled weight decay."""
+    task = digits_mlp({"adam": {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1}}, peak=0.003)
+    task.name = "digits-adamw"
+    return task
 
 
 class DigitsCnn(nn.Module):
@@ -141,7 +158,7 @@ def digits_cnn():
             "flatten",
             {"linear": {"outputs": 10}},
         ],
-        "optimizer": {"sgd": {"momentum": 0.9}},
+        "optimizer": {"sgd": {"momentum": 0.9, "weight_decay": 5e-4}},
         "learning_rate": {"cosine": {"peak": 0.02, "warmup": 30}},
         "batch": 32,
         "steps": 1000,
@@ -249,4 +266,9 @@ def characters():
     return Task("characters", description, module, {"tokens": tokens[:cut]}, test, names)
 
 
-TASKS = {"digits-mlp": digits_mlp, "digits-cnn": digits_cnn, "characters": characters}
+TASKS = {
+    "digits-mlp": digits_mlp,
+    "digits-adamw": digits_adamw,
+    "digits-cnn": digits_cnn,
+    "characters": characters,
+}

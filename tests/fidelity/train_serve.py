@@ -24,8 +24,7 @@ class Training:
         torch.manual_seed(SEED)
         self.task = TASKS[name]()
         self.task.description["steps"] = STEPS
-        shape = (STEPS, self.task.description["batch"])
-        self.order = np.random.default_rng(SEED).integers(0, self.task.examples(), shape)
+        self.order = self.task.order(SEED)
         folder = pathlib.Path(folder)
         (folder / "description.json").write_text(json.dumps({**self.task.description, "seed": SEED}))
         np.savez(folder / "data.npz", order=self.order, **self.task.data)

@@ -1,7 +1,7 @@
 //! From a description to a program that may run.
 
 use crate::{
-	description::{Description, Input, Order},
+	description::{Description, Input, Optimizer, Order},
 	error::{field, Error, Result},
 	exponent::{Class, Exponent},
 	graph::{Graph, Parameter, Role, SlotInfo, Tensor},
@@ -69,7 +69,18 @@ impl Training {
 		let step = graph.step.clone();
 		let rate = graph.node(Op::Gather, vec![rates.arg(), step.arg()])?;
 		let rate = rate.with(Exponent::of(rates_slot));
-		optimizer::optimize(&mut graph, &description.optimizer, &rate)?;
+		let decay = match description.optimizer {
+			Optimizer::Adam { weight_decay, .. } if weight_decay > 0.0 => {
+				let slot = graph.slot("weight decay", Class::Constant, 0);
+				let decays = graph.input("decay", DType::I32, &[steps], Role::Decays(slot))?;
+				let decay = graph.node(Op::Gather, vec![decays.arg(), step.arg()])?;
+				Some(decay.with(Exponent::of(slot)))
+			}
+			_ => None,
+		};
+		let predictions = description.predictions();
+		let rates = optimizer::Rates { rate, decay, predictions };
+		optimizer::optimize(&mut graph, &description.optimizer, &rates)?;
 
 		let place = graph.node(Op::Iota { shape: losses.shape, axis: 0 }, vec![])?;
 		let step = graph.step.broadcast(&losses.shape)?;
@@ -154,7 +165,7 @@ impl Batch {
 /// Positions of the examples of this step, i32 `[batch]`; an anchor, for it decides what is read.
 fn choose(graph: &mut Graph, description: &Description, examples: u32) -> Result<Tensor> {
 	let (batch, steps) = (description.batch, description.steps);
-	if description.order == Order::Given {
+	if description.order != Order::Random {
 		let order = graph.input("order", DType::I32, &[steps, batch], Role::Order)?;
 		let args = vec![order.arg(), graph.step.arg()];
 		let chosen = graph.node(Op::Gather, args)?;

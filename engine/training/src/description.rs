@@ -118,14 +118,18 @@ pub enum Layer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Optimizer {
-	/// `v ← momentum·v + g; w ← w − rate·v`.
+	/// `v ← momentum·v + (g + weight_decay·w); w ← w − rate·v`.
 	Sgd {
 		/// At least 0, below 1.
 		#[serde(default)]
 		momentum: f64,
+		/// At least 0, at most 1.
+		#[serde(default)]
+		weight_decay: f64,
 	},
 	/// Adam (Kingma, Ba 2015) without its epsilon: a weight whose second moment is below its unit in
-	/// the last place stays where it is.
+	/// the last place stays where it is. Its weight decay is decoupled (Loshchilov, Hutter 2019):
+	/// `w ← w − rate·weight_decay·w`, beside the step.
 	Adam {
 		/// Decay of the first moment.
 		#[serde(default = "beta1")]
@@ -133,7 +137,19 @@ pub enum Optimizer {
 		/// Decay of the second moment.
 		#[serde(default = "beta2")]
 		beta2: f64,
+		/// At least 0, at most 1.
+		#[serde(default)]
+		weight_decay: f64,
 	},
+}
+
+impl Optimizer {
+	/// Share of the weights that the gradient (SGD) or the rate (Adam) takes with it.
+	pub fn weight_decay(&self) -> f64 {
+		match self {
+			Self::Sgd { weight_decay, .. } | Self::Adam { weight_decay, .. } => *weight_decay,
+		}
+	}
 }
 
 /// Learning rate for each step.
@@ -164,6 +180,9 @@ pub enum Order {
 	/// At random with replacement, by Philox inside the program.
 	#[default]
 	Random,
+	/// Every example once before any comes again, in an order drawn anew each time by Philox, before the
+	/// first step: an input of the program. Batches go on across the end of a round.
+	Shuffled,
 	/// As array `order` says: `[steps, batch]` positions of examples (of first tokens).
 	Given,
 }
@@ -239,8 +258,8 @@ impl Description {
 				.ok_or_else(|| field(name, format!("is {value}; must be at least 0 and below 1")))
 		};
 		match self.optimizer {
-			Optimizer::Sgd { momentum } => share("optimizer.sgd.momentum", momentum)?,
-			Optimizer::Adam { beta1, beta2 } => {
+			Optimizer::Sgd { momentum, .. } => share("optimizer.sgd.momentum", momentum)?,
+			Optimizer::Adam { beta1, beta2, .. } => {
 				share("optimizer.adam.beta1", beta1)?;
 				share("optimizer.adam.beta2", beta2)?;
 				if beta2 * beta2 < beta1 {
@@ -248,6 +267,11 @@ impl Description {
 					return Err(field("optimizer.adam.beta2", reason));
 				}
 			}
+		}
+		let decay = self.optimizer.weight_decay();
+		if !(0.0..=1.0).contains(&decay) {
+			let reason = format!("is {decay}; must be at least 0 and at most 1");
+			return Err(field("optimizer.weight_decay", reason));
 		}
 		let rates = (0..self.steps).map(|step| self.learning_rate.at(step, self.steps));
 		if let Some(rate) = rates.into_iter().find(|rate| !(0.0..=1024.0).contains(rate)) {

@@ -140,6 +140,8 @@ pub enum Role {
 	Order,
 	/// Learning rates; the slot of their exponent.
 	Rates(Slot),
+	/// The share of each weight that goes in each step.
+	Decays(Slot),
 	/// Key of random numbers.
 	Seed,
 	/// Number of the next step.

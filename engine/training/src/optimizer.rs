@@ -13,25 +13,48 @@ const RATE_BITS: i32 = 30;
 
 const I32: DType = DType::I32;
 
-/// Appends the update of every parameter. `rate` is the learning rate of this step, i32 `[1]`; it
-/// includes what the mean over the batch and the bias of Adam's moments ask for.
-pub(crate) fn optimize(graph: &mut Graph, optimizer: &Optimizer, rate: &Tensor) -> Result<()> {
+/// What scales the update of this step.
+pub(crate) struct Rates {
+	/// The learning rate, i32 `[1]`; it includes what the mean over the batch and the bias of Adam's
+	/// moments ask for.
+	pub rate: Tensor,
+	/// Decoupled weight decay: the share of each weight that goes in this step, i32 `[1]`.
+	pub decay: Option<Tensor>,
+	/// Predictions of a step: gradients are sums over them.
+	pub predictions: u32,
+}
+
+/// Appends the update of every parameter.
+pub(crate) fn optimize(graph: &mut Graph, optimizer: &Optimizer, rates: &Rates) -> Result<()> {
 	for gradient in std::mem::take(&mut graph.gradients) {
 		let step = match *optimizer {
-			Optimizer::Sgd { momentum } => sgd(graph, &gradient, momentum)?,
-			Optimizer::Adam { beta1, beta2 } => adam(graph, &gradient, beta1, beta2)?,
+			Optimizer::Sgd { momentum, weight_decay } => {
+				sgd(graph, &gradient, momentum, weight_decay * f64::from(rates.predictions))?
+			}
+			Optimizer::Adam { beta1, beta2, .. } => adam(graph, &gradient, beta1, beta2)?,
 		};
 		let weight = graph.master(gradient.parameter);
-		let shape = weight.shape;
-		let product = multiply(graph, &step, rate.broadcast(&shape)?, RATE_BITS)?
-			.with((step.exponent.clone() + &rate.exponent).plus(RATE_BITS));
-		let change = round_at_random(graph, &product, Exponent::fixed(WEIGHT_EXPONENT))?;
-		let next = graph.node(Op::Sub { to: I32 }, vec![weight.arg(), change.arg()])?;
+		let kept = match &rates.decay {
+			Some(decay) => {
+				let lost = scaled(graph, &weight, decay)?;
+				graph.node(Op::Sub { to: I32 }, vec![weight.arg(), lost.arg()])?
+			}
+			None => weight.clone(),
+		};
+		let change = scaled(graph, &step, &rates.rate)?;
+		let next = graph.node(Op::Sub { to: I32 }, vec![kept.arg(), change.arg()])?;
 		graph.update(&weight, &next);
 		let name = graph.parameters[gradient.parameter].name.clone();
 		graph.builder.output(&name, next.source);
 	}
 	Ok(())
+}
+
+/// `a` times a rate of this step, in units of weights.
+fn scaled(graph: &mut Graph, a: &Tensor, rate: &Tensor) -> Result<Tensor> {
+	let product = multiply(graph, a, rate.broadcast(&a.shape)?, RATE_BITS)?
+		.with((a.exponent.clone() + &rate.exponent).plus(RATE_BITS));
+	round_at_random(graph, &product, Exponent::fixed(WEIGHT_EXPONENT))
 }
 
 fn multiply(graph: &mut Graph, a: &Tensor, b: Arg, shift: i32) -> Result<Tensor> {
@@ -68,8 +91,8 @@ fn moment(
 	Ok((state, moved, slot))
 }
 
-/// `v ← momentum·v + g`; the step is v.
-fn sgd(graph: &mut Graph, gradient: &Gradient, momentum: f64) -> Result<Tensor> {
+/// `v ← momentum·v + g + decay·w`; the step is v.
+fn sgd(graph: &mut Graph, gradient: &Gradient, momentum: f64, decay: f64) -> Result<Tensor> {
 	let (state, velocity, slot) = moment(graph, gradient, "velocity", Class::Wide, -24)?;
 	let exponent = velocity.exponent.clone();
 	let shape = velocity.shape;
@@ -77,7 +100,18 @@ fn sgd(graph: &mut Graph, gradient: &Gradient, momentum: f64) -> Result<Tensor> 
 	let kept = multiply(graph, &velocity, rate, RATE_BITS)?;
 	let value = gradient.value.clone();
 	let new = graph.shifted_arg(value, &gradient.exponent, exponent.clone(), I32)?;
-	let next = graph.node(Op::Add { to: I32 }, vec![kept.arg(), new.arg()])?.with(exponent);
+	let mut next = graph.node(Op::Add { to: I32 }, vec![kept.arg(), new.arg()])?;
+	if decay > 0.0 {
+		// decay = mantissa / 2^(30 − scale) with 30 bits: the product keeps the bits of the weight.
+		let scale = decay.log2().floor() as i32 + 1;
+		let weight = graph.master(gradient.parameter);
+		let mantissa = number(graph, decay, RATE_BITS - scale, &shape)?;
+		let lost = multiply(graph, &weight, mantissa, RATE_BITS)?
+			.with(Exponent::fixed(WEIGHT_EXPONENT + scale));
+		let lost = graph.shifted(&lost, exponent.clone(), I32)?;
+		next = graph.node(Op::Add { to: I32 }, vec![next.arg(), lost.arg()])?;
+	}
+	let next = next.with(exponent);
 	graph.update(&state, &next);
 	graph.monitor(slot, &next)?;
 	Ok(next)

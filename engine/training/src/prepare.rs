@@ -3,12 +3,12 @@
 use crate::{
 	array::{Array, Arrays},
 	compile::Training,
-	description::{Description, Input, Optimizer},
+	description::{Description, Input, Optimizer, Order},
 	error::{array, Error, Result},
 	graph::{Init, Role, WEIGHT_EXPONENT},
 };
 use assay_exec::Tensor;
-use assay_ops::TensorType;
+use assay_ops::{philox4x32, TensorType};
 
 /// Largest learning rate in its fixed point: 30 bits.
 const RATE_BITS: i32 = 30;
@@ -97,13 +97,44 @@ fn rates(description: &Description) -> Vec<f64> {
 			let rate = description.learning_rate.at(step, description.steps);
 			match description.optimizer {
 				Optimizer::Sgd { .. } => rate / f64::from(description.predictions()),
-				Optimizer::Adam { beta1, beta2 } => {
+				Optimizer::Adam { beta1, beta2, .. } => {
 					let t = step as i32 + 1;
 					rate * (1.0 - beta2.powi(t)).sqrt() / (1.0 - beta1.powi(t))
 				}
 			}
 		})
 		.collect()
+}
+
+/// The share of each weight that decoupled weight decay takes in each step.
+fn decays(description: &Description) -> Vec<f64> {
+	let decay = description.optimizer.weight_decay();
+	(0..description.steps)
+		.map(|step| decay * description.learning_rate.at(step, description.steps))
+		.collect()
+}
+
+/// `count` positions: one permutation of `0 .. examples` after another (Fisher and Yates; the step of
+/// one position is uniform up to `examples / 2^32`).
+///
+/// Counters of Philox are `[position / 4, 1, round, 0]`; those of the program have a 0 second.
+fn shuffled(seed: u64, examples: u32, count: usize) -> Vec<i32> {
+	let key = [seed as u32, (seed >> 32) as u32];
+	let mut order = Vec::with_capacity(count);
+	for round in 0.. {
+		if order.len() >= count {
+			break;
+		}
+		let mut places: Vec<i32> = (0..examples as i32).collect();
+		for last in (1..examples).rev() {
+			let bits = philox4x32(key, [last / 4, 1, round, 0])[(last % 4) as usize];
+			let chosen = (u64::from(bits) * (u64::from(last) + 1)) >> 32;
+			places.swap(last as usize, chosen as usize);
+		}
+		places.truncate(count - order.len());
+		order.append(&mut places);
+	}
+	order
 }
 
 /// A uniform number in 0 .. 1 from a counter: SplitMix64 (Steele, Lea, Flood 2014).
@@ -163,6 +194,9 @@ pub(crate) fn inputs(training: &Training, data: &Arrays, weights: &Arrays) -> Re
 				};
 				indices("tokens", shaped("tokens", find(data, "tokens")?, &ty)?, vocabulary)?
 			}
+			Role::Order if description.order == Order::Shuffled => {
+				shuffled(description.seed, training.examples, ty.elements() as usize)
+			}
 			Role::Order => {
 				let values = shaped("order", find(data, "order")?, &ty)?;
 				indices("order", values, training.examples)?
@@ -171,6 +205,12 @@ pub(crate) fn inputs(training: &Training, data: &Arrays, weights: &Arrays) -> Re
 				let exponent = exponent_for(largest(&rates), RATE_BITS);
 				exponents[usize::from(slot.0)] = exponent;
 				scaled("learning_rate", &rates, exponent)?
+			}
+			Role::Decays(slot) => {
+				let decays = decays(description);
+				let exponent = exponent_for(largest(&decays), RATE_BITS);
+				exponents[usize::from(slot.0)] = exponent;
+				scaled("weight_decay", &decays, exponent)?
 			}
 			Role::Seed => {
 				vec![description.seed as u32 as i32, (description.seed >> 32) as u32 as i32]

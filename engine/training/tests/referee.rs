@@ -60,8 +60,8 @@ fn anchors_should_be_recomputed_when_network_is_convolutional() {
 				{"max_pool": {"kernel": [2, 2]}}, {"conv2d": {"outputs": 6, "kernel": [3, 3]}},
 				"flatten", {"dropout": {"rate": 0.2}}, {"linear": {"outputs": 4}}
 			],
-			"optimizer": {"sgd": {"momentum": 0.9}}, "learning_rate": {"constant": 0.1},
-			"batch": 6, "steps": 3,
+			"optimizer": {"sgd": {"momentum": 0.9, "weight_decay": 0.01}},
+			"learning_rate": {"constant": 0.1}, "batch": 6, "steps": 3, "order": "shuffled",
 		}),
 		data,
 	);
@@ -81,7 +81,8 @@ fn anchors_should_be_recomputed_when_network_is_a_transformer() {
 				{"residual": ["rms_norm", {"linear": {"outputs": 24}}, "gelu", {"linear": {"outputs": 16}}]},
 				"layer_norm", {"linear": {"outputs": 11}}
 			],
-			"optimizer": {"adam": {}}, "learning_rate": {"constant": 0.01}, "batch": 4, "steps": 3,
+			"optimizer": {"adam": {"weight_decay": 0.1}}, "learning_rate": {"constant": 0.01},
+			"batch": 4, "steps": 3,
 		}),
 		data,
 	);

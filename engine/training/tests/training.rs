@@ -3,7 +3,7 @@
 mod common;
 
 use assay_exec::{gemm::Path, CpuExecutor};
-use assay_training::{Array, Arrays, Description, Error, Trainer};
+use assay_training::{Array, Arrays, Description, Error, Role, Trainer, Training};
 use common::Random;
 use serde_json::{json, Value};
 
@@ -96,6 +96,77 @@ fn batches_should_be_uniform_when_drawn_at_random() {
 			assert!((count - expected).abs() < 60.0, "{at} of {examples}: {count}");
 		}
 	}
+}
+
+/// A training whose gradient is zero, so that nothing but decay moves the weights: 0.5 and −0.25.
+fn decayed(optimizer: Value) -> Vec<f64> {
+	let data = Arrays::from([
+		("x".into(), Array::new(&[8, 1], vec![0.0; 8]).unwrap()),
+		("y".into(), Array::new(&[8], vec![0.0; 8]).unwrap()),
+	]);
+	let weights =
+		Arrays::from([("0.weight".into(), Array::new(&[2, 1], vec![0.5, -0.25]).unwrap())]);
+	let description = description(json!({
+		"input": {"dense": {"shape": [1]}},
+		"layers": [{"linear": {"outputs": 2, "bias": false}}],
+		"optimizer": optimizer, "steps": 40, "batch": 4,
+		"learning_rate": {"cosine": {"peak": 0.1, "warmup": 5}},
+	}));
+	let mut trainer = Trainer::new(&description, &data, &weights, &mut CpuExecutor::new()).unwrap();
+	run(&mut trainer, 40);
+	trainer.weights()["0.weight"].values.clone()
+}
+
+#[test]
+fn weights_should_decay_as_the_formula_says_when_gradients_are_zero() {
+	let rates = description(json!({"learning_rate": {"cosine": {"peak": 0.1, "warmup": 5}}}));
+	let rate = |step| rates.learning_rate.at(step, 40);
+	let near = |found: Vec<f64>, factor: f64| {
+		for (found, first) in found.into_iter().zip([0.5, -0.25]) {
+			let expected = first * factor;
+			assert!((found - expected).abs() < 1e-5 * expected.abs(), "{found}, not {expected}");
+		}
+	};
+	near(decayed(json!({"adam": {}})), 1.0);
+	near(decayed(json!({"sgd": {"momentum": 0.9}})), 1.0);
+	let mut weight = 1.0;
+	(0..40).for_each(|step| weight -= rate(step) * 0.03 * weight);
+	near(decayed(json!({"adam": {"weight_decay": 0.03}})), weight);
+	let (mut weight, mut velocity) = (1.0, 0.0);
+	for step in 0..40 {
+		velocity = 0.9 * velocity + 0.03 * weight;
+		weight -= rate(step) * velocity;
+	}
+	near(decayed(json!({"sgd": {"momentum": 0.9, "weight_decay": 0.03}})), weight);
+}
+
+#[test]
+fn examples_should_come_once_a_round_when_shuffled() {
+	let order = |seed: u64, batch: u32| {
+		let description = description(json!({"order": "shuffled", "seed": seed, "batch": batch}));
+		let training = Training::compile(&description, 200).unwrap();
+		let place = training.roles.iter().position(|role| *role == Role::Order).unwrap();
+		begin(&description).inputs()[place].elements().unwrap()
+	};
+	// 120 batches of 15: nine rounds of 200, whose ends are not ends of batches.
+	let drawn = order(11, 15);
+	assert_eq!(drawn.len(), 120 * 15);
+	let rounds: Vec<&[i32]> = drawn.chunks(200).collect();
+	for round in &rounds {
+		let mut sorted = round.to_vec();
+		sorted.sort_unstable();
+		assert!(sorted.into_iter().eq(0..200));
+	}
+	assert!((1..rounds.len()).all(|at| rounds[at] != rounds[at - 1]));
+	assert_eq!(drawn, order(11, 15));
+	assert_ne!(drawn, order(12, 15));
+	// No example likes a place: where number 0 stands is spread over the round.
+	let whole = order(3, 200);
+	let mut quarters = [0; 4];
+	for round in whole.chunks(200) {
+		quarters[round.iter().position(|at| *at == 0).unwrap() / 50] += 1;
+	}
+	assert!(quarters.iter().all(|count| (12..=52).contains(count)), "{quarters:?}");
 }
 
 #[test]
@@ -272,6 +343,7 @@ fn descriptions_should_be_refused_with_the_field_when_wrong() {
 			"takes tokens",
 		),
 		(json!({"optimizer": {"sgd": {"momentum": 1.0}}}), "momentum"),
+		(json!({"optimizer": {"adam": {"weight_decay": 2.0}}}), "optimizer.weight_decay"),
 		(json!({"learning_rate": {"constant": -1.0}}), "`learning_rate`"),
 		(json!({"layers": [{"linear": {"outputs": 1}}]}), "array `y`: holds 1; must be 0 to 0"),
 		(json!({"order": "given"}), "array `order`: is missing"),
