@@ -2,7 +2,8 @@
 //!
 //! A product of matrices, a softmax or a normalization reads whole rows, so what it reads is committed; what lies between
 //! (sums, tables, changes of width) is recomputed by the referee. Where that would be too much for one part of a
-//! proof, nodes on the way become anchors too, until [`Program::check`] is content.
+//! proof, nodes on the way become anchors too, until [`Program::check`] is content. Then those go again that the referee can
+//! do without ([`Program::thin`]): hashing them is what a trace costs.
 
 use crate::{
 	error::{Error, Result},
@@ -34,7 +35,7 @@ pub fn place(lowered: &mut Lowered) -> Result<Checked> {
 	}
 	loop {
 		let error = match program.check(&Limits::default()) {
-			Ok(checked) => return Ok(checked),
+			Ok(checked) => return Ok(program.thin(checked, &Limits::default())),
 			Err(error) => error,
 		};
 		let node = match error {

@@ -186,11 +186,12 @@ fn choose(graph: &mut Graph, description: &Description, examples: u32) -> Result
 	Ok(graph.anchor(chosen))
 }
 
-/// Makes anchors of what the referee cannot recompute otherwise, until the program is admitted.
+/// Makes anchors of what the referee cannot recompute otherwise, until the program is admitted, and
+/// virtual nodes of the anchors that it can do without.
 fn place_anchors(program: &mut Program) -> Result<Checked> {
 	loop {
 		let error = match program.check(&Limits::default()) {
-			Ok(checked) => return Ok(checked),
+			Ok(checked) => return Ok(program.thin(checked, &Limits::default())),
 			Err(error) => error,
 		};
 		let node = match error {

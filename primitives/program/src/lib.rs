@@ -46,6 +46,7 @@ mod limits;
 mod plan;
 mod recompute;
 mod referee;
+mod thin;
 
 pub use assay_ops as ops;
 pub use builder::ProgramBuilder;

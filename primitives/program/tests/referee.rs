@@ -4,8 +4,8 @@ mod common;
 
 use assay_ops::{DType, Geometry, NormKind, TensorType, Tile};
 use assay_program::{
-	recompute_anchor_tile, AnchorFold, AnchorSource, CheckError, Class, Limits, PartNeeds, Program,
-	ProgramBuilder, RecomputeError, Source,
+	recompute_anchor_tile, AnchorFold, AnchorSource, CheckError, Checked, Class, Limits, PartNeeds,
+	Program, ProgramBuilder, RecomputeError, Source,
 };
 use common::{program, step, Rng};
 use proptest::prelude::*;
@@ -57,18 +57,28 @@ fn referee(seed: u64, limits: &Limits) -> Result<u32, TestCaseError> {
 		Err(CheckError::Unrefereeable { .. }) if *limits != Limits::V1 => return Ok(0),
 		Err(error) => return Err(TestCaseError::fail(format!("{error} in {program:?}"))),
 	};
-	let step = step(&mut rng, &program, &checked);
+	recomputed(&mut rng, &program, &checked, limits)
+}
+
+/// As [`referee`], of a program that is checked.
+fn recomputed(
+	rng: &mut Rng,
+	program: &Program,
+	checked: &Checked,
+	limits: &Limits,
+) -> Result<u32, TestCaseError> {
+	let step = step(rng, program, checked);
 	for (index, node) in (0u32..).zip(&program.nodes) {
 		let canonical = step.results[index as usize].to_canonical();
 		let Some(plan) = checked.anchor_cost(index) else {
 			assert_eq!(node.class, Class::Virtual);
-			let none = recompute_anchor_tile(&program, &checked, index, 0, &step.committed);
+			let none = recompute_anchor_tile(program, checked, index, 0, &step.committed);
 			assert_eq!(none, Err(RecomputeError::NotAnAnchor { node: index }));
 			continue;
 		};
 		let tiles = checked.types[index as usize].tiles();
 		for tile in (0..tiles).take(12).chain([tiles - 1]) {
-			let mut fold = AnchorFold::new(&program, &checked, index, tile).unwrap();
+			let mut fold = AnchorFold::new(program, checked, index, tile).unwrap();
 			prop_assert!(fold.accumulators().len() <= 1024);
 			let mut held: BTreeMap<(Source, u64), Tile> = BTreeMap::new();
 			for part in 0..fold.parts() {
@@ -80,7 +90,7 @@ fn referee(seed: u64, limits: &Limits) -> Result<u32, TestCaseError> {
 				let tables = fold.table_needs(part, &named).unwrap();
 				prop_assert!(tables.keys().all(|table| needs.tables.contains(table)));
 				for (source, tiles) in needs.tiles.iter().chain(&tables) {
-					let all = type_of(&program, &checked.types, *source).tiles();
+					let all = type_of(program, &checked.types, *source).tiles();
 					count += tiles.len() as u64;
 					bytes += tiles.len() as u64 * 1024 + siblings(tiles, 0, all) * 32;
 					for &tile in tiles {
@@ -102,11 +112,11 @@ fn referee(seed: u64, limits: &Limits) -> Result<u32, TestCaseError> {
 			let at = tile as usize * 1024;
 			prop_assert_eq!(&fold.finish(&held).unwrap()[..], &canonical[at..at + 1024]);
 			let whole =
-				recompute_anchor_tile(&program, &checked, index, tile, &step.committed).unwrap();
+				recompute_anchor_tile(program, checked, index, tile, &step.committed).unwrap();
 			prop_assert_eq!(&whole[..], &canonical[at..at + 1024]);
 		}
 		prop_assert_eq!(
-			recompute_anchor_tile(&program, &checked, index, tiles, &step.committed),
+			recompute_anchor_tile(program, checked, index, tiles, &step.committed),
 			Err(RecomputeError::TileOutOfRange { node: index, tile: tiles })
 		);
 	}
@@ -126,6 +136,49 @@ proptest! {
 		let part_bytes = 8_000 + seed % 30_000;
 		referee(seed, &Limits { part_bytes, ..Limits::V1 })?;
 	}
+
+	#[test]
+	fn anchors_should_be_fewer_and_as_good_when_a_program_is_thinned(seed: u64) {
+		let mut rng = Rng(seed);
+		let before = program(&mut rng);
+		let checked = before.check(&Limits::V1).unwrap();
+		let mut program = before.clone();
+		let thinned = program.thin(checked.clone(), &Limits::V1);
+		prop_assert_eq!(&thinned, &program.check(&Limits::V1).unwrap());
+		prop_assert!(thinned.anchors.iter().all(|node| checked.anchors.contains(node)));
+		prop_assert!(thinned.referee.parts <= checked.referee.parts);
+		for (index, (node, was)) in program.nodes.iter().zip(&before.nodes).enumerate() {
+			let gone = was.class == Class::EagerAnchor && node.class == Class::Virtual;
+			prop_assert!(node.class == was.class || gone, "node {index}");
+		}
+		recomputed(&mut rng, &program, &thinned, &Limits::V1)?;
+	}
+}
+
+#[test]
+fn thin_should_keep_one_anchor_of_each_layer_when_layers_are_wide() {
+	let mut b = ProgramBuilder::new();
+	let x = b.input("x", TensorType::new(DType::I8, &[256, 256]).unwrap());
+	let w = b.input("w", TensorType::new(DType::I8, &[256, 256]).unwrap());
+	let scale = b.constant_values(TensorType::new(DType::I16, &[1]).unwrap(), &[20_000]);
+	let shift = b.constant_values(TensorType::new(DType::I8, &[1]).unwrap(), &[22]);
+	let mut y = x;
+	for _ in 0..12 {
+		let product = b.matmul(y, w);
+		let small = b.requant(product, scale, shift, None, DType::I8);
+		let small = b.eager(small);
+		y = b.clamp(small, 0, 127);
+		y = b.eager(y);
+	}
+	b.output("y", y);
+	let mut program = b.build().unwrap();
+	let checked = program.check(&Limits::V1).unwrap();
+	assert_eq!(checked.anchors.len(), 24);
+	let thinned = program.thin(checked, &Limits::V1);
+	// A tile needs whole rows of the layer before, so that one anchor of each layer has to stay.
+	let clamps: Vec<u32> = (0..12).map(|layer| 3 * layer + 2).collect();
+	assert_eq!(thinned.anchors, clamps);
+	assert_eq!(thinned.referee.parts, 1);
 }
 
 /// x[m, k] · w[n, k]ᵀ, requantised, clamped: only the last one is an anchor.
