@@ -12,6 +12,7 @@ use assay_ops::DType;
 use core::ops::Range;
 
 /// What becomes of the sums of a product.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "made for AVX-512 alone"))]
 pub(super) enum Epilogue {
 	Quick(Quick),
 	Any(Requant),
@@ -34,6 +35,7 @@ impl Epilogue {
 }
 
 /// Parameters for which 32 bits are enough, each as long as C is wide.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "made for AVX-512 alone"))]
 pub(super) struct Quick {
 	multiplier: Vec<i32>,
 	shift: Vec<i32>,

@@ -97,10 +97,11 @@ macro_rules! kernel {
 					}
 				}
 				if full < k {
+					let rest = |from: &[$element], row: usize| tail(&from[row * k + full..(row + 1) * k]);
+					let x: [$vector; R] = core::array::from_fn(|row| rest(a, row));
 					for column in 0..C {
-						let y = tail(&b[column * k + full..(column + 1) * k]);
-						for (row, sums) in sums.iter_mut().enumerate() {
-							let x = tail(&a[row * k + full..(row + 1) * k]);
+						let y = rest(b, column);
+						for (sums, x) in sums.iter_mut().zip(x) {
 							sums[column] = $multiply(sums[column], x, y);
 						}
 					}
