@@ -55,6 +55,11 @@ test-blobs: build ## Blobs between three real nodes, one of them killed half way
 	@echo "test: blobs (real nodes that fetch from each other)"
 	@scripts/test-blobs
 
+.PHONY: test-arm
+test-arm: ## The CPU engine on emulated 64-bit ARM processors; not in `test`: needs an emulator and another toolchain
+	@echo "test: ARM (cross-compiled, emulated; cold: about 10 minutes on two cores)"
+	@scripts/test-arm
+
 SIZE ?= 64MiB
 blobs: setup ## Move a blob over real networks with a peer that lies and one that stalls: make blobs SIZE=1GiB
 	@echo "blobs: $(SIZE) over litep2p and libp2p on loopback"

@@ -21,6 +21,10 @@ impl<'a, T> Rows<'a, T> {
 	}
 
 	/// Where a block starts, and how far its rows are apart, which all are within the matrix.
+	#[cfg_attr(
+		not(target_arch = "x86_64"),
+		allow(dead_code, reason = "asked for by AVX-512 alone")
+	)]
 	pub(crate) fn block(&self, rows: Range<usize>, columns: Range<usize>) -> (*mut T, usize) {
 		assert!(!rows.is_empty() && !columns.is_empty(), "an empty block");
 		let within = columns.end <= self.columns && rows.end * self.columns <= self.len;

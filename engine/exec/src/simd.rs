@@ -1,7 +1,8 @@
 //! Loops that are compiled for several instruction sets and chosen while running.
 
 /// Defines a function whose loops the compiler vectorises three times: for AVX-512, for AVX2, and for what
-/// every processor of the architecture has. Generic parameters stand in brackets.
+/// every processor of the architecture has; on 64-bit ARM only for that, which is NEON. Generic parameters
+/// stand in brackets.
 macro_rules! vectorised {
 	(
 		$(#[$meta:meta])*

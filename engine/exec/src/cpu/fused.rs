@@ -6,12 +6,19 @@
 //! carry that rounding does not need: 2^(s−1) is a multiple of 2^16. `hi · m` is one `vpmaddwd` with m in
 //! the upper half of each lane, `(lo · m) >> 16` one `vpmulhuw` with m in the lower half.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
 use super::{elementwise::Requant, Source};
 use crate::{gemm::Sink, segments::Rows, Element, ExecError};
 use assay_ops::DType;
 use core::ops::Range;
 
 /// What becomes of the sums of a product.
+#[cfg_attr(
+	not(any(target_arch = "x86_64", target_arch = "aarch64")),
+	allow(dead_code, reason = "made for AVX-512 and NEON alone")
+)]
 pub(super) enum Epilogue {
 	Quick(Quick),
 	Any(Requant),
@@ -34,6 +41,10 @@ impl Epilogue {
 }
 
 /// Parameters for which 32 bits are enough, each as long as C is wide.
+#[cfg_attr(
+	not(any(target_arch = "x86_64", target_arch = "aarch64")),
+	allow(dead_code, reason = "made for AVX-512 and NEON alone")
+)]
 pub(super) struct Quick {
 	multiplier: Vec<i32>,
 	shift: Vec<i32>,
@@ -68,8 +79,9 @@ impl Quick {
 fn available() -> bool {
 	#[cfg(target_arch = "x86_64")]
 	return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+	// With NEON, which every such processor has.
 	#[cfg(not(target_arch = "x86_64"))]
-	false
+	cfg!(target_arch = "aarch64")
 }
 
 /// A result of narrowed sums.
@@ -108,7 +120,12 @@ impl Epilogue {
 			Self::Quick(quick) => {
 				return unsafe { quick_block(quick, out, rows, columns, (sums, stride)) };
 			}
-			#[cfg(not(target_arch = "x86_64"))]
+			#[cfg(target_arch = "aarch64")]
+			// SAFETY: every processor of the architecture has NEON.
+			Self::Quick(quick) => {
+				return unsafe { neon::block(quick, out, rows, columns, (sums, stride)) };
+			}
+			#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 			Self::Quick(_) => unreachable!("not available here"),
 			Self::Any(requant) => requant,
 		};

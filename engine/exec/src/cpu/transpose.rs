@@ -1,5 +1,8 @@
 //! Copies of views whose neighbours do not lie together, in blocks that do.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
 use crate::{Affine, Element};
 use assay_ops::MAX_RANK;
 
@@ -95,10 +98,14 @@ impl Block {
 
 /// A full block.
 fn full<T: Element>(from: &[T], stride: usize, to: &mut [T], length: usize) {
+	#[cfg(target_arch = "aarch64")]
+	use neon as registers;
 	#[cfg(target_arch = "x86_64")]
+	use sse2 as registers;
+	#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 	match size_of::<T>() {
 		1 => {
-			return sse2::bytes(
+			return registers::bytes(
 				bytemuck::cast_slice(from),
 				stride,
 				bytemuck::cast_slice_mut(to),
@@ -106,7 +113,7 @@ fn full<T: Element>(from: &[T], stride: usize, to: &mut [T], length: usize) {
 			)
 		}
 		2 => {
-			return sse2::words(
+			return registers::words(
 				bytemuck::cast_slice(from),
 				stride,
 				bytemuck::cast_slice_mut(to),

@@ -10,6 +10,7 @@
 //! * `pmaddwd` wraps in one single case, four times −32768, where the pair sum is 2^31: see
 //!   `avx2::block_i16`.
 //! * AMX multiplies bytes of either sign and wraps at 2^32, which is exact for i8; for i16 see `amx`.
+//! * ARM's `smlal` wraps after two products of −128 in 16 bits: see `neon`.
 //!
 //! Sums reach the caller's [`Sink`] in blocks or row segments, each exactly once and from any thread, so that
 //! an epilogue can run on them while they are still in the first cache. Sums that are the result as they are
@@ -27,6 +28,8 @@ mod sink;
 mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
@@ -47,12 +50,18 @@ pub enum Path {
 	Avx512Vnni,
 	/// x86-64 with AMX for bytes, where the system permits it: `tdpbssd` and its kin.
 	Amx,
+	/// 64-bit ARM: `smull` and `sadalp`.
+	Neon,
+	/// 64-bit ARM with dot products (FEAT_DotProd): `sdot`.
+	NeonDot,
+	/// 64-bit ARM with matrix products of bytes (FEAT_I8MM): `smmla`.
+	NeonI8mm,
 }
 
 impl Path {
 	/// Every path that this processor can run, slowest first. Never empty.
 	pub fn available() -> Vec<Self> {
-		#[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
+		#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut))]
 		let mut paths = vec![Self::Portable];
 		#[cfg(target_arch = "x86_64")]
 		if is_x86_feature_detected!("avx2") {
@@ -67,6 +76,16 @@ impl Path {
 				paths.push(Self::Avx512Vnni);
 				if amx::available() {
 					paths.push(Self::Amx);
+				}
+			}
+		}
+		#[cfg(target_arch = "aarch64")]
+		if std::arch::is_aarch64_feature_detected!("neon") {
+			paths.push(Self::Neon);
+			if std::arch::is_aarch64_feature_detected!("dotprod") {
+				paths.push(Self::NeonDot);
+				if std::arch::is_aarch64_feature_detected!("i8mm") {
+					paths.push(Self::NeonI8mm);
 				}
 			}
 		}
@@ -86,6 +105,9 @@ impl Path {
 			Self::AvxVnni => "avx-vnni",
 			Self::Avx512Vnni => "avx512-vnni",
 			Self::Amx => "amx",
+			Self::Neon => "neon",
+			Self::NeonDot => "neon-dotprod",
+			Self::NeonI8mm => "neon-i8mm",
 		}
 	}
 
@@ -95,7 +117,12 @@ impl Path {
 		assert!(self == Self::Portable || Self::available().contains(&self), "no {}", self.name());
 	}
 
-	/// How many times as fast as the slowest path, roughly.
+	/// Whether products on this path have a use for packed operands.
+	pub(crate) fn packs(self) -> bool {
+		!matches!(self, Self::Portable | Self::Neon)
+	}
+
+	/// How many times as fast as the slowest path, roughly; on ARM by the count of instructions.
 	fn speed(self) -> usize {
 		match self {
 			Self::Portable => 1,
@@ -103,6 +130,9 @@ impl Path {
 			Self::AvxVnni => 3,
 			Self::Avx512Vnni => 6,
 			Self::Amx => 16,
+			Self::Neon => 2,
+			Self::NeonDot => 5,
+			Self::NeonI8mm => 8,
 		}
 	}
 }
@@ -145,6 +175,8 @@ enum Kind {
 	Vnni(vnni::Panels),
 	#[cfg(target_arch = "x86_64")]
 	Amx(amx::Panels),
+	#[cfg(target_arch = "aarch64")]
+	Neon(neon::Panels),
 }
 
 impl Packed {
@@ -157,7 +189,9 @@ impl Packed {
 			Kind::Vnni(panels) => panels.len(),
 			#[cfg(target_arch = "x86_64")]
 			Kind::Amx(panels) => panels.len(),
-			#[cfg(not(target_arch = "x86_64"))]
+			#[cfg(target_arch = "aarch64")]
+			Kind::Neon(panels) => panels.len(),
+			#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 			_ => 0,
 		}
 	}
@@ -209,6 +243,8 @@ pub fn pack_i8(path: Path, n: usize, k: usize, b: &[i8]) -> Option<Packed> {
 		Path::Avx512Vnni => Kind::Vnni(vnni::Panels::bytes(vnni::wide::LANES, sizes, b, threads)),
 		#[cfg(target_arch = "x86_64")]
 		Path::Amx => Kind::Amx(amx::Panels::i8(n, k, b, threads)),
+		#[cfg(target_arch = "aarch64")]
+		Path::NeonDot | Path::NeonI8mm => Kind::Neon(neon::Panels::i8(path, (n, k), b, threads)),
 		_ => return None,
 	};
 	Some(Packed { path, n, k, kind })
@@ -234,6 +270,8 @@ pub fn pack_i16(path: Path, n: usize, k: usize, b: &[i16]) -> Option<Packed> {
 		Path::Avx512Vnni => Kind::Vnni(vnni::Panels::words(vnni::wide::LANES, sizes, b, threads)),
 		#[cfg(target_arch = "x86_64")]
 		Path::Amx => Kind::Amx(amx::Panels::i16(n, k, b, threads)),
+		#[cfg(target_arch = "aarch64")]
+		Path::NeonDot | Path::NeonI8mm => Kind::Neon(neon::Panels::i16(path, (n, k), b, threads)),
 		_ => return None,
 	};
 	Some(Packed { path, n, k, kind })
@@ -278,6 +316,8 @@ fn product_i8(path: Path, sizes: Sizes, a: &[i8], b: Right<'_, i8>, sink: &impl 
 		(_, Right::Rows(b)) if k == 0 => drive(size, (4, 8), threads, sink, |block, out| {
 			portable::block_i8(k, a, b, block, out);
 		}),
+		#[cfg(target_arch = "aarch64")]
+		(_, b) => neon::product_i8((path, threads), sizes, a, b, sink),
 		#[cfg(target_arch = "x86_64")]
 		(Path::Avx2, Right::Rows(b)) if m < PACKED_ROWS => {
 			drive(size, (4, 8), threads, sink, |block, out| {
@@ -312,6 +352,7 @@ fn product_i8(path: Path, sizes: Sizes, a: &[i8], b: Right<'_, i8>, sink: &impl 
 				amx::gemm_i8((a, m), (&right, n), k, false, sink);
 			}
 		}
+		#[cfg(not(target_arch = "aarch64"))]
 		(_, Right::Rows(b)) => match pack_i8(path, n, k, b) {
 			Some(packed) => product_i8(path, sizes, a, Right::Packed(&packed), sink),
 			None => unreachable!("{} packs", path.name()),
@@ -343,7 +384,7 @@ fn product_i8(path: Path, sizes: Sizes, a: &[i8], b: Right<'_, i8>, sink: &impl 
 			}
 			Kind::Amx(panels) => amx::gemm_i8((a, m), (panels, n), k, false, sink),
 		},
-		#[cfg(not(target_arch = "x86_64"))]
+		#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 		(_, Right::Packed(packed)) => match packed.kind {},
 	}
 }
@@ -372,6 +413,8 @@ fn product_i16(path: Path, sizes: Sizes, a: &[i16], b: Right<'_, i16>, sink: &im
 		(_, Right::Rows(b)) if k == 0 => drive(size, (4, 8), threads, sink, |block, out| {
 			portable::block_i16(k, a, b, block, out);
 		}),
+		#[cfg(target_arch = "aarch64")]
+		(_, b) => neon::product_i16((path, threads), sizes, a, b, sink),
 		#[cfg(target_arch = "x86_64")]
 		(_, Right::Rows(b)) if m < PACKED_ROWS => {
 			drive(size, (4, 8), threads, sink, |block, out| {
@@ -379,6 +422,7 @@ fn product_i16(path: Path, sizes: Sizes, a: &[i16], b: Right<'_, i16>, sink: &im
 				unsafe { avx2::thin_i16(k, a, b, block, out) }
 			})
 		}
+		#[cfg(not(target_arch = "aarch64"))]
 		(_, Right::Rows(b)) => match pack_i16(path, n, k, b) {
 			Some(packed) => product_i16(path, sizes, a, Right::Packed(&packed), sink),
 			None => unreachable!("{} packs", path.name()),
@@ -409,7 +453,7 @@ fn product_i16(path: Path, sizes: Sizes, a: &[i16], b: Right<'_, i16>, sink: &im
 			}
 			Kind::Amx(panels) => amx::gemm_i16((a, m), (panels, n), k, sink),
 		},
-		#[cfg(not(target_arch = "x86_64"))]
+		#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 		(_, Right::Packed(packed)) => match packed.kind {},
 	}
 }

@@ -50,6 +50,7 @@ impl<'a, S> Stored<'a, S> {
 	}
 
 	/// Sums from one row to the one below it.
+	#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "asked for by AMX alone"))]
 	pub(super) fn stride(&self) -> usize {
 		self.columns
 	}

@@ -2,6 +2,25 @@ use super::*;
 use crate::testing::Rng;
 use std::sync::Mutex;
 
+/// What runs tests on emulated processors says here which paths they must be found to have, by
+/// [`Path::name`], with commas.
+const EXPECTED_PATHS: &str = "ASSAY_EXPECTED_PATHS";
+
+#[test]
+fn paths_should_be_those_of_the_processor_when_they_are_looked_for() {
+	let paths = Path::available();
+	let names: Vec<_> = paths.iter().map(|path| path.name()).collect();
+	println!("paths: {}", names.join(","));
+	assert!(paths.is_sorted_by_key(|path| path.speed()), "the fastest one is the last one");
+	assert_eq!(Path::best(), paths[paths.len() - 1]);
+	assert_eq!(paths[0], Path::Portable);
+	// Every processor of this architecture has NEON.
+	assert_eq!(paths.contains(&Path::Neon), cfg!(target_arch = "aarch64"));
+	if let Ok(expected) = std::env::var(EXPECTED_PATHS) {
+		assert_eq!(names.join(","), expected, "by {EXPECTED_PATHS}");
+	}
+}
+
 fn collect<T: Copy + Default + Send>(
 	sizes: Sizes,
 	run: impl FnOnce(&(dyn Fn(usize, usize, &[T]) + Sync)),
