@@ -84,9 +84,9 @@ impl Product {
 			left: (buffer(m * k, 0), shape(&[m, k])?),
 			right: (buffer(n * k, 64), shape(&[n, k])?),
 			parameters: vec![
-				constant(Buffer::I16(vec![1 << 14; n]))?,
-				constant(Buffer::I8(vec![22; n]))?,
-				constant(Buffer::I32(vec![0; n]))?,
+				constant(Buffer::I16(vec![1 << 14; n].into()))?,
+				constant(Buffer::I8(vec![22; n].into()))?,
+				constant(Buffer::I32(vec![0; n].into()))?,
 			],
 			out: shape(&[m, n])?,
 		})
