@@ -72,11 +72,14 @@ impl Product {
 			let dims: Vec<u32> = dims.iter().map(|&dim| dim as u32).collect();
 			Dims::new(&dims).map_err(|error| anyhow::anyhow!("{dims:?}: {error}"))
 		};
+		// As the run loop imports them, in memory that results have too.
 		let buffer = |count: usize, offset: i16| {
-			Arc::new(match dtype {
-				DType::I16 => Buffer::I16(values(count, offset).collect()),
-				_ => Buffer::I8(values(count, offset).map(|value| value as i8).collect()),
-			})
+			let values = values(count, offset);
+			let bytes: Vec<u8> = match dtype {
+				DType::I16 => values.flat_map(i16::to_le_bytes).collect(),
+				_ => values.map(|value| value as u8).collect(),
+			};
+			Arc::new(Buffer::from_bytes(dtype, &bytes))
 		};
 		let constant = |buffer: Buffer| -> Result<_> { Ok((Arc::new(buffer), shape(&[n])?)) };
 		Ok(Self {
