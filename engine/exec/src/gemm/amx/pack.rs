@@ -202,8 +202,7 @@ impl<'a> Left<'a> {
 	}
 }
 
-/// One strip or two with each row on a boundary of a line: what lies across two costs twice as much, and
-/// rows that are a large power of two apart fall on the same places of the cache.
+/// One strip or two with each row on a boundary of a line: what lies across two costs twice as much.
 pub(super) struct Copied {
 	lines: Vec<Line>,
 	/// Which they are.
