@@ -24,9 +24,9 @@ fn run(context: &Context) -> Result<Vec<Table>> {
 	let i16s = Arc::new(Buffer::I16(values(len, 64).map(|value| value * 200).collect()));
 	let i32s = Arc::new(Buffer::I32(values(len, 64).map(|value| i32::from(value) << 13).collect()));
 	let table = Arc::new(Buffer::I8((0..256).map(|at| (at / 2) as i8).collect()));
-	let multiplier = Arc::new(Buffer::I16(vec![20_000; COLUMNS as usize]));
-	let shift = Arc::new(Buffer::I8(vec![20; COLUMNS as usize]));
-	let bias = Arc::new(Buffer::I32(vec![1_000; COLUMNS as usize]));
+	let multiplier = Arc::new(Buffer::I16(vec![20_000; COLUMNS as usize].into()));
+	let shift = Arc::new(Buffer::I8(vec![20; COLUMNS as usize].into()));
+	let bias = Arc::new(Buffer::I32(vec![1_000; COLUMNS as usize].into()));
 	let (to, wide, sum) = (DType::I8, DType::I16, DType::I32);
 	type Case<'a> = (&'a str, Op, Vec<(&'a Arc<Buffer>, Shape)>, DType, Shape);
 	let cases: [Case; 11] = [

@@ -6,17 +6,39 @@ use crate::{
 	table::Table,
 	Benchmark, Context,
 };
-use anyhow::{ensure, Context as _, Result};
+use anyhow::{bail, ensure, Context as _, Result};
 use assay_exec::{Affine, Backend, Buffer, CpuBackend, Operand};
-use assay_ops::{DType, Narrow, Op, Shape};
+use assay_ops::{DType, Narrow, Op, Shape as Dims};
 use serde_json::{json, Value};
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 pub const BENCHMARK: Benchmark = Benchmark {
 	name: "gemm",
 	about: "matrix products: i8 and i16 against onnxruntime's int8 and everyone's f32",
 	run,
 };
+
+/// Sizes of a product, `M×K` by `K×N`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+	m: usize,
+	k: usize,
+	n: usize,
+}
+
+impl FromStr for Shape {
+	type Err = anyhow::Error;
+
+	fn from_str(text: &str) -> Result<Self> {
+		let numbers: Result<Vec<usize>, _> = text.split('x').map(str::parse).collect();
+		match numbers.as_deref() {
+			Ok(&[m, k, n]) if [m, k, n].iter().all(|edge| (1..=1 << 15).contains(edge)) => {
+				Ok(Self { m, k, n })
+			}
+			_ => bail!("{text:?} is not three sizes from 1 to 32768, such as 128x384x1536"),
+		}
+	}
+}
 
 /// `(m, k, n)`: squares, MiniLM's layers, few rows.
 const SHAPES: [(usize, usize, usize); 13] = [
@@ -38,23 +60,26 @@ const SHAPES: [(usize, usize, usize); 13] = [
 /// Operands as the engine's run loop hands them over. The right one and the parameters are constants.
 struct Product {
 	cpu: CpuBackend,
-	left: (Arc<Buffer>, Shape),
-	right: (Arc<Buffer>, Shape),
-	parameters: Vec<(Arc<Buffer>, Shape)>,
-	out: Shape,
+	left: (Arc<Buffer>, Dims),
+	right: (Arc<Buffer>, Dims),
+	parameters: Vec<(Arc<Buffer>, Dims)>,
+	out: Dims,
 }
 
 impl Product {
 	fn new(dtype: DType, (m, k, n): (usize, usize, usize)) -> Result<Self> {
-		let shape = |dims: &[usize]| -> Result<Shape> {
+		let shape = |dims: &[usize]| -> Result<Dims> {
 			let dims: Vec<u32> = dims.iter().map(|&dim| dim as u32).collect();
-			Shape::new(&dims).map_err(|error| anyhow::anyhow!("{dims:?}: {error}"))
+			Dims::new(&dims).map_err(|error| anyhow::anyhow!("{dims:?}: {error}"))
 		};
+		// As the run loop imports them, in memory that results have too.
 		let buffer = |count: usize, offset: i16| {
-			Arc::new(match dtype {
-				DType::I16 => Buffer::I16(values(count, offset).collect()),
-				_ => Buffer::I8(values(count, offset).map(|value| value as i8).collect()),
-			})
+			let values = values(count, offset);
+			let bytes: Vec<u8> = match dtype {
+				DType::I16 => values.flat_map(i16::to_le_bytes).collect(),
+				_ => values.map(|value| value as u8).collect(),
+			};
+			Arc::new(Buffer::from_bytes(dtype, &bytes))
 		};
 		let constant = |buffer: Buffer| -> Result<_> { Ok((Arc::new(buffer), shape(&[n])?)) };
 		Ok(Self {
@@ -62,9 +87,9 @@ impl Product {
 			left: (buffer(m * k, 0), shape(&[m, k])?),
 			right: (buffer(n * k, 64), shape(&[n, k])?),
 			parameters: vec![
-				constant(Buffer::I16(vec![1 << 14; n]))?,
-				constant(Buffer::I8(vec![22; n]))?,
-				constant(Buffer::I32(vec![0; n]))?,
+				constant(Buffer::I16(vec![1 << 14; n].into()))?,
+				constant(Buffer::I8(vec![22; n].into()))?,
+				constant(Buffer::I32(vec![0; n].into()))?,
 			],
 			out: shape(&[m, n])?,
 		})
@@ -94,7 +119,7 @@ impl Product {
 	}
 }
 
-fn operand((value, shape): &(Arc<Buffer>, Shape)) -> Operand<'_, Arc<Buffer>> {
+fn operand((value, shape): &(Arc<Buffer>, Dims)) -> Operand<'_, Arc<Buffer>> {
 	Operand { value, shape: *shape, affine: Affine::new(shape, None) }
 }
 
@@ -142,7 +167,10 @@ fn run(context: &Context) -> Result<Vec<Table>> {
 			json!(format!("{:.1} / {:.1}", pair.ours * 1e6, pair.theirs * 1e6))
 		})
 	};
-	for shape @ (m, k, n) in SHAPES {
+	let chosen: Vec<_> = context.shapes.iter().map(|&Shape { m, k, n }| (m, k, n)).collect();
+	let shapes = if chosen.is_empty() { &SHAPES[..] } else { &chosen };
+	for &shape in shapes {
+		let (m, k, n) = shape;
 		let products = (m * k * n) as f64;
 		if context.quick && products > 1.1e9 {
 			continue;

@@ -44,6 +44,8 @@ struct Context {
 	rivals: Rivals,
 	threads: usize,
 	quick: bool,
+	/// The only products of the benchmark `gemm`, if not empty.
+	shapes: Vec<gemm::Shape>,
 }
 
 /// Benchmarks of the engine, each against what people use today.
@@ -59,6 +61,9 @@ struct Options {
 	/// Fewer and smaller cases, for a look
 	#[arg(long)]
 	quick: bool,
+	/// Only these matrix products in the benchmark gemm, as M×K by K×N (repeat or separate by commas)
+	#[arg(long, value_delimiter = ',', value_name = "MxKxN")]
+	shapes: Vec<gemm::Shape>,
 	/// Threads of every side
 	#[arg(long, default_value_t = default_threads())]
 	threads: usize,
@@ -108,6 +113,7 @@ fn main() -> Result<()> {
 		},
 		threads: options.threads,
 		quick: options.quick,
+		shapes: options.shapes,
 	};
 	let machine = measure::machine();
 	if !options.json {

@@ -1,4 +1,5 @@
 use crate::{
+	elements::Elements,
 	segments::{for_chunks, threads},
 	simd::vectorised,
 	spare::SPARE,
@@ -24,10 +25,10 @@ pub trait Element: Pod + Send + Sync + Into<i32> {
 	fn slice(buffer: &Buffer) -> Option<&[Self]>;
 
 	/// A buffer of this type.
-	fn wrap(values: Vec<Self>) -> Buffer;
+	fn wrap(values: impl Into<Elements<Self>>) -> Buffer;
 
 	/// What a buffer of this type was made of.
-	fn unwrap(buffer: Buffer) -> Option<Vec<Self>>;
+	fn unwrap(buffer: Buffer) -> Option<Elements<Self>>;
 }
 
 macro_rules! element {
@@ -46,11 +47,11 @@ macro_rules! element {
 				}
 			}
 
-			fn wrap(values: Vec<Self>) -> Buffer {
-				Buffer::$variant(values)
+			fn wrap(values: impl Into<Elements<Self>>) -> Buffer {
+				Buffer::$variant(values.into())
 			}
 
-			fn unwrap(buffer: Buffer) -> Option<Vec<Self>> {
+			fn unwrap(buffer: Buffer) -> Option<Elements<Self>> {
 				match buffer {
 					Buffer::$variant(values) => Some(values),
 					_ => None,
@@ -67,11 +68,11 @@ element!(i32, I32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Buffer {
 	/// 8 bits each.
-	I8(Vec<i8>),
+	I8(Elements<i8>),
 	/// 16 bits each.
-	I16(Vec<i16>),
+	I16(Elements<i16>),
 	/// 32 bits each.
-	I32(Vec<i32>),
+	I32(Elements<i32>),
 }
 
 /// `$body` with `$values` bound to the typed elements.
@@ -264,9 +265,9 @@ impl Buffer {
 	/// So many zeros.
 	pub fn zeroed(dtype: DType, len: usize) -> Self {
 		match dtype {
-			DType::I8 => Self::I8(vec![0; len]),
-			DType::I16 => Self::I16(vec![0; len]),
-			DType::I32 => Self::I32(vec![0; len]),
+			DType::I8 => Self::I8(Elements::zeroed(len)),
+			DType::I16 => Self::I16(Elements::zeroed(len)),
+			DType::I32 => Self::I32(Elements::zeroed(len)),
 		}
 	}
 }

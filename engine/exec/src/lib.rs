@@ -20,6 +20,7 @@ mod affine;
 mod audit;
 mod buffer;
 mod cpu;
+mod elements;
 mod error;
 #[doc(hidden)]
 pub mod gemm;
@@ -39,6 +40,7 @@ pub use affine::Affine;
 pub use audit::Audit;
 pub use buffer::{Buffer, Element};
 pub use cpu::{CpuBackend, CpuExecutor, Profile, Spent};
+pub use elements::Elements;
 pub use error::{DeviceFault, ExecError};
 pub use rate::measure_rate;
 pub use resident::Resident;

@@ -1,11 +1,11 @@
 //! Memory of results that nobody has any more, for results to come: memory from the system comes as zeros,
 //! page by page, which takes longer than many a product.
 
-use crate::{Buffer, Element};
+use crate::{Buffer, Element, Elements};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What results that are remembered may take together.
-const BYTES: usize = 128 << 20;
+/// What results that are remembered may take together: 128 MiB, and room for their alignment.
+const BYTES: usize = (128 << 20) + (64 << 10);
 
 /// How many results are remembered.
 const RESULTS: usize = 128;
@@ -39,11 +39,11 @@ impl Spare {
 	}
 
 	/// So many elements, whatever they are.
-	pub(crate) fn elements<T: Element>(&self, len: usize) -> Vec<T> {
-		self.find(len).unwrap_or_else(|| vec![T::zeroed(); len])
+	pub(crate) fn elements<T: Element>(&self, len: usize) -> Elements<T> {
+		self.find(len).unwrap_or_else(|| Elements::zeroed(len))
 	}
 
-	fn find<T: Element>(&self, len: usize) -> Option<Vec<T>> {
+	fn find<T: Element>(&self, len: usize) -> Option<Elements<T>> {
 		if len * size_of::<T>() < LEAST {
 			return None;
 		}
@@ -132,7 +132,7 @@ mod tests {
 			spare.keep(&buffer);
 		}
 		assert!(spare.results().results.len() <= RESULTS);
-		let large = || Arc::new(Buffer::I8(Vec::with_capacity(BYTES / 2)));
+		let large = || Arc::new(Buffer::I8(Vec::with_capacity(BYTES / 2).into()));
 		for _ in 0..3 {
 			spare.keep(&large());
 		}

@@ -396,7 +396,7 @@ mod tests {
 			for to in [DType::I8, DType::I16] {
 				let own = |values: &[i32]| -> Vec<i32> { values.to_vec() };
 				let buffers = [own(&multiplier), own(&shift), own(&bias)]
-					.map(|values| std::sync::Arc::new(Buffer::I32(values)));
+					.map(|values| std::sync::Arc::new(Buffer::I32(values.into())));
 				let shape = assay_ops::Shape::new(&[columns as u32]).unwrap();
 				let sources: Vec<Source> = buffers
 					.iter()

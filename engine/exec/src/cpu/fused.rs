@@ -271,7 +271,7 @@ mod tests {
 
 	fn with_sources<R>(values: [Vec<i32>; 3], run: impl FnOnce(&[Source]) -> R) -> R {
 		let shape = Shape::new(&[values[0].len() as u32]).unwrap();
-		let buffers = values.map(|values| Arc::new(Buffer::I32(values)));
+		let buffers = values.map(|values| Arc::new(Buffer::I32(values.into())));
 		let affine = Affine::new(&shape, None);
 		let sources: Vec<_> =
 			buffers.iter().map(|value| Source::new(&Operand { value, shape, affine })).collect();

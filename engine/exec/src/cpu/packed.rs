@@ -208,7 +208,7 @@ mod tests {
 	}
 
 	fn buffer(value: i8) -> Arc<Buffer> {
-		Arc::new(Buffer::I8(vec![value; N * K]))
+		Arc::new(Buffer::I8(vec![value; N * K].into()))
 	}
 
 	#[test]

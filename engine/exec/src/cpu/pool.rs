@@ -94,7 +94,7 @@ impl Pool {
 			},
 		);
 		Ok(match to {
-			DType::I32 => Buffer::I32(values),
+			DType::I32 => Buffer::I32(values.into()),
 			_ => Buffer::fill(to, values.len(), |start, out| {
 				out.copy_from_slice(&values[start..start + out.len()]);
 			}),

@@ -21,6 +21,7 @@
 
 mod drive;
 pub(crate) mod parallel;
+mod place;
 mod portable;
 mod sink;
 

@@ -4,6 +4,7 @@
 //! starts at once, nobody waits for a helper that has not come by the end, and helpers that are done look
 //! for more for a short while before they sleep.
 
+use super::place;
 use core::{
 	any::Any,
 	cell::Cell,
@@ -72,6 +73,8 @@ struct Job {
 	work: *const (dyn Fn() + Sync),
 	/// How many helpers are inside, and [`CLOSED`].
 	inside: AtomicUsize,
+	/// The core of the caller, which needs it.
+	core: Option<usize>,
 	/// The board's count of jobs with this one.
 	number: usize,
 	/// Who waits for helpers in the end.
@@ -87,6 +90,9 @@ unsafe impl Sync for Job {}
 
 impl Job {
 	fn help(&self) {
+		if let Some(core) = self.core.filter(|_| place::core() == self.core) {
+			place::leave(core);
+		}
 		if self.inside.fetch_add(1, Ordering::Acquire) & CLOSED == 0 {
 			// SAFETY: this helper was counted before the job was closed, and `close` waits for it.
 			let work = unsafe { &*self.work };
@@ -207,6 +213,7 @@ fn share(helpers: usize, work: &(dyn Fn() + Sync)) {
 	let job = Arc::new(Job {
 		work: pointer,
 		inside: AtomicUsize::new(0),
+		core: place::core(),
 		number: BOARD.jobs.load(Ordering::Relaxed).wrapping_add(1),
 		caller: std::thread::current(),
 		panic: Mutex::new(None),

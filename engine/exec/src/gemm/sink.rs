@@ -55,6 +55,11 @@ impl<'a, S> Stored<'a, S> {
 		self.columns
 	}
 
+	/// Size of the result.
+	pub(super) fn bytes(&self) -> usize {
+		self.rows * self.columns * size_of::<S>()
+	}
+
 	/// Where a block starts that lies within the result; no pointer otherwise.
 	pub(super) fn place(&self, rows: Range<usize>, columns: Range<usize>) -> Option<*mut S> {
 		let within = rows.start < rows.end && rows.end <= self.rows;

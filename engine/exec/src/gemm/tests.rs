@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::Rng;
+use crate::{testing::Rng, Elements};
 use std::sync::Mutex;
 
 /// What runs tests on emulated processors says here which paths they must be found to have, by
@@ -157,6 +157,49 @@ fn gemm_should_equal_exact_sums_when_large_enough_for_many_tasks() {
 		let a = fill(&mut rng, m * k, -32768, 32767);
 		let b = fill(&mut rng, n * k, -32768, 32767);
 		check_i16(sizes, &a, &b);
+	}
+}
+
+#[test]
+fn gemm_i8_should_equal_exact_sums_when_operands_and_results_start_on_lines() {
+	let mut rng = Rng::seeded("gemm-lines");
+	let few = [1, 15, 16, 17, 31, 32, 33, 48, 64, 100];
+	for &m in &few {
+		for n in [16, 33, 160] {
+			for k in [64, 128, 320, 1088] {
+				let sizes = Sizes { m, n, k };
+				let a: Vec<i8> = fill(&mut rng, m * k, -128, 127);
+				let b: Vec<i8> = fill(&mut rng, n * k, -128, 127);
+				let mut lines = Elements::zeroed(m * k);
+				lines.copy_from_slice(&a);
+				check_i8(sizes, &lines, &b);
+			}
+		}
+	}
+}
+
+#[test]
+fn gemm_i8_should_equal_plain_loops_when_results_are_larger_than_caches() {
+	let mut rng = Rng::seeded("gemm-stored");
+	// Results of 2 MiB and of 33 MiB, along k fewer tiles than a block has rows, and more.
+	for (m, n, k) in [(517, 1056, 320), (544, 1024, 1152), (2064, 4224, 64), (2056, 4208, 65)] {
+		let sizes = Sizes { m, n, k };
+		let (mut a, mut b) = (Elements::zeroed(m * k), Elements::zeroed(n * k));
+		a.copy_from_slice(&fill::<i8>(&mut rng, m * k, -128, 127));
+		b.copy_from_slice(&fill::<i8>(&mut rng, n * k, -128, 127));
+		let mut expected = vec![0; m * n];
+		gemm_i8_into(Path::Portable, sizes, &a, Right::Rows(&b), &mut expected);
+		for path in Path::available() {
+			let packed = pack_i8(path, n, k, &b);
+			let right = packed.as_ref().map_or(Right::Rows(&*b), Right::Packed);
+			// On a line, and next to one.
+			for before in [0, 1] {
+				let mut found = Elements::<i32>::zeroed(m * n + before);
+				gemm_i8_into(path, sizes, &a, right, &mut found[before..]);
+				let same = found[before..] == *expected && found[..before].iter().all(|&x| x == 0);
+				assert!(same, "{} differs at {sizes:?}, {before} from a line", path.name());
+			}
+		}
 	}
 }
 

@@ -11,14 +11,28 @@ use crate::gemm::{
 };
 use core::{arch::asm, ops::Range};
 
-/// Where a block of sums is stored: its start, and the bytes from one row to the next.
-type Place = (*mut i32, usize);
+/// Where a block of sums is stored.
+#[derive(Clone, Copy)]
+struct Place {
+	start: *mut i32,
+	/// Bytes from one row to the next.
+	stride: usize,
+	/// Whether it is likely to lie beyond the caches. Then its lines are fetched while the sums are made, since
+	/// tiles that wait for them would hold up the next block.
+	far: bool,
+}
 
 /// What is read soon: where it starts, and the bytes that are fetched along with each tile.
 type Ahead = (*const u8, usize);
 
 /// Strips that are multiplied by no more panels are read where they lie.
 const COPIED_PANELS: usize = 4;
+
+/// Results of more bytes are likely to lie beyond the second cache.
+const FAR: usize = 1 << 20;
+
+/// Results of more bytes are written past the caches: what is written first is gone from them in the end.
+const STREAMED: usize = 32 << 20;
 
 /// `left · right`, of one or two strips and one or two panels, to `out`, whose two column tiles are 64
 /// bytes apart. Meanwhile fetches lines from `ahead` into the second cache.
@@ -30,9 +44,14 @@ unsafe fn block<const STRIPS: usize, const PANELS: usize>(
 	left: [Strip; 2],
 	right: [*const u8; 2],
 	steps: usize,
-	(out, stride): Place,
+	Place { start: out, stride, far }: Place,
 	(ahead, fetched): Ahead,
 ) {
+	// Two rows of `out` along with a tile of each strip; `below` goes through them.
+	let (first, below) = match (STRIPS, PANELS) {
+		(2, 2) => (if far { steps.min(EDGE) } else { 0 }, out),
+		_ => (0, out.wrapping_byte_add(EDGE * stride)),
+	};
 	// SAFETY: all reads are within the strips and panels by the caller's promise, all writes within
 	// `out`. Fetching ahead reads nothing, wherever it points.
 	unsafe {
@@ -44,11 +63,12 @@ unsafe fn block<const STRIPS: usize, const PANELS: usize>(
 					a1 = inout(reg) left[1].start => _,
 					b0 = inout(reg) right[0] => _,
 					b1 = inout(reg) right[1] => _,
-					n = inout(reg) steps => _,
+					first = inout(reg) first => _,
+					n = inout(reg) steps - first => _,
 					row = in(reg) left[0].row,
 					line = in(reg) ROW,
 					out = in(reg) out,
-					below = in(reg) out.wrapping_byte_add(EDGE * stride),
+					below = inout(reg) below => _,
 					wide = in(reg) stride,
 					ahead = inout(reg) ahead => _,
 					fetched = in(reg) fetched,
@@ -65,7 +85,36 @@ unsafe fn block<const STRIPS: usize, const PANELS: usize>(
 				"tilezero tmm1"
 				"tilezero tmm2"
 				"tilezero tmm3"
+				"test {first}, {first}"
+				"jz 3f"
 				"2:"
+				"tileloaddt1 tmm6, [{b0} + {line} * 1]"
+				"tileloadd tmm4, [{a0} + {row} * 1]"
+				"prefetcht1 [{ahead}]"
+				"prefetcht1 [{ahead} + 64]"
+				"tdpbssd tmm0, tmm4, tmm6"
+				"tileloaddt1 tmm7, [{b1} + {line} * 1]"
+				"tdpbssd tmm1, tmm4, tmm7"
+				"tileloadd tmm5, [{a1} + {row} * 1]"
+				"prefetcht1 [{ahead} + 128]"
+				"prefetcht1 [{ahead} + 192]"
+				"prefetchw [{below}]"
+				"prefetchw [{below} + 64]"
+				"prefetchw [{below} + {wide}]"
+				"prefetchw [{below} + {wide} + 64]"
+				"lea {below}, [{below} + {wide} * 2]"
+				"tdpbssd tmm3, tmm5, tmm7"
+				"tdpbssd tmm2, tmm5, tmm6"
+				"add {a0}, 64"
+				"add {a1}, 64"
+				"add {b0}, 1024"
+				"add {b1}, 1024"
+				"add {ahead}, {fetched}"
+				"dec {first}"
+				"jnz 2b"
+				"test {n}, {n}"
+				"jz 4f"
+				"3:"
 				"tileloaddt1 tmm6, [{b0} + {line} * 1]"
 				"tileloadd tmm4, [{a0} + {row} * 1]"
 				"prefetcht1 [{ahead}]"
@@ -84,7 +133,11 @@ unsafe fn block<const STRIPS: usize, const PANELS: usize>(
 				"add {b1}, 1024"
 				"add {ahead}, {fetched}"
 				"dec {n}"
-				"jnz 2b"
+				"jnz 3b"
+				"4:"
+				"mov {below}, {wide}"
+				"shl {below}, 4"
+				"add {below}, {out}"
 				"tilestored [{out} + {wide} * 1], tmm0"
 				"tilestored [{out} + {wide} * 1 + 64], tmm1"
 				"tilestored [{below} + {wide} * 1], tmm2"
@@ -106,7 +159,7 @@ unsafe fn block<const STRIPS: usize, const PANELS: usize>(
 				"jnz 2b"
 				"tilestored [{out} + {wide} * 1], tmm0"
 				"tilestored [{below} + {wide} * 1], tmm2"
-				"/* {b1} {ahead} {fetched} */"
+				"/* {b1} {ahead} {fetched} {first} */"
 			),
 			(1, 2) => run!(
 				"tilezero tmm0"
@@ -124,7 +177,7 @@ unsafe fn block<const STRIPS: usize, const PANELS: usize>(
 				"jnz 2b"
 				"tilestored [{out} + {wide} * 1], tmm0"
 				"tilestored [{out} + {wide} * 1 + 64], tmm1"
-				"/* {a1} {below} {ahead} {fetched} */"
+				"/* {a1} {below} {ahead} {fetched} {first} */"
 			),
 			_ => run!(
 				"tilezero tmm0"
@@ -137,7 +190,7 @@ unsafe fn block<const STRIPS: usize, const PANELS: usize>(
 				"dec {n}"
 				"jnz 2b"
 				"tilestored [{out} + {wide} * 1], tmm0"
-				"/* {a1} {below} {b1} {ahead} {fetched} */"
+				"/* {a1} {below} {b1} {ahead} {fetched} {first} */"
 			),
 		}
 	}
@@ -151,7 +204,7 @@ impl Sums {
 	const ZERO: Self = Self([[0; 2 * EDGE]; 2 * EDGE]);
 
 	fn place(&mut self) -> Place {
-		(self.0.as_mut_ptr().cast(), 2 * ROW)
+		Place { start: self.0.as_mut_ptr().cast(), stride: 2 * ROW, far: false }
 	}
 }
 
@@ -215,10 +268,13 @@ impl Product<'_> {
 		Part::new(tiles, panels, self.columns)
 	}
 
-	/// Where strips are multiplied by few panels, copying them does not pay.
+	/// Copying does not pay where rows are on boundaries already, nor where strips are multiplied by few panels.
 	fn strips(&self, strips: Range<usize>, panels: usize, copied: &mut Copied) -> Part<Strip> {
-		let in_place =
-			if panels <= COPIED_PANELS { self.left.in_place(strips.clone()) } else { None };
+		let in_place = if panels <= COPIED_PANELS || self.left.aligned() {
+			self.left.in_place(strips.clone())
+		} else {
+			None
+		};
 		let tiles = in_place.unwrap_or_else(|| copied.strips(&self.left, strips.clone()));
 		Part::new(tiles, strips, self.rows)
 	}
@@ -267,18 +323,31 @@ impl Product<'_> {
 				// Padding has no place in the result.
 				let stored = sink.stored().filter(|_| a.whole() && b.whole());
 				let stored = stored.and_then(|stored| {
-					Some((stored.place(rows.clone(), columns.clone())?, stored.stride()))
+					Some(Place {
+						start: stored.place(rows.clone(), columns.clone())?,
+						stride: stored.stride() * size_of::<i32>(),
+						far: stored.bytes() > FAR,
+					})
 				});
+				let streams = |place: &Place| {
+					let whole = a.both() && b.both() && place.stride.is_multiple_of(ROW);
+					whole && place.start as usize % ROW == 0
+				};
+				let streamed = sink.stored().is_some_and(|stored| stored.bytes() > STREAMED);
 				// SAFETY: the scratch holds a configuration; what is stored is within the result, and
 				// this task's alone.
 				unsafe {
-					if self.swapped {
-						self.block(&a, &b, sums.place(), ahead);
-						let to = stored.unwrap_or((turned.place().0, 2 * EDGE));
-						turn(sums, (a.tiled.len(), b.tiled.len()), to);
-					} else {
-						let stored = stored.map(|(to, stride)| (to, stride * size_of::<i32>()));
-						self.block(&a, &b, stored.unwrap_or(sums.place()), ahead);
+					match stored {
+						_ if self.swapped => {
+							self.block(&a, &b, sums.place(), ahead);
+							let to = stored.unwrap_or(turned.place());
+							turn(sums, (a.tiled.len(), b.tiled.len()), to);
+						}
+						Some(place) if streamed && streams(&place) => {
+							self.block(&a, &b, sums.place(), ahead);
+							stream(sums, place);
+						}
+						_ => self.block(&a, &b, stored.unwrap_or(sums.place()), ahead),
 					}
 				}
 				if stored.is_none() {
@@ -291,18 +360,37 @@ impl Product<'_> {
 	}
 }
 
-/// Transposes a block of so many tiles to `to`, whose rows are `stride` sums apart.
+/// Writes sums past the caches. They are there for others after a fence.
+///
+/// # Safety
+/// The processor has AVX-512 F, and `to` has room for the sums, with rows on boundaries of lines.
+#[target_feature(enable = "avx512f")]
+unsafe fn stream(sums: &Sums, to: Place) {
+	use core::arch::x86_64::*;
+	for (row, sums) in sums.0.iter().enumerate() {
+		for (at, sums) in sums.chunks_exact(EDGE).enumerate() {
+			// SAFETY: a vector within the sums, and one within `to` by the caller's promise.
+			unsafe {
+				let to = to.start.byte_add(row * to.stride + at * ROW);
+				_mm512_stream_si512(to.cast(), _mm512_load_si512(sums.as_ptr().cast()));
+			}
+		}
+	}
+}
+
+/// Transposes a block of so many tiles to `to`.
 ///
 /// # Safety
 /// The processor has AVX-512 F, and `to` has room for the transposed tiles.
-unsafe fn turn(sums: &Sums, (down, across): (usize, usize), (to, stride): (*mut i32, usize)) {
+unsafe fn turn(sums: &Sums, (down, across): (usize, usize), to: Place) {
+	let stride = to.stride / size_of::<i32>();
 	for row in 0..down {
 		for column in 0..across {
 			let from = sums.0[row * EDGE..][..EDGE].as_flattened();
 			let from = from[column * EDGE..].as_ptr();
 			// SAFETY: both are 16 × 16, within the sums and by the caller's promise.
 			unsafe {
-				let to = to.add(column * EDGE * stride + row * EDGE);
+				let to = to.start.add(column * EDGE * stride + row * EDGE);
 				transpose((from, 2 * EDGE), (to, stride));
 			}
 		}
@@ -327,5 +415,9 @@ pub(in super::super) fn gemm_i8(
 	let grid = Grid::new(shape, (TASK_EDGES.0, wide), threads);
 	parallel(threads, grid.tasks(), Scratch::new, |scratch, task| {
 		product.task(scratch, grid.task(task), sink);
+		if sink.stored().is_some_and(|stored| stored.bytes() > STREAMED) {
+			// SAFETY: there is no precondition. What was written past the caches comes before the end of the task.
+			unsafe { core::arch::x86_64::_mm_sfence() };
+		}
 	});
 }

@@ -185,6 +185,11 @@ impl<'a> Left<'a> {
 		self.values[row * self.k..].as_ptr().cast()
 	}
 
+	/// Whether every row starts on the boundary of a line.
+	pub(super) fn aligned(&self) -> bool {
+		self.k.is_multiple_of(ROW) && self.values.as_ptr() as usize % ROW == 0
+	}
+
 	/// One strip or two where they lie, if all of their tiles do. The last tiles of a row end in the next
 	/// row: that meets zeros in the other operand, but must be there.
 	pub(super) fn in_place(&self, strips: Range<usize>) -> Option<[Strip; 2]> {
@@ -197,8 +202,7 @@ impl<'a> Left<'a> {
 	}
 }
 
-/// One strip or two with each row on a boundary of a line: what lies across two costs twice as much, and
-/// rows that are a large power of two apart fall on the same places of the cache.
+/// One strip or two with each row on a boundary of a line: what lies across two costs twice as much.
 pub(super) struct Copied {
 	lines: Vec<Line>,
 	/// Which they are.
