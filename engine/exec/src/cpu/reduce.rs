@@ -116,7 +116,7 @@ pub(super) fn sum_product(
 }
 
 vectorised! {
-	fn raise[](most: &mut [i32], rows: &[i32]) {
+	pub(super) fn raise[](most: &mut [i32], rows: &[i32]) {
 		if let [most] = most {
 			return *most = rows.iter().fold(*most, |most, &x| most.max(x));
 		}
