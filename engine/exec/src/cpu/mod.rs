@@ -17,6 +17,7 @@ mod profile;
 mod random;
 mod reduce;
 mod rows;
+mod short;
 mod small;
 mod source;
 mod transpose;

@@ -28,6 +28,8 @@ mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod short;
+#[cfg(target_arch = "x86_64")]
 mod vnni;
 
 pub use sink::{Sink, Stored};
