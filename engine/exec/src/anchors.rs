@@ -2,6 +2,7 @@
 
 use crate::{plan::Plan, tensor, Backend, Buffer, ExecError};
 use assay_commitments::Hash;
+use assay_ops::TensorType;
 use std::{
 	collections::{HashMap, HashSet, VecDeque},
 	sync::{
@@ -13,8 +14,9 @@ use std::{
 /// Canonical bytes of anchors that may wait for the engine, or to be hashed, while it computes on.
 const WAITING_BYTES: u64 = 256 << 20;
 
-/// Canonical bytes that are hashed sooner than another thread could be told of them.
-const HASHED_HERE: u64 = 16 << 10;
+/// Canonical bytes that are hashed sooner than another thread could be told of them: so many are handed on
+/// together.
+const TOGETHER: u64 = 16 << 10;
 
 /// An anchor whose elements, or whose root, were asked for.
 struct Waiting<T> {
@@ -23,6 +25,30 @@ struct Waiting<T> {
 	bytes: u64,
 	/// Whether the engine hashes it.
 	root: bool,
+}
+
+/// An anchor that is to be hashed.
+struct Job {
+	anchor: usize,
+	buffer: Arc<Buffer>,
+	ty: TensorType,
+	bytes: u64,
+	/// Whether its canonical bytes are.
+	wanted: bool,
+}
+
+impl Job {
+	fn run(self, hashed: &Sender<Hashed>) {
+		let Self { anchor, buffer, ty, bytes, wanted } = self;
+		let (root, canonical) = if wanted {
+			let canonical = buffer.to_canonical_shared(&ty);
+			(tensor::root(&canonical), Some(canonical))
+		} else {
+			(buffer.root(&ty), None)
+		};
+		// Nobody listens after an error of the run.
+		let _ = hashed.send(Hashed { anchor, bytes, root, canonical });
+	}
 }
 
 /// An anchor that was hashed.
@@ -40,7 +66,11 @@ pub(crate) struct Anchors<'a, B: Backend> {
 	waiting: VecDeque<Waiting<B::Ticket>>,
 	/// Canonical bytes of those.
 	bytes: u64,
-	/// Canonical bytes of what is being hashed by other threads.
+	/// What is to be hashed together, soon.
+	jobs: Vec<Job>,
+	/// Canonical bytes of those.
+	together: u64,
+	/// Canonical bytes of those and of what is being hashed by other threads.
 	hashing: u64,
 	hashed: (Sender<Hashed>, Receiver<Hashed>),
 	pub(crate) roots: Vec<Hash>,
@@ -56,6 +86,8 @@ impl<'a, B: Backend> Anchors<'a, B> {
 			plan,
 			waiting: VecDeque::new(),
 			bytes: 0,
+			jobs: Vec::new(),
+			together: 0,
 			hashing: 0,
 			hashed: mpsc::channel(),
 			roots: vec![Hash::default(); plan.anchors.len()],
@@ -91,7 +123,7 @@ impl<'a, B: Backend> Anchors<'a, B> {
 		Ok(())
 	}
 
-	/// Has another thread hash an anchor, so that this one can go on, unless it is small.
+	/// Has another thread hash an anchor, so that this one can go on, small ones a few at a time.
 	fn hash(&mut self, anchor: usize, buffer: Arc<Buffer>, bytes: u64) -> Result<(), ExecError> {
 		let ty = self.plan.types[self.plan.anchors[anchor]];
 		if (buffer.dtype(), buffer.len()) != (ty.dtype, ty.elements() as usize) {
@@ -100,30 +132,33 @@ impl<'a, B: Backend> Anchors<'a, B> {
 		while self.hashing > 0 && self.hashing + bytes > WAITING_BYTES {
 			self.take_one()?;
 		}
-		let wanted = self.wanted.contains(&anchor);
-		let hashed = self.hashed.0.clone();
 		self.hashing += bytes;
-		let job = move || {
-			let (root, canonical) = if wanted {
-				let canonical = buffer.to_canonical_shared(&ty);
-				(tensor::root(&canonical), Some(canonical))
-			} else {
-				(buffer.root(&ty), None)
-			};
-			// Nobody listens after an error of the run.
-			let _ = hashed.send(Hashed { anchor, bytes, root, canonical });
-		};
-		// The only thread of the pool might be this one.
-		if bytes <= HASHED_HERE || rayon::current_num_threads() == 1 {
-			job();
-		} else {
-			rayon::spawn(job);
+		self.together += bytes;
+		let wanted = self.wanted.contains(&anchor);
+		self.jobs.push(Job { anchor, buffer, ty, bytes, wanted });
+		if self.together > TOGETHER {
+			self.hash_jobs(true);
 		}
 		Ok(())
 	}
 
+	/// Hashes what is to be hashed together, by another thread if there is one and it is `spawned`.
+	fn hash_jobs(&mut self, spawned: bool) {
+		let jobs = core::mem::take(&mut self.jobs);
+		self.together = 0;
+		let hashed = self.hashed.0.clone();
+		let run = move || jobs.into_iter().for_each(|job| job.run(&hashed));
+		// The only thread of the pool might be this one.
+		if !spawned || rayon::current_num_threads() == 1 {
+			run();
+		} else {
+			rayon::spawn(run);
+		}
+	}
+
 	/// Waits for one of the anchors that are being hashed.
 	fn take_one(&mut self) -> Result<(), ExecError> {
+		self.hash_jobs(false);
 		let hashed = loop {
 			match self.hashed.1.try_recv() {
 				Ok(hashed) => break Some(hashed),

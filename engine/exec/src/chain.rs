@@ -14,7 +14,8 @@ pub struct Chain<'a, V> {
 
 /// A node of a chain.
 pub struct Link<'a, V> {
-	/// What it does: an operator whose elements do not meet, or [`Op::ReduceMax`] of all elements.
+	/// What it does: an operator whose elements do not meet, or [`Op::ReduceMax`] of all elements or of long rows
+	/// that lie together.
 	pub op: &'a Op,
 	/// What it reads.
 	pub operands: Vec<Part<'a, V>>,

@@ -28,6 +28,9 @@ impl Stretch {
 	}
 }
 
+/// Elements of a row whose largest is found by a chain.
+const LONG: u32 = 1024;
+
 /// Whether operand `at` of an operator is read element by element. `None`: the operator is not one whose
 /// elements do not meet.
 fn is_element_wise(op: &Op, at: usize) -> Option<bool> {
@@ -69,8 +72,13 @@ fn fits(node: &Step, ty: &TensorType) -> bool {
 		return false;
 	}
 	match node.op {
-		// Of all elements, whatever dimensions of size 1 there are.
-		Op::ReduceMax { .. } => ty.elements() == 1,
+		Op::ReduceMax { axis } => node.reads.first().is_some_and(|read| {
+			let dims = read.shape.dims();
+			let along = dims.get(usize::from(*axis)).copied().unwrap_or(1);
+			// Of rows that lie together, and are so long that it matters little where one ends.
+			let together = dims.iter().skip(usize::from(*axis) + 1).all(|&dim| dim == 1);
+			ty.elements() == 1 || together && along >= LONG
+		}),
 		// One shift for all elements.
 		Op::ShiftBy { .. } | Op::ShiftRandom { .. } => {
 			node.reads.get(1).is_some_and(|read| read.shape.elements() == 1)

@@ -10,12 +10,19 @@ use crate::{
 	Buffer, Chain, Element, ExecError, Link, Part,
 };
 use assay_ops::{DType, Op};
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::{
+	cell::Cell,
+	mem::take,
+	sync::atomic::{AtomicI32, Ordering},
+};
 use std::sync::Arc;
 
 /// Elements of a block: a few results of this length fit into the first cache. A multiple of the words of a
 /// random block.
 const BLOCK: usize = 1024;
+
+/// Blocks that a thread keeps.
+const KEPT: usize = 64;
 
 /// Where an operand of an instruction is.
 enum Read<'a> {
@@ -44,7 +51,8 @@ enum Kept<'a> {
 	I8(Rows<'a, i8>),
 	I16(Rows<'a, i16>),
 	I32(Rows<'a, i32>),
-	Largest(AtomicI32),
+	/// The largest of each row, and how long rows are.
+	Largest(Vec<AtomicI32>, usize),
 }
 
 impl Kept<'_> {
@@ -64,11 +72,16 @@ impl Kept<'_> {
 				Self::I8(rows) => put(rows, start, values),
 				Self::I16(rows) => put(rows, start, values),
 				Self::I32(rows) => put(rows, start, values),
-				Self::Largest(all) => {
-					let mut largest = i32::MIN;
-					reduce::raise(core::slice::from_mut(&mut largest), values);
-					// Only the value matters: the end of the job orders it before it is read.
-					all.fetch_max(largest, Ordering::Relaxed);
+				Self::Largest(rows, length) => {
+					let (mut at, mut values) = (start, values);
+					while !values.is_empty() {
+						let (row, left) = values.split_at(values.len().min(length - at % length));
+						let mut largest = i32::MIN;
+						reduce::raise(core::slice::from_mut(&mut largest), row);
+						// Only the value matters: the end of the job orders it before it is read.
+						rows[at / length].fetch_max(largest, Ordering::Relaxed);
+						(at, values) = (at + row.len(), left);
+					}
 				}
 			}
 		}
@@ -158,11 +171,38 @@ fn compile<'a>(
 }
 
 /// Room of one thread.
+#[derive(Default)]
 struct Scratch {
-	/// The slots, one after the other.
+	/// Blocks of results.
 	slots: Vec<Vec<i32>>,
 	/// Operands that must be widened or gathered.
 	beside: [Vec<i32>; 2],
+}
+
+thread_local! {
+	/// Room of the chains before.
+	static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
+/// What a thread has while it works on chains.
+struct Room(Scratch);
+
+impl Room {
+	fn new(slots: usize) -> Self {
+		let mut scratch = SCRATCH.take();
+		if scratch.slots.len() < slots {
+			scratch.slots.resize_with(slots, || vec![0; BLOCK]);
+		}
+		Self(scratch)
+	}
+}
+
+impl Drop for Room {
+	fn drop(&mut self) {
+		if self.0.slots.len() <= KEPT {
+			SCRATCH.set(take(&mut self.0));
+		}
+	}
 }
 
 impl Code<'_> {
@@ -192,7 +232,7 @@ impl Code<'_> {
 				unsafe { keep.into_iter().for_each(|keep| keep.put(start, values)) };
 				continue;
 			}
-			let mut own = core::mem::take(&mut slots[*to]);
+			let mut own = take(&mut slots[*to]);
 			let out = &mut own[..len];
 			match first {
 				Some(Read::Source(source)) => source.load(start, out),
@@ -227,10 +267,12 @@ pub(super) fn run(
 		work = work.saturating_add(chain.elements.saturating_mul(instructions.len()));
 		codes.push(Code { elements: chain.elements, instructions });
 	}
-	let links = chains.iter().flat_map(|chain| &chain.links).filter(|link| link.kept);
+	let links =
+		chains.iter().flat_map(|chain| chain.links.iter().map(|link| (chain.elements, link)));
+	let links = links.filter(|(_, link)| link.kept);
 	let mut buffers: Vec<Buffer> = links
 		.clone()
-		.map(|link| match link.dtype {
+		.map(|(_, link)| match link.dtype {
 			DType::I8 => Buffer::I8(SPARE.elements(link.elements)),
 			DType::I16 => Buffer::I16(SPARE.elements(link.elements)),
 			DType::I32 => Buffer::I32(SPARE.elements(link.elements)),
@@ -239,8 +281,11 @@ pub(super) fn run(
 	let kept: Vec<Kept> = buffers
 		.iter_mut()
 		.zip(links)
-		.map(|(buffer, link)| match (link.op, buffer) {
-			(Op::ReduceMax { .. }, _) => Kept::Largest(AtomicI32::new(i32::MIN)),
+		.map(|(buffer, (elements, link))| match (link.op, buffer) {
+			(Op::ReduceMax { .. }, _) => {
+				let rows = (0..link.elements).map(|_| AtomicI32::new(i32::MIN)).collect();
+				Kept::Largest(rows, elements / link.elements.max(1))
+			}
 			(_, Buffer::I8(values)) => Kept::I8(Rows::new(values, 1)),
 			(_, Buffer::I16(values)) => Kept::I16(Rows::new(values, 1)),
 			(_, Buffer::I32(values)) => Kept::I32(Rows::new(values, 1)),
@@ -250,24 +295,28 @@ pub(super) fn run(
 		.iter()
 		.flat_map(|code| (0..code.elements).step_by(BLOCK).map(move |start| (code, start)))
 		.collect();
-	let longest = codes.iter().map(|code| code.elements).max().unwrap_or(0).min(BLOCK);
-	let scratch = || Scratch { slots: vec![vec![0; longest]; slots], beside: Default::default() };
 	// An operator in a chain takes about half as long as one that reads and writes tensors.
-	parallel(threads(work / 2), tasks.len(), scratch, |scratch, task| {
-		let (code, start) = tasks[task];
-		code.run(start, scratch, &kept);
-	});
-	let largest: Vec<Option<i32>> = kept
+	parallel(
+		threads(work / 2),
+		tasks.len(),
+		|| Room::new(slots),
+		|Room(scratch), task| {
+			let (code, start) = tasks[task];
+			code.run(start, scratch, &kept);
+		},
+	);
+	let largest: Vec<Vec<AtomicI32>> = kept
 		.into_iter()
 		.map(|kept| match kept {
-			Kept::Largest(largest) => Some(largest.into_inner()),
-			_ => None,
+			Kept::Largest(rows, _) => rows,
+			_ => Vec::new(),
 		})
 		.collect();
 	for (buffer, largest) in buffers.iter_mut().zip(largest) {
-		if let Some(largest) = largest {
-			typed!(buffer, values => values.fill(Element::truncate(largest)));
-		}
+		typed!(buffer, values => {
+			let rows = values.iter_mut().zip(largest);
+			rows.for_each(|(to, largest)| *to = Element::truncate(largest.into_inner()));
+		});
 	}
 	let mut buffers = buffers.into_iter();
 	let results = chains.iter().map(|chain| {

@@ -49,7 +49,7 @@ pub(super) enum Kernel {
 	Select,
 	Interpolate(Table),
 	Random(Generator),
-	/// The largest of all elements.
+	/// The largest of each row.
 	Largest,
 }
 

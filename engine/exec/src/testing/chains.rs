@@ -89,8 +89,13 @@ impl Growing {
 				(Op::Philox { shape: shape(dims), stream: rng.below(5) as u32 }, vec![seed, step])
 			}
 			_ => {
-				let dims = [shape(dims).elements()];
-				(Op::ReduceMax { axis: 0 }, vec![self.alike(rng, dtype, &dims)])
+				let elements = shape(dims).elements();
+				let (axis, dims) = match rng.below(3) {
+					0 if elements % 2 == 0 => (1, vec![2, elements / 2, 1]),
+					1 if elements % 3 == 0 => (1, vec![3, elements / 3]),
+					_ => (0, vec![elements]),
+				};
+				(Op::ReduceMax { axis }, vec![self.alike(rng, dtype, &dims)])
 			}
 		}
 	}
