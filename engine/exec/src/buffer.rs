@@ -91,7 +91,7 @@ pub(crate) use typed;
 pub(crate) const CHUNK: usize = 4096;
 
 vectorised! {
-	fn truncate[T: Element](from: &[i32], to: &mut [T]) {
+	pub(crate) fn truncate[T: Element](from: &[i32], to: &mut [T]) {
 		to.iter_mut().zip(from).for_each(|(to, from)| *to = T::truncate(*from));
 	}
 }

@@ -17,8 +17,10 @@
 #![warn(missing_docs)]
 
 mod affine;
+mod anchors;
 mod audit;
 mod buffer;
+mod chain;
 mod cpu;
 mod elements;
 mod error;
@@ -32,6 +34,7 @@ mod run;
 mod segments;
 mod simd;
 mod spare;
+mod stretch;
 mod tensor;
 #[doc(hidden)]
 pub mod testing;
@@ -39,6 +42,7 @@ pub mod testing;
 pub use affine::Affine;
 pub use audit::Audit;
 pub use buffer::{Buffer, Element};
+pub use chain::{Chain, Link, Part};
 pub use cpu::{CpuBackend, CpuExecutor, Profile, Spent};
 pub use elements::Elements;
 pub use error::{DeviceFault, ExecError};

@@ -1,4 +1,7 @@
-use crate::{Affine, ExecError};
+use crate::{
+	stretch::{self, Stretch},
+	Affine, ExecError,
+};
 use assay_ops::{Op, Shape, TensorType};
 use assay_program::{Checked, Class, Program, Source};
 use std::collections::{HashMap, HashSet};
@@ -38,12 +41,19 @@ pub(crate) struct Plan<'a> {
 	pub(crate) updates: Vec<usize>,
 	/// Inputs that a node reads.
 	pub(crate) inputs_read: HashSet<usize>,
+	/// Nodes that may be computed at once, in program order.
+	pub(crate) stretches: Vec<Stretch>,
 	/// Work units of a step.
 	pub(crate) work: u64,
 }
 
 impl<'a> Plan<'a> {
-	pub(crate) fn new(program: &'a Program, checked: &'a Checked) -> Result<Self, ExecError> {
+	/// `links` says of which operators the engine computes many nodes at once.
+	pub(crate) fn new(
+		program: &'a Program,
+		checked: &'a Checked,
+		links: impl Fn(&Op) -> bool,
+	) -> Result<Self, ExecError> {
 		let fault = |text: String| ExecError::Program(text);
 		let types = checked.types.as_slice();
 		if types.len() != program.nodes.len() {
@@ -124,10 +134,23 @@ impl<'a> Plan<'a> {
 				_ => None,
 			})
 			.collect();
-		let mut plan =
-			Self { nodes, types, anchors, eager, output_anchors, updates, inputs_read, work };
+		let stretches = Vec::new();
+		let mut plan = Self {
+			nodes,
+			types,
+			anchors,
+			eager,
+			output_anchors,
+			updates,
+			inputs_read,
+			stretches,
+			work,
+		};
 		plan.fuse(program);
 		plan.release();
+		let updates: HashSet<usize> = plan.updates.iter().copied().collect();
+		let kept = |at: usize| plan.nodes[at].anchor.is_some() || updates.contains(&at);
+		plan.stretches = stretch::find(&plan.nodes, types, links, kept);
 		Ok(plan)
 	}
 
@@ -137,6 +160,11 @@ impl<'a> Plan<'a> {
 			Source::Node(node) => self.nodes.get(node as usize)?.anchor,
 			Source::Input(_) | Source::Constant(_) | Source::State(_) => None,
 		}
+	}
+
+	/// Elements of the chain that node `at` is in.
+	pub(crate) fn chain_elements(&self, at: usize) -> usize {
+		stretch::elements(&self.nodes[at], &self.types[at]) as usize
 	}
 
 	/// Pairs each product that only a Requant reads, whole and in order, with it.

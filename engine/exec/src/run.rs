@@ -1,24 +1,27 @@
 //! The run loop that all engines share: steps, state, release of memory, hashing, audits.
 
-use crate::{audit, plan::Plan, tensor, Affine, Audit, Buffer, ExecError, Tensor};
+use crate::{
+	anchors::Anchors,
+	audit,
+	chain::{Chain, Link, Part},
+	plan::{Plan, Read},
+	stretch::Stretch,
+	Affine, Audit, Buffer, ExecError, Tensor,
+};
 use assay_commitments::{run_root, trace_root, Hash};
 use assay_ops::{DType, Op, Shape, TensorType};
 use assay_program::{Checked, Program, Source, State};
 use core::{num::NonZeroU32, ops::ControlFlow};
 use std::{
-	collections::{HashMap, HashSet, VecDeque},
+	collections::{HashMap, HashSet},
 	sync::{
 		atomic::{AtomicBool, Ordering},
-		mpsc::{self, Receiver, Sender, TryRecvError},
 		Arc,
 	},
 };
 
 /// Up to so many steps a run keeps the roots of all anchors.
 pub const KEPT_STEPS: u32 = 64;
-
-/// Canonical bytes of anchors that may wait for the engine, or to be hashed, while it computes on.
-const WAITING_BYTES: u64 = 256 << 20;
 
 /// An operand of an operator.
 pub struct Operand<'a, V> {
@@ -67,6 +70,24 @@ pub trait Backend {
 		shape: &Shape,
 	) -> Result<Option<Self::Value>, ExecError> {
 		let _ = (op, product, requant, dtype, shape);
+		Ok(None)
+	}
+
+	/// Whether nodes of this operator may be links of [`Backend::chains`].
+	fn links(&self, op: &Op) -> bool {
+		let _ = op;
+		false
+	}
+
+	/// The results of chains, which do not read each other, for engines that gain from computing many
+	/// small nodes at once: for each chain the results of its links, at least of those that are kept.
+	/// `None` has the nodes run one by one.
+	#[allow(clippy::type_complexity)]
+	fn chains(
+		&mut self,
+		chains: &[Chain<'_, Self::Value>],
+	) -> Result<Option<Vec<Vec<Option<Self::Value>>>>, ExecError> {
+		let _ = chains;
 		Ok(None)
 	}
 
@@ -201,9 +222,6 @@ impl<F: FnMut(Progress)> Observer for Watch<F> {
 	}
 }
 
-/// Canonical bytes that are hashed sooner than another thread could be told of them.
-const HASHED_HERE: u64 = 16 << 10;
-
 /// What a run gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -271,150 +289,6 @@ fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<(), ExecError> {
 	Ok(())
 }
 
-/// An anchor whose elements, or whose root, were asked for.
-struct Waiting<T> {
-	anchor: usize,
-	ticket: T,
-	bytes: u64,
-	/// Whether the engine hashes it.
-	root: bool,
-}
-
-/// An anchor that was hashed.
-struct Hashed {
-	anchor: usize,
-	bytes: u64,
-	root: Hash,
-	/// Its canonical bytes, if they are wanted.
-	canonical: Option<Arc<[u8]>>,
-}
-
-/// What has become of the anchors of a step.
-struct Anchors<'a, B: Backend> {
-	plan: &'a Plan<'a>,
-	waiting: VecDeque<Waiting<B::Ticket>>,
-	/// Canonical bytes of those.
-	bytes: u64,
-	/// Canonical bytes of what is being hashed by other threads.
-	hashing: u64,
-	hashed: (Sender<Hashed>, Receiver<Hashed>),
-	roots: Vec<Hash>,
-	/// Anchors whose canonical bytes are wanted: none before the last step.
-	wanted: HashSet<usize>,
-	/// The canonical bytes of those.
-	tensors: HashMap<usize, Arc<[u8]>>,
-}
-
-impl<'a, B: Backend> Anchors<'a, B> {
-	fn new(plan: &'a Plan<'a>, wanted: HashSet<usize>) -> Self {
-		Self {
-			plan,
-			waiting: VecDeque::new(),
-			bytes: 0,
-			hashing: 0,
-			hashed: mpsc::channel(),
-			roots: vec![Hash::default(); plan.anchors.len()],
-			wanted,
-			tensors: HashMap::new(),
-		}
-	}
-
-	fn add(&mut self, backend: &mut B, anchor: usize, value: &B::Value) -> Result<(), ExecError> {
-		let ty = &self.plan.types[self.plan.anchors[anchor]];
-		let bytes = ty.canonical_len();
-		if !self.wanted.contains(&anchor) {
-			if let Some(ticket) = backend.request_root(value, ty)? {
-				self.waiting.push_back(Waiting { anchor, ticket, bytes: 0, root: true });
-				return Ok(());
-			}
-		}
-		let ticket = backend.request(value)?;
-		if backend.is_ready(&ticket) {
-			let buffer = backend.collect(ticket)?;
-			return self.hash(anchor, buffer, bytes);
-		}
-		self.waiting.push_back(Waiting { anchor, ticket, bytes, root: false });
-		self.bytes += bytes;
-		while self.bytes > WAITING_BYTES && self.waiting.len() > 1 {
-			self.finish_one(backend)?;
-		}
-		Ok(())
-	}
-
-	/// Has another thread hash an anchor, so that this one can go on, unless it is small.
-	fn hash(&mut self, anchor: usize, buffer: Arc<Buffer>, bytes: u64) -> Result<(), ExecError> {
-		let ty = self.plan.types[self.plan.anchors[anchor]];
-		if (buffer.dtype(), buffer.len()) != (ty.dtype, ty.elements() as usize) {
-			return Err(ExecError::Program(format!("anchor {anchor} is not of its type")));
-		}
-		while self.hashing > 0 && self.hashing + bytes > WAITING_BYTES {
-			self.take_one()?;
-		}
-		let wanted = self.wanted.contains(&anchor);
-		let hashed = self.hashed.0.clone();
-		self.hashing += bytes;
-		let job = move || {
-			let (root, canonical) = if wanted {
-				let canonical = buffer.to_canonical_shared(&ty);
-				(tensor::root(&canonical), Some(canonical))
-			} else {
-				(buffer.root(&ty), None)
-			};
-			// Nobody listens after an error of the run.
-			let _ = hashed.send(Hashed { anchor, bytes, root, canonical });
-		};
-		// The only thread of the pool might be this one.
-		if bytes <= HASHED_HERE || rayon::current_num_threads() == 1 {
-			job();
-		} else {
-			rayon::spawn(job);
-		}
-		Ok(())
-	}
-
-	/// Waits for one of the anchors that are being hashed.
-	fn take_one(&mut self) -> Result<(), ExecError> {
-		let hashed = loop {
-			match self.hashed.1.try_recv() {
-				Ok(hashed) => break Some(hashed),
-				// A thread of the pool must not sleep while work of the pool is left.
-				Err(TryRecvError::Empty) if rayon::yield_now() == Some(rayon::Yield::Executed) => {}
-				Err(TryRecvError::Empty) if rayon::current_thread_index().is_some() => {
-					std::thread::yield_now();
-				}
-				Err(_) => break self.hashed.1.recv().ok(),
-			}
-		};
-		let Some(Hashed { anchor, bytes, root, canonical }) = hashed else {
-			return Err(ExecError::Program("an anchor was not hashed".into()));
-		};
-		self.hashing -= bytes;
-		self.roots[anchor] = root;
-		if let Some(canonical) = canonical {
-			self.tensors.insert(anchor, canonical);
-		}
-		Ok(())
-	}
-
-	fn finish_one(&mut self, backend: &mut B) -> Result<bool, ExecError> {
-		if let Some(Waiting { anchor, ticket, bytes, root }) = self.waiting.pop_front() {
-			self.bytes -= bytes;
-			if root {
-				self.roots[anchor] = backend.collect_root(ticket)?;
-				return Ok(true);
-			}
-			let buffer = backend.collect(ticket)?;
-			self.hash(anchor, buffer, bytes)?;
-			return Ok(true);
-		}
-		if self.hashing == 0 {
-			return Ok(false);
-		}
-		self.take_one()?;
-		Ok(true)
-	}
-}
-
 /// Runs `steps` steps of `program` on `backend`. See [`crate::Executor::run`].
 pub fn execute<B: Backend>(
 	backend: &mut B,
@@ -428,7 +302,7 @@ pub fn execute<B: Backend>(
 	if steps == 0 {
 		return Err(ExecError::NoSteps);
 	}
-	let plan = Plan::new(program, checked)?;
+	let plan = Plan::new(program, checked, |op| backend.links(op))?;
 	check_inputs(program, inputs)?;
 	let start = options.start.map(|start| start_buffers(program, start)).transpose()?;
 	let wanted = wanted(program, &plan, options.keep)?;
@@ -456,31 +330,48 @@ pub fn execute<B: Backend>(
 		let lazy = kept.iter().any(|anchor| *anchor >= plan.eager);
 		let mut anchors = Anchors::<B>::new(&plan, kept);
 		let picks = options.audit.map(|audit| audit.picks(step, plan.types)).unwrap_or_default();
-		for at in 0..plan.nodes.len() {
-			let audited = picks.get(&at);
-			let hashed = plan.nodes[at].anchor.filter(|anchor| lazy || *anchor < plan.eager);
-			let fused = plan.nodes[at].fused_into.is_some_and(|requant| {
-				// What is to be looked at must exist.
-				audited.is_none() && !picks.contains_key(&requant) && hashed.is_none()
-			});
-			if !fused {
-				let value = memory.compute(backend, &plan, at)?;
-				if let Some(anchor) = hashed {
-					anchors.add(backend, anchor, &value)?;
-				}
-				for &tile in audited.into_iter().flatten() {
-					if !audit::holds(backend, &plan, &memory, at, &value, tile)? {
-						return Err(ExecError::Audit { step, node: at as u32, tile });
+		let mut stretches = plan.stretches.iter().peekable();
+		let mut at = 0;
+		while at < plan.nodes.len() {
+			let stretch = stretches.next_if(|stretch| stretch.nodes.start == at);
+			// What is to be looked at must exist.
+			let whole =
+				stretch.filter(|stretch| !stretch.nodes.clone().any(|at| picks.contains_key(&at)));
+			let together = match whole {
+				Some(stretch) => memory.compute_stretch(backend, &plan, stretch)?,
+				None => false,
+			};
+			let end = if together { whole.map_or(at, |stretch| stretch.nodes.end) } else { at + 1 };
+			for at in at..end {
+				let audited = picks.get(&at);
+				let hashed = plan.nodes[at].anchor.filter(|anchor| lazy || *anchor < plan.eager);
+				let fused = plan.nodes[at].fused_into.is_some_and(|requant| {
+					audited.is_none() && !picks.contains_key(&requant) && hashed.is_none()
+				});
+				if !fused {
+					if !together {
+						memory.nodes[at] = Some(memory.compute(backend, &plan, at)?);
 					}
+					let value = memory.nodes[at].as_ref();
+					if let (Some(anchor), Some(value)) = (hashed, value) {
+						anchors.add(backend, anchor, value)?;
+					}
+					for (&tile, value) in
+						audited.into_iter().flatten().zip(value.into_iter().cycle())
+					{
+						if !audit::holds(backend, &plan, &memory, at, value, tile)? {
+							return Err(ExecError::Audit { step, node: at as u32, tile });
+						}
+					}
+					memory.release(&plan, at, last_step);
 				}
-				memory.nodes[at] = Some(value);
-				memory.release(&plan, at, last_step);
+				progress.node = at as u32 + 1;
+				progress.work = progress.work.saturating_add(plan.nodes[at].work);
+				if observer.progress(progress).is_break() {
+					return Err(ExecError::Cancelled);
+				}
 			}
-			progress.node = at as u32 + 1;
-			progress.work = progress.work.saturating_add(plan.nodes[at].work);
-			if observer.progress(progress).is_break() {
-				return Err(ExecError::Cancelled);
-			}
+			at = end;
 		}
 		while anchors.finish_one(backend)? {}
 		let listed = anchors.roots.split_off(plan.eager);
@@ -656,15 +547,15 @@ impl<B: Backend> Memory<B> {
 		at: usize,
 		skip: usize,
 	) -> Result<Vec<Operand<'_, B::Value>>, ExecError> {
-		let reads = plan.nodes[at].reads.iter().skip(skip);
-		reads
-			.map(|read| {
-				let value = self.slot(read.source).ok_or_else(|| {
-					ExecError::Program(format!("node {at} reads what is not there"))
-				})?;
-				Ok(Operand { value, shape: read.shape, affine: read.affine })
-			})
-			.collect()
+		plan.nodes[at].reads.iter().skip(skip).map(|read| self.operand(read, at)).collect()
+	}
+
+	/// What node `at` reads.
+	fn operand(&self, read: &Read, at: usize) -> Result<Operand<'_, B::Value>, ExecError> {
+		let value = self
+			.slot(read.source)
+			.ok_or_else(|| ExecError::Program(format!("node {at} reads what is not there")))?;
+		Ok(Operand { value, shape: read.shape, affine: read.affine })
 	}
 
 	fn compute(&mut self, backend: &mut B, plan: &Plan, at: usize) -> Result<B::Value, ExecError> {
@@ -686,6 +577,53 @@ impl<B: Backend> Memory<B> {
 		}
 		let operands = self.operands(plan, at, 0)?;
 		backend.apply(node.op, &operands, ty.dtype, &ty.shape)
+	}
+
+	/// Computes the nodes of a stretch at once, as many as anyone else reads, if the engine does.
+	fn compute_stretch(
+		&mut self,
+		backend: &mut B,
+		plan: &Plan,
+		stretch: &Stretch,
+	) -> Result<bool, ExecError> {
+		let chains = stretch
+			.chains
+			.iter()
+			.map(|nodes| {
+				let links = nodes.iter().map(|&at| self.link(plan, stretch, at));
+				let elements = plan.chain_elements(nodes[0]);
+				Ok(Chain { elements, links: links.collect::<Result<_, ExecError>>()? })
+			})
+			.collect::<Result<Vec<_>, ExecError>>()?;
+		let Some(results) = backend.chains(&chains)? else { return Ok(false) };
+		for (nodes, values) in stretch.chains.iter().zip(results) {
+			for (&at, value) in nodes.iter().zip(values) {
+				self.nodes[at] = value;
+			}
+		}
+		Ok(true)
+	}
+
+	fn link<'a>(
+		&'a self,
+		plan: &'a Plan,
+		stretch: &Stretch,
+		at: usize,
+	) -> Result<Link<'a, B::Value>, ExecError> {
+		let (node, ty) = (&plan.nodes[at], &plan.types[at]);
+		let part = |read: &Read| match read.source {
+			Source::Node(other) if stretch.nodes.contains(&(other as usize)) => {
+				Ok(Part::Link(stretch.position(other as usize), plan.types[other as usize].dtype))
+			}
+			_ => self.operand(read, at).map(Part::Operand),
+		};
+		Ok(Link {
+			op: node.op,
+			operands: node.reads.iter().map(part).collect::<Result<_, ExecError>>()?,
+			dtype: ty.dtype,
+			elements: ty.elements() as usize,
+			kept: stretch.is_kept(at),
+		})
 	}
 
 	/// Drops what node `at` was the last to read.

@@ -3,6 +3,8 @@
 #[path = "../../../primitives/ops/tests/common/operators.rs"]
 mod operators;
 
+mod chains;
+
 pub use crate::rng::Rng;
 use crate::{Run, Tensor, KEPT_STEPS};
 use assay_commitments::{run_root, tensor_root, trace_root};
@@ -14,6 +16,7 @@ use assay_program::{
 	interpret_step, Checked, Class, Constant, Input, Limits, Node, Operand, Output, Program,
 	Source, State, FORMAT_VERSION,
 };
+pub use chains::chain_case;
 pub use operators::KINDS as OPERATOR_KINDS;
 
 /// A program with inputs for it.

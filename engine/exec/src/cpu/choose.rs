@@ -4,8 +4,8 @@ use super::Source;
 use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer};
 use assay_ops::{DType, Relation};
 
-/// [`assay_ops::Op::Compare`].
-pub(super) fn compare(a: &Source, b: &Source, relation: Relation) -> Buffer {
+/// [`assay_ops::Op::Compare`] of a block, whose first elements are in place.
+pub(super) fn relate(relation: Relation) -> fn(&mut [i32], &[i32]) {
 	macro_rules! by {
 		($f:expr) => {{
 			vectorised! {
@@ -17,11 +17,16 @@ pub(super) fn compare(a: &Source, b: &Source, relation: Relation) -> Buffer {
 			run as fn(&mut [i32], &[i32])
 		}};
 	}
-	let run = match relation {
+	match relation {
 		Relation::Equal => by!(|x, y| x == y),
 		Relation::Less => by!(|x, y| x < y),
 		Relation::LessOrEqual => by!(|x, y| x <= y),
-	};
+	}
+}
+
+/// [`assay_ops::Op::Compare`].
+pub(super) fn compare(a: &Source, b: &Source, relation: Relation) -> Buffer {
+	let run = relate(relation);
 	Buffer::fill_beside(DType::I8, a.len(), |second, start, out| {
 		a.load(start, out);
 		let second = b.chunk(start, out.len(), second);
@@ -31,7 +36,7 @@ pub(super) fn compare(a: &Source, b: &Source, relation: Relation) -> Buffer {
 
 vectorised! {
 	/// `a` where `out` is not 0, else `b`.
-	fn pick[](out: &mut [i32], a: &[i32], b: &[i32]) {
+	pub(super) fn pick[](out: &mut [i32], a: &[i32], b: &[i32]) {
 		for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
 			*out = if *out != 0 { *a } else { *b };
 		}

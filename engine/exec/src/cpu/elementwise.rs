@@ -3,14 +3,14 @@ use crate::{simd::vectorised, Buffer, Element, ExecError};
 use assay_ops::{int_div, rsqrt, saturate_shift, DType, Narrow, Op, MAX_FRACTION_BITS};
 
 vectorised! {
-	fn clamp[](values: &mut [i32], lo: i32, hi: i32) {
+	pub(super) fn clamp[](values: &mut [i32], lo: i32, hi: i32) {
 		values.iter_mut().for_each(|x| *x = (*x).max(lo).min(hi));
 	}
 }
 
 vectorised! {
 	/// [`saturate_shift`](assay_ops::saturate_shift) by 1..=62.
-	fn shift_right[](values: &mut [i32], by: u32, to: DType) {
+	pub(super) fn shift_right[](values: &mut [i32], by: u32, to: DType) {
 		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
 		for x in values {
 			// Half up: the last bit but one rounds.
@@ -22,14 +22,14 @@ vectorised! {
 
 vectorised! {
 	/// Times 2^by for `by` up to 31, saturated.
-	fn shift_left[](values: &mut [i32], by: u32, to: DType) {
+	pub(super) fn shift_left[](values: &mut [i32], by: u32, to: DType) {
 		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
 		values.iter_mut().for_each(|x| *x = (i64::from(*x) << by).max(lo).min(hi) as i32);
 	}
 }
 
 vectorised! {
-	fn bit_lengths[](values: &mut [i32]) {
+	pub(super) fn bit_lengths[](values: &mut [i32]) {
 		for x in values {
 			*x = 32 - x.unsigned_abs().leading_zeros() as i32;
 		}
@@ -56,7 +56,7 @@ vectorised! {
 }
 
 /// [`Op::Rsqrt`].
-fn reciprocal_roots(values: &mut [i32], shift: u8) {
+pub(super) fn reciprocal_roots(values: &mut [i32], shift: u8) {
 	const PIECE: usize = 64;
 	let scale = 2f64.powi(shift.min(MAX_FRACTION_BITS).into());
 	for piece in values.chunks_mut(PIECE) {
@@ -106,14 +106,11 @@ pub(super) fn unary(op: &Op, a: &Source, to: DType, len: usize) -> Result<Buffer
 	})
 }
 
-/// Operators of two operands, element by element.
-pub(super) fn binary(
-	op: &Op,
-	a: &Source,
-	b: &Source,
-	to: DType,
-	len: usize,
-) -> Result<Buffer, ExecError> {
+/// What an operator of two operands does to the elements of a block, the first of which are in place.
+pub(super) type Combine = fn(&mut [i32], &[i32], DType);
+
+/// [`Combine`] of the operators that have one.
+pub(super) fn combine(op: &Op) -> Option<Combine> {
 	macro_rules! zip {
 		($f:expr) => {{
 			vectorised! {
@@ -125,28 +122,45 @@ pub(super) fn binary(
 					}
 				}
 			}
-			Buffer::fill_beside(to, len, |second, start, out| {
-				a.load(start, out);
-				let second = b.chunk(start, out.len(), second);
-				run(out, second, to);
-			})
+			Some(run as Combine)
 		}};
 	}
-	Ok(match *op {
+	match op {
 		Op::Add { .. } => zip!(|x, y| x + y),
 		Op::Sub { .. } => zip!(|x, y| x - y),
 		Op::Mul { .. } => zip!(|x, y| x * y),
 		Op::Max => zip!(|x, y| x.max(y)),
 		Op::Min => zip!(|x, y| x.min(y)),
-		Op::IntDiv { shift, .. } => Buffer::fill_beside(to, len, |second, start, out| {
+		_ => None,
+	}
+}
+
+/// [`Op::IntDiv`] of a block.
+pub(super) fn divide(first: &mut [i32], second: &[i32], shift: u8, to: DType) {
+	for (x, y) in first.iter_mut().zip(second) {
+		*x = to.saturate(int_div(*x, *y, shift));
+	}
+}
+
+/// Operators of two operands, element by element.
+pub(super) fn binary(
+	op: &Op,
+	a: &Source,
+	b: &Source,
+	to: DType,
+	len: usize,
+) -> Result<Buffer, ExecError> {
+	let zip = |f: &(dyn Fn(&mut [i32], &[i32]) + Sync)| {
+		Buffer::fill_beside(to, len, |second, start, out| {
 			a.load(start, out);
-			let second = b.chunk(start, out.len(), second);
-			for (x, y) in out.iter_mut().zip(second) {
-				*x = to.saturate(int_div(*x, *y, shift));
-			}
-		}),
-		_ => return Err(mismatch(op)),
-	})
+			f(out, b.chunk(start, out.len(), second));
+		})
+	};
+	match (*op, combine(op)) {
+		(_, Some(combine)) => Ok(zip(&|out, second| combine(out, second, to))),
+		(Op::IntDiv { shift, .. }, _) => Ok(zip(&|out, second| divide(out, second, shift, to))),
+		_ => Err(mismatch(op)),
+	}
 }
 
 /// `table[index + 128]`.

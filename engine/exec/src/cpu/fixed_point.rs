@@ -39,17 +39,32 @@ vectorised! {
 	}
 }
 
+vectorised! {
+	/// `sat(x · y)` of factors whose products are below 2^31.
+	fn multiply_narrow[](first: &mut [i32], second: &[i32], to: DType) {
+		let (lo, hi) = (to.min(), to.max());
+		for (x, y) in first.iter_mut().zip(second) {
+			*x = x.wrapping_mul(*y).max(lo).min(hi);
+		}
+	}
+}
+
+/// [`assay_ops::Op::MulShift`] of a block. `narrow` says that no factor is an i32.
+pub(super) fn multiply(out: &mut [i32], second: &[i32], shift: i8, narrow: bool, to: DType) {
+	match amount(shift) {
+		Ok(right) if narrow && right < 32 => multiply_right_narrow(out, second, right, to),
+		Ok(right) => multiply_right(out, second, right, to),
+		Err(0) if narrow => multiply_narrow(out, second, to),
+		Err(left) => multiply_left(out, second, left, to),
+	}
+}
+
 /// [`assay_ops::Op::MulShift`].
 pub(super) fn mul_shift(a: &Source, b: &Source, shift: i8, to: DType) -> Buffer {
 	let narrow = a.dtype() != DType::I32 && b.dtype() != DType::I32;
 	Buffer::fill_beside(to, a.len(), |second, start, out| {
 		a.load(start, out);
-		let second = b.chunk(start, out.len(), second);
-		match amount(shift) {
-			Ok(right) if narrow && right < 32 => multiply_right_narrow(out, second, right, to),
-			Ok(right) => multiply_right(out, second, right, to),
-			Err(left) => multiply_left(out, second, left, to),
-		}
+		multiply(out, b.chunk(start, out.len(), second), shift, narrow, to);
 	})
 }
 
@@ -66,7 +81,7 @@ pub(super) fn shift_each(a: &Source, shifts: &Source, to: DType) -> Buffer {
 
 vectorised! {
 	/// `sat((x + (bits & (2^by − 1))) >> by)` by 0..=31.
-	fn shift_random[](values: &mut [i32], bits: &[i32], by: u32, to: DType) {
+	pub(super) fn shift_random[](values: &mut [i32], bits: &[i32], by: u32, to: DType) {
 		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
 		let mask = (1i64 << by) - 1;
 		for (x, bits) in values.iter_mut().zip(bits) {

@@ -42,17 +42,35 @@ vectorised! {
 	}
 }
 
-/// [`assay_ops::Op::LutInterp`]. The table has 2^p + 1 points, 1 ≤ p ≤ 14.
+/// A table of [`assay_ops::Op::LutInterp`]: 2^p + 1 points, 1 ≤ p ≤ 14.
+pub(super) struct Table {
+	points: Vec<i32>,
+	bits: u32,
+	narrow: bool,
+}
+
+impl Table {
+	pub(super) fn new(table: &Source) -> Self {
+		let points = table.numbers();
+		let bits = BITS - (points.len() - 1).ilog2();
+		Self { points, bits, narrow: table.dtype() != DType::I32 }
+	}
+
+	/// The values of the numbers of a block, in their place.
+	pub(super) fn apply(&self, values: &mut [i32]) {
+		if self.narrow {
+			between_narrow(values, &self.points, self.bits);
+		} else {
+			between_wide(values, &self.points, self.bits);
+		}
+	}
+}
+
+/// [`assay_ops::Op::LutInterp`].
 pub(super) fn lut_interp(a: &Source, table: &Source) -> Buffer {
-	let points = table.numbers();
-	let bits = BITS - (points.len() - 1).ilog2();
-	let narrow = table.dtype() != DType::I32;
+	let values = Table::new(table);
 	Buffer::fill(table.dtype(), a.len(), |start, out| {
 		a.load(start, out);
-		if narrow {
-			between_narrow(out, &points, bits);
-		} else {
-			between_wide(out, &points, bits);
-		}
+		values.apply(out);
 	})
 }

@@ -1,11 +1,13 @@
 //! The CPU engine: all cores, and the best integer instructions that the processor has.
 
+mod chains;
 mod choose;
 mod definition;
 mod elementwise;
 mod fixed_point;
 mod fused;
 mod interpolate;
+mod kernel;
 mod moves;
 mod packed;
 mod patches;
@@ -15,13 +17,14 @@ mod profile;
 mod random;
 mod reduce;
 mod rows;
+mod short;
 mod small;
 mod source;
 mod transpose;
 
 use crate::{
-	execute, gemm::Path, spare::SPARE, Audit, Backend, Buffer, ExecError, Executor, Observer,
-	Operand, Options, Resident, Run, Tensor,
+	execute, gemm::Path, spare::SPARE, Audit, Backend, Buffer, Chain, ExecError, Executor,
+	Observer, Operand, Options, Resident, Run, Tensor,
 };
 use assay_ops::{DType, Op, Shape};
 use assay_program::{Checked, Program};
@@ -186,7 +189,7 @@ impl CpuBackend {
 		let result = match self.profile.take() {
 			None => evaluate(self),
 			Some(mut profile) => {
-				let result = profile.time(&name(), shape.elements(), || evaluate(self));
+				let result = profile.time(&name(), shape.elements().into(), || evaluate(self));
 				self.profile = Some(profile);
 				result
 			}
@@ -250,6 +253,32 @@ impl Backend for CpuBackend {
 		let requant = fused::Epilogue::new(&parameters, dtype, columns, largest)?;
 		let evaluate = |this: &Self| this.product(op, product, Some(&requant), dtype, shape);
 		self.profiled(|| profile::name(op) + " with Requant", shape, evaluate).map(Some)
+	}
+
+	fn links(&self, op: &Op) -> bool {
+		kernel::Kernel::is_of(op)
+	}
+
+	fn chains(
+		&mut self,
+		chains: &[Chain<'_, Self::Value>],
+	) -> Result<Option<Vec<Vec<Option<Self::Value>>>>, ExecError> {
+		let results = match &mut self.profile {
+			None => chains::run(chains)?,
+			Some(profile) => {
+				let links = chains.iter().flat_map(|chain| &chain.links);
+				let elements = links.map(|link| link.elements as u64).sum();
+				profile.time("elementwise chains", elements, || chains::run(chains))?
+			}
+		};
+		let share = |buffer: Buffer| {
+			let buffer = Arc::new(buffer);
+			SPARE.keep(&buffer);
+			buffer
+		};
+		let share =
+			|chain: Vec<Option<Buffer>>| chain.into_iter().map(|one| one.map(share)).collect();
+		Ok(results.map(|results| results.into_iter().map(share).collect()))
 	}
 
 	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError> {

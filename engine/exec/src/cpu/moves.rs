@@ -120,8 +120,14 @@ pub(super) fn pad(
 pub(super) fn iota(shape: &Shape, axis: u8) -> Buffer {
 	let (inner, dim) = (after(shape, axis), shape.dims()[usize::from(axis)] as usize);
 	Buffer::fill(DType::I32, shape.elements() as usize, |start, out| {
-		for (out, at) in out.iter_mut().zip(start..) {
-			*out = (at / inner % dim) as i32;
+		let (mut position, mut left) = (start / inner % dim, inner - start % inner);
+		for out in out {
+			*out = position as i32;
+			left -= 1;
+			if left == 0 {
+				left = inner;
+				position = if position + 1 == dim { 0 } else { position + 1 };
+			}
 		}
 	})
 }

@@ -1,6 +1,8 @@
 //! Exact products: of matrices, of batches of them, and convolutions.
 
-use super::{elementwise, fused, mismatch, packed, patches::Patches, small, CpuBackend, Source};
+use super::{
+	elementwise, fused, mismatch, packed, patches::Patches, short, small, CpuBackend, Source,
+};
 use crate::{
 	buffer::CHUNK,
 	gemm::{gemm_i16, gemm_i8, gemm_i8_into, Path, Right, Sink, Sizes},
@@ -22,7 +24,7 @@ const PATCHES: usize = 1 << 22;
 pub(super) type Finish<'a> = (Option<Narrow>, Option<&'a fused::Epilogue>);
 
 /// What products are of.
-trait Factor: packed::Factor {
+pub(super) trait Factor: packed::Factor {
 	/// Exact sums of products.
 	type Sum: small::Sum;
 	/// What becomes of the sums.
@@ -42,6 +44,18 @@ trait Factor: packed::Factor {
 
 	/// As [`Factor::finish`], as elements.
 	fn store<T: Element>(epilogue: &Self::Epilogue, sums: &[Self::Sum], out: &mut [T]);
+
+	/// The product of short rows into `out` on up to so many threads, if there is a quick way.
+	fn short<T: Element>(
+		_path: Path,
+		_sizes: Sizes,
+		_operands: (&[Self], &[Self]),
+		_epilogue: &Epilogue<'_, Self>,
+		_out: &mut [T],
+		_threads: usize,
+	) -> bool {
+		false
+	}
 
 	/// The product into `out`, if its sums are the result as they are.
 	fn exact<T: Element>(
@@ -133,11 +147,22 @@ impl Factor for i16 {
 	fn store<T: Element>(narrow: &Narrow, sums: &[i64], out: &mut [T]) {
 		elementwise::narrow(narrow, sums, out);
 	}
+
+	fn short<T: Element>(
+		path: Path,
+		sizes: Sizes,
+		operands: (&[Self], &[Self]),
+		epilogue: &Epilogue<'_, Self>,
+		out: &mut [T],
+		threads: usize,
+	) -> bool {
+		short::product(path, sizes, operands, epilogue, out, threads)
+	}
 }
 
 /// What becomes of exact sums: what the product says, and then perhaps a Requant, before they leave the
 /// cache.
-struct Epilogue<'a, F: Factor> {
+pub(super) struct Epilogue<'a, F: Factor> {
 	own: F::Epilogue,
 	requant: Option<&'a fused::Epilogue>,
 }
@@ -154,7 +179,7 @@ impl<'a, F: Factor> Epilogue<'a, F> {
 	///
 	/// # Safety
 	/// Nobody else may have these sums.
-	unsafe fn store<T: Element>(
+	pub(super) unsafe fn store<T: Element>(
 		&self,
 		out: &Rows<'_, T>,
 		row: usize,
@@ -189,6 +214,13 @@ fn product<F: Factor, T: Element>(
 	};
 	if done {
 		return;
+	}
+	if let Right::Rows(b) = b {
+		// A thread for each of at least so many multiplications.
+		let threads = threads(out.len() * sizes.k / 16);
+		if F::short(path, sizes, (a, b), epilogue, out, threads) {
+			return;
+		}
 	}
 	let rows = Rows::new(out, sizes.n);
 	F::gemm(path, sizes, a, b, |row: usize, column: usize, sums: &[F::Sum]| {
@@ -272,6 +304,9 @@ pub(super) fn batches(
 		let threads = threads(values.len() * k / 16);
 		for_chunks(threads, &mut values, m * n, small::Scratch::default, |scratch, at, out| {
 			let (a, b) = (&a[at * m * k..][..m * k], &b[at * n * k..][..n * k]);
+			if is_small && F::short(cpu.path, sizes, (a, b), &epilogue, out, 1) {
+				return;
+			}
 			if is_small {
 				let rows = Rows::new(out, n);
 				small::product(scratch, (n, k), (a, b), |row, sums: &[F::Sum]| {

@@ -25,13 +25,13 @@ pub struct Profile {
 
 impl Profile {
 	/// Evaluates `op` and counts what it took.
-	pub(super) fn time<R>(&mut self, op: &str, elements: u32, evaluate: impl FnOnce() -> R) -> R {
+	pub(super) fn time<R>(&mut self, op: &str, elements: u64, evaluate: impl FnOnce() -> R) -> R {
 		let started = Instant::now();
 		let result = evaluate();
 		let spent = self.spent.entry(op.to_owned()).or_default();
 		spent.time += started.elapsed();
 		spent.calls += 1;
-		spent.elements += u64::from(elements);
+		spent.elements += elements;
 		result
 	}
 

@@ -7,6 +7,9 @@ use assay_ops::{saturate_shift, DType, Shape};
 /// Elements of operands that one task folds, at least where there are as many.
 const TASK: usize = 1 << 14;
 
+/// Elements of operands that are read row by row.
+const WHOLE: usize = 1 << 16;
+
 /// A fold along one axis, over operands seen as `[outside, axis, inside]`.
 struct Fold {
 	axis: usize,
@@ -35,7 +38,11 @@ impl Fold {
 		absorb: impl Fn(&mut [A], usize, [&[i32]; N]) + Sync,
 		finish: impl Fn(A) -> i32 + Sync,
 	) -> Buffer {
-		let chunk = (TASK / self.axis).clamp(1, CHUNK);
+		let chunk = match (TASK / self.axis).clamp(1, CHUNK) {
+			// Pieces of a row are dearer to read than whole ones, unless there is work for all threads.
+			chunk if chunk < self.inside && self.len * self.axis <= WHOLE => self.inside.min(CHUNK),
+			chunk => chunk,
+		};
 		let threads = threads(self.len * self.axis);
 		let scratch = || (vec![initial; chunk.min(self.len)], [const { Vec::new() }; N]);
 		let how = (chunk, threads);
@@ -116,7 +123,7 @@ pub(super) fn sum_product(
 }
 
 vectorised! {
-	fn raise[](most: &mut [i32], rows: &[i32]) {
+	pub(super) fn raise[](most: &mut [i32], rows: &[i32]) {
 		if let [most] = most {
 			return *most = rows.iter().fold(*most, |most, &x| most.max(x));
 		}

@@ -13,13 +13,13 @@ fn rows_of_a_task(width: usize) -> usize {
 }
 
 /// The farthest that Softmax tells distances apart, in 2^-10 of log2: 31 octaves.
-const FARTHEST: i64 = 31 << 10;
+const FARTHEST: u64 = 31 << 10;
 
 /// Attributes of [`assay_ops::Op::Softmax`], its shift as one to the right or else one to the left, and its
-/// bits of fraction.
+/// bits of fraction. A multiplier below 0 makes no distance larger than 0, and so does 0.
 #[derive(Clone, Copy)]
 struct Softmax {
-	multiplier: i64,
+	multiplier: u32,
 	right: u32,
 	left: u32,
 	bits: u32,
@@ -27,31 +27,42 @@ struct Softmax {
 }
 
 vectorised! {
-	/// Softmax of each row; `exponentials` is as long as a row.
-	fn softmax_rows[](values: &mut [i32], exponentials: &mut [u32], how: Softmax) {
-		let Softmax { multiplier, right, left, bits, to } = how;
-		for row in values.chunks_exact_mut(exponentials.len()) {
-			let largest = row.iter().fold(i32::MIN, |most, &x| most.max(x));
-			let mut sum = 0;
-			for (e, &x) in exponentials.iter_mut().zip(&*row) {
-				// 33 bits times 16. Without a shift to the right nothing is rounded.
-				let scaled = (i64::from(largest) - i64::from(x)) * multiplier;
-				let distance = (((scaled << 1) >> right) + 1) >> 1;
-				// The farthest stays so whatever the left shift is.
-				let distance = (distance.clamp(0, FARTHEST) << left).min(FARTHEST) as u32;
-				*e = EXP2[(distance & 1023) as usize] >> (distance >> 10);
-				sum += u64::from(*e);
-			}
-			// ⌊e · 2^bits / sum + 1/2⌋; the sum is below 2^61 and at least each e.
-			let whole = 2 * sum as i64;
-			let factor = 2f64.powi(bits as i32) / sum as f64;
-			for (out, &e) in row.iter_mut().zip(&*exponentials) {
-				// At most one off, since the exact quotient is at most 2^15.
-				let estimate = i64::from((f64::from(e) * factor + 0.5) as i32);
-				let rest = (i64::from(e) << (bits + 1)) + sum as i64 - estimate * whole;
-				let exact = estimate + i64::from(rest >= whole) - i64::from(rest < 0);
-				*out = exact.min(i64::from(to.max())) as i32;
-			}
+	/// Distances of the elements of a row from its largest, as [`assay_ops::Op::Softmax`] tells them apart.
+	fn distances[](row: &[i32], distances: &mut [u32], how: Softmax) {
+		let Softmax { multiplier, right, left, .. } = how;
+		let largest = row.iter().fold(i32::MIN, |most, &x| most.max(x));
+		for (to, &x) in distances.iter_mut().zip(row) {
+			// 32 bits times 15. Without a shift to the right nothing is rounded.
+			let scaled = u64::from(largest.wrapping_sub(x) as u32) * u64::from(multiplier);
+			let distance = (((scaled << 1) >> right) + 1) >> 1;
+			// The farthest stays so whatever the left shift is.
+			*to = (distance.min(FARTHEST) << left).min(FARTHEST) as u32;
+		}
+	}
+}
+
+/// The exponentials of distances, in their place, and their sum.
+fn exponentials(distances: &mut [u32]) -> u64 {
+	let mut sum = 0;
+	for at in distances {
+		*at = EXP2[(*at & 1023) as usize] >> (*at >> 10);
+		sum += u64::from(*at);
+	}
+	sum
+}
+
+vectorised! {
+	/// `⌊e · 2^bits / sum + 1/2⌋` for each e; the sum is below 2^61 and at least each e.
+	fn quotients[](row: &mut [i32], exponentials: &[u32], sum: u64, how: Softmax) {
+		let Softmax { bits, to, .. } = how;
+		let whole = 2 * sum as i64;
+		let (factor, most) = (2f64.powi(bits as i32) / sum as f64, i64::from(to.max()));
+		for (out, &e) in row.iter_mut().zip(exponentials) {
+			// At most one off, since the exact quotient is at most 2^15.
+			let estimate = i64::from((f64::from(e) * factor + 0.5) as i32);
+			let rest = (i64::from(e) << (bits + 1)) + sum as i64 - estimate * whole;
+			let exact = estimate + i64::from(rest >= whole) - i64::from(rest < 0);
+			*out = exact.min(most) as i32;
 		}
 	}
 }
@@ -63,7 +74,8 @@ pub(super) fn softmax(a: &Source, multiplier: i16, shift: i8, to: DType) -> Buff
 		Err(left) => (0, left),
 	};
 	let bits = if to == DType::I8 { 7 } else { 15 };
-	let how = Softmax { multiplier: multiplier.into(), right, left, bits, to };
+	let multiplier = multiplier.max(0).unsigned_abs().into();
+	let how = Softmax { multiplier, right, left, bits, to };
 	Buffer::fill_chunks(
 		to,
 		a.len(),
@@ -71,7 +83,12 @@ pub(super) fn softmax(a: &Source, multiplier: i16, shift: i8, to: DType) -> Buff
 		threads(a.len()),
 		|start, out| {
 			a.load(start, out);
-			softmax_rows(out, &mut vec![0; a.last], how);
+			let mut row_of = vec![0; a.last];
+			for row in out.chunks_exact_mut(a.last) {
+				distances(row, &mut row_of, how);
+				let sum = exponentials(&mut row_of);
+				quotients(row, &row_of, sum, how);
+			}
 		},
 	)
 }

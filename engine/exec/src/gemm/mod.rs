@@ -32,6 +32,8 @@ mod avx2;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod short;
+#[cfg(target_arch = "x86_64")]
 mod vnni;
 
 pub use sink::{Sink, Stored};
