@@ -18,7 +18,8 @@ fn disputed(name: &str) -> (Case, Checked, Arc<Table>, Arc<Table>, Arc<Job>) {
 	let mut rng = Rng::seeded(name);
 	loop {
 		let (mut case, checked) = admissible_case(&mut rng, 5, 6000);
-		let small = checked.anchors.iter().any(|&node| checked.types[node as usize].tiles() < 2);
+		let mut anchors = checked.anchors.iter().chain(&checked.lazy);
+		let small = anchors.any(|&node| checked.types[node as usize].tiles() < 2);
 		if case.program.states.is_empty() || small {
 			continue;
 		}
@@ -200,7 +201,8 @@ fn answerer_should_answer_nothing_when_the_run_is_not_its_own() {
 
 	let mut provider = Answerer::new(job.clone(), wrong).unwrap();
 	assert_eq!(pollster::block_on(provider.answer(first)).unwrap().len(), 4);
-	let anchors = checked.anchors.len() as u32;
+	// Lazy anchors come after the eager ones.
+	let anchors = (checked.anchors.len() + checked.lazy.len()) as u32;
 	for place in [
 		Place::Run { level: 0, index: 1 },
 		Place::Run { level: 8, index: 0 },
