@@ -81,6 +81,14 @@ FIDELITY ?=
 fidelity: setup ## Import real models and compare them with onnxruntime; ONNX's node tests (FIDELITY="--only cnn")
 	@scripts/fidelity $(FIDELITY)
 
+# Crates whose tests draw random programs; each round draws new ones.
+RANDOM_CRATES = assay-ops assay-program assay-referee assay-commitments assay-dispute assay-exec
+ROUNDS ?= 20
+.PHONY: random
+random: setup ## Repeat the random tests ROUNDS=20 times with fresh seeds; a failure prints its seed (needs cargo-nextest)
+	@echo "random: $(ROUNDS) rounds of $(RANDOM_CRATES) (about half a minute each)"
+	@$(CARGO) nextest run --cargo-profile release $(addprefix -p ,$(RANDOM_CRATES)) --stress-count $(ROUNDS) --no-fail-fast --status-level fail
+
 TARGET ?= program
 SECONDS ?= 60
 fuzz: setup ## Fuzz with libFuzzer: make fuzz TARGET=program|proof|sample|frames|calls SECONDS=60
