@@ -100,7 +100,7 @@ mod tests {
 			let mut elements = Elements::<T>::zeroed(len);
 			assert_eq!(*elements, *vec![T::zeroed(); len]);
 			assert!(elements.capacity() >= len);
-			let aligned = |elements: &Elements<T>| elements.as_ptr() as usize % LINE == 0;
+			let aligned = |elements: &Elements<T>| elements.as_ptr().addr().is_multiple_of(LINE);
 			assert!(aligned(&elements) || size_of_val(&*elements) < LINE, "{len}");
 			elements.fill(one);
 			let copy = elements.clone();

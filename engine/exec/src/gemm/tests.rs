@@ -191,7 +191,7 @@ fn gemm_i8_should_equal_plain_loops_when_results_are_larger_than_caches() {
 		gemm_i8_into(Path::Portable, sizes, &a, Right::Rows(&b), &mut expected);
 		for path in Path::available() {
 			let packed = pack_i8(path, n, k, &b);
-			let right = packed.as_ref().map_or(Right::Rows(&*b), Right::Packed);
+			let right = packed.as_ref().map_or(Right::Rows(&b), Right::Packed);
 			// On a line, and next to one.
 			for before in [0, 1] {
 				let mut found = Elements::<i32>::zeroed(m * n + before);

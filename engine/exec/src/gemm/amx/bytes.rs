@@ -331,7 +331,7 @@ impl Product<'_> {
 				});
 				let streams = |place: &Place| {
 					let whole = a.both() && b.both() && place.stride.is_multiple_of(ROW);
-					whole && place.start as usize % ROW == 0
+					whole && place.start.addr().is_multiple_of(ROW)
 				};
 				let streamed = sink.stored().is_some_and(|stored| stored.bytes() > STREAMED);
 				// SAFETY: the scratch holds a configuration; what is stored is within the result, and

@@ -1,9 +1,9 @@
 //! AMX kernels, on the products of 8-bit tiles: C (16 × 16 of i32) takes A (16 rows of 64 bytes) times B
 //! (16 rows of 16 groups of four), wrapping and in every mix of signs.
 //!
-//! * i8 is exact as it is. The left side is read as it is, in place or in copies of strips, the right side is packed
-//!   in panels of 16 columns. Which operand is which is free, since a product of transposes is the transpose: unless one
-//!   comes packed, the smaller one is.
+//! * i8 is exact as it is. The left side is read as it is, in place or in copies of strips, the right side
+//!   is packed in panels of 16 columns. Which operand is which is free, since a product of transposes is
+//!   the transpose: unless one comes packed, the smaller one is.
 //! * i16 is split into digits, `256 · high + low` with a signed and an unsigned byte. The sums of
 //!   `high · high`, of both mixed products, and of `low · low` stay within i32 for [`CHUNK`] values along
 //!   `k`: the largest are 255 · 255 · 32,768 and 2 · 128 · 255 · 32,768, both below 2^31.

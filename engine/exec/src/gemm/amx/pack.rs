@@ -187,7 +187,7 @@ impl<'a> Left<'a> {
 
 	/// Whether every row starts on the boundary of a line.
 	pub(super) fn aligned(&self) -> bool {
-		self.k.is_multiple_of(ROW) && self.values.as_ptr() as usize % ROW == 0
+		self.k.is_multiple_of(ROW) && self.values.as_ptr().addr().is_multiple_of(ROW)
 	}
 
 	/// One strip or two where they lie, if all of their tiles do. The last tiles of a row end in the next
