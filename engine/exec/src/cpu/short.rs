@@ -10,15 +10,9 @@ use crate::{
 #[cfg(target_arch = "x86_64")]
 const LEAST_ROWS: usize = 8;
 
-/// The longest rows where there are no more than so many sums.
-#[cfg(target_arch = "x86_64")]
-const LONGEST: usize = 1024;
-#[cfg(target_arch = "x86_64")]
-const FEW_SUMS: usize = 1 << 14;
-
 /// Rows of A that one task multiplies.
 #[cfg(target_arch = "x86_64")]
-const TASK_ROWS: usize = 16;
+const TASK_ROWS: usize = 32;
 
 #[cfg(target_arch = "x86_64")]
 mod room {
@@ -60,8 +54,7 @@ pub(super) fn product<T: Element>(
 		gemm::short,
 		segments::{for_chunks, Rows},
 	};
-	let most = if m * n <= FEW_SUMS { LONGEST } else { short::CHUNK };
-	let is_short = m >= LEAST_ROWS && n > 0 && (1..=most).contains(&k);
+	let is_short = m >= LEAST_ROWS && n > 0 && (1..=short::LONGEST).contains(&k);
 	if !is_short || !matches!(path, Path::Avx512Vnni | Path::Amx) || !short::available() {
 		return false;
 	}
