@@ -91,8 +91,8 @@ impl Growing {
 			_ => {
 				let elements = shape(dims).elements();
 				let (axis, dims) = match rng.below(3) {
-					0 if elements % 2 == 0 => (1, vec![2, elements / 2, 1]),
-					1 if elements % 3 == 0 => (1, vec![3, elements / 3]),
+					0 if elements.is_multiple_of(2) => (1, vec![2, elements / 2, 1]),
+					1 if elements.is_multiple_of(3) => (1, vec![3, elements / 3]),
 					_ => (0, vec![elements]),
 				};
 				(Op::ReduceMax { axis }, vec![self.alike(rng, dtype, &dims)])
