@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 /// Products that are summed in i32 before they go to i64: 2 · 2^14 · 2^15 < 2^31.
 const CHUNK: usize = 1 << 15;
-const _: () = assert!(CHUNK % STEP == 0);
+const _: () = assert!(CHUNK.is_multiple_of(STEP));
 
 /// A right operand in the layout of one path.
 pub(super) struct Panels {
