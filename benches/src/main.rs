@@ -8,6 +8,7 @@
 
 mod elementwise;
 mod gemm;
+mod gpu;
 mod measure;
 mod models;
 mod rival;
@@ -16,6 +17,7 @@ mod trace;
 mod training;
 
 use anyhow::{bail, Result};
+use assay_gpu::Choice;
 use clap::Parser;
 use rival::Rivals;
 use std::path::PathBuf;
@@ -31,8 +33,9 @@ struct Benchmark {
 }
 
 /// Add a file and a line here.
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 6] = [
 	gemm::BENCHMARK,
+	gpu::BENCHMARK,
 	models::BENCHMARK,
 	training::BENCHMARK,
 	trace::BENCHMARK,
@@ -44,11 +47,21 @@ struct Context {
 	rivals: Rivals,
 	threads: usize,
 	quick: bool,
+	/// The adapter that kernels are measured on.
+	adapter: Choice,
+	/// What that can do in products of packed bytes, in 10^9 multiplications with an addition a second.
+	peak: Option<f64>,
 }
 
 /// Benchmarks of the engine, each against what people use today.
 #[derive(Parser)]
-#[command(name = "scripts/bench")]
+#[command(
+	name = "scripts/bench",
+	after_help = "What is measured against is built below the target folder by scripts/bench, once, and only \
+	              for benchmarks that take it: onnxruntime, tract and candle in ten minutes, burn (for gpu) \
+	              in about half an hour; PyTorch and the models (for models and training) take 5 GB. \
+	              --no-rivals leaves all of it out."
+)]
 struct Options {
 	/// Only these benchmarks (repeat or separate by commas)
 	#[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -62,6 +75,14 @@ struct Options {
 	/// Threads of every side
 	#[arg(long, default_value_t = default_threads())]
 	threads: usize,
+	/// The adapter of the benchmark `gpu`: a number or a part of its name; without one the best GPU, or else
+	/// a software adapter
+	#[arg(long, value_name = "ADAPTER")]
+	adapter: Option<String>,
+	/// The peak of that adapter's packed dot product of i8, in 10^9 multiply-adds a second, from its
+	/// maker's data sheet: the benchmark `gpu` prints the share of it that products reach
+	#[arg(long, value_name = "GMACS")]
+	dot_peak: Option<f64>,
 	/// List the benchmarks and end
 	#[arg(long)]
 	list: bool,
@@ -71,6 +92,9 @@ struct Options {
 	/// The program with other Rust libraries (set by scripts/bench)
 	#[arg(long, hide = true, env = "ASSAY_BENCH_RIVALS")]
 	rivals: Option<PathBuf>,
+	/// The program with burn (set by scripts/bench)
+	#[arg(long, hide = true, env = "ASSAY_BENCH_RIVALS_GPU")]
+	rivals_gpu: Option<PathBuf>,
 	/// The interpreter with PyTorch (set by scripts/bench)
 	#[arg(long, hide = true, env = "ASSAY_BENCH_TORCH")]
 	torch: Option<PathBuf>,
@@ -103,11 +127,17 @@ fn main() -> Result<()> {
 		rivals: Rivals {
 			python: options.python,
 			rust: options.rivals,
+			burn: options.rivals_gpu,
 			torch: options.torch,
 			models: options.models,
 		},
 		threads: options.threads,
 		quick: options.quick,
+		adapter: match Choice::select(options.adapter.as_deref()) {
+			Choice::Auto | Choice::Cpu => Choice::Gpu,
+			named => named,
+		},
+		peak: options.dot_peak,
 	};
 	let machine = measure::machine();
 	if !options.json {
