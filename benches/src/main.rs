@@ -8,6 +8,7 @@
 
 mod elementwise;
 mod gemm;
+mod gpu;
 mod measure;
 mod models;
 mod rival;
@@ -16,6 +17,7 @@ mod trace;
 mod training;
 
 use anyhow::{bail, Result};
+use assay_gpu::Choice;
 use clap::Parser;
 use rival::Rivals;
 use std::path::PathBuf;
@@ -31,8 +33,9 @@ struct Benchmark {
 }
 
 /// Add a file and a line here.
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 6] = [
 	gemm::BENCHMARK,
+	gpu::BENCHMARK,
 	models::BENCHMARK,
 	training::BENCHMARK,
 	trace::BENCHMARK,
@@ -46,6 +49,10 @@ struct Context {
 	quick: bool,
 	/// The only products of the benchmark `gemm`, if not empty.
 	shapes: Vec<gemm::Shape>,
+	/// The adapter that kernels are measured on.
+	adapter: Choice,
+	/// What that can do in products of packed bytes, in 10^9 multiplications with an addition a second.
+	peak: Option<f64>,
 }
 
 /// Benchmarks of the engine, each against what people use today.
@@ -67,6 +74,14 @@ struct Options {
 	/// Threads of every side
 	#[arg(long, default_value_t = default_threads())]
 	threads: usize,
+	/// The adapter of the benchmark `gpu`: a number or a part of its name; without one the best GPU, or else
+	/// a software adapter
+	#[arg(long, value_name = "ADAPTER")]
+	adapter: Option<String>,
+	/// The peak of that adapter's packed dot product of i8, in 10^9 multiply-adds a second, from its
+	/// maker's data sheet: the benchmark `gpu` prints the share of it that products reach
+	#[arg(long, value_name = "GMACS")]
+	dot_peak: Option<f64>,
 	/// List the benchmarks and end
 	#[arg(long)]
 	list: bool,
@@ -76,6 +91,9 @@ struct Options {
 	/// The program with other Rust libraries (set by scripts/bench)
 	#[arg(long, hide = true, env = "ASSAY_BENCH_RIVALS")]
 	rivals: Option<PathBuf>,
+	/// A program that times burn's operators, where there is one
+	#[arg(long, hide = true, env = "ASSAY_BENCH_RIVALS_GPU")]
+	rivals_gpu: Option<PathBuf>,
 	/// The interpreter with PyTorch (set by scripts/bench)
 	#[arg(long, hide = true, env = "ASSAY_BENCH_TORCH")]
 	torch: Option<PathBuf>,
@@ -108,12 +126,18 @@ fn main() -> Result<()> {
 		rivals: Rivals {
 			python: options.python,
 			rust: options.rivals,
+			burn: options.rivals_gpu,
 			torch: options.torch,
 			models: options.models,
 		},
 		threads: options.threads,
 		quick: options.quick,
 		shapes: options.shapes,
+		adapter: match Choice::select(options.adapter.as_deref()) {
+			Choice::Auto | Choice::Cpu => Choice::Gpu,
+			named => named,
+		},
+		peak: options.dot_peak,
 	};
 	let machine = measure::machine();
 	if !options.json {

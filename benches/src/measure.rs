@@ -84,10 +84,20 @@ pub fn interleave(
 pub fn alone(mut run: impl FnMut() -> Result<()>) -> Result<f64> {
 	run()?;
 	let count = count(seconds(1, &mut run)?);
+	turns(count, |count| seconds(count, &mut run))
+}
+
+/// The same of a function from a number of runs to the seconds of one.
+pub fn median_of_turns(mut run: impl FnMut(usize) -> Result<f64>) -> Result<f64> {
+	let count = warm_count(&mut run)?;
+	turns(count, run)
+}
+
+fn turns(count: usize, mut run: impl FnMut(usize) -> Result<f64>) -> Result<f64> {
 	let start = Instant::now();
 	let mut turns = Vec::new();
 	while turns.len() < 3 || (turns.len() < TURNS && start.elapsed().as_secs_f64() < LONGEST) {
-		turns.push(seconds(count, &mut run)?);
+		turns.push(run(count)?);
 	}
 	Ok(median(turns))
 }

@@ -1,6 +1,7 @@
 //! The other side: processes that time one product at a time, by JSON lines.
 
 use anyhow::{bail, Context as _, Result};
+use serde::Deserialize;
 use serde_json::{json, Value};
 use std::{
 	io::{BufRead, BufReader, Write},
@@ -14,6 +15,8 @@ pub struct Rivals {
 	pub python: Option<PathBuf>,
 	/// The program of `rivals/`.
 	pub rust: Option<PathBuf>,
+	/// A program that times burn's operators on an adapter, asked as [`Burn`] does.
+	pub burn: Option<PathBuf>,
 	/// An interpreter with the packages of `tests/fidelity/requirements.txt`.
 	pub torch: Option<PathBuf>,
 	/// The models that `scripts/fidelity --prepare` makes.
@@ -61,16 +64,28 @@ impl Rivals {
 		};
 		command.env("PYTHONDONTWRITEBYTECODE", "1");
 		command.env("RAYON_NUM_THREADS", threads.to_string());
-		let mut child = command
-			.stdin(Stdio::piped())
-			.stdout(Stdio::piped())
-			.spawn()
-			.with_context(|| format!("starting {:?}", command.get_program()))?;
-		let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-			bail!("a child process without pipes");
-		};
-		Ok(Some(Rival { child, input: Some(input), output: BufReader::new(output), threads }))
+		spawn(command, threads).map(Some)
 	}
+
+	/// Burn on the adapter of that name, if it was built.
+	pub fn start_burn(&self, adapter: &str) -> Result<Option<Burn>> {
+		let Some(program) = &self.burn else { return Ok(None) };
+		let mut burn = Burn { program: program.clone(), adapter: adapter.into(), process: None };
+		burn.process()?;
+		Ok(Some(burn))
+	}
+}
+
+fn spawn(mut command: Command, threads: usize) -> Result<Rival> {
+	let mut child = command
+		.stdin(Stdio::piped())
+		.stdout(Stdio::piped())
+		.spawn()
+		.with_context(|| format!("starting {:?}", command.get_program()))?;
+	let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+		bail!("a child process without pipes");
+	};
+	Ok(Rival { child, input: Some(input), output: BufReader::new(output), threads })
 }
 
 /// A running rival; it ends when it is dropped.
@@ -128,6 +143,65 @@ impl Drop for Rival {
 		// Rivals end with their input. What went wrong was said when it did.
 		drop(self.input.take());
 		let _ = self.child.wait();
+	}
+}
+
+/// What a rival says of itself.
+#[derive(Deserialize)]
+pub struct Description {
+	/// With its version.
+	pub library: String,
+	pub adapter: String,
+	pub driver: String,
+	/// The language that its shaders are compiled to.
+	pub compiler: String,
+}
+
+/// Burn on an adapter. It may refuse operators, and its process may not survive one: then it is started anew.
+pub struct Burn {
+	program: PathBuf,
+	adapter: String,
+	process: Option<Rival>,
+}
+
+impl Burn {
+	fn process(&mut self) -> Result<&mut Rival> {
+		if self.process.is_none() {
+			let mut command = Command::new(&self.program);
+			command.arg(&self.adapter);
+			self.process = Some(spawn(command, 0)?);
+		}
+		self.process.as_mut().context("a process that was just started")
+	}
+
+	/// An answer, or the reason why there is none.
+	fn ask(&mut self, request: &Value) -> Result<Value, String> {
+		let answer = self.process().and_then(|process| process.ask(request));
+		let answer = answer.map_err(|error| {
+			self.process = None;
+			error.to_string()
+		})?;
+		match answer["error"].as_str() {
+			Some(reason) => Err(reason.into()),
+			None => Ok(answer),
+		}
+	}
+
+	/// What it is and where it runs.
+	pub fn describe(&mut self) -> Result<Description, String> {
+		let answer = self.ask(&json!({ "describe": true }))?;
+		serde_json::from_value(answer).map_err(|error| error.to_string())
+	}
+
+	/// Makes an operator ready, kernels tuned and compiled. Returns its result's sum.
+	pub fn prepare(&mut self, request: &Value) -> Result<f64, String> {
+		self.ask(request)?["checksum"].as_f64().ok_or_else(|| "a result without a sum".into())
+	}
+
+	/// Seconds of one of `count` runs.
+	pub fn run(&mut self, count: usize) -> Result<f64> {
+		let answer = self.ask(&json!({ "run": count })).map_err(anyhow::Error::msg)?;
+		answer["seconds"].as_f64().context("an answer without seconds")
 	}
 }
 

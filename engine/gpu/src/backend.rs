@@ -36,6 +36,10 @@ impl GpuTensor {
 		Arc::new(Self { dtype, len, storage: OnceLock::new(), host: buffer.into() })
 	}
 
+	pub(crate) fn dtype(&self) -> DType {
+		self.dtype
+	}
+
 	fn bytes(&self) -> u64 {
 		self.len * self.dtype.size() as u64
 	}

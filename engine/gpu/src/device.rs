@@ -305,11 +305,7 @@ impl Device {
 				// What is freed here is still in use by commands that are recorded or under way.
 				let submission = self.submit()?;
 				self.trim();
-				let wait =
-					wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
-				self.device
-					.poll(wait)
-					.map_err(|error| DeviceError::new(DeviceFault::Lost, error))?;
+				self.wait(submission)?;
 				f(self)
 			}
 			other => other,
@@ -400,9 +396,8 @@ impl Device {
 	pub(crate) fn collect(&mut self, download: Download) -> Result<Vec<u8>> {
 		let Download { buffer, bytes, submission, mapped } = download;
 		self.scoped(|this| {
-			let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
 			let lost = |text: String| DeviceError::new(DeviceFault::Lost, text);
-			this.device.poll(wait).map_err(|error| lost(error.to_string()))?;
+			this.wait(submission)?;
 			match mapped.try_recv() {
 				Ok(Ok(())) => {}
 				Ok(Err(error)) => return Err(lost(error.to_string())),
@@ -508,6 +503,19 @@ impl Device {
 	fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
 		let device = &self.device;
 		self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
+	}
+
+	/// Waits until a submission and all before it are done.
+	fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+		let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
+		self.device.poll(wait).map(drop).map_err(|error| DeviceError::new(DeviceFault::Lost, error))
+	}
+
+	/// Hands what is recorded to the device, and waits until it and all before it are done.
+	pub(crate) fn finish(&mut self) -> Result<()> {
+		let submission = self.submit()?;
+		self.wait(submission)?;
+		self.healthy()
 	}
 
 	/// Hands what is recorded to the device.

@@ -87,6 +87,31 @@ impl GpuExecutor {
 	}
 }
 
+impl GpuExecutor {
+	/// Does something with the device, and leaves it ready for the next one.
+	pub(crate) fn guard<T>(
+		&mut self,
+		f: impl FnOnce(&mut GpuBackend) -> Result<T, ExecError>,
+	) -> Result<T, ExecError> {
+		self.backend.device.healthy()?;
+		let backend = &mut self.backend;
+		let result = catch_unwind(AssertUnwindSafe(|| f(backend)));
+		let result = result.unwrap_or_else(|panic| {
+			let error = panicked(&*panic);
+			self.backend.device.condemn(error.clone());
+			Err(error.into())
+		});
+		// What lies on a device that is gone is gone; and what nobody has any more is not coming again.
+		match result {
+			Ok(_) => self.backend.resident.sweep(),
+			Err(_) => self.backend.resident = Resident::default(),
+		}
+		self.backend.device.discard();
+		self.backend.device.trim();
+		result
+	}
+}
+
 /// wgpu panics on some faults of drivers that it holds to be impossible; here they are the loss of the
 /// device.
 fn guarded<T>(f: impl FnOnce() -> Result<T, DeviceError>) -> Result<T, DeviceError> {
@@ -120,24 +145,7 @@ impl Executor for GpuExecutor {
 		options: Options<'_>,
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError> {
-		self.backend.device.healthy()?;
 		let options = Options { audit: self.audit, ..options };
-		let backend = &mut self.backend;
-		let result = catch_unwind(AssertUnwindSafe(|| {
-			execute(backend, program, checked, inputs, steps, options, observer)
-		}));
-		let result = result.unwrap_or_else(|panic| {
-			let error = panicked(&*panic);
-			self.backend.device.condemn(error.clone());
-			Err(error.into())
-		});
-		// What lies on a device that is gone is gone; and what nobody has any more is not coming again.
-		match result {
-			Ok(_) => self.backend.resident.sweep(),
-			Err(_) => self.backend.resident = Resident::default(),
-		}
-		self.backend.device.discard();
-		self.backend.device.trim();
-		result
+		self.guard(|backend| execute(backend, program, checked, inputs, steps, options, observer))
 	}
 }

@@ -21,12 +21,14 @@ mod device;
 mod executor;
 mod kernels;
 mod self_test;
+mod timing;
 
 pub use assay_exec::measure_rate;
 pub use device::{DeviceError, Transfers};
 pub use executor::GpuExecutor;
 pub use kernels::Kernel;
 pub use self_test::FailedKernel;
+pub use timing::Link;
 
 use assay_exec::{CpuExecutor, Executor};
 use core::{convert::Infallible, fmt, str::FromStr};
@@ -134,6 +136,14 @@ impl Choice {
 			Ok(choice) => choice,
 			Err(never) => match never {},
 		}
+	}
+
+	/// The adapter that is meant.
+	///
+	/// Error: why none is, in words.
+	pub fn adapter(&self) -> Result<AdapterInfo, String> {
+		let found = self.find(&adapters()).cloned();
+		found.map_err(|reason| reason.unwrap_or_else(|| "the CPU engine is meant".into()))
 	}
 
 	/// The adapter that is meant, or why none is. `Err(None)` asks for the CPU.
