@@ -17,11 +17,3 @@ fn exponential(largest: i32, x: i32) -> u32 {
 	let distance = u32(clamp(wide_round_shift(scaled, bitcast<i32>(params[5]), 2u), 0, 31744));
 	return powers[distance & 1023u] >> (distance >> 10u);
 }
-
-// Above the highest bit of a sum of exponentials, of which the largest element's is 2^30.
-fn zeros_above(sum: vec2<u32>) -> u32 {
-	if sum.y == 0u {
-		return 32u + countLeadingZeros(sum.x);
-	}
-	return countLeadingZeros(sum.y);
-}
