@@ -57,7 +57,13 @@ struct Context {
 
 /// Benchmarks of the engine, each against what people use today.
 #[derive(Parser)]
-#[command(name = "scripts/bench")]
+#[command(
+	name = "scripts/bench",
+	after_help = "What is measured against is built below the target folder by scripts/bench, once, and only \
+	              for benchmarks that take it: onnxruntime, tract and candle in ten minutes, burn (for gpu) \
+	              in longer; PyTorch and the models (for models, training and trace) take 5 GB. \
+	              --no-rivals leaves all of it out."
+)]
 struct Options {
 	/// Only these benchmarks (repeat or separate by commas)
 	#[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -91,7 +97,7 @@ struct Options {
 	/// The program with other Rust libraries (set by scripts/bench)
 	#[arg(long, hide = true, env = "ASSAY_BENCH_RIVALS")]
 	rivals: Option<PathBuf>,
-	/// A program that times burn's operators, where there is one
+	/// The program with burn (set by scripts/bench)
 	#[arg(long, hide = true, env = "ASSAY_BENCH_RIVALS_GPU")]
 	rivals_gpu: Option<PathBuf>,
 	/// The interpreter with PyTorch (set by scripts/bench)

@@ -15,7 +15,7 @@ pub struct Rivals {
 	pub python: Option<PathBuf>,
 	/// The program of `rivals/`.
 	pub rust: Option<PathBuf>,
-	/// A program that times burn's operators on an adapter, asked as [`Burn`] does.
+	/// The program of `rivals-gpu/`.
 	pub burn: Option<PathBuf>,
 	/// An interpreter with the packages of `tests/fidelity/requirements.txt`.
 	pub torch: Option<PathBuf>,
