@@ -98,7 +98,10 @@ fn run(context: &Context) -> Result<Vec<Table>> {
 		"ms with outputs alone",
 		"committing, % of the run",
 	];
-	let mut table = Table::new("Committing to the trace, of a run or of ten steps", &columns);
+	let mut table = Table::new(
+		"Committing to the trace: times of a run or of ten steps, anchors of one",
+		&columns,
+	);
 	match &context.rivals.models {
 		None => eprintln!("bench: no models; scripts/bench makes them"),
 		Some(models) => {
