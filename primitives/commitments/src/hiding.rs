@@ -5,30 +5,31 @@ use crate::{
 	Hash,
 };
 
-/// What a provider commits to before anybody replays its job: binds the chain, the job and the account,
-/// so it is worth nothing elsewhere, and hides the run root behind a salt of full entropy.
+/// What a provider commits to before anybody replays its job: binds the chain, the order and the
+/// account, so it is worth nothing elsewhere, and hides the run root behind a salt of full entropy. The
+/// order is a hash: a job's number may stand for another job on another fork.
 ///
-/// `derive_key(context, genesis ‖ job as 8 bytes little-endian ‖ account ‖ run root ‖ salt)`.
+/// `derive_key(context, genesis ‖ order ‖ account ‖ run root ‖ salt)`.
 pub fn result_commitment(
 	genesis: &Hash,
-	job: u64,
+	order: &Hash,
 	account: &[u8; 32],
 	run_root: &Hash,
 	salt: &Hash,
 ) -> Hash {
-	derive(&context::RESULT, &[genesis, &job.to_le_bytes(), account, run_root, salt])
+	derive(&context::RESULT, &[genesis, order, account, run_root, salt])
 }
 
 /// What a verifier commits to before the provider's root is public. As [`result_commitment`], in its own
 /// hash domain: neither can be passed off as the other.
 pub fn verdict_commitment(
 	genesis: &Hash,
-	job: u64,
+	order: &Hash,
 	account: &[u8; 32],
 	run_root: &Hash,
 	salt: &Hash,
 ) -> Hash {
-	derive(&context::VERDICT, &[genesis, &job.to_le_bytes(), account, run_root, salt])
+	derive(&context::VERDICT, &[genesis, order, account, run_root, salt])
 }
 
 /// What the maker of a decoy job commits to before the job is posted: who will post it and who will

@@ -55,10 +55,10 @@ pub(crate) mod context {
 			"assay 2026-11-21 run tree node v1",
 			hex!("fb58d5c6c9351594b843e1049bfd6e2105267a7ae058af5ac4c3d91b152388d1");
 		RESULT =
-			"assay 2026-11-21 result commitment v1",
+			"assay 2026-11-29 result commitment v2",
 			hex!("447aa2a40da39a455e934ff8a1f6a00b937c3982a8e1dd83a94158b2e4f3ca87");
 		VERDICT =
-			"assay 2026-11-21 verdict commitment v1",
+			"assay 2026-11-29 verdict commitment v2",
 			hex!("fa9238d3e9d5c6330d1f3fa65a2480edd33c9b925cddf10d2235764ef0f7ce91");
 		DECOY_SEAL =
 			"assay 2026-11-21 decoy seal v1",

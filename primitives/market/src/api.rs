@@ -17,11 +17,11 @@ sp_api::decl_runtime_apis! {
 	{
 		/// The seats of these session keys in jobs that have not ended, oldest job first. A seat to
 		/// verify exists from its commitment on.
-		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, BlockNumber>>;
+		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, Balance, BlockNumber>>;
 
 		/// The open lotteries that these session keys may take part in and have not answered yet,
 		/// oldest job first. Whether a key has won, and in which tranche, its owner alone can tell.
-		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, BlockNumber>>;
+		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, Balance, BlockNumber>>;
 
 		/// Everything about a job; a summary when it was pruned, `None` when it is forgotten.
 		fn job(id: JobId) -> Option<JobView<AccountId, Balance, BlockNumber>>;

@@ -42,14 +42,19 @@ pub fn proof_hash(first_part: &ProofPart) -> Hash {
 	*blake3::hash(&first_part.encode()).as_bytes()
 }
 
-/// Binds a fraud proof to the account that found it: BLAKE3 `derive_key` over genesis hash, job,
+/// Binds a fraud proof to the account that found it: BLAKE3 `derive_key` over genesis hash, order,
 /// account and the [`proof_hash`].
 ///
 /// An opening is unique, so two honest provers of one tile have the same proof. Nobody can make
 /// another account's commitment without the proof, and a copied commitment names its author.
-pub fn proof_commitment(genesis: &Hash, job: JobId, account: &[u8; 32], proof_hash: &Hash) -> Hash {
-	let mut hasher = blake3::Hasher::new_derive_key("assay 2026-11-21 proof commitment v1");
-	hasher.update(genesis).update(&job.to_le_bytes()).update(account).update(proof_hash);
+pub fn proof_commitment(
+	genesis: &Hash,
+	order: &Hash,
+	account: &[u8; 32],
+	proof_hash: &Hash,
+) -> Hash {
+	let mut hasher = blake3::Hasher::new_derive_key("assay 2026-11-29 proof commitment v2");
+	hasher.update(genesis).update(order).update(account).update(proof_hash);
 	*hasher.finalize().as_bytes()
 }
 
@@ -120,6 +125,8 @@ pub struct DisputeDuty<AccountId, Balance, BlockNumber> {
 /// What a challenger and an answering provider need of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct DisputedResult {
+	/// Hash of the job's [`Order`](crate::Order).
+	pub order: Hash,
 	/// Content address of the program's bytes.
 	pub program: Hash,
 	/// Content addresses of the inputs, in program order.

@@ -36,6 +36,8 @@ pub fn task_hash(program: &Hash, input_roots: &[Hash], steps: u32) -> Hash {
 pub struct Settlement {
 	/// The job.
 	pub job: JobId,
+	/// Hash of its [`Order`](crate::Order): the number may be another job's on another fork.
+	pub order: Hash,
 	/// [`task_hash`] of what it ran.
 	pub task: Hash,
 	/// The result that was paid for.

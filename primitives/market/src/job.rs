@@ -89,7 +89,8 @@ pub enum ReasonCode {
 	Expired,
 	/// Two providers in a row claimed the job and stayed silent. Everything was refunded.
 	ProviderTimeout,
-	/// No verdict could be reached. Nobody was paid; everything was refunded.
+	/// No verdict could be reached, in general before the result was shown. Nobody was paid; everything
+	/// was refunded.
 	Inconclusive,
 	/// The provider did not open its committed result, or an opening of it that a challenger
 	/// demanded, or stated roots of lazy anchors that contradict it or themselves. Slashed as for
@@ -97,6 +98,8 @@ pub enum ReasonCode {
 	Withheld,
 	/// The result was proved wrong. The bond was slashed; the requester was compensated.
 	ProvenFraud,
+	/// Too few of those who were asked could get the outputs. Nobody was paid; everything was refunded.
+	Undelivered,
 }
 
 /// How a drawn account took part, or how a party of a job behaved: what reputation is made of.
@@ -143,6 +146,12 @@ pub enum Outcome {
 	VerifierNoShow,
 	/// Verifier: committed a verdict and never opened it.
 	VerifierUnrevealed,
+	/// Provider: gave a claimed job back.
+	ProviderGaveBack,
+	/// Provider: its outputs could not be had.
+	ProviderUndelivered,
+	/// Verifier: keeps and serves the outputs.
+	VerifierKept,
 }
 
 impl Outcome {
@@ -154,6 +163,7 @@ impl Outcome {
 				| Outcome::RequesterPaid
 				| Outcome::VerifierAttested
 				| Outcome::VerifierMatched
+				| Outcome::VerifierKept
 		)
 	}
 }
@@ -212,9 +222,11 @@ pub enum Purpose {
 	Attest,
 	/// To replay the job and give a verdict.
 	Verify,
+	/// To fetch the outputs once the result is open, keep and serve them.
+	Keep,
 }
 
-/// How likely the result is to be replayed by a committee.
+/// How likely the result is to be replayed: how many verifiers are called, as a part of a committee.
 #[derive(
 	Clone,
 	Copy,

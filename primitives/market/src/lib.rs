@@ -1,5 +1,6 @@
 //! What the pallets, the runtime, the verifier service and the clients of Assay agree on.
 //!
+//! * [`order`]: the hash that names a job on every fork ([`Order`]).
 //! * [`job`]: how a job is named, where it stands, why it ended ([`Phase`], [`ReasonCode`], …).
 //! * [`parameters`]: the numbers that root sets ([`MarketParameters`]) and the clocks they make.
 //! * [`dispute`]: lanes, moves and proofs about an opened result ([`ChallengeMove`], [`LaneView`], …).
@@ -21,6 +22,7 @@ pub mod finality;
 pub mod job;
 pub mod lottery;
 pub mod mailbox;
+pub mod order;
 pub mod parameters;
 pub mod traits;
 pub mod verifier;
@@ -38,6 +40,7 @@ pub use job::{
 };
 pub use lottery::{segment_of, Lottery, LotteryTerms, Ticket};
 pub use mailbox::{dispute_key, mailbox_key, DisputeEntry, MailboxEntry, MailboxError};
+pub use order::Order;
 pub use parameters::{Clock, MarketParameters, ParametersError};
 pub use traits::{
 	Arbitration, AuthorRandomness, Disputes, Electorate, EndedJob, EndedJobs, Identities, JobBonds,
@@ -46,5 +49,5 @@ pub use traits::{
 };
 pub use verifier::{verifier_crypto, VerifierAction, VerifierId, VerifierSignature};
 pub use view::{
-	Assignment, JobView, LotteryDuty, SeatStatus, SegmentDuty, SegmentTerms, VerdictView,
+	Assignment, DutyTerms, JobView, LotteryDuty, SeatStatus, SegmentDuty, SegmentTerms, VerdictView,
 };

@@ -24,6 +24,14 @@
 //! assigns its checkers by VRF and in tranches too; here the assignment stays hidden until the work is
 //! done, and weighs stake.
 //!
+//! # Audits that are not sure
+//! The chain draws no coin that anybody could see. Where a job is audited with the probability a < 1,
+//! tranches are a · size · width wide: the tickets themselves are thinned. How many honest verifiers
+//! win is then Poisson with the mean a · size · width · (their share of the stake), and none of them
+//! wins with exp(−that), whatever the rest of the stake does. An author that withholds its block for
+//! another seed learns what its *own* keys draw and nothing about the others', so that it cannot tell
+//! whether the result will be looked at.
+//!
 //! # Why a ticket cannot be chosen
 //! The output of the function is unique for key and transcript (schnorrkel hashes the public key into
 //! the input); key and stake are those of the session in which the lottery was opened and were planned a
@@ -34,17 +42,17 @@
 //! bits (Knuth, TAOCP 1.2.2, exercise 25 tells of such methods), 32 fractional bits of it are kept, and
 //! every step rounds down, so that a larger output never arrives later.
 
-use crate::{Hash, JobId, VerifierId};
+use crate::{Hash, VerifierId};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use sp_core::{
 	crypto::{VrfPublic, Wraps},
 	sr25519::vrf::{VrfSignData, VrfSignature, VrfTranscript},
 };
-use sp_runtime::{helpers_128bit::multiply_by_rational_with_rounding, Rounding};
+use sp_runtime::{helpers_128bit::multiply_by_rational_with_rounding, Permill, Rounding};
 
 /// Label of the transcript that tickets sign.
-pub const TICKET_LABEL: &[u8] = b"assay/lottery/1";
+pub const TICKET_LABEL: &[u8] = b"assay/lottery/2";
 
 /// Context in which an output becomes a number.
 pub const ARRIVAL_CONTEXT: &[u8] = b"assay/lottery/1/arrival";
@@ -116,6 +124,9 @@ pub struct LotteryTerms {
 	pub width_percent: u32,
 	/// How many tranches there are at most.
 	pub max_tranches: u32,
+	/// a: which part of the tickets counts. Below everything the tranches are that much narrower, and
+	/// nobody can tell whether anybody has won.
+	pub audit: Permill,
 }
 
 /// A lottery that the chain has opened.
@@ -136,6 +147,11 @@ pub struct Lottery<BlockNumber> {
 }
 
 impl LotteryTerms {
+	/// Whether the result is audited for certain, so that missing verdicts are missed.
+	pub fn is_sure(&self) -> bool {
+		self.audit.is_one()
+	}
+
 	/// How many verdicts the audit wants.
 	pub fn wanted(&self) -> u32 {
 		self.size.min(self.candidates)
@@ -146,9 +162,18 @@ impl LotteryTerms {
 		u128::from(self.size) * u128::from(self.width_percent)
 	}
 
-	/// Whether there are so few candidates that all of them are in the first tranche.
+	/// Whether the audit is sure and has so few candidates that all of them are in the first tranche.
 	pub fn takes_everyone(&self) -> bool {
-		u128::from(self.candidates) * 100 <= self.tranche_percent()
+		self.is_sure() && u128::from(self.candidates) * 100 <= self.tranche_percent()
+	}
+
+	/// How many tranches may open. Where nobody can tell whether verdicts are missing there is one.
+	pub fn tranches(&self) -> u32 {
+		if self.is_sure() {
+			self.max_tranches
+		} else {
+			self.max_tranches.min(1)
+		}
 	}
 
 	/// How many seats one audit has room for.
@@ -158,28 +183,28 @@ impl LotteryTerms {
 }
 
 /// What a ticket for this lottery signs.
-pub fn transcript(genesis: &Hash, job: JobId, seed: &Hash) -> VrfSignData {
+pub fn transcript(genesis: &Hash, order: &Hash, seed: &Hash) -> VrfSignData {
 	VrfTranscript::new(
 		TICKET_LABEL,
-		&[(b"genesis", genesis), (b"job", &job.to_le_bytes()), (b"seed", seed)],
+		&[(b"genesis", genesis), (b"order", order), (b"seed", seed)],
 	)
 	.into_sign_data()
 }
 
 /// Domain of [`segment_of`].
-const SEGMENT_CONTEXT: &str = "assay 2026-11-21 segment v1";
+const SEGMENT_CONTEXT: &str = "assay 2026-11-29 segment v2";
 
 /// Which of `count` segments of a run the owner of a ticket with this pre-output replays: the first 16
-/// bytes, little-endian, of `derive_key(pre-output ‖ genesis ‖ job)`, modulo `count`. 0 where there is
+/// bytes, little-endian, of `derive_key(pre-output ‖ genesis ‖ order)`, modulo `count`. 0 where there is
 /// none.
 ///
 /// A pre-output is unique for key and transcript, hence nobody chooses a segment; and until the ticket
 /// is shown nobody else knows it. Favours nothing by more than `count` / 2^128.
-pub fn segment_of(pre_output: &[u8; 32], genesis: &Hash, job: JobId, count: u32) -> u32 {
+pub fn segment_of(pre_output: &[u8; 32], genesis: &Hash, order: &Hash, count: u32) -> u32 {
 	let hash = *blake3::Hasher::new_derive_key(SEGMENT_CONTEXT)
 		.update(pre_output)
 		.update(genesis)
-		.update(&job.to_le_bytes())
+		.update(order)
 		.finalize()
 		.as_bytes();
 	let mut number = [0; 16];
@@ -218,10 +243,12 @@ pub fn tranche_of(output: u128, stake: u128, terms: &LotteryTerms) -> Option<u32
 		0
 	} else {
 		let arrival = arrival(output, stake, terms.stake)?;
-		let width = terms.tranche_percent() << FRACTION;
-		u32::try_from(arrival.checked_mul(100)?.checked_div(width)?).ok()?
+		// Thinned by the audit: the width is a · size · width, in parts per million of a percent.
+		let width =
+			(terms.tranche_percent() * u128::from(terms.audit.deconstruct())) << FRACTION;
+		u32::try_from(arrival.checked_mul(100_000_000)?.checked_div(width)?).ok()?
 	};
-	(tranche < terms.max_tranches).then_some(tranche)
+	(tranche < terms.tranches()).then_some(tranche)
 }
 
 /// `−ln(output / 2^128) · total / stake` with [`FRACTION`] fractional bits, `None` where that is more
@@ -257,12 +284,12 @@ fn log2(value: u128) -> u128 {
 
 /// A ticket for tests of other implementations: what the key from the seed of 32 times 1 draws.
 pub mod vector {
-	use super::{Hash, JobId, Ticket};
+	use super::{Hash, Ticket};
 
 	/// The genesis hash.
 	pub const GENESIS: Hash = [2; 32];
-	/// The job.
-	pub const JOB: JobId = 3;
+	/// The order.
+	pub const ORDER: Hash = [3; 32];
 	/// The lottery's seed.
 	pub const SEED: Hash = [4; 32];
 	/// The public session key.

@@ -5,19 +5,20 @@
 //! Entries are written once and may be written again with the same content: salts derive from the
 //! key, so a lost entry is recreated equal.
 
-use crate::{AbstainReason, ChallengeMove, Hash, JobId, Purpose, SampledChunk, Ticket, VerifierId};
+use crate::{AbstainReason, ChallengeMove, Hash, Purpose, SampledChunk, Ticket, VerifierId};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeAll, Encode};
 
 /// Version byte in front of every entry.
-pub const MAILBOX_VERSION: u8 = 3;
+pub const MAILBOX_VERSION: u8 = 4;
 
 /// What a verifier found out.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum MailboxEntry {
-	/// For [`Purpose::Attest`]: whether every input is held and well-formed.
+	/// For [`Purpose::Attest`]: whether every input is held and well-formed. For [`Purpose::Keep`]:
+	/// whether every output is.
 	Attested {
-		/// Whether every input is held.
+		/// Whether all of them are held.
 		ok: bool,
 	},
 	/// For [`Purpose::Verify`]: the replay finished.
@@ -74,8 +75,8 @@ impl DisputeEntry {
 }
 
 /// The key of a verifier's next move in its lane, in persistent offchain storage.
-pub fn dispute_key(genesis: &Hash, job: JobId, key: &VerifierId) -> Vec<u8> {
-	(b"assay/dispute/", genesis, job, key).encode()
+pub fn dispute_key(genesis: &Hash, order: &Hash, key: &VerifierId) -> Vec<u8> {
+	(b"assay/dispute/", genesis, order, key).encode()
 }
 
 /// Why the bytes of an entry were refused.
@@ -106,8 +107,8 @@ impl MailboxEntry {
 }
 
 /// The key of a seat's entry in persistent offchain storage.
-pub fn mailbox_key(genesis: &Hash, job: JobId, purpose: Purpose, key: &VerifierId) -> Vec<u8> {
-	(b"assay/mailbox/", genesis, job, purpose, key).encode()
+pub fn mailbox_key(genesis: &Hash, order: &Hash, purpose: Purpose, key: &VerifierId) -> Vec<u8> {
+	(b"assay/mailbox/", genesis, order, purpose, key).encode()
 }
 
 #[cfg(test)]

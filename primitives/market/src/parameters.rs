@@ -29,6 +29,12 @@ pub const MIN_REVEAL_PERIOD: u32 = 8;
 /// Most tranches of one audit, the first included.
 pub const MAX_TRANCHES: u32 = 4;
 
+/// Work units that [`MarketParameters::work_price`] is the price of.
+pub const WORK_PRICE_UNITS: u128 = 1_000_000_000;
+
+/// Bytes that [`MarketParameters::byte_price`] is the price of.
+pub const BYTE_PRICE_BYTES: u128 = 1 << 20;
+
 /// Most parts of a fraud proof. After each accepted part the challenger has time for the next.
 pub const MAX_PROOF_PARTS: u32 = 32;
 
@@ -100,7 +106,7 @@ pub enum ParametersError {
 	Tranches,
 	/// `audit_floor` is 0, or `audit` is below it.
 	Audit,
-	/// `honest_verifier` is 0, or `draw_bias` is all of it: no bond could be large enough.
+	/// `honest_verifier` or `honest_stake` is 0: no bond could be large enough.
 	Bond,
 	/// `fee_burn` is 0 (reputation could be farmed for free) or everything.
 	Burn,
@@ -148,8 +154,9 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	/// How long a tranche of verifiers has to fetch, replay and commit. Also how long an audit takes at
 	/// least, unless every candidate has answered: nobody can be shut out by being slow.
 	pub verify: Clock<BlockNumber>,
-	/// How long provider and verifiers have to reveal.
-	pub reveal_period: BlockNumber,
+	/// How long provider and verifiers have to reveal. A verifier may have to replay once more for the
+	/// chunks that it is asked for.
+	pub reveal: Clock<BlockNumber>,
 	/// How long everyone may object.
 	pub challenge: Clock<BlockNumber>,
 	/// Standard probability that a result is audited.
@@ -165,15 +172,22 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	/// Expected members of a tranche, in percent of `committee`. Tickets are private, so that the number
 	/// of winners is a matter of chance; more than 100 makes too few of them rare.
 	pub tranche_width_percent: u32,
-	/// Lowest price that a ramp may start at.
+	/// Lowest price that a ramp may start at, whatever the work.
 	pub min_price: Balance,
+	/// What 10^9 work units add to it: a price below what verifying costs would switch the auditors off.
+	pub work_price: Balance,
+	/// What a MiB of inputs and outputs adds to it.
+	pub byte_price: Balance,
+	/// Part of a job's deposit that is burned where it ends without ever having been claimed.
+	pub abandon_burn: Permill,
 	/// Part of every fee that is burned.
 	pub fee_burn: Permill,
 	/// What one committee may cost, as a part of the highest price; held on top of it.
 	pub verifier_fee: Permill,
 	/// Part of the agreed price that the provider gets when the requester cancels while it works.
 	pub cancel_fee: Permill,
-	/// Part of the bond that a silent provider pays to the requester.
+	/// Part of the bond that a silent provider loses, up to the price. Of it the requester gets
+	/// `cancel_fee` of the price, and the rest is burned.
 	pub stall_slash: Permill,
 	/// Part of the bond that goes to the requester after fraud.
 	pub compensation: Permill,
@@ -186,15 +200,17 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	/// A: how long anyone has to answer a demand. The answer may need a replay; whoever replays holds
 	/// the inputs already.
 	pub answer: Clock<BlockNumber>,
+	/// How many blocks more the answers of one lane may take together where the provider owes others.
+	pub answer_queue: BlockNumber,
 	/// M: how long a challenger has for its next move. It may have to fetch and replay.
 	pub challenger_move: Clock<BlockNumber>,
 	/// K: how long a commitment to a proof keeps the job open, and how long a challenger has for each
 	/// further part of one.
 	pub proof_period: BlockNumber,
-	/// Assumed probability that a committee has an honest and able member.
+	/// Assumed share of the stake that is honest.
+	pub honest_stake: Permill,
+	/// Assumed probability that honest verifiers are able to verify at all.
 	pub honest_verifier: Permill,
-	/// Assumed advantage of an attacker who influences the draw.
-	pub draw_bias: Permill,
 	/// Margin on the bond formula, in percent; 100 is none.
 	pub bond_margin_percent: u32,
 	/// The bond is at least this part of the price, in percent.
@@ -227,7 +243,11 @@ where
 				work_per_block: 1_000_000_000,
 				bytes_per_block: 16 << 20,
 			},
-			reveal_period: blocks(15),
+			reveal: Clock {
+				base: blocks(15),
+				work_per_block: 1_000_000_000,
+				bytes_per_block: u64::MAX,
+			},
 			challenge: Clock {
 				base: blocks(8),
 				work_per_block: 4_000_000_000,
@@ -240,6 +260,9 @@ where
 			max_tranches: 2,
 			tranche_width_percent: 150,
 			min_price: unit / Balance::from(1_000u32),
+			work_price: unit / Balance::from(100u32),
+			byte_price: unit / Balance::from(1_000u32),
+			abandon_burn: Permill::from_percent(10),
 			fee_burn: Permill::from_percent(5),
 			verifier_fee: Permill::from_percent(20),
 			cancel_fee: Permill::from_percent(10),
@@ -252,14 +275,16 @@ where
 				work_per_block: 1_000_000_000,
 				bytes_per_block: u64::MAX,
 			},
+			answer_queue: blocks(60),
 			challenger_move: Clock {
 				base: blocks(5),
 				work_per_block: 1_000_000_000,
 				bytes_per_block: 16 << 20,
 			},
 			proof_period: blocks(4),
+			// What BABE and GRANDPA need as well.
+			honest_stake: Permill::from_rational(2u32, 3),
 			honest_verifier: Permill::from_percent(90),
-			draw_bias: Permill::from_percent(1),
 			bond_margin_percent: 150,
 			bond_floor_percent: 100,
 		}
@@ -277,13 +302,14 @@ where
 			open_period: blocks(1_200),
 			commit: Clock { base: blocks(200), ..Self::development(unit).commit },
 			verify: Clock { base: blocks(200), ..Self::development(unit).verify },
-			reveal_period: blocks(100),
+			reveal: Clock { base: blocks(100), ..Self::development(unit).reveal },
 			challenge: Clock {
 				base: blocks(600),
 				work_per_block: 1_000_000_000,
 				bytes_per_block: 16 << 20,
 			},
-			answer: Clock { base: blocks(20), ..Self::development(unit).answer },
+			answer: Clock { base: blocks(100), ..Self::development(unit).answer },
+			answer_queue: blocks(1_200),
 			challenger_move: Clock { base: blocks(20), ..Self::development(unit).challenger_move },
 			proof_period: blocks(10),
 			audit: Permill::from_percent(20),
@@ -306,6 +332,7 @@ where
 			&self.attest,
 			&self.commit,
 			&self.verify,
+			&self.reveal,
 			&self.challenge,
 			&self.answer,
 			&self.challenger_move,
@@ -313,20 +340,40 @@ where
 		ensure(clocks.iter().all(|clock| clock.is_valid()), Clock)?;
 		let periods = [self.open_period, self.proof_period];
 		ensure(periods.iter().all(|period| !period.is_zero()), Clock)?;
-		ensure(self.reveal_period >= MIN_REVEAL_PERIOD.into(), Clock)?;
+		ensure(self.reveal.base >= MIN_REVEAL_PERIOD.into(), Clock)?;
 		ensure(committee(self.attest_size, self.attest_quorum), Committee)?;
 		ensure(committee(self.committee, self.quorum), Committee)?;
 		ensure((1..=MAX_TRANCHES).contains(&self.max_tranches), Tranches)?;
 		ensure(TRANCHE_WIDTH.contains(&self.tranche_width_percent), Tranches)?;
 		ensure(!self.audit_floor.is_zero() && self.audit >= self.audit_floor, Audit)?;
-		ensure(!self.honest_verifier.is_zero() && self.draw_bias < Permill::one(), Bond)?;
+		ensure(!self.honest_verifier.is_zero() && !self.honest_stake.is_zero(), Bond)?;
 		ensure(!self.fee_burn.is_zero() && self.fee_burn < Permill::one(), Burn)?;
 		ensure(!self.verifier_fee.is_zero(), VerifierFee)?;
 		ensure(!self.stall_slash.is_zero() && self.stall_slash < self.compensation, Slash)?;
 		let given = self.compensation.deconstruct().saturating_add(self.prover_part.deconstruct());
 		ensure(!self.prover_part.is_zero(), Slash)?;
 		ensure(given < Permill::from_percent(50).deconstruct(), Slash)?;
+		ensure(!self.work_price.is_zero() && !self.byte_price.is_zero(), MinPrice)?;
 		ensure(!(self.fee_burn * self.min_price).is_zero(), MinPrice)
+	}
+
+	/// The lowest price that a ramp may start at for so much work and so many bytes of inputs and
+	/// outputs: `min_price`, and pro rata `work_price` for 10^9 units and `byte_price` for a MiB, each
+	/// rounded up; saturating.
+	pub fn least_price(&self, work: u64, bytes: u64) -> Balance {
+		let part = |amount: u64, price: Balance, unit: u128| -> Balance {
+			multiply_up(amount.into(), price.saturated_into(), unit).saturated_into()
+		};
+		self.min_price
+			.saturating_add(part(work, self.work_price, WORK_PRICE_UNITS))
+			.saturating_add(part(bytes, self.byte_price, BYTE_PRICE_BYTES))
+	}
+
+	/// What a silent provider loses of this bond, and what of it the requester gets. Bounded by the
+	/// price, whatever the bond is: who posts a job cannot earn by having others fail at it.
+	pub fn stall(&self, price: Balance, bond: Balance) -> (Balance, Balance) {
+		let taken = (self.stall_slash * bond).min(price);
+		(taken, (self.cancel_fee * price).min(taken))
 	}
 
 	/// What one committee may cost a job with this highest price.
@@ -334,20 +381,19 @@ where
 		self.verifier_fee.mul_ceil(price_max)
 	}
 
-	/// `bond ≥ (price + cost saved) · (1 − p)/p · margin`, where
-	/// `p = audit · honest_verifier · (1 − draw_bias)` and the cost that a cheat saves is taken as
-	/// the price itself, since nobody claims a job below its cost. Never below the floor. Rounded
-	/// up; saturating.
+	/// `bond ≥ (price + cost saved) · (1 − p)/p · margin`, where p is how likely an honest and able
+	/// verifier looks at the result, and the cost that a cheat saves is taken as the price itself,
+	/// since nobody claims a job below its cost. Never below the floor. Rounded up; saturating.
 	///
-	/// Where every verifier replays one of `segments` = m segments, a cheat in a single one is seen by a
-	/// committee of n = `committee` only with the probability 1 − (1 − 1/m)^n, by which p is multiplied;
-	/// 1 for a run that is not cut.
+	/// Tickets are private and thinned by `audit`, so that the number of honest verifiers is Poisson
+	/// with the mean `x = audit · committee · tranche width · honest_stake`; where every verifier replays
+	/// one of `segments` = m segments, a given one has x / m of them. With e^x ≥ 1 + x + x²/2
+	///
+	/// ```text
+	/// p = honest_verifier · (1 − e^(−x)) ≥ honest_verifier · (1 − 1 / (1 + x + x²/2))
+	/// ```
 	pub fn bond(&self, price: Balance, audit: Permill, segments: u32) -> Balance {
-		let wide =
-			|p: Permill| Perquintill::from_parts(u64::from(p.deconstruct()) * 1_000_000_000_000);
-		let caught =
-			wide(audit) * wide(self.honest_verifier) * (Perquintill::one() - wide(self.draw_bias));
-		let caught = caught * self.seen(segments);
+		let caught = wide(self.honest_verifier) * self.looked_at(audit, segments);
 		let caught = u128::from(caught.deconstruct().max(1));
 		let escaped = u128::from(Perquintill::one().deconstruct()).saturating_sub(caught);
 		let price: u128 = price.saturated_into();
@@ -357,14 +403,20 @@ where
 		with_margin.max(floor).saturated_into()
 	}
 
-	/// 1 − (1 − 1/m)^n for m = `segments` and n = `committee`, rounded down: how likely one of n
-	/// verifiers draws a given segment.
-	fn seen(&self, segments: u32) -> Perquintill {
-		let m = u64::from(segments.max(1));
-		let missed = Perquintill::from_rational_with_rounding(m - 1, m, sp_runtime::Rounding::Up)
+	/// `1 − 1 / (1 + x + x²/2)`, rounded down: how likely at least one honest verifier wins, at least.
+	fn looked_at(&self, audit: Permill, segments: u32) -> Perquintill {
+		/// Fixed point of x: parts per 10^12.
+		const ONE: u128 = 1_000_000_000_000;
+		let width = u128::from(self.committee) * u128::from(self.tranche_width_percent);
+		// At most 16 · 400 / 100 = 64.
+		let x = u128::from(audit.deconstruct())
+			.saturating_mul(self.honest_stake.deconstruct().into())
+			.saturating_mul(width)
+			/ (100 * u128::from(segments.max(1)));
+		let grown = ONE.saturating_add(x).saturating_add(x.saturating_mul(x) / (2 * ONE));
+		let missed = Perquintill::from_rational_with_rounding(ONE, grown, sp_runtime::Rounding::Up)
 			.unwrap_or(Perquintill::one());
-		let all = (0..self.committee).fold(Perquintill::one(), |all, _| all * missed);
-		Perquintill::one() - all
+		Perquintill::one() - missed
 	}
 
 	/// How long a tranche of an audit has: [`Self::verify`] for the work that its verifiers do.
@@ -391,9 +443,17 @@ where
 		}
 	}
 
-	/// What an account that was not drawn puts up for a lane in a job with this agreed price.
-	pub fn lane_deposit(&self, price: Balance) -> Balance {
-		self.challenge_deposit.mul_ceil(price).max(self.min_price)
+	/// What an account that was not drawn puts up for a lane in a job with this agreed price: a part of
+	/// it, and not less than the replay that its demands may cost the provider is worth. It grows with
+	/// the lanes that are open against the provider already.
+	pub fn lane_deposit(&self, price: Balance, work: u64) -> Balance {
+		self.challenge_deposit.mul_ceil(price).max(self.least_price(work, 0))
+	}
+
+	/// How long what a verifier may owe takes to be revealed: a replay for the chunks that it is asked
+	/// for, of one segment where the run is cut.
+	pub fn reveal_time(&self, work: u64, segment: Option<u64>) -> BlockNumber {
+		self.reveal.blocks(segment.unwrap_or(work).min(work), 0)
 	}
 
 	/// Most blocks from the first draw for a result to its last possible move, when every phase uses
@@ -402,7 +462,7 @@ where
 	///
 	/// `openings` is D, the most demands on the way from the run root down to a tile. Lanes run in
 	/// parallel and start before the challenge deadline, so that one lane is all that is added:
-	/// D answers and moves, a last move, a proof commitment, and the parts of a folded proof, which
+	/// D answers and moves, what the provider owes others meanwhile, a last move, a proof commitment, and the parts of a folded proof, which
 	/// need no replay between them.
 	pub fn lifetime(&self, work: u64, bytes: u64, openings: u32) -> BlockNumber {
 		let one = BlockNumber::one();
@@ -411,19 +471,27 @@ where
 			.saturating_mul(self.max_tranches.into())
 			.saturating_add(self.draw_delay)
 			.saturating_add(one)
-			.saturating_add(self.reveal_period)
+			.saturating_add(self.reveal.blocks(work, 0))
 			.saturating_add(one)
 			.saturating_add(self.challenge.blocks(work, bytes))
+			.saturating_add(one)
+			// Keepers are drawn once more.
+			.saturating_add(self.attest.blocks(0, bytes))
 			.saturating_add(one);
 		let answer = self.answer.blocks(work, 0);
 		let challenger_move = self.challenger_move.blocks(work, bytes);
 		let lane = answer
 			.saturating_add(challenger_move)
 			.saturating_mul(openings.into())
+			.saturating_add(self.answer_queue)
 			.saturating_add(challenger_move)
 			.saturating_add(self.proof_period.saturating_mul((MAX_PROOF_PARTS + 1).into()));
 		audit.saturating_mul(2u32.into()).saturating_add(lane)
 	}
+}
+
+fn wide(part: Permill) -> Perquintill {
+	Perquintill::from_parts(u64::from(part.deconstruct()) * 1_000_000_000_000)
 }
 
 /// `⌈a · b / c⌉`, saturating.

@@ -144,6 +144,8 @@ pub trait AuthorRandomness {
 /// An opened result that may be disputed, with the terms of a dispute about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenResult<AccountId, Balance, BlockNumber> {
+	/// Hash of the job's [`Order`](crate::Order).
+	pub order: Hash,
 	/// Who committed to it.
 	pub provider: AccountId,
 	/// Content address of the program.
@@ -160,14 +162,19 @@ pub struct OpenResult<AccountId, Balance, BlockNumber> {
 	pub trace_root: Hash,
 	/// New lanes are accepted: the base deadline has not passed and nothing is proved yet.
 	pub open: bool,
-	/// A: blocks for an answer.
+	/// A: blocks for an answer, were nothing else demanded of the provider.
 	pub answer_time: BlockNumber,
+	/// Work units that count as one block of an answer.
+	pub answer_rate: u64,
+	/// How many blocks more all answers of one lane may take together, because the provider owes others.
+	pub patience: BlockNumber,
 	/// M: blocks for a challenger's move.
 	pub move_time: BlockNumber,
 	/// K: blocks for which a proof commitment keeps the job open, and for each further part of a
 	/// proof.
 	pub proof_time: BlockNumber,
-	/// What an account that was not drawn puts up for a lane.
+	/// What an account that was not drawn puts up for a lane, were no other lane open against the
+	/// provider.
 	pub deposit: Balance,
 }
 
@@ -175,6 +182,12 @@ pub struct OpenResult<AccountId, Balance, BlockNumber> {
 pub trait Disputes<AccountId, Balance, BlockNumber> {
 	/// The opened result of a job that has not ended and is not condemned yet.
 	fn result(job: JobId) -> Option<OpenResult<AccountId, Balance, BlockNumber>>;
+
+	/// Hash of the order of a job that is on record.
+	fn order(job: JobId) -> Option<Hash>;
+
+	/// A drawn verifier has used its free lane up for a proof that was refused: its local fault.
+	fn note_rejected(job: JobId, account: &AccountId);
 
 	/// The session key of an account that was drawn to verify the job and has given a verdict.
 	fn verifier_key(job: JobId, account: &AccountId) -> Option<VerifierId>;

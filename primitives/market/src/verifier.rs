@@ -47,7 +47,7 @@ pub enum VerifierAction {
 	/// Binds the root of the replayed run, hidden by a salt.
 	#[codec(index = 1)]
 	CommitVerdict {
-		/// `assay_commitments::verdict_commitment(genesis, job, account, run_root, salt)`.
+		/// `assay_commitments::verdict_commitment(genesis, order, account, run_root, salt)`.
 		commitment: Hash,
 		/// That the signer was drawn.
 		ticket: Ticket,
@@ -79,23 +79,31 @@ pub enum VerifierAction {
 		/// it, so that nobody can send a signed demand again one level further down.
 		hash: Hash,
 	},
+	/// Holds every output, well-formed, and will serve them while the job is on record (`ok`), or not.
+	#[codec(index = 5)]
+	AttestOutputs {
+		/// Whether every output is held.
+		ok: bool,
+	},
 }
 
 /// Domain of verifier signatures; a session key signs nothing else.
-pub const SIGNING_CONTEXT: &[u8] = b"assay/verifier/1";
+pub const SIGNING_CONTEXT: &[u8] = b"assay/verifier/2";
 
-/// The bytes that a verifier signs: `SCALE(context, genesis hash, job, account, retry, action)`.
+/// The bytes that a verifier signs: `SCALE(context, genesis hash, job, order, account, retry, action)`.
 ///
-/// * `genesis` and `job` keep a signature from being replayed on another chain or job,
+/// * `genesis`, `job` and `order` keep a signature from being replayed on another chain or job, or for
+///   another job of the same number on another fork,
 /// * `account` is the drawn account whose seat the action fills, SCALE-encoded,
 /// * `retry` only makes two submissions of one action differ, so that a transaction which a node
 ///   has banned for a while (it does so after some reorganisations) can be sent again.
 pub fn signing_payload<AccountId: Encode>(
 	genesis: &Hash,
 	job: JobId,
+	order: &Hash,
 	account: &AccountId,
 	retry: u32,
 	action: &VerifierAction,
 ) -> Vec<u8> {
-	(SIGNING_CONTEXT, genesis, job, account, retry, action).encode()
+	(SIGNING_CONTEXT, genesis, job, order, account, retry, action).encode()
 }

@@ -10,10 +10,12 @@ use scale_info::TypeInfo;
 
 /// One seat of a validator: drawn in public to attest, or taken by committing a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub struct Assignment<AccountId, BlockNumber> {
+pub struct Assignment<AccountId, Balance, BlockNumber> {
 	/// The job.
 	pub job: JobId,
-	/// To attest its inputs, or to replay it.
+	/// Hash of its order: what everything that is kept or said about the job is bound to.
+	pub order: Hash,
+	/// To attest its inputs, to replay it, or to keep its outputs.
 	pub purpose: Purpose,
 	/// The account.
 	pub account: AccountId,
@@ -25,6 +27,10 @@ pub struct Assignment<AccountId, BlockNumber> {
 	pub input_roots: Vec<Hash>,
 	/// How many steps to run.
 	pub steps: u32,
+	/// Content addresses of the outputs, in program order; empty before the reveal.
+	pub output_roots: Vec<Hash>,
+	/// What the duty takes and brings.
+	pub terms: DutyTerms<Balance>,
 	/// Where the job stands.
 	pub phase: Phase,
 	/// When the account was drawn, or its lottery opened. Acting before this block is final is unsafe.
@@ -68,11 +74,26 @@ pub struct SegmentDuty {
 	pub index: u32,
 }
 
+/// What a duty takes and what it may bring, for whoever has more of them than time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct DutyTerms<Balance> {
+	/// Work units of a replay: of one segment where the run is cut, nothing where there is none.
+	pub work_units: u64,
+	/// Bytes of all inputs together.
+	pub input_bytes: u64,
+	/// Bytes of all outputs together.
+	pub output_bytes: u64,
+	/// What a matching verdict earns at least, before the burned part.
+	pub fee: Balance,
+}
+
 /// An open lottery that a validator may take part in.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub struct LotteryDuty<AccountId, BlockNumber> {
+pub struct LotteryDuty<AccountId, Balance, BlockNumber> {
 	/// The job.
 	pub job: JobId,
+	/// Hash of its order.
+	pub order: Hash,
 	/// The validator.
 	pub account: AccountId,
 	/// Its session key in the session of the lottery: the one that the ticket is made with.
@@ -89,7 +110,9 @@ pub struct LotteryDuty<AccountId, BlockNumber> {
 	pub draw_block: BlockNumber,
 	/// Last block at which a commitment of an open tranche counts. Later ones may open after it.
 	pub commit_deadline: BlockNumber,
-	/// What the ticket signs, with chain and job: [`crate::lottery::transcript`].
+	/// What the duty takes and brings.
+	pub duty: DutyTerms<Balance>,
+	/// What the ticket signs, with chain and order: [`crate::lottery::transcript`].
 	pub seed: Hash,
 	/// The validator's stake in that session.
 	pub stake: u128,
@@ -151,12 +174,14 @@ pub struct VerdictView<AccountId, BlockNumber> {
 pub struct JobView<AccountId, Balance, BlockNumber> {
 	/// The job.
 	pub id: JobId,
+	/// Hash of its order: what calls that bind somebody name beside the number.
+	pub order: Hash,
 	/// Who pays.
 	pub requester: AccountId,
 	/// Who claimed it last.
 	pub provider: Option<AccountId>,
-	/// A provider that claimed it before, stayed silent and may not claim it again.
-	pub stalled: Option<AccountId>,
+	/// Providers that claimed it before, stayed silent or gave it back, and may not claim it again.
+	pub barred: Vec<AccountId>,
 	/// Content address of the program's bytes.
 	pub program: Hash,
 	/// Content addresses of the inputs, in program order.
@@ -165,6 +190,10 @@ pub struct JobView<AccountId, Balance, BlockNumber> {
 	pub steps: u32,
 	/// Work units of all steps together.
 	pub work_units: u64,
+	/// Bytes of all inputs together.
+	pub input_bytes: u64,
+	/// Bytes of all outputs together.
+	pub output_bytes: u64,
 	/// What the requester asked for.
 	pub assurance: Assurance,
 	/// The audit probability that holds for this job, in parts per million.
@@ -183,6 +212,8 @@ pub struct JobView<AccountId, Balance, BlockNumber> {
 	pub bond: Option<Balance>,
 	/// What is still held for the job.
 	pub escrow: Balance,
+	/// What is held for its record, beside the escrow, until it is pruned.
+	pub deposit: Balance,
 	/// Where the job stands.
 	pub phase: Phase,
 	/// Why it ended.
@@ -191,7 +222,7 @@ pub struct JobView<AccountId, Balance, BlockNumber> {
 	pub deadline: Option<BlockNumber>,
 	/// The phases it went through and the block at which it entered each.
 	pub history: Vec<(Phase, BlockNumber)>,
-	/// Whether a committee was drawn; `None` before the draw.
+	/// Whether verifiers have looked at it, known when the time for verdicts is over; `None` before.
 	pub audited: Option<bool>,
 	/// The requester asked for an audit after the reveal.
 	pub audit_requested: bool,
