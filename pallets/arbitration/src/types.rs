@@ -19,6 +19,8 @@ pub type BalanceOf<T> =
 	<<T as Config>::Currency as Inspect<<T as frame_system::Config>::AccountId>>::Balance;
 /// A lane as this runtime stores it.
 pub type LaneOf<T> = Lane<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
+/// What of a job's result is demanded, as this runtime stores it.
+pub type DemandedOf<T> = DemandedWork<<T as frame_system::Config>::AccountId>;
 /// The children of one group.
 pub type Children = BoundedVec<Hash, ConstU32<{ GROUP_CHILDREN as u32 }>>;
 /// The proof commitments of one job.
@@ -65,6 +67,12 @@ pub struct Lane<AccountId, Balance, BlockNumber> {
 	pub turn: Turn,
 	/// Last block at which that move counts.
 	pub deadline: BlockNumber,
+	/// Work units of a replay, which an answer may take.
+	pub work: u64,
+	/// The last block for an answer, did the provider owe nothing else.
+	pub own_deadline: BlockNumber,
+	/// How many blocks later than that the answers in this lane may still come, all together.
+	pub patience: BlockNumber,
 	/// What the group that is demanded hashes to.
 	pub parent: Hash,
 	/// Groups that were opened.
@@ -82,6 +90,47 @@ impl<AccountId, Balance, BlockNumber> Lane<AccountId, Balance, BlockNumber> {
 	pub fn stated_root(&self) -> Option<Hash> {
 		self.list.as_ref().map(|stated| stated.list.root)
 	}
+}
+
+/// What stands open against a provider.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	Default,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub struct Debt {
+	/// Work units of the replays that the openings may take which it owes.
+	pub work: u128,
+	/// Lanes with a deposit in jobs of it.
+	pub lanes: u32,
+}
+
+/// The openings of one result that are owed.
+#[derive(
+	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct DemandedWork<AccountId> {
+	/// Who owes them.
+	pub provider: AccountId,
+	/// Work units of the replays that they may take, together.
+	pub work: u128,
+}
+
+/// What became of an accepted part of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proved {
+	/// The tile is wrong: the result is condemned.
+	Fraud,
+	/// More parts decide.
+	Part,
 }
 
 /// The roots of lazy anchors that the provider has stated in a lane, and what it is held to.

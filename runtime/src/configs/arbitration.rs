@@ -12,12 +12,21 @@ use frame_support::{
 use pallet_assay_arbitration::RefereedPrograms;
 use pallet_assay_jobs::{WeightInfo, MAX_SEATS};
 
+/// Blocks that the agenda of the jobs pallet is looked through for a place, and what else is read and
+/// written where a condemned job waits for hidden verdicts: it is scheduled anew, what the bond lost is
+/// noted, and what disputes keep of the job goes.
+const SCHEDULING: (u64, u64) = (64 + 8, 12);
+
 parameter_types! {
-	/// What it takes to end a job whose result was proved wrong.
+	/// What it takes to end a job whose result was proved wrong: with as many seats as there can be, all of
+	/// whose verifiers are reported, noted and unlocked.
 	pub CondemnWeight: Weight =
 		crate::weights::pallet_assay_jobs::WeightInfo::<Runtime>::condemn(MAX_SEATS)
-			// Not measured yet: what the bond lost is noted.
-			.saturating_add(<Runtime as frame_system::Config>::DbWeight::get().writes(1));
+			// Reckoned, not measured.
+			.saturating_add(
+				<Runtime as frame_system::Config>::DbWeight::get()
+					.reads_writes(SCHEDULING.0, SCHEDULING.1)
+			);
 }
 
 /// The programs that are registered on this chain.

@@ -1,18 +1,16 @@
 //! Fraud proofs: judged by the referee, part by part.
 
+use super::ResultOf;
 use crate::{
-	Config, Error, Event, Fold, Folds, Lanes, Pallet, ProofCommitments, RefereedPrograms,
+	Config, Error, Event, Fold, Folds, Lanes, Pallet, ProofCommitments, Proved, RefereedPrograms,
 	WeightInfo,
 };
 use alloc::vec::Vec;
-use assay_market::{proof_commitment, proof_hash, Disputes, Hash, JobId, ReasonCode, Turn};
+use assay_market::{proof_commitment, proof_hash, Hash, JobId, ReasonCode, Turn};
 use assay_referee::{judge, ProofError, ProofPart, Record, Ruling};
 use frame_support::{defensive, ensure, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::{
-	traits::{SaturatedConversion, Saturating},
-	DispatchResult,
-};
+use sp_runtime::{traits::Saturating, DispatchError, DispatchResult};
 
 /// Most time that recomputing one part takes, in picoseconds: what the program check allows.
 const PART_PICOSECONDS: u64 = assay_program::Limits::V1.part_nanoseconds * 1_000;
@@ -22,13 +20,20 @@ impl<T: Config> Pallet<T> {
 	/// openings, the most expensive tile that the program check admits, and the end of the job and of
 	/// the sender's lane.
 	pub fn weight_of_proof(bytes: u32) -> Weight {
-		T::WeightInfo::prove_fraud(bytes)
-			.saturating_add(Weight::from_parts(PART_PICOSECONDS, 0))
-			.saturating_add(Self::weight_of_default())
+		Self::weight_of_part(bytes).saturating_add(Self::weight_of_default())
 	}
 
-	pub(crate) fn do_prove(job: JobId, who: T::AccountId, part: ProofPart) -> DispatchResult {
-		let result = Self::result_of(job)?;
+	/// The same for a part that decides nothing yet.
+	pub(crate) fn weight_of_part(bytes: u32) -> Weight {
+		T::WeightInfo::prove_fraud(bytes).saturating_add(Weight::from_parts(PART_PICOSECONDS, 0))
+	}
+
+	pub(crate) fn do_prove(
+		job: JobId,
+		result: ResultOf<T>,
+		who: T::AccountId,
+		part: ProofPart,
+	) -> Result<Proved, DispatchError> {
 		let fold = Self::continued(job, &who, &part)?;
 		let (program, checked) =
 			T::Programs::program(&result.program).ok_or(Error::<T>::ProgramUnreadable)?;
@@ -48,7 +53,8 @@ impl<T: Config> Pallet<T> {
 		match judge(&record, so_far, &part).map_err(Error::<T>::from)? {
 			Ruling::Right => Err(Error::<T>::NotWrong.into()),
 			Ruling::Fraud => {
-				let prover = Self::bound_to(job, &proof).unwrap_or_else(|| who.clone());
+				let prover =
+					Self::bound_to(job, &result.order, &proof).unwrap_or_else(|| who.clone());
 				Self::deposit_event(Event::FraudProven {
 					job,
 					accusation: part.accusation,
@@ -58,17 +64,18 @@ impl<T: Config> Pallet<T> {
 					true => (ReasonCode::Withheld, None),
 					false => (ReasonCode::ProvenFraud, Some(part.accusation.step)),
 				};
-				if !T::Jobs::condemn(job, reason, &prover, step) {
+				if !Self::condemn(job, reason, &prover, step) {
 					defensive!("an opened result can be condemned");
 				}
 				if let Some(lane) = Lanes::<T>::get(job, &who) {
 					Self::close_lane(job, who, lane, false);
 				}
-				Ok(())
+				Ok(Proved::Fraud)
 			}
 			Ruling::Continue(accumulators) => {
 				let so_far = (proof, listed, accumulators);
-				Self::keep_part(job, who, part, so_far, result.proof_time)
+				Self::keep_part(job, who, part, so_far, result.proof_time)?;
+				Ok(Proved::Part)
 			}
 		}
 	}
@@ -125,11 +132,11 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The account that was the first to bind itself to this proof.
-	fn bound_to(job: JobId, proof: &Hash) -> Option<T::AccountId> {
+	fn bound_to(job: JobId, order: &Hash, proof: &Hash) -> Option<T::AccountId> {
 		let genesis = Self::genesis_hash();
 		ProofCommitments::<T>::get(job).into_iter().find_map(|bound| {
 			let bytes = Self::account_bytes(&bound.account);
-			let expected = proof_commitment(&genesis, job.saturated_into(), &bytes, proof);
+			let expected = proof_commitment(&genesis, order, &bytes, proof);
 			(expected == bound.commitment).then_some(bound.account)
 		})
 	}

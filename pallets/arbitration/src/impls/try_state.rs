@@ -1,6 +1,9 @@
 //! What must hold after every block.
 
-use crate::{Agenda, AliveLanes, BalanceOf, Config, Folds, HoldReason, Lanes, Opened, Pallet};
+use crate::{
+	Agenda, AliveLanes, BalanceOf, Config, Debt, Demanded, Folds, HoldReason, Lanes, Opened, Owed,
+	Pallet,
+};
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_commitments::Place;
 use assay_market::{Disputes, JobId, Turn};
@@ -16,7 +19,15 @@ impl<T: Config> Pallet<T> {
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let mut alive: BTreeMap<JobId, u32> = BTreeMap::new();
 		let mut deposits: BTreeMap<Vec<u8>, (T::AccountId, BalanceOf<T>)> = BTreeMap::new();
+		let mut debts: BTreeMap<Vec<u8>, Debt> = BTreeMap::new();
+		let mut demanded: BTreeMap<JobId, u128> = BTreeMap::new();
 		for (job, who, lane) in Lanes::<T>::iter() {
+			let debt = debts.entry(lane.provider.encode()).or_default();
+			debt.lanes += u32::from(!lane.deposit.is_zero());
+			if matches!(lane.turn, Turn::Answer(_)) && T::Jobs::result(job).is_some() {
+				debt.work += u128::from(lane.work);
+				*demanded.entry(job).or_default() += u128::from(lane.work);
+			}
 			if AliveLanes::<T>::contains_key(job) {
 				*alive.entry(job).or_default() += 1;
 			} else {
@@ -48,6 +59,14 @@ impl<T: Config> Pallet<T> {
 				);
 			}
 		}
+		debts.retain(|_, debt| *debt != Debt::default());
+		demanded.retain(|_, work| *work > 0);
+		let kept: BTreeMap<_, _> =
+			Owed::<T>::iter().map(|(who, debt)| (who.encode(), debt)).collect();
+		ensure!(kept == debts, "what providers owe is not what is demanded of them");
+		let kept: BTreeMap<_, _> =
+			Demanded::<T>::iter().map(|(job, demanded)| (job, demanded.work)).collect();
+		ensure!(kept == demanded, "what is demanded of a job is miscounted");
 		for (job, count) in AliveLanes::<T>::iter() {
 			ensure!(alive.get(&job) == Some(&count), "the lanes of a job are miscounted");
 		}
