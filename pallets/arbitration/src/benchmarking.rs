@@ -134,6 +134,7 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 			proof: [0; 32],
 			next: 1,
 			listed: true,
+			costs: 1u32.into(),
 			accumulators: vec![1; MAX_ACCUMULATORS as usize]
 				.try_into()
 				.expect("exactly the bound; qed"),
@@ -148,7 +149,6 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 		opened_at: Pallet::<T>::now(),
 		turn: Turn::Move,
 		deadline,
-		work: result.work_units,
 		own_deadline: deadline,
 		patience: result.patience,
 		parent: [1; 32],
@@ -252,7 +252,7 @@ mod benches {
 		let ruling;
 		#[block]
 		{
-			ruling = Pallet::<T>::do_prove(job, result, who.clone(), *part);
+			ruling = Pallet::<T>::do_prove(job, result, who.clone(), *part, Payer::Deposit);
 		}
 		assert_eq!(ruling, Err(Error::<T>::NotWrong.into()));
 		assert_eq!(Lanes::<T>::get(job, who), Some(full));

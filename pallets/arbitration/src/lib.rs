@@ -48,10 +48,10 @@
 //!   hash of the job's order, and is refused by another one.
 //! * **Deposits.** A drawn verifier puts up nothing and its moves are free. It has one lane in a job, and
 //!   one that comes to nothing, by an invalid proof or by silence, is a fault of it: repeated faults
-//!   suspend it. Anyone else holds a deposit, which grows with the lanes that are open against the
-//!   provider, comes back when the job fails and is otherwise half burned, half paid to the provider.
+//!   suspend it. Anyone else holds a deposit, which grows with the lanes that the job has, comes back when the job fails and is otherwise half burned, half paid to the provider.
 //! * **Fees.** An answer and the proof that condemns are free once they are accepted: each can be given
-//!   once. A part of a proof that proves nothing yet is paid for, as every failure is.
+//!   once. A part of a proof that proves nothing yet is paid for, as every failure is; who proves the
+//!   fraud in the end is given back what its parts have cost.
 //! * **Who is paid.** A proof is public before it is in a block. An account that has bound itself to
 //!   it with a proof commitment in an earlier block gets the prover's part, whoever sends it.
 //! * **Lists.** A proof that refers to a provider's list shows that the list or the run is wrong. It
@@ -99,6 +99,7 @@ pub mod pallet {
 	use frame_system::{
 		ensure_authorized, offchain::CreateAuthorizedTransaction, pallet_prelude::*,
 	};
+	use sp_runtime::traits::Convert;
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -125,6 +126,9 @@ pub mod pallet {
 
 		/// What condemning a result takes in the jobs pallet.
 		type CondemnWeight: Get<Weight>;
+
+		/// What a transaction of this weight and so many bytes costs.
+		type FeeOf: Convert<(Weight, u32), BalanceOf<Self>>;
 
 		/// Most lanes that the agenda looks at in one block.
 		#[pallet::constant]
@@ -171,16 +175,19 @@ pub mod pallet {
 	/// Fraud proofs of which some parts are in; gone with the lane.
 	#[pallet::storage]
 	pub type Folds<T: Config> =
-		StorageDoubleMap<_, Twox64Concat, JobId, Blake2_128Concat, T::AccountId, Fold>;
+		StorageDoubleMap<_, Twox64Concat, JobId, Blake2_128Concat, T::AccountId, FoldOf<T>>;
 
-	/// What providers owe, and how many lanes with deposits are open against them.
+	/// What providers owe: work units of a replay of each job in which an opening is demanded of them.
 	#[pallet::storage]
-	pub type Owed<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Debt, ValueQuery>;
+	pub type Owed<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u128, ValueQuery>;
 
-	/// The openings of a job's result that are demanded, as far as they are still owed: until they are
-	/// given, or the job is condemned or over.
+	/// The jobs in which openings are owed: until all are given, or the job is condemned or over.
 	#[pallet::storage]
 	pub type Demanded<T: Config> = StorageMap<_, Twox64Concat, JobId, DemandedOf<T>>;
+
+	/// How many lanes with deposits a job has, until it is over.
+	#[pallet::storage]
+	pub type DepositLanes<T: Config> = StorageMap<_, Twox64Concat, JobId, u32, ValueQuery>;
 
 	/// How many lanes keep a job from settling.
 	#[pallet::storage]
@@ -515,7 +522,7 @@ pub mod pallet {
 			let who = ensure_signed(origin)?;
 			let bytes = part.encoded_size() as u32;
 			let result = Self::result_of(job, &order)?;
-			Ok(match Self::do_prove(job, result, who, *part)? {
+			Ok(match Self::do_prove(job, result, who, *part, Payer::Deposit)? {
 				Proved::Fraud => Pays::No.into(),
 				Proved::Part => Some(Self::weight_of_part(bytes)).into(),
 			})

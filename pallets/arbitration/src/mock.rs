@@ -128,11 +128,21 @@ impl Config for Test {
 	type Jobs = Mock;
 	type Programs = Mock;
 	type CondemnWeight = CondemnWeight;
+	type FeeOf = BytesTwice;
 	type MaxAgenda = MaxAgenda;
 	type VerifierPriority = frame_support::traits::ConstU64<1_000>;
 	type WeightInfo = ();
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = Mock;
+}
+
+/// What parts of a proof cost here: two units a byte.
+pub struct BytesTwice;
+
+impl sp_runtime::traits::Convert<(Weight, u32), u64> for BytesTwice {
+	fn convert((_, bytes): (Weight, u32)) -> u64 {
+		2 * u64::from(bytes)
+	}
 }
 
 /// Stands in for the jobs and the programs.
@@ -182,6 +192,9 @@ pub type Rejected = StorageMap<
 #[storage_alias]
 pub type Bonds =
 	StorageMap<Mock, Blake2_128Concat, JobId, u64, frame_support::pallet_prelude::ValueQuery>;
+/// What provers are said to have paid.
+#[storage_alias]
+pub type Costs = StorageMap<Mock, Blake2_128Concat, JobId, u64>;
 #[storage_alias]
 pub type WrongSteps = StorageMap<Mock, Blake2_128Concat, JobId, u32>;
 #[storage_alias]
@@ -245,10 +258,17 @@ impl Disputes<AccountId, u64, u64> for Mock {
 		});
 	}
 
-	fn condemn(id: JobId, reason: ReasonCode, by: &AccountId, step: Option<u32>) -> bool {
+	fn condemn(
+		id: JobId,
+		reason: ReasonCode,
+		by: &AccountId,
+		step: Option<u32>,
+		costs: u64,
+	) -> bool {
 		if Self::result(id).is_none() {
 			return false;
 		}
+		Costs::insert(id, costs);
 		if let Some(step) = step {
 			WrongSteps::insert(id, step);
 		}
@@ -776,6 +796,10 @@ pub fn fork(id: JobId) {
 /// A replay of this job takes so many units.
 pub fn set_work(id: JobId, work: u64) {
 	FakeJobs::mutate(id, |job| job.as_mut().expect("posted").work = work);
+}
+/// What the prover of this job is said to have paid for its proof.
+pub fn costs(id: JobId) -> Option<u64> {
+	Costs::get(id)
 }
 /// How often it was said that a free lane of this verifier came to nothing.
 pub fn rejected(id: JobId, who: &AccountId) -> usize {

@@ -19,6 +19,8 @@ pub type BalanceOf<T> =
 	<<T as Config>::Currency as Inspect<<T as frame_system::Config>::AccountId>>::Balance;
 /// A lane as this runtime stores it.
 pub type LaneOf<T> = Lane<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
+/// A proof of which some parts are in, as this runtime stores it.
+pub type FoldOf<T> = Fold<BalanceOf<T>>;
 /// What of a job's result is demanded, as this runtime stores it.
 pub type DemandedOf<T> = DemandedWork<<T as frame_system::Config>::AccountId>;
 /// The children of one group.
@@ -67,8 +69,6 @@ pub struct Lane<AccountId, Balance, BlockNumber> {
 	pub turn: Turn,
 	/// Last block at which that move counts.
 	pub deadline: BlockNumber,
-	/// Work units of a replay, which an answer may take.
-	pub work: u64,
 	/// The last block for an answer, did the provider owe nothing else.
 	pub own_deadline: BlockNumber,
 	/// How many blocks later than that the answers in this lane may still come, all together.
@@ -92,36 +92,17 @@ impl<AccountId, Balance, BlockNumber> Lane<AccountId, Balance, BlockNumber> {
 	}
 }
 
-/// What stands open against a provider.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	Default,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
-pub struct Debt {
-	/// Work units of the replays that the openings may take which it owes.
-	pub work: u128,
-	/// Lanes with a deposit in jobs of it.
-	pub lanes: u32,
-}
-
-/// The openings of one result that are owed.
+/// What of one result is demanded.
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 pub struct DemandedWork<AccountId> {
-	/// Who owes them.
+	/// Who owes it.
 	pub provider: AccountId,
-	/// Work units of the replays that they may take, together.
-	pub work: u128,
+	/// Work units of a replay, which the openings may take together.
+	pub work: u64,
+	/// Lanes that wait for an opening.
+	pub lanes: u32,
 }
 
 /// What became of an accepted part of a proof.
@@ -175,7 +156,7 @@ pub struct OpenedGroup {
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
-pub struct Fold {
+pub struct Fold<Balance> {
 	/// Which tile is said to be wrong.
 	pub accusation: Accusation,
 	/// The chunk value that the provider claims for it.
@@ -186,6 +167,8 @@ pub struct Fold {
 	pub next: u32,
 	/// A part so far refers to the provider's list of lazy anchors.
 	pub listed: bool,
+	/// Fees that were paid for the parts so far.
+	pub costs: Balance,
 	/// What the parts so far add up to.
 	pub accumulators: BoundedVec<i64, ConstU32<MAX_ACCUMULATORS>>,
 }

@@ -63,12 +63,12 @@ const SEAT: Part = (4, 0, 200);
 const PLANS: Part = (1, 0, 500);
 /// Off one agenda, on another: the blocks that are looked at have 64 lanes each. The lane is written.
 const PUT: Part = (1 + SPILL, 3, 400);
-/// What is owed by the provider and of the job; twice, since deposits are counted there too.
-const DEBT: Part = (4, 3, 20);
-/// A hold: the account, its holds, locks and freezes. The count of lanes.
-const HOLD: Part = (5, 3, 80);
-/// The deposit is paid out and burned: two accounts, the holds, the issuance.
-const SETTLE: Part = (6, 4, 150);
+/// What is owed by the provider and of the job.
+const DEBT: Part = (3, 2, 20);
+/// A hold: the account, its holds, locks and freezes. The lanes of the job, and those with deposits.
+const HOLD: Part = (6, 4, 80);
+/// The deposit is paid out and burned: two accounts, the holds, the issuance; the count of deposits.
+const SETTLE: Part = (7, 5, 150);
 /// The commitments to proofs, 64 of them, of which each may have to be hashed; read twice.
 const BOUND: Part = (2, 1, 200);
 /// `Disputes::quiet`: the job is put on the agenda of its pallet.
@@ -111,7 +111,8 @@ macro_rules! estimates {
 		fn prove_fraud(b: u32) -> Weight {
 			// The part is hashed as a whole, and tile by tile with the paths: 8 µs a KiB.
 			let bytes = u64::from(b) / 128;
-			sum($db, &[RESULT, SEAT, LANE, PROGRAM, BOUND, (1, 1, 50), PUT], bytes)
+			// The fold, and the multiplier that its fee is reckoned with.
+			sum($db, &[RESULT, SEAT, LANE, PROGRAM, BOUND, (2, 1, 50), PUT], bytes)
 		}
 		fn put_lane() -> Weight {
 			sum($db, &[RESULT, LANE, PUT], 0)

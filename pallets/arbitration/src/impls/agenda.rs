@@ -1,6 +1,6 @@
 //! What happens to lanes whose deadline has passed.
 
-use crate::{Agenda, Config, Error, Event, LaneOf, Lanes, Pallet, UsedUp, WeightInfo};
+use crate::{Agenda, BalanceOf, Config, Error, Event, LaneOf, Lanes, Pallet, UsedUp, WeightInfo};
 use assay_market::{Disputes, JobId, ReasonCode, Turn};
 use frame_support::{ensure, traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -64,7 +64,7 @@ impl<T: Config> Pallet<T> {
 		}
 		match lane.turn {
 			Turn::Answer(place) => {
-				Self::condemn(job, ReasonCode::Withheld, &challenger, None);
+				Self::condemn(job, ReasonCode::Withheld, &challenger, None, Zero::zero());
 				Self::deposit_event(Event::OpeningWithheld {
 					job,
 					challenger: challenger.clone(),
@@ -84,14 +84,16 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// The result falls, and with it everything that is demanded of it.
+	/// The result falls, and with it everything that is demanded of it. `costs` are what the prover has
+	/// paid for its proof.
 	pub(crate) fn condemn(
 		job: JobId,
 		reason: ReasonCode,
 		by: &T::AccountId,
 		step: Option<u32>,
+		costs: BalanceOf<T>,
 	) -> bool {
-		let fallen = T::Jobs::condemn(job, reason, by, step);
+		let fallen = T::Jobs::condemn(job, reason, by, step, costs);
 		if fallen {
 			Self::forget_demands(job);
 		}

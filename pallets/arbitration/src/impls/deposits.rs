@@ -1,7 +1,8 @@
 //! The deposits of challengers that were not drawn.
 
 use super::ResultOf;
-use crate::{BalanceOf, Config, HoldReason, LaneOf, Owed, Pallet};
+use crate::{BalanceOf, Config, DepositLanes, HoldReason, LaneOf, Pallet};
+use assay_market::JobId;
 use frame_support::{
 	defensive,
 	traits::{
@@ -18,28 +19,33 @@ use sp_runtime::{
 /// gets the rest. A provider that challenges itself loses by it.
 const BURNED_PART: u32 = 2;
 
-/// How many open lanes against one provider make the next one dearer by one deposit.
-pub(crate) const DEPOSIT_LANES: u32 = 8;
+/// How many open lanes of a job make the next one dearer by one deposit.
+const DEPOSIT_LANES: u32 = 8;
+
+/// How many deposits a lane costs at most. An accomplice of a cheating provider may fill its job with
+/// lanes, at the price of half of their deposits: it must not price everyone else out.
+const MOST_DEPOSITS: u32 = 4;
 
 impl<T: Config> Pallet<T> {
-	/// What the next lane with a deposit against this provider takes: `deposit · (1 + lanes / 8)`,
-	/// rounded up. A crowd of lanes, which would have a provider answer all day, puts up more for each.
-	pub(crate) fn deposit_against(provider: &T::AccountId, deposit: BalanceOf<T>) -> BalanceOf<T> {
-		let lanes = Owed::<T>::get(provider).lanes;
-		let eighths = DEPOSIT_LANES.saturating_add(lanes);
+	/// What the next lane with a deposit takes in this job: `deposit · min(4, 1 + lanes / 8)`, rounded up.
+	/// A crowd of lanes, which would have a provider answer all day, puts up more for each.
+	fn next_deposit(job: JobId, deposit: BalanceOf<T>) -> BalanceOf<T> {
+		let lanes = DepositLanes::<T>::get(job);
+		let eighths = DEPOSIT_LANES.saturating_add(lanes).min(DEPOSIT_LANES * MOST_DEPOSITS);
 		deposit.saturating_mul(eighths.into()).saturating_add((DEPOSIT_LANES - 1).into())
 			/ DEPOSIT_LANES.into()
 	}
 
 	/// Holds the deposit of a new lane.
 	pub(crate) fn take_deposit(
+		job: JobId,
 		who: &T::AccountId,
 		result: &ResultOf<T>,
 	) -> Result<BalanceOf<T>, DispatchError> {
-		let deposit = Self::deposit_against(&result.provider, result.deposit);
+		let deposit = Self::next_deposit(job, result.deposit);
 		if !deposit.is_zero() {
 			T::Currency::hold(&HoldReason::Lane.into(), who, deposit)?;
-			Self::owe(&result.provider, |debt| debt.lanes.saturating_inc());
+			DepositLanes::<T>::mutate(job, |lanes| lanes.saturating_inc());
 		}
 		Ok(deposit)
 	}
@@ -47,6 +53,7 @@ impl<T: Config> Pallet<T> {
 	/// Takes or gives back the deposit of a lane that is closed. Gives what was returned, paid to the
 	/// provider, and burned.
 	pub(crate) fn settle_deposit(
+		job: JobId,
 		who: &T::AccountId,
 		lane: &LaneOf<T>,
 		forfeited: bool,
@@ -55,7 +62,10 @@ impl<T: Config> Pallet<T> {
 		if lane.deposit.is_zero() {
 			return (nothing, nothing, nothing);
 		}
-		Self::owe(&lane.provider, |debt| debt.lanes.saturating_dec());
+		// A job that is over keeps no count.
+		DepositLanes::<T>::mutate_exists(job, |lanes| {
+			*lanes = lanes.and_then(|lanes| lanes.checked_sub(1)).filter(|left| *left > 0);
+		});
 		if forfeited {
 			let (paid, burned) = Self::forfeit(who, lane);
 			(nothing, paid, burned)

@@ -2,9 +2,9 @@
 
 use super::ResultOf;
 use crate::{
-	AliveLanes, Children, Config, Error, Event, Folds, Lane, LaneOf, Lanes, Opened, OpenedGroup,
-	Pallet, Payer, ProofCommitment, ProofCommitments, Shape, StatedList, Statement, UsedUp,
-	MAX_PROOF_COMMITMENTS,
+	AliveLanes, Children, Config, DepositLanes, Error, Event, Folds, Lane, LaneOf, Lanes, Opened,
+	OpenedGroup, Pallet, Payer, ProofCommitment, ProofCommitments, Shape, StatedList, Statement,
+	UsedUp, MAX_PROOF_COMMITMENTS,
 };
 use assay_commitments::{Below, Place};
 use assay_market::{Disputes, Hash, JobId, Turn};
@@ -98,7 +98,7 @@ impl<T: Config> Pallet<T> {
 		result: &ResultOf<T>,
 	) -> Result<LaneOf<T>, sp_runtime::DispatchError> {
 		let deposit = match payer {
-			Payer::Deposit => Self::take_deposit(who, result)?,
+			Payer::Deposit => Self::take_deposit(job, who, result)?,
 			Payer::Seat => Zero::zero(),
 		};
 		AliveLanes::<T>::mutate(job, |alive| alive.saturating_inc());
@@ -109,7 +109,6 @@ impl<T: Config> Pallet<T> {
 			opened_at: Self::now(),
 			turn: Turn::Move,
 			deadline: Self::now().saturating_add(result.move_time),
-			work: result.work_units,
 			own_deadline: Zero::zero(),
 			patience: result.patience,
 			parent: result.run_root,
@@ -249,12 +248,12 @@ impl<T: Config> Pallet<T> {
 		Lanes::<T>::remove(job, &who);
 		Folds::<T>::remove(job, &who);
 		if let Turn::Answer(_) = lane.turn {
-			Self::forget_demand(job, &lane);
+			Self::forget_demand(job);
 		}
 		for at in 0..lane.answers {
 			Opened::<T>::remove((job, who.clone(), at));
 		}
-		let (returned, paid, burned) = Self::settle_deposit(&who, &lane, forfeited);
+		let (returned, paid, burned) = Self::settle_deposit(job, &who, &lane, forfeited);
 		Self::deposit_event(Event::LaneClosed { job, challenger: who, returned, paid, burned });
 		// A job that has ended keeps no count.
 		if !AliveLanes::<T>::contains_key(job) {
@@ -280,6 +279,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn job_ended(job: JobId) {
 		Self::forget_demands(job);
 		AliveLanes::<T>::remove(job);
+		DepositLanes::<T>::remove(job);
 		ProofCommitments::<T>::remove(job);
 		UsedUp::<T>::remove(job);
 	}

@@ -6,11 +6,12 @@
 //! is owed:
 //!
 //! ```text
-//! deadline = now + A + min(⌈owed / rate⌉, patience)      owed: work of what is demanded and not given
+//! deadline = now + A + min(⌈owed / rate⌉, patience)      owed: work of the other jobs of which is demanded
 //! ```
 //!
-//! A provider that works at the rate and gives its answers in the order of the demands is in time: when
-//! a demand is made, all before it are done within ⌈owed / rate⌉ blocks, and its own replay within A.
+//! A provider that works at the rate and replays in the order of the demands is in time: when a demand
+//! is made, all jobs before it are done within ⌈owed / rate⌉ blocks, and its own replay within A. A job
+//! counts once, however many lanes demand of it: one replay answers all of them.
 //!
 //! `patience` bounds by how much the answers of one lane may come later than A, together. Only what an
 //! answer really came later is taken off it, so that demands which take no replay leave it whole. It is
@@ -21,7 +22,7 @@ use super::ResultOf;
 use crate::{Config, Demanded, DemandedWork, LaneOf, Owed, Pallet};
 use assay_market::JobId;
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::{SaturatedConversion, Saturating, Zero};
+use sp_runtime::traits::{SaturatedConversion, Saturating};
 
 impl<T: Config> Pallet<T> {
 	/// Counts a demand in this lane, and gives the last block for its answer.
@@ -30,60 +31,50 @@ impl<T: Config> Pallet<T> {
 		lane: &mut LaneOf<T>,
 		result: &ResultOf<T>,
 	) -> BlockNumberFor<T> {
-		let owed = Owed::<T>::get(&lane.provider).work;
+		let mut demanded = Demanded::<T>::get(job).unwrap_or_else(|| {
+			let provider = lane.provider.clone();
+			DemandedWork { provider, work: result.work_units, lanes: 0 }
+		});
+		let work = u128::from(demanded.work);
+		let owed = Owed::<T>::mutate(&lane.provider, |owed| {
+			if demanded.lanes == 0 {
+				owed.saturating_accrue(work);
+			}
+			owed.saturating_sub(work)
+		});
+		demanded.lanes.saturating_inc();
+		Demanded::<T>::insert(job, demanded);
 		let queue = owed.div_ceil(result.answer_rate.max(1).into());
 		let queue: BlockNumberFor<T> = queue.saturated_into();
-		lane.work = result.work_units;
 		lane.own_deadline = Self::now().saturating_add(result.answer_time);
-		let work = u128::from(lane.work);
-		if work > 0 {
-			Demanded::<T>::mutate(job, |demanded| {
-				let provider = lane.provider.clone();
-				let nothing = DemandedWork { provider, work: 0 };
-				demanded.get_or_insert(nothing).work.saturating_accrue(work);
-			});
-		}
-		Self::owe(&lane.provider, |debt| debt.work.saturating_accrue(work));
 		lane.own_deadline.saturating_add(queue.min(lane.patience))
 	}
 
 	/// The demand in this lane is answered now: what it took beyond its own clock is used up.
 	pub(crate) fn note_answer(job: JobId, lane: &mut LaneOf<T>) {
-		Self::forget_demand(job, lane);
+		Self::forget_demand(job);
 		let late = Self::now().saturating_sub(lane.own_deadline);
 		lane.patience = lane.patience.saturating_sub(late);
 	}
 
-	/// The demand in this lane is owed no more.
-	pub(crate) fn forget_demand(job: JobId, lane: &LaneOf<T>) {
-		let work = u128::from(lane.work);
-		let counted = Demanded::<T>::mutate_exists(job, |entry| {
-			// Of a job that is condemned or over nothing is owed.
-			let Some(demanded) = entry else { return false };
-			demanded.work.saturating_reduce(work);
-			if demanded.work.is_zero() {
-				*entry = None;
-			}
-			true
-		});
-		if counted {
-			Self::owe(&lane.provider, |debt| debt.work.saturating_reduce(work));
+	/// One lane less waits for an opening of this job.
+	pub(crate) fn forget_demand(job: JobId) {
+		// Of a job that is condemned or over nothing is owed.
+		let Some(mut demanded) = Demanded::<T>::get(job) else { return };
+		demanded.lanes.saturating_dec();
+		if demanded.lanes == 0 {
+			Self::forget_demands(job);
+		} else {
+			Demanded::<T>::insert(job, demanded);
 		}
 	}
 
 	/// Nothing of this job's result is owed any more.
 	pub(crate) fn forget_demands(job: JobId) {
-		if let Some(DemandedWork { provider, work }) = Demanded::<T>::take(job) {
-			Self::owe(&provider, |debt| debt.work.saturating_reduce(work));
-		}
-	}
-
-	/// Changes what stands open against a provider; nothing is kept where nothing does.
-	pub(crate) fn owe(provider: &T::AccountId, change: impl FnOnce(&mut crate::Debt)) {
-		Owed::<T>::mutate_exists(provider, |entry| {
-			let mut debt = entry.unwrap_or_default();
-			change(&mut debt);
-			*entry = (debt != Default::default()).then_some(debt);
+		let Some(DemandedWork { provider, work, .. }) = Demanded::<T>::take(job) else { return };
+		Owed::<T>::mutate_exists(provider, |owed| {
+			let left = owed.unwrap_or_default().saturating_sub(work.into());
+			*owed = (left > 0).then_some(left);
 		});
 	}
 }

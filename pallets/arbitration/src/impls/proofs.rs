@@ -2,15 +2,19 @@
 
 use super::ResultOf;
 use crate::{
-	Config, Error, Event, Fold, Folds, Lanes, Pallet, ProofCommitments, Proved, RefereedPrograms,
-	WeightInfo,
+	BalanceOf, Config, Error, Event, Fold, FoldOf, Folds, Lanes, Pallet, Payer, ProofCommitments,
+	Proved, RefereedPrograms, WeightInfo,
 };
 use alloc::vec::Vec;
 use assay_market::{proof_commitment, proof_hash, Hash, JobId, ReasonCode, Turn};
 use assay_referee::{judge, ProofError, ProofPart, Record, Ruling};
+use codec::Encode;
 use frame_support::{defensive, ensure, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::{traits::Saturating, DispatchError, DispatchResult};
+use sp_runtime::{
+	traits::{Convert, Saturating, Zero},
+	DispatchError, DispatchResult,
+};
 
 /// Most time that recomputing one part takes, in picoseconds: what the program check allows.
 const PART_PICOSECONDS: u64 = assay_program::Limits::V1.part_nanoseconds * 1_000;
@@ -33,6 +37,7 @@ impl<T: Config> Pallet<T> {
 		result: ResultOf<T>,
 		who: T::AccountId,
 		part: ProofPart,
+		payer: Payer,
 	) -> Result<Proved, DispatchError> {
 		let fold = Self::continued(job, &who, &part)?;
 		let (program, checked) =
@@ -49,6 +54,7 @@ impl<T: Config> Pallet<T> {
 		// the provider, who stated both, and nothing against those who vouched for the run.
 		let listed = !part.lazy.roots.is_empty() || fold.as_ref().is_some_and(|fold| fold.listed);
 		let proof = fold.as_ref().map_or_else(|| proof_hash(&part), |fold| fold.proof);
+		let costs = fold.as_ref().map_or(Zero::zero(), |fold| fold.costs);
 		let so_far = fold.map(|fold| fold.accumulators.into_inner());
 		match judge(&record, so_far, &part).map_err(Error::<T>::from)? {
 			Ruling::Right => Err(Error::<T>::NotWrong.into()),
@@ -64,7 +70,7 @@ impl<T: Config> Pallet<T> {
 					true => (ReasonCode::Withheld, None),
 					false => (ReasonCode::ProvenFraud, Some(part.accusation.step)),
 				};
-				if !Self::condemn(job, reason, &prover, step) {
+				if !Self::condemn(job, reason, &prover, step, costs) {
 					defensive!("an opened result can be condemned");
 				}
 				if let Some(lane) = Lanes::<T>::get(job, &who) {
@@ -73,7 +79,13 @@ impl<T: Config> Pallet<T> {
 				Ok(Proved::Fraud)
 			}
 			Ruling::Continue(accumulators) => {
-				let so_far = (proof, listed, accumulators);
+				// Whoever signs it pays for it; the part that proves the fraud is free.
+				let bytes = part.encoded_size() as u32;
+				let fee = match payer {
+					Payer::Deposit => T::FeeOf::convert((Self::weight_of_part(bytes), bytes)),
+					Payer::Seat => Zero::zero(),
+				};
+				let so_far = (proof, listed, costs.saturating_add(fee), accumulators);
 				Self::keep_part(job, who, part, so_far, result.proof_time)?;
 				Ok(Proved::Part)
 			}
@@ -85,7 +97,7 @@ impl<T: Config> Pallet<T> {
 		job: JobId,
 		who: &T::AccountId,
 		part: &ProofPart,
-	) -> Result<Option<Fold>, Error<T>> {
+	) -> Result<Option<FoldOf<T>>, Error<T>> {
 		let fold = Folds::<T>::get(job, who);
 		match &fold {
 			None => ensure!(part.part == 0, Error::<T>::WrongPart),
@@ -108,7 +120,7 @@ impl<T: Config> Pallet<T> {
 		job: JobId,
 		who: T::AccountId,
 		part: ProofPart,
-		(proof, listed, accumulators): (Hash, bool, Vec<i64>),
+		(proof, listed, costs, accumulators): (Hash, bool, BalanceOf<T>, Vec<i64>),
 		part_time: BlockNumberFor<T>,
 	) -> DispatchResult {
 		let lane = Lanes::<T>::get(job, &who).ok_or(Error::<T>::NeedsLane)?;
@@ -119,6 +131,7 @@ impl<T: Config> Pallet<T> {
 			proof,
 			next: part.part.saturating_add(1),
 			listed,
+			costs,
 			accumulators: accumulators.try_into().map_err(|_| Error::<T>::ProofOutOfRange)?,
 		};
 		Folds::<T>::insert(job, &who, fold);

@@ -1,8 +1,8 @@
 //! What must hold after every block.
 
 use crate::{
-	Agenda, AliveLanes, BalanceOf, Config, Debt, Demanded, Folds, HoldReason, Lanes, Opened, Owed,
-	Pallet,
+	Agenda, AliveLanes, BalanceOf, Config, Demanded, DepositLanes, Folds, HoldReason, Lanes,
+	Opened, Owed, Pallet,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_commitments::Place;
@@ -19,14 +19,14 @@ impl<T: Config> Pallet<T> {
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let mut alive: BTreeMap<JobId, u32> = BTreeMap::new();
 		let mut deposits: BTreeMap<Vec<u8>, (T::AccountId, BalanceOf<T>)> = BTreeMap::new();
-		let mut debts: BTreeMap<Vec<u8>, Debt> = BTreeMap::new();
-		let mut demanded: BTreeMap<JobId, u128> = BTreeMap::new();
+		let mut with_deposit: BTreeMap<JobId, u32> = BTreeMap::new();
+		let mut demanded: BTreeMap<JobId, u32> = BTreeMap::new();
 		for (job, who, lane) in Lanes::<T>::iter() {
-			let debt = debts.entry(lane.provider.encode()).or_default();
-			debt.lanes += u32::from(!lane.deposit.is_zero());
 			if matches!(lane.turn, Turn::Answer(_)) && T::Jobs::result(job).is_some() {
-				debt.work += u128::from(lane.work);
-				*demanded.entry(job).or_default() += u128::from(lane.work);
+				*demanded.entry(job).or_default() += 1;
+			}
+			if !lane.deposit.is_zero() && AliveLanes::<T>::contains_key(job) {
+				*with_deposit.entry(job).or_default() += 1;
 			}
 			if AliveLanes::<T>::contains_key(job) {
 				*alive.entry(job).or_default() += 1;
@@ -59,14 +59,21 @@ impl<T: Config> Pallet<T> {
 				);
 			}
 		}
-		debts.retain(|_, debt| *debt != Debt::default());
-		demanded.retain(|_, work| *work > 0);
+		let kept: BTreeMap<_, _> = DepositLanes::<T>::iter().collect();
+		ensure!(kept == with_deposit, "the deposits of a job are miscounted");
+		let mut owed: BTreeMap<Vec<u8>, u128> = BTreeMap::new();
+		for (job, kept) in Demanded::<T>::iter() {
+			ensure!(
+				demanded.remove(&job) == Some(kept.lanes),
+				"the demands of a job are miscounted"
+			);
+			*owed.entry(kept.provider.encode()).or_default() += u128::from(kept.work);
+		}
+		ensure!(demanded.is_empty(), "a demand is not counted");
+		owed.retain(|_, work| *work > 0);
 		let kept: BTreeMap<_, _> =
-			Owed::<T>::iter().map(|(who, debt)| (who.encode(), debt)).collect();
-		ensure!(kept == debts, "what providers owe is not what is demanded of them");
-		let kept: BTreeMap<_, _> =
-			Demanded::<T>::iter().map(|(job, demanded)| (job, demanded.work)).collect();
-		ensure!(kept == demanded, "what is demanded of a job is miscounted");
+			Owed::<T>::iter().map(|(who, work)| (who.encode(), work)).collect();
+		ensure!(kept == owed, "what providers owe is not what is demanded of them");
 		for (job, count) in AliveLanes::<T>::iter() {
 			ensure!(alive.get(&job) == Some(&count), "the lanes of a job are miscounted");
 		}

@@ -151,7 +151,7 @@ impl<T: Config> Pallet<T> {
 			}
 			ChallengeMove::Prove { part } => {
 				let weight = Self::weight_of_part(part.encoded_size() as u32);
-				let error = match Self::do_prove(job, result, account.clone(), *part) {
+				let error = match Self::do_prove(job, result, account.clone(), *part, Payer::Seat) {
 					Ok(Proved::Fraud) => return Ok(().into()),
 					Ok(Proved::Part) => return Ok(Some(weight).into()),
 					Err(error) => error,

@@ -2,7 +2,7 @@
 //! nothing has a fault.
 
 use super::*;
-use crate::{Proved, WeightInfo};
+use crate::{Payer, Proved, WeightInfo};
 use codec::Encode;
 use frame_support::{dispatch::DispatchResultWithPostInfo, weights::Weight};
 use sp_runtime::traits::Dispatchable;
@@ -44,6 +44,16 @@ fn part_should_be_paid_for_when_it_proves_nothing_yet() {
 		let info = prove_fraud(id, &challenger(), last).expect("a true part");
 		assert_eq!(info.pays_fee, Pays::No);
 		assert_eq!(condemned(id), proven(&challenger()));
+		// What it has paid is told, so that it gets it back; a verifier has paid nothing.
+		let paid: usize = first.iter().map(|part| 2 * part.encoded_size()).sum();
+		assert_eq!(costs(id), Some(paid as u64));
+		let id = post(lying_long());
+		assert_ok!(act_demand(id, &verifier(0), None));
+		assert_ok!(answer(id, &verifier(0), lying_long()));
+		for part in &parts {
+			assert_ok!(act_prove(id, &verifier(0), part));
+		}
+		assert_eq!((condemned(id), costs(id)), (proven(&verifier(0)), Some(0)));
 	});
 }
 
@@ -186,11 +196,12 @@ fn proved_should_tell_a_part_from_the_whole() {
 		assert_ok!(demand(id, &challenger(), None));
 		let result = || Arbitration::result_of(id, &order(id)).expect("open");
 		for part in &parts[..parts.len() - 1] {
-			let ruling = Arbitration::do_prove(id, result(), challenger(), part.clone());
+			let ruling =
+				Arbitration::do_prove(id, result(), challenger(), part.clone(), Payer::Deposit);
 			assert_eq!(ruling, Ok(Proved::Part));
 		}
 		let last = parts.last().expect("several").clone();
-		let ruling = Arbitration::do_prove(id, result(), challenger(), last);
+		let ruling = Arbitration::do_prove(id, result(), challenger(), last, Payer::Deposit);
 		assert_eq!(ruling, Ok(Proved::Fraud));
 	});
 }

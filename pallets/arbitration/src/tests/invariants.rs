@@ -1,7 +1,10 @@
 //! Random sequences of calls and blocks: after each, the state is sound and no unit came or went.
 
 use super::*;
-use crate::{Agenda, AliveLanes, Demanded, Folds, Lanes, Opened, Owed, ProofCommitments, Statement, UsedUp};
+use crate::{
+	Agenda, AliveLanes, Demanded, DepositLanes, Folds, Lanes, Opened, Owed, ProofCommitments,
+	Statement, UsedUp,
+};
 use assay_market::JobId;
 use proptest::prelude::*;
 
@@ -326,6 +329,7 @@ proptest! {
 			assert_eq!(UsedUp::<Test>::iter().count(), 0);
 			assert_eq!(Owed::<Test>::iter().count(), 0);
 			assert_eq!(Demanded::<Test>::iter().count(), 0);
+			assert_eq!(DepositLanes::<Test>::iter().count(), 0);
 			assert!((0..5).all(|index| held(&who(index)) == 0));
 			assert!((0..crate::mock::NextJob::get()).all(|id| job(id).ended));
 		});

@@ -2,7 +2,7 @@
 //! that matters by owing much.
 
 use super::*;
-use crate::{Debt, Demanded, Lanes, Owed};
+use crate::{Demanded, DepositLanes, Lanes, Owed};
 use assay_market::JobId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -170,11 +170,10 @@ fn deadline_should_count_what_is_owed_when_a_demand_is_made() {
 			assert_ok!(demand(*id, &challenger(), None));
 			assert_eq!(lane(*id, &challenger()).deadline, now() + ANSWER_TIME + 40 + 40 * at);
 		}
-		let debt = Owed::<Test>::get(provider());
-		assert_eq!(debt, Debt { work: 120_000, lanes: 3 });
+		assert_eq!(Owed::<Test>::get(provider()), 120_000);
 		// An answer takes its work off, and only what it was late by comes off the patience.
 		assert_ok!(answer(ids[0], &challenger(), honest()));
-		assert_eq!(Owed::<Test>::get(provider()).work, 80_000);
+		assert_eq!(Owed::<Test>::get(provider()), 80_000);
 		assert_eq!(lane(ids[0], &challenger()).patience, 1_000);
 		roll(ANSWER_TIME + 40 + 7);
 		assert_ok!(answer(ids[1], &challenger(), honest()));
@@ -193,19 +192,20 @@ fn demands_should_be_owed_no_more_when_the_result_falls() {
 			assert_ok!(demand(id, &challenger(), None));
 			assert_ok!(demand(id, &other(), None));
 		}
-		assert_eq!(Owed::<Test>::get(provider()), Debt { work: 20_000, lanes: 4 });
+		// One replay answers all lanes of a job.
+		assert_eq!(Owed::<Test>::get(provider()), 10_000);
 		// Hidden verdicts keep the job open, and owe nothing.
 		EndsLater::set(true);
 		assert_ok!(prove_fraud(fallen, &bystander(), &lying().proof(lying().lie_accused())[0]));
-		assert_eq!(Owed::<Test>::get(provider()), Debt { work: 10_000, lanes: 4 });
+		assert_eq!(Owed::<Test>::get(provider()), 5_000);
 		assert!(!Demanded::<Test>::contains_key(fallen));
 		assert_ok!(poke(fallen, &other()));
 		end_job(fallen);
 		assert_ok!(poke(fallen, &challenger()));
-		assert_eq!(Owed::<Test>::get(provider()), Debt { work: 10_000, lanes: 2 });
+		assert_eq!(Owed::<Test>::get(provider()), 5_000);
 		// A job that ends for another reason takes its demands along.
 		end_job(standing);
-		assert_eq!(Owed::<Test>::get(provider()), Debt { work: 0, lanes: 2 });
+		assert_eq!(Owed::<Test>::iter().count(), 0);
 		assert_ok!(poke(standing, &challenger()));
 		assert_ok!(poke(standing, &other()));
 		assert_eq!(Owed::<Test>::iter().count(), 0);
@@ -249,35 +249,53 @@ fn result_should_fall_within_its_bound_when_the_provider_has_others_demand_of_it
 }
 
 #[test]
-fn deposit_should_grow_with_the_lanes_against_a_provider() {
+fn job_should_count_once_when_several_lanes_demand_of_it() {
 	execute(|| {
-		let ids: Vec<JobId> = (0..17).map(|_| post(honest())).collect();
-		let mut puts = Vec::new();
-		for id in &ids {
-			let before = held(&challenger());
-			assert_ok!(demand(*id, &challenger(), None));
-			puts.push(held(&challenger()) - before);
-		}
+		Patience::set(1_000);
+		let (first, second) = (post(honest()), post(honest()));
+		set_work(first, 40_000);
+		set_work(second, 30_000);
+		assert_ok!(demand(first, &challenger(), None));
+		assert_ok!(demand(first, &other(), None));
+		assert_eq!(lane(first, &other()).deadline, now() + ANSWER_TIME + 40, "the same replay");
+		assert_ok!(demand(second, &other(), None));
+		assert_eq!(lane(second, &other()).deadline, now() + ANSWER_TIME + 30 + 40);
+		assert_eq!(Owed::<Test>::get(provider()), 70_000);
+		assert_ok!(answer(first, &challenger(), honest()));
+		assert_eq!(Owed::<Test>::get(provider()), 70_000, "the other lane still waits");
+		assert_ok!(answer(first, &other(), honest()));
+		assert_eq!(Owed::<Test>::get(provider()), 30_000);
+	});
+}
+
+#[test]
+fn deposit_should_grow_with_the_lanes_of_a_job_and_not_without_end() {
+	execute(|| {
+		let id = post(honest());
+		let puts: Vec<u64> = (0..40)
+			.map(|index| {
+				assert_ok!(demand(id, &account(100 + index), None));
+				held(&account(100 + index))
+			})
+			.collect();
 		for (lanes, put) in (0..).zip(&puts) {
-			assert_eq!(*put, (DEPOSIT * (8 + lanes)).div_ceil(8), "{lanes} lanes");
+			assert_eq!(*put, (DEPOSIT * (8 + lanes).min(32)).div_ceil(8), "{lanes} lanes");
 		}
-		assert_eq!((puts[0], puts[8], puts[16]), (DEPOSIT, 2 * DEPOSIT, 3 * DEPOSIT));
-		// Lanes of drawn verifiers make it no dearer, and those of other providers do not either.
-		assert_ok!(act_demand(ids[0], &verifier(0), None));
-		assert_eq!(Owed::<Test>::get(provider()).lanes, 17);
+		assert_eq!((puts[0], puts[8]), (DEPOSIT, 2 * DEPOSIT));
+		assert_eq!((puts[24], puts[39]), (4 * DEPOSIT, 4 * DEPOSIT));
+		// Lanes of drawn verifiers make it no dearer, and those of another job do not either.
+		assert_ok!(act_demand(id, &verifier(0), None));
+		assert_eq!(DepositLanes::<Test>::get(id), 40);
 		let elsewhere = post(honest());
-		crate::mock::FakeJobs::mutate(elsewhere, |job| {
-			job.as_mut().expect("posted").provider = bystander();
-		});
 		assert_ok!(demand(elsewhere, &other(), None));
 		assert_eq!(held(&other()), DEPOSIT);
-		// What is closed does not count any more.
-		for id in &ids {
-			end_job(*id);
-			assert_ok!(poke(*id, &challenger()));
-		}
-		let again = post(honest());
-		assert_ok!(demand(again, &bystander(), None));
-		assert_eq!(held(&bystander()), DEPOSIT);
+		// What is closed does not count any more, and a job that is over keeps nothing.
+		assert_ok!(answer(elsewhere, &other(), honest()));
+		skip_to(now() + MOVE_TIME + 1);
+		assert_ok!(poke(elsewhere, &other()));
+		assert!(!DepositLanes::<Test>::contains_key(elsewhere));
+		end_job(id);
+		assert!(!DepositLanes::<Test>::contains_key(id));
+		assert_ok!(poke(id, &account(100)));
 	});
 }
