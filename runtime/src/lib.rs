@@ -76,7 +76,7 @@ pub type SignedPayload = generic::SignedPayload<RuntimeCall, TxExtension>;
 pub type TxExtension = (
 	frame_system::AuthorizeCall<Runtime>,
 	// Right after it, so that a signed call of a verifier costs the pool nothing but this look.
-	extensions::RefuseSignedVerifierCalls<Runtime>,
+	extensions::RefuseSignedVerifierCalls,
 	frame_system::CheckNonZeroSender<Runtime>,
 	frame_system::CheckSpecVersion<Runtime>,
 	frame_system::CheckTxVersion<Runtime>,

@@ -162,7 +162,7 @@ where
 pub fn tx_extension(era: generic::Era, nonce: Nonce, tip: Balance) -> TxExtension {
 	(
 		frame_system::AuthorizeCall::new(),
-		crate::extensions::RefuseSignedVerifierCalls::new(),
+		crate::extensions::RefuseSignedVerifierCalls,
 		frame_system::CheckNonZeroSender::new(),
 		frame_system::CheckSpecVersion::new(),
 		frame_system::CheckTxVersion::new(),

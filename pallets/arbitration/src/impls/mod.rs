@@ -41,6 +41,11 @@ impl<T: Config> Pallet<T> {
 		Ok(result)
 	}
 
+	/// Whether the job of this order shows a result that can be disputed now.
+	pub fn is_disputable(job: JobId, order: &Hash) -> bool {
+		Self::result_of(job, order).is_ok()
+	}
+
 	/// The counts by which openings of this result are checked.
 	pub(crate) fn shape_of(result: &ResultOf<T>) -> Result<Shape, Error<T>> {
 		let plans = T::Programs::plans(&result.program).ok_or(Error::ProgramUnreadable)?;
