@@ -9,7 +9,7 @@ mod walk;
 use assay_runtime::{
 	configs::system::{tx_extension, MAXIMUM_BLOCK_WEIGHT, OPERATIONAL_DISPATCH_RATIO},
 	constants::currency::{MILLI, UNIT},
-	extensions::is_for_verifiers,
+	extensions::{is_for_verifiers, CANNOT_SUCCEED},
 	Balances, Executive, OriginCaller, Runtime, RuntimeCall, RuntimeEvent, SignedPayload, System,
 	TransactionPayment, UncheckedExtrinsic,
 };
@@ -502,15 +502,24 @@ fn market_should_go_on_when_somebody_signs_verifiers_calls() {
 #[test]
 fn ordinary_transactions_should_have_room_when_somebody_pays_for_operational_junk() {
 	with_preset(PRESET, || {
-		let prove = |bytes: usize| {
-			RuntimeCall::Arbitration(pallet_assay_arbitration::Call::prove_fraud {
-				job: 0,
-				order: [0; 32],
-				part: Box::new(proof_of_nothing(bytes)),
+		// By themselves, without a result that could be disputed, these are refused: no extension looks into
+		// a batch.
+		let batch = |call| {
+			RuntimeCall::Utility(pallet_utility::Call::batch {
+				calls: vec![RuntimeCall::Arbitration(call)],
 			})
 		};
+		let prove = |bytes: usize| pallet_assay_arbitration::Call::prove_fraud {
+			job: 0,
+			order: [0; 32],
+			part: Box::new(proof_of_nothing(bytes)),
+		};
+		let alone = signed(Ferdie, 0, RuntimeCall::Arbitration(prove(0)));
+		let refused = InvalidTransaction::Custom(CANNOT_SUCCEED).into();
+		assert_eq!(pooled(&alone), Err(refused));
+		let prove = |bytes| batch(prove(bytes));
 		let small = || {
-			RuntimeCall::Arbitration(pallet_assay_arbitration::Call::commit_proof {
+			batch(pallet_assay_arbitration::Call::commit_proof {
 				job: 0,
 				order: [0; 32],
 				commitment: [0; 32],
