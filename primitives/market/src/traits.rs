@@ -200,11 +200,20 @@ pub trait Disputes<AccountId, Balance, BlockNumber> {
 	fn quiet(job: JobId);
 
 	/// The result is proved wrong ([`ReasonCode::ProvenFraud`]) or an opening of it was withheld, or is
-	/// contradicted by what the provider stated of it ([`ReasonCode::Withheld`]). The bond is slashed at once; `by` gets the prover's part. The job
-	/// ends at once too, or when the verifiers that have not opened their verdicts had their time to.
+	/// contradicted by what the provider stated of it ([`ReasonCode::Withheld`]). The bond is slashed at
+	/// once; `by` gets the prover's part. The job ends at once too, or when the verifiers that have not
+	/// opened their verdicts had their time to.
 	/// `step` is the one that is proved wrong: where the run is cut into segments, only those who
-	/// vouched for its segment answer for it. `false` when there is no such result.
-	fn condemn(job: JobId, reason: ReasonCode, by: &AccountId, step: Option<u32>) -> bool;
+	/// vouched for its segment answer for it. `costs` are fees that the prover has paid for its proof: it
+	/// gets them too, out of what would be burned, up to a fifth of the bond. `false` when there is no such
+	/// result.
+	fn condemn(
+		job: JobId,
+		reason: ReasonCode,
+		by: &AccountId,
+		step: Option<u32>,
+		costs: Balance,
+	) -> bool;
 }
 
 /// What the jobs pallet asks of the one that decides disputes; `()` where there are none.
