@@ -263,13 +263,13 @@ pub trait EndedJobs<AccountId, Balance, BlockNumber> {
 
 /// Reports validators that stood behind a fraudulent result.
 pub trait ReportVouching<AccountId> {
-	/// The accounts committed to, or opened, the verdict that the fraudulent result of `job` was
-	/// right. Each is reported once per job.
-	fn report(job: JobId, vouchers: Vec<AccountId>);
+	/// These accounts opened the verdict that the fraudulent result of `job` was right, and those hid
+	/// theirs to the end. Each is reported once per job.
+	fn report(job: JobId, opened: Vec<AccountId>, hidden: Vec<AccountId>);
 }
 
 impl<AccountId> ReportVouching<AccountId> for () {
-	fn report(_: JobId, _: Vec<AccountId>) {}
+	fn report(_: JobId, _: Vec<AccountId>, _: Vec<AccountId>) {}
 }
 
 /// What the market remembers of verifiers whose verdict differed from a result that stood.
