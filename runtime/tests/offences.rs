@@ -31,7 +31,11 @@ fn bob() -> AccountId {
 	Sr25519Keyring::Bob.to_account_id()
 }
 fn vouching(job: u64, who: Vec<AccountId>) {
-	<Runtime as pallet_assay_jobs::Config>::Vouching::report(job, who);
+	<Runtime as pallet_assay_jobs::Config>::Vouching::report(job, who, vec![]);
+}
+/// The same of a verdict that was hidden to the end.
+fn hiding(job: u64, who: Vec<AccountId>) {
+	<Runtime as pallet_assay_jobs::Config>::Vouching::report(job, vec![], who);
 }
 fn bonded(who: &AccountId) -> Balance {
 	Ledgers::<Runtime>::get(who).map(|ledger| ledger.total()).unwrap_or_default()
@@ -88,7 +92,7 @@ fn vouching_should_be_slashed_later_when_it_is_reported() {
 			matches!(
 				event,
 				RuntimeEvent::Offences(pallet_offences::Event::Offence { kind, slot })
-					if kind == b"assay:vouching\0\0" && *slot == JOB.encode()
+					if kind == b"assay:vouching\0\0" && *slot == (JOB, bob()).encode()
 			)
 		};
 		assert!(System::events().iter().any(|record| reported(&record.event)));
@@ -156,15 +160,59 @@ fn vouching_should_be_slashed_when_the_stake_is_withdrawn_in_between() {
 	});
 }
 
+/// The provider chooses when its frauds are proved, so that all of them may be in one session.
 #[test]
-fn vouching_should_count_once_in_a_session_when_several_jobs_fail() {
+fn vouching_should_add_up_when_several_jobs_fail_in_a_session() {
+	for jobs in [1u32, 2, 20, 60] {
+		with_preset(LOCAL_TESTNET, || {
+			build_block(Claim::Plain, vec![]);
+			for job in 0..u64::from(jobs) {
+				vouching(job, vec![bob(), alice()]);
+			}
+			let slashed = |who: &AccountId| -> Balance {
+				let own = deferred().into_iter().filter(|(other, ..)| other == who);
+				own.map(|(_, amount, _)| amount).sum()
+			};
+			let part = Perbill::from_percent((2 * jobs).min(100)) * VALIDATOR_STAKE;
+			assert_eq!((slashed(&alice()), slashed(&bob())), (part, part), "{jobs} jobs");
+			// Each is told of by itself, but not twice.
+			assert_eq!(deferred().len() as u32, 2 * jobs.min(50));
+		});
+	}
+}
+
+/// A node that is cut off hides the verdicts on all of its jobs.
+#[test]
+fn hidden_verdicts_should_count_once_in_a_session() {
 	with_preset(LOCAL_TESTNET, || {
 		build_block(Claim::Plain, vec![]);
+		for job in 0..5 {
+			hiding(job, vec![bob()]);
+		}
+		let due = Session::current_index() + SLASH_DEFERRAL_SESSIONS;
+		let part = Perbill::from_percent(2) * VALIDATOR_STAKE;
+		assert_eq!(deferred(), [(bob(), part, due)]);
+		// An opened one comes on top, in whichever order.
+		vouching(5, vec![bob()]);
+		hiding(6, vec![bob()]);
+		assert_eq!(deferred(), [(bob(), part, due), (bob(), part, due)]);
+	});
+}
+
+#[test]
+fn vouching_should_count_on_top_of_an_equivocation_of_the_session() {
+	with_preset(LOCAL_TESTNET, || {
+		build_block(Claim::Plain, vec![]);
+		let session = Session::current_index();
+		let known = Perbill::from_percent(10);
+		pallet_assay_stake::Offences::<Runtime>::insert(session, bob(), known);
 		vouching(JOB, vec![bob()]);
+		let part = Perbill::from_percent(2) * VALIDATOR_STAKE;
+		let due = session + SLASH_DEFERRAL_SESSIONS;
+		assert_eq!(deferred(), [(bob(), part, due)]);
+		// The next session begins with nothing known.
+		roll_to_session(session + 1);
 		vouching(JOB + 1, vec![bob()]);
-		assert_eq!(deferred().len(), 1);
-		roll_to_session(1);
-		vouching(JOB + 2, vec![bob()]);
 		assert_eq!(deferred().len(), 2);
 	});
 }

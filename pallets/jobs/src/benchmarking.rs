@@ -19,6 +19,7 @@ use frame_support::{
 	assert_ok,
 	pallet_prelude::{Authorize, TransactionSource},
 	traits::{fungible::Mutate, Get, OnInitialize},
+	BoundedVec,
 };
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
 use sp_application_crypto::RuntimeAppPublic;
@@ -39,6 +40,15 @@ const OUTPUTS: u32 = 1;
 
 const SALT: Hash = [1; 32];
 
+/// A price that is enough for any job of a benchmark.
+fn price<T: Config>() -> BalanceOf<T> {
+	Parameters::<T>::get().least_price(u32::MAX.into(), u32::MAX.into())
+}
+
+fn order<T: Config>(id: JobId) -> Hash {
+	Jobs::<T>::get(id).expect("just posted; qed").order
+}
+
 fn rich<T: Config>(name: &'static str) -> T::AccountId {
 	let who: T::AccountId = account(name, 0, 0);
 	T::Currency::set_balance(&who, BalanceOf::<T>::max_value() / 1024u32.into());
@@ -46,8 +56,13 @@ fn rich<T: Config>(name: &'static str) -> T::AccountId {
 }
 
 fn post<T: Config>(inputs: u32, outputs: u32) -> JobId {
+	post_with::<T>(inputs, outputs, Attestation::OptedOut)
+}
+
+fn post_with<T: Config>(inputs: u32, outputs: u32, attestation: Attestation) -> JobId {
 	let program = T::BenchmarkHelper::program(inputs, outputs);
-	let price = Parameters::<T>::get().min_price;
+	T::BenchmarkHelper::verifiers(MAX_SEATS);
+	let price = price::<T>();
 	let id = NextJob::<T>::get();
 	assert_ok!(Pallet::<T>::do_post(
 		rich::<T>("requester"),
@@ -55,7 +70,7 @@ fn post<T: Config>(inputs: u32, outputs: u32) -> JobId {
 		vec![[1; 32]; inputs as usize].try_into().expect("within the bound; qed"),
 		1,
 		(price, price, One::one()),
-		Assurance { attestation: Attestation::OptedOut, ..Default::default() },
+		Assurance { attestation, ..Default::default() },
 	));
 	id
 }
@@ -68,9 +83,13 @@ fn provider<T: Config>() -> T::AccountId {
 
 fn claimed<T: Config>(outputs: u32) -> JobId {
 	let id = post::<T>(1, outputs);
-	let price = Parameters::<T>::get().min_price;
-	assert_ok!(Pallet::<T>::do_claim(provider::<T>(), id, price));
+	assert_ok!(claim::<T>(id));
 	id
+}
+
+fn claim<T: Config>(id: JobId) -> frame_support::dispatch::DispatchResult {
+	let bond = BalanceOf::<T>::max_value();
+	Pallet::<T>::do_claim(provider::<T>(), id, order::<T>(id), price::<T>(), bond)
 }
 
 /// The run that every benchmark's provider has made.
@@ -88,8 +107,11 @@ fn committed<T: Config>(outputs: u32) -> JobId {
 	let who = account::<T::AccountId>("provider", 0, 0);
 	let bytes = Pallet::<T>::account_bytes(&who);
 	let (root, _) = run::<T>(id);
-	let commitment = result_commitment(&Pallet::<T>::genesis_hash(), id, &bytes, &root, &SALT);
-	assert_ok!(Pallet::<T>::do_commit_result(who, id, commitment, None));
+	let commitment = {
+		let genesis = Pallet::<T>::genesis_hash();
+		result_commitment(&genesis, &order::<T>(id), &bytes, &root, &SALT)
+	};
+	assert_ok!(Pallet::<T>::do_commit_result(who, id, order::<T>(id), commitment, None));
 	id
 }
 
@@ -137,7 +159,6 @@ fn vouched<T: Config>(seats: u32) -> JobId {
 	let id = committed::<T>(OUTPUTS);
 	force::<T>(id, Phase::Challengeable);
 	let (root, opening) = run::<T>(id);
-	T::BenchmarkHelper::verifiers(MAX_SEATS);
 	seat::<T>(id, Purpose::Verify, Answer::Committed([0; 32]));
 	Seats::<T>::mutate(id, |all| {
 		all.truncate(seats as usize);
@@ -152,6 +173,9 @@ fn vouched<T: Config>(seats: u32) -> JobId {
 		job.trace_root = Some(opening.trace_root);
 		job.audited = Some(seats > 0);
 		job.wanted = 1;
+		job.needed = seats.min(1);
+		// A job without seats has nobody who holds its outputs; its end is the same.
+		job.keepers_redrawn = seats == 0;
 	});
 	id
 }
@@ -159,7 +183,6 @@ fn vouched<T: Config>(seats: u32) -> JobId {
 /// A lottery with one seat left, and an account that may take part. Its ticket is
 /// of another key and lottery; that is for the authorization to see.
 fn lottery<T: Config>(id: JobId) -> (T::AccountId, VerifierSignature) {
-	T::BenchmarkHelper::verifiers(100);
 	let electorate = T::Verifiers::electorate();
 	let terms = LotteryTerms {
 		candidates: electorate.candidates,
@@ -167,6 +190,7 @@ fn lottery<T: Config>(id: JobId) -> (T::AccountId, VerifierSignature) {
 		size: MAX_COMMITTEE,
 		width_percent: u32::MAX,
 		max_tranches: 1,
+		audit: sp_runtime::Permill::one(),
 	};
 	let key = VerifierId::generate_pair(None);
 	let opened_at = Pallet::<T>::now();
@@ -195,13 +219,14 @@ fn sign<T: Config>(
 	action: &VerifierAction,
 ) -> VerifierSignature {
 	let genesis = Pallet::<T>::genesis_hash();
-	key.sign(&signing_payload(&genesis, id, account, 0, action))
+	key.sign(&signing_payload(&genesis, id, &order::<T>(id), account, 0, action))
 		.expect("the benchmark's keystore has just made the key; qed")
 }
 
 fn verdict<T: Config>(id: JobId, account: &T::AccountId) -> Hash {
 	let bytes = Pallet::<T>::account_bytes(account);
-	verdict_commitment(&Pallet::<T>::genesis_hash(), id, &bytes, &[7; 32], &SALT)
+	let genesis = Pallet::<T>::genesis_hash();
+	verdict_commitment(&genesis, &order::<T>(id), &bytes, &[7; 32], &SALT)
 }
 
 #[benchmarks]
@@ -211,7 +236,8 @@ mod benches {
 	#[benchmark]
 	fn post_job(i: Linear<1, 64>) {
 		let program = T::BenchmarkHelper::program(i, OUTPUTS);
-		let price = Parameters::<T>::get().min_price;
+		T::BenchmarkHelper::verifiers(MAX_SEATS);
+		let price = price::<T>();
 		let requester = rich::<T>("requester");
 		let inputs = vec![[1; 32]; i as usize].try_into().expect("within the bound; qed");
 		#[extrinsic_call]
@@ -233,7 +259,7 @@ mod benches {
 		let id = claimed::<T>(OUTPUTS);
 		let requester = account("requester", 0, 0);
 		#[extrinsic_call]
-		_(RawOrigin::Signed(requester), id);
+		_(RawOrigin::Signed(requester), id, order::<T>(id));
 		assert_eq!(ActiveJobs::<T>::get(), 0);
 	}
 
@@ -242,7 +268,7 @@ mod benches {
 		let id = post::<T>(1, OUTPUTS);
 		let who = provider::<T>();
 		#[extrinsic_call]
-		_(RawOrigin::Signed(who), id, Parameters::<T>::get().min_price);
+		_(RawOrigin::Signed(who), id, order::<T>(id), price::<T>(), BalanceOf::<T>::max_value());
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Claimed));
 	}
 
@@ -251,8 +277,28 @@ mod benches {
 		let id = claimed::<T>(OUTPUTS);
 		let who = account("provider", 0, 0);
 		#[extrinsic_call]
-		_(RawOrigin::Signed(who), id, [1; 32]);
+		_(RawOrigin::Signed(who), id, order::<T>(id), [1; 32]);
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Committed));
+	}
+
+	/// Attested by as many as can be drawn, all of whom are dismissed.
+	#[benchmark]
+	fn give_back() {
+		let id = post_with::<T>(1, OUTPUTS, Attestation::Required);
+		force::<T>(id, Phase::Open);
+		assert_ok!(claim::<T>(id));
+		seat::<T>(id, Purpose::Attest, Answer::Attested(true));
+		Seats::<T>::mutate(id, |seats| {
+			seats.truncate(MAX_COMMITTEE as usize);
+			for seat in seats.iter_mut() {
+				(seat.purpose, seat.answer) = (Purpose::Attest, Answer::NoShow);
+				T::Verifiers::lock(&seat.account, id);
+			}
+		});
+		let who = account("provider", 0, 0);
+		#[extrinsic_call]
+		_(RawOrigin::Signed(who), id, order::<T>(id));
+		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Posted));
 	}
 
 	#[benchmark]
@@ -262,19 +308,18 @@ mod benches {
 		let (root, opening) = run::<T>(id);
 		let who = account("provider", 0, 0);
 		#[extrinsic_call]
-		_(RawOrigin::Signed(who), id, root, SALT, opening);
+		_(RawOrigin::Signed(who), id, order::<T>(id), root, SALT, opening);
 		assert_eq!(Jobs::<T>::get(id).and_then(|job| job.run_root), Some(root));
 	}
 
 	#[benchmark]
 	fn request_audit() {
-		T::BenchmarkHelper::verifiers(100);
 		let id = committed::<T>(OUTPUTS);
 		force::<T>(id, Phase::Challengeable);
 		let requester = account("requester", 0, 0);
 		#[extrinsic_call]
-		_(RawOrigin::Signed(requester), id);
-		assert!(Jobs::<T>::get(id).is_some_and(|job| job.audit_requested));
+		_(RawOrigin::Signed(requester), id, order::<T>(id));
+		assert!(Jobs::<T>::get(id).is_some_and(|job| job.second_audit.is_some()));
 	}
 
 	/// What a push costs beside the push itself: the refusal of one that is not due.
@@ -305,8 +350,19 @@ mod benches {
 		let action = VerifierAction::AttestInputs { ok: true };
 		let signature = sign::<T>(&key, id, &who, &action);
 		#[extrinsic_call]
-		_(RawOrigin::Authorized, id, who, true, 0, signature);
+		_(RawOrigin::Authorized, id, order::<T>(id), who, true, 0, signature);
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Open));
+	}
+
+	#[benchmark]
+	fn attest_outputs() {
+		let id = vouched::<T>(MAX_SEATS);
+		let (who, key) = seat::<T>(id, Purpose::Keep, Answer::Pending);
+		let action = VerifierAction::AttestOutputs { ok: true };
+		let signature = sign::<T>(&key, id, &who, &action);
+		#[extrinsic_call]
+		_(RawOrigin::Authorized, id, order::<T>(id), who, true, 0, signature);
+		assert_eq!(Seats::<T>::get(id)[0].answer, Answer::Attested(true));
 	}
 
 	#[benchmark]
@@ -316,7 +372,7 @@ mod benches {
 		let (who, signature) = lottery::<T>(id);
 		let commitment = verdict::<T>(id, &who);
 		#[extrinsic_call]
-		_(RawOrigin::Authorized, id, who, commitment, vector::TICKET, 0, signature);
+		_(RawOrigin::Authorized, id, order::<T>(id), who, commitment, vector::TICKET, 0, signature);
 		let last = Seats::<T>::get(id).last().map(|seat| seat.answer.clone());
 		assert_eq!(last, Some(Answer::Committed(commitment)));
 	}
@@ -328,7 +384,7 @@ mod benches {
 		let (who, signature) = lottery::<T>(id);
 		let reason = AbstainReason::Other;
 		#[extrinsic_call]
-		_(RawOrigin::Authorized, id, who, reason, vector::TICKET, 0, signature);
+		_(RawOrigin::Authorized, id, order::<T>(id), who, reason, vector::TICKET, 0, signature);
 		let last = Seats::<T>::get(id).last().map(|seat| seat.answer.clone());
 		assert_eq!(last, Some(Answer::Abstained(reason)));
 	}
@@ -342,7 +398,7 @@ mod benches {
 		let action = VerifierAction::RevealVerdict { run_root: [7; 32], salt: SALT, chunks: false };
 		let signature = sign::<T>(&key, id, &who, &action);
 		#[extrinsic_call]
-		_(RawOrigin::Authorized, id, who, [7; 32], SALT, None, 0, signature);
+		_(RawOrigin::Authorized, id, order::<T>(id), who, [7; 32], SALT, None, 0, signature);
 		let answer = Answer::Opened { commitment, run_root: [7; 32] };
 		assert_eq!(Seats::<T>::get(id)[0].answer, answer);
 	}
@@ -351,7 +407,7 @@ mod benches {
 	#[benchmark]
 	fn verify_ticket() {
 		let key = VerifierId::from(sp_application_crypto::sr25519::Public::from_raw(vector::KEY));
-		let data = transcript(&vector::GENESIS, vector::JOB, &vector::SEED);
+		let data = transcript(&vector::GENESIS, &vector::ORDER, &vector::SEED);
 		let output;
 		#[block]
 		{
@@ -410,6 +466,7 @@ mod benches {
 		let signature = sign::<T>(&key, id, &who, &action);
 		let call = Call::<T>::reveal_verdict {
 			job: id,
+			order: order::<T>(id),
 			account: who,
 			run_root: [7; 32],
 			salt: SALT,
@@ -427,20 +484,20 @@ mod benches {
 
 	/// The dearest push but one that condemns: a settlement in which every seat is paid.
 	#[benchmark]
-	fn advance(s: Linear<0, 152>) {
+	fn advance(s: Linear<0, 168>) {
 		let id = vouched::<T>(s);
 		let job = Jobs::<T>::get(id).expect("just posted; qed");
 		#[block]
 		{
 			Pallet::<T>::advance(id, job);
 		}
-		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Settled));
+		assert!(Jobs::<T>::get(id).is_some_and(|job| job.phase.is_terminal()));
 	}
 
 	/// The dearest end: the bond is slashed, prover and requester are paid, and every seat is
 	/// reported for vouching.
 	#[benchmark]
-	fn condemn(s: Linear<0, 152>) {
+	fn condemn(s: Linear<0, 168>) {
 		let id = vouched::<T>(s);
 		let prover = rich::<T>("prover");
 		let condemned;
@@ -455,6 +512,51 @@ mod benches {
 		}
 		assert!(condemned);
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Failed));
+	}
+
+	/// Checking segments that are opened with `h` hashes: as many nodes as that, twice.
+	#[benchmark]
+	fn check_segments(h: Linear<1, 8_192>) {
+		let mut root = [7; 32];
+		#[block]
+		{
+			for _ in 0..2 * h {
+				root = trace_root(&[root]);
+			}
+		}
+		assert_ne!(root, [7; 32]);
+	}
+
+	/// Keepers are drawn from as many validators as there may be.
+	#[benchmark]
+	fn draw() {
+		let id = committed::<T>(OUTPUTS);
+		T::BenchmarkHelper::verifiers(T::MaxValidators::get());
+		let job = Jobs::<T>::get(id).expect("just posted; qed");
+		let drawn;
+		#[block]
+		{
+			let deadline = job.deadline;
+			drawn = Pallet::<T>::draw(id, &job, Purpose::Keep, &[1; 32], MAX_COMMITTEE, deadline);
+		}
+		assert_eq!(drawn, MAX_COMMITTEE);
+	}
+
+	/// A job waits for a block whose agenda has a place.
+	#[benchmark]
+	fn reschedule() {
+		let id = post::<T>(1, OUTPUTS);
+		let mut job = Jobs::<T>::get(id).expect("just posted; qed");
+		let full: Vec<JobId> = (1_000..).take(T::MaxAgenda::get() as usize).collect();
+		for offset in 0..impls::AGENDA_SPILL - 1 {
+			let block = job.deadline.saturating_add((offset + 1).into());
+			Agenda::<T>::insert(block, BoundedVec::truncate_from(full.clone()));
+		}
+		#[block]
+		{
+			Pallet::<T>::reschedule(id, &mut job);
+		}
+		assert!(job.scheduled.is_some());
 	}
 
 	#[benchmark]

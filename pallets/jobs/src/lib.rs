@@ -35,22 +35,34 @@
 //! | 9 | provider | `commit_result` |
 //! | 12 | offchain hooks of validators that have won the lottery | `commit_verdict` |
 //! | 24 | provider | `reveal_result` |
-//! | 28 | the same validators | `reveal_verdict` |
+//! | 26 | offchain hooks of validators drawn to keep the outputs | `attest_outputs` |
+//! | 28 | the same validators that committed verdicts | `reveal_verdict` |
 //! | 38 | – | the agenda pays |
 //!
 //! ## Details
 //!
-//! * **Money.** A job's escrow is a hold on the requester's balance: the highest price and the fee of
-//!   one committee. What leaves it is `paid + refunded + burned`, to the unit.
+//! * **Orders.** A job's number may stand for another job on another fork. Whoever binds itself to a job
+//!   names the hash of its [`Order`](assay_market::Order) beside the number; calls fail on another one.
+//! * **Money.** A job's escrow is a hold on the requester's balance: the highest price, the fee of one
+//!   audit, and a fee for those who hold inputs and outputs. What leaves it is `paid + refunded + burned`, to the unit. A deposit for the record
+//!   is held beside it, and one for a place in the market; a part of both is burned where the job comes to
+//!   nothing, and they grow as the market fills up.
 //! * **Draws.** The seed of a draw is the rolling mix of author randomness as it stands `draw_delay`
-//!   blocks after the event that caused the draw. Who attests is drawn in public, weighted by stake and
-//!   without replacement. Who verifies is decided by tickets that only their owners know until they
-//!   commit a verdict; see [`assay_market::lottery`]. Neither takes the job's own requester or provider.
+//!   blocks after the event that caused the draw. Who attests the inputs, and who keeps the outputs, is
+//!   drawn in public, weighted by stake and without replacement. Who verifies is decided by tickets that
+//!   only their owners know until they commit a verdict; see [`assay_market::lottery`]. None of these
+//!   takes the job's own requester or provider.
+//! * **Audits.** Every committed result opens a lottery. Where the audit is not sure its tickets are
+//!   thinned, so that nobody but the winners knows whether the result is looked at; a verdict that differs
+//!   or stays hidden opens one lottery more, which is sure. Where the first is sure, too few verdicts end
+//!   the job *before* the result is shown; too few that match, once it is, open one lottery more.
+//! * **Delivery.** A result is paid when enough of its keepers, and of the verifiers that have reached
+//!   the same, hold its outputs. Keepers are drawn anew once; then the job fails and nobody is paid.
 //! * **Samples.** When the commitments are closed, later blocks decide which chunks of its own trace each
 //!   verifier shows with its verdict; see [`assay_referee::sample`].
 //! * **Verifier calls** are general transactions, authorized by a signature of the session key that the
-//!   account had when it was drawn, or in the session of the lottery. They pay no fee, and each can
-//!   happen once.
+//!   account had when it was drawn, or in the session of the lottery. They pay no fee, as an
+//!   authorized origin has no account to pay it; signed, they would be paid for and refused.
 //! * **Disputes.** From the provider's reveal on, the result may be disputed; the arbitration pallet
 //!   does that through [`assay_market::Disputes`], which [`Pallet`] implements. A job with a live
 //!   dispute does not settle. A result that is proved wrong, or that the provider does not open where
@@ -67,6 +79,7 @@ extern crate alloc;
 
 #[cfg(feature = "runtime-benchmarks")]
 pub mod benchmarking;
+pub mod bounds;
 mod impls;
 #[cfg(test)]
 mod mock;
@@ -77,6 +90,7 @@ pub mod weights;
 
 #[cfg(feature = "runtime-benchmarks")]
 pub use benchmarking::BenchmarkHelper;
+pub use bounds::Bounds;
 pub use impls::refusal;
 pub use pallet::*;
 pub use types::*;
@@ -176,6 +190,26 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxActiveJobs: Get<u32>;
 
+		/// Most jobs of one requester that have not ended.
+		#[pallet::constant]
+		type MaxJobsPerRequester: Get<u32>;
+
+		/// What is held for a job's place in the market until it ends, while the market is at most half full.
+		#[pallet::constant]
+		type JobDepositBase: Get<BalanceOf<Self>>;
+
+		/// What is held for each byte of its record until that is pruned.
+		#[pallet::constant]
+		type JobDepositPerByte: Get<BalanceOf<Self>>;
+
+		/// Most bytes of all outputs of a job together: drawn validators keep them.
+		#[pallet::constant]
+		type MaxOutputBytes: Get<u64>;
+
+		/// Most validators that a draw looks at. Weights count with [`bounds::MAX_VALIDATORS`].
+		#[pallet::constant]
+		type MaxValidators: Get<u32>;
+
 		/// Most jobs that the agenda pushes on in one block.
 		#[pallet::constant]
 		type MaxAgenda: Get<u32>;
@@ -202,6 +236,9 @@ pub mod pallet {
 		/// The escrow of posted jobs.
 		#[codec(index = 0)]
 		JobEscrow,
+		/// The deposits for the records of jobs.
+		#[codec(index = 1)]
+		JobDeposit,
 	}
 
 	/// What root may change about the market.
@@ -217,13 +254,18 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type ActiveJobs<T: Config> = StorageValue<_, u32, ValueQuery>;
 
+	/// How many jobs of a requester have not ended.
+	#[pallet::storage]
+	pub type JobsOfRequester<T: Config> =
+		StorageMap<_, Blake2_128Concat, T::AccountId, u32, ValueQuery>;
+
 	/// Jobs that have not been pruned: the active ones, and those that ended and are on the agenda
 	/// for the end of their retention period.
 	#[pallet::storage]
 	pub type Jobs<T: Config> = StorageMap<_, Twox64Concat, JobId, JobOf<T>>;
 
-	/// The accounts drawn to attest the inputs of a job, and those that have shown a ticket to verify it,
-	/// in order.
+	/// The accounts drawn to attest the inputs of a job or to keep its outputs, and those that have shown a
+	/// ticket to verify it, in order.
 	#[pallet::storage]
 	pub type Seats<T: Config> = StorageMap<_, Twox64Concat, JobId, SeatsOf<T>, ValueQuery>;
 
@@ -287,20 +329,36 @@ pub mod pallet {
 	#[pallet::generate_deposit(pub(crate) fn deposit_event)]
 	pub enum Event<T: Config> {
 		/// A job was posted and its escrow held.
-		JobPosted { job: JobId, requester: T::AccountId, program: Hash, escrow: BalanceOf<T> },
+		JobPosted {
+			job: JobId,
+			order: Hash,
+			requester: T::AccountId,
+			program: Hash,
+			escrow: BalanceOf<T>,
+			deposit: BalanceOf<T>,
+		},
 		/// A job entered a phase; answers count up to and including the deadline block.
 		PhaseChanged { job: JobId, phase: Phase, deadline: BlockNumberFor<T> },
-		/// Validators were drawn to attest and their stake is locked until the job ends.
+		/// Validators were drawn to attest the inputs or to keep the outputs, and their stake is locked until
+		/// the job ends.
 		ValidatorsDrawn { job: JobId, purpose: Purpose, tranche: u32, accounts: Vec<T::AccountId> },
 		/// A drawn validator said whether it holds the inputs.
 		InputsAttested { job: JobId, account: T::AccountId, ok: bool },
 		/// A provider claimed a job at the ramp's price and put up its bond.
-		JobClaimed { job: JobId, provider: T::AccountId, price: BalanceOf<T>, bond: BalanceOf<T> },
-		/// A provider stayed silent. `compensation` of its bond went to the requester.
-		ProviderStalled { job: JobId, provider: T::AccountId, compensation: BalanceOf<T> },
+		JobClaimed {
+			job: JobId,
+			order: Hash,
+			provider: T::AccountId,
+			price: BalanceOf<T>,
+			bond: BalanceOf<T>,
+		},
+		/// A provider stayed silent. So much of its bond was burned.
+		ProviderStalled { job: JobId, provider: T::AccountId, burned: BalanceOf<T> },
+		/// A provider gave a claimed job back. So much of its bond was burned.
+		JobGivenBack { job: JobId, provider: T::AccountId, burned: BalanceOf<T> },
 		/// A provider bound itself to a result.
 		ResultCommitted { job: JobId, provider: T::AccountId, commitment: Hash },
-		/// Whether the result will be replayed by a committee.
+		/// The time for verdicts is over: whether somebody has won the lottery and said so.
 		AuditDecided { job: JobId, audited: bool },
 		/// The validators of a session may find out, each for itself, whether they verify the job.
 		LotteryOpened { job: JobId, seed: Hash, session: u32, candidates: u32, wanted: u32 },
@@ -323,6 +381,17 @@ pub mod pallet {
 		},
 		/// The requester wants the revealed result replayed.
 		AuditRequested { job: JobId },
+		/// Too few verdicts have matched the revealed result, or one has differed or stayed hidden where
+		/// nobody knows how many there could be, so that it is replayed once more.
+		AuditRepeated { job: JobId },
+		/// A drawn validator said whether it keeps the outputs.
+		OutputsAttested { job: JobId, account: T::AccountId, ok: bool },
+		/// Too few of those who were asked hold the outputs, so that keepers are drawn anew.
+		KeepersDismissed { job: JobId },
+		/// A part of a deposit was burned, because the job came to nothing or nobody could receive it.
+		DepositBurned { job: JobId, amount: BalanceOf<T> },
+		/// An account that holds the inputs or the outputs got its fee for that, net of the burned part.
+		HolderPaid { job: JobId, account: T::AccountId, amount: BalanceOf<T> },
 		/// A verifier got its share of the verifier fee, net of the burned part.
 		VerifierPaid { job: JobId, account: T::AccountId, amount: BalanceOf<T> },
 		/// The opened result was proved wrong, or an opening of it stayed withheld, thanks to `by`. The
@@ -333,12 +402,13 @@ pub mod pallet {
 		/// A job ended. `paid + refunded + burned` is what had been held for it.
 		JobEnded {
 			job: JobId,
+			order: Hash,
 			reason: ReasonCode,
 			paid: BalanceOf<T>,
 			refunded: BalanceOf<T>,
 			burned: BalanceOf<T>,
 		},
-		/// The full record of an ended job was replaced by a summary.
+		/// The full record of an ended job was replaced by a summary, and its deposit given back.
 		JobPruned { job: JobId },
 		/// Root set new parameters.
 		ParametersSet { parameters: ParametersOf<T> },
@@ -359,7 +429,9 @@ pub mod pallet {
 		WrongSteps,
 		/// Steps times work units of a step overflow. Post fewer steps.
 		TooMuchWork,
-		/// The ramp starts below the chain's lowest price. See `minPrice` in the parameters.
+		/// The ramp starts below the lowest price for so much work and so many bytes. See `minPrice`,
+		/// `workPrice` (for 10⁹ work units) and `bytePrice` (for a MiB of inputs and outputs) in the
+		/// parameters.
 		PriceTooLow,
 		/// The ramp's highest price is below its start.
 		RampUpsideDown,
@@ -371,6 +443,13 @@ pub mod pallet {
 		LifetimeTooLong,
 		/// The chain has as many unfinished jobs as it takes. Try again when some have ended.
 		TooManyJobs,
+		/// The outputs of the program are larger than a job's may be. See `maxOutputBytes`.
+		TooManyOutputBytes,
+		/// The account has as many unfinished jobs as one may. Try again when one has ended.
+		TooManyJobsOfAccount,
+		/// The job of this number is another one than the call names: it has another order. Read it again;
+		/// after a reorganisation its number may stand for another job.
+		OtherOrder,
 		/// Only the job's requester may do this.
 		NotRequester,
 		/// Only the provider that claimed the job may do this.
@@ -379,10 +458,12 @@ pub mod pallet {
 		NotRegisteredProvider,
 		/// A requester may not claim its own job.
 		OwnJob,
-		/// The account claimed this job before, stayed silent and may not claim it again.
+		/// The account claimed this job before, stayed silent or gave it back, and may not claim it again.
 		Barred,
 		/// The ramp's price is below the least that the claim accepts. Try again later.
 		PriceBelowExpectation,
+		/// The claim needs a larger bond than it allows. Read the job's bond again.
+		BondAboveExpectation,
 		/// The job is in another phase. Read it first; it may have moved on.
 		WrongPhase,
 		/// The deadline of this phase has passed; answers count up to its block.
@@ -397,9 +478,9 @@ pub mod pallet {
 		WrongOutputs,
 		/// The result is already open.
 		AlreadyRevealed,
-		/// One audit per job may be requested.
+		/// The result gets one audit more, and has it.
 		AuditAlreadyRequested,
-		/// No validator is left that could be drawn for this job.
+		/// No validator is left that could verify this job: nobody but its parties, or none at all.
 		NoVerifierAvailable,
 		/// The run cannot be cut like this: a segment needs a power of two of steps, at least 2, and a job
 		/// 2 to 256 segments. Choose another length, or leave `segments` out.
@@ -439,8 +520,8 @@ pub mod pallet {
 		TooEarlyToReveal,
 		/// `drawDelay` must be from 1 to 64.
 		InvalidDrawDelay,
-		/// Every clock needs a base and rates of at least 1, and so do the plain periods; `revealPeriod`
-		/// must be at least 8.
+		/// Every clock needs a base and rates of at least 1, and so do the plain periods; the base of
+		/// `reveal` must be at least 8.
 		InvalidClock,
 		/// Committees have 1 to 16 members, and a quorum of at least 1 and at most all.
 		InvalidCommittee,
@@ -448,7 +529,7 @@ pub mod pallet {
 		InvalidTranches,
 		/// `auditFloor` must not be 0 nor above `audit`.
 		InvalidAudit,
-		/// `honestVerifier` must not be 0, `drawBias` not everything.
+		/// `honestVerifier` and `honestStake` must not be 0.
 		InvalidBond,
 		/// `feeBurn` must be neither nothing nor everything.
 		InvalidBurn,
@@ -457,7 +538,7 @@ pub mod pallet {
 		/// `stallSlash` must be above 0 and below `compensation`, `proverPart` above 0, and
 		/// `compensation` and `proverPart` together below 50 %: most of a bond is burned.
 		InvalidSlash,
-		/// The burned part of `minPrice` must be at least one unit.
+		/// The burned part of `minPrice` must be at least one unit, `workPrice` and `bytePrice` above 0.
 		InvalidMinPrice,
 	}
 
@@ -466,9 +547,7 @@ pub mod pallet {
 		fn on_initialize(now: BlockNumberFor<T>) -> Weight {
 			Self::mix_randomness(now);
 			SettledNow::<T>::kill();
-			T::WeightInfo::on_initialize_base()
-				.saturating_add(T::DbWeight::get().writes(1))
-				.saturating_add(Self::run_agenda(now))
+			T::WeightInfo::on_initialize_base().saturating_add(Self::run_agenda(now))
 		}
 
 		fn offchain_worker(now: BlockNumberFor<T>) {
@@ -488,14 +567,18 @@ pub mod pallet {
 				"the smallest job must fit into MaxLifetime"
 			);
 			assert!(T::MaxAgenda::get() > 0 && T::MaxActiveJobs::get() > 0);
-			assert!(T::MaxArchived::get() > 0);
+			assert!(T::MaxArchived::get() > 0 && T::MaxJobsPerRequester::get() > 0);
+			assert!(
+				T::MaxValidators::get() <= bounds::MAX_VALIDATORS,
+				"a draw looks at no more validators than its weight counts"
+			);
 			assert_eq!(
 				T::AccountId::max_encoded_len(),
 				32,
 				"commitments bind accounts of 32 bytes"
 			);
 			assert!(
-				Self::weight_to_push(MAX_SEATS).all_lte(T::BlockWeights::get().max_block / 2),
+				Self::weight_to_push(MAX_SEATS, true).all_lte(T::BlockWeights::get().max_block / 2),
 				"the dearest push must leave half of the block to transactions"
 			);
 		}
@@ -516,8 +599,12 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Holds the highest price and the fee of one committee. The price rises evenly from
-		/// `price_start` to `price_max` within `ramp_blocks` after the job opens. `input_roots` are
+		/// Holds the highest price, the fee of one audit and that of those who hold inputs and outputs; and a
+		/// deposit, a part of it until the job ends and the rest until its record is pruned. The deposit grows
+		/// tenfold as the market fills up; a part of it is burned where the job comes to nothing. The price
+		/// rises evenly from
+		/// `price_start` to `price_max` within `ramp_blocks` after the job opens; it must not start below
+		/// what verifying so much work and so many bytes costs. `input_roots` are
 		/// the content addresses of the inputs in program order; `steps` is 1 for a program without
 		/// states. The job opens when drawn validators have attested that they hold the inputs, or at
 		/// once when `assurance` opts out of it; such a job earns nobody reputation. With `segments` each
@@ -528,8 +615,10 @@ pub mod pallet {
 		/// [`Error::UnknownProgram`], [`Error::WrongInputCount`], [`Error::TooManyTensors`],
 		/// [`Error::WrongSteps`], [`Error::TooMuchWork`], [`Error::PriceTooLow`],
 		/// [`Error::RampUpsideDown`], [`Error::RampTooLong`], [`Error::AuditTooLow`],
-		/// [`Error::WrongSegments`], [`Error::LifetimeTooLong`], [`Error::TooManyJobs`]; `Token::FundsUnavailable` when the
-		/// balance does not cover the escrow.
+		/// [`Error::WrongSegments`], [`Error::LifetimeTooLong`], [`Error::TooManyJobs`],
+		/// [`Error::TooManyJobsOfAccount`], [`Error::TooManyOutputBytes`],
+		/// [`Error::NoVerifierAvailable`]; `Token::FundsUnavailable` when
+		/// the balance does not cover escrow and deposit.
 		///
 		/// ## Events
 		///
@@ -560,22 +649,23 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// While a provider works on it, it gets the `cancel_fee` part of the agreed price. Once a
-		/// result is committed, nothing can be cancelled.
+		/// While a provider works on it, it gets the `cancel_fee` part of the agreed price, unless attestation
+		/// was opted out: then both sides may leave for nothing. Once a result is committed, nothing can be
+		/// cancelled. Where attesters were drawn, their fees are not refunded, whether earned or not.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotRequester`], [`Error::TooLateToCancel`],
-		/// [`Error::DeadlinePassed`].
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotRequester`],
+		/// [`Error::TooLateToCancel`], [`Error::DeadlinePassed`].
 		///
 		/// ## Events
 		///
 		/// [`Event::JobEnded`].
 		#[pallet::call_index(1)]
 		#[pallet::weight(T::WeightInfo::cancel_job())]
-		pub fn cancel_job(origin: OriginFor<T>, job: JobId) -> DispatchResult {
+		pub fn cancel_job(origin: OriginFor<T>, job: JobId, order: Hash) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_cancel(who, job)
+			Self::do_cancel(who, job, order)
 		}
 
 		/// Claim an open job at the ramp's current price, and put up a bond for it.
@@ -586,15 +676,17 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `min_price` is the least the provider accepts; the ramp only rises. The bond comes out of
-		/// the provider's free stake; its size follows from price and audit probability (`bond` of the
-		/// job view).
+		/// `order` names the job itself, whatever its number stands for on another fork. `min_price` is the
+		/// least the provider accepts; the ramp only rises. The bond comes out of the provider's free stake;
+		/// its size follows from price and audit probability (`bond` of the job view), and is at most
+		/// `max_bond`. Fetch and check the inputs first: a job can be given back, but not for nothing.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::WrongPhase`], [`Error::DeadlinePassed`],
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::WrongPhase`], [`Error::DeadlinePassed`],
 		/// [`Error::NotRegisteredProvider`], [`Error::OwnJob`], [`Error::Barred`],
-		/// [`Error::PriceBelowExpectation`]; the stake pallet's error when too little stake is free.
+		/// [`Error::PriceBelowExpectation`], [`Error::BondAboveExpectation`],
+		/// [`Error::NoVerifierAvailable`]; the stake pallet's error when too little stake is free.
 		///
 		/// ## Events
 		///
@@ -604,10 +696,12 @@ pub mod pallet {
 		pub fn claim_job(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			min_price: BalanceOf<T>,
+			max_bond: BalanceOf<T>,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_claim(who, job, min_price)
+			Self::do_claim(who, job, order, min_price, max_bond)
 		}
 
 		/// Bind yourself to the result of a claimed job without showing it.
@@ -618,23 +712,28 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `commitment` is the result commitment over genesis hash, job, account, run root and salt.
+		/// `commitment` is the result commitment over genesis hash, order, account, run root and salt.
 		/// From here on the provider warrants that the root can be opened: silence costs what fraud
 		/// costs.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotProvider`], [`Error::AlreadyCommitted`],
-		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::SegmentsMissing`].
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`],
+		/// [`Error::AlreadyCommitted`], [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::SegmentsMissing`].
 		///
 		/// ## Events
 		///
 		/// [`Event::ResultCommitted`], [`Event::PhaseChanged`].
 		#[pallet::call_index(3)]
-		#[pallet::weight(T::WeightInfo::commit_result())]
-		pub fn commit_result(origin: OriginFor<T>, job: JobId, commitment: Hash) -> DispatchResult {
+		#[pallet::weight((T::WeightInfo::commit_result(), DispatchClass::Operational))]
+		pub fn commit_result(
+			origin: OriginFor<T>,
+			job: JobId,
+			order: Hash,
+			commitment: Hash,
+		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_commit_result(who, job, commitment, None)
+			Self::do_commit_result(who, job, order, commitment, None)
 		}
 
 		/// Open the committed result: its run root and its outputs.
@@ -646,28 +745,33 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// `opening` shows that the output roots are in the run root, at the program's output anchors
-		/// of the last step.
+		/// of the last step. The outputs themselves belong into the provider's node before this: keepers
+		/// fetch them by the roots, and without them the result is not paid.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotProvider`], [`Error::AlreadyRevealed`],
-		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::CommitmentMismatch`],
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`],
+		/// [`Error::AlreadyRevealed`], [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::CommitmentMismatch`],
 		/// [`Error::WrongOutputs`], [`Error::SegmentsMissing`].
 		///
 		/// ## Events
 		///
 		/// [`Event::ResultRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
 		#[pallet::call_index(4)]
-		#[pallet::weight(T::WeightInfo::reveal_result(opening.outputs.len() as u32))]
+		#[pallet::weight((
+			T::WeightInfo::reveal_result(opening.outputs.len() as u32),
+			DispatchClass::Operational,
+		))]
 		pub fn reveal_result(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			run_root: Hash,
 			salt: Hash,
 			opening: OutputsOpening,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_reveal_result(who, job, run_root, salt, opening, None)
+			Self::do_reveal_result(who, job, order, run_root, salt, opening, None)
 		}
 
 		/// Have the revealed result replayed by a committee, or by one more.
@@ -678,12 +782,14 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Once per job. Where a committee was drawn already, the fee of a second one is held too.
-		/// Validators that were drawn to verify this job are not drawn again.
+		/// Once per job, and not after one that the chain has repeated by itself. Where the first audit had
+		/// verifiers, the fee of a second committee is held too. Whoever has verified this job does not
+		/// verify it again. This audit is sure; it adds eyes, so that too few verdicts in it take nothing
+		/// from the provider.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotRequester`], [`Error::WrongPhase`],
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotRequester`], [`Error::WrongPhase`],
 		/// [`Error::DeadlinePassed`], [`Error::AuditAlreadyRequested`],
 		/// [`Error::NoVerifierAvailable`]; `Token::FundsUnavailable` when the balance does not cover a
 		/// second fee.
@@ -693,9 +799,9 @@ pub mod pallet {
 		/// [`Event::AuditRequested`], [`Event::PhaseChanged`].
 		#[pallet::call_index(5)]
 		#[pallet::weight(T::WeightInfo::request_audit())]
-		pub fn request_audit(origin: OriginFor<T>, job: JobId) -> DispatchResult {
+		pub fn request_audit(origin: OriginFor<T>, job: JobId, order: Hash) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_request_audit(who, job)
+			Self::do_request_audit(who, job, order)
 		}
 
 		/// Push a job whose deadline has passed to its default, or prune one that ended long ago.
@@ -716,7 +822,9 @@ pub mod pallet {
 		///
 		/// Those of the default: [`Event::PhaseChanged`], [`Event::JobEnded`], [`Event::JobPruned`].
 		#[pallet::call_index(6)]
-		#[pallet::weight(T::WeightInfo::poke().saturating_add(Pallet::<T>::weight_to_push(MAX_SEATS)))]
+		#[pallet::weight(
+			T::WeightInfo::poke().saturating_add(Pallet::<T>::weight_to_push(MAX_SEATS, true))
+		)]
 		pub fn poke(origin: OriginFor<T>, job: JobId) -> DispatchResultWithPostInfo {
 			ensure_signed(origin)?;
 			let weight = Self::do_poke(job)?;
@@ -760,7 +868,7 @@ pub mod pallet {
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
 		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
 		///
 		/// ## Events
@@ -768,19 +876,17 @@ pub mod pallet {
 		/// [`Event::InputsAttested`], [`Event::PhaseChanged`] or [`Event::JobEnded`] when the quorum is
 		/// reached or out of reach.
 		#[pallet::call_index(8)]
-		#[pallet::weight((
-			T::WeightInfo::attest_inputs(),
-			DispatchClass::Operational,
-			Pays::No,
-		))]
-		#[pallet::authorize(|_, job, account, ok, retry, signature| {
-			let action = VerifierAction::AttestInputs { ok: *ok };
-			Self::authorize(*job, account, *retry, action, &[], signature)
+		#[pallet::weight((T::WeightInfo::attest_inputs(), DispatchClass::Operational))]
+		#[pallet::authorize(|_, job, order, account, ok, retry, signature| {
+			let drawn_at = Self::drawn_at(*job, Purpose::Attest, account);
+			let action = VerifierAction::AttestInputs { ok: *ok, drawn_at };
+			Self::authorize(*job, order, account, *retry, action, &[], signature)
 		})]
 		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
 		pub fn attest_inputs(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			account: T::AccountId,
 			ok: bool,
 			retry: u32,
@@ -788,7 +894,7 @@ pub mod pallet {
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
 			// Checked by `authorize`, right before.
-			let _ = (retry, signature);
+			let _ = (order, retry, signature);
 			Self::do_attest(job, account, ok)
 		}
 
@@ -800,13 +906,13 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `commitment` is the verdict commitment over genesis hash, job, account, run root and salt;
+		/// `commitment` is the verdict commitment over genesis hash, order, account, run root and salt;
 		/// a copied one cannot be opened. `ticket` shows that the account was drawn; nobody could tell
 		/// before. `retry` only makes repeated submissions differ.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::BadTicket`], [`Error::TrancheNotOpen`],
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`], [`Error::BadTicket`], [`Error::TrancheNotOpen`],
 		/// [`Error::SeatsTaken`], [`Error::TooManyLocks`], [`Error::AlreadyAnswered`],
 		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
 		///
@@ -814,20 +920,17 @@ pub mod pallet {
 		///
 		/// [`Event::VerdictCommitted`], [`Event::PhaseChanged`] when every candidate has answered.
 		#[pallet::call_index(9)]
-		#[pallet::weight((
-			T::WeightInfo::commit_verdict(),
-			DispatchClass::Operational,
-			Pays::No,
-		))]
-		#[pallet::authorize(|_, job, account, commitment, ticket, retry, signature| {
+		#[pallet::weight((T::WeightInfo::commit_verdict(), DispatchClass::Operational))]
+		#[pallet::authorize(|_, job, order, account, commitment, ticket, retry, signature| {
 			let (commitment, ticket) = (*commitment, *ticket);
 			let action = VerifierAction::CommitVerdict { commitment, ticket };
-			Self::authorize(*job, account, *retry, action, &[], signature)
+			Self::authorize(*job, order, account, *retry, action, &[], signature)
 		})]
 		#[pallet::weight_of_authorize(Pallet::<T>::weight_to_authorize_ticket())]
 		pub fn commit_verdict(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			account: T::AccountId,
 			commitment: Hash,
 			ticket: Ticket,
@@ -836,7 +939,7 @@ pub mod pallet {
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
 			// Checked by `authorize`, right before.
-			let _ = (retry, signature);
+			let _ = (order, retry, signature);
 			Self::do_commit_verdict(job, account, commitment, ticket)
 		}
 
@@ -858,15 +961,16 @@ pub mod pallet {
 		///
 		/// [`Event::VerifierAbstained`], [`Event::PhaseChanged`] when every candidate has answered.
 		#[pallet::call_index(10)]
-		#[pallet::weight((T::WeightInfo::abstain(), DispatchClass::Operational, Pays::No))]
-		#[pallet::authorize(|_, job, account, reason, ticket, retry, signature| {
+		#[pallet::weight((T::WeightInfo::abstain(), DispatchClass::Operational))]
+		#[pallet::authorize(|_, job, order, account, reason, ticket, retry, signature| {
 			let action = VerifierAction::Abstain { reason: *reason, ticket: *ticket };
-			Self::authorize(*job, account, *retry, action, &[], signature)
+			Self::authorize(*job, order, account, *retry, action, &[], signature)
 		})]
 		#[pallet::weight_of_authorize(Pallet::<T>::weight_to_authorize_ticket())]
 		pub fn abstain(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			account: T::AccountId,
 			reason: AbstainReason,
 			ticket: Ticket,
@@ -875,7 +979,7 @@ pub mod pallet {
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
 			// Checked by `authorize`, right before.
-			let _ = (retry, signature);
+			let _ = (order, retry, signature);
 			Self::do_abstain(job, account, reason, ticket)
 		}
 
@@ -894,7 +998,7 @@ pub mod pallet {
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
 		/// [`Error::TooEarlyToReveal`], [`Error::WrongPhase`], [`Error::CommitmentMismatch`],
 		/// [`Error::WrongChunks`].
 		///
@@ -902,17 +1006,12 @@ pub mod pallet {
 		///
 		/// [`Event::VerdictRevealed`], [`Event::PhaseChanged`] when everyone has opened.
 		#[pallet::call_index(11)]
-		#[pallet::weight((
-			// The roots of segments are not measured yet.
-			T::WeightInfo::reveal_verdict().saturating_add(T::DbWeight::get().reads(1)),
-			DispatchClass::Operational,
-			Pays::No,
-		))]
-		#[pallet::authorize(|_, job, account, run_root, salt, chunks, retry, signature| {
+		#[pallet::weight((T::WeightInfo::reveal_verdict(), DispatchClass::Operational))]
+		#[pallet::authorize(|_, job, order, account, run_root, salt, chunks, retry, signature| {
 			let (run_root, salt) = (*run_root, *salt);
 			let action = VerifierAction::RevealVerdict { run_root, salt, chunks: chunks.is_some() };
 			let chunks = chunks.as_ref().map(|chunks| &chunks[..]).unwrap_or_default();
-			Self::authorize(*job, account, *retry, action, chunks, signature)
+			Self::authorize(*job, order, account, *retry, action, chunks, signature)
 		})]
 		#[pallet::weight_of_authorize(
 			T::WeightInfo::authorize_verifier().saturating_add(T::WeightInfo::check_chunks())
@@ -920,6 +1019,7 @@ pub mod pallet {
 		pub fn reveal_verdict(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			account: T::AccountId,
 			run_root: Hash,
 			salt: Hash,
@@ -929,7 +1029,7 @@ pub mod pallet {
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
 			// Checked by `authorize`, right before.
-			let _ = (retry, signature);
+			let _ = (order, retry, signature);
 			Self::do_reveal_verdict(job, account, run_root, salt, chunks)
 		}
 
@@ -954,15 +1054,16 @@ pub mod pallet {
 		///
 		/// [`Event::ResultCommitted`], [`Event::PhaseChanged`].
 		#[pallet::call_index(12)]
-		#[pallet::weight(T::WeightInfo::commit_result())]
+		#[pallet::weight((T::WeightInfo::commit_result(), DispatchClass::Operational))]
 		pub fn commit_segmented_result(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			commitment: Hash,
 			checkpoints: Checkpoints,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_commit_result(who, job, commitment, Some(checkpoints))
+			Self::do_commit_result(who, job, order, commitment, Some(checkpoints))
 		}
 
 		/// Open the committed result of a job that is cut into segments.
@@ -986,20 +1087,95 @@ pub mod pallet {
 		///
 		/// [`Event::ResultRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
 		#[pallet::call_index(13)]
-		#[pallet::weight(
+		#[pallet::weight((
 			T::WeightInfo::reveal_result(opening.outputs.len() as u32)
-				.saturating_add(T::WeightInfo::check_segments(Pallet::<T>::hashes_of(segments)))
-		)]
+				.saturating_add(T::WeightInfo::check_segments(Pallet::<T>::hashes_of(segments))),
+			DispatchClass::Operational,
+		))]
 		pub fn reveal_segmented_result(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			run_root: Hash,
 			salt: Hash,
 			opening: OutputsOpening,
 			segments: SegmentsOpening,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_reveal_result(who, job, run_root, salt, opening, Some(segments))
+			Self::do_reveal_result(who, job, order, run_root, salt, opening, Some(segments))
+		}
+
+		/// Give a claimed job back, because it cannot be done: its inputs are not served, or the machine
+		/// broke.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Signed by the provider that claimed the job.
+		///
+		/// ## Details
+		///
+		/// Up to the deadline for the commitment. Where the inputs were attested, a part of what a stall costs
+		/// is burned of the bond, growing evenly with the time that has passed since the claim, and the
+		/// inputs are attested anew. Where the requester opted out of that it is free, and the job opens again. The account
+		/// may not claim it any more; the fourth one that gave it back or stayed silent ends the job.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`], [`Error::WrongPhase`],
+		/// [`Error::DeadlinePassed`].
+		///
+		/// ## Events
+		///
+		/// [`Event::JobGivenBack`], [`Event::PhaseChanged`] or [`Event::JobEnded`].
+		#[pallet::call_index(14)]
+		#[pallet::weight((T::WeightInfo::give_back(), DispatchClass::Operational))]
+		pub fn give_back(origin: OriginFor<T>, job: JobId, order: Hash) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_give_back(who, job, order)
+		}
+
+		/// Say whether you hold every output of a job, well-formed, and will serve it while the job is on
+		/// record.
+		///
+		/// ## Dispatch Origin
+		///
+		/// Authorized by a signature of the session key of an account drawn to keep the outputs.
+		///
+		/// ## Details
+		///
+		/// Sent by the node's offchain hook, from the reveal to the end of the challenge period. A no may be
+		/// taken back by a yes. `retry` only makes repeated submissions differ.
+		///
+		/// ## Errors
+		///
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`],
+		/// [`Error::AlreadyAnswered`], [`Error::TooEarlyToReveal`], [`Error::WrongPhase`],
+		/// [`Error::DeadlinePassed`].
+		///
+		/// ## Events
+		///
+		/// [`Event::OutputsAttested`].
+		#[pallet::call_index(15)]
+		#[pallet::weight((T::WeightInfo::attest_outputs(), DispatchClass::Operational))]
+		#[pallet::authorize(|_, job, order, account, ok, retry, signature| {
+			let drawn_at = Self::drawn_at(*job, Purpose::Keep, account);
+			let action = VerifierAction::AttestOutputs { ok: *ok, drawn_at };
+			Self::authorize(*job, order, account, *retry, action, &[], signature)
+		})]
+		#[pallet::weight_of_authorize(T::WeightInfo::authorize_verifier())]
+		pub fn attest_outputs(
+			origin: OriginFor<T>,
+			job: JobId,
+			order: Hash,
+			account: T::AccountId,
+			ok: bool,
+			retry: u32,
+			signature: VerifierSignature,
+		) -> DispatchResult {
+			ensure_authorized(origin)?;
+			// Checked by `authorize`, right before.
+			let _ = (order, retry, signature);
+			Self::do_attest_outputs(job, account, ok)
 		}
 	}
 
@@ -1012,13 +1188,14 @@ pub mod pallet {
 		/// The validity of a verifier's transaction; see `impls::verdicts`.
 		fn authorize(
 			job: JobId,
+			order: &Hash,
 			account: &T::AccountId,
 			retry: u32,
 			action: VerifierAction,
 			chunks: &[SampledChunk],
 			signature: &VerifierSignature,
 		) -> TransactionValidityWithRefund {
-			Self::authorize_action(job, account, retry, action, chunks, signature)
+			Self::authorize_action(job, order, account, retry, action, chunks, signature)
 				.map(|validity| (validity, Weight::zero()))
 		}
 	}

@@ -89,6 +89,8 @@ parameter_types! {
 	pub static MaxLifetime: u64 = 1_000;
 	pub static MaxAgenda: u32 = 8;
 	pub static MaxActiveJobs: u32 = 64;
+	pub static MaxJobsPerRequester: u32 = 64;
+	pub static MaxOutputBytes: u64 = 1 << 20;
 	pub static RandomnessSalt: u64 = 0;
 	pub static NoRandomness: bool = false;
 	pub DefaultParameters: ParametersOf<Test> = test_parameters();
@@ -122,6 +124,11 @@ impl Config for Test {
 	type UnbondingPeriod = frame_support::traits::ConstU64<2_000>;
 	type Retention = frame_support::traits::ConstU64<50>;
 	type MaxActiveJobs = MaxActiveJobs;
+	type MaxJobsPerRequester = MaxJobsPerRequester;
+	type JobDepositBase = frame_support::traits::ConstU64<1_000>;
+	type JobDepositPerByte = frame_support::traits::ConstU64<2>;
+	type MaxOutputBytes = MaxOutputBytes;
+	type MaxValidators = frame_support::traits::ConstU32<100>;
 	type MaxAgenda = MaxAgenda;
 	type MaxArchived = frame_support::traits::ConstU32<4>;
 	type VerifierPriority = frame_support::traits::ConstU64<1_000>;
@@ -175,6 +182,9 @@ pub type Lanes = StorageMap<Mock, Blake2_128Concat, JobId, ()>;
 /// The verifiers that were reported for standing behind a fraudulent result.
 #[storage_alias]
 pub type Vouchers = StorageMap<Mock, Blake2_128Concat, JobId, Vec<AccountId>>;
+/// Those of them that hid their verdicts.
+#[storage_alias]
+pub type Hidden = StorageMap<Mock, Blake2_128Concat, JobId, Vec<AccountId>>;
 /// For each verdict on a result that stood: whether it matched.
 #[storage_alias]
 pub type Conduct = StorageMap<
@@ -367,7 +377,11 @@ impl Arbitration for Mock {
 }
 
 impl ReportVouching<AccountId> for Mock {
-	fn report(job: JobId, vouchers: Vec<AccountId>) {
+	fn report(job: JobId, opened: Vec<AccountId>, hidden: Vec<AccountId>) {
+		let vouchers = [opened, hidden.clone()].concat();
+		if !hidden.is_empty() {
+			Hidden::insert(job, hidden);
+		}
 		assert!(!vouchers.is_empty(), "nobody is no report");
 		for who in &vouchers {
 			assert!(Locks::contains_key((who, job)), "reported while the stake is locked");
@@ -530,11 +544,15 @@ pub fn wrong() -> Run {
 }
 pub const SALT: Hash = [0x5a; 32];
 
+/// The order of a job; of none, where there is no such job.
+pub fn order(job: JobId) -> Hash {
+	Jobs::<Test>::get(job).map(|job| job.order).unwrap_or_default()
+}
 pub fn result_hash(job: JobId, who: &AccountId, run: &Run) -> Hash {
-	result_commitment(&Market::genesis_hash(), job, who.as_ref(), &run.root(), &SALT)
+	result_commitment(&Market::genesis_hash(), &order(job), who.as_ref(), &run.root(), &SALT)
 }
 pub fn verdict_hash(job: JobId, who: &AccountId, run: &Run) -> Hash {
-	verdict_commitment(&Market::genesis_hash(), job, who.as_ref(), &run.root(), &SALT)
+	verdict_commitment(&Market::genesis_hash(), &order(job), who.as_ref(), &run.root(), &SALT)
 }
 
 pub fn sign(
@@ -545,13 +563,13 @@ pub fn sign(
 	retry: u32,
 	action: &VerifierAction,
 ) -> VerifierSignature {
-	key.sign(&signing_payload(genesis, job, account, retry, action))
+	key.sign(&signing_payload(genesis, job, &order(job), account, retry, action))
 }
 
 /// What the key of this seed draws in a lottery.
 pub fn ticket_with(seed: &str, genesis: &Hash, job: JobId, lottery: &Hash) -> Ticket {
 	let key = sr25519::Pair::from_string(seed, None).expect("a raw seed");
-	Ticket::from(&key.vrf_sign(&transcript(genesis, job, lottery)))
+	Ticket::from(&key.vrf_sign(&transcript(genesis, &order(job), lottery)))
 }
 /// The ticket of an account for the open lottery of a job. For nothing, where there is none.
 pub fn ticket(job: JobId, who: &AccountId) -> Ticket {
@@ -562,7 +580,7 @@ pub fn ticket(job: JobId, who: &AccountId) -> Ticket {
 pub fn tranche(job: JobId, who: &AccountId) -> Option<u32> {
 	let lottery = Lotteries::<Test>::get(job)?;
 	let member = Mock::member(lottery.session, who)?;
-	let data = transcript(&Market::genesis_hash(), job, &lottery.seed);
+	let data = transcript(&Market::genesis_hash(), &order(job), &lottery.seed);
 	let output = draw_output(&member.key, &data, &ticket(job, who)).expect("its own ticket");
 	tranche_of(output, member.stake.into(), &lottery.terms)
 }
@@ -590,19 +608,46 @@ pub fn call_with(
 	chunks: Option<Chunks>,
 	signature: VerifierSignature,
 ) -> RuntimeCall {
+	call_of_order(job, order(job), account, action, chunks, signature)
+}
+
+pub fn call_of_order(
+	job: JobId,
+	order: Hash,
+	account: &AccountId,
+	action: VerifierAction,
+	chunks: Option<Chunks>,
+	signature: VerifierSignature,
+) -> RuntimeCall {
 	let (account, retry) = (account.clone(), 0);
 	RuntimeCall::Market(match action {
-		VerifierAction::AttestInputs { ok } => {
-			crate::Call::attest_inputs { job, account, ok, retry, signature }
+		VerifierAction::AttestInputs { ok, .. } => {
+			crate::Call::attest_inputs { job, order, account, ok, retry, signature }
 		}
-		VerifierAction::CommitVerdict { commitment, ticket } => {
-			crate::Call::commit_verdict { job, account, commitment, ticket, retry, signature }
-		}
+		VerifierAction::CommitVerdict { commitment, ticket } => crate::Call::commit_verdict {
+			job,
+			order,
+			account,
+			commitment,
+			ticket,
+			retry,
+			signature,
+		},
 		VerifierAction::Abstain { reason, ticket } => {
-			crate::Call::abstain { job, account, reason, ticket, retry, signature }
+			crate::Call::abstain { job, order, account, reason, ticket, retry, signature }
 		}
-		VerifierAction::RevealVerdict { run_root, salt, .. } => {
-			crate::Call::reveal_verdict { job, account, run_root, salt, chunks, retry, signature }
+		VerifierAction::RevealVerdict { run_root, salt, .. } => crate::Call::reveal_verdict {
+			job,
+			order,
+			account,
+			run_root,
+			salt,
+			chunks,
+			retry,
+			signature,
+		},
+		VerifierAction::AttestOutputs { ok, .. } => {
+			crate::Call::attest_outputs { job, order, account, ok, retry, signature }
 		}
 		VerifierAction::Challenge { .. } => panic!("no call of this pallet carries a challenge"),
 	})
@@ -630,7 +675,18 @@ pub fn act(
 	apply(call_of(job, account, action))
 }
 pub fn attest(job: JobId, who: &AccountId, ok: bool) -> Result<(), TransactionValidityError> {
-	act(job, who, VerifierAction::AttestInputs { ok })
+	let drawn_at = Market::drawn_at(job, Purpose::Attest, who);
+	act(job, who, VerifierAction::AttestInputs { ok, drawn_at })
+}
+pub fn keep(job: JobId, who: &AccountId, ok: bool) -> Result<(), TransactionValidityError> {
+	let drawn_at = Market::drawn_at(job, Purpose::Keep, who);
+	act(job, who, VerifierAction::AttestOutputs { ok, drawn_at })
+}
+/// Every keeper has the outputs.
+pub fn keep_all(job: JobId) {
+	for who in pending(job, Purpose::Keep) {
+		keep(job, &who, true).expect("a keeper of an open result");
+	}
 }
 pub fn commit(job: JobId, who: &AccountId, run: &Run) -> Result<(), TransactionValidityError> {
 	commit_hash(job, who, verdict_hash(job, who, run))
@@ -670,7 +726,7 @@ pub fn reveal_showing(
 	apply(call_showing(job, who, action, chunks))
 }
 pub fn sample_seed(id: JobId) -> Option<Hash> {
-	Jobs::<Test>::get(id).and_then(|job| Market::sample_of(id, &job))
+	Jobs::<Test>::get(id).and_then(|job| Market::sample_of(&job))
 }
 /// To the block in which the chunks that verifiers show are known.
 pub fn await_sample(id: JobId) {
@@ -739,8 +795,10 @@ pub fn phase(id: JobId) -> Phase {
 	job(id).phase
 }
 pub const PRICE: u64 = 10 * UNIT;
-/// The highest price and the fee of one committee.
-pub const ESCROW: u64 = PRICE + PRICE / 5;
+/// What those get who hold the inputs and outputs of seven KiB: three attesters and three keepers.
+pub const DATA_FEE: u64 = (UNIT / 1_000 * 7 * 6).div_ceil(1_024);
+/// The highest price, the fee of one committee and that.
+pub const ESCROW: u64 = PRICE + PRICE / 5 + DATA_FEE;
 
 pub fn try_post(assurance: Assurance) -> DispatchResult {
 	Market::post_job(
@@ -763,7 +821,7 @@ pub fn post_open() -> JobId {
 	post(unattested())
 }
 pub fn claim(id: JobId, who: AccountId) -> DispatchResult {
-	Market::claim_job(RuntimeOrigin::signed(who), id, 0)
+	Market::claim_job(RuntimeOrigin::signed(who), id, order(id), 0, u64::MAX)
 }
 /// Posted and claimed at the highest price.
 pub fn post_claimed() -> JobId {
@@ -774,7 +832,7 @@ pub fn post_claimed() -> JobId {
 }
 pub fn commit_result(id: JobId, run: &Run) -> DispatchResult {
 	let commitment = result_hash(id, &provider(), run);
-	Market::commit_result(RuntimeOrigin::signed(provider()), id, commitment)
+	Market::commit_result(RuntimeOrigin::signed(provider()), id, order(id), commitment)
 }
 pub fn post_committed(run: &Run) -> JobId {
 	let id = post_claimed();
@@ -801,8 +859,21 @@ pub fn commit_wanted(id: JobId, verdict: &Run) {
 		commit(id, &who, verdict).expect("a winner");
 	}
 }
+/// The provider opens its result, and everyone who was drawn to keep its outputs has them.
 pub fn reveal_result(id: JobId, run: &Run) -> DispatchResult {
-	Market::reveal_result(RuntimeOrigin::signed(provider()), id, run.root(), SALT, run.opening())
+	let origin = RuntimeOrigin::signed(provider());
+	Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening())?;
+	keep_all(id);
+	Ok(())
+}
+pub fn give_back(id: JobId, who: AccountId) -> DispatchResult {
+	Market::give_back(RuntimeOrigin::signed(who), id, order(id))
+}
+pub fn cancel(id: JobId, who: AccountId) -> DispatchResult {
+	Market::cancel_job(RuntimeOrigin::signed(who), id, order(id))
+}
+pub fn request_audit(id: JobId, who: AccountId) -> DispatchResult {
+	Market::request_audit(RuntimeOrigin::signed(who), id, order(id))
 }
 /// Everyone revealed.
 pub fn post_challengeable(run: &Run, verdict: &Run) -> JobId {
@@ -828,11 +899,11 @@ pub fn result(id: JobId) -> Option<OpenResult<AccountId, u64, u64>> {
 	Market::result(id)
 }
 pub fn condemn(id: JobId, reason: ReasonCode, by: &AccountId) -> bool {
-	Market::condemn(id, reason, by, None)
+	Market::condemn(id, reason, by, None, 0)
 }
 /// A step is proved wrong.
 pub fn condemn_at(id: JobId, step: u32) -> bool {
-	Market::condemn(id, ReasonCode::ProvenFraud, &bystander(), Some(step))
+	Market::condemn(id, ReasonCode::ProvenFraud, &bystander(), Some(step), 0)
 }
 /// Everyone but the last of the drawn verifiers revealed.
 pub fn post_with_one_hidden(run: &Run, verdict: &Run) -> JobId {
@@ -864,8 +935,12 @@ pub fn roll_past_deadline(id: JobId) {
 	roll_to(job(id).deadline + 1);
 }
 
+/// What an account has beside its escrows: deposits count as its own.
 pub fn free(who: &AccountId) -> u64 {
-	Balances::free_balance(who)
+	Balances::free_balance(who) + deposits(who)
+}
+pub fn deposits(who: &AccountId) -> u64 {
+	Balances::balance_on_hold(&HoldReason::JobDeposit.into(), who)
 }
 pub fn held(who: &AccountId) -> u64 {
 	Balances::balance_on_hold(&HoldReason::JobEscrow.into(), who)
@@ -964,6 +1039,7 @@ pub fn check_invariants(before: u64) {
 		.into_iter()
 		.map(|record| match record.event {
 			RuntimeEvent::Market(Event::JobEnded { burned, .. }) => burned,
+			RuntimeEvent::Market(Event::DepositBurned { amount, .. }) => amount,
 			_ => 0,
 		})
 		.sum();
@@ -972,7 +1048,7 @@ pub fn check_invariants(before: u64) {
 		if job.phase.is_terminal() {
 			assert_eq!(
 				job.paid + job.refunded + job.burned,
-				job.price_max + job.verifier_pot,
+				job.price_max + job.verifier_pot + job.data_fee,
 				"everything that was held for job {id} went somewhere"
 			);
 		}

@@ -42,18 +42,36 @@ pub type SegmentRootsOf = BoundedVec<Hash, ConstU32<MAX_SEGMENTS>>;
 /// The chunks of its own trace that a verifier opens its verdict with.
 pub type Chunks = BoundedVec<SampledChunk, ConstU32<{ SAMPLED_CHUNKS as u32 }>>;
 
-/// Most seats that a job can have: one attestation and two audits, each with
-/// [`LotteryTerms::capacity`](assay_market::LotteryTerms::capacity).
-pub const MAX_SEATS: u32 = MAX_COMMITTEE + 2 * (4 * MAX_COMMITTEE + 4);
+/// Most audits of a job: the one that every result gets, and one more.
+pub const MAX_AUDITS: u32 = 2;
 
-/// Most phases that a job can enter: claimed twice and audited twice, that is 14.
-pub const MAX_HISTORY_OF_PHASES: u32 = 16;
+/// Most seats that a job can have at a time: those who attest the inputs, those who keep the outputs
+/// (each drawn anew at most once, when the old ones are dismissed), and two audits with
+/// [`LotteryTerms::capacity`](assay_market::LotteryTerms::capacity) each: 16 + 16 + 2 · 68 = 168.
+pub const MAX_SEATS: u32 = 2 * MAX_COMMITTEE + MAX_AUDITS * (4 * MAX_COMMITTEE + 4);
+
+/// Providers that stalled or gave up, of whom the last one ends the job.
+pub const MAX_BARRED: u32 = 4;
+
+/// Stalls, of which the last one ends the job.
+pub const MAX_STALLS: u32 = 2;
+
+/// Most phases that a job can enter. Three providers give it back and the fourth commits: four times
+/// Posted, Open and Claimed. Then two audits, each Committed, Verifying, Revealing and Challengeable
+/// (keepers are drawn anew within the last one), and the end: 4 · 3 + 2 · 4 + 1 = 21.
+pub const MAX_HISTORY_OF_PHASES: u32 = 3 * MAX_BARRED + 4 * MAX_AUDITS + 1;
+
+/// Bytes of a job's record that a deposit is held for, beside 32 for every input: the fixed part
+/// (1.3 KB), the roots of its outputs and segments, and seats, as most jobs have them.
+pub const RECORD_BYTES: u32 = 4_096;
 
 /// One job, from `post_job` until it is pruned.
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 pub struct Job<AccountId, Balance, BlockNumber> {
+	/// Hash of its [`Order`](assay_market::Order): what everybody who binds itself to it names.
+	pub order: Hash,
 	/// Who pays.
 	pub requester: AccountId,
 	/// Content address of the program.
@@ -66,6 +84,8 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub work_units: u64,
 	/// Bytes of all inputs together.
 	pub input_bytes: u64,
+	/// Bytes of all outputs together.
+	pub output_bytes: u64,
 	/// What the requester asked for.
 	pub assurance: Assurance,
 	/// The audit probability that it gets.
@@ -80,18 +100,27 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub opened_at: BlockNumber,
 	/// The price agreed at the claim.
 	pub price: Option<Balance>,
-	/// What one committee may cost.
-	pub committee_fee: Balance,
-	/// What is set aside for committees: one fee, or two after a second audit was requested.
+	/// What is set aside for verifiers: the fee of one audit, or of two after a second one was requested.
 	pub verifier_pot: Balance,
+	/// What is set aside for those who hold the inputs and the outputs.
+	pub data_fee: Balance,
+	/// What each of them gets of it.
+	pub data_share: Balance,
 	/// What is held of the requester's balance for this job.
 	pub escrow: Balance,
+	/// What is held beside it as a deposit.
+	pub deposit: Balance,
+	/// What of that is for the bytes of the record, until it is pruned. The rest is for the place in the
+	/// market, until the job ends.
+	pub record_deposit: Balance,
 	/// Who claimed it last.
 	pub provider: Option<AccountId>,
 	/// The bond of that claim.
 	pub bond: Balance,
-	/// Who claimed it before and stayed silent.
-	pub stalled: Option<AccountId>,
+	/// Who claimed it before and stayed silent, or gave it back.
+	pub barred: BoundedVec<AccountId, ConstU32<MAX_BARRED>>,
+	/// How many of them stayed silent.
+	pub stalls: u32,
 	/// Where the job stands.
 	pub phase: Phase,
 	/// Last block at which an answer of this phase counts.
@@ -107,15 +136,22 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub first_tranche: u32,
 	/// How many verdicts the present audit wants.
 	pub wanted: u32,
-	/// How many shares the verifier pot is cut into: the verdicts wanted by all audits.
+	/// How many matching verdicts the result needs, known when its first lottery opens. None where the
+	/// audit is not sure, since nobody knows how many verifiers there were, unless its verdicts had to be
+	/// looked at once more.
+	pub needed: u32,
+	/// How many shares the verifier pot is cut into: the verdicts wanted by all audits that pay into it.
 	pub shares: u32,
-	/// Whether the result is audited; `None` before the draw.
+	/// Whether the result was audited: somebody has won the lottery and said so, or the audit is sure.
+	/// `None` before the first lottery is over.
 	pub audited: Option<bool>,
 	/// Which chunks of their traces the verifiers of the last audit show. `None` while commitments are
 	/// accepted, and where nobody has committed.
 	pub sample: Option<Sample<BlockNumber>>,
-	/// The requester asked for an audit after the reveal.
-	pub audit_requested: bool,
+	/// Why there is an audit more after the reveal.
+	pub second_audit: Option<SecondAudit>,
+	/// The keepers of the outputs were drawn anew.
+	pub keepers_redrawn: bool,
 	/// The provider's hidden result.
 	pub commitment: Option<Hash>,
 	/// The provider's opened result.
@@ -160,12 +196,67 @@ impl<AccountId, Balance, BlockNumber> Job<AccountId, Balance, BlockNumber> {
 		range.map_or(self.steps, |range| range.end - range.start)
 	}
 
+	/// Whether the first audit is certain to happen, so that missing verdicts are missed.
+	pub fn is_sure(&self) -> bool {
+		self.audit.is_one()
+	}
+
+	/// Whether whoever replays this segment has the outputs, those of the last step.
+	pub fn has_outputs(&self, segment: Option<u32>) -> bool {
+		segment.is_none_or(|segment| segment.saturating_add(1) == self.segment_count())
+	}
+
+	/// Bytes of inputs and outputs together.
+	pub fn bytes(&self) -> u64 {
+		self.input_bytes.saturating_add(self.output_bytes)
+	}
+
 	/// Work units of one segment; `None` where the run is not cut. The last one may have less.
 	pub fn segment_work(&self) -> Option<u64> {
-		let cut = self.cut()?;
-		let step = self.work_units.div_ceil(u64::from(self.steps.max(1)));
-		Some(step.saturating_mul(cut.length().into()))
+		Some(segment_work(self.work_units, self.steps, &self.cut()?))
 	}
+
+	/// Work units of what a verifier replays.
+	pub fn replayed_work(&self) -> u64 {
+		self.segment_work().unwrap_or(self.work_units).min(self.work_units)
+	}
+}
+
+/// Work units of one segment of a run of so many steps.
+pub(crate) fn segment_work(work_units: u64, steps: u32, cut: &Segmentation) -> u64 {
+	work_units.div_ceil(u64::from(steps.max(1))).saturating_mul(cut.length().into())
+}
+
+/// The calls of a provider that belong to the operational class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderCall {
+	/// `commit_result` or `commit_segmented_result`.
+	Commit,
+	/// `reveal_result` or `reveal_segmented_result`.
+	Reveal,
+	/// `give_back`.
+	GiveBack,
+}
+
+/// Why a result is audited once more.
+#[derive(
+	Clone,
+	Copy,
+	Debug,
+	PartialEq,
+	Eq,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+)]
+pub enum SecondAudit {
+	/// The requester asked for it.
+	Requested,
+	/// A sure audit had too few matching verdicts, or one that was not sure had a verdict that differs or
+	/// that stayed hidden. What of the pot was not earned pays for it.
+	Automatic,
 }
 
 /// What the verdicts on a job are compared with, as far as the result is open.
@@ -207,7 +298,8 @@ pub enum Sample<BlockNumber> {
 	Drawn(Hash),
 }
 
-/// One account that was drawn to attest, or that has shown a ticket to verify.
+/// One account that was drawn to attest the inputs or to keep the outputs, or that has shown a ticket to
+/// verify.
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -218,11 +310,12 @@ pub struct Seat<AccountId, BlockNumber> {
 	pub key: VerifierId,
 	/// What it was drawn for.
 	pub purpose: Purpose,
-	/// In which tranche, counted through all audits of the job; 0 for attestations.
+	/// In which tranche, counted through all audits of the job; 0 for those who were drawn in public.
 	pub tranche: u32,
 	/// At which block it was drawn, or its lottery opened.
 	pub drawn_at: BlockNumber,
-	/// Last block at which its attestation or commitment counts.
+	/// Last block at which its attestation or commitment counts. Of a keeper it counts from the reveal to
+	/// the end of the challenge period, whatever this says.
 	pub deadline: BlockNumber,
 	/// What it said.
 	pub answer: Answer,
@@ -237,7 +330,7 @@ pub struct Seat<AccountId, BlockNumber> {
 pub enum Answer {
 	/// Nothing yet.
 	Pending,
-	/// Whether it holds the inputs.
+	/// Whether it holds the inputs, or the outputs.
 	Attested(bool),
 	/// A hidden verdict.
 	Committed(Hash),
@@ -250,8 +343,8 @@ pub enum Answer {
 		/// The root of its replay: of its segment, where it has one.
 		run_root: Hash,
 	},
-	/// Nothing until its deadline had passed. Only of attesters: who was drawn to verify, and kept
-	/// silent, nobody knows.
+	/// Nothing until its deadline had passed. Only of those who were drawn in public: who was drawn to
+	/// verify, and kept silent, nobody knows.
 	NoShow,
 	/// An opened root without the chunks of its trace: no verdict.
 	Opened {
@@ -325,6 +418,8 @@ pub struct Loss<Balance> {
 pub struct Archived<AccountId, Balance> {
 	/// The job.
 	pub id: JobId,
+	/// Hash of its order.
+	pub order: Hash,
 	/// Who posted it.
 	pub requester: AccountId,
 	/// Who claimed it last.

@@ -56,10 +56,10 @@ pub(crate) mod context {
 			hex!("fb58d5c6c9351594b843e1049bfd6e2105267a7ae058af5ac4c3d91b152388d1");
 		RESULT =
 			"assay 2026-11-29 result commitment v2",
-			hex!("447aa2a40da39a455e934ff8a1f6a00b937c3982a8e1dd83a94158b2e4f3ca87");
+			hex!("8f2554604134178e8ee60caff1a5dab8d5b94772eb94e68dadc12639afdb580d");
 		VERDICT =
 			"assay 2026-11-29 verdict commitment v2",
-			hex!("fa9238d3e9d5c6330d1f3fa65a2480edd33c9b925cddf10d2235764ef0f7ce91");
+			hex!("f5062bb2365cfdd1c89807b879ce6e7cd2b5ca987c9d7b0771f8bd5086371550");
 		DECOY_SEAL =
 			"assay 2026-11-21 decoy seal v1",
 			hex!("772d98cc7c2165b2b8f6334005978cce23a4889730be7ed3a5ea849cedffbeb1");

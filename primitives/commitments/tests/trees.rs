@@ -198,15 +198,14 @@ fn path_should_be_refused_when_longer_than_any_tree_is_high() {
 
 #[test]
 fn commitments_should_change_with_each_thing_they_bind() {
-	let base = ([1; 32], 7u64, [2; 32], [3; 32], [4; 32]);
-	let of = |f: fn(&Hash, u64, &Hash, &Hash, &Hash) -> Hash, x: ([u8; 32], u64, _, _, _)| {
-		f(&x.0, x.1, &x.2, &x.3, &x.4)
-	};
+	type Commitment = fn(&Hash, &Hash, &Hash, &Hash, &Hash) -> Hash;
+	let base = ([1; 32], [7; 32], [2; 32], [3; 32], [4; 32]);
+	let of = |f: Commitment, x: (Hash, Hash, Hash, Hash, Hash)| f(&x.0, &x.1, &x.2, &x.3, &x.4);
 	let mut seen = vec![];
-	for f in [result_commitment, verdict_commitment] {
+	for f in [result_commitment as Commitment, verdict_commitment] {
 		seen.push(of(f, base));
 		seen.push(of(f, ([9; 32], base.1, base.2, base.3, base.4)));
-		seen.push(of(f, (base.0, 8, base.2, base.3, base.4)));
+		seen.push(of(f, (base.0, [8; 32], base.2, base.3, base.4)));
 		seen.push(of(f, (base.0, base.1, [9; 32], base.3, base.4)));
 		seen.push(of(f, (base.0, base.1, base.2, [9; 32], base.4)));
 		seen.push(of(f, (base.0, base.1, base.2, base.3, [9; 32])));

@@ -17,8 +17,8 @@ const HEAD: &str = "\
 #   trace-root COUNT ROOT, run-root COUNT ROOT
 #   trace-path COUNT INDEX SIBLINGS…, run-path COUNT INDEX SIBLINGS…
 #   trace-group COUNT LEVEL INDEX CHILDREN FIRST LAST, run-group likewise
-# commitments:  genesis 32 × 01, account 32 × 02, run root 32 × 03, salt 32 × 04.
-#   result-commitment JOB VALUE, verdict-commitment JOB VALUE
+# commitments:  genesis 32 × 01, order 32 × ORDER, account 32 × 02, run root 32 × 03, salt 32 × 04.
+#   result-commitment ORDER VALUE, verdict-commitment ORDER VALUE
 ";
 
 fn tensor(chunks: u64) -> Vec<u8> {
@@ -73,12 +73,12 @@ fn vectors() -> Result<String, std::fmt::Error> {
 			}
 		}
 	}
-	for job in [0, 1, u64::MAX] {
+	for order in [0, 1, u8::MAX] {
 		let (genesis, account, root, salt) = ([1; 32], [2; 32], [3; 32], [4; 32]);
-		let result = result_commitment(&genesis, job, &account, &root, &salt);
-		let verdict = verdict_commitment(&genesis, job, &account, &root, &salt);
-		writeln!(out, "result-commitment {job} {}", hex::encode(result))?;
-		writeln!(out, "verdict-commitment {job} {}", hex::encode(verdict))?;
+		let result = result_commitment(&genesis, &[order; 32], &account, &root, &salt);
+		let verdict = verdict_commitment(&genesis, &[order; 32], &account, &root, &salt);
+		writeln!(out, "result-commitment {order} {}", hex::encode(result))?;
+		writeln!(out, "verdict-commitment {order} {}", hex::encode(verdict))?;
 	}
 	Ok(out)
 }

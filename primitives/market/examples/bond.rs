@@ -21,11 +21,11 @@ fn bond(audit: f64) -> f64 {
 	bond_of(audit, 1)
 }
 
-/// The same where the run is cut into so many segments.
+/// The same where the run is cut into so many segments, on a chain with a hundred validators.
 fn bond_of(audit: f64, segments: u32) -> f64 {
 	let parameters = MarketParameters::<u128, u32>::production(UNIT);
 	let audit = Permill::from_parts((audit * 10_000.0).round() as u32);
-	parameters.bond(UNIT, audit, segments) as f64 / UNIT as f64
+	parameters.bond(UNIT, audit, segments, 100) as f64 / UNIT as f64
 }
 
 fn x(audit: f64) -> f64 {

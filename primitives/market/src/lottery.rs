@@ -30,7 +30,8 @@
 //! win is then Poisson with the mean a · size · width · (their share of the stake), and none of them
 //! wins with exp(−that), whatever the rest of the stake does. An author that withholds its block for
 //! another seed learns what its *own* keys draw and nothing about the others', so that it cannot tell
-//! whether the result will be looked at.
+//! whether the result will be looked at. Nobody misses a verdict that may never have been due; a winner
+//! that abstains is missed, and the next tranche, as narrow as the first, may commit in its place.
 //!
 //! # Why a ticket cannot be chosen
 //! The output of the function is unique for key and transcript (schnorrkel hashes the public key into
@@ -167,13 +168,10 @@ impl LotteryTerms {
 		self.is_sure() && u128::from(self.candidates) * 100 <= self.tranche_percent()
 	}
 
-	/// How many tranches may open. Where nobody can tell whether verdicts are missing there is one.
+	/// How many tranches may open: those that root has set. Where nobody can tell whether verdicts are
+	/// missing, the next one opens only after an abstention.
 	pub fn tranches(&self) -> u32 {
-		if self.is_sure() {
-			self.max_tranches
-		} else {
-			self.max_tranches.min(1)
-		}
+		self.max_tranches
 	}
 
 	/// How many seats one audit has room for.
@@ -184,11 +182,8 @@ impl LotteryTerms {
 
 /// What a ticket for this lottery signs.
 pub fn transcript(genesis: &Hash, order: &Hash, seed: &Hash) -> VrfSignData {
-	VrfTranscript::new(
-		TICKET_LABEL,
-		&[(b"genesis", genesis), (b"order", order), (b"seed", seed)],
-	)
-	.into_sign_data()
+	VrfTranscript::new(TICKET_LABEL, &[(b"genesis", genesis), (b"order", order), (b"seed", seed)])
+		.into_sign_data()
 }
 
 /// Domain of [`segment_of`].
@@ -244,8 +239,7 @@ pub fn tranche_of(output: u128, stake: u128, terms: &LotteryTerms) -> Option<u32
 	} else {
 		let arrival = arrival(output, stake, terms.stake)?;
 		// Thinned by the audit: the width is a · size · width, in parts per million of a percent.
-		let width =
-			(terms.tranche_percent() * u128::from(terms.audit.deconstruct())) << FRACTION;
+		let width = (terms.tranche_percent() * u128::from(terms.audit.deconstruct())) << FRACTION;
 		u32::try_from(arrival.checked_mul(100_000_000)?.checked_div(width)?).ok()?
 	};
 	(tranche < terms.tranches()).then_some(tranche)
@@ -300,18 +294,18 @@ pub mod vector {
 	/// Its ticket.
 	pub const TICKET: Ticket = Ticket {
 		pre_output: [
-			242, 198, 158, 148, 95, 133, 25, 146, 248, 185, 95, 84, 186, 121, 48, 121, 186, 213,
-			199, 151, 255, 211, 29, 67, 52, 119, 119, 238, 188, 55, 162, 40,
+			122, 8, 190, 62, 210, 124, 144, 189, 131, 48, 224, 231, 106, 48, 109, 234, 201, 166,
+			84, 199, 75, 161, 114, 229, 5, 170, 55, 247, 112, 120, 126, 9,
 		],
 		proof: [
-			47, 127, 93, 125, 17, 70, 129, 51, 58, 0, 130, 13, 6, 50, 240, 69, 74, 236, 207, 222,
-			80, 3, 138, 144, 75, 112, 27, 175, 74, 253, 189, 5, 123, 206, 48, 29, 38, 43, 90, 218,
-			173, 43, 80, 246, 112, 190, 218, 169, 175, 161, 106, 231, 86, 230, 94, 67, 51, 86, 63,
-			197, 213, 138, 57, 15,
+			156, 54, 150, 216, 212, 133, 156, 228, 225, 174, 253, 8, 63, 12, 191, 171, 214, 212,
+			150, 151, 178, 11, 152, 93, 192, 21, 134, 214, 162, 247, 79, 6, 207, 182, 170, 236,
+			122, 85, 8, 55, 150, 6, 102, 160, 72, 2, 101, 119, 158, 34, 158, 216, 86, 115, 70, 207,
+			13, 242, 29, 236, 138, 46, 183, 10,
 		],
 	};
 	/// What it draws.
-	pub const OUTPUT: u128 = 5_037_015_701_641_636_038_113_349_174_793_040_811;
+	pub const OUTPUT: u128 = 193_369_875_730_176_425_223_930_279_232_628_084_233;
 }
 
 #[cfg(test)]
@@ -324,9 +318,12 @@ mod tests {
 
 	const GENESIS: Hash = [2; 32];
 	const SEED: Hash = [4; 32];
+	const ORDER: Hash = [7; 32];
+	const OTHER: Hash = [8; 32];
 
 	fn terms(candidates: u32, stake: u128) -> LotteryTerms {
-		LotteryTerms { candidates, stake, size: 3, width_percent: 150, max_tranches: 4 }
+		let audit = Permill::one();
+		LotteryTerms { candidates, stake, size: 3, width_percent: 150, max_tranches: 4, audit }
 	}
 
 	fn signer(seed: u64) -> (sr25519::Pair, VerifierId) {
@@ -350,7 +347,7 @@ mod tests {
 	#[test]
 	fn ticket_should_draw_the_same_number_when_it_is_made_twice() {
 		let (pair, key) = signer(1);
-		let data = transcript(&GENESIS, 7, &SEED);
+		let data = transcript(&GENESIS, &ORDER, &SEED);
 		let tickets: Vec<_> = (0..2).map(|_| Ticket::from(&pair.vrf_sign(&data))).collect();
 		assert_ne!(tickets[0].proof, tickets[1].proof, "proofs are randomized");
 		let output = draw_output(&key, &data, &tickets[0]);
@@ -361,22 +358,22 @@ mod tests {
 
 	#[test]
 	fn vector_should_hold_when_other_implementations_are_tested_with_it() {
-		let data = transcript(&vector::GENESIS, vector::JOB, &vector::SEED);
+		let data = transcript(&vector::GENESIS, &vector::ORDER, &vector::SEED);
 		let key = sr25519::Pair::from_seed(&[1; 32]).public();
 		assert_eq!(key.0, vector::KEY);
 		assert_eq!(draw_output(&key.into(), &data, &vector::TICKET), Some(vector::OUTPUT));
 	}
 
 	#[test]
-	fn ticket_should_draw_nothing_when_it_is_of_another_key_job_seed_or_chain() {
+	fn ticket_should_draw_nothing_when_it_is_of_another_key_order_seed_or_chain() {
 		let (pair, key) = signer(1);
-		let data = transcript(&GENESIS, 7, &SEED);
+		let data = transcript(&GENESIS, &ORDER, &SEED);
 		let ticket = Ticket::from(&pair.vrf_sign(&data));
 		assert_eq!(draw_output(&signer(2).1, &data, &ticket), None);
 		for other in [
-			transcript(&GENESIS, 8, &SEED),
-			transcript(&GENESIS, 7, &GENESIS),
-			transcript(&SEED, 7, &SEED),
+			transcript(&GENESIS, &OTHER, &SEED),
+			transcript(&GENESIS, &ORDER, &GENESIS),
+			transcript(&SEED, &ORDER, &SEED),
 		] {
 			assert_eq!(draw_output(&key, &other, &ticket), None);
 		}
@@ -434,9 +431,16 @@ mod tests {
 		fn tranche_should_never_panic_when_the_terms_are_anything(
 			output in any::<u128>(), stake in any::<u128>(), total in any::<u128>(),
 			candidates in any::<u32>(), size in any::<u32>(), width_percent in any::<u32>(),
-			max_tranches in any::<u32>()
+			max_tranches in any::<u32>(), audit in 0..=1_000_000u32
 		) {
-			let terms = LotteryTerms { candidates, stake: total, size, width_percent, max_tranches };
+			let terms = LotteryTerms {
+				candidates,
+				stake: total,
+				size,
+				width_percent,
+				max_tranches,
+				audit: Permill::from_parts(audit),
+			};
 			if let Some(tranche) = tranche_of(output, stake, &terms) {
 				prop_assert!(stake > 0 && tranche < max_tranches);
 			}
@@ -525,7 +529,7 @@ mod tests {
 	/// The numbers that tickets draw are uniform: every key is as good as another.
 	#[test]
 	fn outputs_should_be_uniform_when_keys_differ() {
-		let data = transcript(&GENESIS, 7, &SEED);
+		let data = transcript(&GENESIS, &ORDER, &SEED);
 		let mut bins = [0u32; 8];
 		for seed in 0..400 {
 			let (pair, key) = signer(seed);
@@ -544,19 +548,19 @@ mod tests {
 	fn segment_should_equal_the_pinned_value_and_reach_every_segment() {
 		let genesis = [7; 32];
 		let pinned: alloc::vec::Vec<u32> =
-			(0..4).map(|tag| segment_of(&[tag; 32], &genesis, 9, 1_000_000_007)).collect();
-		assert_eq!(pinned, [558230160, 944211987, 846380559, 13343646]);
+			(0..4).map(|tag| segment_of(&[tag; 32], &genesis, &[9; 32], 1_000_000_007)).collect();
+		assert_eq!(pinned, [45209072, 193528074, 665485295, 145580341]);
 		let drawn: alloc::collections::BTreeSet<u32> =
-			(0..=255).map(|tag| segment_of(&[tag; 32], &genesis, 9, 16)).collect();
+			(0..=255).map(|tag| segment_of(&[tag; 32], &genesis, &[9; 32], 16)).collect();
 		assert_eq!(drawn.len(), 16);
 		assert_ne!(
-			segment_of(&[1; 32], &genesis, 9, 1 << 30),
-			segment_of(&[1; 32], &genesis, 10, 1 << 30)
+			segment_of(&[1; 32], &genesis, &[9; 32], 1 << 30),
+			segment_of(&[1; 32], &genesis, &[10; 32], 1 << 30)
 		);
 		assert_ne!(
-			segment_of(&[1; 32], &genesis, 9, 1 << 30),
-			segment_of(&[1; 32], &[8; 32], 9, 1 << 30)
+			segment_of(&[1; 32], &genesis, &[9; 32], 1 << 30),
+			segment_of(&[1; 32], &[8; 32], &[9; 32], 1 << 30)
 		);
-		assert_eq!(segment_of(&[1; 32], &genesis, 9, 0), 0);
+		assert_eq!(segment_of(&[1; 32], &genesis, &[9; 32], 0), 0);
 	}
 }

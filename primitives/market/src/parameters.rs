@@ -96,8 +96,8 @@ impl<BlockNumber: AtLeast32BitUnsigned + Copy> Clock<BlockNumber> {
 pub enum ParametersError {
 	/// `draw_delay` is 0 or above [`MAX_DRAW_DELAY`].
 	DrawDelay,
-	/// A clock's base or rate, the open period or the proof period is 0, or the reveal period is below
-	/// [`MIN_REVEAL_PERIOD`].
+	/// A clock's base or rate, the open period or the proof period is 0, or the base of the time to
+	/// reveal is below [`MIN_REVEAL_PERIOD`].
 	Clock,
 	/// A committee is empty or above [`MAX_COMMITTEE`], or a quorum is 0 or above its committee.
 	Committee,
@@ -117,7 +117,8 @@ pub enum ParametersError {
 	/// `compensation`: most of a slashed bond is burned, so that a cheat who proves its own fraud, or
 	/// who is its own requester, still loses most of it.
 	Slash,
-	/// `min_price` is 0, or so small that the burned part of it rounds to nothing.
+	/// `min_price` is so small that the burned part of it rounds to nothing, or `work_price` or
+	/// `byte_price` is 0.
 	MinPrice,
 }
 
@@ -147,7 +148,7 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub attest_quorum: u32,
 	/// Longest price ramp.
 	pub max_ramp: BlockNumber,
-	/// How long a job stays open at its highest price.
+	/// How long a job stays open at its highest price, beside the time to fetch its inputs.
 	pub open_period: BlockNumber,
 	/// How long a provider has to fetch, run and commit.
 	pub commit: Clock<BlockNumber>,
@@ -176,18 +177,19 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub min_price: Balance,
 	/// What 10^9 work units add to it: a price below what verifying costs would switch the auditors off.
 	pub work_price: Balance,
-	/// What a MiB of inputs and outputs adds to it.
+	/// What a MiB of inputs and outputs adds to it, and what whoever holds it gets.
 	pub byte_price: Balance,
 	/// Part of a job's deposit that is burned where it ends without ever having been claimed.
 	pub abandon_burn: Permill,
 	/// Part of every fee that is burned.
 	pub fee_burn: Permill,
-	/// What one committee may cost, as a part of the highest price; held on top of it.
+	/// What one committee may cost, as a part of the highest price; held on top of it. More where the work
+	/// of its verifiers is worth more.
 	pub verifier_fee: Permill,
-	/// Part of the agreed price that the provider gets when the requester cancels while it works.
+	/// Part of the agreed price that the provider gets when the requester cancels while it works, and that
+	/// both lose of their own where the outputs cannot be had.
 	pub cancel_fee: Permill,
-	/// Part of the bond that a silent provider loses, up to the price. Of it the requester gets
-	/// `cancel_fee` of the price, and the rest is burned.
+	/// Part of the bond that a silent provider loses, up to the price. All of it is burned.
 	pub stall_slash: Permill,
 	/// Part of the bond that goes to the requester after fraud.
 	pub compensation: Permill,
@@ -195,7 +197,7 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	/// rest is burned.
 	pub prover_part: Permill,
 	/// What an account that was not drawn puts up for a lane, as a part of the agreed price; never
-	/// less than `min_price`.
+	/// less than the price of the work that an answer may take.
 	pub challenge_deposit: Permill,
 	/// A: how long anyone has to answer a demand. The answer may need a replay; whoever replays holds
 	/// the inputs already.
@@ -251,7 +253,7 @@ where
 			challenge: Clock {
 				base: blocks(8),
 				work_per_block: 4_000_000_000,
-				bytes_per_block: u64::MAX,
+				bytes_per_block: 16 << 20,
 			},
 			audit: Permill::from_percent(100),
 			audit_floor: Permill::from_percent(5),
@@ -369,16 +371,59 @@ where
 			.saturating_add(part(bytes, self.byte_price, BYTE_PRICE_BYTES))
 	}
 
-	/// What a silent provider loses of this bond, and what of it the requester gets. Bounded by the
-	/// price, whatever the bond is: who posts a job cannot earn by having others fail at it.
-	pub fn stall(&self, price: Balance, bond: Balance) -> (Balance, Balance) {
-		let taken = (self.stall_slash * bond).min(price);
-		(taken, (self.cancel_fee * price).min(taken))
+	/// What a silent provider loses of this bond, all of which is burned. Bounded by the price, whatever
+	/// the bond is: whoever posts jobs decides how others fail at them, and must not earn by it.
+	pub fn stall(&self, price: Balance, bond: Balance) -> Balance {
+		(self.stall_slash * bond).min(price)
 	}
 
-	/// What one committee may cost a job with this highest price.
-	pub fn committee_fee(&self, price_max: Balance) -> Balance {
-		self.verifier_fee.mul_ceil(price_max)
+	/// What of it a provider loses that gives the job back after `elapsed` of `clock` blocks, rounded up.
+	pub fn give_back(
+		&self,
+		price: Balance,
+		bond: Balance,
+		elapsed: BlockNumber,
+		clock: BlockNumber,
+	) -> Balance {
+		let stall = self.stall(price, bond);
+		let clock: u128 = clock.saturated_into();
+		multiply_up(
+			stall.saturated_into(),
+			elapsed.saturated_into::<u128>().min(clock),
+			clock.max(1),
+		)
+		.saturated_into()
+	}
+
+	/// How many verdicts one audit pays: a committee where it is sure, and the expected number of winners,
+	/// rounded up, where its tickets are thinned. At least 1.
+	pub fn shares(&self, audit: Permill) -> u32 {
+		if audit.is_one() {
+			return self.committee;
+		}
+		let winners = u128::from(audit.deconstruct())
+			.saturating_mul(self.committee.into())
+			.saturating_mul(self.tranche_width_percent.into())
+			.div_ceil(100_000_000);
+		u32::try_from(winners).unwrap_or(u32::MAX).max(1)
+	}
+
+	/// What one audit may cost a job with this highest price, of which a verifier replays so much: the
+	/// verifiers' part of the price, and no less than what the work of all paid verdicts is worth.
+	pub fn committee_fee(&self, price_max: Balance, work: u64, audit: Permill) -> Balance {
+		let worth = multiply_up(
+			u128::from(work).saturating_mul(self.shares(audit).into()),
+			self.work_price.saturated_into(),
+			WORK_PRICE_UNITS,
+		);
+		self.verifier_fee.mul_ceil(price_max).max(worth.saturated_into())
+	}
+
+	/// What those get who hold the inputs and the outputs, all together: each of `attest_size` attesters
+	/// and as many keepers the price of so many bytes. Rounded up.
+	pub fn data_fee(&self, bytes: u64) -> Balance {
+		let each = u128::from(bytes).saturating_mul(2 * u128::from(self.attest_size));
+		multiply_up(each, self.byte_price.saturated_into(), BYTE_PRICE_BYTES).saturated_into()
 	}
 
 	/// `bond ≥ (price + cost saved) · (1 − p)/p · margin`, where p is how likely an honest and able
@@ -386,14 +431,16 @@ where
 	/// since nobody claims a job below its cost. Never below the floor. Rounded up; saturating.
 	///
 	/// Tickets are private and thinned by `audit`, so that the number of honest verifiers is Poisson
-	/// with the mean `x = audit · committee · tranche width · honest_stake`; where every verifier replays
-	/// one of `segments` = m segments, a given one has x / m of them. With e^x ≥ 1 + x + x²/2
+	/// with the mean `x = audit · min(committee · tranche width, candidates) · honest_stake` (more of them
+	/// than there are cannot come); where every verifier replays one of `segments` = m segments, a given
+	/// one has x / m of them. With e^x ≥ 1 + x + x²/2
 	///
 	/// ```text
 	/// p = honest_verifier · (1 − e^(−x)) ≥ honest_verifier · (1 − 1 / (1 + x + x²/2))
 	/// ```
-	pub fn bond(&self, price: Balance, audit: Permill, segments: u32) -> Balance {
-		let caught = wide(self.honest_verifier) * self.looked_at(audit, segments);
+	pub fn bond(&self, price: Balance, audit: Permill, segments: u32, candidates: u32) -> Balance {
+		let looked_at = self.looked_at(audit, segments, candidates);
+		let caught = wide(self.honest_verifier) * looked_at;
 		let caught = u128::from(caught.deconstruct().max(1));
 		let escaped = u128::from(Perquintill::one().deconstruct()).saturating_sub(caught);
 		let price: u128 = price.saturated_into();
@@ -404,10 +451,11 @@ where
 	}
 
 	/// `1 − 1 / (1 + x + x²/2)`, rounded down: how likely at least one honest verifier wins, at least.
-	fn looked_at(&self, audit: Permill, segments: u32) -> Perquintill {
+	fn looked_at(&self, audit: Permill, segments: u32, candidates: u32) -> Perquintill {
 		/// Fixed point of x: parts per 10^12.
 		const ONE: u128 = 1_000_000_000_000;
 		let width = u128::from(self.committee) * u128::from(self.tranche_width_percent);
+		let width = width.min(100 * u128::from(candidates));
 		// At most 16 · 400 / 100 = 64.
 		let x = u128::from(audit.deconstruct())
 			.saturating_mul(self.honest_stake.deconstruct().into())
@@ -456,28 +504,32 @@ where
 		self.reveal.blocks(segment.unwrap_or(work).min(work), 0)
 	}
 
+	/// How long an opened job waits for a provider after its ramp. Whoever claims it has fetched the
+	/// inputs before, so that the time grows with them as that of the attesters does.
+	pub fn open_time(&self, bytes: u64) -> BlockNumber {
+		let fetched = self.attest.blocks(0, bytes).saturating_sub(self.attest.base);
+		self.open_period.saturating_add(fetched)
+	}
+
 	/// Most blocks from the first draw for a result to its last possible move, when every phase uses
-	/// up its time, the requester asks for one audit more, and somebody opens a lane in the very last
-	/// block. Jobs for which this is above the chain's `MaxLifetime` cannot be posted.
+	/// up its time, there is an audit more and keepers are drawn anew, and somebody opens a lane in the
+	/// very last block. Jobs for which this is above the chain's `MaxLifetime` cannot be posted.
 	///
-	/// `openings` is D, the most demands on the way from the run root down to a tile. Lanes run in
-	/// parallel and start before the challenge deadline, so that one lane is all that is added:
-	/// D answers and moves, what the provider owes others meanwhile, a last move, a proof commitment, and the parts of a folded proof, which
-	/// need no replay between them.
+	/// `bytes` are those of inputs and outputs. `openings` is D, the most demands on the way from the run
+	/// root down to a tile. Lanes run in parallel and start before the challenge deadline, so that one
+	/// lane is all that is added: D answers and moves, what the provider owes others meanwhile, a last
+	/// move, a proof commitment, and the parts of a folded proof, which need no replay between them.
 	pub fn lifetime(&self, work: u64, bytes: u64, openings: u32) -> BlockNumber {
 		let one = BlockNumber::one();
+		let draw = self.draw_delay.saturating_add(one);
 		let tranche = self.verify.blocks(work, bytes).saturating_add(one);
-		let audit = tranche
-			.saturating_mul(self.max_tranches.into())
-			.saturating_add(self.draw_delay)
-			.saturating_add(one)
+		let audit = draw
+			.saturating_add(tranche.saturating_mul(self.max_tranches.into()))
 			.saturating_add(self.reveal.blocks(work, 0))
 			.saturating_add(one)
 			.saturating_add(self.challenge.blocks(work, bytes))
-			.saturating_add(one)
-			// Keepers are drawn once more.
-			.saturating_add(self.attest.blocks(0, bytes))
 			.saturating_add(one);
+		let keepers = draw.saturating_add(self.attest.blocks(0, bytes)).saturating_add(one);
 		let answer = self.answer.blocks(work, 0);
 		let challenger_move = self.challenger_move.blocks(work, bytes);
 		let lane = answer
@@ -486,7 +538,7 @@ where
 			.saturating_add(self.answer_queue)
 			.saturating_add(challenger_move)
 			.saturating_add(self.proof_period.saturating_mul((MAX_PROOF_PARTS + 1).into()));
-		audit.saturating_mul(2u32.into()).saturating_add(lane)
+		audit.saturating_mul(2u32.into()).saturating_add(keepers).saturating_add(lane)
 	}
 }
 
@@ -522,12 +574,13 @@ mod tests {
 	fn parameters_should_be_refused_by_name_when_one_is_out_of_range() {
 		use ParametersError::*;
 		type Case = (fn(&mut Parameters), ParametersError);
-		let cases: [Case; 24] = [
+		let cases: [Case; 26] = [
 			(|p| p.draw_delay = 0, DrawDelay),
 			(|p| p.draw_delay = MAX_DRAW_DELAY + 1, DrawDelay),
 			(|p| p.verify.base = 0, Clock),
 			(|p| p.commit.work_per_block = 0, Clock),
-			(|p| p.reveal_period = MIN_REVEAL_PERIOD - 1, Clock),
+			(|p| p.reveal.base = MIN_REVEAL_PERIOD - 1, Clock),
+			(|p| p.reveal.work_per_block = 0, Clock),
 			(|p| p.open_period = 0, Clock),
 			(|p| p.committee = 0, Committee),
 			(|p| p.quorum = p.committee + 1, Committee),
@@ -536,7 +589,7 @@ mod tests {
 			(|p| p.tranche_width_percent = 99, Tranches),
 			(|p| p.tranche_width_percent = 401, Tranches),
 			(|p| p.audit_floor = Permill::zero(), Audit),
-			(|p| p.draw_bias = Permill::one(), Bond),
+			(|p| p.honest_stake = Permill::zero(), Bond),
 			(|p| p.fee_burn = Permill::zero(), Burn),
 			(|p| p.verifier_fee = Permill::zero(), VerifierFee),
 			(|p| p.stall_slash = p.compensation, Slash),
@@ -547,6 +600,7 @@ mod tests {
 			(|p| p.challenger_move.work_per_block = 0, Clock),
 			(|p| p.proof_period = 0, Clock),
 			(|p| p.min_price = 1, MinPrice),
+			(|p| p.work_price = 0, MinPrice),
 		];
 		for (index, (change, error)) in cases.into_iter().enumerate() {
 			let mut parameters = Parameters::development(UNIT);
@@ -564,35 +618,153 @@ mod tests {
 		assert_eq!(clock.blocks(u64::MAX, u64::MAX), u32::MAX);
 	}
 
+	/// Candidates of a chain with as many as there are seats.
+	const MANY: u32 = 100;
+
+	/// `p` of the formula, in floats.
+	fn looked_at(parameters: &Parameters, audit: f64, segments: u32) -> f64 {
+		let share = f64::from(parameters.honest_stake.deconstruct()) / 1e6;
+		let width = f64::from(parameters.committee * parameters.tranche_width_percent) / 100.0;
+		let x = audit * share * width / f64::from(segments);
+		f64::from(parameters.honest_verifier.deconstruct()) / 1e6
+			* (1.0 - 1.0 / (1.0 + x + x * x / 2.0))
+	}
+
 	#[test]
 	fn bond_should_make_cheating_lose_when_audits_are_rare() {
 		let parameters = Parameters::production(UNIT);
-		let p = 0.2 * 0.9 * 0.99;
+		let p = looked_at(&parameters, 0.2, 1);
 		let wanted = 2.0 * (1.0 - p) / p * 1.5;
-		let bond = parameters.bond(UNIT, parameters.audit, 1);
+		let bond = parameters.bond(UNIT, parameters.audit, 1, MANY);
 		assert!((bond as f64 / UNIT as f64 - wanted).abs() < 1e-9, "{bond}");
-		// The floor holds where audits are sure.
+		// What is left of the bond for a cheat is less than nothing, also when all of it is gain.
+		for percent in [5, 10, 20, 50, 75, 90, 100] {
+			let audit = Permill::from_percent(percent);
+			let bond = parameters.bond(UNIT, audit, 1, MANY) as f64 / UNIT as f64;
+			let x = f64::from(percent) / 100.0 * 10.0 * 2.0 / 3.0;
+			let p = 0.9 * (1.0 - (-x).exp());
+			assert!(2.0 * (1.0 - p) < p * bond, "{percent} %: caught {p}, bond {bond}");
+		}
+		// The floor holds where many verifiers are sure to look.
 		let mut sure = parameters;
-		sure.honest_verifier = Permill::one();
-		sure.draw_bias = Permill::zero();
-		assert_eq!(sure.bond(UNIT, Permill::one(), 1), UNIT);
-		assert_eq!(sure.bond(u128::MAX, Permill::from_parts(1), 1), u128::MAX);
+		(sure.honest_verifier, sure.honest_stake) = (Permill::one(), Permill::one());
+		assert_eq!(sure.bond(UNIT, Permill::one(), 1, MANY), UNIT);
+		assert_eq!(sure.bond(u128::MAX, Permill::from_parts(1), 1, MANY), u128::MAX);
+	}
+
+	/// `1 − 1 / (1 + x + x²/2)` is never above `1 − e^(−x)`, so that the bond is never too small.
+	#[test]
+	fn bond_should_count_on_fewer_honest_winners_than_there_are() {
+		let parameters = Parameters::production(UNIT);
+		for ppm in (50_000..=1_000_000).step_by(10_000) {
+			for segments in [1u32, 2, 16, 256] {
+				let found = parameters.looked_at(Permill::from_parts(ppm), segments, MANY);
+				let x = f64::from(ppm) / 1e6 * 10.0 * 2.0 / 3.0 / f64::from(segments);
+				let real = 1.0 - (-x).exp();
+				let found = found.deconstruct() as f64 / 1e18;
+				assert!(found <= real && found > real * 0.9, "{ppm}, {segments}: {found}, {real}");
+			}
+		}
 	}
 
 	#[test]
 	fn bond_should_answer_for_the_segments_that_nobody_replays() {
 		let parameters = Parameters::production(UNIT);
-		let bond = |m| parameters.bond(UNIT, parameters.audit, m) as f64 / UNIT as f64;
+		let bond = |m| parameters.bond(UNIT, parameters.audit, m, MANY) as f64 / UNIT as f64;
 		for m in [1u32, 2, 4, 16, 64, 256] {
-			let seen = 1.0 - (1.0 - 1.0 / f64::from(m)).powi(5);
-			let p = 0.2 * 0.9 * 0.99 * seen;
+			let p = looked_at(&parameters, 0.2, m);
 			let wanted = 2.0 * (1.0 - p) / p * 1.5;
 			assert!((bond(m) - wanted).abs() / wanted < 1e-9, "{m}: {} {wanted}", bond(m));
 		}
 		assert_eq!(bond(0), bond(1));
+		// More than there are cannot look: three candidates instead of ten seats.
+		let few = |candidates| parameters.bond(UNIT, Permill::one(), 1, candidates);
+		assert!(few(3) > few(10) && few(10) == few(MANY) && few(0) > few(1));
 		let mut larger = parameters.clone();
 		larger.committee = 16;
-		assert!(larger.bond(UNIT, larger.audit, 16) < parameters.bond(UNIT, parameters.audit, 16));
+		assert!(
+			larger.bond(UNIT, larger.audit, 16, MANY)
+				< parameters.bond(UNIT, parameters.audit, 16, MANY)
+		);
+	}
+
+	#[test]
+	fn least_price_should_follow_work_and_bytes_and_round_up() {
+		let parameters = Parameters::production(UNIT);
+		let Parameters { min_price, work_price, byte_price, .. } = parameters;
+		assert_eq!(parameters.least_price(0, 0), min_price);
+		assert_eq!(
+			parameters.least_price(1_000_000_000, 1 << 20),
+			min_price + work_price + byte_price
+		);
+		assert_eq!(parameters.least_price(500_000_000, 0), min_price + work_price / 2);
+		assert_eq!(
+			parameters.least_price(1, 1),
+			min_price + work_price / 1_000_000_000 + byte_price / (1 << 20) + 1
+		);
+		// 300 s of work at the slowest rate and a GiB: 3 and 1 ASY.
+		let price = parameters.least_price(300_000_000_000, 1 << 30);
+		assert_eq!(price, UNIT / 1_000 + 3 * UNIT + 1_024 * UNIT / 1_000);
+		assert_eq!(
+			Parameters { work_price: u128::MAX, ..parameters }.least_price(u64::MAX, 0),
+			u128::MAX
+		);
+	}
+
+	#[test]
+	fn stall_should_never_take_more_than_the_price() {
+		let parameters = Parameters::production(UNIT);
+		// Of a bond of 64 prices 20 % are 12.8 prices.
+		assert_eq!(parameters.stall(UNIT, 64 * UNIT), UNIT);
+		assert_eq!(parameters.stall(10 * UNIT, 20 * UNIT), 4 * UNIT);
+		assert_eq!(parameters.stall(0, UNIT), 0);
+	}
+
+	#[test]
+	fn give_back_should_cost_a_part_of_a_stall_as_the_time_goes_by() {
+		let parameters = Parameters::production(UNIT);
+		let after = |elapsed, clock| parameters.give_back(10 * UNIT, 20 * UNIT, elapsed, clock);
+		assert_eq!([after(0, 200), after(50, 200), after(200, 200)], [0, UNIT, 4 * UNIT]);
+		assert_eq!((after(300, 200), after(1, 0), after(0, 0)), (4 * UNIT, 0, 0));
+		assert_eq!(after(1, 300), (4 * UNIT).div_ceil(300));
+	}
+
+	#[test]
+	fn committee_fee_should_be_worth_the_work_of_those_who_are_paid() {
+		let parameters = Parameters::production(UNIT);
+		let audit = Permill::from_percent;
+		// Five where the audit is sure; a · 10 winners otherwise, rounded up.
+		let shares = [100, 20, 5, 41, 50].map(|percent| parameters.shares(audit(percent)));
+		assert_eq!(shares, [5, 2, 1, 5, 5]);
+		assert_eq!(parameters.shares(Permill::from_parts(1)), 1);
+		let fee = |price, work, percent| parameters.committee_fee(price, work, audit(percent));
+		assert_eq!(fee(UNIT, 0, 100), UNIT / 5);
+		// 300 · 10^9 units at 0.01 ASY are 3 ASY a verdict.
+		assert_eq!(fee(UNIT, 300_000_000_000, 100), 15 * UNIT);
+		assert_eq!(fee(UNIT, 300_000_000_000, 20), 6 * UNIT);
+		assert_eq!(fee(100 * UNIT, 300_000_000_000, 20), 20 * UNIT);
+		assert_eq!(fee(0, 1, 100), 50);
+	}
+
+	#[test]
+	fn data_fee_should_pay_everybody_who_holds_the_bytes() {
+		let parameters = Parameters::production(UNIT);
+		// Five attesters and five keepers, a thousandth of a unit for a MiB.
+		assert_eq!(parameters.data_fee(1 << 20), 10 * UNIT / 1_000);
+		assert_eq!(parameters.data_fee(1 << 30), 1_024 * 10 * UNIT / 1_000);
+		assert_eq!(parameters.data_fee(0), 0);
+		assert_eq!(parameters.data_fee(1), (10 * UNIT / 1_000).div_ceil(1 << 20));
+	}
+
+	#[test]
+	fn times_should_grow_with_what_is_replayed_and_fetched() {
+		let parameters = Parameters::production(UNIT);
+		let work = 94_000_000_000;
+		assert_eq!(parameters.reveal_time(work, None), 100 + 94);
+		assert_eq!(parameters.reveal_time(work, Some(3_000_000_000)), 100 + 3);
+		assert_eq!(parameters.reveal_time(work, Some(u64::MAX)), 100 + 94);
+		assert_eq!(parameters.open_time(0), 1_200);
+		assert_eq!(parameters.open_time(16 << 30), 1_200 + 1_024);
 	}
 
 	#[test]
@@ -610,36 +782,42 @@ mod tests {
 	#[test]
 	fn lifetime_should_cover_both_audits_when_every_phase_takes_its_time() {
 		let parameters = Parameters::development(UNIT);
-		let one = 2 + 1 + 2 * (12 + 1) + 15 + 1 + 8 + 1;
+		let audit = 2 + 1 + 2 * (12 + 1) + 15 + 1 + 8 + 1;
+		let keepers = 2 + 1 + 15 + 1;
 		// A lane without demands is a commitment and the parts of a proof.
-		let proof = 5 + 33 * 4;
-		assert_eq!(parameters.lifetime(0, 0, 0), 2 * one + proof);
-		assert_eq!(parameters.lifetime(0, 0, 9), 2 * one + proof + 9 * (5 + 5));
-		// One more block of work for each tranche, challenge, answer and move.
+		let proof = 60 + 5 + 33 * 4;
+		assert_eq!(parameters.lifetime(0, 0, 0), 2 * audit + keepers + proof);
+		let openings = 9 * (5 + 5);
+		assert_eq!(parameters.lifetime(0, 0, 9), 2 * audit + keepers + proof + openings);
+		// One more block of work for each tranche, reveal, challenge, answer and move.
 		let work = 1_000_000_000;
-		let more = 2 * (2 + 1) + 9 * 2 + 1;
+		let more = 2 * (2 + 1 + 1) + 9 * 2 + 1;
 		assert_eq!(parameters.lifetime(work, 0, 9), parameters.lifetime(0, 0, 9) + more);
-		// Answers fetch nothing.
-		let more = 2 * (2 + 1) + 9 + 1;
+		// Reveals and answers fetch nothing; keepers do.
+		let more = 2 * (2 + 1) + 1 + 9 + 1;
 		assert_eq!(parameters.lifetime(0, 1 << 20, 9), parameters.lifetime(0, 0, 9) + more);
 		assert_eq!(parameters.lifetime(u64::MAX, u64::MAX, u32::MAX), u32::MAX);
 	}
 
 	#[test]
-	fn lane_deposit_should_follow_the_price_when_it_is_above_the_least() {
+	fn lane_deposit_should_follow_the_price_when_it_is_above_that_of_the_work() {
 		let parameters = Parameters::development(UNIT);
-		assert_eq!(parameters.lane_deposit(10 * UNIT), UNIT);
-		assert_eq!(parameters.lane_deposit(0), parameters.min_price);
-		assert_eq!(parameters.lane_deposit(UNIT + 1), UNIT / 10 + 1);
+		assert_eq!(parameters.lane_deposit(10 * UNIT, 0), UNIT);
+		assert_eq!(parameters.lane_deposit(0, 0), parameters.min_price);
+		assert_eq!(parameters.lane_deposit(UNIT + 1, 0), UNIT / 10 + 1);
+		let work = 100_000_000_000;
+		assert_eq!(parameters.lane_deposit(UNIT, work), parameters.least_price(work, 0));
 	}
 
-	/// What is left for a job's own clocks under the runtime's limit of 9 600 blocks.
+	/// What is left for a job's own clocks under the runtime's limit of 14 400 blocks: 673 · 10^9 units for
+	/// a run that is proved wrong with three openings, 347 · 10^9 for one with nine.
 	#[test]
 	fn lifetime_should_leave_room_for_ordinary_jobs_when_the_chain_is_a_public_one() {
 		let parameters = Parameters::production(UNIT);
-		let fits = |work, openings| parameters.lifetime(work, 16 << 20, openings) <= 9_600;
-		assert!(fits(528_000_000_000, 3), "{}", parameters.lifetime(528_000_000_000, 16 << 20, 3));
-		assert!(!fits(529_000_000_000, 3));
-		assert!(fits(264_000_000_000, 9), "{}", parameters.lifetime(264_000_000_000, 16 << 20, 9));
+		let fits = |work, openings| parameters.lifetime(work, 16 << 20, openings) <= 14_400;
+		assert!(fits(673_000_000_000, 3), "{}", parameters.lifetime(673_000_000_000, 16 << 20, 3));
+		assert!(!fits(674_000_000_000, 3));
+		assert!(fits(347_000_000_000, 9), "{}", parameters.lifetime(347_000_000_000, 16 << 20, 9));
+		assert!(!fits(348_000_000_000, 9));
 	}
 }

@@ -200,11 +200,20 @@ pub trait Disputes<AccountId, Balance, BlockNumber> {
 	fn quiet(job: JobId);
 
 	/// The result is proved wrong ([`ReasonCode::ProvenFraud`]) or an opening of it was withheld, or is
-	/// contradicted by what the provider stated of it ([`ReasonCode::Withheld`]). The bond is slashed at once; `by` gets the prover's part. The job
-	/// ends at once too, or when the verifiers that have not opened their verdicts had their time to.
+	/// contradicted by what the provider stated of it ([`ReasonCode::Withheld`]). The bond is slashed at
+	/// once; `by` gets the prover's part. The job ends at once too, or when the verifiers that have not
+	/// opened their verdicts had their time to.
 	/// `step` is the one that is proved wrong: where the run is cut into segments, only those who
-	/// vouched for its segment answer for it. `false` when there is no such result.
-	fn condemn(job: JobId, reason: ReasonCode, by: &AccountId, step: Option<u32>) -> bool;
+	/// vouched for its segment answer for it. `costs` are fees that the prover has paid for its proof: it
+	/// gets them too, out of what would be burned, up to a fifth of the bond. `false` when there is no such
+	/// result.
+	fn condemn(
+		job: JobId,
+		reason: ReasonCode,
+		by: &AccountId,
+		step: Option<u32>,
+		costs: Balance,
+	) -> bool;
 }
 
 /// What the jobs pallet asks of the one that decides disputes; `()` where there are none.
@@ -254,13 +263,13 @@ pub trait EndedJobs<AccountId, Balance, BlockNumber> {
 
 /// Reports validators that stood behind a fraudulent result.
 pub trait ReportVouching<AccountId> {
-	/// The accounts committed to, or opened, the verdict that the fraudulent result of `job` was
-	/// right. Each is reported once per job.
-	fn report(job: JobId, vouchers: Vec<AccountId>);
+	/// These accounts opened the verdict that the fraudulent result of `job` was right, and those hid
+	/// theirs to the end. Each is reported once per job.
+	fn report(job: JobId, opened: Vec<AccountId>, hidden: Vec<AccountId>);
 }
 
 impl<AccountId> ReportVouching<AccountId> for () {
-	fn report(_: JobId, _: Vec<AccountId>) {}
+	fn report(_: JobId, _: Vec<AccountId>, _: Vec<AccountId>) {}
 }
 
 /// What the market remembers of verifiers whose verdict differed from a result that stood.

@@ -43,6 +43,8 @@ pub enum VerifierAction {
 	AttestInputs {
 		/// Whether every input is held.
 		ok: bool,
+		/// When the signer was drawn: what it said in an earlier round counts in no later one.
+		drawn_at: u32,
 	},
 	/// Binds the root of the replayed run, hidden by a salt.
 	#[codec(index = 1)]
@@ -84,6 +86,8 @@ pub enum VerifierAction {
 	AttestOutputs {
 		/// Whether every output is held.
 		ok: bool,
+		/// When the signer was drawn, as above.
+		drawn_at: u32,
 	},
 }
 

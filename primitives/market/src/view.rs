@@ -212,7 +212,10 @@ pub struct JobView<AccountId, Balance, BlockNumber> {
 	pub bond: Option<Balance>,
 	/// What is still held for the job.
 	pub escrow: Balance,
-	/// What is held for its record, beside the escrow, until it is pruned.
+	/// What of the escrow is for those who hold the inputs and the outputs.
+	pub data_fee: Balance,
+	/// What is held for its record, beside the escrow: a part of it until the job ends, the rest until it
+	/// is pruned.
 	pub deposit: Balance,
 	/// Where the job stands.
 	pub phase: Phase,

@@ -15,9 +15,7 @@ use pallet_assay_jobs::{WeightInfo, MAX_SEATS};
 parameter_types! {
 	/// What it takes to end a job whose result was proved wrong.
 	pub CondemnWeight: Weight =
-		crate::weights::pallet_assay_jobs::WeightInfo::<Runtime>::condemn(MAX_SEATS)
-			// Not measured yet: what the bond lost is noted.
-			.saturating_add(<Runtime as frame_system::Config>::DbWeight::get().writes(1));
+		<Runtime as pallet_assay_jobs::Config>::WeightInfo::condemn(MAX_SEATS);
 }
 
 /// The programs that are registered on this chain.

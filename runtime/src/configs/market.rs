@@ -4,12 +4,12 @@
 //! A job may take [`MAX_LIFETIME`] blocks from its first draw to the last possible proof, finality
 //! may be held back for [`FINALITY_CAP`] blocks, and a slash waits [`SLASH_DEFERRAL_SESSIONS`]
 //! sessions. All of it must fit into the [`UNBONDING_SESSIONS`] that stake needs to leave, also on
-//! a development network, whose sessions are the shortest. There, that is about 11 hours; on a
-//! public network 14 days.
+//! a development network, whose sessions are the shortest. There, that is about 17 hours; on a
+//! public network 21 days.
 
 use crate::{
 	constants::{
-		currency::{deposit, UNIT},
+		currency::{deposit, MICRO, UNIT},
 		time::DEVELOPMENT_EPOCH_SLOTS,
 	},
 	AccountId, Balance, Balances, BlockNumber, Identity, Programs, Runtime, RuntimeHoldReason,
@@ -25,11 +25,11 @@ use sp_runtime::{traits::Convert, BoundToRuntimeAppPublic};
 use sp_staking::SessionIndex;
 
 /// Sessions between `unbond` and `withdraw`.
-pub const UNBONDING_SESSIONS: SessionIndex = 336;
+pub const UNBONDING_SESSIONS: SessionIndex = 504;
 /// Sessions between an offence's report and its slash.
 pub const SLASH_DEFERRAL_SESSIONS: SessionIndex = 50;
-/// Most blocks from a job's first draw to the last possible proof against it: 8 hours.
-pub const MAX_LIFETIME: BlockNumber = 9_600;
+/// Most blocks from a job's first draw to the last possible proof against it: 12 hours.
+pub const MAX_LIFETIME: BlockNumber = 14_400;
 /// Most blocks by which finality may be held back: half an hour.
 pub const FINALITY_CAP: BlockNumber = 600;
 /// Blocks of the shortest session of any network.
@@ -55,6 +55,27 @@ impl pallet_assay_identity::Config for Runtime {
 /// Jobs that have not ended, at a time. A validator can be locked for all of them: were there fewer locks, a flood of cheap
 /// jobs could use up those of every honest verifier and leave the audit of another job without any.
 const MAX_ACTIVE_JOBS: u32 = 4_096;
+
+/// Jobs of one requester that have not ended, at a time.
+const MAX_JOBS_PER_REQUESTER: u32 = 64;
+
+/// Bytes of the outputs of one job. Drawn validators fetch and keep them while the job is on record.
+const MAX_OUTPUT_BYTES: u64 = 4 << 30;
+
+/// What is held for a job's place in the market until it ends, beside [`JOB_DEPOSIT_PER_BYTE`] for about
+/// 4 KiB until its record goes: 1.416 ASY for a job with two inputs, and ten times that in a full market.
+///
+/// # What closing the market costs
+/// To post [`MAX_ACTIVE_JOBS`] jobs takes 64 accounts. The first half of the jobs has a deposit of
+/// 1.416 ASY each, the second half between that and 14.16, on average 5.5 times as much:
+/// 2,048 · 1.416 · (1 + 5.5) = 18,850 ASY are held while the market is closed, which is a day at most for
+/// one set of jobs (the longest ramp and the open period). A tenth of it is burned where they come to
+/// nothing: 1,885 ASY a day. Whoever has all of these jobs claimed, run and paid for by accounts of its
+/// own keeps that, and pays their fees and the burned parts instead, about 0.01 ASY a job or some 40 ASY a
+/// day, beside the bonds and the capital.
+const JOB_DEPOSIT_BASE: Balance = UNIT;
+/// What is held for a byte of a job's record.
+const JOB_DEPOSIT_PER_BYTE: Balance = 100 * MICRO;
 
 /// The verifier key among an account's session keys.
 pub struct VerifierKeyOf;
@@ -121,10 +142,16 @@ impl pallet_assay_jobs::Config for Runtime {
 	type UnbondingPeriod = ConstU32<{ UNBONDING_SESSIONS * SHORTEST_SESSION }>;
 	type Retention = ConstU32<{ crate::constants::time::DAYS }>;
 	type MaxActiveJobs = ConstU32<MAX_ACTIVE_JOBS>;
+	type MaxJobsPerRequester = ConstU32<MAX_JOBS_PER_REQUESTER>;
+	type JobDepositBase = ConstU128<JOB_DEPOSIT_BASE>;
+	type JobDepositPerByte = ConstU128<JOB_DEPOSIT_PER_BYTE>;
+	type MaxOutputBytes = ConstU64<MAX_OUTPUT_BYTES>;
+	type MaxValidators = super::consensus::MaxAuthorities;
 	type MaxAgenda = ConstU32<64>;
 	type MaxArchived = ConstU32<65_536>;
 	type VerifierPriority = ConstU64<{ u64::MAX / 2 }>;
-	type WeightInfo = crate::weights::pallet_assay_jobs::WeightInfo<Runtime>;
+	// Upper bounds, counted by hand: what was measured is older than most of the code.
+	type WeightInfo = pallet_assay_jobs::Bounds<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = crate::benchmarks::Stage;
 }

@@ -4,6 +4,5 @@
 //! machine of two cores, so that they err on the dear side.
 
 pub mod pallet_assay_identity;
-pub mod pallet_assay_jobs;
 pub mod pallet_assay_programs;
 pub mod pallet_assay_stake;

@@ -3,7 +3,8 @@
 use crate::{Answer, BalanceOf, Config, Event, JobOf, Jobs, JobsOfKey, Pallet, Parameters, Seats};
 use alloc::vec::Vec;
 use assay_market::{
-	Arbitration, Disputes, JobId, OpenResult, Phase, Purpose, ReasonCode, VerifierId,
+	Arbitration, Disputes, Hash, JobId, OpenResult, Phase, Purpose, ReasonCode, VerifierFaults,
+	VerifierId,
 };
 use frame_support::defensive;
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -21,6 +22,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 		let job = Jobs::<T>::get(id).filter(Self::disputable)?;
 		let parameters = Parameters::<T>::get();
 		Some(OpenResult {
+			order: job.order,
 			run_root: job.run_root?,
 			trace_root: job.trace_root?,
 			provider: job.provider?,
@@ -31,10 +33,22 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			// Also while a requested second audit runs: another challenge period follows it.
 			open: job.phase != Phase::Challengeable || Self::now() <= job.deadline,
 			answer_time: parameters.answer.blocks(job.work_units, 0),
+			answer_rate: parameters.answer.work_per_block,
+			patience: parameters.answer_queue,
 			move_time: parameters.challenger_move.blocks(job.work_units, job.input_bytes),
 			proof_time: parameters.proof_period,
-			deposit: parameters.lane_deposit(job.price.unwrap_or(job.price_max)),
+			deposit: parameters.lane_deposit(job.price.unwrap_or(job.price_max), job.work_units),
 		})
+	}
+
+	fn order(id: JobId) -> Option<Hash> {
+		Jobs::<T>::get(id).map(|job| job.order)
+	}
+
+	fn note_rejected(id: JobId, account: &T::AccountId) {
+		if Self::verifier_key(id, account).is_some() {
+			T::VerifierFaults::note_fault(account);
+		}
 	}
 
 	fn verifier_key(id: JobId, account: &T::AccountId) -> Option<VerifierId> {
@@ -89,7 +103,13 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 		}
 	}
 
-	fn condemn(id: JobId, reason: ReasonCode, by: &T::AccountId, step: Option<u32>) -> bool {
+	fn condemn(
+		id: JobId,
+		reason: ReasonCode,
+		by: &T::AccountId,
+		step: Option<u32>,
+		costs: BalanceOf<T>,
+	) -> bool {
 		let Some(mut job) = Jobs::<T>::get(id).filter(Self::disputable) else { return false };
 		if !matches!(reason, ReasonCode::ProvenFraud | ReasonCode::Withheld) {
 			defensive!("a result is condemned because it is wrong or withheld");
@@ -99,7 +119,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 		job.condemned = Some(reason);
 		job.wrong_step = step;
 		Self::deposit_event(Event::ResultCondemned { job: id, reason, by: by.clone() });
-		Self::slash_bond(id, &job, Some(by), &parameters);
+		Self::slash_bond(id, &job, Some((by, costs)), &parameters);
 		match job.phase {
 			// Whoever hides a verdict when the job ends is taken for an accomplice, so everyone gets
 			// the time to open that the reveal phase would have given.

@@ -1,4 +1,4 @@
-//! Randomness, whether a result is audited, and the public draw of those who attest inputs.
+//! Randomness, and the public draws: of those who attest inputs, and of those who keep outputs.
 
 use crate::{
 	Answer, BalanceOf, Config, Event, JobOf, JobsOfKey, Mixes, Pallet, Parameters, ParametersOf,
@@ -58,39 +58,42 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
+	/// The seed of a draw for a purpose, from the mix that it has waited for.
+	pub(crate) fn draw_seed(mix: &[u8], job: &JobOf<T>, purpose: Purpose) -> Hash {
+		// Keepers are drawn anew after the same number of tranches, but with another mix.
+		(b"assay/draw/2", mix, job.order, purpose, job.tranches).using_encoded(blake2_256)
+	}
+
 	/// Performs the draw that the job waits for.
 	pub(crate) fn perform_draw(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		let Some(cause) = job.draw.take() else { return };
+		if job.draw.take().is_none() {
+			return;
+		}
 		let Some(mix) = Mixes::<T>::get(job.deadline) else {
 			return Self::await_draw(id, job, job.phase, parameters);
 		};
-		let seed = |purpose: Purpose| {
-			(b"assay/draw/1", mix, id, cause, purpose, job.tranches).using_encoded(blake2_256)
-		};
 		match job.phase {
 			Phase::Posted => {
-				let seed = seed(Purpose::Attest);
+				let seed = Self::draw_seed(&mix, job, Purpose::Attest);
 				let size = parameters.attest_size;
 				let time = parameters.attest.blocks(0, job.input_bytes);
 				let deadline = Self::now().saturating_add(time);
-				if Self::draw(id, job, &seed, size, deadline) == 0 {
+				if Self::draw(id, job, Purpose::Attest, &seed, size, deadline) == 0 {
 					return Self::inputs_unavailable(id, job);
 				}
 				Self::set_deadline(id, job, deadline);
 			}
 			Phase::Committed => {
-				let seed = seed(Purpose::Verify);
-				let audited = job.audit_requested || {
-					let chance = u128_of(&(b"audit", seed).using_encoded(blake2_256)) % 1_000_000;
-					chance < u128::from(job.audit.deconstruct())
-				};
-				// A second audit keeps what the first one was.
-				job.audited = Some(audited);
-				Self::deposit_event(Event::AuditDecided { job: id, audited });
-				if !audited {
-					return Self::begin_reveal(id, job, parameters);
+				if job.second_audit.is_none() {
+					Self::draw_keepers(id, job, parameters, &mix);
 				}
+				let seed = Self::draw_seed(&mix, job, Purpose::Verify);
 				Self::open_lottery(id, job, seed, parameters);
+			}
+			Phase::Challengeable => {
+				Self::draw_keepers(id, job, parameters, &mix);
+				let time = parameters.attest.blocks(0, job.output_bytes);
+				Self::set_deadline(id, job, Self::now().saturating_add(time));
 			}
 			_ => {
 				defensive!("draws only wait in these phases");
@@ -98,26 +101,33 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// The validators that may be drawn to attest: not the requester, nor a provider, nor those that were.
-	fn eligible(id: JobId, job: &JobOf<T>) -> Vec<Candidate<T>> {
+	/// The validators that may be drawn: not the requester, nor the provider, nor those that have been.
+	fn eligible(id: JobId, job: &JobOf<T>, purpose: Purpose) -> Vec<Candidate<T>> {
 		let seats = Seats::<T>::get(id);
 		let mut candidates = T::Verifiers::active();
 		candidates.retain(|candidate| {
 			!candidate.stake.is_zero()
 				&& candidate.account != job.requester
 				&& job.provider.as_ref() != Some(&candidate.account)
-				&& !seats.iter().any(|seat| {
-					seat.purpose == Purpose::Attest && seat.account == candidate.account
-				})
+				&& !seats
+					.iter()
+					.any(|seat| seat.purpose == purpose && seat.account == candidate.account)
 		});
 		candidates
 	}
 
-	/// Draws up to `size` accounts to attest, weighted by stake and without replacement, snapshots their
-	/// keys and locks their stake. Gives how many were drawn. In public: who fetches the inputs must be
+	/// Draws up to `size` accounts, weighted by stake and without replacement, snapshots their keys and
+	/// locks their stake. Gives how many were drawn. In public: who fetches inputs or outputs must be
 	/// found by those that serve them, and serves them in turn.
-	fn draw(id: JobId, job: &JobOf<T>, seed: &Hash, size: u32, deadline: BlockNumberFor<T>) -> u32 {
-		let mut pool = Self::eligible(id, job);
+	pub(crate) fn draw(
+		id: JobId,
+		job: &JobOf<T>,
+		purpose: Purpose,
+		seed: &Hash,
+		size: u32,
+		deadline: BlockNumberFor<T>,
+	) -> u32 {
+		let mut pool = Self::eligible(id, job, purpose);
 		let mut accounts = Vec::new();
 		for index in 0..size {
 			let random = (b"pick", seed, index).using_encoded(blake2_256);
@@ -126,7 +136,7 @@ impl<T: Config> Pallet<T> {
 			let seat = Seat {
 				account: account.clone(),
 				key,
-				purpose: Purpose::Attest,
+				purpose,
 				tranche: 0,
 				drawn_at: Self::now(),
 				deadline,
@@ -141,7 +151,6 @@ impl<T: Config> Pallet<T> {
 		}
 		let count = accounts.len() as u32;
 		if count > 0 {
-			let purpose = Purpose::Attest;
 			Self::deposit_event(Event::ValidatorsDrawn { job: id, purpose, tranche: 0, accounts });
 		}
 		count
@@ -163,11 +172,13 @@ impl<T: Config> Pallet<T> {
 		true
 	}
 
-	/// Marks everyone who was drawn to attest and has said nothing.
+	/// Marks everyone who was drawn to attest and has said nothing in time.
 	pub(crate) fn mark_no_shows(id: JobId) {
+		let now = Self::now();
 		Seats::<T>::mutate(id, |seats| {
 			for seat in seats.iter_mut() {
-				if seat.purpose == Purpose::Attest && seat.answer == Answer::Pending {
+				let pending = seat.answer == Answer::Pending && seat.deadline < now;
+				if seat.purpose == Purpose::Attest && pending {
 					seat.answer = Answer::NoShow;
 				}
 			}
@@ -175,26 +186,38 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The seed of the positions at which the verifiers of this job open their traces, once it is known.
-	pub(crate) fn sample_of(id: JobId, job: &JobOf<T>) -> Option<Hash> {
+	pub(crate) fn sample_of(job: &JobOf<T>) -> Option<Hash> {
 		match job.sample? {
 			Sample::Drawn(seed) => Some(seed),
 			Sample::Awaited(closed) => {
 				let mix = Mixes::<T>::get(closed.saturating_add(SAMPLE_DELAY.into()))?;
-				Some((b"assay/sample/1", mix, id, closed).using_encoded(blake2_256))
+				Some((b"assay/sample/2", mix, job.order, closed).using_encoded(blake2_256))
 			}
 		}
 	}
 
 	/// Writes the seed of the sample into the job as soon as it is known, since mixes are forgotten. One
 	/// that waited so long that its mix is gone (the agenda was full and nobody poked) starts over.
-	pub(crate) fn keep_sample(id: JobId, job: &mut JobOf<T>) {
+	pub(crate) fn keep_sample(job: &mut JobOf<T>) {
 		let Some(Sample::Awaited(closed)) = job.sample else { return };
 		let now = Self::now();
-		if let Some(seed) = Self::sample_of(id, job) {
+		if let Some(seed) = Self::sample_of(job) {
 			job.sample = Some(Sample::Drawn(seed));
 		} else if now > closed.saturating_add(SAMPLE_DELAY.into()) {
 			job.sample = Some(Sample::Awaited(now));
 		}
+	}
+
+	/// Whether the attesters that said no have kept the quorum from being reached, and not those that said
+	/// nothing.
+	pub(crate) fn attesters_refused(id: JobId) -> bool {
+		let seats = Seats::<T>::get(id);
+		let attesters = seats.iter().filter(|seat| seat.purpose == Purpose::Attest);
+		let drawn = attesters.clone().count() as u32;
+		let refused =
+			attesters.filter(|seat| seat.answer == Answer::Attested(false)).count() as u32;
+		let quorum = Parameters::<T>::get().attest_quorum.min(drawn);
+		drawn.saturating_sub(refused) < quorum
 	}
 
 	/// How many attestations open the job, and whether that is reached (`Some(true)`) or out of
@@ -222,7 +245,7 @@ impl<T: Config> Pallet<T> {
 }
 
 /// The first 16 bytes of a hash as a number.
-fn u128_of(hash: &Hash) -> u128 {
+pub(crate) fn u128_of(hash: &Hash) -> u128 {
 	let mut bytes = [0; 16];
 	bytes.copy_from_slice(&hash[..16]);
 	u128::from_le_bytes(bytes)
@@ -230,7 +253,7 @@ fn u128_of(hash: &Hash) -> u128 {
 
 /// The candidate whose stretch of the summed stakes `random` falls into; `None` of an empty pool.
 /// The modulo favours nobody by more than total stake / 2^128.
-fn pick<AccountId, Balance: AtLeast32BitUnsigned + Copy>(
+pub(crate) fn pick<AccountId, Balance: AtLeast32BitUnsigned + Copy>(
 	pool: &[VerifierInfo<AccountId, Balance>],
 	random: u128,
 ) -> Option<usize> {

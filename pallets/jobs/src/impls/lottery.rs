@@ -1,18 +1,26 @@
 //! The private draw of verifiers: what the chain opens, who may answer it, and when it is over.
+//!
+//! Every committed result opens a lottery. Where its audit is not sure the tickets are thinned, and nobody
+//! knows how many have won: such a lottery lasts its time and wants no quorum, and another tranche opens
+//! only in place of winners that abstained. Where it is sure, too few verdicts end the job before its
+//! result is shown.
 
 use crate::{
 	Answer, BalanceOf, Config, Error, Event, JobOf, Lotteries, LotteryOf, Pallet, ParametersOf,
-	Seats, SeatsOf,
+	Seats, SeatsOf, SecondAudit,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use assay_market::{
 	lottery::{self, tranche_of},
-	Electorate, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierInfo,
-	Verifiers,
+	Electorate, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, ReasonCode, Ticket,
+	VerifierInfo, Verifiers,
 };
 use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::{SaturatedConversion, Saturating};
+use sp_runtime::{
+	traits::{SaturatedConversion, Saturating},
+	Permill,
+};
 
 type Member<T> = VerifierInfo<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 
@@ -27,18 +35,37 @@ impl<T: Config> Pallet<T> {
 		let (session, terms) = Self::lottery_terms(id, job, parameters);
 		job.first_tranche = job.tranches;
 		job.wanted = terms.wanted();
-		job.shares = job.shares.saturating_add(job.wanted);
+		match job.second_audit {
+			None => {
+				// Of one that is not sure nobody knows how many verdicts are missing.
+				job.needed = match terms.is_sure() {
+					true => parameters.quorum.min(job.wanted).max(1),
+					false => 0,
+				};
+				job.shares = parameters.shares(job.audit);
+			}
+			// Its fee came on top of the first one's, unless nobody has earned that.
+			Some(SecondAudit::Requested) => {
+				let before = if job.audited == Some(true) { job.shares } else { 0 };
+				job.shares = before.saturating_add(parameters.shares(Permill::one()));
+			}
+			// A verdict of one that was not sure had to be looked at again: now it is.
+			Some(SecondAudit::Automatic) if job.needed == 0 => {
+				job.needed = parameters.quorum.min(job.wanted).max(1);
+			}
+			Some(SecondAudit::Automatic) => {}
+		}
 		// Positions that were drawn for an earlier audit must not be known to those who commit now.
 		job.sample = None;
 		if terms.candidates == 0 {
-			return Self::begin_reveal(id, job, parameters);
+			return Self::end_audit(id, job, parameters);
 		}
 		let opened_at = Self::now();
 		Lotteries::<T>::insert(id, Lottery { seed, session, opened_at, tranche: 0, terms });
 		job.tranches = job.tranches.saturating_add(1);
 		let (candidates, wanted) = (terms.candidates, job.wanted);
 		Self::deposit_event(Event::LotteryOpened { job: id, seed, session, candidates, wanted });
-		let time = Self::tranche_time(job, 0, terms.max_tranches, parameters);
+		let time = Self::tranche_time(job, 0, &terms, parameters);
 		Self::enter(id, job, Phase::Verifying, opened_at.saturating_add(time));
 	}
 
@@ -67,19 +94,34 @@ impl<T: Config> Pallet<T> {
 			size: parameters.committee,
 			width_percent: parameters.tranche_width_percent,
 			max_tranches: parameters.max_tranches,
+			// An audit after the reveal has nothing to hide.
+			audit: if job.second_audit.is_some() { Permill::one() } else { job.audit },
 		};
 		(session, terms)
 	}
 
+	/// How many are left who could verify a job of these parties.
+	pub(crate) fn candidates_beside<'a>(parties: impl IntoIterator<Item = &'a T::AccountId>) -> u32
+	where
+		T::AccountId: 'a,
+	{
+		let Electorate { session, candidates, .. } = T::Verifiers::electorate();
+		let parties: BTreeSet<_> = parties.into_iter().collect();
+		let members =
+			parties.into_iter().filter(|who| T::Verifiers::member(session, who).is_some());
+		candidates.saturating_sub(members.count() as u32)
+	}
+
 	/// How long a tranche has; see [`assay_market::MarketParameters::tranche_time`]. The number of
-	/// tranches is that of the lottery.
+	/// tranches is that of the lottery. Where it is not sure that another one opens, each has the time of
+	/// the whole run.
 	fn tranche_time(
 		job: &JobOf<T>,
 		tranche: u32,
-		max_tranches: u32,
+		terms: &LotteryTerms,
 		parameters: &ParametersOf<T>,
 	) -> BlockNumberFor<T> {
-		let first = if max_tranches > 1 { tranche } else { 1 };
+		let first = if terms.is_sure() && terms.tranches() > 1 { tranche } else { 1 };
 		parameters.tranche_time(job.work_units, job.input_bytes, job.segment_work(), first)
 	}
 
@@ -88,27 +130,60 @@ impl<T: Config> Pallet<T> {
 	/// provider holds back.
 	pub(crate) fn conclude_tranche(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		let next = Lotteries::<T>::get(id).filter(|Lottery { tranche, terms, .. }| {
-			Self::verdicts(id, job) < job.wanted
-				&& tranche.saturating_add(1) < terms.max_tranches
+			let seats = Seats::<T>::get(id);
+			let answers = Self::answers(job, &seats);
+			let verdicts = Self::verdicts(id, job);
+			// In a thinned one somebody has won in this tranche's time, and nobody gives a verdict.
+			let missed = match terms.is_sure() {
+				true => verdicts < job.wanted,
+				false => verdicts == 0 && Self::has_abstained(job, &seats),
+			};
+			missed
+				&& tranche.saturating_add(1) < terms.tranches()
 				&& (!terms.takes_everyone() || job.cut().is_some())
-				&& Self::answers(job, &Seats::<T>::get(id)) < terms.capacity()
+				&& answers < terms.capacity()
+				&& answers < terms.candidates
 		});
-		let Some(mut lottery) = next else { return Self::begin_reveal(id, job, parameters) };
+		let Some(mut lottery) = next else { return Self::end_audit(id, job, parameters) };
 		lottery.tranche = lottery.tranche.saturating_add(1);
 		job.tranches = job.tranches.saturating_add(1);
-		let time = Self::tranche_time(job, lottery.tranche, lottery.terms.max_tranches, parameters);
+		let time = Self::tranche_time(job, lottery.tranche, &lottery.terms, parameters);
 		let (tranche, deadline) = (lottery.tranche, Self::now().saturating_add(time));
 		Lotteries::<T>::insert(id, lottery);
 		Self::set_deadline(id, job, deadline);
 		Self::deposit_event(Event::TrancheOpened { job: id, tranche, deadline });
 	}
 
-	/// Ends the audit when every candidate has answered. Not when enough have: the fast ones could shut
-	/// out the slow ones then, and a provider's friends are fast, since they need not replay.
+	/// The time for verdicts is over. A result that cannot be confirmed any more is not asked for: nobody
+	/// has seen it, and nobody is to have it for nothing. The same where nobody could verify at all.
+	fn end_audit(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		let candidates = Lotteries::<T>::get(id).map_or(0, |lottery| lottery.terms.candidates);
+		let came = Self::answers(job, &Seats::<T>::get(id)) > 0;
+		let audited = job.needed > 0 || job.audited == Some(true) || came;
+		job.audited = Some(audited);
+		Self::deposit_event(Event::AuditDecided { job: id, audited });
+		let hidden = job.run_root.is_none();
+		if hidden && (candidates == 0 || Self::verdicts(id, job) < job.needed) {
+			return Self::finish(id, job, ReasonCode::Inconclusive);
+		}
+		Self::begin_reveal(id, job, parameters);
+	}
+
+	/// Ends a sure audit when every candidate has answered. Not when enough have: the fast ones could shut
+	/// out the slow ones then, and a provider's friends are fast, since they need not replay. An audit
+	/// that may end the job is concluded in the next block, where its end is paid for by the agenda.
 	pub(crate) fn conclude_early(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		let Some(lottery) = Lotteries::<T>::get(id) else { return };
-		if Self::answers(job, &Seats::<T>::get(id)) >= lottery.terms.candidates {
-			Self::begin_reveal(id, job, parameters);
+		let Some(lottery) = Lotteries::<T>::get(id).filter(|lottery| lottery.terms.is_sure())
+		else {
+			return;
+		};
+		if Self::answers(job, &Seats::<T>::get(id)) < lottery.terms.candidates {
+			return;
+		}
+		if job.run_root.is_none() && Self::verdicts(id, job) < job.needed {
+			Self::set_deadline(id, job, Self::now());
+		} else {
+			Self::end_audit(id, job, parameters);
 		}
 	}
 
@@ -135,6 +210,13 @@ impl<T: Config> Pallet<T> {
 				_ => None,
 			})
 			.collect()
+	}
+
+	/// Whether somebody has abstained in the time of the present tranche.
+	fn has_abstained(job: &JobOf<T>, seats: &SeatsOf<T>) -> bool {
+		Self::audit_seats(job, seats).any(|seat| {
+			seat.deadline == job.deadline && matches!(seat.answer, Answer::Abstained(_))
+		})
 	}
 
 	fn audit_seats<'a>(
@@ -176,13 +258,13 @@ impl<T: Config> Pallet<T> {
 	/// The tranche of a member by its ticket, if that tranche is open. `proved`: the ticket has been
 	/// verified already, right before.
 	pub(crate) fn open_tranche(
-		id: JobId,
+		order: &Hash,
 		lottery: &LotteryOf<T>,
 		member: &Member<T>,
 		ticket: &Ticket,
 		proved: bool,
 	) -> Result<u32, Error<T>> {
-		let data = lottery::transcript(&Self::genesis_hash(), id, &lottery.seed);
+		let data = lottery::transcript(&Self::genesis_hash(), order, &lottery.seed);
 		let output = if proved {
 			lottery::claimed_output(&member.key, &data, ticket)
 		} else {

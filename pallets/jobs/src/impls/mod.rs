@@ -1,13 +1,16 @@
 //! What the calls and hooks do, by concern.
 
+mod delivery;
+mod deposits;
 mod disputes;
-mod draw;
+pub(crate) mod draw;
 mod losses;
 mod lottery;
 mod money;
 mod offchain;
 mod phases;
 mod requests;
+mod retreat;
 mod settled;
 #[cfg(any(feature = "try-runtime", test))]
 mod try_state;
@@ -33,6 +36,13 @@ impl<T: Config> Pallet<T> {
 	/// The job, or [`Error::UnknownJob`].
 	pub(crate) fn job_of(id: JobId) -> Result<JobOf<T>, Error<T>> {
 		Jobs::<T>::get(id).ok_or(Error::UnknownJob)
+	}
+
+	/// The job, or [`Error::OtherOrder`] where its number stands for another one than the caller means.
+	pub(crate) fn job_of_order(id: JobId, order: &Hash) -> Result<JobOf<T>, Error<T>> {
+		let job = Self::job_of(id)?;
+		ensure!(job.order == *order, Error::OtherOrder);
+		Ok(job)
 	}
 
 	/// The current block.
@@ -70,7 +80,7 @@ impl<T: Config> Pallet<T> {
 	/// Puts the job into a phase, until `deadline`, and on the agenda for the block after.
 	pub(crate) fn enter(id: JobId, job: &mut JobOf<T>, phase: Phase, deadline: BlockNumberFor<T>) {
 		if job.history.try_push((phase, Self::now())).is_err() {
-			defensive!("a job enters at most 14 phases");
+			defensive!("a job enters at most 21 phases");
 		}
 		job.phase = phase;
 		Self::set_deadline(id, job, deadline);

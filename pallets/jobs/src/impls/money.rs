@@ -1,8 +1,10 @@
 //! What leaves an escrow: `escrow = paid + refunded + burned`, to the unit. And what becomes of a
 //! fraudulent provider's bond.
 
-use crate::{BalanceOf, Config, Event, HoldReason, JobOf, Pallet, ParametersOf};
-use assay_market::{JobBonds, JobId, Slashed};
+use crate::{
+	Answer, BalanceOf, Config, Event, HoldReason, JobOf, Pallet, Parameters, ParametersOf, Seats,
+};
+use assay_market::{JobBonds, JobId, Purpose, ReasonCode, Slashed};
 use frame_support::{
 	defensive,
 	traits::{
@@ -73,12 +75,33 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Takes the whole bond of a proven or withheld fraud: the prover's part to `by`, the compensation
-	/// to the requester, and the rest, which is most of it, is burned.
+	/// Pays everyone who says that it holds the inputs, or the outputs, whatever became of the job. Where
+	/// the requester has cancelled it, what the attesters could have earned is burned: they were asked.
+	pub(crate) fn pay_holders(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
+		let parameters = Parameters::<T>::get();
+		let seats = Seats::<T>::get(id);
+		let drawn = seats.iter().any(|seat| seat.purpose == Purpose::Attest);
+		let mut left = job.data_fee / 2u32.into();
+		for seat in seats.iter().filter(|seat| seat.answer == Answer::Attested(true)) {
+			let amount = Self::pay_fee(job, &seat.account, job.data_share, &parameters);
+			let account = seat.account.clone();
+			Self::deposit_event(Event::HolderPaid { job: id, account, amount });
+			if seat.purpose == Purpose::Attest {
+				left = left.saturating_sub(job.data_share);
+			}
+		}
+		if reason == ReasonCode::Cancelled && drawn {
+			Self::burn(job, left);
+		}
+	}
+
+	/// Takes the whole bond of a proven or withheld fraud: the prover's part and its `costs` to `by`, the
+	/// compensation to the requester, and the rest is burned. The costs are what its proof's fees were, up
+	/// to a fifth of the bond; without them most of it is burned.
 	pub(crate) fn slash_bond(
 		id: JobId,
 		job: &JobOf<T>,
-		by: Option<&T::AccountId>,
+		by: Option<(&T::AccountId, BalanceOf<T>)>,
 		parameters: &ParametersOf<T>,
 	) {
 		let Some(provider) = job.provider.clone() else {
@@ -94,8 +117,11 @@ impl<T: Config> Pallet<T> {
 			taken.paid
 		};
 		let (mut left, mut prover_paid) = (job.bond, Zero::zero());
-		if let Some(prover) = by {
-			let part = (parameters.prover_part * job.bond).min(left.saturating_sub(compensation));
+		if let Some((prover, costs)) = by {
+			let costs = costs.min(job.bond / 5u32.into());
+			let part = (parameters.prover_part * job.bond)
+				.saturating_add(costs)
+				.min(left.saturating_sub(compensation));
 			prover_paid = slash(part, (prover, part));
 			left = left.saturating_sub(part);
 		}
@@ -105,7 +131,8 @@ impl<T: Config> Pallet<T> {
 		Self::deposit_event(Event::BondSlashed { job: id, provider, burned, paid });
 	}
 
-	fn burn(job: &mut JobOf<T>, amount: BalanceOf<T>) {
+	pub(crate) fn burn(job: &mut JobOf<T>, amount: BalanceOf<T>) {
+		let amount = amount.min(job.escrow);
 		if amount.is_zero() {
 			return;
 		}

@@ -1,11 +1,11 @@
 //! The thin offchain hook: signs what the node's verifier service has found and submits it.
 
-use crate::{Call, Chunks, Config, Pallet};
+use crate::{BalanceOf, Call, Chunks, Config, Pallet};
 use alloc::vec::Vec;
 use assay_commitments::verdict_commitment;
 use assay_market::{
-	mailbox_key, verifier::signing_payload, Assignment, Hash, JobId, MailboxEntry, Phase, Purpose,
-	SeatStatus, VerifierAction, VerifierId,
+	mailbox_key, verifier::signing_payload, Assignment, Hash, JobId, LotteryDuty, MailboxEntry,
+	Phase, Purpose, SeatStatus, VerifierAction, VerifierId,
 };
 use frame_system::{offchain::SubmitTransaction, pallet_prelude::BlockNumberFor};
 use sp_application_crypto::RuntimeAppPublic;
@@ -25,11 +25,16 @@ const MAX_SUBMISSIONS: usize = 32;
 /// the mailbox still has none: an open root without proof is better than a hidden one.
 pub(crate) const BARE_OPENING_BLOCKS: u32 = 3;
 
-type AssignmentOf<T> = Assignment<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+type AssignmentOf<T> =
+	Assignment<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
+
+type LotteryDutyOf<T> =
+	LotteryDuty<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
 
 /// What a key of this node has to say about a job.
 struct Finding<AccountId> {
 	job: JobId,
+	order: Hash,
 	account: AccountId,
 	key: VerifierId,
 	action: VerifierAction,
@@ -55,12 +60,12 @@ impl<T: Config> Pallet<T> {
 			.filter_map(|assignment| Self::finding_of_seat(&genesis, assignment, now));
 		let lotteries = Self::lotteries(&keys)
 			.into_iter()
-			.filter_map(|duty| Self::finding_of_winner(&genesis, duty.job, duty.account, duty.key));
+			.filter_map(|duty| Self::finding_of_winner(&genesis, duty));
 		let due: Vec<_> = seats
 			.chain(lotteries)
-			.filter(|Finding { job, account, action, chunks, .. }| {
+			.filter(|Finding { job, order, account, action, chunks, .. }| {
 				let chunks = chunks.as_ref().map(|chunks| &chunks[..]).unwrap_or_default();
-				Self::check_action(*job, account, action).is_ok()
+				Self::check_action(*job, order, account, action).is_ok()
 					&& Self::check_evidence(*job, account, action, chunks).is_ok()
 			})
 			.take(MAX_SUBMISSIONS)
@@ -79,16 +84,22 @@ impl<T: Config> Pallet<T> {
 		let wanted = match assignment.status {
 			SeatStatus::Pending => true,
 			SeatStatus::Committed => assignment.can_reveal,
+			// Outputs that could not be had at first.
+			SeatStatus::Attested(false) => assignment.purpose == Purpose::Keep,
 			_ => false,
 		};
 		if !wanted {
 			return None;
 		}
-		let Assignment { job, purpose, .. } = assignment;
-		let entry = Self::mail(genesis, job, purpose, &assignment.key)?;
+		let Assignment { job, order, purpose, .. } = assignment;
+		let entry = Self::mail(genesis, job, &order, purpose, &assignment.key)?;
+		let drawn_at = assignment.draw_block.saturated_into();
 		let (action, chunks) = match (entry, purpose) {
 			(MailboxEntry::Attested { ok }, Purpose::Attest) => {
-				(VerifierAction::AttestInputs { ok }, None)
+				(VerifierAction::AttestInputs { ok, drawn_at }, None)
+			}
+			(MailboxEntry::Attested { ok }, Purpose::Keep) => {
+				(VerifierAction::AttestOutputs { ok, drawn_at }, None)
 			}
 			(MailboxEntry::Replayed { run_root, salt, chunks, .. }, Purpose::Verify) => {
 				let chunks = Self::chunks_to_show(&assignment, &run_root, &salt, chunks);
@@ -108,7 +119,7 @@ impl<T: Config> Pallet<T> {
 			}
 		};
 		let Assignment { account, key, .. } = assignment;
-		Some(Finding { job, account, key, action, chunks })
+		Some(Finding { job, order, account, key, action, chunks })
 	}
 
 	/// The chunks of the mailbox, if the chain would accept them now.
@@ -128,19 +139,15 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// What a validator should say in a lottery, going by its mailbox: nothing is there unless it won.
-	fn finding_of_winner(
-		genesis: &Hash,
-		job: JobId,
-		account: T::AccountId,
-		key: VerifierId,
-	) -> Option<FindingOf<T>> {
-		let action = match Self::mail(genesis, job, Purpose::Verify, &key)? {
+	fn finding_of_winner(genesis: &Hash, duty: LotteryDutyOf<T>) -> Option<FindingOf<T>> {
+		let LotteryDuty { job, order, account, key, .. } = duty;
+		let action = match Self::mail(genesis, job, &order, Purpose::Verify, &key)? {
 			MailboxEntry::Abstain { reason, ticket: Some(ticket) } => {
 				VerifierAction::Abstain { reason, ticket }
 			}
 			MailboxEntry::Replayed { run_root, salt, ticket: Some(ticket), .. } => {
 				let bytes = Self::account_bytes(&account);
-				let commitment = verdict_commitment(genesis, job, &bytes, &run_root, &salt);
+				let commitment = verdict_commitment(genesis, &order, &bytes, &run_root, &salt);
 				VerifierAction::CommitVerdict { commitment, ticket }
 			}
 			entry => {
@@ -148,16 +155,17 @@ impl<T: Config> Pallet<T> {
 				return None;
 			}
 		};
-		Some(Finding { job, account, key, action, chunks: None })
+		Some(Finding { job, order, account, key, action, chunks: None })
 	}
 
 	fn mail(
 		genesis: &Hash,
 		job: JobId,
+		order: &Hash,
 		purpose: Purpose,
 		key: &VerifierId,
 	) -> Option<MailboxEntry> {
-		let mailbox = mailbox_key(genesis, job, purpose, key);
+		let mailbox = mailbox_key(genesis, order, purpose, key);
 		let Ok(Some(RawEntry(bytes))) = StorageValueRef::persistent(&mailbox).get() else {
 			return None;
 		};
@@ -184,24 +192,34 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn submit(genesis: &Hash, finding: FindingOf<T>, retry: u32) {
-		let Finding { job, account, key, action, chunks } = finding;
-		let payload = signing_payload(genesis, job, &account, retry, &action);
+		let Finding { job, order, account, key, action, chunks } = finding;
+		let payload = signing_payload(genesis, job, &order, &account, retry, &action);
 		let Some(signature) = key.sign(&payload) else {
 			log::warn!(target: crate::LOG_TARGET, "job {job}: the keystore does not sign for {key:?}");
 			return;
 		};
 		let call = match action {
-			VerifierAction::AttestInputs { ok } => {
-				Call::attest_inputs { job, account, ok, retry, signature }
+			VerifierAction::AttestInputs { ok, .. } => {
+				Call::attest_inputs { job, order, account, ok, retry, signature }
 			}
 			VerifierAction::CommitVerdict { commitment, ticket } => {
-				Call::commit_verdict { job, account, commitment, ticket, retry, signature }
+				Call::commit_verdict { job, order, account, commitment, ticket, retry, signature }
 			}
 			VerifierAction::Abstain { reason, ticket } => {
-				Call::abstain { job, account, reason, ticket, retry, signature }
+				Call::abstain { job, order, account, reason, ticket, retry, signature }
 			}
-			VerifierAction::RevealVerdict { run_root, salt, .. } => {
-				Call::reveal_verdict { job, account, run_root, salt, chunks, retry, signature }
+			VerifierAction::RevealVerdict { run_root, salt, .. } => Call::reveal_verdict {
+				job,
+				order,
+				account,
+				run_root,
+				salt,
+				chunks,
+				retry,
+				signature,
+			},
+			VerifierAction::AttestOutputs { ok, .. } => {
+				Call::attest_outputs { job, order, account, ok, retry, signature }
 			}
 			// Submitted by the arbitration pallet's hook; the mailbox of a seat never asks for one.
 			VerifierAction::Challenge { .. } => return,

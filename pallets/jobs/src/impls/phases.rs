@@ -1,8 +1,8 @@
 //! The agenda, what happens after each deadline, and how a job ends.
 
 use crate::{
-	ActiveJobs, Agenda, Answer, Archive, Archived, Config, Event, JobOf, Jobs, JobsOfKey,
-	Lotteries, Pallet, Parameters, ParametersOf, Results, Sample, SeatOf, Seats, SegmentRoots,
+	Agenda, Answer, Archive, Archived, Config, Event, JobOf, Jobs, JobsOfKey, Lotteries, Pallet,
+	Parameters, ParametersOf, Results, Sample, SeatOf, Seats, SecondAudit, SegmentRoots,
 	WeightInfo,
 };
 use alloc::{collections::BTreeSet, vec::Vec};
@@ -26,14 +26,14 @@ impl<T: Config> Pallet<T> {
 				continue;
 			};
 			job.scheduled = None;
-			Self::keep_sample(id, &mut job);
-			let after = used.saturating_add(Self::weight_to_advance(id));
+			Self::keep_sample(&mut job);
+			let after = used.saturating_add(Self::weight_to_advance(id, &job));
 			if now > job.deadline && (after.all_lte(budget) || used.is_zero()) {
 				used = after;
 				Self::advance(id, job);
 			} else {
 				// Before its deadline for the seed of its sample, or because the block is full.
-				used = used.saturating_add(T::DbWeight::get().reads_writes(3, 3));
+				used = used.saturating_add(T::WeightInfo::reschedule());
 				Self::reschedule(id, &mut job);
 				Self::store(id, job);
 			}
@@ -42,23 +42,26 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// What [`Self::advance`] of this job takes at most.
-	pub(crate) fn weight_to_advance(id: JobId) -> Weight {
-		Self::weight_to_push(Seats::<T>::decode_len(id).unwrap_or_default() as u32)
+	pub(crate) fn weight_to_advance(id: JobId, job: &JobOf<T>) -> Weight {
+		let seats = Seats::<T>::decode_len(id).unwrap_or_default() as u32;
+		Self::weight_to_push(seats, job.draw.is_some())
 	}
 
-	/// The dearer end of a job with so many seats: paid, or condemned with everyone who vouched.
-	pub(crate) fn weight_to_push(seats: u32) -> Weight {
-		T::WeightInfo::advance(seats)
-			.max(T::WeightInfo::condemn(seats))
-			// Neither measures what is noted of settlements and losses yet, nor the roots of segments.
-			.saturating_add(Self::weight_to_note_settled())
-			.saturating_add(T::DbWeight::get().reads_writes(2, 1))
+	/// The dearer end of a job with so many seats: paid, or condemned with everyone who vouched; and the
+	/// public draw, where it waits for one.
+	pub(crate) fn weight_to_push(seats: u32, draws: bool) -> Weight {
+		let ends = T::WeightInfo::advance(seats).max(T::WeightInfo::condemn(seats));
+		if draws {
+			ends.saturating_add(T::WeightInfo::draw())
+		} else {
+			ends
+		}
 	}
 
 	/// Carries out the default of a phase whose deadline has passed, and stores the job.
 	pub(crate) fn advance(id: JobId, mut job: JobOf<T>) {
 		let parameters = Parameters::<T>::get();
-		Self::keep_sample(id, &mut job);
+		Self::keep_sample(&mut job);
 		if job.draw.is_some() {
 			Self::perform_draw(id, &mut job, &parameters);
 		} else {
@@ -67,7 +70,7 @@ impl<T: Config> Pallet<T> {
 					Self::mark_no_shows(id);
 					Self::inputs_unavailable(id, &mut job);
 				}
-				Phase::Open if job.stalled.is_some() => {
+				Phase::Open if job.stalls > 0 => {
 					Self::finish(id, &mut job, ReasonCode::ProviderTimeout)
 				}
 				Phase::Open => Self::finish(id, &mut job, ReasonCode::Expired),
@@ -92,31 +95,6 @@ impl<T: Config> Pallet<T> {
 		Self::store(id, job);
 	}
 
-	/// A provider stayed silent: a part of its bond goes to the requester, and the job opens once
-	/// more, without that provider.
-	fn stall(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		if let Some(provider) = job.provider.clone() {
-			let due = parameters.stall_slash * job.bond;
-			let pay = Some((&job.requester, due));
-			let taken = T::JobBonds::slash(&provider, id, due, pay);
-			T::JobBonds::release(&provider, id);
-			Self::note(job, &provider, Outcome::ProviderStalled);
-			Self::deposit_event(Event::ProviderStalled {
-				job: id,
-				provider: provider.clone(),
-				compensation: taken.paid,
-			});
-			if job.stalled.is_none() {
-				job.stalled = Some(provider);
-				job.provider = None;
-				job.price = None;
-				job.bond = Zero::zero();
-				return Self::open(id, job, parameters);
-			}
-		}
-		Self::finish(id, job, ReasonCode::ProviderTimeout);
-	}
-
 	/// No quorum attested the inputs.
 	pub(crate) fn inputs_unavailable(id: JobId, job: &mut JobOf<T>) {
 		T::Identities::note_outcome(&job.requester, Outcome::RequesterInputsUnavailable);
@@ -130,7 +108,9 @@ impl<T: Config> Pallet<T> {
 		if Self::has_hidden(id) {
 			job.sample = Some(Sample::Awaited(Self::now()));
 		}
-		let deadline = Self::now().saturating_add(parameters.reveal_period);
+		// A verifier may need its replay once more, for the chunks that it is asked for.
+		let time = parameters.reveal_time(job.work_units, job.segment_work());
+		let deadline = Self::now().saturating_add(time);
 		Self::enter(id, job, Phase::Revealing, deadline);
 		Self::end_reveal_early(id, job);
 	}
@@ -154,40 +134,94 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn challenge(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		let time = parameters.challenge.blocks(job.work_units, job.input_bytes);
+		// Whoever objects fetches the inputs; keepers fetch the outputs.
+		let time = parameters.challenge.blocks(job.work_units, job.bytes());
 		Self::enter(id, job, Phase::Challengeable, Self::now().saturating_add(time));
 	}
 
-	/// The challenge period is over: pays a result that needed no audit or that a quorum of
-	/// verifiers reached independently; otherwise nobody is paid. A disputed job waits off the agenda
-	/// until [`assay_market::Disputes::quiet`] puts it back.
+	/// The challenge period is over: pays a result that enough verifiers have reached independently, where
+	/// the audit was sure, and whose outputs can be had. Otherwise others are asked, once; then nobody is
+	/// paid. A disputed job waits off the agenda until [`assay_market::Disputes::quiet`] puts it back.
 	fn settle(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		if T::Arbitration::is_disputed(id) {
 			return;
 		}
-		let quorum = parameters.quorum.min(job.wanted).max(1) as usize;
 		let matching = Self::matching(id, job);
-		if job.audited == Some(true) && matching.len() < quorum {
+		let unconfirmed = (matching.len() as u32) < job.needed;
+		if (unconfirmed || Self::is_contradicted(id, job))
+			&& Self::repeat_audit(id, job, parameters)
+		{
+			return;
+		}
+		if unconfirmed {
 			return Self::finish(id, job, ReasonCode::Inconclusive);
+		}
+		let delivered = Self::is_delivered(id, job, parameters);
+		if !delivered && !job.keepers_redrawn {
+			return Self::redraw_keepers(id, job, parameters);
 		}
 		let price = job.price.unwrap_or(job.price_max);
 		if let Some(provider) = job.provider.clone() {
-			Self::pay_fee(job, &provider, price, parameters);
+			if delivered {
+				Self::pay_fee(job, &provider, price, parameters);
+			} else {
+				// Neither side gains by it: not who withholds, nor who has others say that it does.
+				let part = parameters.cancel_fee * price;
+				Self::burn(job, part);
+				T::JobBonds::slash(&provider, id, part, None);
+			}
 		}
-		// The pot has one share for every verdict that was wanted, so that nobody gains by keeping
-		// others from giving theirs.
+		// The pot has one share for every verdict that is paid, so that nobody gains by keeping others
+		// from giving theirs.
 		let shares = job.shares.max(matching.len() as u32).max(1);
 		let share = job.verifier_pot / shares.into();
 		for verifier in matching {
 			let amount = Self::pay_fee(job, &verifier, share, parameters);
 			Self::deposit_event(Event::VerifierPaid { job: id, account: verifier, amount });
 		}
+		if !delivered {
+			return Self::finish(id, job, ReasonCode::Undelivered);
+		}
 		Self::note_settled(id, job);
 		Self::finish(id, job, ReasonCode::Paid);
 	}
 
+	/// Whether a verdict of an audit that was not sure differs from the result, or was never opened. One
+	/// look is not the last then: nobody else may have won.
+	fn is_contradicted(id: JobId, job: &JobOf<T>) -> bool {
+		if job.is_sure() || job.second_audit.is_some() {
+			return false;
+		}
+		let results = Self::results(id, job);
+		Seats::<T>::get(id).iter().filter(|seat| seat.purpose == Purpose::Verify).any(|seat| {
+			matches!(seat.answer, Answer::Committed(_))
+				|| seat
+					.answer
+					.opened_root()
+					.is_some_and(|root| Some(root) != results.of(seat.segment))
+		})
+	}
+
+	/// A result that is open already is not confirmed, or contradicted. Giving it away, or paying it, would
+	/// be wrong as long as others can look at it: a sure audit is opened, unless there was a second one, or
+	/// nobody is left. Gives whether it is.
+	fn repeat_audit(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) -> bool {
+		if job.second_audit.is_some() {
+			return false;
+		}
+		let (_, terms) = Self::lottery_terms(id, job, parameters);
+		if terms.candidates == 0 {
+			return false;
+		}
+		job.second_audit = Some(SecondAudit::Automatic);
+		Self::deposit_event(Event::AuditRepeated { job: id });
+		Self::await_draw(id, job, Phase::Committed, parameters);
+		true
+	}
+
 	/// Ends the job: refunds what is left, releases every hold and lock, writes the reputations.
 	pub(crate) fn finish(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
+		Self::pay_holders(id, job, reason);
 		Self::refund(job);
 		if let Some(provider) = &job.provider {
 			T::JobBonds::release(provider, id);
@@ -196,18 +230,17 @@ impl<T: Config> Pallet<T> {
 		let seats = Seats::<T>::get(id);
 		let results = Self::results(id, job);
 		// Before their stake is unlocked.
-		let vouchers = Self::vouchers(job, reason, &seats, &results);
-		if !vouchers.is_empty() {
-			T::Vouching::report(id, vouchers);
+		let (opened, hidden) = Self::vouchers(job, reason, &seats, &results);
+		if !(opened.is_empty() && hidden.is_empty()) {
+			T::Vouching::report(id, opened, hidden);
 		}
 		let mut unlocked = BTreeSet::new();
 		for seat in seats {
 			if reason == ReasonCode::Paid {
 				Self::note_verdict(&results, &seat);
 			}
-			if let Some(outcome) =
-				Self::outcome_of(results.of(seat.segment), &seat.answer, seat.purpose)
-			{
+			let result = results.of(seat.segment);
+			if let Some(outcome) = Self::outcome_of(result, &seat, reason) {
 				Self::note(job, &seat.account, outcome);
 			}
 			JobsOfKey::<T>::remove(&seat.key, id);
@@ -218,13 +251,14 @@ impl<T: Config> Pallet<T> {
 		Lotteries::<T>::remove(id);
 		T::Programs::release(&job.program);
 		T::Arbitration::ended(id);
-		ActiveJobs::<T>::mutate(|active| *active = active.saturating_sub(1));
+		Self::count_off(id, job, reason);
 		job.reason = Some(reason);
 		job.draw = None;
 		let phase = if reason == ReasonCode::Paid { Phase::Settled } else { Phase::Failed };
 		Self::enter(id, job, phase, Self::now().saturating_add(T::Retention::get()));
 		Self::deposit_event(Event::JobEnded {
 			job: id,
+			order: job.order,
 			reason,
 			paid: job.paid,
 			refunded: job.refunded,
@@ -232,7 +266,8 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	/// Who stood behind a result that failed as fraud. Whoever hid a verdict until the end could have
+	/// Who stood behind a result that failed as fraud: those who opened its root, and those who hid what
+	/// they had committed to. Whoever hid a verdict until the end could have
 	/// committed to the same. Whoever opened the same root is reported only where that root is
 	/// *proved* wrong: a provider that merely withholds an opening may well have been right, and could
 	/// otherwise have honest verifiers slashed at the price of its own bond.
@@ -247,28 +282,34 @@ impl<T: Config> Pallet<T> {
 		reason: ReasonCode,
 		seats: &[SeatOf<T>],
 		results: &Results,
-	) -> Vec<T::AccountId> {
+	) -> (Vec<T::AccountId>, Vec<T::AccountId>) {
+		let (mut opened, mut hidden) = (Vec::new(), Vec::new());
 		if !matches!(reason, ReasonCode::ProvenFraud | ReasonCode::Withheld) {
-			return Vec::new();
+			return (opened, hidden);
 		}
 		let wrong = job.cut().zip(job.wrong_step).and_then(|(cut, step)| cut.segment_of(step));
-		seats
-			.iter()
-			.filter(|seat| wrong.is_none() || seat.segment == wrong)
-			.filter(|seat| match seat.answer {
-				Answer::Revealed { run_root, .. } | Answer::Opened { run_root, .. } => {
-					reason == ReasonCode::ProvenFraud && Some(run_root) == results.of(seat.segment)
+		for seat in seats.iter().filter(|seat| wrong.is_none() || seat.segment == wrong) {
+			match seat.answer {
+				Answer::Committed(_) => hidden.push(seat.account.clone()),
+				Answer::Revealed { run_root, .. } | Answer::Opened { run_root, .. }
+					if reason == ReasonCode::ProvenFraud
+						&& Some(run_root) == results.of(seat.segment) =>
+				{
+					opened.push(seat.account.clone());
 				}
-				Answer::Committed(_) => true,
-				_ => false,
-			})
-			.map(|seat| seat.account.clone())
-			.collect()
+				_ => {}
+			}
+		}
+		(opened, hidden)
 	}
 
-	/// Counts a verdict on a result that stood for or against its author. A right root without the
-	/// chunks of a trace may be hearsay and counts for nothing.
+	/// Counts a verdict on a result that stood for or against its author. One that was never opened had
+	/// others look once more for nothing. A right root without the chunks of a trace may be hearsay and
+	/// counts for nothing.
 	fn note_verdict(results: &Results, seat: &SeatOf<T>) {
+		if matches!(seat.answer, Answer::Committed(_)) {
+			return T::VerifierFaults::note_fault(&seat.account);
+		}
 		let Some(root) = seat.answer.opened_root() else { return };
 		if Some(root) != results.of(seat.segment) {
 			T::VerifierFaults::note_fault(&seat.account);
@@ -283,6 +324,7 @@ impl<T: Config> Pallet<T> {
 			ReasonCode::CancelledWhileClaimed => (Some(Outcome::RequesterCancelled), None),
 			ReasonCode::Inconclusive => (None, Some(Outcome::ProviderInconclusive)),
 			ReasonCode::Withheld | ReasonCode::ProvenFraud => (None, Some(Outcome::ProviderFraud)),
+			ReasonCode::Undelivered => (None, Some(Outcome::ProviderUndelivered)),
 			ReasonCode::Cancelled
 			| ReasonCode::InputsUnavailable
 			| ReasonCode::Expired
@@ -297,16 +339,20 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// What a seat's answer means for the reputation of its account, now that the job ends.
-	fn outcome_of(result: Option<Hash>, answer: &Answer, purpose: Purpose) -> Option<Outcome> {
-		match answer {
-			Answer::Pending => None,
+	fn outcome_of(result: Option<Hash>, seat: &SeatOf<T>, reason: ReasonCode) -> Option<Outcome> {
+		match &seat.answer {
+			// Keepers had their time where the challenge period ran to its end.
+			Answer::Pending => (seat.purpose == Purpose::Keep
+				&& matches!(reason, ReasonCode::Paid | ReasonCode::Undelivered))
+			.then_some(Outcome::VerifierNoShow),
+			Answer::Attested(true) if seat.purpose == Purpose::Keep => Some(Outcome::VerifierKept),
 			Answer::Attested(true) => Some(Outcome::VerifierAttested),
 			Answer::Attested(false) => None,
 			Answer::NoShow => Some(Outcome::VerifierNoShow),
 			Answer::Abstained(_) => Some(Outcome::VerifierAbstained),
-			Answer::Committed(_) => {
-				(purpose == Purpose::Verify).then_some(Outcome::VerifierUnrevealed)
-			}
+			// Nobody was asked to open a verdict where the job ended before the reveal.
+			Answer::Committed(_) if reason == ReasonCode::Inconclusive && result.is_none() => None,
+			Answer::Committed(_) => Some(Outcome::VerifierUnrevealed),
 			Answer::Revealed { run_root, .. } => result.map(|result| {
 				if *run_root == result {
 					Outcome::VerifierMatched
@@ -336,11 +382,13 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Replaces the record of a job that ended long ago by a summary.
-	fn prune(id: JobId, job: JobOf<T>) {
+	fn prune(id: JobId, mut job: JobOf<T>) {
+		Self::release_all(id, &mut job);
 		if let Some(reason) = job.reason {
 			let slot = (id % u64::from(T::MaxArchived::get())) as u32;
 			let summary = Archived {
 				id,
+				order: job.order,
 				requester: job.requester,
 				provider: job.provider,
 				program: job.program,

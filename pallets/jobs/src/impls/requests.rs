@@ -1,8 +1,10 @@
 //! The calls of requesters, providers and root.
 
+use crate::types::segment_work;
 use crate::{
-	ActiveJobs, BalanceOf, Config, Error, Event, HoldReason, InputRoots, Job, JobOf, NextJob,
-	Pallet, Parameters, ParametersOf, SegmentRoots, SegmentRootsOf,
+	ActiveJobs, BalanceOf, Config, Error, Event, HoldReason, InputRoots, Job, JobOf,
+	JobsOfRequester, NextJob, Pallet, Parameters, ParametersOf, ProviderCall, SecondAudit,
+	SegmentRoots, SegmentRootsOf,
 };
 use assay_commitments::{
 	checkpoints_digest, most_openings, result_commitment, verify_outputs, verify_segments,
@@ -10,7 +12,7 @@ use assay_commitments::{
 };
 use assay_market::{
 	Arbitration, Assurance, Attestation, Audit, Checkpoints, Hash, Identities, JobBonds, JobId,
-	Outcome, ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS,
+	Order, Outcome, ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS,
 };
 use frame_support::{
 	ensure,
@@ -22,7 +24,7 @@ use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::{
 	helpers_128bit::multiply_by_rational_with_rounding,
 	traits::{SaturatedConversion, Saturating, Zero},
-	DispatchError, DispatchResult, Rounding,
+	DispatchError, DispatchResult, Permill, Rounding,
 };
 
 /// Bytes of one tile.
@@ -45,7 +47,6 @@ impl<T: Config> Pallet<T> {
 		ensure!(summary.outputs.len() <= MAX_OUTPUTS as usize, Error::<T>::TooManyTensors);
 		ensure!(input_roots.len() == summary.input_tiles.len(), Error::<T>::WrongInputCount);
 		ensure!(steps == 1 || (steps > 1 && summary.states > 0), Error::<T>::WrongSteps);
-		ensure!(price_start >= parameters.min_price, Error::<T>::PriceTooLow);
 		ensure!(price_max >= price_start, Error::<T>::RampUpsideDown);
 		ensure!(ramp_blocks <= parameters.max_ramp, Error::<T>::RampTooLong);
 		let audit = match assurance.audit {
@@ -57,26 +58,44 @@ impl<T: Config> Pallet<T> {
 		ensure!(cut != Some(None), Error::<T>::WrongSegments);
 		let work_units =
 			summary.work_units.checked_mul(steps.into()).ok_or(Error::<T>::TooMuchWork)?;
-		let input_bytes = summary
-			.input_tiles
-			.iter()
-			.fold(0u64, |sum, tiles| sum.saturating_add(*tiles))
-			.saturating_mul(TILE_BYTES);
+		let (input_bytes, output_bytes) =
+			(bytes_of(&summary.input_tiles), bytes_of(&summary.output_tiles));
+		ensure!(output_bytes <= T::MaxOutputBytes::get(), Error::<T>::TooManyOutputBytes);
+		let held_bytes = input_bytes.saturating_add(output_bytes);
+		ensure!(
+			price_start >= parameters.least_price(work_units, held_bytes),
+			Error::<T>::PriceTooLow
+		);
 		let openings = most_openings(steps, summary.anchors, summary.lazy, summary.largest_anchor);
 		// Who verifies a segment fetches states too, which are no longer than the inputs.
-		let bytes = if cut.is_some() { input_bytes.saturating_mul(2) } else { input_bytes };
+		let states = if cut.is_some() { input_bytes } else { 0 };
+		let bytes = held_bytes.saturating_add(states);
 		ensure!(
 			parameters.lifetime(work_units, bytes, openings) <= T::MaxLifetime::get(),
 			Error::<T>::LifetimeTooLong
 		);
 		let active = ActiveJobs::<T>::get();
 		ensure!(active < T::MaxActiveJobs::get(), Error::<T>::TooManyJobs);
+		let own = JobsOfRequester::<T>::get(&requester);
+		ensure!(own < T::MaxJobsPerRequester::get(), Error::<T>::TooManyJobsOfAccount);
+		// Somebody must be left to verify it.
+		ensure!(Self::candidates_beside([&requester]) > 0, Error::<T>::NoVerifierAvailable);
 
-		let committee_fee = parameters.committee_fee(price_max);
-		let escrow = price_max.saturating_add(committee_fee);
+		let replayed = match cut {
+			Some(Some(cut)) => segment_work(work_units, steps, &cut),
+			_ => work_units,
+		};
+		let verifier_pot = parameters.committee_fee(price_max, replayed, audit);
+		let data_fee = parameters.data_fee(held_bytes);
+		let data_share = data_fee / parameters.attest_size.saturating_mul(2).max(1).into();
+		let escrow = price_max.saturating_add(verifier_pot).saturating_add(data_fee);
 		T::Currency::hold(&HoldReason::JobEscrow.into(), &requester, escrow)?;
+		let (place, record_deposit) = Self::deposits_for(input_roots.len() as u32, active);
+		let deposit = place.saturating_add(record_deposit);
+		T::Currency::hold(&HoldReason::JobDeposit.into(), &requester, deposit)?;
 		T::Programs::acquire(&program)?;
 		ActiveJobs::<T>::put(active.saturating_add(1));
+		JobsOfRequester::<T>::insert(&requester, own.saturating_add(1));
 		let id = NextJob::<T>::mutate(|next| {
 			let id = *next;
 			*next = id.saturating_add(1);
@@ -84,13 +103,28 @@ impl<T: Config> Pallet<T> {
 		});
 
 		let now = Self::now();
+		let order = Order {
+			genesis: Self::genesis_hash(),
+			job: id,
+			requester: &requester,
+			program,
+			input_roots: &input_roots,
+			steps,
+			price_start,
+			price_max,
+			ramp_blocks,
+			assurance,
+		}
+		.hash();
 		let mut job = Job {
+			order,
 			requester: requester.clone(),
 			program,
 			input_roots,
 			steps,
 			work_units,
 			input_bytes,
+			output_bytes,
 			assurance,
 			audit,
 			price_start,
@@ -98,12 +132,16 @@ impl<T: Config> Pallet<T> {
 			ramp_blocks,
 			opened_at: now,
 			price: None,
-			committee_fee,
-			verifier_pot: committee_fee,
+			verifier_pot,
+			data_fee,
+			data_share,
 			escrow,
+			deposit,
+			record_deposit,
 			provider: None,
 			bond: Zero::zero(),
-			stalled: None,
+			barred: BoundedVec::new(),
+			stalls: 0,
 			phase: Phase::Posted,
 			deadline: now,
 			scheduled: None,
@@ -111,9 +149,11 @@ impl<T: Config> Pallet<T> {
 			tranches: 0,
 			first_tranche: 0,
 			wanted: 0,
+			needed: 0,
 			shares: 0,
 			audited: None,
-			audit_requested: false,
+			second_audit: None,
+			keepers_redrawn: false,
 			commitment: None,
 			run_root: None,
 			sample: None,
@@ -128,7 +168,14 @@ impl<T: Config> Pallet<T> {
 			burned: Zero::zero(),
 			history: BoundedVec::new(),
 		};
-		Self::deposit_event(Event::JobPosted { job: id, requester, program, escrow });
+		Self::deposit_event(Event::JobPosted {
+			job: id,
+			order,
+			requester,
+			program,
+			escrow,
+			deposit,
+		});
 		match assurance.attestation {
 			Attestation::OptedOut => Self::open(id, &mut job, &parameters),
 			Attestation::Required => Self::await_draw(id, &mut job, Phase::Posted, &parameters),
@@ -137,8 +184,8 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	pub(crate) fn do_cancel(who: T::AccountId, id: JobId) -> DispatchResult {
-		let mut job = Self::job_of(id)?;
+	pub(crate) fn do_cancel(who: T::AccountId, id: JobId, order: Hash) -> DispatchResult {
+		let mut job = Self::job_of_order(id, &order)?;
 		ensure!(job.requester == who, Error::<T>::NotRequester);
 		ensure!(
 			matches!(job.phase, Phase::Posted | Phase::Open | Phase::Claimed),
@@ -149,7 +196,9 @@ impl<T: Config> Pallet<T> {
 		if job.phase == Phase::Claimed {
 			let parameters = Parameters::<T>::get();
 			let price = job.price.unwrap_or(job.price_max);
-			if let Some(provider) = job.provider.clone() {
+			// Where attestation was opted out both sides may leave for nothing.
+			let attested = job.assurance.attestation == Attestation::Required;
+			if let Some(provider) = job.provider.clone().filter(|_| attested) {
 				Self::pay_fee(&mut job, &provider, parameters.cancel_fee * price, &parameters);
 			}
 			reason = ReasonCode::CancelledWhileClaimed;
@@ -162,23 +211,28 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_claim(
 		who: T::AccountId,
 		id: JobId,
+		order: Hash,
 		min_price: BalanceOf<T>,
+		max_bond: BalanceOf<T>,
 	) -> DispatchResult {
-		let mut job = Self::job_of(id)?;
+		let mut job = Self::job_of_order(id, &order)?;
 		Self::ensure_live(&job, Phase::Open)?;
 		ensure!(T::Identities::is_provider(&who), Error::<T>::NotRegisteredProvider);
 		ensure!(job.requester != who, Error::<T>::OwnJob);
-		ensure!(job.stalled.as_ref() != Some(&who), Error::<T>::Barred);
+		ensure!(!job.barred.contains(&who), Error::<T>::Barred);
 		let price = Self::ramp_price(&job, Self::now());
 		ensure!(price >= min_price, Error::<T>::PriceBelowExpectation);
+		let candidates = Self::candidates_beside([&job.requester, &who]);
+		ensure!(candidates > 0, Error::<T>::NoVerifierAvailable);
 
 		let parameters = Parameters::<T>::get();
-		let bond = parameters.bond(price, job.audit, job.segment_count());
+		let bond = parameters.bond(price, job.audit, job.segment_count(), candidates);
+		ensure!(bond <= max_bond, Error::<T>::BondAboveExpectation);
 		T::JobBonds::hold(&who, id, bond)?;
 		job.price = Some(price);
 		job.bond = bond;
 		job.provider = Some(who.clone());
-		Self::deposit_event(Event::JobClaimed { job: id, provider: who, price, bond });
+		Self::deposit_event(Event::JobClaimed { job: id, order, provider: who, price, bond });
 		let time = parameters.commit.blocks(job.work_units, job.input_bytes);
 		Self::enter(id, &mut job, Phase::Claimed, Self::now().saturating_add(time));
 		Self::store(id, job);
@@ -188,10 +242,11 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_commit_result(
 		who: T::AccountId,
 		id: JobId,
+		order: Hash,
 		commitment: Hash,
 		checkpoints: Option<Checkpoints>,
 	) -> DispatchResult {
-		let mut job = Self::job_of(id)?;
+		let mut job = Self::job_of_order(id, &order)?;
 		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
 		ensure!(job.commitment.is_none(), Error::<T>::AlreadyCommitted);
 		Self::ensure_live(&job, Phase::Claimed)?;
@@ -207,18 +262,20 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_reveal_result(
 		who: T::AccountId,
 		id: JobId,
+		order: Hash,
 		run_root: Hash,
 		salt: Hash,
 		opening: OutputsOpening,
 		segments: Option<SegmentsOpening>,
 	) -> DispatchResult {
-		let mut job = Self::job_of(id)?;
+		let mut job = Self::job_of_order(id, &order)?;
 		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
 		ensure!(job.run_root.is_none(), Error::<T>::AlreadyRevealed);
 		Self::ensure_live(&job, Phase::Revealing)?;
 		Self::ensure_cut(&job, segments.is_some())?;
 		let account = Self::account_bytes(&who);
-		let committed = result_commitment(&Self::genesis_hash(), id, &account, &run_root, &salt);
+		let committed =
+			result_commitment(&Self::genesis_hash(), &order, &account, &run_root, &salt);
 		ensure!(job.commitment == Some(committed), Error::<T>::CommitmentMismatch);
 		let summary = T::Programs::summary(&job.program).ok_or(Error::<T>::UnknownProgram)?;
 		ensure!(
@@ -287,23 +344,44 @@ impl<T: Config> Pallet<T> {
 		paths.saturating_add(1) as u32
 	}
 
-	pub(crate) fn do_request_audit(who: T::AccountId, id: JobId) -> DispatchResult {
-		let mut job = Self::job_of(id)?;
+	pub(crate) fn do_request_audit(who: T::AccountId, id: JobId, order: Hash) -> DispatchResult {
+		let mut job = Self::job_of_order(id, &order)?;
 		ensure!(job.requester == who, Error::<T>::NotRequester);
 		Self::ensure_live(&job, Phase::Challengeable)?;
-		ensure!(!job.audit_requested, Error::<T>::AuditAlreadyRequested);
-		let (_, terms) = Self::lottery_terms(id, &job, &Parameters::<T>::get());
+		ensure!(job.second_audit.is_none(), Error::<T>::AuditAlreadyRequested);
+		// Whether the outputs are there is asked last.
+		ensure!(!job.keepers_redrawn, Error::<T>::WrongPhase);
+		let parameters = Parameters::<T>::get();
+		let (_, terms) = Self::lottery_terms(id, &job, &parameters);
 		ensure!(terms.candidates > 0, Error::<T>::NoVerifierAvailable);
-		if job.audited == Some(true) {
-			T::Currency::hold(&HoldReason::JobEscrow.into(), &who, job.committee_fee)?;
-			job.escrow = job.escrow.saturating_add(job.committee_fee);
-			job.verifier_pot = job.verifier_pot.saturating_add(job.committee_fee);
-		}
-		job.audit_requested = true;
+		// This audit is sure. What nobody has earned of the first one's fee counts towards its own.
+		let fee = parameters.committee_fee(job.price_max, job.replayed_work(), Permill::one());
+		let missing = match job.audited {
+			Some(true) => fee,
+			_ => fee.saturating_sub(job.verifier_pot),
+		};
+		T::Currency::hold(&HoldReason::JobEscrow.into(), &who, missing)?;
+		job.escrow = job.escrow.saturating_add(missing);
+		job.verifier_pot = job.verifier_pot.saturating_add(missing);
+		job.second_audit = Some(SecondAudit::Requested);
 		Self::deposit_event(Event::AuditRequested { job: id });
-		Self::await_draw(id, &mut job, Phase::Committed, &Parameters::<T>::get());
+		Self::await_draw(id, &mut job, Phase::Committed, &parameters);
 		Self::store(id, job);
 		Ok(())
+	}
+
+	/// Whether this call of a signed account could succeed now, as far as one record tells: what the pool
+	/// asks before it takes a transaction of the operational class.
+	pub fn may_send(who: &T::AccountId, id: JobId, order: &Hash, call: ProviderCall) -> bool {
+		let phase = match call {
+			ProviderCall::Commit | ProviderCall::GiveBack => Phase::Claimed,
+			ProviderCall::Reveal => Phase::Revealing,
+		};
+		Self::job_of_order(id, order).is_ok_and(|job| {
+			job.provider.as_ref() == Some(who)
+				&& Self::ensure_live(&job, phase).is_ok()
+				&& (call != ProviderCall::Reveal || job.run_root.is_none())
+		})
 	}
 
 	/// Gives the weight of what was pushed.
@@ -312,10 +390,12 @@ impl<T: Config> Pallet<T> {
 		ensure!(Self::now() > job.deadline, Error::<T>::NotDue);
 		// Nothing would happen, and a push is free.
 		ensure!(
-			job.phase != Phase::Challengeable || !T::Arbitration::is_disputed(id),
+			job.phase != Phase::Challengeable
+				|| job.draw.is_some()
+				|| !T::Arbitration::is_disputed(id),
 			Error::<T>::Disputed
 		);
-		let weight = Self::weight_to_advance(id);
+		let weight = Self::weight_to_advance(id, &job);
 		Self::advance(id, job);
 		Ok(weight)
 	}
@@ -339,8 +419,10 @@ impl<T: Config> Pallet<T> {
 	/// Opens the job to providers, with its ramp at the start.
 	pub(crate) fn open(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		job.opened_at = Self::now();
-		let deadline =
-			job.opened_at.saturating_add(job.ramp_blocks).saturating_add(parameters.open_period);
+		let deadline = job
+			.opened_at
+			.saturating_add(job.ramp_blocks)
+			.saturating_add(parameters.open_time(job.input_bytes));
 		Self::enter(id, job, Phase::Open, deadline);
 	}
 
@@ -367,6 +449,11 @@ impl<T: Config> Pallet<T> {
 			T::Identities::note_outcome(who, outcome);
 		}
 	}
+}
+
+/// Bytes of tensors of so many tiles each.
+fn bytes_of(tiles: &[u64]) -> u64 {
+	tiles.iter().fold(0u64, |sum, tiles| sum.saturating_add(*tiles)).saturating_mul(TILE_BYTES)
 }
 
 impl<T> From<ParametersError> for Error<T> {

@@ -5,10 +5,7 @@ use alloc::vec::Vec;
 use assay_market::{
 	task_hash, Arbitration, JobId, ReasonCode, Settlement, Settlements, Standing, MAX_SETTLEMENTS,
 };
-use frame_support::{defensive, traits::Get, weights::Weight};
-
-/// Time to hash the roots of as many inputs as a job can have, in picoseconds. An estimate.
-const HASH_PICOSECONDS: u64 = 50_000_000;
+use frame_support::defensive;
 
 impl<T: Config> Pallet<T> {
 	/// Writes down that this block pays for the result of a job. One entry more than are told is kept,
@@ -20,14 +17,8 @@ impl<T: Config> Pallet<T> {
 		};
 		let task = task_hash(&job.program, &job.input_roots, job.steps);
 		// Refused only when the list is over its end already.
-		let _ = SettledNow::<T>::try_append(Settlement { job: id, task, run_root });
-	}
-
-	/// What [`Self::note_settled`] takes.
-	pub(crate) fn weight_to_note_settled() -> Weight {
-		T::DbWeight::get()
-			.reads_writes(1, 1)
-			.saturating_add(Weight::from_parts(HASH_PICOSECONDS, 0))
+		let _ =
+			SettledNow::<T>::try_append(Settlement { job: id, order: job.order, task, run_root });
 	}
 
 	/// What this block has paid for.
@@ -45,7 +36,8 @@ impl<T: Config> Pallet<T> {
 
 	fn standing(result: &Settlement) -> Standing {
 		let same = |job: &JobOf<T>| {
-			job.run_root == Some(result.run_root)
+			job.order == result.order
+				&& job.run_root == Some(result.run_root)
 				&& task_hash(&job.program, &job.input_roots, job.steps) == result.task
 		};
 		let Some(job) = Jobs::<T>::get(result.job).filter(same) else {

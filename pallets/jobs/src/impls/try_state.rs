@@ -1,8 +1,9 @@
 //! What must hold after every block.
 
 use crate::{
-	ActiveJobs, Agenda, Answer, BalanceOf, Config, HoldReason, JobOf, Jobs, JobsOfKey, Lotteries,
-	NextJob, Pallet, Parameters, Sample, Seats, SegmentRoots,
+	ActiveJobs, Agenda, Answer, BalanceOf, Config, HoldReason, JobOf, Jobs, JobsOfKey,
+	JobsOfRequester, Lotteries, NextJob, Pallet, Parameters, Sample, Seats, SecondAudit,
+	SegmentRoots, MAX_BARRED, MAX_STALLS,
 };
 use alloc::collections::BTreeMap;
 use assay_commitments::join_segments;
@@ -17,7 +18,9 @@ use sp_runtime::{
 };
 
 impl<T: Config> Pallet<T> {
-	/// * What is held of a requester for jobs is the sum of its jobs' escrows, to the unit.
+	/// * What is held of a requester for jobs is the sum of its jobs' escrows, and for their records the
+	///   sum of the deposits, to the unit; a record that is kept has its deposit, but for a burned part.
+	/// * The jobs of a requester that have not ended are counted, and bounded.
 	/// * An ended job has a reason, no escrow, no pending draw and no key that points to it.
 	/// * Every job is on the agenda exactly where it says, after its deadline.
 	/// * A condemned job that has not ended is revealing.
@@ -31,24 +34,47 @@ impl<T: Config> Pallet<T> {
 	/// * Every job that has not ended has a program.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		ensure!(Parameters::<T>::get().validate().is_ok(), "parameters are valid");
-		let mut escrows = BTreeMap::<T::AccountId, BalanceOf<T>>::new();
+		let mut held = BTreeMap::<T::AccountId, (BalanceOf<T>, BalanceOf<T>)>::new();
+		let mut own = BTreeMap::<T::AccountId, u32>::new();
 		let mut active = 0u32;
 		for (id, job) in Jobs::<T>::iter() {
 			ensure!(id < NextJob::<T>::get(), "every job has a number that was given");
-			let sum = escrows.entry(job.requester.clone()).or_default();
-			*sum = sum.saturating_add(job.escrow);
+			let (escrows, deposits) = held.entry(job.requester.clone()).or_default();
+			*escrows = escrows.saturating_add(job.escrow);
+			*deposits = deposits.saturating_add(job.deposit);
+			ensure!(!job.deposit.is_zero(), "a record has a deposit");
+			ensure!(
+				!job.phase.is_terminal() || job.deposit <= job.record_deposit,
+				"what was held for a place in the market is given back with it"
+			);
 			if !job.phase.is_terminal() {
 				active += 1;
+				*own.entry(job.requester.clone()).or_default() += 1;
 			}
 			Self::try_job(id, &job)?;
 			Self::try_seats(id, &job)?;
 		}
 		ensure!(ActiveJobs::<T>::get() == active, "active jobs are counted");
 		ensure!(active <= T::MaxActiveJobs::get(), "active jobs are bounded");
-		for (who, escrow) in escrows {
-			let held = T::Currency::balance_on_hold(&HoldReason::JobEscrow.into(), &who);
-			ensure!(held == escrow, "what is held is the sum of the escrows, to the unit");
+		for (who, (escrows, deposits)) in held {
+			let on_hold = |reason: HoldReason| T::Currency::balance_on_hold(&reason.into(), &who);
+			ensure!(
+				on_hold(HoldReason::JobEscrow) == escrows,
+				"what is held is the sum of the escrows, to the unit"
+			);
+			ensure!(
+				on_hold(HoldReason::JobDeposit) == deposits,
+				"what is held is the sum of the deposits, to the unit"
+			);
 		}
+		ensure!(
+			JobsOfRequester::<T>::iter().collect::<BTreeMap<_, _>>() == own,
+			"the unfinished jobs of requesters are counted"
+		);
+		ensure!(
+			own.into_values().all(|own| own <= T::MaxJobsPerRequester::get()),
+			"the unfinished jobs of requesters are bounded"
+		);
 		for (block, jobs) in Agenda::<T>::iter() {
 			ensure!(!jobs.is_empty(), "no empty agenda is stored");
 			for id in jobs {
@@ -100,7 +126,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(job.reason.is_none(), "a job with a reason has ended");
 		ensure!(T::Programs::summary(&job.program).is_some(), "a job's program stays registered");
 		ensure!(
-			job.escrow == job.price_max.saturating_add(job.verifier_pot),
+			job.escrow
+				== job.price_max.saturating_add(job.verifier_pot).saturating_add(job.data_fee),
 			"a job's escrow is whole until it ends"
 		);
 		ensure!(
@@ -108,6 +135,27 @@ impl<T: Config> Pallet<T> {
 			"nothing leaves an escrow before the job ends"
 		);
 		let claimed = job.phase >= Phase::Claimed;
+		ensure!(
+			job.barred.len() < MAX_BARRED as usize && job.stalls < MAX_STALLS,
+			"the last try ends the job"
+		);
+		ensure!(job.stalls <= job.barred.len() as u32, "whoever stalled is barred");
+		ensure!(
+			job.provider.as_ref().is_none_or(|provider| !job.barred.contains(provider)),
+			"nobody who is barred has the job"
+		);
+		ensure!(
+			!job.keepers_redrawn || job.phase == Phase::Challengeable,
+			"keepers are drawn anew at the end"
+		);
+		ensure!(
+			job.second_audit.is_none() || job.run_root.is_some(),
+			"an audit more is one of an open result"
+		);
+		ensure!(
+			job.needed == 0 || job.is_sure() || job.second_audit == Some(SecondAudit::Automatic),
+			"an audit that is not sure wants no quorum"
+		);
 		ensure!(claimed == job.provider.is_some(), "a claimed job has a provider, no other has");
 		ensure!(claimed == job.price.is_some(), "a claimed job has a price, no other has");
 		ensure!(
@@ -127,8 +175,10 @@ impl<T: Config> Pallet<T> {
 			"a condemned job with an open result waits for verdicts to be opened"
 		);
 		ensure!(
-			job.draw.is_none() || matches!(job.phase, Phase::Posted | Phase::Committed),
-			"draws wait before inputs are attested or verdicts committed"
+			job.draw.is_none()
+				|| matches!(job.phase, Phase::Posted | Phase::Committed)
+				|| (job.phase == Phase::Challengeable && job.keepers_redrawn),
+			"draws wait before inputs or outputs are attested or verdicts committed"
 		);
 		ensure!(
 			job.phase != Phase::Committed || job.draw.is_some(),
@@ -185,7 +235,11 @@ impl<T: Config> Pallet<T> {
 		ensure!(job.sample.is_none(), "no chunks are known while verdicts are committed");
 		let terms = lottery.terms;
 		ensure!(job.wanted == terms.wanted(), "an audit wants what its lottery says");
-		ensure!(lottery.tranche < terms.max_tranches, "tranches are bounded");
+		ensure!(lottery.tranche < terms.tranches(), "tranches are bounded");
+		ensure!(
+			terms.is_sure() == (job.is_sure() || job.second_audit.is_some()),
+			"tickets are thinned where the audit is not sure"
+		);
 		ensure!(
 			job.tranches.saturating_sub(job.first_tranche) == lottery.tranche.saturating_add(1),
 			"the tranches of an audit are counted"
@@ -212,8 +266,14 @@ impl<T: Config> Pallet<T> {
 		for (index, seat) in seats.iter().enumerate() {
 			ensure!(seat.account != job.requester, "no requester is drawn for its own job");
 			ensure!(
-				seat.purpose != Purpose::Verify || job.provider.as_ref() != Some(&seat.account),
-				"no provider verifies its own result"
+				seat.purpose == Purpose::Attest || job.provider.as_ref() != Some(&seat.account),
+				"no provider verifies its own result or keeps its own outputs"
+			);
+			ensure!(
+				seat.purpose != Purpose::Keep
+					|| job.run_root.is_some()
+					|| matches!(seat.answer, Answer::Pending),
+				"nobody keeps outputs before the reveal"
 			);
 			ensure!(
 				seats[..index].iter().all(|other| {
@@ -227,7 +287,7 @@ impl<T: Config> Pallet<T> {
 			);
 			let attests =
 				matches!(seat.answer, Answer::Attested(_) | Answer::Pending | Answer::NoShow);
-			let fits = attests == (seat.purpose == Purpose::Attest);
+			let fits = attests != (seat.purpose == Purpose::Verify);
 			ensure!(fits, "a seat only answers what it was drawn for");
 		}
 		Ok(())

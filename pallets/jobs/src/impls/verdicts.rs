@@ -36,6 +36,8 @@ pub mod refusal {
 	pub const WRONG_CHUNKS: u8 = 6;
 	/// The account's stake stands behind as many jobs as it may.
 	pub const TOO_MANY_LOCKS: u8 = 7;
+	/// The job of this number is another one on this fork.
+	pub const OTHER_ORDER: u8 = 8;
 }
 
 /// A signed action is acceptable: whose key must have signed it, and until when it counts.
@@ -71,12 +73,19 @@ impl<T: Config> Pallet<T> {
 	/// signature and [`Self::check_evidence`].
 	pub(crate) fn check_action(
 		id: JobId,
+		order: &Hash,
 		account: &T::AccountId,
 		action: &VerifierAction,
 	) -> Result<AcceptedOf<T>, Error<T>> {
-		let job = Self::job_of(id)?;
+		let job = Self::job_of_order(id, order)?;
 		match action {
-			VerifierAction::AttestInputs { .. } => Self::check_attestation(id, &job, account),
+			VerifierAction::AttestInputs { drawn_at, .. } => {
+				Self::check_attestation(id, &job, account, *drawn_at)
+			}
+			VerifierAction::AttestOutputs { ok, drawn_at } => {
+				let key = Self::check_keeping(id, &job, account, (*ok, *drawn_at))?.key;
+				Ok(Accepted { key, deadline: Self::keep_deadline(&job) })
+			}
 			VerifierAction::CommitVerdict { .. } | VerifierAction::Abstain { .. } => {
 				Self::ensure_live(&job, Phase::Verifying)?;
 				let lottery = Lotteries::<T>::get(id).ok_or(Error::<T>::WrongPhase)?;
@@ -95,9 +104,11 @@ impl<T: Config> Pallet<T> {
 		id: JobId,
 		job: &JobOf<T>,
 		account: &T::AccountId,
+		drawn_at: u32,
 	) -> Result<AcceptedOf<T>, Error<T>> {
-		let Seat { key, deadline, answer, .. } =
+		let Seat { key, deadline, answer, drawn_at: round, .. } =
 			Self::seat_of(id, Purpose::Attest, account).ok_or(Error::<T>::NotDrawn)?;
+		ensure!(round.saturated_into::<u32>() == drawn_at, Error::<T>::NotDrawn);
 		ensure!(matches!(answer, Answer::Pending | Answer::NoShow), Error::<T>::AlreadyAnswered);
 		ensure!(job.phase == Phase::Posted, Error::<T>::WrongPhase);
 		ensure!(answer == Answer::Pending && Self::now() <= deadline, Error::<T>::DeadlinePassed);
@@ -116,9 +127,10 @@ impl<T: Config> Pallet<T> {
 		ensure!(seat.answer.opened_root().is_none(), Error::<T>::AlreadyAnswered);
 		ensure!(!job.phase.is_terminal(), Error::<T>::WrongPhase);
 		ensure!(Self::may_reveal(job), Error::<T>::TooEarlyToReveal);
-		ensure!(!chunks || Self::sample_of(id, job).is_some(), Error::<T>::TooEarlyToReveal);
+		ensure!(!chunks || Self::sample_of(job).is_some(), Error::<T>::TooEarlyToReveal);
 		let bytes = Self::account_bytes(account);
-		let committed = verdict_commitment(&Self::genesis_hash(), id, &bytes, run_root, salt);
+		let committed =
+			verdict_commitment(&Self::genesis_hash(), &job.order, &bytes, run_root, salt);
 		ensure!(seat.answer == Answer::Committed(committed), Error::<T>::CommitmentMismatch);
 		Ok(Accepted { key: seat.key, deadline: job.deadline })
 	}
@@ -140,11 +152,12 @@ impl<T: Config> Pallet<T> {
 					account,
 				)
 				.ok_or(Error::<T>::NotDrawn)?;
-				Self::open_tranche(id, &lottery, &member, ticket, false).map(|_| ())
+				let order = Self::job_of(id)?.order;
+				Self::open_tranche(&order, &lottery, &member, ticket, false).map(|_| ())
 			}
 			VerifierAction::RevealVerdict { run_root, chunks: true, .. } => {
 				let job = Self::job_of(id)?;
-				let seed = Self::sample_of(id, &job).ok_or(Error::<T>::TooEarlyToReveal)?;
+				let seed = Self::sample_of(&job).ok_or(Error::<T>::TooEarlyToReveal)?;
 				let tiles = T::Programs::anchor_tiles(&job.program).ok_or(Error::UnknownProgram)?;
 				let seat =
 					Self::seat_of(id, Purpose::Verify, account).ok_or(Error::<T>::NotDrawn)?;
@@ -176,6 +189,11 @@ impl<T: Config> Pallet<T> {
 			.find(|seat| seat.purpose == purpose && seat.account == *account)
 	}
 
+	/// The round that an answer of an account is of: when it was drawn. 0 where it was not.
+	pub(crate) fn drawn_at(id: JobId, purpose: Purpose, account: &T::AccountId) -> u32 {
+		Self::seat_of(id, purpose, account).map_or(0, |seat| seat.drawn_at.saturated_into())
+	}
+
 	/// Verdicts may be opened once nobody can gain by seeing them: when the verifiers' commitments
 	/// are in, or the result itself is open.
 	pub(crate) fn may_reveal(job: &JobOf<T>) -> bool {
@@ -184,14 +202,15 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn authorize_action(
 		id: JobId,
+		order: &Hash,
 		account: &T::AccountId,
 		retry: u32,
 		action: VerifierAction,
 		chunks: &[SampledChunk],
 		signature: &VerifierSignature,
 	) -> Result<ValidTransaction, TransactionValidityError> {
-		let accepted = Self::check_action(id, account, &action).map_err(refuse)?;
-		let payload = signing_payload(&Self::genesis_hash(), id, account, retry, &action);
+		let accepted = Self::check_action(id, order, account, &action).map_err(refuse)?;
+		let payload = signing_payload(&Self::genesis_hash(), id, order, account, retry, &action);
 		ensure!(accepted.key.verify(&payload, signature), InvalidTransaction::BadProof);
 		Self::check_evidence(id, account, &action, chunks).map_err(refuse)?;
 		let blocks_left: u64 = accepted.deadline.saturating_sub(Self::now()).saturated_into();
@@ -202,17 +221,18 @@ impl<T: Config> Pallet<T> {
 			VerifierAction::RevealVerdict { .. } => 2,
 			// Refused above.
 			VerifierAction::Challenge { .. } => 3,
+			VerifierAction::AttestOutputs { .. } => 4,
 		};
 		Ok(ValidTransaction {
 			priority: T::VerifierPriority::get(),
 			requires: alloc::vec![],
-			provides: alloc::vec![codec::Encode::encode(&("assay-jobs", id, account, kind))],
+			provides: alloc::vec![codec::Encode::encode(&("assay-jobs", order, account, kind))],
 			longevity: blocks_left.max(1),
 			propagate: true,
 		})
 	}
 
-	fn answer(id: JobId, account: &T::AccountId, purpose: Purpose, answer: Answer) {
+	pub(crate) fn answer(id: JobId, account: &T::AccountId, purpose: Purpose, answer: Answer) {
 		Seats::<T>::mutate(id, |seats| {
 			for seat in seats.iter_mut() {
 				if seat.purpose == purpose && seat.account == *account {
@@ -224,12 +244,14 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_attest(id: JobId, account: T::AccountId, ok: bool) -> DispatchResult {
 		let mut job = Self::job_of(id)?;
-		Self::check_attestation(id, &job, &account)?;
+		let drawn_at = Self::drawn_at(id, Purpose::Attest, &account);
+		Self::check_attestation(id, &job, &account, drawn_at)?;
 		Self::answer(id, &account, Purpose::Attest, Answer::Attested(ok));
 		Self::deposit_event(Event::InputsAttested { job: id, account, ok });
 		match Self::attestation(id) {
 			Some(true) => Self::open(id, &mut job, &Parameters::<T>::get()),
-			Some(false) => Self::inputs_unavailable(id, &mut job),
+			// The job ends in the next block, where its end is paid for by the agenda.
+			Some(false) => Self::set_deadline(id, &mut job, Self::now()),
 			None => return Ok(()),
 		}
 		Self::store(id, job);
@@ -269,7 +291,7 @@ impl<T: Config> Pallet<T> {
 		Self::ensure_live(&job, Phase::Verifying)?;
 		let lottery = Lotteries::<T>::get(id).ok_or(Error::<T>::WrongPhase)?;
 		let member = Self::candidate(id, &job, &lottery, account)?;
-		let tranche = Self::open_tranche(id, &lottery, &member, ticket, true)?;
+		let tranche = Self::open_tranche(&job.order, &lottery, &member, ticket, true)?;
 		let seat = Seat {
 			account: member.account,
 			key: member.key,
@@ -278,9 +300,9 @@ impl<T: Config> Pallet<T> {
 			drawn_at: lottery.opened_at,
 			deadline: job.deadline,
 			answer,
-			segment: job
-				.cut()
-				.map(|cut| segment_of(&ticket.pre_output, &Self::genesis_hash(), id, cut.count())),
+			segment: job.cut().map(|cut| {
+				segment_of(&ticket.pre_output, &Self::genesis_hash(), &job.order, cut.count())
+			}),
 		};
 		if !Self::take_seat(id, seat) {
 			defensive!("the capacities of both audits fit into the seats of a job");
@@ -292,9 +314,7 @@ impl<T: Config> Pallet<T> {
 	fn after_answer(id: JobId) -> DispatchResult {
 		let mut job = Self::job_of(id)?;
 		Self::conclude_early(id, &mut job, &Parameters::<T>::get());
-		if job.phase != Phase::Verifying {
-			Self::store(id, job);
-		}
+		Self::store(id, job);
 		Ok(())
 	}
 
@@ -309,7 +329,8 @@ impl<T: Config> Pallet<T> {
 		let shown = chunks.is_some();
 		Self::check_opening(id, &job, &account, &run_root, &salt, shown)?;
 		let bytes = Self::account_bytes(&account);
-		let commitment = verdict_commitment(&Self::genesis_hash(), id, &bytes, &run_root, &salt);
+		let commitment =
+			verdict_commitment(&Self::genesis_hash(), &job.order, &bytes, &run_root, &salt);
 		let answer = if shown {
 			Answer::Revealed { commitment, run_root }
 		} else {
@@ -320,7 +341,7 @@ impl<T: Config> Pallet<T> {
 		let matches = Self::results(id, &job).of(segment).map(|result| result == run_root);
 		Self::deposit_event(Event::VerdictRevealed { job: id, account, run_root, matches, shown });
 		if job.phase == Phase::Revealing {
-			Self::keep_sample(id, &mut job);
+			Self::keep_sample(&mut job);
 			Self::end_reveal_early(id, &mut job);
 			Self::store(id, job);
 		}
@@ -332,6 +353,7 @@ impl<T: Config> Pallet<T> {
 fn refuse<T>(error: Error<T>) -> InvalidTransaction {
 	match error {
 		Error::UnknownJob => InvalidTransaction::Custom(refusal::UNKNOWN_JOB),
+		Error::OtherOrder => InvalidTransaction::Custom(refusal::OTHER_ORDER),
 		Error::NotDrawn => InvalidTransaction::Custom(refusal::NOT_DRAWN),
 		Error::CommitmentMismatch => InvalidTransaction::Custom(refusal::COMMITMENT_MISMATCH),
 		Error::BadTicket => InvalidTransaction::Custom(refusal::BAD_TICKET),

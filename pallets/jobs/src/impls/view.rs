@@ -2,12 +2,12 @@
 
 use crate::{
 	Answer, Archive, BalanceOf, Config, JobOf, Jobs, JobsOfKey, Lotteries, LotteryOf, NextJob,
-	Pallet, Parameters, Seats,
+	Pallet, Parameters, SeatOf, Seats, SecondAudit,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_market::{
-	Assignment, Assurance, JobId, JobView, LotteryDuty, Phase, Purpose, SegmentDuty, SegmentTerms,
-	VerdictView, VerifierId, VerifierInfo, Verifiers,
+	Assignment, Assurance, DutyTerms, JobId, JobView, LotteryDuty, Phase, Purpose, SegmentDuty,
+	SegmentTerms, VerdictView, VerifierId, VerifierInfo, Verifiers,
 };
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -20,8 +20,10 @@ pub const MAX_PAGE: u32 = 64;
 const MAX_SCAN: u64 = 4096;
 
 type ViewOf<T> = JobView<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
-type LotteryDutyOf<T> = LotteryDuty<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
-type AssignmentOf<T> = Assignment<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+type LotteryDutyOf<T> =
+	LotteryDuty<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
+type AssignmentOf<T> =
+	Assignment<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
 
 impl<T: Config> Pallet<T> {
 	/// The duties of these session keys in jobs that have not ended, oldest job first.
@@ -67,6 +69,7 @@ impl<T: Config> Pallet<T> {
 	) -> LotteryDutyOf<T> {
 		LotteryDuty {
 			job: id,
+			order: job.order,
 			account: member.account.clone(),
 			key: member.key.clone(),
 			program: job.program,
@@ -75,6 +78,7 @@ impl<T: Config> Pallet<T> {
 			phase: job.phase,
 			draw_block: lottery.opened_at,
 			commit_deadline: job.deadline,
+			duty: Self::duty_terms(job, Purpose::Verify, lottery.terms.capacity()),
 			seed: lottery.seed,
 			stake: member.stake.saturated_into(),
 			terms: lottery.terms,
@@ -83,17 +87,44 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
+	/// What a duty takes and brings. A verifier's share of the pot is the smallest where as many match as
+	/// have room.
+	fn duty_terms(job: &JobOf<T>, purpose: Purpose, room: u32) -> DutyTerms<BalanceOf<T>> {
+		let verifies = purpose == Purpose::Verify;
+		let shares = job.shares.max(room).max(1);
+		DutyTerms {
+			work_units: if verifies { job.replayed_work() } else { 0 },
+			input_bytes: job.input_bytes,
+			output_bytes: job.output_bytes,
+			fee: if verifies { job.verifier_pot / shares.into() } else { job.data_share },
+		}
+	}
+
 	/// What verifiers are told of how the run is cut.
 	fn segment_terms(job: &JobOf<T>) -> Option<SegmentTerms> {
 		Some(SegmentTerms { steps: job.cut()?.length(), checkpoints: job.checkpoints? })
 	}
 
+	/// The last block at which the answer of a seat counts.
+	fn answer_deadline(job: &JobOf<T>, seat: &SeatOf<T>) -> BlockNumberFor<T> {
+		match seat.purpose {
+			Purpose::Keep => Self::keep_deadline(job),
+			Purpose::Attest | Purpose::Verify => seat.deadline,
+		}
+	}
+
 	fn assignments_in(id: JobId, key: &VerifierId, job: &JobOf<T>) -> Vec<AssignmentOf<T>> {
-		Seats::<T>::get(id)
+		let seats = Seats::<T>::get(id);
+		let verifiers = seats.iter().filter(|seat| seat.purpose == Purpose::Verify).count() as u32;
+		seats
 			.into_iter()
 			.filter(|seat| seat.key == *key)
 			.map(|seat| Assignment {
 				job: id,
+				order: job.order,
+				commit_deadline: Self::answer_deadline(job, &seat),
+				terms: Self::duty_terms(job, seat.purpose, verifiers),
+				output_roots: job.output_roots.to_vec(),
 				purpose: seat.purpose,
 				account: seat.account,
 				key: seat.key,
@@ -102,16 +133,13 @@ impl<T: Config> Pallet<T> {
 				steps: job.steps,
 				phase: job.phase,
 				draw_block: seat.drawn_at,
-				commit_deadline: seat.deadline,
 				reveal_deadline: matches!(job.phase, Phase::Revealing | Phase::Challengeable)
 					.then_some(job.deadline),
 				status: seat.answer.status(),
 				committed: !matches!(seat.answer, Answer::Pending | Answer::NoShow),
 				revealed: seat.answer.opened_root().is_some(),
 				can_reveal: Self::may_reveal(job) && matches!(seat.answer, Answer::Committed(_)),
-				sample: (seat.purpose == Purpose::Verify)
-					.then(|| Self::sample_of(id, job))
-					.flatten(),
+				sample: (seat.purpose == Purpose::Verify).then(|| Self::sample_of(job)).flatten(),
 				segment: seat.segment.and_then(|index| {
 					let terms = Self::segment_terms(job)?;
 					Some(SegmentDuty { terms, index })
@@ -145,8 +173,7 @@ impl<T: Config> Pallet<T> {
 		let current_price = Self::current_price(id);
 		let bond = match job.provider {
 			Some(_) => Some(job.bond),
-			None => current_price
-				.map(|price| Parameters::<T>::get().bond(price, job.audit, job.segment_count())),
+			None => current_price.map(|price| Self::bond_now(&job, price)),
 		};
 		let results = Self::results(id, &job);
 		let verdicts = Seats::<T>::get(id)
@@ -177,13 +204,16 @@ impl<T: Config> Pallet<T> {
 			.collect();
 		JobView {
 			id,
+			order: job.order,
 			requester: job.requester,
 			provider: job.provider,
-			stalled: job.stalled,
+			barred: job.barred.into_inner(),
 			program: job.program,
 			input_roots: job.input_roots.into_inner(),
 			steps: job.steps,
 			work_units: job.work_units,
+			input_bytes: job.input_bytes,
+			output_bytes: job.output_bytes,
 			assurance: job.assurance,
 			audit_ppm: job.audit.deconstruct(),
 			price_start: job.price_start,
@@ -193,12 +223,14 @@ impl<T: Config> Pallet<T> {
 			current_price,
 			bond,
 			escrow: job.escrow,
+			data_fee: job.data_fee,
+			deposit: job.deposit,
 			phase: job.phase,
 			reason: job.reason,
 			deadline: (!job.phase.is_terminal()).then_some(job.deadline),
 			history: job.history.into_inner(),
 			audited: job.audited,
-			audit_requested: job.audit_requested,
+			audit_requested: job.second_audit == Some(SecondAudit::Requested),
 			commitment: job.commitment,
 			run_root: job.run_root,
 			trace_root: job.trace_root,
@@ -214,6 +246,12 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
+	/// What a claim at this price needs of an account that is no validator.
+	fn bond_now(job: &JobOf<T>, price: BalanceOf<T>) -> BalanceOf<T> {
+		let candidates = Self::candidates_beside([&job.requester]);
+		Parameters::<T>::get().bond(price, job.audit, job.segment_count(), candidates)
+	}
+
 	/// What the archive has: parties, program, result, reason and money. Everything else is empty.
 	fn archived_view(id: JobId) -> Option<ViewOf<T>> {
 		let slot = (id % u64::from(T::MaxArchived::get())) as u32;
@@ -221,13 +259,16 @@ impl<T: Config> Pallet<T> {
 		let paid = job.reason == assay_market::ReasonCode::Paid;
 		Some(JobView {
 			id,
+			order: job.order,
 			requester: job.requester,
 			provider: job.provider,
-			stalled: None,
+			barred: Vec::new(),
 			program: job.program,
 			input_roots: Vec::new(),
 			steps: 0,
 			work_units: 0,
+			input_bytes: 0,
+			output_bytes: 0,
 			assurance: Assurance::default(),
 			audit_ppm: 0,
 			price_start: Zero::zero(),
@@ -237,6 +278,8 @@ impl<T: Config> Pallet<T> {
 			current_price: None,
 			bond: None,
 			escrow: Zero::zero(),
+			data_fee: Zero::zero(),
+			deposit: Zero::zero(),
 			phase: if paid { Phase::Settled } else { Phase::Failed },
 			reason: Some(job.reason),
 			deadline: None,

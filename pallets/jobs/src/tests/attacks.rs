@@ -177,14 +177,24 @@ fn result_commitment_should_be_refused_when_it_was_copied_from_another_job() {
 		let second = post_claimed();
 		let copied = result_hash(first, &provider(), &right());
 		for id in [first, second] {
-			assert_ok!(Market::commit_result(RuntimeOrigin::signed(provider()), id, copied));
+			assert_ok!(Market::commit_result(
+				RuntimeOrigin::signed(provider()),
+				id,
+				order(id),
+				copied
+			));
 			roll_past_deadline(id);
 		}
 		commit_wanted(second, &right());
 		close(second);
 		assert_noop!(reveal_result(second, &right()), Error::<Test>::CommitmentMismatch);
-		let other =
-			result_commitment(&[9; 32], second, provider().as_ref(), &right().root(), &SALT);
+		let other = result_commitment(
+			&[9; 32],
+			&order(second),
+			provider().as_ref(),
+			&right().root(),
+			&SALT,
+		);
 		assert_ne!(other, result_hash(second, &provider(), &right()), "chains differ");
 	});
 }
@@ -208,10 +218,7 @@ fn requester_should_not_get_its_money_back_when_it_cancels_after_reading_the_res
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
 		assert!(!job(id).output_roots.is_empty());
-		assert_noop!(
-			Market::cancel_job(RuntimeOrigin::signed(requester()), id),
-			Error::<Test>::TooLateToCancel
-		);
+		assert_noop!(cancel(id, requester()), Error::<Test>::TooLateToCancel);
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 	});
@@ -223,11 +230,9 @@ fn settlement_should_win_the_race_when_an_audit_is_requested_after_the_deadline(
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
 		roll_past_deadline(id);
-		for call in [
-			Market::request_audit(RuntimeOrigin::signed(requester()), id),
-			Market::cancel_job(RuntimeOrigin::signed(requester()), id),
-			reveal_result(id, &right()),
-		] {
+		for call in
+			[request_audit(id, requester()), cancel(id, requester()), reveal_result(id, &right())]
+		{
 			assert!(call.is_err());
 		}
 		assert_noop!(Market::poke(RuntimeOrigin::signed(bystander()), id), Error::<Test>::NotDue);
@@ -248,7 +253,7 @@ fn reputation_should_cost_money_when_it_is_farmed_by_self_dealing() {
 			for who in &pending(id, Purpose::Attest)[..2] {
 				assert_ok!(attest(id, who, true));
 			}
-			assert_ok!(Market::claim_job(RuntimeOrigin::signed(provider()), id, 0));
+			assert_ok!(claim(id, provider()));
 			assert_ok!(commit_result(id, &right()));
 			roll_past_deadline(id);
 			commit_wanted(id, &right());
@@ -452,7 +457,7 @@ fn challenge_signature_should_open_nothing_when_it_is_used_for_a_verdict() {
 		let who = committee(id)[0].clone();
 		let challenge = VerifierAction::Challenge { hash: [1; 32] };
 		assert_eq!(
-			Market::check_action(id, &who, &challenge).err(),
+			Market::check_action(id, &order(id), &who, &challenge).err(),
 			Some(Error::<Test>::WrongPhase)
 		);
 		let key = pair(&seed_of(&who));

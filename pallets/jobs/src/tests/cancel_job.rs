@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn cancel(who: AccountId, id: assay_market::JobId) -> frame_support::dispatch::DispatchResult {
-	Market::cancel_job(RuntimeOrigin::signed(who), id)
-}
-
 #[test]
 fn cancel_job_should_refund_everything_when_it_is_posted_or_open() {
 	ExtBuilder::default().build_and_execute(|| {
@@ -14,7 +10,7 @@ fn cancel_job_should_refund_everything_when_it_is_posted_or_open() {
 		roll_past_deadline(drawn);
 		let open = post_open();
 		for id in [posted, drawn, open] {
-			assert_ok!(cancel(requester(), id));
+			assert_ok!(cancel(id, requester()));
 			assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Cancelled)));
 		}
 		assert_eq!((free(&requester()), held(&requester())), (BALANCE, 0));
@@ -26,7 +22,7 @@ fn cancel_job_should_refund_everything_when_it_is_posted_or_open() {
 fn cancel_job_should_pay_the_fee_share_when_it_is_claimed() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_claimed();
-		assert_ok!(cancel(requester(), id));
+		assert_ok!(cancel(id, requester()));
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::CancelledWhileClaimed)));
 		// A tenth of the price, of which a twentieth is burned.
 		let fee = PRICE / 10;
@@ -41,9 +37,9 @@ fn cancel_job_should_pay_the_fee_share_when_it_is_claimed() {
 fn cancel_job_should_fail_when_the_result_is_committed() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_committed(&right());
-		assert_noop!(cancel(requester(), id), Error::<Test>::TooLateToCancel);
+		assert_noop!(cancel(id, requester()), Error::<Test>::TooLateToCancel);
 		roll_past_deadline(id);
-		assert_noop!(cancel(requester(), id), Error::<Test>::TooLateToCancel);
+		assert_noop!(cancel(id, requester()), Error::<Test>::TooLateToCancel);
 	});
 }
 
@@ -51,8 +47,8 @@ fn cancel_job_should_fail_when_the_result_is_committed() {
 fn cancel_job_should_fail_when_the_job_has_ended() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_open();
-		assert_ok!(cancel(requester(), id));
-		assert_noop!(cancel(requester(), id), Error::<Test>::TooLateToCancel);
+		assert_ok!(cancel(id, requester()));
+		assert_noop!(cancel(id, requester()), Error::<Test>::TooLateToCancel);
 	});
 }
 
@@ -60,7 +56,7 @@ fn cancel_job_should_fail_when_the_job_has_ended() {
 fn cancel_job_should_fail_when_someone_else_asks() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_open();
-		assert_noop!(cancel(bystander(), id), Error::<Test>::NotRequester);
-		assert_noop!(cancel(requester(), id + 1), Error::<Test>::UnknownJob);
+		assert_noop!(cancel(id, bystander()), Error::<Test>::NotRequester);
+		assert_noop!(cancel(id + 1, requester()), Error::<Test>::UnknownJob);
 	});
 }

@@ -80,7 +80,7 @@ fn commit_verdict_should_take_a_seat_and_lock_the_stake_when_the_ticket_has_won(
 }
 
 #[test]
-fn commit_verdict_should_pay_no_fee_and_be_unique_in_the_pool_when_it_is_valid() {
+fn commit_verdict_should_be_operational_and_unique_in_the_pool_when_it_is_valid() {
 	ExtBuilder::default().build_and_execute(|| {
 		use assay_market::VerifierAction;
 		use frame_support::dispatch::{DispatchClass, GetDispatchInfo, Pays};
@@ -89,7 +89,8 @@ fn commit_verdict_should_pay_no_fee_and_be_unique_in_the_pool_when_it_is_valid()
 		let (commitment, ticket) = (verdict_hash(id, &who, &right()), ticket(id, &who));
 		let call = call_of(id, &who, VerifierAction::CommitVerdict { commitment, ticket });
 		let info = call.get_dispatch_info();
-		assert_eq!((info.pays_fee, info.class), (Pays::No, DispatchClass::Operational));
+		// An authorized origin has nobody to pay; a signed one would pay for what is refused.
+		assert_eq!((info.pays_fee, info.class), (Pays::Yes, DispatchClass::Operational));
 		let valid = validate(&call).expect("a drawn verifier");
 		assert_eq!(valid.priority, 1_000);
 		assert_eq!(valid.longevity, job(id).deadline - now());

@@ -8,14 +8,10 @@ fn key(who: &AccountId) -> VerifierId {
 	pair(&seed_of(who)).public()
 }
 
-fn request_audit(id: JobId) -> frame_support::dispatch::DispatchResult {
-	Market::request_audit(RuntimeOrigin::signed(requester()), id)
-}
-
 /// A second audit is under way; gives its verifiers.
 fn post_audited_again(run: &Run, verdict: &Run) -> (JobId, Vec<AccountId>) {
 	let id = post_challengeable(run, verdict);
-	assert_ok!(request_audit(id));
+	assert_ok!(request_audit(id, requester()));
 	roll_past_deadline(id);
 	assert_eq!(phase(id), Phase::Verifying);
 	(id, pending(id, Purpose::Verify))
@@ -176,11 +172,8 @@ fn condemned_job_should_wait_for_nothing_but_reveals_when_a_verdict_is_hidden() 
 		assert_eq!((phase(id), job(id).deadline), (Phase::Revealing, deadline));
 		assert_eq!(result(id), None);
 		assert!(!condemn(id, ReasonCode::Withheld, &bystander()));
-		assert_noop!(request_audit(id), Error::<Test>::WrongPhase);
-		assert_noop!(
-			Market::cancel_job(RuntimeOrigin::signed(requester()), id),
-			Error::<Test>::TooLateToCancel
-		);
+		assert_noop!(request_audit(id, requester()), Error::<Test>::WrongPhase);
+		assert_noop!(cancel(id, requester()), Error::<Test>::TooLateToCancel);
 		let poke = Market::poke(RuntimeOrigin::signed(bystander()), id);
 		assert_eq!(poke.expect_err("too early").error, Error::<Test>::NotDue.into());
 		open_lane(id);
@@ -218,7 +211,7 @@ fn condemned_job_should_give_time_to_open_when_a_second_audit_has_hidden_verdict
 		assert_ok!(commit(id, &second[0], &right()));
 		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
 		assert_eq!(phase(id), Phase::Revealing);
-		assert_eq!(job(id).deadline, now() + test_parameters().reveal_period);
+		assert_eq!(job(id).deadline, now() + test_parameters().reveal.base);
 		assert_eq!(commit(id, &second[1], &right()), invalid(InvalidTransaction::Stale));
 		await_sample(id);
 		assert_ok!(reveal(id, &second[0], &right()));
@@ -240,7 +233,7 @@ fn condemned_job_should_open_no_tranche_when_it_waits_for_reveals() {
 		}
 		assert_ok!(reveal_result(id, &wrong()));
 		roll_past_deadline(id);
-		assert_ok!(request_audit(id));
+		assert_ok!(request_audit(id, requester()));
 		roll_past_deadline(id);
 		let second = winners(id);
 		assert_ok!(commit(id, &second[0], &right()));
@@ -261,7 +254,7 @@ fn condemned_job_should_end_at_once_when_a_second_audit_has_nothing_hidden() {
 		// In the lottery, and waiting for it.
 		for wait in [true, false] {
 			let id = post_challengeable(&wrong(), &right());
-			assert_ok!(request_audit(id));
+			assert_ok!(request_audit(id, requester()));
 			if !wait {
 				roll_past_deadline(id);
 			}
@@ -344,7 +337,7 @@ fn disputed_job_should_still_fail_when_its_deadline_has_passed_long_ago() {
 		open_lane(id);
 		roll_past_deadline(id);
 		roll(100);
-		assert_noop!(request_audit(id), Error::<Test>::DeadlinePassed);
+		assert_noop!(request_audit(id, requester()), Error::<Test>::DeadlinePassed);
 		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
 		assert!(!Lanes::contains_key(id), "the arbiter was told");
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
@@ -357,7 +350,7 @@ fn second_audit_should_go_on_when_a_lane_is_alive() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
 		open_lane(id);
-		assert_ok!(request_audit(id));
+		assert_ok!(request_audit(id, requester()));
 		roll_past_deadline(id);
 		let second = pending(id, Purpose::Verify);
 		for who in &second {

@@ -265,14 +265,11 @@ fn job_should_settle_when_the_challenge_deadline_has_passed() {
 		let id = post_challengeable(&right(), &right());
 		roll_to_deadline(id);
 		assert_eq!(phase(id), Phase::Challengeable);
-		assert_ok!(Market::request_audit(RuntimeOrigin::signed(requester()), id));
+		assert_ok!(request_audit(id, requester()));
 		let id = post_challengeable(&right(), &right());
 		roll_past_deadline(id);
 		assert_eq!(phase(id), Phase::Settled);
-		assert_noop!(
-			Market::request_audit(RuntimeOrigin::signed(requester()), id),
-			Error::<Test>::WrongPhase
-		);
+		assert_noop!(request_audit(id, requester()), Error::<Test>::WrongPhase);
 	});
 }
 

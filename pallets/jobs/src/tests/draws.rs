@@ -152,7 +152,7 @@ fn lottery_should_leave_out_earlier_verifiers_when_it_is_the_second() {
 	ExtBuilder::default().verifiers(7).build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
 		let first = seated(id);
-		assert_ok!(Market::request_audit(RuntimeOrigin::signed(requester()), id));
+		assert_ok!(request_audit(id, requester()));
 		roll_past_deadline(id);
 		let terms = lottery(id).terms;
 		assert_eq!((terms.candidates, terms.stake), (4, (4 * UNIT).into()));

@@ -175,27 +175,29 @@ fn carry_out(step: Move) {
 			);
 		}
 		Move::Cancel { job, by } => {
-			let _ = Market::cancel_job(signed(by), recent(job));
+			let _ = cancel(recent(job), account(by));
 		}
 		Move::Claim { job, by } => {
-			let _ = Market::claim_job(signed(by), recent(job), 0);
+			let _ = claim(recent(job), account(by));
 		}
 		Move::CommitResult { job, tag } => {
 			let id = recent(job);
 			if let Some(who) = claimant(id) {
 				let commitment = result_hash(id, &who, &Run::new(tag, 1));
-				let _ = Market::commit_result(RuntimeOrigin::signed(who), id, commitment);
+				let _ =
+					Market::commit_result(RuntimeOrigin::signed(who), id, order(id), commitment);
 			}
 		}
 		Move::RevealResult { job, tag } => {
 			let (id, run) = (recent(job), Run::new(tag, 1));
 			if let Some(who) = claimant(id) {
 				let origin = RuntimeOrigin::signed(who);
-				let _ = Market::reveal_result(origin, id, run.root(), SALT, run.opening());
+				let _ =
+					Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening());
 			}
 		}
 		Move::RequestAudit { job, by } => {
-			let _ = Market::request_audit(signed(by), recent(job));
+			let _ = request_audit(recent(job), account(by));
 		}
 		Move::Poke { job } => {
 			let _ = Market::poke(signed(4), recent(job));
@@ -217,15 +219,22 @@ fn carry_out(step: Move) {
 		}
 		Move::Provider { job, by, tag } => {
 			let id = recent(job);
-			let _ = Market::claim_job(signed(by), id, 0);
+			let _ = claim(id, account(by));
 			if let Some(who) = claimant(id) {
 				let run = Run::new(tag, 1);
 				let commitment = result_hash(id, &who, &run);
 				let origin = RuntimeOrigin::signed(who);
-				let _ = Market::commit_result(origin.clone(), id, commitment);
+				let _ = Market::commit_result(origin.clone(), id, order(id), commitment);
 				for run in [run, right(), wrong()] {
 					let opening = run.opening();
-					let _ = Market::reveal_result(origin.clone(), id, run.root(), SALT, opening);
+					let _ = Market::reveal_result(
+						origin.clone(),
+						id,
+						order(id),
+						run.root(),
+						SALT,
+						opening,
+					);
 				}
 			}
 		}

@@ -52,6 +52,7 @@ fn job_should_pay_provider_and_verifiers_when_everyone_is_honest() {
 		assert_eq!(outcomes(&requester()), [Outcome::RequesterPaid]);
 		assert!(has_event(Event::JobEnded {
 			job: id,
+			order: order(id),
 			reason: ReasonCode::Paid,
 			paid: ended.paid,
 			refunded: ended.refunded,

@@ -76,7 +76,7 @@ fn ended_job_should_be_given_until_it_is_taken_or_pruned() {
 fn job_without_a_provider_should_not_be_given() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_open();
-		assert_ok!(Market::cancel_job(RuntimeOrigin::signed(requester()), id));
+		assert_ok!(cancel(id, requester()));
 		assert_eq!(ended_job(id), None);
 	});
 }

@@ -319,7 +319,7 @@ fn positions_of_the_first_audit_should_not_serve_the_second() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
 		let first = sample_seed(id).expect("drawn");
-		assert_ok!(Market::request_audit(RuntimeOrigin::signed(requester()), id));
+		assert_ok!(request_audit(id, requester()));
 		roll_past_deadline(id);
 		assert_eq!(sample_seed(id), None);
 		let thief = winners(id)[0].clone();

@@ -1,5 +1,6 @@
-//! One file for each call; then disputes (condemning, vouching), the deadlines, the draws, named
-//! attacks (those on the lottery and the samples in `lottery`), the offchain hook, the runtime API's answers, and random sequences of calls.
+//! One file for each call; then orders, deposits, delivery, audits that nobody can see, disputes
+//! (condemning, vouching), the deadlines, the draws, named attacks (those on the lottery and the samples
+//! in `lottery`), the offchain hook, the runtime API's answers, and random sequences of calls.
 
 mod abstain;
 mod attacks;
@@ -10,22 +11,29 @@ mod commit_result;
 mod commit_verdict;
 mod condemn;
 mod deadlines;
+mod delivery;
+mod deposits;
 mod draws;
+mod give_back;
 mod invariants;
 mod life;
 mod losses;
 mod lottery;
 mod offchain;
+mod orders;
 mod poke;
 mod post_job;
+mod private_audits;
 mod request_audit;
 mod reveal_result;
 mod reveal_verdict;
 mod segments;
 mod set_parameters;
 mod settled;
+mod unconfirmed;
 mod views;
 mod vouching;
+mod withholding;
 
 use crate::{mock::*, Error, Event};
 use assay_market::{Outcome, Phase, Purpose, ReasonCode};

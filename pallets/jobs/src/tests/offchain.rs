@@ -60,7 +60,8 @@ fn with_keys_on(chain: ExtBuilder, local: &[AccountId], test: impl FnOnce(Pool))
 
 fn post_mail(id: JobId, purpose: Purpose, who: &AccountId, bytes: &[u8]) {
 	use sp_core::Pair;
-	let key = mailbox_key(&Market::genesis_hash(), id, purpose, &pair(&seed_of(who)).public());
+	let key =
+		mailbox_key(&Market::genesis_hash(), &order(id), purpose, &pair(&seed_of(who)).public());
 	sp_io::offchain::local_storage_set(StorageKind::PERSISTENT, &key, bytes);
 }
 

@@ -9,6 +9,7 @@ fn poke_should_push_the_job_when_the_agenda_was_full() {
 		// One place a block, and 64 blocks to look at: the 65th job finds none.
 		MaxAgenda::set(1);
 		MaxActiveJobs::set(65);
+		MaxJobsPerRequester::set(65);
 		for _ in 0..64 {
 			post_open();
 		}
@@ -21,10 +22,7 @@ fn poke_should_push_the_job_when_the_agenda_was_full() {
 		roll(1);
 		assert_eq!(phase(last), Phase::Open, "nobody has pushed it");
 		assert_noop!(claim(last, provider()), Error::<Test>::DeadlinePassed);
-		assert_noop!(
-			Market::cancel_job(RuntimeOrigin::signed(requester()), last),
-			Error::<Test>::DeadlinePassed
-		);
+		assert_noop!(cancel(last, requester()), Error::<Test>::DeadlinePassed);
 		assert_eq!(poke().expect("due").pays_fee, Pays::No);
 		let view = Market::job_view(last).expect("a record or a summary");
 		assert_eq!((view.phase, view.reason), (Phase::Failed, Some(ReasonCode::Expired)));
@@ -38,7 +36,7 @@ fn poke_should_fail_when_there_is_nothing_to_push() {
 		let poke = |id| Market::poke(RuntimeOrigin::signed(bystander()), id);
 		assert_noop!(poke(id), Error::<Test>::NotDue);
 		assert_noop!(poke(id + 1), Error::<Test>::UnknownJob);
-		assert_ok!(Market::cancel_job(RuntimeOrigin::signed(requester()), id));
+		assert_ok!(cancel(id, requester()));
 		assert_noop!(poke(id), Error::<Test>::NotDue);
 	});
 }
@@ -79,7 +77,7 @@ fn ended_job_should_become_a_summary_when_its_retention_is_over() {
 		);
 		// The archive is a ring of four.
 		for _ in 0..4 {
-			assert_ok!(Market::cancel_job(RuntimeOrigin::signed(requester()), post_open()));
+			assert_ok!(cancel(post_open(), requester()));
 		}
 		roll(51);
 		assert!(Market::job_view(id).is_none());
@@ -92,13 +90,14 @@ fn ended_job_should_be_pruned_at_once_when_the_agenda_has_no_place_for_it() {
 	ExtBuilder::default().build_and_execute(|| {
 		MaxAgenda::set(1);
 		MaxActiveJobs::set(65);
+		MaxJobsPerRequester::set(65);
 		for _ in 0..64 {
 			post_open();
 		}
 		let last = post_open();
 		// So that the end of the retention falls on the first of the 64 full blocks.
 		roll_to(job(last).deadline - 50);
-		assert_ok!(Market::cancel_job(RuntimeOrigin::signed(requester()), last));
+		assert_ok!(cancel(last, requester()));
 		assert!(!crate::Jobs::<Test>::contains_key(last));
 		let view = Market::job_view(last).expect("archived");
 		assert_eq!((view.reason, view.refunded), (Some(ReasonCode::Cancelled), ESCROW));

@@ -53,9 +53,11 @@ fn post_job_should_hold_price_and_committee_fee_when_it_is_good() {
 		assert_eq!(ProgramUses::get(PROGRAM), 1);
 		assert!(has_event(Event::JobPosted {
 			job: 0,
+			order: order(0),
 			requester: requester(),
 			program: PROGRAM,
 			escrow: ESCROW,
+			deposit: deposits(&requester()),
 		}));
 		// The attesters' draw waits for two blocks after this one.
 		assert!(has_event(Event::PhaseChanged { job: 0, phase: Phase::Posted, deadline: 3 }));
@@ -75,7 +77,7 @@ fn post_job_should_open_at_once_when_attestation_is_opted_out() {
 #[test]
 fn post_job_should_name_what_is_wrong_when_an_argument_is_bad() {
 	ExtBuilder::default().build_and_execute(|| {
-		let minimum = test_parameters().min_price;
+		let least = test_parameters().least_price(WORK, 7 * 1_024);
 		let low_audit = Assurance {
 			audit: Audit::Custom(Permill::from_percent(4)),
 			attestation: Attestation::Required,
@@ -88,7 +90,7 @@ fn post_job_should_name_what_is_wrong_when_an_argument_is_bad() {
 			(Post { steps: 0, ..Default::default() }, Error::WrongSteps),
 			(Post { steps: 2, ..Default::default() }, Error::WrongSteps),
 			(Post { program: STATEFUL, steps: 0, ..Default::default() }, Error::WrongSteps),
-			(Post { start: minimum - 1, ..Default::default() }, Error::PriceTooLow),
+			(Post { start: least - 1, ..Default::default() }, Error::PriceTooLow),
 			(Post { max: PRICE / 2 - 1, ..Default::default() }, Error::RampUpsideDown),
 			(Post { ramp: 1_201, ..Default::default() }, Error::RampTooLong),
 			(Post { assurance: low_audit, ..Default::default() }, Error::AuditTooLow),
@@ -106,7 +108,7 @@ fn post_job_should_name_what_is_wrong_when_an_argument_is_bad() {
 #[test]
 fn post_job_should_accept_the_bounds_when_arguments_are_just_good() {
 	ExtBuilder::default().build_and_execute(|| {
-		let minimum = test_parameters().min_price;
+		let minimum = test_parameters().least_price(WORK, 7 * 1_024);
 		let floor = Assurance {
 			audit: Audit::Custom(Permill::from_percent(5)),
 			attestation: Attestation::Required,
@@ -123,23 +125,25 @@ fn post_job_should_accept_the_bounds_when_arguments_are_just_good() {
 #[test]
 fn post_job_should_fail_when_escrow_is_larger_than_the_balance() {
 	ExtBuilder::default().build_and_execute(|| {
-		Balances::set_balance(&requester(), ESCROW + 10 - 1);
+		let whole = ESCROW + Market::deposit_for(2, 0) + 10;
+		Balances::set_balance(&requester(), whole - 1);
 		assert_noop!(Post::default().send(), TokenError::FundsUnavailable);
-		Balances::set_balance(&requester(), ESCROW + 10);
+		Balances::set_balance(&requester(), whole);
 		assert_ok!(Post::default().send());
-		assert_ok!(Market::cancel_job(RuntimeOrigin::signed(requester()), 0));
-		Balances::set_balance(&requester(), BALANCE);
+		// As much as before, so that the sum of all money is.
+		Balances::mint_into(&requester(), BALANCE - whole).expect("it exists");
 	});
 }
 
 #[test]
 fn post_job_should_fail_when_the_market_is_full() {
 	ExtBuilder::default().build_and_execute(|| {
+		MaxJobsPerRequester::set(100);
 		for _ in 0..64 {
 			assert_ok!(Post::default().send());
 		}
 		assert_noop!(Post::default().send(), Error::<Test>::TooManyJobs);
-		assert_ok!(Market::cancel_job(RuntimeOrigin::signed(requester()), 5));
+		assert_ok!(cancel(5, requester()));
 		assert_ok!(Post::default().send());
 	});
 }

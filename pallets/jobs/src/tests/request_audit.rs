@@ -3,10 +3,6 @@
 use super::*;
 use assay_market::{Assurance, Attestation, Audit};
 
-fn request(who: AccountId, id: assay_market::JobId) -> frame_support::dispatch::DispatchResult {
-	Market::request_audit(RuntimeOrigin::signed(who), id)
-}
-
 /// A job that was not drawn for an audit, revealed.
 fn post_unaudited() -> assay_market::JobId {
 	for _ in 0..64 {
@@ -46,7 +42,7 @@ fn request_audit_should_draw_a_committee_when_there_was_none() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_unaudited();
 		let held_before = held(&requester());
-		assert_ok!(request(requester(), id));
+		assert_ok!(request_audit(id, requester()));
 		assert_eq!(held(&requester()), held_before, "the first committee is in the escrow");
 		assert!(has_event(Event::AuditRequested { job: id }));
 		roll_past_deadline(id);
@@ -59,7 +55,7 @@ fn request_audit_should_draw_a_committee_when_there_was_none() {
 			assert_ok!(reveal(id, &who, &right()));
 		}
 		assert_eq!(phase(id), Phase::Challengeable);
-		assert_noop!(request(requester(), id), Error::<Test>::AuditAlreadyRequested);
+		assert_noop!(request_audit(id, requester()), Error::<Test>::AuditAlreadyRequested);
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 	});
@@ -70,7 +66,7 @@ fn request_audit_should_hold_another_fee_and_draw_others_when_there_was_a_commit
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
 		let first = committee(id);
-		assert_ok!(request(requester(), id));
+		assert_ok!(request_audit(id, requester()));
 		assert_eq!(held(&requester()), ESCROW + PRICE / 5);
 		roll_past_deadline(id);
 		let second = committee(id)[3..].to_vec();
@@ -97,7 +93,7 @@ fn request_audit_should_hold_another_fee_and_draw_others_when_there_was_a_commit
 fn request_audit_should_fail_when_nobody_is_left_to_draw() {
 	ExtBuilder::default().verifiers(3).build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
-		assert_noop!(request(requester(), id), Error::<Test>::NoVerifierAvailable);
+		assert_noop!(request_audit(id, requester()), Error::<Test>::NoVerifierAvailable);
 	});
 }
 
@@ -105,8 +101,8 @@ fn request_audit_should_fail_when_nobody_is_left_to_draw() {
 fn request_audit_should_fail_when_it_is_not_the_requesters_turn() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_revealing(&right(), &right());
-		assert_noop!(request(requester(), id), Error::<Test>::WrongPhase);
-		assert_noop!(request(bystander(), id), Error::<Test>::NotRequester);
-		assert_noop!(request(requester(), id + 1), Error::<Test>::UnknownJob);
+		assert_noop!(request_audit(id, requester()), Error::<Test>::WrongPhase);
+		assert_noop!(request_audit(id, bystander()), Error::<Test>::NotRequester);
+		assert_noop!(request_audit(id + 1, requester()), Error::<Test>::UnknownJob);
 	});
 }

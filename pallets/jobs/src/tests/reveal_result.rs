@@ -8,7 +8,7 @@ fn reveal_with(
 	run: &Run,
 	opening: assay_commitments::OutputsOpening,
 ) -> frame_support::dispatch::DispatchResult {
-	Market::reveal_result(RuntimeOrigin::signed(who), id, run.root(), SALT, opening)
+	Market::reveal_result(RuntimeOrigin::signed(who), id, order(id), run.root(), SALT, opening)
 }
 
 #[test]
@@ -39,6 +39,7 @@ fn reveal_result_should_fail_when_it_is_not_what_was_committed() {
 			Market::reveal_result(
 				RuntimeOrigin::signed(provider()),
 				id,
+				order(id),
 				right().root(),
 				[0; 32],
 				right().opening(),

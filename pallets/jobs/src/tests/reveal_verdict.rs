@@ -84,7 +84,7 @@ fn reveal_verdict_should_wait_with_chunks_when_their_positions_are_not_drawn() {
 
 #[test]
 fn sample_should_be_kept_in_the_job_when_its_mix_is_forgotten() {
-	ExtBuilder::default().parameters(|p| p.reveal_period = 300).build_and_execute(|| {
+	ExtBuilder::default().parameters(|p| p.reveal.base = 300).build_and_execute(|| {
 		let id = post_revealing(&right(), &right());
 		let seed = sample_seed(id);
 		assert_eq!(job(id).sample, seed.map(crate::Sample::Drawn));
@@ -97,7 +97,7 @@ fn sample_should_be_kept_in_the_job_when_its_mix_is_forgotten() {
 
 #[test]
 fn sample_should_start_over_when_nobody_pushed_the_job_until_its_mix_was_forgotten() {
-	ExtBuilder::default().parameters(|p| p.reveal_period = 300).build_and_execute(|| {
+	ExtBuilder::default().parameters(|p| p.reveal.base = 300).build_and_execute(|| {
 		let id = post_verifying(&right());
 		commit_wanted(id, &right());
 		roll_past_deadline(id);

@@ -49,7 +49,8 @@ fn commit_segmented(
 	checkpoints: Checkpoints,
 ) -> frame_support::dispatch::DispatchResult {
 	let commitment = result_hash(id, &provider(), run);
-	Market::commit_segmented_result(RuntimeOrigin::signed(provider()), id, commitment, checkpoints)
+	let origin = RuntimeOrigin::signed(provider());
+	Market::commit_segmented_result(origin, id, order(id), commitment, checkpoints)
 }
 
 fn reveal_segmented(
@@ -60,11 +61,14 @@ fn reveal_segmented(
 	Market::reveal_segmented_result(
 		RuntimeOrigin::signed(provider()),
 		id,
+		order(id),
 		run.root(),
 		SALT,
 		run.opening(),
 		segments,
-	)
+	)?;
+	keep_all(id);
+	Ok(())
 }
 
 fn post_claimed_cut() -> JobId {
@@ -86,7 +90,7 @@ fn post_verifying_cut(run: &Run) -> JobId {
 /// The segment that an account has drawn.
 fn drawn(id: JobId, who: &AccountId) -> u32 {
 	let count = job(id).cut().expect("cut").count();
-	segment_of(&ticket(id, who).pre_output, &Market::genesis_hash(), id, count)
+	segment_of(&ticket(id, who).pre_output, &Market::genesis_hash(), &order(id), count)
 }
 
 /// An account's part of a run.

@@ -23,7 +23,7 @@ fn set_parameters_should_hold_for_what_comes_when_root_asks() {
 fn set_parameters_should_name_what_is_wrong_when_one_is_out_of_range() {
 	ExtBuilder::default().build_and_execute(|| {
 		assert_noop!(set(|p| p.draw_delay = 0), Error::<Test>::InvalidDrawDelay);
-		assert_noop!(set(|p| p.reveal_period = 7), Error::<Test>::InvalidClock);
+		assert_noop!(set(|p| p.reveal.base = 7), Error::<Test>::InvalidClock);
 		assert_noop!(set(|p| p.committee = 0), Error::<Test>::InvalidCommittee);
 		assert_noop!(set(|p| p.max_tranches = 0), Error::<Test>::InvalidTranches);
 		assert_noop!(set(|p| p.tranche_width_percent = 99), Error::<Test>::InvalidTranches);

@@ -6,7 +6,7 @@ use assay_market::{task_hash, JobId, Settlement, Standing, MAX_SETTLEMENTS};
 
 fn settlement(id: JobId, run: &Run) -> Settlement {
 	let task = task_hash(&PROGRAM, &[[1; 32], [2; 32]], 1);
-	Settlement { job: id, task, run_root: run.root() }
+	Settlement { job: id, order: order(id), task, run_root: run.root() }
 }
 
 fn standing(result: Settlement) -> Standing {
@@ -80,6 +80,7 @@ fn standing_should_follow_the_lanes_and_the_referee() {
 		assert_eq!(standing(settlement(id, &right())), Standing::Undisputed);
 		assert_eq!(standing(Settlement { task: [9; 32], ..result }), Standing::Undisputed);
 		assert_eq!(standing(Settlement { job: id + 1, ..result }), Standing::Undisputed);
+		assert_eq!(standing(Settlement { order: [9; 32], ..result }), Standing::Undisputed);
 		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
 		assert_eq!(standing(result), Standing::ProvenWrong);
 		roll(1);

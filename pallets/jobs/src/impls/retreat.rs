@@ -1,0 +1,111 @@
+//! What becomes of a claim without a result: the provider stayed silent, or gave the job back.
+//!
+//! The requester chooses inputs, work and audit probability, and with it the bond. So that nobody can
+//! post jobs to earn by others' failing, what a silent provider loses is bounded by the price, and all of
+//! it is burned; where the inputs were never attested it loses nothing.
+
+use crate::{
+	Answer, BalanceOf, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf, Seats,
+};
+use crate::{MAX_BARRED, MAX_STALLS};
+use assay_market::{
+	Attestation, Hash, JobBonds, JobId, Outcome, Phase, Purpose, ReasonCode, Verifiers,
+};
+use frame_support::{defensive, ensure};
+use sp_runtime::{
+	traits::{Saturating, Zero},
+	DispatchResult,
+};
+
+impl<T: Config> Pallet<T> {
+	/// A provider stayed silent: a part of its bond is burned, and the job opens once more without it.
+	pub(crate) fn stall(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		let Some(provider) = job.provider.clone() else {
+			defensive!("a claimed job has a provider");
+			return Self::finish(id, job, ReasonCode::ProviderTimeout);
+		};
+		let mut burned = BalanceOf::<T>::zero();
+		if job.assurance.attestation == Attestation::Required {
+			let price = job.price.unwrap_or(job.price_max);
+			let amount = parameters.stall(price, job.bond);
+			burned = T::JobBonds::slash(&provider, id, amount, None).burned;
+		}
+		Self::note(job, &provider, Outcome::ProviderStalled);
+		Self::deposit_event(Event::ProviderStalled { job: id, provider, burned });
+		job.stalls = job.stalls.saturating_add(1);
+		if Self::bar_provider(id, job) {
+			Self::open(id, job, parameters);
+		} else {
+			Self::finish(id, job, ReasonCode::ProviderTimeout);
+		}
+	}
+
+	pub(crate) fn do_give_back(who: T::AccountId, id: JobId, order: Hash) -> DispatchResult {
+		let mut job = Self::job_of_order(id, &order)?;
+		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
+		Self::ensure_live(&job, Phase::Claimed)?;
+		let parameters = Parameters::<T>::get();
+		let attested = job.assurance.attestation == Attestation::Required;
+		let mut burned = BalanceOf::<T>::zero();
+		if attested {
+			// Early it costs next to nothing, late as much as a stall; nobody gains by it.
+			let claimed_at = job.history.last().map_or(Self::now(), |(_, at)| *at);
+			let (elapsed, clock) =
+				(Self::now().saturating_sub(claimed_at), job.deadline.saturating_sub(claimed_at));
+			let price = job.price.unwrap_or(job.price_max);
+			let fee = parameters.give_back(price, job.bond, elapsed, clock);
+			burned = T::JobBonds::slash(&who, id, fee, None).burned;
+		}
+		Self::note(&job, &who, Outcome::ProviderGaveBack);
+		Self::deposit_event(Event::JobGivenBack { job: id, provider: who, burned });
+		if !Self::bar_provider(id, &mut job) {
+			Self::finish(id, &mut job, ReasonCode::ProviderTimeout);
+		} else if attested {
+			Self::dismiss(id, &job, Purpose::Attest);
+			Self::await_draw(id, &mut job, Phase::Posted, &parameters);
+		} else {
+			Self::open(id, &mut job, &parameters);
+		}
+		Self::store(id, job);
+		Ok(())
+	}
+
+	/// Gives the provider what is left of its bond, and keeps it from claiming the job again. `false`
+	/// where the job has no more tries.
+	fn bar_provider(id: JobId, job: &mut JobOf<T>) -> bool {
+		let Some(provider) = job.provider.clone() else { return false };
+		T::JobBonds::release(&provider, id);
+		if job.barred.try_push(provider).is_err() {
+			defensive!("the last provider that is barred ends the job");
+			return false;
+		}
+		if job.stalls >= MAX_STALLS || job.barred.len() >= MAX_BARRED as usize {
+			return false;
+		}
+		job.provider = None;
+		job.price = None;
+		job.bond = Zero::zero();
+		true
+	}
+
+	/// Takes the seats of a purpose away from those who have them, and their locks where they have no
+	/// other. Whoever said nothing is counted as absent.
+	pub(crate) fn dismiss(id: JobId, job: &JobOf<T>, purpose: Purpose) {
+		let mut seats = Seats::<T>::get(id);
+		let dismissed: alloc::vec::Vec<_> =
+			seats.iter().filter(|seat| seat.purpose == purpose).cloned().collect();
+		seats.retain(|seat| seat.purpose != purpose);
+		for seat in dismissed {
+			if matches!(seat.answer, Answer::Pending | Answer::NoShow) {
+				Self::note(job, &seat.account, Outcome::VerifierNoShow);
+			}
+			if !seats.iter().any(|other| other.key == seat.key) {
+				crate::JobsOfKey::<T>::remove(&seat.key, id);
+			}
+			if !seats.iter().any(|other| other.account == seat.account) {
+				T::Verifiers::unlock(&seat.account, id);
+			}
+		}
+		Seats::<T>::insert(id, seats);
+	}
+}

@@ -1,0 +1,238 @@
+//! `give_back`, and what a silent provider loses.
+
+use super::*;
+use crate::MAX_HISTORY_OF_PHASES;
+use assay_market::{Assurance, Attestation, Audit, JobId};
+
+fn third() -> AccountId {
+	account(6)
+}
+fn fourth() -> AccountId {
+	account(7)
+}
+/// Makes the account a provider with stake.
+fn enrol(who: &AccountId) {
+	Providers::insert(who, ());
+	FreeStake::insert(who, STAKE);
+}
+/// The next job's inputs are attested, and it is open.
+fn attested(id: JobId) {
+	roll_past_deadline(id);
+	for who in pending(id, Purpose::Attest) {
+		let _ = attest(id, &who, true);
+	}
+	assert_eq!(phase(id), Phase::Open);
+}
+fn post_attested() -> JobId {
+	let id = post(standard());
+	attested(id);
+	id
+}
+
+#[test]
+fn give_back_should_have_the_inputs_attested_anew_when_they_were_attested() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_attested();
+		let first = crate::Seats::<Test>::get(id);
+		assert_ok!(claim(id, provider()));
+		let price = job(id).price.expect("claimed");
+		let before = all_of(&requester());
+		assert_ok!(give_back(id, provider()));
+		assert_eq!(phase(id), Phase::Posted);
+		let burned = price / 10;
+		assert!(has_event(Event::JobGivenBack { job: id, provider: provider(), burned }));
+		// The fee is burned; nobody gains by it, and the rest of the bond is free.
+		assert_eq!(FreeStake::get(provider()), STAKE - burned);
+		assert_eq!((BurnedStake::get(), all_of(&requester())), (burned, before));
+		assert_eq!(outcomes(&provider()), [Outcome::ProviderGaveBack]);
+		// Everybody who attested is dismissed.
+		assert!(!first.is_empty() && crate::Seats::<Test>::get(id).is_empty());
+		assert_eq!((Locks::iter().count(), crate::JobsOfKey::<Test>::iter().count()), (0, 0));
+		attested(id);
+		assert_noop!(claim(id, provider()), Error::<Test>::Barred);
+		assert_ok!(claim(id, second_provider()));
+	});
+}
+
+fn all_of(who: &AccountId) -> u64 {
+	free(who) + held(who)
+}
+
+#[test]
+fn give_back_should_be_free_when_the_requester_opted_out_of_attestation() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_claimed();
+		assert_ok!(give_back(id, provider()));
+		assert_eq!((phase(id), job(id).opened_at), (Phase::Open, now()));
+		assert_eq!((FreeStake::get(provider()), BurnedStake::get()), (STAKE, 0));
+		assert_eq!(job(id).barred.to_vec(), [provider()]);
+		let view = Market::job_view(id).expect("exists");
+		assert_eq!((view.barred, view.provider, view.price), (vec![provider()], None, None));
+	});
+}
+
+#[test]
+fn give_back_should_count_in_the_deadline_block_and_not_after_it() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_claimed();
+		roll_to(job(id).deadline);
+		assert_ok!(give_back(id, provider()));
+		let id = post_claimed();
+		roll_past_deadline(id);
+		// It has stalled.
+		assert_noop!(give_back(id, provider()), Error::<Test>::NotProvider);
+	});
+}
+
+#[test]
+fn give_back_should_fail_when_it_is_not_the_providers_or_too_late() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_claimed();
+		assert_noop!(give_back(id, second_provider()), Error::<Test>::NotProvider);
+		assert_noop!(give_back(id + 1, provider()), Error::<Test>::UnknownJob);
+		assert_ok!(commit_result(id, &right()));
+		// From here on it warrants the result.
+		assert_noop!(give_back(id, provider()), Error::<Test>::WrongPhase);
+		let open = post_open();
+		assert_noop!(give_back(open, provider()), Error::<Test>::NotProvider);
+	});
+}
+
+#[test]
+fn fourth_provider_that_gives_back_should_end_the_job() {
+	ExtBuilder::default().build_and_execute(|| {
+		[third(), fourth()].iter().for_each(enrol);
+		let before = all_money();
+		let id = post_open();
+		let all = [provider(), second_provider(), third(), fourth()];
+		for (index, who) in all.iter().enumerate() {
+			assert_eq!(phase(id), Phase::Open, "{index}");
+			assert_ok!(claim(id, who.clone()));
+			assert_ok!(give_back(id, who.clone()));
+		}
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
+		assert_eq!(job(id).barred.to_vec(), all);
+		assert_eq!((free(&requester()), held(&requester())), (BALANCE, 0));
+		assert_eq!(all_money(), before);
+		[third(), fourth()].iter().for_each(FreeStake::remove);
+	});
+}
+
+/// Attestation was opted out: nobody promised that the inputs are there.
+#[test]
+fn stall_should_cost_nothing_when_the_inputs_were_never_attested() {
+	ExtBuilder::default().build_and_execute(|| {
+		let rare = Audit::Custom(Permill::from_percent(5));
+		let id = post(Assurance { audit: rare, ..unattested() });
+		roll(10);
+		assert_ok!(claim(id, provider()));
+		assert!(job(id).bond > 4 * PRICE, "{}", job(id).bond);
+		let before = all_of(&requester());
+		roll_past_deadline(id);
+		assert_eq!((FreeStake::get(provider()), all_of(&requester())), (STAKE, before));
+		assert!(has_event(Event::ProviderStalled {
+			job: id,
+			provider: provider(),
+			compensation: 0,
+			burned: 0,
+		}));
+		assert_ok!(claim(id, second_provider()));
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
+		assert_eq!(FreeStake::get(second_provider()), STAKE);
+		assert_eq!(all_of(&requester()), BALANCE);
+	});
+}
+
+/// The bond follows the audit probability that the requester has chosen. What it can get by it must not.
+#[test]
+fn stall_should_cost_the_price_at_most_and_pay_a_tenth_of_it() {
+	for percent in [5, 10, 20, 50, 100] {
+		ExtBuilder::default().build_and_execute(|| {
+			let assurance = Assurance {
+				audit: Audit::Custom(Permill::from_percent(percent)),
+				attestation: Attestation::Required,
+				segments: None,
+			};
+			let id = post(assurance);
+			attested(id);
+			roll(10);
+			assert_ok!(claim(id, provider()));
+			let bond = job(id).bond;
+			let before = all_of(&requester());
+			roll_past_deadline(id);
+			let taken = (bond / 5).min(PRICE);
+			assert_eq!(STAKE - FreeStake::get(provider()), taken, "{percent} %");
+			assert_eq!(all_of(&requester()) - before, (PRICE / 10).min(taken));
+			assert_eq!(BurnedStake::get(), taken - (PRICE / 10).min(taken));
+		});
+	}
+}
+
+/// Who posts and stalls alone loses; so does who has others stall, since its job is not done either.
+#[test]
+fn stalls_should_not_pay_when_requester_and_provider_are_one() {
+	ExtBuilder::default().build_and_execute(|| {
+		let ring = || all_of(&requester()) + FreeStake::get(provider()) + all_of(&provider());
+		let before = ring();
+		let id = post_attested();
+		assert_ok!(claim(id, provider()));
+		let bond = job(id).bond;
+		let before = (before, bond, job(id).price.expect("claimed"));
+		roll_past_deadline(id);
+		let (taken, paid) = test_parameters().stall(before.2, before.1);
+		assert_eq!(before.0 - ring(), taken - paid);
+		assert!(taken > paid);
+	});
+}
+
+/// Four claims with fresh attestations, two audits, and keepers drawn anew: the longest way.
+#[test]
+fn history_should_have_room_for_the_longest_way() {
+	let few = |p: &mut crate::ParametersOf<Test>| (p.committee, p.quorum) = (3, 2);
+	ExtBuilder::default().verifiers(9).parameters(few).build_and_execute(|| {
+		[third(), fourth()].iter().for_each(enrol);
+		let id = post_attested();
+		for who in [second_provider(), third(), fourth()] {
+			assert_ok!(claim(id, who.clone()));
+			assert_ok!(give_back(id, who));
+			attested(id);
+		}
+		assert_ok!(claim(id, provider()));
+		assert_ok!(commit_result(id, &right()));
+		roll_past_deadline(id);
+		// Enough verdicts to go on, too few that match: one audit more, by itself.
+		let drawn = winners(id);
+		for who in &drawn[..2] {
+			assert_ok!(commit(id, who, &wrong()));
+		}
+		close(id);
+		let origin = || RuntimeOrigin::signed(provider());
+		let opening = right().opening();
+		assert_ok!(Market::reveal_result(origin(), id, order(id), right().root(), SALT, opening));
+		roll_past_deadline(id);
+		roll_past_deadline(id);
+		assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));
+		roll_past_deadline(id);
+		// They agree, but of the five accounts that are needed for it two hold the outputs.
+		crate::Parameters::<Test>::mutate(|p| (p.attest_size, p.attest_quorum) = (3, 3));
+		for who in &winners(id)[..2] {
+			assert_ok!(commit(id, who, &right()));
+		}
+		close(id);
+		for who in &seated(id)[2..] {
+			assert_ok!(reveal(id, who, &right()));
+		}
+		while phase(id) != Phase::Challengeable {
+			roll_past_deadline(id);
+		}
+		roll_past_deadline(id);
+		assert!(job(id).keepers_redrawn);
+		while !phase(id).is_terminal() {
+			roll_past_deadline(id);
+		}
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Undelivered)));
+		assert_eq!(job(id).history.len() as u32, MAX_HISTORY_OF_PHASES);
+		[third(), fourth()].iter().for_each(FreeStake::remove);
+	});
+}
