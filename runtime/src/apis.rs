@@ -28,6 +28,14 @@ use sp_runtime::{
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
+/// Most session keys that one question is about. A node asks about those in its own keystore.
+const MAX_KEYS: usize = 32;
+
+/// The first of the caller's keys: anyone can ask, and an answer takes time for each of them.
+fn bounded(keys: &[VerifierId]) -> &[VerifierId] {
+	&keys[..keys.len().min(MAX_KEYS)]
+}
+
 impl_runtime_apis! {
 	impl sp_api::Core<Block> for Runtime {
 		fn version() -> RuntimeVersion {
@@ -250,12 +258,12 @@ impl_runtime_apis! {
 	}
 
 	impl assay_market::api::MarketApi<Block, AccountId, Balance, BlockNumber> for Runtime {
-		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, BlockNumber>> {
-			Jobs::assignments(&keys)
+		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, Balance, BlockNumber>> {
+			Jobs::assignments(bounded(&keys))
 		}
 
-		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, BlockNumber>> {
-			Jobs::lotteries(&keys)
+		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, Balance, BlockNumber>> {
+			Jobs::lotteries(bounded(&keys))
 		}
 
 		fn job(id: JobId) -> Option<JobView<AccountId, Balance, BlockNumber>> {
@@ -304,7 +312,7 @@ impl_runtime_apis! {
 		fn disputes(
 			keys: Vec<VerifierId>,
 		) -> Vec<DisputeDuty<AccountId, Balance, BlockNumber>> {
-			Arbitration::disputes(&keys)
+			Arbitration::disputes(bounded(&keys))
 		}
 	}
 
