@@ -1,6 +1,6 @@
 //! The commands and their flags.
 
-use crate::{amount::Amount, chain::Confirm, error::Error, tensors::InputArg};
+use crate::{amount::Amount, chain::Confirm, error::Error, runner::WorkerFlags, tensors::InputArg};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -450,16 +450,40 @@ pub struct ProviderRun {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
 	/// Claim only jobs that pay at least this much, in ASY
 	#[arg(long, value_name = "ASY", default_value = "0")]
 	pub min_price: Amount,
+	/// Claim only jobs that pay at least this much for 10^9 work units, in ASY [default: the chain's work_price]
+	#[arg(long, value_name = "ASY")]
+	pub min_price_per_work: Option<Amount>,
+	/// Put up at most this much for one job, in ASY [default: half of the free stake]
+	#[arg(long, value_name = "ASY")]
+	pub max_bond: Option<Amount>,
+	/// Also claim jobs whose inputs nobody attests to hold
+	#[arg(long)]
+	pub accept_unattested: bool,
+	/// A second account that signs answers to challenges: a development path or a private file, as --key. Nothing of
+	/// the provider's account then comes before them
+	#[arg(long, env = "ASSAY_ANSWER_KEY", value_name = "KEY")]
+	pub answer_key: Option<String>,
+	/// Tip at most this much for a transaction that saves a bond, in ASY; a tip begins at nothing and doubles with every
+	/// block towards the deadline [default: a twentieth of the bond]
+	#[arg(long, value_name = "ASY")]
+	pub max_tip: Option<Amount>,
+	/// Keep at most this many MiB of hash trees and checkpoints of open results, from which challenges are answered
+	/// without running the job again; 0: keep none
+	#[arg(long, value_name = "MIB", default_value_t = 2048)]
+	pub keep_traces: u64,
 	/// Claim only this job; repeat for more
 	#[arg(long = "job", value_name = "JOB")]
 	pub jobs: Vec<u64>,
-	/// Claim only jobs whose program needs at most this many MiB; an answer in a dispute may need as
-	/// much again beside a run
-	#[arg(long, value_name = "MIB", default_value_t = 16 * 1024)]
-	pub max_memory: u64,
+	/// Claim only jobs whose program needs at most this many MiB; an answer in a dispute may need as much again beside a
+	/// run [default: what is available on this machine when a job is looked at]
+	#[arg(long, value_name = "MIB")]
+	pub max_memory: Option<u64>,
 	/// Stop after the first job has ended
 	#[arg(long)]
 	pub once: bool,
@@ -477,6 +501,9 @@ pub struct Verify {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
 }
 
 const CHALLENGE_HELP: &str = "Runs the job again. Where the result is the same, that is all. Where it differs, the account puts
@@ -501,6 +528,9 @@ pub struct Challenge {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
 	/// Only compare: send nothing, put up nothing; needs no --key
 	#[arg(long)]
 	pub dry_run: bool,
@@ -533,6 +563,9 @@ pub struct Watch {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
 	/// Stop after the first job that was compared
 	#[arg(long)]
 	pub once: bool,

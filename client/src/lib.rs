@@ -8,7 +8,8 @@
 //! * [`chain`]: connection, transactions, jobs, blobs.
 //! * [`provider`]: the state machine of a provider and its database.
 //! * [`challenge`]: the state machine of a challenger. [`patrol`]: which results a watcher looks at.
-//! * [`replay`]: runs a job again for a dispute about its result.
+//! * [`runner`]: runs strangers' programs in sandboxed workers. [`replay`]: does so for a dispute about a result.
+//! * [`device`]: the engine of this machine, for programs of our own.
 //! * [`tensors`]: safetensors files to job inputs and back.
 //! * [`key`], [`amount`], [`explain`], [`output`], [`error`]: what a user meets.
 
@@ -22,7 +23,9 @@ pub mod commands;
 pub mod device;
 pub mod error;
 pub mod explain;
+pub mod files;
 pub mod key;
+pub mod memory;
 pub mod npz;
 pub mod output;
 pub mod patrol;
@@ -30,6 +33,8 @@ pub mod peer;
 pub mod program;
 pub mod provider;
 pub mod replay;
+pub mod runner;
+mod stop;
 pub mod tensors;
 
 use clap::Parser;

@@ -6,7 +6,7 @@ use assay_program::{Operand, ProgramBuilder, Source};
 use assay_referee::sample::Position;
 use assay_worker_protocol::{
 	encode, Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile,
-	Progress, Reply, Request, Run, Stage,
+	Progress, Record, Recorded, Reply, Request, Run, Stage,
 };
 use codec::Encode;
 
@@ -216,6 +216,7 @@ pub fn frames() -> Seeds {
 		adapter: Some("cpu".into()),
 		audit_tiles: 5,
 		keep: vec![Source::Node(0), Source::State(1)],
+		record: Record { checkpoint_every: 2, anchors: true, trees: vec![0] },
 	});
 	let progress = Reply::Progress(Progress { stage: Stage::Running, done: 5, total: 10 });
 	let done = Reply::Done(Done {
@@ -224,7 +225,8 @@ pub fn frames() -> Seeds {
 		last_anchors: vec![[6; 32]; 2],
 		last_lazy: vec![[7; 32]],
 		outputs: vec![file.clone()],
-		kept: vec![KeptFile { source: Source::Node(0), file }],
+		kept: vec![KeptFile { source: Source::Node(0), file: file.clone() }],
+		recorded: Recorded { manifest: None, anchors: Some(file.clone()), trees: Some(file) },
 		device: "llvmpipe".into(),
 		milliseconds: 1_234,
 		audited_tiles: 15,

@@ -3,13 +3,14 @@
 use super::{disputes, post, report, Context, UNPAID};
 use crate::{
 	chain::{
+		calls::JobId,
 		jobs::{Job, Lottery},
 		ss58, Node,
 	},
 	cli::JobCommand,
 	error::Result,
 	explain,
-	output::{short, Ui},
+	output::{hex, short, Ui},
 };
 use serde_json::json;
 use std::time::Duration;
@@ -75,12 +76,17 @@ pub fn exit_code(job: &Job) -> u8 {
 async fn call(context: &Context, job: u64, call: &str, done: &str) -> Result<u8> {
 	let key = context.key()?;
 	let node = context.node().await?;
-	node.job(job).await?;
-	let included = node.job_call(&key, call, job).await?;
+	let before = node.job(job).await?;
+	let id = JobId { number: job, order: before.order };
+	let included = match call {
+		"poke" => node.poke_job(&key, job).await?,
+		call => node.job_call(&key, call, id).await?,
+	};
 	let after = node.job(job).await?;
 	context.ui.result(
 		&json!({
 			"job": job,
+			"order": hex(before.order),
 			"block": included.block.number,
 			"phase": after.phase,
 			"reason": after.reason,
@@ -155,6 +161,7 @@ fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 	let spoken = job.verdicts.iter().filter(|verdict| verdict.purpose == "Verify").count();
 	ui.document(&json!({
 		"job": job.id,
+		"order": hex(job.order),
 		"phase": job.phase,
 		"reason": job.reason,
 		"condemned": job.condemned,
@@ -174,6 +181,7 @@ fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 		None => job.phase.clone(),
 	};
 	ui.line(format!("job {}: {what}", job.id));
+	ui.line(format!("  order {}", hex(job.order)));
 	ui.line(format!("  {meaning}"));
 	if let Some(Lottery { tranche, max_tranches, candidates, wanted, .. }) = lottery {
 		ui.line(format!(

@@ -463,6 +463,7 @@ impl Worker {
 			adapter: config.adapter.clone(),
 			audit_tiles: config.audit_tiles,
 			keep: replay.keep.iter().map(|(source, _)| *source).collect(),
+			record: Default::default(),
 		});
 		// The worker watches itself; this is for one that does not.
 		let memory = watch_memory(self.group, self.limits.memory.saturating_add(MEMORY_SLACK));

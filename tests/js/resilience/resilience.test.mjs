@@ -24,7 +24,7 @@ function commits(blocks, job) {
 	const sent = blocks
 		.flatMap(({ extrinsics }) => extrinsics.map(({ method }) => method))
 		.filter(({ section, method, args }) => section === "jobs" && method === "commitResult" && args[0].eq(job));
-	return { taken: taken.length, sent: new Set(sent.map(({ args }) => args[1].toHex())).size };
+	return { taken: taken.length, sent: new Set(sent.map(({ args }) => args[2].toHex())).size };
 }
 
 describe("resilience", { concurrency: 4 }, () => {
