@@ -4,10 +4,7 @@ use crate::{AccountId, Arbitration, Jobs, Runtime, RuntimeCall, RuntimeOrigin};
 use assay_market::{Hash, JobId};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use frame_support::{
-	dispatch::DispatchInfo,
-	pallet_prelude::TransactionSource,
-	traits::{Authorize, Get},
-	weights::Weight,
+	dispatch::DispatchInfo, pallet_prelude::TransactionSource, traits::Authorize, weights::Weight,
 };
 use frame_system::{ensure_authorized, ensure_signed};
 use pallet_assay_jobs::ProviderCall;
@@ -74,9 +71,7 @@ impl Subject {
 				| Market::reveal_segmented_result { job, order, .. } => {
 					Self::Own(*job, *order, ProviderCall::Reveal)
 				}
-				Market::give_back { job, order } => {
-					Self::Own(*job, *order, ProviderCall::GiveBack)
-				}
+				Market::give_back { job, order } => Self::Own(*job, *order, ProviderCall::GiveBack),
 				_ => return None,
 			},
 			RuntimeCall::Arbitration(call) => match call {
@@ -111,9 +106,9 @@ impl TransactionExtension<RuntimeCall> for RefuseSignedVerifierCalls {
 		let look = Weight::from_parts(1_000_000, 0);
 		match Subject::of(call) {
 			None => look,
-			Some(_) => look.saturating_add(Weight::from_parts(100_000_000, 0)).saturating_add(
-				<Runtime as frame_system::Config>::DbWeight::get().reads(2),
-			),
+			Some(_) => look
+				.saturating_add(Weight::from_parts(100_000_000, 0))
+				.saturating_add(<Runtime as frame_system::Config>::DbWeight::get().reads(2)),
 		}
 	}
 

@@ -431,7 +431,7 @@ fn junk(at: u32, bytes: usize) -> RuntimeCall {
 		account: Ferdie.to_account_id(),
 		action,
 		retry: at,
-		signature: Ferdie.pair().sign(b"anything").into(),
+		signature: Ferdie.sign(b"anything").into(),
 	})
 }
 

@@ -1,8 +1,6 @@
 //! Disputes about results: the referee and what it reads.
 
-use crate::{
-	Balance, Balances, Jobs, Programs, Runtime, RuntimeHoldReason, TransactionPayment,
-};
+use crate::{Balance, Balances, Jobs, Programs, Runtime, RuntimeHoldReason, TransactionPayment};
 use alloc::vec::Vec;
 use assay_market::Hash;
 use assay_program::{AnchorPlan, Checked, Program};

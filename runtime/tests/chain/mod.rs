@@ -1,5 +1,8 @@
 //! A chain without a node: the genesis of a preset, and blocks built by the real executive.
 
+// Each test binary uses what it needs.
+#![allow(dead_code)]
+
 use assay_runtime::{
 	configs::system::tx_extension, constants::time::SLOT_MILLISECONDS, Babe, Executive, Header,
 	Nonce, Runtime, RuntimeCall, SignedPayload, System, UncheckedExtrinsic,

@@ -1,5 +1,8 @@
 //! Every call of the runtime, with arguments made from the types that its metadata has of it.
 
+// Each test binary uses what it needs.
+#![allow(dead_code)]
+
 use assay_runtime::RuntimeCall;
 use codec::{Compact, DecodeAll, Encode};
 use scale_info::{
