@@ -157,6 +157,18 @@ fn table_with_many_readers_should_be_refused_or_judged_within_its_scratch() {
 }
 
 #[test]
+fn check_should_take_bounded_room_when_a_program_is_hard_on_it() {
+	for hard in HARD {
+		for size in [1, hard.most / 3, hard.most] {
+			let program = (hard.make)(size.max(1));
+			let ((), taken) = taken(|| drop(program.check(&Limits::V1)));
+			assert!(taken.peak < 16 << 20, "{} of size {size}: {taken:?}", hard.name);
+			assert!(taken.largest < LARGEST_ALLOCATION / 8, "{}: {taken:?}", hard.name);
+		}
+	}
+}
+
+#[test]
 fn walk_should_end_in_an_error_when_plans_are_of_no_check_within_the_limits() {
 	// As it would be for a program that an older check admitted.
 	let free = Limits { scratch: u64::MAX, part_nanoseconds: u64::MAX, ..Limits::V1 };

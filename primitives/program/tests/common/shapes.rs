@@ -148,12 +148,14 @@ fn concat_of_concat(depth: u32, rows: u32) -> Program {
 fn scattered_sum(len: u32, rank: u32) -> Program {
 	let mut b = ProgramBuilder::new();
 	let x = b.input("x", ty(DType::I8, &[len, 1024]));
-	let (dims, strides): (Vec<u32>, Vec<u32>) = match rank {
-		2 => (vec![1024, len], vec![1, 1024]),
-		_ => (vec![2, 2, 8, 8, 4, len], vec![1, 2, 4, 32, 256, 1024]),
+	let (dims, strides, axis): (Vec<u32>, Vec<u32>, u8) = match rank {
+		2 => (vec![1024, len], vec![1, 1024], 1),
+		6 => (vec![2, 2, 8, 8, 4, len], vec![1, 2, 4, 32, 256, 1024], 5),
+		// A last dimension of one element: no two elements are next to each other.
+		_ => (vec![4, 8, 8, 4, len, 1], vec![1, 4, 32, 256, 1024, 0], 4),
 	};
 	let seen = Operand::viewed(x, view(&dims, 0, &strides));
-	let y = b.reduce_sum(seen, dims.len() as u8 - 1, DType::I8);
+	let y = b.reduce_sum(seen, axis, DType::I8);
 	if rank > 2 {
 		b.split(y, 3);
 	}
@@ -308,6 +310,7 @@ pub const HARD: &[Hard] = &[
 	Hard { name: "concat of long concats", most: 4_000, make: |n| concat_of_concat(3, n) },
 	Hard { name: "a scattered sum", most: 4_000, make: |n| scattered_sum(n, 2) },
 	Hard { name: "a scattered sum of rank 6", most: 4_000, make: |n| scattered_sum(n, 6) },
+	Hard { name: "a sum of elements apart", most: 4_000, make: |n| scattered_sum(n, 7) },
 	Hard { name: "a scattered virtual sum", most: 4_000, make: scattered_sum_of_virtual },
 	Hard { name: "a large window", most: 40, make: |n| pool(n as u8, 48) },
 	Hard { name: "depthwise", most: 31, make: |n| depthwise(n, 64, false) },
