@@ -97,8 +97,11 @@ impl View {
 		let mut rest = index;
 		let mut at = self.offset;
 		for (&dim, &stride) in self.shape.dims().iter().zip(&self.strides).rev() {
-			at = at.wrapping_add((rest % dim).wrapping_mul(stride));
-			rest /= dim;
+			// One division for each dimension: WebAssembly has no remainder for free.
+			let above = rest / dim;
+			let digit = rest.wrapping_sub(above.wrapping_mul(dim));
+			at = at.wrapping_add(digit.wrapping_mul(stride));
+			rest = above;
 		}
 		at
 	}

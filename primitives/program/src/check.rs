@@ -1,7 +1,7 @@
 //! What is proved of a program before it is admitted.
 
 use crate::{
-	referee::{self, AnchorCost, RefereeCost},
+	referee::{self, AnchorCost, Effort, RefereeCost},
 	CheckError, Class, Limits, Program, Source,
 };
 use alloc::{vec, vec::Vec};
@@ -66,6 +66,15 @@ impl Program {
 	/// Takes time about linear in the program and at most proportional to the limits. Errors:
 	/// [`CheckError`], which names the node at fault and the way out.
 	pub fn check(&self, limits: &Limits) -> Result<Checked, CheckError> {
+		self.check_counting(limits, &mut Effort::default())
+	}
+
+	/// [`Program::check`], which says what it did whether it admits the program or not.
+	pub fn check_counting(
+		&self,
+		limits: &Limits,
+		effort: &mut Effort,
+	) -> Result<Checked, CheckError> {
 		if self.nodes.len() > limits.nodes as usize {
 			return Err(CheckError::TooManyNodes {
 				nodes: self.nodes.len() as u32,
@@ -81,7 +90,7 @@ impl Program {
 		if peak_memory > limits.peak_memory {
 			return Err(CheckError::PeakMemory { needed: peak_memory, max: limits.peak_memory });
 		}
-		let anchor_costs = referee::judge(self, &checked.types, &checked.applied, limits)?;
+		let anchor_costs = referee::judge(self, &checked.types, &checked.applied, limits, effort)?;
 		checked.referee = anchor_costs.iter().fold(RefereeCost::default(), |a, b| a.max(&b.cost));
 		checked.anchor_costs = anchor_costs;
 		Ok(checked)

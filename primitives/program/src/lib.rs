@@ -39,18 +39,22 @@ extern crate alloc;
 mod builder;
 mod check;
 mod decode;
+mod elements;
 mod error;
 mod format;
 mod interpret;
 mod limits;
 mod plan;
+mod price;
 mod recompute;
 mod referee;
 mod thin;
+mod walk;
 
 pub use assay_ops as ops;
 pub use builder::ProgramBuilder;
 pub use check::Checked;
+pub use elements::AnchorSource;
 pub use error::{CheckError, ProgramError, RecomputeError, Section};
 pub use format::{
 	program_id, Class, Constant, Hash, Input, Node, Operand, Output, Program, Source, State,
@@ -59,5 +63,5 @@ pub use format::{
 pub use interpret::interpret_step;
 pub use limits::Limits;
 pub use plan::AnchorPlan;
-pub use recompute::{anchor_needs, recompute_anchor_tile, AnchorFold, AnchorSource, PartNeeds};
-pub use referee::{AnchorCost, RefereeCost};
+pub use recompute::{anchor_needs, recompute_anchor_tile, AnchorFold, PartNeeds};
+pub use referee::{AnchorCost, Effort, RefereeCost};
