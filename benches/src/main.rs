@@ -15,6 +15,7 @@ mod rival;
 mod table;
 mod trace;
 mod training;
+mod units;
 
 use anyhow::{bail, Result};
 use assay_gpu::Choice;
@@ -33,13 +34,14 @@ struct Benchmark {
 }
 
 /// Add a file and a line here.
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 7] = [
 	gemm::BENCHMARK,
 	gpu::BENCHMARK,
 	models::BENCHMARK,
 	training::BENCHMARK,
 	trace::BENCHMARK,
 	elementwise::BENCHMARK,
+	units::BENCHMARK,
 ];
 
 /// What benchmarks get.

@@ -1,7 +1,8 @@
 //! Exact products: of matrices, of batches of them, and convolutions.
 
 use super::{
-	elementwise, fused, mismatch, packed, patches::Patches, short, small, CpuBackend, Source,
+	elementwise, fused, grouped, mismatch, packed, patches::Patches, short, small, CpuBackend,
+	Source,
 };
 use crate::{
 	buffer::CHUNK,
@@ -322,7 +323,7 @@ pub(super) fn batches(
 	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, (narrow, requant), shape))
 }
 
-/// [`Op::Conv2d`] of one group: patches are gathered, some rows at a time, and multiplied.
+/// [`Op::Conv2d`]: patches are gathered, some rows at a time, and multiplied. See [`grouped`] for more than one group.
 pub(super) fn convolution(
 	cpu: &CpuBackend,
 	(x, x_shape): (&Source, &Shape),
@@ -339,7 +340,7 @@ pub(super) fn convolution(
 	typed_by!(patches, x.dtype(), dtype, (cpu, x, w, &window, (narrow, requant), &shape))
 }
 
-fn patches<F: Factor, T: Element>(
+fn patches<F: grouped::Fold, T: Element>(
 	cpu: &CpuBackend,
 	x: &Source,
 	w: &Source,
@@ -348,8 +349,11 @@ fn patches<F: Factor, T: Element>(
 	shape: &Shape,
 ) -> Result<Buffer, ExecError> {
 	let (n, k) = (shape.last() as usize, window.patch() as usize);
-	let (path, x) = (cpu.path, x.elements::<F>()?);
 	let epilogue = Epilogue::<F>::new(narrow, requant)?;
+	if window.groups > 1 {
+		return grouped::convolution::<F, T>(cpu, (x, w), window, &epilogue, shape);
+	}
+	let (path, x) = (cpu.path, x.elements::<F>()?);
 	let w = cpu.packed.ready::<F>(path, w, n, k)?;
 	let mut values = SPARE.elements::<T>(shape.elements() as usize);
 	if window.is_whole() {
@@ -372,7 +376,7 @@ fn patches<F: Factor, T: Element>(
 			|| (),
 			|(), task, out| {
 				let first = block * rows + task * some;
-				patches.gather(&x, first..first + out.len() / k, out);
+				patches.gather(&x, 0, first..first + out.len() / k, out);
 			},
 		);
 		product(path, Sizes { m, n, k }, (gathered, w.right()), &epilogue, out);
