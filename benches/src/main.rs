@@ -49,6 +49,8 @@ struct Context {
 	rivals: Rivals,
 	threads: usize,
 	quick: bool,
+	/// Whether an adapter was named.
+	named: bool,
 	/// The only products of the benchmark `gemm`, if not empty.
 	shapes: Vec<gemm::Shape>,
 	/// The adapter that kernels are measured on.
@@ -140,6 +142,7 @@ fn main() -> Result<()> {
 		},
 		threads: options.threads,
 		quick: options.quick,
+		named: options.adapter.is_some(),
 		shapes: options.shapes,
 		adapter: match Choice::select(options.adapter.as_deref()) {
 			Choice::Auto | Choice::Cpu => Choice::Gpu,

@@ -16,23 +16,20 @@ const I8: DType = DType::I8;
 const I16: DType = DType::I16;
 const I32: DType = DType::I32;
 
-/// Elements of tensors that are not small.
-const MANY: u32 = 1 << 21;
-
 fn case(what: &'static str, op: Op, operands: Vec<Seen>) -> Case {
 	Case { what, op, operands }
 }
 
-/// All of them: every operator is here.
-pub fn all() -> Result<Vec<Case>> {
+/// All of them, with tensors of about `many` elements: every operator is here.
+pub fn all(many: u32) -> Result<Vec<Case>> {
 	let mut all = products();
 	all.extend(convolutions());
 	all.extend(grouped());
-	all.extend(elementwise());
-	all.extend(views());
-	all.extend(folds());
-	all.extend(moves()?);
-	all.extend(rows());
+	all.extend(elementwise(many));
+	all.extend(views(many));
+	all.extend(folds(many));
+	all.extend(moves(many)?);
+	all.extend(rows(many));
 	Ok(all)
 }
 
@@ -140,8 +137,8 @@ fn grouped() -> Vec<Case> {
 	]
 }
 
-fn elementwise() -> Vec<Case> {
-	let line = [MANY];
+fn elementwise(many: u32) -> Vec<Case> {
+	let line = [many];
 	let two = |dtype| vec![of(dtype, &line), of(dtype, &line)];
 	let one = |dtype| vec![of(dtype, &line)];
 	let requant = |rows: u32, columns: u32, shift: i32| {
@@ -155,9 +152,9 @@ fn elementwise() -> Vec<Case> {
 	let to_bytes = Op::Requant { to: I8 };
 	let shifts = of(I8, &line);
 	vec![
-		case("1,024 columns", to_bytes, requant(2048, 1024, 20)),
-		case("1 column", to_bytes, requant(MANY, 1, 20)),
-		case("3 columns, to the left", to_bytes, requant(MANY / 4, 3, -3)),
+		case("1,024 columns", to_bytes, requant(many / 1024, 1024, 20)),
+		case("1 column", to_bytes, requant(many, 1, 20)),
+		case("3 columns, to the left", to_bytes, requant(many / 4, 3, -3)),
 		case("i8", Op::Add { to: I8 }, two(I8)),
 		case("i32", Op::Add { to: I32 }, two(I32)),
 		case("i32", Op::Sub { to: I32 }, two(I32)),
@@ -189,18 +186,18 @@ fn elementwise() -> Vec<Case> {
 }
 
 /// Elementwise operators stand for all others here: views are read in one place.
-fn views() -> Vec<Case> {
+fn views(many: u32) -> Vec<Case> {
 	let add = Op::Add { to: I32 };
 	// Further apart than a page, in more memory than a cache has.
 	let across = of(I32, &[4096, 4096]).seen(&[1024, 2048], &[1, 4096]);
 	let bytes = of(I8, &[8192, 8192]).seen(&[256, 8192], &[1, 8192]);
-	let twos = of(I32, &[MANY]).seen(
-		&[2, 2, 2, 2, 2, MANY / 32],
-		&[MANY / 2, MANY / 4, MANY / 8, MANY / 16, MANY / 32, 1],
+	let twos = of(I32, &[many]).seen(
+		&[2, 2, 2, 2, 2, many / 32],
+		&[many / 2, many / 4, many / 8, many / 16, many / 32, 1],
 	);
-	let short = of(I32, &[MANY]).seen(&[MANY / 32, 2, 2, 2, 2, 2], &[32, 1, 2, 4, 8, 16]);
-	let once = of(I32, &[1]).seen(&[MANY], &[0]);
-	let overlapping = of(I32, &[MANY]).seen(&[MANY / 4, 3], &[1, 1]);
+	let short = of(I32, &[many]).seen(&[many / 32, 2, 2, 2, 2, 2], &[32, 1, 2, 4, 8, 16]);
+	let once = of(I32, &[1]).seen(&[many], &[0]);
+	let overlapping = of(I32, &[many]).seen(&[many / 4, 3], &[1, 1]);
 	vec![
 		case("read across, i32", Op::Copy, vec![across.clone()]),
 		case("read across, i8", Op::Copy, vec![bytes]),
@@ -213,16 +210,16 @@ fn views() -> Vec<Case> {
 	]
 }
 
-fn folds() -> Vec<Case> {
+fn folds(many: u32) -> Vec<Case> {
 	let mut all = Vec::new();
 	let shapes: [(&'static str, &[u32], u8); 7] = [
-		("rows of 1,024", &[2048, 1024], 1),
-		("one row", &[1, MANY], 1),
-		("pairs", &[MANY / 2, 2], 1),
-		("of one element", &[MANY, 1], 1),
-		("of three columns", &[1, MANY / 4, 3], 1),
-		("of 1,024 columns", &[2048, 1024], 0),
-		("pairs of pairs", &[MANY / 4, 2, 2], 1),
+		("rows of 1,024", &[many / 1024, 1024], 1),
+		("one row", &[1, many], 1),
+		("pairs", &[many / 2, 2], 1),
+		("of one element", &[many, 1], 1),
+		("of three columns", &[1, many / 4, 3], 1),
+		("of 1,024 columns", &[many / 1024, 1024], 0),
+		("pairs of pairs", &[many / 4, 2, 2], 1),
 	];
 	for (what, dims, axis) in shapes {
 		let one = |dtype| vec![of(dtype, dims)];
@@ -251,7 +248,7 @@ fn folds() -> Vec<Case> {
 	all
 }
 
-fn moves() -> Result<Vec<Case>> {
+fn moves(many: u32) -> Result<Vec<Case>> {
 	let rows = 1 << 24;
 	let indices = |count: u32, below| of(I32, &[count]).fill(Fill::Below(below));
 	let scatter = |what, rows: u32, width: u32, indices: Seen, count: u32| {
@@ -259,45 +256,45 @@ fn moves() -> Result<Vec<Case>> {
 		case(what, op, vec![of(I32, &[count, width]), indices])
 	};
 	let shape = |dims: &[u32]| Shape::new(dims).map_err(|error| anyhow!("{dims:?}: {error}"));
-	let thin = |count: u32| vec![of(I8, &[MANY / 16, 1]); count as usize];
+	let thin = |count: u32| vec![of(I8, &[many / 16, 1]); count as usize];
 	let turned = of(I32, &[64, 65_536]).seen(&[65_536, 64], &[1, 65_536]);
 	Ok(vec![
 		case("rows of 64", Op::Gather, vec![of(I8, &[65_536, 64]), indices(32_768, 65_536)]),
-		case("single elements", Op::Gather, vec![of(I32, &[rows]), indices(MANY / 2, rows)]),
+		case("single elements", Op::Gather, vec![of(I32, &[rows]), indices(many / 2, rows)]),
 		case("a row of a table read across", Op::Gather, vec![turned.clone(), indices(1, 65_536)]),
 		case("rows read across", Op::Gather, vec![turned, indices(4096, 65_536)]),
-		scatter("single elements", MANY / 2, 1, indices(MANY / 2, MANY / 2), MANY / 2),
+		scatter("single elements", many / 2, 1, indices(many / 2, many / 2), many / 2),
 		scatter("few of many rows", 1 << 23, 1, indices(4096, 1 << 23), 4096),
-		scatter("all to one row", 16, 1, of(I32, &[MANY]).fill(Fill::All(7)), MANY),
+		scatter("all to one row", 16, 1, of(I32, &[many]).fill(Fill::All(7)), many),
 		scatter("rows of 64", 4096, 64, indices(32_768, 4096), 32_768),
 		case("16 columns", Op::Concat { axis: 1 }, thin(16)),
 		case("long rows", Op::Concat { axis: 0 }, vec![of(I8, &[512, 2048]); 4]),
 		case(
 			"a column",
 			Op::Pad { axis: 1, low: 1, high: 0, value: 1 },
-			vec![of(I8, &[MANY / 2, 1])],
+			vec![of(I8, &[many / 2, 1])],
 		),
 		case(
 			"long rows",
 			Op::Pad { axis: 1, low: 9, high: 9, value: 0 },
 			vec![of(I8, &[1024, 2048])],
 		),
-		case("along the last axis", Op::Iota { shape: shape(&[MANY / 2, 2])?, axis: 1 }, vec![]),
+		case("along the last axis", Op::Iota { shape: shape(&[many / 2, 2])?, axis: 1 }, vec![]),
 		case(
 			"many words",
-			Op::Philox { shape: shape(&[MANY])?, stream: 1 },
+			Op::Philox { shape: shape(&[many])?, stream: 1 },
 			vec![of(I32, &[2]), of(I32, &[1])],
 		),
 	])
 }
 
-fn rows() -> Vec<Case> {
+fn rows(many: u32) -> Vec<Case> {
 	let mut all = Vec::new();
 	let sizes: [(&'static str, &[u32]); 4] = [
-		("rows of 1,024", &[1024, 1024]),
-		("rows of one", &[MANY / 8, 1]),
-		("rows of three", &[MANY / 8, 3]),
-		("rows of 32,768", &[32, 32_768]),
+		("rows of 1,024", &[many / 2048, 1024]),
+		("rows of one", &[many / 8, 1]),
+		("rows of three", &[many / 8, 3]),
+		("rows of 32,768", &[many / 65_536, 32_768]),
 	];
 	for (what, dims) in sizes {
 		let n = dims[1];
@@ -315,8 +312,8 @@ fn rows() -> Vec<Case> {
 		all.push(case(what, best(n, false), vec![of(I32, dims)]));
 		all.push(case(what, best(n.div_ceil(2), true), vec![of(I32, dims).fill(Fill::Rising)]));
 	}
-	let long = [1, MANY / 2];
-	all.push(case("one row", Op::TopK { k: MANY / 4, values: true }, vec![of(I32, &long)]));
+	let long = [1, many / 2];
+	all.push(case("one row", Op::TopK { k: many / 4, values: true }, vec![of(I32, &long)]));
 	all.push(case(
 		"one row",
 		Op::Softmax { multiplier: 1, shift: 0, to: I8 },

@@ -158,6 +158,7 @@ pub fn table(context: &Context, gpu: &mut Option<GpuExecutor>) -> Result<Table> 
 			Some(executor) => json!(per_unit(seconds(executor, &job, true)?)),
 			None => Value::Null,
 		};
+		eprintln!("bench: units {}: {quick:.3}, {plain:.3}, {device} ns", job.what);
 		table.row(vec![
 			json!(job.what),
 			json!(job.checked.work_units),

@@ -1,10 +1,10 @@
 //! Work units: what an evaluation costs, in units of about one i8 multiply-add of a dense product.
 //!
-//! Deadlines, prices and bonds of jobs count in them, so they have to bound time on the slowest engine
-//! that takes part: [`Op::work_units`] times three nanoseconds is never less than what an operator
-//! takes there, whatever its shapes, and neither is it far more than that on a quick one for one operator
-//! and not for another. The weights are those of measurements (`scripts/bench --only units`, docs/benchmarks.md): a new
-//! operator gets its own there and here, without which this file does not compile.
+//! Deadlines, prices and bonds count in them, so they bound time on the slowest engine that takes part, whatever the
+//! shapes: at most three nanoseconds each, which is 10^9 in a block. The weights are those of
+//! measurements on the worst shapes of every operator (`scripts/bench --only units`, docs/benchmarks.md). They are
+//! part of the program format: docs/program-format.md, §6. A new operator gets its own, without which
+//! this file does not compile.
 
 use crate::{DType, Op, Shape};
 
@@ -15,10 +15,10 @@ pub const STEP: u64 = 32_768;
 pub const NODE: u64 = 4_096;
 
 /// Of each tile of an eager anchor: laying it out, and hashing it.
-pub const TILE: u64 = 1_024;
+pub const TILE: u64 = 2_048;
 
 /// Of each element that is read through a view which does not show its source as it lies.
-pub const VIEW: u64 = 8;
+pub const VIEW: u64 = 16;
 
 /// Of each multiply-add of a product of i16: four products of bytes.
 const WORDS: u64 = 4;
@@ -27,12 +27,15 @@ const WORDS: u64 = 4;
 const PATCH: u64 = 4;
 
 /// Of each matrix of a batch.
-const MATRIX: u64 = 32;
+const MATRIX: u64 = 128;
 
 /// Of each fold of an axis.
 const FOLD: u64 = 8;
 
-/// Of each row that a table is asked for or that updates are added to.
+/// Of the reciprocal root of each row.
+const MOMENTS: u64 = 128;
+
+/// Of each row that a table is asked for, that updates are added to, or that is sorted or normalised.
 const ROW: u64 = 32;
 
 /// Work of one operator beside [`NODE`].
@@ -87,18 +90,21 @@ impl Op {
 		let last = |operand: usize| shape(operand).map_or(1, |shape| u64::from(shape.last()));
 		let len = |operand: usize| shape(operand).map_or(0, |shape| u64::from(shape.elements()));
 		let product = |narrow: bool| if narrow { WORDS } else { 1 };
+		// Of each result of a product, which words bring through an epilogue.
+		let written = |narrow: bool| if narrow { 16 } else { 8 };
 		// Without a wildcard: whoever adds an operator says what it costs.
 		match *self {
 			// At most 2^31 · 131,071 · 4 < 2^51, and the same for what is beside products.
 			Op::MatMul { narrow } => Weights {
 				more: elements * last(0) * product(narrow.is_some()),
-				..Weights::new(1, 4)
+				..Weights::new(1, written(narrow.is_some()))
 			},
 			Op::BatchMatMul { narrow } => {
 				let rows = output.dims().iter().rev().take(2).map(|&dim| u64::from(dim));
 				let matrices = elements / rows.product::<u64>().max(1);
 				let products = elements * last(0) * product(narrow.is_some());
-				Weights { more: products + MATRIX * matrices, ..Weights::new(1, 4) }
+				let weights = Weights::new(4, written(narrow.is_some()));
+				Weights { more: products + MATRIX * matrices, ..weights }
 			}
 			Op::Conv2d { geometry, narrow } => {
 				let filter: u64 = shape(1)
@@ -106,11 +112,12 @@ impl Op {
 				let groups = u64::from(geometry.groups);
 				let patches = elements / u64::from(output.last()).max(1) * groups;
 				let products = elements * filter * product(narrow.is_some());
-				Weights { more: products + PATCH * patches * filter, ..Weights::new(1, 4) }
+				let weights = Weights::new(1, written(narrow.is_some()));
+				Weights { more: products + PATCH * patches * filter, ..weights }
 			}
 			Op::Pool { kernel, .. } => {
 				let window = u64::from(kernel[0]) * u64::from(kernel[1]);
-				Weights { more: 4 * elements * window, ..Weights::new(1, 8) }
+				Weights { more: 4 * elements * window, ..Weights::new(1, 16) }
 			}
 			Op::Requant { .. }
 			| Op::Add { .. }
@@ -140,9 +147,14 @@ impl Op {
 			Op::Gather => Weights { more: ROW * len(1), ..Weights::new(4, 4) },
 			Op::ScatterAdd { .. } => Weights { more: ROW * len(1), ..Weights::new(4, 8) },
 			Op::IntDiv { .. } | Op::Rsqrt { .. } | Op::Philox { .. } => Weights::new(16, 16),
-			Op::Softmax { .. } | Op::Norm { .. } => Weights::new(16, 16),
-			Op::RowScale { .. } => Weights::new(16, 64),
-			Op::TopK { .. } => Weights::new(64, 16),
+			Op::Softmax { .. } => {
+				Weights { more: ROW * elements / last(0), ..Weights::new(16, 16) }
+			}
+			Op::Norm { .. } => {
+				Weights { more: MOMENTS * elements / last(0), ..Weights::new(16, 16) }
+			}
+			Op::RowScale { .. } => Weights::new(16, MOMENTS),
+			Op::TopK { .. } => Weights { more: ROW * len(0) / last(0), ..Weights::new(64, 16) },
 		}
 	}
 

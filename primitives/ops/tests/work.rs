@@ -106,25 +106,25 @@ fn work_units_should_be_those_of_the_format_when_operators_are_known() {
 	let (bytes, narrow) = (None, Some(Narrow { multiplier: 1, shift: 0, to: I8 }));
 	// A dense product is about its products.
 	let dense = units(Op::MatMul { narrow: bytes }, &[(I8, &[512, 256]), (I8, &[128, 256])]);
-	assert_eq!(dense, NODE + 512 * 128 * 256 + (512 + 128) * 256 + 4 * 512 * 128);
+	assert_eq!(dense, NODE + 512 * 128 * 256 + (512 + 128) * 256 + 8 * 512 * 128);
 	let words = units(Op::MatMul { narrow }, &[(I16, &[512, 256]), (I16, &[128, 256])]);
-	assert_eq!(words - dense, 3 * 512 * 128 * 256);
+	assert_eq!(words - dense, 3 * 512 * 128 * 256 + 8 * 512 * 128);
 	let batch =
 		units(Op::BatchMatMul { narrow: bytes }, &[(I8, &[7, 2, 3, 5]), (I8, &[7, 2, 4, 5])]);
-	assert_eq!(batch, NODE + 14 * (3 * 4 * 5 + 32 + 3 * 5 + 4 * 5 + 4 * 3 * 4));
+	assert_eq!(batch, NODE + 14 * (3 * 4 * 5 + 128 + 4 * (3 * 5 + 4 * 5) + 8 * 3 * 4));
 	// Depthwise convolutions look up as many elements as they multiply.
 	let convolution = |groups: u16, channels: u32| {
 		let geometry = Geometry { groups, ..Geometry::UNIT };
 		let op = Op::Conv2d { geometry, narrow: bytes };
 		units(op, &[(I8, &[1, 10, 10, 16]), (I8, &[16, 3, 3, channels])])
 	};
-	let beside = |weights: u64| NODE + 1600 + weights + 4 * 64 * 16;
+	let beside = |weights: u64| NODE + 1600 + weights + 8 * 64 * 16;
 	assert_eq!(convolution(1, 16), 64 * 16 * 144 + 4 * 64 * 144 + beside(16 * 144));
 	assert_eq!(convolution(16, 1), 64 * 16 * 9 + 4 * 64 * 16 * 9 + beside(16 * 9));
 	assert_eq!(units(Op::Add { to: I8 }, &[(I8, &[1000]), (I16, &[1000])]), NODE + 4 * 3000);
 	let gathered = units(Op::Gather, &[(I8, &[1 << 20, 8]), (I32, &[5])]);
 	assert_eq!(gathered, NODE + 32 * 5 + 4 * (5 + 40 + 40));
-	assert_eq!(TILE, 1024);
+	assert_eq!(TILE, 2048);
 }
 
 #[test]

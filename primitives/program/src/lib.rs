@@ -28,7 +28,7 @@
 //! let program = Program::decode_bounded(&bytes)?;
 //! let checked = program.check(&Limits::default())?;
 //! // Products, elements, and what a step, a node and the hash of a tile take beside them.
-//! let elements = 4 * 3 + 2 * 3 + 4 * (4 * 2);
+//! let elements = 4 * 3 + 2 * 3 + 8 * (4 * 2);
 //! assert_eq!(checked.work_units, 4 * 2 * 3 + elements + work::STEP + work::NODE + work::TILE);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -15,13 +15,13 @@ use crate::{
 	spare::SPARE,
 	Buffer, Element, ExecError,
 };
-use assay_ops::{Shape, Window};
+use assay_ops::{DType, Shape, Window};
 use core::ops::Range;
 
 /// Multiplications of one group from which on patches and packed weights are worth their while.
 const WORTH: usize = 1 << 16;
 
-/// Results of a group that fill the lanes of a product, and groups that fill lanes by themselves.
+/// Results or channels of a group that fill the lanes of a product, and groups that fill lanes by themselves.
 const LANES: usize = 8;
 
 /// Elements of patches of one group that are gathered at a time.
@@ -31,6 +31,17 @@ const PATCHES: usize = 1 << 20;
 pub(super) trait Fold: Factor {
 	/// The sum with one more product, which fits.
 	fn add(sum: Self::Sum, x: Self, w: Self) -> Self::Sum;
+
+	/// The sum with two more products, of which no w is the least of its type.
+	fn add_two(sum: Self::Sum, x: [Self; 2], w: [Self; 2]) -> Self::Sum;
+
+	/// Whether w is the least of its type, which has no opposite.
+	fn is_least(w: Self) -> bool;
+
+	/// Memory of results that are the sums as they are.
+	fn sums<T: Element>(_out: &mut [T]) -> Option<&mut [Self::Sum]> {
+		None
+	}
 }
 
 impl Fold for i8 {
@@ -39,12 +50,38 @@ impl Fold for i8 {
 		// A product is within 16 bits, of which a vector has twice as many.
 		sum.wrapping_add(i32::from(i16::from(x).wrapping_mul(i16::from(w))))
 	}
+
+	#[inline(always)]
+	fn add_two(sum: i32, x: [i8; 2], w: [i8; 2]) -> i32 {
+		// Two products of at most 2^7 · (2^7 − 1) are within 16 bits.
+		let product = |at: usize| i16::from(x[at]).wrapping_mul(i16::from(w[at]));
+		sum.wrapping_add(i32::from(product(0).wrapping_add(product(1))))
+	}
+
+	fn is_least(w: i8) -> bool {
+		w == i8::MIN
+	}
+
+	fn sums<T: Element>(out: &mut [T]) -> Option<&mut [i32]> {
+		(T::DTYPE == DType::I32).then(|| bytemuck::try_cast_slice_mut(out).ok()).flatten()
+	}
 }
 
 impl Fold for i16 {
 	#[inline(always)]
 	fn add(sum: i64, x: i16, w: i16) -> i64 {
 		sum.wrapping_add(i64::from(i32::from(x).wrapping_mul(i32::from(w))))
+	}
+
+	#[inline(always)]
+	fn add_two(sum: i64, x: [i16; 2], w: [i16; 2]) -> i64 {
+		// Two products of at most 2^15 · (2^15 − 1) are within 32 bits.
+		let product = |at: usize| i32::from(x[at]).wrapping_mul(i32::from(w[at]));
+		sum.wrapping_add(i64::from(product(0).wrapping_add(product(1))))
+	}
+
+	fn is_least(w: i16) -> bool {
+		w == i16::MIN
 	}
 }
 
@@ -81,7 +118,8 @@ pub(super) fn convolution<F: Fold, T: Element>(
 	let positions = values.len() / outputs;
 	let of_a_group = positions * sizes.results * sizes.taps * sizes.own;
 	let patches = Patches::new(window);
-	if (sizes.results >= LANES || groups < LANES) && of_a_group >= WORTH {
+	let fills = sizes.results >= LANES || groups < LANES && sizes.own >= LANES;
+	if fills && of_a_group >= WORTH {
 		by_product(cpu, (&x, &w), &patches, sizes, epilogue, &mut values);
 	} else {
 		let turned = (sizes.own > 1).then(|| by_channel(&x, sizes));
@@ -175,7 +213,8 @@ struct Tap {
 
 vectorised! {
 	/// The sums of the groups `block` at some neighbouring positions, of which each meets what the first one meets,
-	/// `shift` elements farther for each. `w` are the weights of all results, one after the other.
+	/// `shift` elements farther for each. `w` are the weights of all results, one after the other; `paired` says that
+	/// none of them is the least of its type.
 	fn fold[F: Fold](
 		taps: &[Tap],
 		x: &[F],
@@ -183,24 +222,31 @@ vectorised! {
 		sizes: Groups,
 		block: Range<usize>,
 		shift: usize,
+		paired: bool,
 		sums: &mut [F::Sum],
 	) {
 		let kernel = sizes.taps * sizes.own * sizes.groups;
 		let positions = sums.chunks_exact_mut(block.len() * sizes.results).enumerate();
+		let pairs = if paired { taps } else { &[] };
 		for (position, sums) in positions {
 			for (result, w) in w.chunks_exact(kernel).enumerate() {
-				let from = (x, position * shift);
+				let from = (&x[position * shift..], w);
+				let to = (sizes.results, result);
 				let mut at = 0;
 				while at + 32 <= block.len() {
-					lanes::<F, 32>(taps, from, w, (block.start, at, result), sizes, sums);
+					lanes::<F, 32>(taps, pairs, from, (block.start, at), to, sums);
 					at += 32;
 				}
+				while at + 16 <= block.len() {
+					lanes::<F, 16>(taps, pairs, from, (block.start, at), to, sums);
+					at += 16;
+				}
 				while at + 8 <= block.len() {
-					lanes::<F, 8>(taps, from, w, (block.start, at, result), sizes, sums);
+					lanes::<F, 8>(taps, pairs, from, (block.start, at), to, sums);
 					at += 8;
 				}
 				while at < block.len() {
-					lanes::<F, 1>(taps, from, w, (block.start, at, result), sizes, sums);
+					lanes::<F, 1>(taps, pairs, from, (block.start, at), to, sums);
 					at += 1;
 				}
 			}
@@ -209,29 +255,42 @@ vectorised! {
 }
 
 /// The sums of L groups, the first of which is `at` in a block that begins with group `block`: they stay in
-/// registers.
+/// registers. Of the taps the first `pairs` are taken two by two.
 #[inline(always)]
 fn lanes<F: Fold, const L: usize>(
 	taps: &[Tap],
-	(x, shift): (&[F], usize),
-	w: &[F],
-	(block, at, result): (usize, usize, usize),
-	Groups { groups, own, results, .. }: Groups,
+	pairs: &[Tap],
+	(x, w): (&[F], &[F]),
+	(block, at): (usize, usize),
+	(results, result): (usize, usize),
 	sums: &mut [F::Sum],
 ) {
+	let of = |values: &[F], first: usize| -> [F; L] {
+		values[first + block + at..][..L].try_into().expect("L elements; qed")
+	};
 	let mut folded = [F::Sum::default(); L];
-	for tap in taps {
-		for channel in 0..own {
-			let lane = channel * groups + block + at;
-			let x: &[F; L] = x[tap.x + shift + lane..][..L].try_into().expect("L elements; qed");
-			let w: &[F; L] = w[tap.w + lane..][..L].try_into().expect("L elements; qed");
-			for lane in 0..L {
-				folded[lane] = F::add(folded[lane], x[lane], w[lane]);
-			}
+	let two = pairs.chunks_exact(2);
+	let done = pairs.len() - two.remainder().len();
+	for pair in two {
+		let (x, next_x) = (of(x, pair[0].x), of(x, pair[1].x));
+		let (w, next_w) = (of(w, pair[0].w), of(w, pair[1].w));
+		for lane in 0..L {
+			let (x, w) = ([x[lane], next_x[lane]], [w[lane], next_w[lane]]);
+			folded[lane] = F::add_two(folded[lane], x, w);
 		}
 	}
-	let out = sums[at * results + result..].iter_mut().step_by(results);
-	out.zip(folded).for_each(|(to, sum)| *to = sum);
+	for tap in &taps[done..] {
+		let (x, w) = (of(x, tap.x), of(w, tap.w));
+		for lane in 0..L {
+			folded[lane] = F::add(folded[lane], x[lane], w[lane]);
+		}
+	}
+	if results == 1 {
+		sums[at..at + L].copy_from_slice(&folded);
+	} else {
+		let out = sums[at * results + result..].iter_mut().step_by(results);
+		out.zip(folded).for_each(|(to, sum)| *to = sum);
+	}
 }
 
 /// Every position by itself, neighbours that meet as much together.
@@ -244,6 +303,7 @@ fn direct<F: Fold, T: Element>(
 ) {
 	let Groups { groups, own, results, taps } = sizes;
 	let outputs = groups * results;
+	let paired = !w.iter().fold(false, |least, w| least | F::is_least(*w));
 	let some = (CHUNK / outputs).max(1);
 	// Of very many groups some at a time, so that their sums stay in a cache.
 	let block = (CHUNK / results).clamp(1, groups);
@@ -257,6 +317,17 @@ fn direct<F: Fold, T: Element>(
 		|| (Vec::new(), vec![F::Sum::default(); some * block * results]),
 		|(taps, sums), task, out| {
 			let (first, count) = (task * some, out.len() / outputs);
+			if let Some(exact) = F::sums(out).filter(|_| block == groups && epilogue.is_exact()) {
+				let mut at = 0;
+				while at < count {
+					let positions = run(patches, first + at..first + count);
+					meet(patches, first + at, sizes, taps);
+					let sums = &mut exact[at * outputs..(at + positions) * outputs];
+					fold(taps, x, w, sizes, 0..groups, shift, paired, sums);
+					at += positions;
+				}
+				return;
+			}
 			let rows = Rows::new(out, outputs);
 			let mut at = first;
 			while at < first + count {
@@ -266,7 +337,7 @@ fn direct<F: Fold, T: Element>(
 					let block = begin..(begin + block).min(groups);
 					let (column, width) = (begin * results, block.len() * results);
 					let sums = &mut sums[..positions * width];
-					fold(taps, x, w, sizes, block, shift, sums);
+					fold(taps, x, w, sizes, block, shift, paired, sums);
 					for (row, sums) in (at - first..).zip(sums.chunks_exact(width)) {
 						// SAFETY: each sum comes once.
 						unsafe { epilogue.store(&rows, row, column, sums) };
@@ -296,10 +367,10 @@ fn meet(patches: &Patches, position: usize, sizes: Groups, taps: &mut Vec<Tap>) 
 		let Some(y) = vertical.place(row, i) else { continue };
 		let from = (image * vertical.input + y) * horizontal.input;
 		for j in 0..horizontal.kernel {
-			if let Some(at) = horizontal.place(column, j) {
-				let w = (i * horizontal.kernel + j) * pixel;
-				taps.push(Tap { x: (from + at) * pixel, w });
-			}
+			let Some(at) = horizontal.place(column, j) else { continue };
+			let (x, w) = ((from + at) * pixel, (i * horizontal.kernel + j) * pixel);
+			let channels = (0..pixel).step_by(sizes.groups);
+			taps.extend(channels.map(|channel| Tap { x: x + channel, w: w + channel }));
 		}
 	}
 }

@@ -103,6 +103,17 @@ impl Patches {
 		let line = horizontal.kernel * own;
 		for (position, patch) in positions.zip(out.chunks_exact_mut(vertical.kernel * line)) {
 			let (row, column, image) = self.position(position);
+			if line == 1 {
+				// A column of one channel: each element is a row of the kernel.
+				let at = horizontal.place(column, 0);
+				for (tap, out) in patch.iter_mut().enumerate() {
+					let y = vertical.place(row, tap).zip(at);
+					let from =
+						y.map(|(y, at)| (image * vertical.input + y) * horizontal.input + at);
+					*out = from.map_or(T::zeroed(), |from| x[from * channels + first]);
+				}
+				continue;
+			}
 			let straight = horizontal.straight(column).filter(|_| own == channels);
 			for (tap, out) in patch.chunks_exact_mut(line).enumerate() {
 				let Some(y) = vertical.place(row, tap) else {

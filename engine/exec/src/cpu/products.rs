@@ -176,6 +176,11 @@ impl<'a, F: Factor> Epilogue<'a, F> {
 		Ok(Self { own: F::epilogue(narrow)?, requant })
 	}
 
+	/// Whether sums of bytes stay as they are.
+	pub(super) fn is_exact(&self) -> bool {
+		self.requant.is_none()
+	}
+
 	/// Puts sums in their place.
 	///
 	/// # Safety
@@ -209,6 +214,13 @@ fn product<F: Factor, T: Element>(
 	epilogue: &Epilogue<'_, F>,
 	out: &mut [T],
 ) {
+	if let Right::Rows(b) = b {
+		if sizes.n == 1 && sizes.m > 1 && epilogue.requant.is_none() {
+			// One column lies in memory as one row does, which fills the lanes.
+			let sizes = Sizes { m: 1, n: sizes.m, k: sizes.k };
+			return product(path, sizes, (b, Right::Rows(a)), epilogue, out);
+		}
+	}
 	let done = match epilogue.requant {
 		None => F::exact(path, sizes, a, b, out),
 		Some(requant) => F::requantised(path, sizes, (a, b), requant, out),
