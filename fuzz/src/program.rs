@@ -1,13 +1,13 @@
 //! Programs: decoding, the check, and the referee against the definition.
 
-use assay_ops::Values;
+use assay_ops::{work, Values};
 use assay_program::{
 	anchor_needs, interpret_step, recompute_anchor_tile, AnchorCost, AnchorSource, Checked, Effort,
 	Limits, Program, Source, MAX_PROGRAM_BYTES,
 };
 use std::collections::BTreeMap;
 
-/// Most work units of a program that is also run.
+/// Most work units of a program that is also run, beside those of its step and its nodes.
 const RUN_WORK: u64 = 300_000;
 /// Most bytes of its tensors.
 const RUN_MEMORY: u64 = 1 << 20;
@@ -37,7 +37,8 @@ pub fn program(data: &[u8]) {
 			bounded(&program, &again, cost, tile);
 		}
 	}
-	if checked.work_units <= RUN_WORK && checked.peak_memory <= RUN_MEMORY {
+	let beside = work::STEP + work::NODE * program.nodes.len() as u64;
+	if checked.work_units <= RUN_WORK + beside && checked.peak_memory <= RUN_MEMORY {
 		run(&program, &checked);
 	}
 }

@@ -52,6 +52,7 @@ mod tile;
 mod values;
 mod view;
 mod window;
+pub mod work;
 
 pub use access::Access;
 pub use apply::{Applied, Elements};

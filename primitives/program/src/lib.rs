@@ -17,7 +17,7 @@
 //!
 //! # Example
 //! ```
-//! use assay_ops::{DType, TensorType};
+//! use assay_ops::{work, DType, TensorType};
 //! use assay_program::{Limits, Program, ProgramBuilder};
 //! let mut b = ProgramBuilder::new();
 //! let x = b.input("x", TensorType::new(DType::I8, &[4, 3])?);
@@ -27,7 +27,9 @@
 //! let bytes = b.build()?.encode();
 //! let program = Program::decode_bounded(&bytes)?;
 //! let checked = program.check(&Limits::default())?;
-//! assert_eq!(checked.work_units, 4 * 2 * 3 + 1024); // products, and hashing one tile
+//! // Products, elements, and what a step, a node and the hash of a tile take beside them.
+//! let elements = 4 * 3 + 2 * 3 + 8 * (4 * 2);
+//! assert_eq!(checked.work_units, 4 * 2 * 3 + elements + work::STEP + work::NODE + work::TILE);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
