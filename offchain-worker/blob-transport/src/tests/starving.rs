@@ -268,6 +268,9 @@ impl World {
 	}
 }
 
+/// What the worst of the crowds below takes is far from the bound; twice of it is a fault.
+const WORST: Duration = Duration::from_secs(240);
+
 /// Ranges that come in a turn at the least from a peer that answers in 50 ms.
 const RANGES_IN_A_TURN: usize = 50;
 
@@ -347,7 +350,7 @@ fn honest_blobs_should_come_within_the_bound_whatever_peers_do() {
 				world.done.get(&small),
 				world.done.get(&large),
 			);
-			assert!(took.is_some_and(|took| took <= bound), "{took:?}");
+			assert!(took.is_some_and(|took| took <= bound.min(WORST)), "{took:?}");
 			let honest = world.honest.0;
 			assert!(world.reports.iter().all(|(id, _)| *id != honest), "the honest one is blamed");
 		}
@@ -369,7 +372,7 @@ fn peers_should_gain_nothing_by_going_and_coming_back() {
 				let bound = world.bound(64 + 1, 12, 100);
 				let took = world.run(3 * 3600 * SECOND);
 				println!("{does:?} every {every} s, as others: {anew}: {took:?} of {bound:?}");
-				assert!(took.is_some_and(|took| took <= bound));
+				assert!(took.is_some_and(|took| took <= bound.min(WORST)));
 			}
 		}
 	}
