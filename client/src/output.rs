@@ -178,7 +178,6 @@ impl Progress {
 		if !self.ui.terminal {
 			self.ui.note(text);
 		} else {
-			let text: String = text.into();
 			self.bar.set_message(plain(&text).into_owned());
 		}
 	}

@@ -76,7 +76,7 @@ fn import_model(context: &Context, args: ModelImport) -> Result<u8> {
 	}
 	let mut document = serde_json::to_value(&report)
 		.map_err(|e| Error::new("report", e.to_string()).fix("report this model"))?;
-	document["out"] = if written { json!(out) } else { Value::Null };
+	document["out"] = if written { json!(out.display().to_string()) } else { Value::Null };
 	document["target"] = json!({ "wanted": args.target, "met": met, "misses": misses });
 	ui.document(&document);
 	print(context, &report);
@@ -247,7 +247,7 @@ fn run_model(context: &Context, args: ModelRun) -> Result<u8> {
 	}
 	let profile = profile::show(context, &executor, elapsed);
 	let document = json!({
-		"output": args.output,
+		"output": args.output.display().to_string(),
 		"outputs": shapes,
 		"seconds": elapsed.as_secs_f64(),
 		"saturated": saturation_json(&saturated),

@@ -54,16 +54,19 @@ const LONGEST_NAME: usize = 120;
 /// A text without control characters, of bounded length.
 fn shown(text: &str) -> String {
 	let mut out = String::with_capacity(text.len().min(4 * LONGEST));
-	for (at, c) in text.chars().enumerate() {
-		if at == LONGEST {
+	let mut length = 0;
+	for c in text.chars() {
+		if length >= LONGEST {
 			out.push('…');
 			break;
 		}
 		// Characters that reorder what follows are as bad as those that move the cursor.
 		let moves = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
 		if c.is_control() || moves {
+			length += c.escape_unicode().count();
 			out.extend(c.escape_unicode());
 		} else {
+			length += 1;
 			out.push(c);
 		}
 	}
@@ -108,7 +111,7 @@ mod tests {
 	#[test]
 	fn texts_should_be_harmless_when_names_are_hostile() {
 		let error = Error::node("a\u{1b}[31m\nb\u{202e}", "x".repeat(100_000));
-		assert!(error.message.chars().count() <= LONGEST + 1);
+		assert!(error.message.chars().count() <= LONGEST + 12);
 		assert!(!error.message.contains('\u{1b}') && !error.message.contains('\n'));
 		assert!(error.message.starts_with("node `a\\u{1b}[31m\\u{a}b\\u{202e}`:"), "{error}");
 		assert!(list(["a"; 20].into_iter()).ends_with("and 8 more"));

@@ -234,10 +234,11 @@ fn wanted(graph: &Graph, samples: &Arrays, batch: usize) -> Result<Arrays> {
 			*first = batch;
 		}
 		let what = format!("a batch of input `{}`", short(&input.name));
-		graph.limits.bytes(&what, &dims, array.is_int())?;
-		let array = match !input.integer && array.is_int() {
-			true => Array::float(array.dims.clone(), array.floats()),
-			false => array.clone(),
+		graph.limits.bytes(&what, &dims, input.integer)?;
+		let array = match (input.integer, array.is_int()) {
+			(false, true) => Array::float(array.dims.clone(), array.floats()),
+			(true, false) => Array::int(array.dims.clone(), array.ints()),
+			_ => array.clone(),
 		};
 		wanted.insert(input.name.clone(), array);
 	}

@@ -233,7 +233,7 @@ fn biases_should_keep_what_varies_when_they_are_far_from_zero() {
 			// What is lost of 5e5 ± 10 is not lost in silence; a float itself has steps of 0.03 there.
 			let varying = report.outputs[0].varying_snr;
 			assert!(
-				varying > 25.0 || !report.warnings.is_empty(),
+				varying > 10.0 || !report.warnings.is_empty(),
 				"{offset} {precision:?}: {varying:.1} dB"
 			);
 			if offset == 5e5 {

@@ -99,13 +99,13 @@ fn within(
 	let plan = plan::plan(&call)?;
 	plan::sizes(&call, &plan)?;
 	let what = || format!("node `{}` ({})", short(&node.name), short(&node.op));
-	budget.work(&what(), plan.units(&call))?;
 	for dims in &plan.scratch {
 		budget.scratch(&what(), dims)?;
 	}
 	for (dims, integer) in &plan.results {
 		budget.claim(&what(), dims, *integer)?;
 	}
+	budget.work(&what(), plan.units(&call))?;
 	let results = evaluate(&call)?;
 	let planned = plan.results.iter().map(|(dims, integer)| (dims, *integer));
 	let whole =

@@ -177,6 +177,11 @@ fn spread(call: &Call, operands: usize, integer: Option<bool>) -> Result<Plan> {
 		return Err(call.bad(&format!("it takes {expected} operands")));
 	}
 	let arrays = (0..expected).map(|index| call.get(index)).collect::<Result<Vec<_>>>()?;
+	let sums =
+		matches!(call.node.op.as_str(), "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum");
+	if sums && arrays.iter().any(|array| array.is_int() != arrays[0].is_int()) {
+		return Err(call.bad("floats and integers; cast one of them"));
+	}
 	let shapes: Vec<&[usize]> = arrays.iter().map(|array| &array.dims[..]).collect();
 	let dims = broadcast(&shapes).ok_or_else(|| call.bad("shapes do not broadcast"))?;
 	let integer = integer.unwrap_or_else(|| arrays.iter().all(|array| array.is_int()));

@@ -10,6 +10,9 @@ use crate::{
 use assay_ops::{DType, Op};
 use assay_program::Source;
 
+/// Most pieces that are joined: more than a program has nodes for.
+const MOST_PIECES: usize = 1 << 16;
+
 /// Most operands of a Concat node.
 const CONCAT: usize = 16;
 
@@ -185,6 +188,13 @@ impl Lowering<'_> {
 		let value = if let Some(step) = step.filter(|&step| even(step)) {
 			x.sliced(axis, at[0], at.len() as u32, step)
 		} else {
+			if at.len() > MOST_PIECES {
+				return Err(Error::unsupported(
+					&node.name,
+					format!("a Gather of {} rows in no order", at.len()),
+					"fold it into its table: onnxsim",
+				));
+			}
 			let pieces: Vec<Value> = at.iter().map(|&i| x.sliced(axis, i, 1, 1)).collect();
 			self.joined(node, &pieces, axis)?
 		};

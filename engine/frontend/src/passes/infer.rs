@@ -32,14 +32,22 @@ pub fn infer(graph: &mut Graph, sample: &Values) -> Result<(usize, u64)> {
 	let is_folded = |node: &Node, folded: &HashSet<String>| {
 		node.outputs.iter().any(|name| folded.contains(name))
 	};
+	// Of what is folded, only what somebody else reads is kept.
+	let mut needed: HashSet<String> = graph.outputs.iter().cloned().collect();
+	for node in graph.nodes.iter().filter(|node| !is_folded(node, &folded)) {
+		needed.extend(node.inputs.iter().cloned());
+	}
+	needed.retain(|name| folded.contains(name));
 	let mut constants: Vec<(String, Arc<Array>)> = Vec::new();
-	let (_, work) = eval::run_with(graph, sample, &folded, |node, values| {
+	let (_, work) = eval::run_with(graph, sample, &needed, |node, values| {
 		for name in node.outputs.iter().filter(|name| !name.is_empty()) {
 			let Some(array) = values.get(name) else { continue };
 			shapes.insert(name.clone(), array.dims.clone());
 			if is_folded(node, &folded) {
 				finite::folded(node, array)?;
-				constants.push((name.clone(), Arc::clone(array)));
+				if needed.contains(name) {
+					constants.push((name.clone(), Arc::clone(array)));
+				}
 			} else if array.is_empty() {
 				return Err(Error::unsupported(
 					&node.name,

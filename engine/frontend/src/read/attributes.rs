@@ -126,6 +126,9 @@ fn named(kind: Kind) -> &'static str {
 /// operator sets did. What is wrong with operators that are not known at all is said elsewhere.
 pub(super) fn check(node: &Node, opset: i64) -> Result<()> {
 	let Some(known) = known(&node.op) else { return Ok(()) };
+	if node.op == "Concat" && opset >= 4 && !node.attributes.contains_key("axis") {
+		return Err(Error::node(&node.name, "attribute `axis`: Concat needs it"));
+	}
 	for (name, value) in &node.attributes {
 		let bad =
 			|text: String| Error::node(&node.name, format!("attribute `{}`: {text}", short(name)));
@@ -140,7 +143,6 @@ pub(super) fn check(node: &Node, opset: i64) -> Result<()> {
 		let finite = match value {
 			Attribute::Float(x) => number(*x),
 			// Constants may be masks; they are looked at where they are read.
-			Attribute::Floats(_) => true,
 			_ => true,
 		};
 		if !finite {

@@ -253,9 +253,20 @@ fn input(value: &onnx::ValueInfo) -> Result<Input> {
 		let name = short(&value.name);
 		return Err(broken(format!("input `{name}` has a dimension of {}", dim.dim_value)));
 	}
+	let integer = match tensor.elem_type {
+		1 | 10 | 11 | 16 => false,
+		2..=7 | 9 | 12 | 13 => true,
+		other => {
+			return Err(Error::new(
+				"unsupported",
+				format!("input `{}` has element type {other}", short(&value.name)),
+				"inputs are floats, integers or bools; export so",
+			))
+		}
+	};
 	Ok(Input {
 		name: value.name.clone(),
-		integer: !matches!(tensor.elem_type, 1 | 10 | 11 | 16),
+		integer,
 		dims: dims.iter().map(|d| usize::try_from(d.dim_value).ok().filter(|&d| d > 0)).collect(),
 	})
 }
