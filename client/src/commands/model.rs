@@ -188,7 +188,10 @@ fn print(context: &Context, report: &Report) {
 			format!("at most {} parts of {}", report.proof_parts, bytes(report.proof_bytes)),
 		),
 	]);
-	for line in saturation_lines(&report.saturated) {
+	// A little is left out of 8-bit ranges on purpose; all of it is in the JSON.
+	let notable: Vec<Saturated> =
+		report.saturated.iter().filter(|one| one.share() > NOTABLE).cloned().collect();
+	for line in saturation_lines(&notable) {
 		ui.line(line);
 	}
 	for warning in &report.warnings {

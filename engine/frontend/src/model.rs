@@ -504,8 +504,15 @@ pub fn sample_count<'a>(samples: &Arrays, names: impl Iterator<Item = &'a str>) 
 			scalar = Some(name);
 			continue;
 		};
+		if own == 0 {
+			return Err(Error::new(
+				"bad-samples",
+				format!("input `{}` has no samples: its shape is {:?}", short(name), array.dims),
+				"give at least one",
+			));
+		}
 		let (other, count) = *first.get_or_insert((name, own));
-		if count != own || own == 0 {
+		if count != own {
 			return Err(Error::new(
 				"bad-samples",
 				format!(
