@@ -3,7 +3,7 @@
 use crate::{
 	anchors,
 	array::Array,
-	calibrate::{self, decibels, Calibration, Precision, Range, Width},
+	calibrate::{self, decibels, Calibration, Precision, Range, Width, CLEAN},
 	error::{list, short, Error, Result},
 	eval::{self, Values},
 	graph::Graph,
@@ -576,10 +576,15 @@ pub fn fidelity(name: &str, reference: &Array, found: &Array) -> Fidelity {
 		varying += (f64::from(a) - means[at % each]).powi(2);
 		noise += (f64::from(a) - f64::from(b)).powi(2);
 	}
-	let snr = decibels(signal, noise);
+	// Where nothing can be compared nothing is known to be right.
+	let blind = hidden > 0 && hidden == a.len() as u64;
+	let snr = if blind { -CLEAN } else { decibels(signal, noise) };
 	Fidelity {
 		name: name.into(),
-		cosine: cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
+		cosine: match blind {
+			true => 0.0,
+			false => cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
+		},
 		worst_cosine: worst.1,
 		worst_sample: worst.0,
 		snr,

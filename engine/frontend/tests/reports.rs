@@ -266,6 +266,22 @@ fn outputs_should_be_warned_of_when_most_of_them_never_changes() {
 }
 
 #[test]
+fn targets_should_be_missed_when_nothing_can_be_compared() {
+	let graph = vectors(
+		vec![
+			node("Add", &["x", "two"], "p"),
+			node("Mul", &["p", "up"], "a"),
+			node("Mul", &["a", "up"], "y"),
+		],
+		vec![floats("up", &[], &[1e25]), floats("two", &[], &[2.0])],
+	);
+	let (_, report) = import(&graph, &samples(&[40, 16], 5), &Options::default()).unwrap();
+	let y = &report.outputs[0];
+	assert!(y.hidden == 128 && y.snr < 0.0, "{y:?}");
+	assert!(!Target::default().misses(&report).is_empty());
+}
+
+#[test]
 fn softmax_of_old_operator_sets_should_be_imported_when_other_dimensions_are_one() {
 	let mut graph = model(
 		vec![value("x", 1, &[0, 3, 8, 8])],
