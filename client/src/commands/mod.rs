@@ -4,6 +4,7 @@ mod blob;
 mod challenge;
 mod devices;
 mod disputes;
+mod guard;
 mod identity;
 pub(crate) mod job;
 mod model;
@@ -31,6 +32,13 @@ use subxt_signer::sr25519::Keypair;
 pub const UNPAID: u8 = 3;
 /// Exit code of a challenge that could not bring a differing result down.
 pub const STANDS: u8 = 4;
+
+/// Exit code of an import whose result misses its target.
+pub const MISSED: u8 = 5;
+/// Exit code of a fault of this program itself.
+pub const FAULT: u8 = 6;
+/// Error code of the same.
+pub const FAULT_CODE: &str = "internal-fault";
 
 /// What every command needs.
 pub struct Context {
