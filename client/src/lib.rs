@@ -27,6 +27,7 @@ pub mod npz;
 pub mod output;
 pub mod patrol;
 pub mod peer;
+pub mod private;
 pub mod program;
 pub mod provider;
 pub mod replay;

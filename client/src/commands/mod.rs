@@ -66,7 +66,7 @@ impl Context {
 		}
 	}
 
-	/// The folder of keys and databases; made when it is not there.
+	/// The folder of keys and databases; made when it is not there, closed to other users when it is open.
 	pub fn state_dir(&self) -> Result<PathBuf> {
 		let dir = match &self.global.state_dir {
 			Some(dir) => dir.clone(),
@@ -84,7 +84,7 @@ impl Context {
 					})?
 			}
 		};
-		std::fs::create_dir_all(&dir).map_err(crate::error::io(&dir))?;
+		crate::private::folder(&dir)?;
 		Ok(dir)
 	}
 

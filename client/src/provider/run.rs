@@ -19,6 +19,7 @@ use crate::{
 	device::Device,
 	error::{io, Error, Result},
 	output::{hex, Ui},
+	private,
 	program::Loaded,
 	replay::Lazy,
 };
@@ -223,7 +224,8 @@ async fn execute(
 /// Writes a file that is either whole on disk or not there.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 	let part = path.with_extension("part");
-	let mut file = std::fs::File::create(&part)?;
+	// A result that is not revealed yet.
+	let mut file = private::create(&part)?;
 	std::io::Write::write_all(&mut file, bytes)?;
 	file.sync_all()?;
 	std::fs::rename(&part, path)
@@ -389,7 +391,8 @@ async fn serve(
 	}
 	let dir = folder(&context.state_dir()?, &genesis, &account);
 	let blobs = dir.join("outputs");
-	std::fs::create_dir_all(&blobs).map_err(io(&blobs))?;
+	private::folder(&dir)?;
+	private::folder(&blobs)?;
 	let store = Arc::new(Store::open(&dir.join("provider.redb"), &genesis, &account)?);
 	let store = opened.get_or_init(|| store).clone();
 	let device = Lazy::new(&args.adapter).device().await?;

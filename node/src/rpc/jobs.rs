@@ -3,6 +3,7 @@
 //! The answers are those of the runtime's market API at the best block, as JSON: field names in
 //! camelCase, hashes in hexadecimal, accounts in SS58, amounts as decimal strings of 10⁻¹² ASY.
 
+use super::places::Places;
 use crate::service::FullClient;
 use assay_market::{
 	api::MarketApi, Assurance, Hash, JobId, JobView, Phase, ReasonCode, SeatStatus, VerdictView,
@@ -25,6 +26,10 @@ pub const UNKNOWN_JOB: i32 = 7200;
 pub const RUNTIME_ERROR: i32 = 7201;
 /// Most jobs in one answer of `jobs_list`.
 pub const MAX_LIMIT: u32 = 64;
+
+/// Questions that the runtime answers at one time. It runs in as many instances as the node has, which
+/// blocks need too.
+const CALLS: usize = 8;
 
 type View = JobView<AccountId, Balance, BlockNumber>;
 
@@ -347,15 +352,17 @@ impl From<View> for Why {
 /// Answers from the runtime at the best block.
 pub struct Jobs {
 	client: Arc<FullClient>,
+	calls: Places,
 }
 
 impl Jobs {
 	/// Asks the runtime of `client`.
 	pub fn new(client: Arc<FullClient>) -> Self {
-		Self { client }
+		Self { client, calls: Places::new(CALLS, "asks the runtime") }
 	}
 
 	fn view(&self, id: JobId) -> RpcResult<View> {
+		let _place = self.calls.take()?;
 		let best = self.client.info().best_hash;
 		let view = MarketApi::<Block, _, _, _>::job(&*self.client.runtime_api(), best, id);
 		view.map_err(runtime_error)?.ok_or_else(|| unknown(id))
@@ -384,6 +391,7 @@ impl JobsApiServer for Jobs {
 	}
 
 	fn list(&self, from: JobId, limit: Option<u32>) -> RpcResult<Vec<Job>> {
+		let _place = self.calls.take()?;
 		let best = self.client.info().best_hash;
 		let limit = limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
 		let views: Vec<View> =

@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use assay_market::{
-	api::{ArbitrationApi, MarketApi},
+	api::{ArbitrationApi, MarketApi, MAX_KEYS},
 	Assignment, DisputeDuty, JobId, LotteryDuty, VerifierId,
 };
 use futures::{stream::BoxStream, StreamExt};
@@ -80,6 +80,18 @@ pub trait Chain: Send + Sync + 'static {
 	fn wake(&self) -> BoxStream<'static, ()>;
 }
 
+/// Asks about as many keys at one time as the runtime looks at.
+fn few<T>(
+	keys: &[VerifierId],
+	ask: impl Fn(Vec<VerifierId>) -> Result<Vec<T>, sp_api::ApiError>,
+) -> Result<Vec<T>, ChainError> {
+	let mut all = Vec::new();
+	for keys in keys.chunks(MAX_KEYS) {
+		all.extend(ask(keys.to_vec()).map_err(|error| ChainError(error.to_string()))?);
+	}
+	Ok(all)
+}
+
 /// The chain of a running node.
 pub struct ClientChain<Block, Client> {
 	client: Arc<Client>,
@@ -148,8 +160,7 @@ where
 		if !self.answers(best)? {
 			return Ok(Vec::new());
 		}
-		let api = self.client.runtime_api();
-		api.assignments(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
+		few(keys, |keys| self.client.runtime_api().assignments(best, keys))
 	}
 
 	fn lotteries(&self, keys: &[VerifierId]) -> Result<Vec<OpenLottery>, ChainError> {
@@ -157,8 +168,7 @@ where
 		if !self.answers(best)? {
 			return Ok(Vec::new());
 		}
-		let api = self.client.runtime_api();
-		api.lotteries(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
+		few(keys, |keys| self.client.runtime_api().lotteries(best, keys))
 	}
 
 	fn disputes(&self, keys: &[VerifierId]) -> Result<Vec<Disputed>, ChainError> {
@@ -166,8 +176,7 @@ where
 		if !self.arbitrates(best)? {
 			return Ok(Vec::new());
 		}
-		let api = self.client.runtime_api();
-		api.disputes(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
+		few(keys, |keys| self.client.runtime_api().disputes(best, keys))
 	}
 
 	fn program(&self, id: Hash) -> Result<Option<Vec<u8>>, ChainError> {
