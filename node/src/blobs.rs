@@ -115,14 +115,15 @@ fn close(chain_dir: &Path) {
 	}
 }
 
-/// Inputs for the verifier, from peers.
+/// Blobs for the verifier, from peers. What does not come the verifier says itself, when it may: a line here
+/// would tell who was drawn, and there can be as many as a stranger's jobs have inputs.
 pub struct FromPeers(pub Fetcher);
 
 impl assay_verifier_service::Fetch for FromPeers {
 	fn want(&self, blobs: &[(Root, u64)]) {
 		for (root, len) in blobs {
 			if let Err(error) = self.0.want(*root, *len) {
-				log::warn!(target: LOG_TARGET, "An input is not fetched: {error}");
+				log::debug!(target: LOG_TARGET, "A blob is not fetched: {error}");
 			}
 		}
 	}
@@ -133,7 +134,7 @@ impl assay_verifier_service::Fetch for FromPeers {
 			let fetches = blobs.iter().map(|(root, len)| fetcher.fetch(*root, *len));
 			for outcome in futures::future::join_all(fetches).await {
 				if let Err(error) = outcome {
-					log::warn!(target: LOG_TARGET, "An input did not come: {error}");
+					log::debug!(target: LOG_TARGET, "A blob did not come: {error}");
 				}
 			}
 		}

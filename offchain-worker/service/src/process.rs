@@ -41,7 +41,7 @@ use crate::{
 	kept::read_kept,
 	machine::Memory,
 	outputs::take_outputs,
-	sandbox, Config, Fault, Hash, Limits, Metrics, Ran, Replay, Runner, LOG_TARGET,
+	sandbox, Config, Fault, Hash, Metrics, Ran, Replay, Runner, LOG_TARGET,
 };
 
 /// Name of the worker binary.
@@ -684,6 +684,7 @@ async fn keep_tail(mut pipe: ChildStderr, tail: Arc<Mutex<Vec<u8>>>) {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::Limits;
 
 	const GIB: u64 = 1 << 30;
 

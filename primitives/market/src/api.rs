@@ -23,7 +23,8 @@ sp_api::decl_runtime_apis! {
 		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, Balance, BlockNumber>>;
 
 		/// The open lotteries that these session keys (the first [`MAX_KEYS`] of them) may take part in and
-		/// have not answered yet, oldest job first. Whether a key has won, and in which tranche, its owner alone can tell.
+		/// have not answered yet, oldest job first. Whether a key has won, and in which tranche, its owner
+		/// alone can tell.
 		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, Balance, BlockNumber>>;
 
 		/// Everything about a job; a summary when it was pruned, `None` when it is forgotten.
