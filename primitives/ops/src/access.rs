@@ -364,9 +364,7 @@ impl Applied {
 				indices.extend(range);
 				return Some(indices);
 			}
-			Access::Index { inner } => {
-				indices.extend(outputs.iter().map(|output| output / inner))
-			}
+			Access::Index { inner } => indices.extend(outputs.iter().map(|output| output / inner)),
 			Access::Table { .. } => return Some(Vec::new()),
 		}
 		Some(distinct(indices))

@@ -91,8 +91,12 @@ fn runs(elements: impl Iterator<Item = u32>, mut visit: impl FnMut(u32, u32)) {
 	let mut run: Option<(u32, u32)> = None;
 	for element in elements {
 		run = match run {
-			Some((first, count)) if element == first.wrapping_add(count) => Some((first, count + 1)),
-			Some((first, count)) if element == first.wrapping_add(count - 1) => Some((first, count)),
+			Some((first, count)) if element == first.wrapping_add(count) => {
+				Some((first, count + 1))
+			}
+			Some((first, count)) if element == first.wrapping_add(count - 1) => {
+				Some((first, count))
+			}
 			before => {
 				if let Some((first, count)) = before {
 					visit(first, count);

@@ -146,7 +146,8 @@ impl Grid {
 	pub fn run(&self, element: u32) -> (u64, usize, u32) {
 		let row = element / self.cols;
 		let col = element.wrapping_sub(row.wrapping_mul(self.cols));
-		let tile = (row >> self.row_bits) as u64 * self.blocks as u64 + (col >> self.col_bits) as u64;
+		let tile =
+			(row >> self.row_bits) as u64 * self.blocks as u64 + (col >> self.col_bits) as u64;
 		let (in_row, in_col) = (row & ((1 << self.row_bits) - 1), col & ((1 << self.col_bits) - 1));
 		let within = in_row << self.col_bits | in_col;
 		let run = ((1 << self.col_bits) - in_col).min(self.cols - col);

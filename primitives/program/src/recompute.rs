@@ -144,9 +144,7 @@ impl<'a> AnchorFold<'a> {
 		}
 		self.part = None;
 		let walk = match self.plan.fold {
-			Some(fold) => {
-				self.graph.walk(fold, &self.outputs, self.range(fold, part)?, None)?
-			}
+			Some(fold) => self.graph.walk(fold, &self.outputs, self.range(fold, part)?, None)?,
 			None => Walk::default(),
 		};
 		self.part = Some((part, walk));

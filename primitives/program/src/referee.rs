@@ -12,6 +12,7 @@ use crate::{
 	error::Resource,
 	price::{
 		Asked, Kind, Read, PICOSECONDS_PER_CHUNK, PICOSECONDS_PER_JOINED, PICOSECONDS_PER_PARENT,
+		PICOSECONDS_PER_TENSOR,
 	},
 	CheckError, Class, Limits, Program, Source,
 };
@@ -372,8 +373,7 @@ impl<'a> Analysis<'a, '_> {
 							})
 						}
 					};
-					elements =
-						elements.saturating_add(regions.get(id).map_or(0, Region::count));
+					elements = elements.saturating_add(regions.get(id).map_or(0, Region::count));
 					self.effort.compared += target.add(match view {
 						Some(view) => regions.derive(id, Derivation::View(view), |region| {
 							region.through(view, &ty.shape)
@@ -388,9 +388,8 @@ impl<'a> Analysis<'a, '_> {
 			}
 			self.effort.kept = self.effort.kept.max(regions.regions.len() as u32);
 			let asked = Asked { applied, elements, slice, patches, reads: &operands };
-			let joined = elements
-				.saturating_mul(reads.readers)
-				.saturating_mul(PICOSECONDS_PER_JOINED);
+			let joined =
+				elements.saturating_mul(reads.readers).saturating_mul(PICOSECONDS_PER_JOINED);
 			let time = asked.picoseconds().saturating_add(joined);
 			spent.add(&reads, time, asked.held());
 			passing = passing.max(asked.passing());
@@ -448,6 +447,7 @@ impl<'a> Analysis<'a, '_> {
 			.saturating_add(ROOT_PATH_BYTES);
 		let hashed = tiles
 			.saturating_mul(PICOSECONDS_PER_CHUNK)
+			.saturating_add(PICOSECONDS_PER_TENSOR)
 			.saturating_add(parents.saturating_mul(PICOSECONDS_PER_PARENT));
 		let joined = tiles.saturating_mul(reads.readers).saturating_mul(PICOSECONDS_PER_JOINED);
 		let held = tiles.saturating_mul(TILE_SCRATCH).saturating_add(OPENED_SCRATCH);

@@ -179,8 +179,7 @@ impl<'a> Graph<'a> {
 					if wanted.len() == ty.elements() as usize {
 						continue;
 					}
-					let seen =
-						applied.indices_within(position, outputs, range.clone(), MAX_LIST);
+					let seen = applied.indices_within(position, outputs, range.clone(), MAX_LIST);
 					let stored = layout.source_indices(seen.ok_or(too_much)?);
 					walk.elements -= wanted.len();
 					*wanted = union(core::mem::take(wanted), stored);

@@ -194,8 +194,7 @@ fn depthwise(kernel: u32, channels: u32, virtual_image: bool) -> Program {
 	}
 	let w = b.input("w", ty(DType::I8, &[channels, kernel, kernel, 1]));
 	let pad = (kernel / 2) as i16;
-	let geometry =
-		Geometry { pad: [[pad; 2]; 2], groups: channels as u16, ..Geometry::UNIT };
+	let geometry = Geometry { pad: [[pad; 2]; 2], groups: channels as u16, ..Geometry::UNIT };
 	let y = b.conv2d(x, w, geometry, None, None);
 	done(b, y)
 }
