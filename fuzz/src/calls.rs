@@ -4,7 +4,7 @@ use crate::honest::{folded, stateful};
 use assay_commitments::{verdict_commitment, OutputsOpening, Path, SegmentsOpening};
 use assay_market::{
 	lottery::transcript, verifier::signing_payload, AbstainReason, Assurance, Attestation,
-	ChallengeMove, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
+	ChallengeMove, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
 	VerifierId, VerifierSignature, Verifiers,
 };
 use assay_referee::sample::positions;
