@@ -17,7 +17,7 @@ const EXAMPLES: &str = "Examples:
 Every command takes --json for scripts: one document, or one line per event, and
 {\"error\":{\"code\",\"message\",\"fix\"}} when it fails. Exit codes: 0 done, 1 failed,
 2 wrong usage, 3 the job ended without payment or a result differs, 4 a challenge could not
-bring a differing result down.";
+bring a differing result down, 5 an imported model misses its --target, 6 a fault of assay itself.";
 
 /// Rent ML compute that is paid for only when its result is right.
 #[derive(Debug, Parser)]
@@ -162,10 +162,29 @@ integer program comes to the float model. Samples are a NumPy archive with one a
 of the model, samples along the first dimension: numpy.savez('samples.npz', input_name=array).
 docs/models.md lists operators and limits.
 
+On the held-out samples every output must reach --target: snr=DB (signal-to-noise ratio), cosine=NUMBER
+(mean cosine of a sample), top1=POINTS (most points of accuracy lost: rows with another largest element);
+snr=20 unless given. A model that misses it is reported, not written (--keep writes it), and the exit code is 5.
+Exit codes: 0 imported, 1 refused or failed, 2 wrong usage, 5 the target is missed, 6 a fault of assay itself.
+
 Examples:
   assay model import mlp.onnx --calibrate samples.npz --out mlp
+  assay model import cnn.onnx --calibrate samples.npz --evaluate test.npz --target top1=0.5,cosine=0.99
   assay model run mlp --input test.npz --output results.npz
   assay job post --program mlp/model.program --weights mlp/weights.safetensors …";
+
+const RUN_HELP: &str = "What saturates is counted and named: inputs beyond what the calibration samples showed, and values
+inside. Samples that are no finite numbers, and indices outside their table, are refused.
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 6 a fault of assay itself.
+
+Example:
+  assay model run mlp --input test.npz --output results.npz";
+
+const TRAIN_HELP: &str =
+	"Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 6 a fault of assay itself.
+
+Example:
+  assay model train mlp.json --data digits.npz --output weights.npz";
 
 /// `assay model …`
 #[derive(Debug, Subcommand)]
@@ -174,14 +193,10 @@ pub enum ModelCommand {
 	#[command(after_help = IMPORT_HELP)]
 	Import(ModelImport),
 	/// Run an imported model on float samples, on this machine
-	#[command(
-		after_help = "Example:\n  assay model run mlp --input test.npz --output results.npz"
-	)]
+	#[command(after_help = RUN_HELP)]
 	Run(ModelRun),
 	/// Train a described network in integers
-	#[command(
-		after_help = "Example:\n  assay model train mlp.json --data digits.npz --output weights.npz"
-	)]
+	#[command(after_help = TRAIN_HELP)]
 	Train(Train),
 	/// Run ONNX's own tests of each operator (onnx/backend/test/data/node) through the importer
 	NodeTests(ModelNodeTests),
@@ -209,11 +224,20 @@ pub struct ModelImport {
 	#[arg(long, value_enum, default_value_t = WidthChoice::Mixed)]
 	pub width: WidthChoice,
 	/// With --width mixed: products with a lower signal-to-noise ratio than this get 16 bits
-	#[arg(long, value_name = "DB", default_value_t = 25.0)]
+	#[arg(long, value_name = "DB", default_value_t = 25.0, value_parser = parse_sensitivity)]
 	pub sensitivity: f64,
 	/// How the range of 8-bit values is chosen: max, mse or a percentile such as 99.99
 	#[arg(long, value_name = "RANGE", default_value = "mse", value_parser = parse_range)]
 	pub range: assay_frontend::calibrate::Range,
+	/// What the held-out result must reach: snr=DB, cosine=NUMBER, top1=POINTS, several with commas
+	#[arg(long, value_name = "FIGURE", default_value = "snr=20")]
+	pub target: assay_frontend::target::Target,
+	/// Write the model even if it misses the target
+	#[arg(long)]
+	pub keep: bool,
+	/// Most memory that the import may take for values, in GiB
+	#[arg(long, value_name = "GIB", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
+	pub max_memory: u32,
 }
 
 /// `--width`
@@ -255,6 +279,14 @@ pub struct ModelNodeTests {
 	/// Only tests whose name contains this
 	#[arg(long, value_name = "TEXT")]
 	pub only: Option<String>,
+}
+
+fn parse_sensitivity(text: &str) -> Result<f64, Error> {
+	let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+	value.ok_or_else(|| {
+		Error::new("bad-sensitivity", format!("`{text}` is no number of dB"))
+			.fix("write a number such as 25; higher ones take more 16-bit products")
+	})
 }
 
 fn parse_range(text: &str) -> Result<assay_frontend::calibrate::Range, Error> {

@@ -1,12 +1,10 @@
 //! Where the signing key comes from: a development path such as `//Alice`, or a private file.
 
-use crate::error::{io, Error, Result};
-use std::{
-	io::Write,
-	os::unix::fs::{OpenOptionsExt, PermissionsExt},
-	path::Path,
-	str::FromStr,
+use crate::{
+	error::{io, Error, Result},
+	private,
 };
+use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path, str::FromStr};
 use subxt_signer::{sr25519::Keypair, SecretUri};
 
 /// Longest key file that is read: a mnemonic with a derivation path is far shorter.
@@ -46,22 +44,9 @@ fn parse(secret: &str, source: &str) -> Result<Keypair> {
 	Keypair::from_uri(&uri).map_err(|_| bad())
 }
 
-/// Reads a file that only its owner may read.
+/// Reads a file that is this user's and that only its owner may read.
 pub fn read_private(path: &Path) -> Result<String> {
-	let meta = std::fs::metadata(path).map_err(io(path))?;
-	let mode = meta.permissions().mode() & 0o777;
-	if mode & 0o077 != 0 {
-		return Err(Error::new(
-			"key-file-exposed",
-			format!("{} has mode {mode:03o}: others on this machine can read it", path.display()),
-		)
-		.fix(format!("chmod 600 {}", path.display())));
-	}
-	if meta.len() > MAX_KEY_FILE {
-		return Err(Error::new("bad-key", format!("{} is too long for a key", path.display()))
-			.fix("pass the file that holds the secret alone"));
-	}
-	std::fs::read_to_string(path).map_err(io(path))
+	private::read(path, MAX_KEY_FILE)
 }
 
 /// Writes a new file that only its owner may read; fails when it exists.
@@ -78,6 +63,7 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use std::os::unix::fs::PermissionsExt;
 
 	const PHRASE: &str = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
 

@@ -30,6 +30,7 @@ pub mod npz;
 pub mod output;
 pub mod patrol;
 pub mod peer;
+pub mod private;
 pub mod program;
 pub mod provider;
 pub mod replay;
@@ -41,7 +42,8 @@ use clap::Parser;
 use std::{ffi::OsString, process::ExitCode};
 
 /// Runs one command line and says how it went: 0 done, 1 failed, 2 wrong usage, 3 the job ended
-/// without payment or a result differs, 4 a challenge could not bring a differing result down.
+/// without payment or a result differs, 4 a challenge could not bring a differing result down, 5 an imported
+/// model misses its target, 6 a fault of this program.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 	let args: Vec<_> = args.collect();
 	let json = args.iter().any(|a| a == "--json");
@@ -77,9 +79,12 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 			if json {
 				ui.document(&error.to_json());
 			} else {
-				eprintln!("error: {error}");
+				ui.note(format!("error: {error}"));
 			}
-			ExitCode::FAILURE
+			match error.code == commands::FAULT_CODE {
+				true => ExitCode::from(commands::FAULT),
+				false => ExitCode::FAILURE,
+			}
 		}
 	}
 }

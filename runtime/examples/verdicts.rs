@@ -58,7 +58,7 @@ impl Run {
 	}
 }
 
-fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
+pub fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
 	Job {
 		requester: Bob.to_account_id(),
 		program: PROGRAM,

@@ -95,7 +95,6 @@ impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
 				peer_key: sp_core::ed25519::Public::default(),
 				registered_at: System::block_number(),
 				deposit: 0,
-			record_deposit: 0,
 			},
 		);
 	}
@@ -179,6 +178,7 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 			data_share: 0,
 			escrow: 0,
 			deposit: 0,
+			record_deposit: 0,
 			provider: Some(frame_benchmarking::account("provider", 0, 0)),
 			bond: 0,
 			barred: Default::default(),

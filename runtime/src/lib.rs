@@ -7,6 +7,7 @@
 //! * [`chain_parameters`]: values fixed at genesis that constants cannot carry.
 //! * [`genesis_config_presets`]: the `development`, `local_testnet` and `four_validators` genesis states.
 //! * [`constants`]: units of money and time.
+//! * [`extensions`]: what this chain adds to the checks of a transaction.
 //!
 //! The crate builds twice: natively (types for the node and for tests) and as a WebAssembly blob
 //! ([`WASM_BINARY`]), which is what the chain executes.
@@ -28,6 +29,7 @@ mod apis;
 pub mod chain_parameters;
 pub mod configs;
 pub mod constants;
+pub mod extensions;
 pub mod genesis_config_presets;
 mod weights;
 
@@ -73,6 +75,8 @@ pub type SignedPayload = generic::SignedPayload<RuntimeCall, TxExtension>;
 /// Checks and side effects around every transaction, in their order of execution.
 pub type TxExtension = (
 	frame_system::AuthorizeCall<Runtime>,
+	// Right after it, so that a signed call of a verifier costs the pool nothing but this look.
+	extensions::RefuseSignedVerifierCalls,
 	frame_system::CheckNonZeroSender<Runtime>,
 	frame_system::CheckSpecVersion<Runtime>,
 	frame_system::CheckTxVersion<Runtime>,

@@ -6,7 +6,7 @@ use assay_market::{AuthorRandomness, MarketParameters, Verifiers};
 use assay_runtime::{
 	configs::{
 		market::BabeAuthorRandomness,
-		system::{RuntimeBlockWeights, MAXIMUM_BLOCK_WEIGHT},
+		system::{RuntimeBlockWeights, MAXIMUM_BLOCK_WEIGHT, OPERATIONAL_DISPATCH_RATIO},
 		utilities::ProxyType,
 	},
 	constants::currency::UNIT,
@@ -66,11 +66,12 @@ fn smallest_calls<P: PalletInfoAccess, C: GetCallIndex + GetCallName>() -> Vec<(
 }
 
 fn market_calls() -> Vec<(String, RuntimeCall)> {
-	use assay_runtime::{Decoys, Identity, Jobs, Programs};
+	use assay_runtime::{Arbitration, Decoys, Identity, Jobs, Programs};
 	let mut calls = smallest_calls::<Identity, pallet_assay_identity::Call<Runtime>>();
 	calls.extend(smallest_calls::<Stake, pallet_assay_stake::Call<Runtime>>());
 	calls.extend(smallest_calls::<Programs, pallet_assay_programs::Call<Runtime>>());
 	calls.extend(smallest_calls::<Jobs, pallet_assay_jobs::Call<Runtime>>());
+	calls.extend(smallest_calls::<Arbitration, pallet_assay_arbitration::Call<Runtime>>());
 	calls.extend(smallest_calls::<Decoys, pallet_assay_decoys::Call<Runtime>>());
 	calls
 }
@@ -237,14 +238,30 @@ fn operational_calls_should_have_a_reserve_when_blocks_are_full() {
 	let weights = RuntimeBlockWeights::get();
 	let reserve = weights.get(DispatchClass::Operational).reserved.unwrap();
 	assert!(reserve.ref_time() >= MAXIMUM_BLOCK_WEIGHT.ref_time() / 5);
-	let verdicts = ["attest_inputs", "commit_verdict", "abstain", "reveal_verdict"];
+	let urgent = [
+		"attest_inputs",
+		"attest_outputs",
+		"commit_verdict",
+		"abstain",
+		"reveal_verdict",
+		// Of those who are bonded.
+		"commit_result",
+		"commit_segmented_result",
+		"reveal_result",
+		"reveal_segmented_result",
+		"give_back",
+	];
 	let classes: BTreeMap<_, _> = market_calls()
 		.into_iter()
 		.map(|(name, call)| (name, call.get_dispatch_info().class))
 		.collect();
-	for verdict in verdicts {
-		assert_eq!(classes[&format!("Jobs.{verdict}")], DispatchClass::Operational, "{verdict}");
+	for call in urgent {
+		assert_eq!(classes[&format!("Jobs.{call}")], DispatchClass::Operational, "{call}");
 	}
+	// What anyone may send does not take all of a block.
+	let most = weights.get(DispatchClass::Operational).max_total.unwrap();
+	assert_eq!(most, OPERATIONAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
+	assert!(most.all_lte(MAXIMUM_BLOCK_WEIGHT - reserve));
 	let seats = pallet_assay_jobs::types::MAX_SEATS;
 	let push = <Runtime as pallet_assay_jobs::Config>::WeightInfo::advance(seats);
 	assert!(push.all_lte(MAXIMUM_BLOCK_WEIGHT / 2));
@@ -286,7 +303,7 @@ fn proxy_should_be_held_to_its_type_when_it_calls() {
 	let transfer = transfer(1);
 	let allowed = |proxy: ProxyType| [claim, unbond, &transfer].map(|call| proxy.filter(call));
 	assert_eq!(allowed(ProxyType::Any), [true, true, true]);
-	assert_eq!(allowed(ProxyType::NonTransfer), [true, true, false]);
+	assert_eq!(allowed(ProxyType::NonTransfer), [false, true, false]);
 	assert_eq!(allowed(ProxyType::JobsOnly), [true, false, false]);
 	assert_eq!(allowed(ProxyType::StakeOnly), [false, true, false]);
 	assert_eq!(allowed(ProxyType::CancelProxy), [false, false, false]);
@@ -312,7 +329,13 @@ fn metadata_should_name_arguments_and_view_functions_when_wallets_read_it() {
 	with_preset(DEVELOPMENT, || {
 		assert_eq!(Runtime::metadata_versions(), [14, 15, 16]);
 		let bytes = Runtime::metadata_at_version(16).unwrap().encode();
-		for name in ["post_job", "peer_key_payload", "AuthorizeCall", "CheckMetadataHash"] {
+		for name in [
+			"post_job",
+			"peer_key_payload",
+			"AuthorizeCall",
+			"RefuseSignedVerifierCalls",
+			"CheckMetadataHash",
+		] {
 			assert!(
 				bytes.windows(name.len()).any(|window| window == name.as_bytes()),
 				"{name} is not in the metadata"

@@ -19,6 +19,7 @@ use crate::{
 	error::{io, Error, Result},
 	files::Files,
 	output::{hex, Ui},
+	private,
 	runner::Runner,
 	stop::stop,
 };
@@ -137,7 +138,7 @@ async fn serve(
 		ensure_funds(&node, &answers.public_key().0, &ui).await?;
 	}
 	let dir = folder(&context.state_dir()?, &genesis, &account);
-	create_private(&dir).map_err(io(&dir))?;
+	private::folder(&dir)?;
 	let store = Arc::new(Store::open(&dir.join("provider.redb"), &genesis, &account)?);
 	let store = opened.get_or_init(|| store).clone();
 	let (files, blobs) = (Files::new(dir.join("inputs"))?, Files::new(dir.join("outputs"))?);

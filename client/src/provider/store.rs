@@ -4,6 +4,7 @@ use super::record::{Record, Stage};
 use crate::{
 	chain::Hash,
 	error::{Error, Result},
+	private,
 };
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::path::Path;
@@ -29,7 +30,9 @@ fn failed(e: impl std::fmt::Display) -> Error {
 impl Store {
 	/// Opens or creates the database of one account on one chain; a second process is refused.
 	pub fn open(path: &Path, genesis: &Hash, account: &Hash) -> Result<Self> {
-		let db = Database::create(path).map_err(|e| match e {
+		// What is committed and not revealed is in it.
+		let file = private::file(path)?;
+		let db = Database::builder().create_file(file).map_err(|e| match e {
 			redb::DatabaseError::DatabaseAlreadyOpen => {
 				Error::new("state-in-use", format!("another provider uses {}", path.display()))
 					.fix("stop it, or pass another --state-dir together with another --key")
@@ -146,6 +149,19 @@ mod tests {
 		assert_eq!(store.get(&[1; 32]).unwrap(), Some(record(7, 1)));
 		assert_eq!(store.all().unwrap(), [record(7, 1), record(7, 2)]);
 		assert_eq!(store.get(&[8; 32]).unwrap(), None);
+	}
+
+	#[test]
+	fn store_should_be_closed_to_others_when_it_is_made_or_was_open() {
+		use std::{fs, os::unix::fs::PermissionsExt};
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("provider.redb");
+		let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+		Store::open(&path, &[1; 32], &[2; 32]).unwrap().put(&record(7, 1)).unwrap();
+		assert_eq!(mode(), 0o600);
+		fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+		let store = Store::open(&path, &[1; 32], &[2; 32]).unwrap();
+		assert_eq!((mode(), store.get(&[1; 32]).unwrap()), (0o600, Some(record(7, 1))));
 	}
 
 	#[test]

@@ -49,9 +49,8 @@ pub const OPEN_BLOCKS: u32 = 1_000_000;
 /// Steps of the benchmarks' runs where it does not matter.
 const STEPS: u32 = 256;
 
-/// Openings that a lane can have: two groups of trace roots, anchors and lazy anchors each, three of
-/// chunks; rounded up to what `docs/protocol.md` promises.
-const MOST_OPENINGS: u32 = 11;
+/// Openings that a lane can have.
+const MOST_OPENINGS: u32 = weights::MAX_OPENINGS as u32;
 
 /// Bytes that the program check reckons for a part beside its tiles: paths to the run root, and the
 /// hashes beside the tiles.
@@ -101,6 +100,16 @@ type AgendaOf<T> = frame_support::BoundedVec<
 	<T as Config>::MaxAgenda,
 >;
 
+/// Of the job that was just opened.
+fn order_of<T: Config>(job: JobId) -> Hash {
+	T::Jobs::order(job).expect("the job was just opened; qed")
+}
+
+fn demanded_by<T: Config>(job: JobId, who: &T::AccountId) {
+	let result = T::Jobs::result(job).expect("the job was just opened; qed");
+	assert_ok!(Pallet::<T>::do_demand(job, result, who.clone(), None, Payer::Deposit));
+}
+
 fn terms<T: Config>(job: JobId) -> [BlockNumberFor<T>; 3] {
 	let result = T::Jobs::result(job).expect("the job was just opened; qed");
 	[result.answer_time, result.move_time, result.proof_time]
@@ -125,6 +134,7 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 			proof: [0; 32],
 			next: 1,
 			listed: true,
+			costs: 1u32.into(),
 			accumulators: vec![1; MAX_ACCUMULATORS as usize]
 				.try_into()
 				.expect("exactly the bound; qed"),
@@ -139,6 +149,8 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 		opened_at: Pallet::<T>::now(),
 		turn: Turn::Move,
 		deadline,
+		own_deadline: deadline,
+		patience: result.patience,
 		parent: [1; 32],
 		answers: MOST_OPENINGS,
 		committed: true,
@@ -163,7 +175,7 @@ mod benches {
 		fill_agenda::<T>(job, &terms::<T>(job));
 		let who = rich::<T>("challenger");
 		#[extrinsic_call]
-		_(RawOrigin::Signed(who.clone()), job, None, None);
+		_(RawOrigin::Signed(who.clone()), job, order_of::<T>(job), None, None);
 		assert!(matches!(Lanes::<T>::get(job, who).map(|lane| lane.turn), Some(Turn::Answer(_))));
 	}
 
@@ -174,11 +186,11 @@ mod benches {
 		let (job, ..) = opened::<T>(&stage);
 		fill_agenda::<T>(job, &terms::<T>(job));
 		let who = rich::<T>("challenger");
-		assert_ok!(Pallet::<T>::do_demand(job, who.clone(), None, Payer::Deposit));
+		demanded_by::<T>(job, &who);
 		let children = stage.traces.clone().try_into().expect("at most 256; qed");
 		let provider = account("provider", 0, 0);
 		#[extrinsic_call]
-		_(RawOrigin::Signed(provider), job, who.clone(), children);
+		_(RawOrigin::Signed(provider), job, order_of::<T>(job), who.clone(), children);
 		assert_eq!(Lanes::<T>::get(job, who).map(|lane| lane.answers), Some(1));
 	}
 
@@ -190,7 +202,7 @@ mod benches {
 		let (job, ..) = opened::<T>(&stage);
 		fill_agenda::<T>(job, &terms::<T>(job));
 		let who = rich::<T>("challenger");
-		assert_ok!(Pallet::<T>::do_demand(job, who.clone(), None, Payer::Deposit));
+		demanded_by::<T>(job, &who);
 		let mut lane = Lanes::<T>::get(job, &who).expect("just opened; qed");
 		// As after the answer that leads to the list.
 		lane.turn = Turn::Answer(Place::Lazy { step: 0, anchor: 0, level: 0, index: 0 });
@@ -200,7 +212,7 @@ mod benches {
 		let stated = Statement { run_root, step: 0, anchor: 0, children };
 		let provider = account("provider", 0, 0);
 		#[extrinsic_call]
-		_(RawOrigin::Signed(provider), job, who.clone(), stated);
+		_(RawOrigin::Signed(provider), job, order_of::<T>(job), who.clone(), stated);
 		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.list.is_some()));
 	}
 
@@ -217,7 +229,7 @@ mod benches {
 		);
 		let who = rich::<T>("challenger");
 		#[extrinsic_call]
-		_(RawOrigin::Signed(who.clone()), job, [2; 32]);
+		_(RawOrigin::Signed(who.clone()), job, order_of::<T>(job), [2; 32]);
 		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.committed));
 	}
 
@@ -236,13 +248,40 @@ mod benches {
 		let others = CommitmentsOf::<T>::try_from(others).expect("exactly the bound; qed");
 		ProofCommitments::<T>::insert(job, others);
 		let part = Box::new(stage.part);
+		let result = T::Jobs::result(job).expect("the job was just opened; qed");
 		let ruling;
 		#[block]
 		{
-			ruling = Pallet::<T>::do_prove(job, who.clone(), *part);
+			ruling = Pallet::<T>::do_prove(job, result, who.clone(), *part, Payer::Deposit);
 		}
 		assert_eq!(ruling, Err(Error::<T>::NotWrong.into()));
 		assert_eq!(Lanes::<T>::get(job, who), Some(full));
+	}
+
+	/// A lane that is put off: to the last block that is looked at for a place.
+	#[benchmark]
+	fn put_lane() {
+		let stage = stage(2, STEPS);
+		let (job, who, _) = opened::<T>(&stage);
+		let lane = full_lane::<T>(job, &who);
+		let times: Vec<_> = (0..impls::AGENDA_SPILL - 1)
+			.map(|more| {
+				lane.deadline.saturating_add(more.into()).saturating_sub(Pallet::<T>::now())
+			})
+			.collect();
+		let full =
+			vec![(job, account::<T::AccountId>("other", 0, 0)); T::MaxAgenda::get() as usize];
+		for time in times {
+			let block = Pallet::<T>::now().saturating_add(time).saturating_add(1u32.into());
+			let others = AgendaOf::<T>::try_from(full.clone()).expect("exactly the bound; qed");
+			Agenda::<T>::insert(block, others);
+		}
+		let deadline = lane.deadline;
+		#[block]
+		{
+			Pallet::<T>::put_lane(job, &who, lane, deadline);
+		}
+		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.scheduled > Some(deadline)));
 	}
 
 	/// A lane with as many openings as there can be, whose deposit is lost: the last one of a job that
@@ -279,8 +318,9 @@ mod benches {
 		};
 		let action = ChallengeMove::Prove { part: Box::new(part) };
 		let next = ChallengeMove::Demand { child: Some(0) };
+		let order = order_of::<T>(job);
 		let signed = Pallet::<T>::signed_action(job, &who, &action);
-		let payload = signing_payload(&Pallet::<T>::genesis_hash(), job, &who, 0, &signed);
+		let payload = signing_payload(&Pallet::<T>::genesis_hash(), job, &order, &who, 0, &signed);
 		let signature =
 			key.sign(&payload).expect("the benchmark's keystore has just made the key; qed");
 		// A group of the run tree, below which there is more to demand.
@@ -288,11 +328,11 @@ mod benches {
 		let children = vec![[1; 32]; STEPS as usize].try_into().expect("exactly the bound; qed");
 		let group = OpenedGroup { place, children };
 		Opened::<T>::insert((job, who.clone(), lane.answers - 1), group);
-		let call =
-			Call::<T>::move_as_verifier { job, account: who.clone(), action, retry: 0, signature };
+		let account = who.clone();
+		let call = Call::<T>::move_as_verifier { job, order, account, action, retry: 0, signature };
 		#[block]
 		{
-			Pallet::<T>::check_move(job, &who, &next).map_err(|_| "a good demand")?;
+			Pallet::<T>::check_move(job, &order, &who, &next).map_err(|_| "a good demand")?;
 			call.authorize(TransactionSource::External)
 				.ok_or("the call is an authorized one")??;
 		}

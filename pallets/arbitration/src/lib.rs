@@ -40,9 +40,18 @@
 //! * **Lanes.** Each account may have one lane per job, and lanes run in parallel, so nobody can crowd
 //!   out a challenger. A lane is opened before the job's base deadline and has its own clock: A blocks
 //!   for an answer, M blocks for a move. While one is alive the job does not settle.
-//! * **Deposits.** A drawn verifier puts up nothing and its moves are free; its first invalid proof
-//!   closes its lane. Anyone else holds a deposit, which comes back when the job fails and is otherwise
-//!   half burned, half paid to the provider.
+//! * **Queues.** A has the time for one replay. A provider of whom several openings are demanded at once,
+//!   by one account or many, gets the time to replay what was demanded before as well ([`Owed`]). How
+//!   much later than A the answers of one lane may come is bounded, all of them together, so that a
+//!   provider that has others demand of it cannot put a challenger off.
+//! * **Orders.** A job's number may stand for another job after a reorganisation. Whoever moves names the
+//!   hash of the job's order, and is refused by another one.
+//! * **Deposits.** A drawn verifier puts up nothing and its moves are free. It has one lane in a job, and
+//!   one that comes to nothing, by an invalid proof or by silence, is a fault of it: repeated faults
+//!   suspend it. Anyone else holds a deposit, which grows with the lanes that the job has, comes back when the job fails and is otherwise half burned, half paid to the provider.
+//! * **Fees.** An answer and the proof that condemns are free once they are accepted: each can be given
+//!   once. A part of a proof that proves nothing yet is paid for, as every failure is; who proves the
+//!   fraud in the end is given back what its parts have cost.
 //! * **Who is paid.** A proof is public before it is in a block. An account that has bound itself to
 //!   it with a proof commitment in an earlier block gets the prover's part, whoever sends it.
 //! * **Lists.** A proof that refers to a provider's list shows that the list or the run is wrong. It
@@ -90,6 +99,7 @@ pub mod pallet {
 	use frame_system::{
 		ensure_authorized, offchain::CreateAuthorizedTransaction, pallet_prelude::*,
 	};
+	use sp_runtime::traits::Convert;
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -116,6 +126,9 @@ pub mod pallet {
 
 		/// What condemning a result takes in the jobs pallet.
 		type CondemnWeight: Get<Weight>;
+
+		/// What a transaction of this weight and so many bytes costs.
+		type FeeOf: Convert<(Weight, u32), BalanceOf<Self>>;
 
 		/// Most lanes that the agenda looks at in one block.
 		#[pallet::constant]
@@ -162,7 +175,19 @@ pub mod pallet {
 	/// Fraud proofs of which some parts are in; gone with the lane.
 	#[pallet::storage]
 	pub type Folds<T: Config> =
-		StorageDoubleMap<_, Twox64Concat, JobId, Blake2_128Concat, T::AccountId, Fold>;
+		StorageDoubleMap<_, Twox64Concat, JobId, Blake2_128Concat, T::AccountId, FoldOf<T>>;
+
+	/// What providers owe: work units of a replay of each job in which an opening is demanded of them.
+	#[pallet::storage]
+	pub type Owed<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u128, ValueQuery>;
+
+	/// The jobs in which openings are owed: until all are given, or the job is condemned or over.
+	#[pallet::storage]
+	pub type Demanded<T: Config> = StorageMap<_, Twox64Concat, JobId, DemandedOf<T>>;
+
+	/// How many lanes with deposits a job has, until it is over.
+	#[pallet::storage]
+	pub type DepositLanes<T: Config> = StorageMap<_, Twox64Concat, JobId, u32, ValueQuery>;
 
 	/// How many lanes keep a job from settling.
 	#[pallet::storage]
@@ -222,7 +247,7 @@ pub mod pallet {
 		/// A tile of the result, or of what the provider has listed of it, is wrong. `prover` gets the
 		/// prover's part of the bond.
 		FraudProven { job: JobId, accusation: Accusation, prover: T::AccountId },
-		/// A drawn verifier's proof was invalid, which used up its lane.
+		/// A drawn verifier's proof was invalid, which used up its lane and is a fault of it.
 		ProofRejected { job: JobId, challenger: T::AccountId, error: DispatchError },
 		/// A lane was closed: `returned + paid + burned` is its deposit.
 		LaneClosed {
@@ -240,6 +265,9 @@ pub mod pallet {
 		/// The job shows no result that could be disputed: it does not exist, is not revealed yet, has
 		/// ended or is condemned already.
 		NothingToDispute,
+		/// On this fork the number is another job's: its order has another hash. Look the job up again
+		/// (`order` of its view) before binding yourself to it.
+		OtherOrder,
 		/// The base deadline for new lanes has passed. Only lanes that are open go on.
 		TooLate,
 		/// The account has no lane in this job. A demand without a child opens one.
@@ -367,7 +395,7 @@ pub mod pallet {
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::TooLate`], [`Error::AnswerPending`],
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::TooLate`], [`Error::AnswerPending`],
 		/// [`Error::DeadlinePassed`], [`Error::WrongChild`], [`Error::OtherList`],
 		/// [`Error::AtTheTile`], and those of the hold.
 		///
@@ -379,12 +407,14 @@ pub mod pallet {
 		pub fn demand(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			child: Option<u32>,
 			list: Option<Hash>,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
+			let result = Self::result_of(job, &order)?;
 			Self::ensure_same_list(job, &who, list)?;
-			Self::do_demand(job, who, child, Payer::Deposit)
+			Self::do_demand(job, result, who, child, Payer::Deposit)
 		}
 
 		/// Open a group that a challenger demands.
@@ -400,7 +430,7 @@ pub mod pallet {
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::NoLane`], [`Error::NothingDemanded`],
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NoLane`], [`Error::NothingDemanded`],
 		/// [`Error::DeadlinePassed`], [`Error::ProviderOnly`], [`Error::WrongAnswer`].
 		///
 		/// ## Events
@@ -414,11 +444,13 @@ pub mod pallet {
 		pub fn answer(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			challenger: T::AccountId,
 			children: Children,
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_answer(job, challenger, who, children)?;
+			let result = Self::result_of(job, &order)?;
+			Self::do_answer(job, result, challenger, who, children)?;
 			Ok(Pays::No.into())
 		}
 
@@ -436,7 +468,7 @@ pub mod pallet {
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::TooLate`], [`Error::AlreadyCommitted`],
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::TooLate`], [`Error::AlreadyCommitted`],
 		/// [`Error::TooManyCommitments`], and those of the hold.
 		///
 		/// ## Events
@@ -444,25 +476,32 @@ pub mod pallet {
 		/// [`Event::LaneOpened`], [`Event::ProofCommitted`].
 		#[pallet::call_index(2)]
 		#[pallet::weight((T::WeightInfo::commit_proof(), DispatchClass::Operational))]
-		pub fn commit_proof(origin: OriginFor<T>, job: JobId, commitment: Hash) -> DispatchResult {
+		pub fn commit_proof(
+			origin: OriginFor<T>,
+			job: JobId,
+			order: Hash,
+			commitment: Hash,
+		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_commit_proof(job, who, commitment, Payer::Deposit)
+			let result = Self::result_of(job, &order)?;
+			Self::do_commit_proof(job, result, who, commitment, Payer::Deposit)
 		}
 
 		/// Prove a tile of a job's result wrong.
 		///
 		/// ## Dispatch Origin
 		///
-		/// Signed by anyone, with or without a lane; free when the proof, or its part, is valid.
+		/// Signed by anyone, with or without a lane; free when it proves the fraud.
 		///
 		/// ## Details
 		///
 		/// The runtime recomputes the accused tile from the opened operands. A tile that takes
-		/// several parts needs a lane, and one part after the other.
+		/// several parts needs a lane, and one part after the other; every part but the one that decides
+		/// is paid for.
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::NotWrong`], the `Proof…` errors,
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NotWrong`], the `Proof…` errors,
 		/// [`Error::NeedsList`], [`Error::NeedsLane`], [`Error::WrongPart`], [`Error::OtherAccusation`],
 		/// [`Error::DeadlinePassed`].
 		///
@@ -477,11 +516,16 @@ pub mod pallet {
 		pub fn prove_fraud(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			part: Box<ProofPart>,
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_prove(job, who, *part)?;
-			Ok(Pays::No.into())
+			let bytes = part.encoded_size() as u32;
+			let result = Self::result_of(job, &order)?;
+			Ok(match Self::do_prove(job, result, who, *part, Payer::Deposit)? {
+				Proved::Fraud => Pays::No.into(),
+				Proved::Part => Some(Self::weight_of_part(bytes)).into(),
+			})
 		}
 
 		/// Push a lane whose deadline has passed, or whose job has ended, to its default.
@@ -509,8 +553,8 @@ pub mod pallet {
 			challenger: T::AccountId,
 		) -> DispatchResultWithPostInfo {
 			ensure_signed(origin)?;
-			Self::do_poke(job, challenger)?;
-			Ok(Pays::No.into())
+			let weight = Self::do_poke(job, challenger)?;
+			Ok((Some(weight), Pays::No).into())
 		}
 
 		/// A drawn verifier's move in its own lane: a demand, a proof commitment or a proof.
@@ -522,9 +566,9 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Sent by the node's offchain hook; free, without deposit. The first invalid proof uses the
-		/// lane up. The signature binds how the lane stood, so that a move cannot be sent again further
-		/// down; `retry` only makes repeated submissions differ.
+		/// Sent by the node's offchain hook; free for whoever is authorized, without deposit. The first
+		/// invalid proof uses the lane up. The signature binds how the lane stood, so that a move cannot be
+		/// sent again further down; `retry` only makes repeated submissions differ.
 		///
 		/// ## Errors
 		///
@@ -538,25 +582,25 @@ pub mod pallet {
 		#[pallet::weight((
 			Pallet::<T>::weight_of_move(action),
 			DispatchClass::Operational,
-			Pays::No,
 		))]
-		#[pallet::authorize(|_, job, account, action, retry, signature| {
-			Pallet::<T>::authorize_move(*job, account, action, *retry, signature)
+		#[pallet::authorize(|_, job, order, account, action, retry, signature| {
+			Pallet::<T>::authorize_move(*job, order, account, action, *retry, signature)
 				.map(|validity| (validity, Weight::zero()))
 		})]
 		#[pallet::weight_of_authorize(T::WeightInfo::authorize_move(action.encoded_size() as u32))]
 		pub fn move_as_verifier(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			account: T::AccountId,
 			action: ChallengeMove,
 			retry: u32,
 			signature: VerifierSignature,
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			ensure_authorized(origin)?;
 			// Checked by `authorize`, right before.
 			let _ = (retry, signature);
-			Self::do_move_as_verifier(job, account, action)
+			Self::do_move_as_verifier(job, &order, account, action)
 		}
 
 		/// State the roots of the lazy anchors that a challenger demands.
@@ -569,12 +613,13 @@ pub mod pallet {
 		///
 		/// Nothing above proves these roots, so that nobody but the provider may state them, and it is
 		/// held to them: a tile of them that is not what the program computes from the run and the list
-		/// itself costs what fraud costs. The statement names run, step and anchor, so that it cannot
-		/// count for another demand. The true list is safe to state.
+		/// itself costs what fraud costs. With `order` the statement names run, step and anchor, so that it
+		/// cannot count for another demand, nor for another job on another fork. The true list is safe to
+		/// state.
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::NoLane`], [`Error::ProviderOnly`],
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NoLane`], [`Error::ProviderOnly`],
 		/// [`Error::NothingDemanded`], [`Error::DeadlinePassed`], [`Error::OtherList`],
 		/// [`Error::WrongAnswer`].
 		///
@@ -589,11 +634,13 @@ pub mod pallet {
 		pub fn list_roots(
 			origin: OriginFor<T>,
 			job: JobId,
+			order: Hash,
 			challenger: T::AccountId,
 			stated: Statement,
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_list_roots(job, challenger, who, stated)?;
+			let result = Self::result_of(job, &order)?;
+			Self::do_list_roots(job, result, challenger, who, stated)?;
 			Ok(Pays::No.into())
 		}
 	}

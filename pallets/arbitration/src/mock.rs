@@ -110,6 +110,14 @@ parameter_types! {
 	pub static CondemnWeight: Weight = Weight::from_parts(1_000_000_000, 0);
 	/// A condemned job ends later, when hidden verdicts had their time.
 	pub static EndsLater: bool = false;
+	/// A without the time for a replay.
+	pub static AnswerBase: u64 = ANSWER_TIME;
+	/// M.
+	pub static MoveClock: u64 = MOVE_TIME;
+	/// Work units of one block of an answer.
+	pub static AnswerRate: u64 = 1_000;
+	/// By how much the answers of a lane may be later than their own clocks.
+	pub static Patience: u64 = 60;
 	pub BlockWeights: frame_system::limits::BlockWeights =
 		frame_system::limits::BlockWeights::simple_max(Weight::from_parts(2_000_000_000_000, u64::MAX));
 }
@@ -120,11 +128,21 @@ impl Config for Test {
 	type Jobs = Mock;
 	type Programs = Mock;
 	type CondemnWeight = CondemnWeight;
+	type FeeOf = BytesTwice;
 	type MaxAgenda = MaxAgenda;
 	type VerifierPriority = frame_support::traits::ConstU64<1_000>;
 	type WeightInfo = ();
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = Mock;
+}
+
+/// What parts of a proof cost here: two units a byte.
+pub struct BytesTwice;
+
+impl sp_runtime::traits::Convert<(Weight, u32), u64> for BytesTwice {
+	fn convert((_, bytes): (Weight, u32)) -> u64 {
+		2 * u64::from(bytes)
+	}
 }
 
 /// Stands in for the jobs and the programs.
@@ -133,10 +151,13 @@ pub struct Mock;
 /// A job as far as a dispute needs it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct FakeJob {
+	pub order: Hash,
 	pub provider: AccountId,
 	pub program: Hash,
 	pub input_roots: Vec<Hash>,
 	pub steps: u32,
+	/// Work units of a replay.
+	pub work: u64,
 	pub run_root: Hash,
 	pub trace_root: Hash,
 	pub deadline: u64,
@@ -159,9 +180,21 @@ pub type Seats = StorageMap<
 	Vec<(AccountId, VerifierId, bool)>,
 	frame_support::pallet_prelude::ValueQuery,
 >;
+/// Whose free lane came to nothing, as often as it was said.
+#[storage_alias]
+pub type Rejected = StorageMap<
+	Mock,
+	Blake2_128Concat,
+	JobId,
+	Vec<AccountId>,
+	frame_support::pallet_prelude::ValueQuery,
+>;
 #[storage_alias]
 pub type Bonds =
 	StorageMap<Mock, Blake2_128Concat, JobId, u64, frame_support::pallet_prelude::ValueQuery>;
+/// What provers are said to have paid.
+#[storage_alias]
+pub type Costs = StorageMap<Mock, Blake2_128Concat, JobId, u64>;
 #[storage_alias]
 pub type WrongSteps = StorageMap<Mock, Blake2_128Concat, JobId, u32>;
 #[storage_alias]
@@ -174,19 +207,31 @@ impl Disputes<AccountId, u64, u64> for Mock {
 	fn result(job: JobId) -> Option<OpenResult<AccountId, u64, u64>> {
 		let job = FakeJobs::get(job).filter(|job| !job.ended && job.condemned.is_none())?;
 		Some(OpenResult {
+			order: job.order,
 			open: now() <= job.deadline,
 			provider: job.provider,
 			program: job.program,
 			input_roots: job.input_roots,
 			steps: job.steps,
-			work_units: 1,
+			work_units: job.work,
 			run_root: job.run_root,
 			trace_root: job.trace_root,
-			answer_time: ANSWER_TIME,
-			move_time: MOVE_TIME,
+			answer_time: AnswerBase::get() + job.work.div_ceil(AnswerRate::get()),
+			answer_rate: AnswerRate::get(),
+			patience: Patience::get(),
+			move_time: MoveClock::get(),
 			proof_time: PROOF_TIME,
 			deposit: DEPOSIT,
 		})
+	}
+
+	fn order(job: JobId) -> Option<Hash> {
+		FakeJobs::get(job).map(|job| job.order)
+	}
+
+	fn note_rejected(job: JobId, account: &AccountId) {
+		assert!(Self::verifier_key(job, account).is_some(), "only verifiers have free lanes");
+		Rejected::append(job, account);
 	}
 
 	fn verifier_key(job: JobId, account: &AccountId) -> Option<VerifierId> {
@@ -213,10 +258,17 @@ impl Disputes<AccountId, u64, u64> for Mock {
 		});
 	}
 
-	fn condemn(id: JobId, reason: ReasonCode, by: &AccountId, step: Option<u32>) -> bool {
+	fn condemn(
+		id: JobId,
+		reason: ReasonCode,
+		by: &AccountId,
+		step: Option<u32>,
+		costs: u64,
+	) -> bool {
 		if Self::result(id).is_none() {
 			return false;
 		}
+		Costs::insert(id, costs);
 		if let Some(step) = step {
 			WrongSteps::insert(id, step);
 		}
@@ -267,6 +319,8 @@ impl crate::BenchmarkHelper<AccountId> for Mock {
 		FakeJobs::insert(
 			job,
 			FakeJob {
+				order: [3; 32],
+				work: 1,
 				provider: frame_benchmarking::account("provider", 0, 0),
 				program: id,
 				input_roots,
@@ -704,6 +758,8 @@ pub fn post(run: &Run) -> JobId {
 	FakeJobs::insert(
 		id,
 		FakeJob {
+			order: order_hash(id, 0),
+			work: 0,
 			provider: provider(),
 			program: program_id(&run.task.program.encode()),
 			input_roots: run.input_roots(),
@@ -725,6 +781,30 @@ pub fn post(run: &Run) -> JobId {
 	Bonds::insert(id, BOND);
 	id
 }
+/// Of the job of this number on one of many forks.
+pub fn order_hash(id: JobId, fork: u8) -> Hash {
+	(id, fork).using_encoded(sp_io::hashing::blake2_256)
+}
+/// Of the job of this number here.
+pub fn order(id: JobId) -> Hash {
+	Mock::order(id).unwrap_or(order_hash(id, 0))
+}
+/// The number is another job's on this fork.
+pub fn fork(id: JobId) {
+	FakeJobs::mutate(id, |job| job.as_mut().expect("posted").order = order_hash(id, 1));
+}
+/// A replay of this job takes so many units.
+pub fn set_work(id: JobId, work: u64) {
+	FakeJobs::mutate(id, |job| job.as_mut().expect("posted").work = work);
+}
+/// What the prover of this job is said to have paid for its proof.
+pub fn costs(id: JobId) -> Option<u64> {
+	Costs::get(id)
+}
+/// How often it was said that a free lane of this verifier came to nothing.
+pub fn rejected(id: JobId, who: &AccountId) -> usize {
+	Rejected::get(id).into_iter().filter(|other| other == who).count()
+}
 pub fn job(id: JobId) -> FakeJob {
 	FakeJobs::get(id).expect("the job exists")
 }
@@ -742,7 +822,7 @@ pub fn signed(who: &AccountId) -> RuntimeOrigin {
 }
 pub fn demand(id: JobId, who: &AccountId, child: Option<u32>) -> DispatchResult {
 	let list = Lanes::<Test>::get(id, who).and_then(|lane| lane.stated_root());
-	Arbitration::demand(signed(who), id, child, list)
+	Arbitration::demand(signed(who), id, order(id), child, list)
 }
 pub fn answer_with(
 	id: JobId,
@@ -751,7 +831,7 @@ pub fn answer_with(
 	children: Vec<Hash>,
 ) -> DispatchResultWithPostInfo {
 	let children = children.try_into().expect("at most 256");
-	Arbitration::answer(signed(by), id, of.clone(), children)
+	Arbitration::answer(signed(by), id, order(id), of.clone(), children)
 }
 /// The provider states this of the lazy anchors that are demanded.
 pub fn list_with(
@@ -768,7 +848,7 @@ pub fn list_with(
 	};
 	let children = children.try_into().expect("at most 256");
 	let stated = Statement { run_root, step, anchor, children };
-	Arbitration::list_roots(signed(by), id, of.clone(), stated)
+	Arbitration::list_roots(signed(by), id, order(id), of.clone(), stated)
 }
 /// The provider answers truly by its run.
 pub fn answer(id: JobId, of: &AccountId, run: &Run) -> DispatchResultWithPostInfo {
@@ -779,13 +859,16 @@ pub fn answer(id: JobId, of: &AccountId, run: &Run) -> DispatchResultWithPostInf
 	answer_with(id, of, &provider(), run.children(place))
 }
 pub fn commit(id: JobId, who: &AccountId, first: &ProofPart) -> DispatchResult {
-	Arbitration::commit_proof(signed(who), id, commitment(id, who, first))
+	commit_with(id, who, commitment(id, who, first))
+}
+pub fn commit_with(id: JobId, who: &AccountId, commitment: Hash) -> DispatchResult {
+	Arbitration::commit_proof(signed(who), id, order(id), commitment)
 }
 pub fn commitment(id: JobId, who: &AccountId, first: &ProofPart) -> Hash {
-	proof_commitment(&Arbitration::genesis_hash(), id, who.as_ref(), &proof_hash(first))
+	proof_commitment(&Arbitration::genesis_hash(), &order(id), who.as_ref(), &proof_hash(first))
 }
 pub fn prove_fraud(id: JobId, who: &AccountId, part: &ProofPart) -> DispatchResultWithPostInfo {
-	Arbitration::prove_fraud(signed(who), id, Box::new(part.clone()))
+	Arbitration::prove_fraud(signed(who), id, order(id), Box::new(part.clone()))
 }
 pub fn poke(id: JobId, of: &AccountId) -> DispatchResultWithPostInfo {
 	Arbitration::poke(signed(&bystander()), id, of.clone())
@@ -846,7 +929,7 @@ pub fn sign(
 	let parts = view.map_or(0, |lane| lane.parts);
 	let hash = (opened, list, parts, action).using_encoded(sp_io::hashing::blake2_256);
 	let action = VerifierAction::Challenge { hash };
-	key.sign(&signing_payload(genesis, job, account, retry, &action))
+	key.sign(&signing_payload(genesis, job, &order(job), account, retry, &action))
 }
 /// A verifier's move, signed with its own key.
 pub fn move_call(id: JobId, who: &AccountId, action: ChallengeMove) -> RuntimeCall {
@@ -863,6 +946,7 @@ pub fn call_with(
 	let account = account.clone();
 	RuntimeCall::Arbitration(crate::Call::move_as_verifier {
 		job,
+		order: order(job),
 		account,
 		action,
 		retry,
@@ -982,6 +1066,10 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
 		}
 		EndsLater::set(false);
 		MaxAgenda::set(8);
+		AnswerBase::set(ANSWER_TIME);
+		MoveClock::set(MOVE_TIME);
+		AnswerRate::set(1_000);
+		Patience::set(60);
 		CondemnWeight::set(Weight::from_parts(1_000_000_000, 0));
 		roll_to(1);
 	});

@@ -19,6 +19,10 @@ pub type BalanceOf<T> =
 	<<T as Config>::Currency as Inspect<<T as frame_system::Config>::AccountId>>::Balance;
 /// A lane as this runtime stores it.
 pub type LaneOf<T> = Lane<<T as frame_system::Config>::AccountId, BalanceOf<T>, BlockNumberFor<T>>;
+/// A proof of which some parts are in, as this runtime stores it.
+pub type FoldOf<T> = Fold<BalanceOf<T>>;
+/// What of a job's result is demanded, as this runtime stores it.
+pub type DemandedOf<T> = DemandedWork<<T as frame_system::Config>::AccountId>;
 /// The children of one group.
 pub type Children = BoundedVec<Hash, ConstU32<{ GROUP_CHILDREN as u32 }>>;
 /// The proof commitments of one job.
@@ -65,6 +69,10 @@ pub struct Lane<AccountId, Balance, BlockNumber> {
 	pub turn: Turn,
 	/// Last block at which that move counts.
 	pub deadline: BlockNumber,
+	/// The last block for an answer, did the provider owe nothing else.
+	pub own_deadline: BlockNumber,
+	/// How many blocks later than that the answers in this lane may still come, all together.
+	pub patience: BlockNumber,
 	/// What the group that is demanded hashes to.
 	pub parent: Hash,
 	/// Groups that were opened.
@@ -82,6 +90,28 @@ impl<AccountId, Balance, BlockNumber> Lane<AccountId, Balance, BlockNumber> {
 	pub fn stated_root(&self) -> Option<Hash> {
 		self.list.as_ref().map(|stated| stated.list.root)
 	}
+}
+
+/// What of one result is demanded.
+#[derive(
+	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct DemandedWork<AccountId> {
+	/// Who owes it.
+	pub provider: AccountId,
+	/// Work units of a replay, which the openings may take together.
+	pub work: u64,
+	/// Lanes that wait for an opening.
+	pub lanes: u32,
+}
+
+/// What became of an accepted part of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proved {
+	/// The tile is wrong: the result is condemned.
+	Fraud,
+	/// More parts decide.
+	Part,
 }
 
 /// The roots of lazy anchors that the provider has stated in a lane, and what it is held to.
@@ -126,7 +156,7 @@ pub struct OpenedGroup {
 #[derive(
 	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
-pub struct Fold {
+pub struct Fold<Balance> {
 	/// Which tile is said to be wrong.
 	pub accusation: Accusation,
 	/// The chunk value that the provider claims for it.
@@ -137,6 +167,8 @@ pub struct Fold {
 	pub next: u32,
 	/// A part so far refers to the provider's list of lazy anchors.
 	pub listed: bool,
+	/// Fees that were paid for the parts so far.
+	pub costs: Balance,
 	/// What the parts so far add up to.
 	pub accumulators: BoundedVec<i64, ConstU32<MAX_ACCUMULATORS>>,
 }

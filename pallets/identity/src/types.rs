@@ -178,6 +178,10 @@ reputation! {
 	provider_inconclusive: ProviderInconclusive,
 	/// As provider: results that were withheld or proved wrong.
 	provider_fraud: ProviderFraud,
+	/// As provider: claims that were given back.
+	provider_gave_back: ProviderGaveBack,
+	/// As provider: results whose outputs could not be had.
+	provider_undelivered: ProviderUndelivered,
 	/// As requester: jobs carried to payment.
 	requester_paid: RequesterPaid,
 	/// As requester: jobs cancelled after a provider had begun.
@@ -196,4 +200,6 @@ reputation! {
 	verifier_no_show: VerifierNoShow,
 	/// As verifier: committed verdicts that were never opened.
 	verifier_unrevealed: VerifierUnrevealed,
+	/// As verifier: outputs kept and served.
+	verifier_kept: VerifierKept,
 }

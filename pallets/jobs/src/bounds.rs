@@ -1,7 +1,7 @@
 //! Upper bounds of what calls and hooks take, counted by hand.
 //!
-//! Nothing here is measured. Database accesses are counted from the code, each as often as it can happen,
-//! and so are the bytes of a proof; execution times are what this pallet's benchmarks took for work of
+//! Nothing here is measured. Database accesses are counted from the code: every key that may be read or
+//! written once, since a block keeps what it has touched. So are the bytes of a proof; execution times are what this pallet's benchmarks took for work of
 //! the kind on an AMD EPYC (docs/benchmarks.md), rounded up: 1 µs for each 200 bytes of a record that is
 //! decoded and encoded, 60 µs for a balance that moves, 100 µs for a signature in WebAssembly. The
 //! runtime uses these bounds until its calls are measured again; a benchmark that finds more than a bound
@@ -96,14 +96,15 @@ const UNSEAT: Part = Part(2, 3, 30, 5).and(OUTCOME);
 /// burned, both parties' reputation written; its program, lottery, dispute and counts are let go.
 const END: Part = BOND.and(MONEY).and(MONEY).and(OUTCOME).and(OUTCOME).and(Part(8, 8, 60, 20));
 
-/// A fee is paid out of the escrow and a part of it burned.
-const FEE: Part = MONEY.and(MONEY);
+/// A fee is paid out of the escrow and a part of it burned: the requester's account, its hold and the
+/// issuance are counted with the end of the job, the payee here.
+const FEE: Part = Part(1, 1, 120, 3);
 
 /// Whoever holds inputs or outputs is paid, and leaves its seat.
 const HOLDER: Part = FEE.and(UNSEAT);
 
 /// A verdict on a result that stood is counted for or against its author: faults and suspensions, and
-/// where it is suspended the electorates of three sessions.
+/// where it is suspended its membership, its exposure and the electorates of three sessions.
 const CONDUCT: Part = Part(2 + 3 * 3, 2 + 3 * 2, 40, 20);
 
 /// A voucher is reported as an offender: the offences pallet's three records, what the session says
@@ -244,7 +245,8 @@ macro_rules! bounds {
 				.weigh($db)
 		}
 		fn condemn(s: u32) -> Weight {
-			// Both parts of the bond; every seat is reported, noted and unlocked.
+			// Both parts of the bond; every seat is noted and unlocked, and either reported or paid, which is
+			// less.
 			CALL.and(JOB)
 				.and(SEATS.times(2))
 				.and(AGENDA)
@@ -252,7 +254,6 @@ macro_rules! bounds {
 				.and(LOSS)
 				.and(END)
 				.and(PRUNE)
-				.and(FEE.times(2 * DRAWN))
 				.and(REPORT.and(UNSEAT).times(s.into()))
 				.weigh($db)
 		}

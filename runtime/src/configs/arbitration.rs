@@ -1,6 +1,6 @@
 //! Disputes about results: the referee and what it reads.
 
-use crate::{Balances, Jobs, Programs, Runtime, RuntimeHoldReason};
+use crate::{Balance, Balances, Jobs, Programs, Runtime, RuntimeHoldReason, TransactionPayment};
 use alloc::vec::Vec;
 use assay_market::Hash;
 use assay_program::{AnchorPlan, Checked, Program};
@@ -11,11 +11,23 @@ use frame_support::{
 };
 use pallet_assay_arbitration::RefereedPrograms;
 use pallet_assay_jobs::{WeightInfo, MAX_SEATS};
+use sp_runtime::{traits::Convert, FixedPointNumber};
 
 parameter_types! {
 	/// What it takes to end a job whose result was proved wrong.
 	pub CondemnWeight: Weight =
 		<Runtime as pallet_assay_jobs::Config>::WeightInfo::condemn(MAX_SEATS);
+}
+
+/// What a transaction costs now: its weight by the multiplier of the block, and its length.
+pub struct FeeOf;
+
+impl Convert<(Weight, u32), Balance> for FeeOf {
+	fn convert((weight, bytes): (Weight, u32)) -> Balance {
+		TransactionPayment::next_fee_multiplier()
+			.saturating_mul_int(TransactionPayment::weight_to_fee(weight))
+			.saturating_add(TransactionPayment::length_to_fee(bytes))
+	}
 }
 
 /// The programs that are registered on this chain.
@@ -37,6 +49,7 @@ impl pallet_assay_arbitration::Config for Runtime {
 	type Jobs = Jobs;
 	type Programs = RegisteredPrograms;
 	type CondemnWeight = CondemnWeight;
+	type FeeOf = FeeOf;
 	type MaxAgenda = ConstU32<64>;
 	// Above verdicts: a dispute has shorter clocks.
 	type VerifierPriority = ConstU64<{ u64::MAX / 2 + 1 }>;

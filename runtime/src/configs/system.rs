@@ -24,6 +24,19 @@ use sp_runtime::{generic, Perbill};
 /// Share of a block that ordinary transactions may fill. The rest is kept for operational ones:
 /// verdicts, proofs and answers must get in when the chain is full.
 pub const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
+/// Share of a block that operational transactions may fill.
+///
+/// Anybody may send them, for the same fee as ordinary ones, and the pool puts them first: it counts their
+/// fee several times (`OperationalFeeMultiplier`). Could they fill all of a block, then 1.5 ASY a block of
+/// anything operational, a proof of nothing say, would keep every post and claim out, whatever these
+/// offer. So the rest is left to ordinary ones, who then compete by their tips among themselves.
+///
+/// It takes no more from those for whom the class is there. Verifiers' transactions come before all
+/// others in the pool ([`VerifierPriority`](pallet_assay_jobs::Config::VerifierPriority)) and so in the
+/// block, and what a seat may send is bounded; what providers and challengers sign outbids junk by a tip
+/// in three quarters of a block as it would in a whole one. A block has room for four of the largest
+/// proofs beside each other.
+pub const OPERATIONAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 /// Share of a block assumed to go to `on_initialize` and friends.
 const AVERAGE_ON_INITIALIZE_RATIO: Perbill = Perbill::from_percent(10);
 /// Execution time of a full block: half of a slot, because importing must be quicker than
@@ -47,7 +60,7 @@ parameter_types! {
 			weights.max_total = Some(NORMAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
 		})
 		.for_class(DispatchClass::Operational, |weights| {
-			weights.max_total = Some(MAXIMUM_BLOCK_WEIGHT);
+			weights.max_total = Some(OPERATIONAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
 			weights.reserved =
 				Some(MAXIMUM_BLOCK_WEIGHT - NORMAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
 		})
@@ -149,6 +162,7 @@ where
 pub fn tx_extension(era: generic::Era, nonce: Nonce, tip: Balance) -> TxExtension {
 	(
 		frame_system::AuthorizeCall::new(),
+		crate::extensions::RefuseSignedVerifierCalls,
 		frame_system::CheckNonZeroSender::new(),
 		frame_system::CheckSpecVersion::new(),
 		frame_system::CheckTxVersion::new(),

@@ -1,5 +1,8 @@
 //! A chain without a node: the genesis of a preset, and blocks built by the real executive.
 
+// Each test binary uses what it needs.
+#![allow(dead_code)]
+
 use assay_runtime::{
 	configs::system::tx_extension, constants::time::SLOT_MILLISECONDS, Babe, Executive, Header,
 	Nonce, Runtime, RuntimeCall, SignedPayload, System, UncheckedExtrinsic,
@@ -76,9 +79,8 @@ fn pre_digest(slot: Slot, claim: Claim) -> DigestItem {
 	<DigestItem as CompatibleDigestItem>::babe_pre_digest(claim)
 }
 
-/// Builds the next block from `extrinsics`, authored by the first validator, and gives their
-/// outcomes.
-pub fn build_block(claim: Claim, extrinsics: Vec<UncheckedExtrinsic>) -> Vec<ApplyExtrinsicResult> {
+/// Begins the next block, authored by the first validator: its clock is set, and nothing else is in it.
+pub fn open_block(claim: Claim) {
 	let number = System::block_number() + 1;
 	let slot = GENESIS_SLOT + u64::from(number);
 	let parent = match number {
@@ -91,6 +93,12 @@ pub fn build_block(claim: Claim, extrinsics: Vec<UncheckedExtrinsic>) -> Vec<App
 		RuntimeCall::Timestamp(pallet_timestamp::Call::set { now: slot * SLOT_MILLISECONDS });
 	let inherent = Executive::apply_extrinsic(generic::UncheckedExtrinsic::new_bare(time));
 	assert_eq!(inherent, Ok(Ok(())));
+}
+
+/// Builds the next block from `extrinsics`, authored by the first validator, and gives their
+/// outcomes.
+pub fn build_block(claim: Claim, extrinsics: Vec<UncheckedExtrinsic>) -> Vec<ApplyExtrinsicResult> {
+	open_block(claim);
 	let outcomes = extrinsics.into_iter().map(Executive::apply_extrinsic).collect();
 	Executive::finalize_block();
 	outcomes

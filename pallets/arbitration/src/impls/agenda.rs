@@ -1,17 +1,14 @@
 //! What happens to lanes whose deadline has passed.
 
-use crate::{Agenda, Config, Error, Event, LaneOf, Lanes, Pallet, UsedUp, WeightInfo};
+use crate::{Agenda, BalanceOf, Config, Error, Event, LaneOf, Lanes, Pallet, UsedUp, WeightInfo};
 use assay_market::{Disputes, JobId, ReasonCode, Turn};
 use frame_support::{ensure, traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::{
-	traits::{One, Saturating},
-	DispatchResult,
-};
+use sp_runtime::traits::{One, Saturating, Zero};
 
 /// How many later blocks are tried when the agenda of a block is full. A lane that finds no place
-/// waits for a `poke`.
-const AGENDA_SPILL: u32 = 64;
+/// waits for a `poke`. Every weight that puts a lane somewhere has the reads of all of them.
+pub(crate) const AGENDA_SPILL: u32 = 64;
 
 /// The part of a block that the agenda may take, as a divisor.
 const AGENDA_PART: u64 = 8;
@@ -35,8 +32,8 @@ impl<T: Config> Pallet<T> {
 	/// rest waits for the next block. Gives the weight used.
 	pub(crate) fn run_agenda(now: BlockNumberFor<T>) -> Weight {
 		let budget = T::BlockWeights::get().max_block / AGENDA_PART;
-		// Putting off takes less than closing. It is not held against the budget, so that a full agenda
-		// does not keep itself from being worked off.
+		// What is put off is not held against the budget, so that a full agenda does not keep itself from
+		// being worked off.
 		let (mut used, mut put_off) = (Weight::zero(), Weight::zero());
 		for (job, challenger) in Agenda::<T>::take(now) {
 			let Some(mut lane) = Lanes::<T>::get(job, &challenger) else { continue };
@@ -48,7 +45,7 @@ impl<T: Config> Pallet<T> {
 			} else {
 				let deadline = lane.deadline;
 				Self::put_lane(job, &challenger, lane, deadline);
-				put_off.saturating_accrue(T::WeightInfo::close_lane());
+				put_off.saturating_accrue(T::WeightInfo::put_lane());
 			}
 		}
 		used.saturating_add(put_off)
@@ -67,7 +64,7 @@ impl<T: Config> Pallet<T> {
 		}
 		match lane.turn {
 			Turn::Answer(place) => {
-				T::Jobs::condemn(job, ReasonCode::Withheld, &challenger, None);
+				Self::condemn(job, ReasonCode::Withheld, &challenger, None, Zero::zero());
 				Self::deposit_event(Event::OpeningWithheld {
 					job,
 					challenger: challenger.clone(),
@@ -76,10 +73,31 @@ impl<T: Config> Pallet<T> {
 				Self::close_lane(job, challenger, lane, false);
 			}
 			Turn::Move => {
+				// Or parts of a proof that proves nothing would be free without end, to whoever leaves the
+				// last one out, and so would be having a provider answer for nothing.
+				if lane.deposit.is_zero() {
+					T::Jobs::note_rejected(job, &challenger);
+				}
 				Self::use_up(job, &challenger);
 				Self::close_lane(job, challenger, lane, true);
 			}
 		}
+	}
+
+	/// The result falls, and with it everything that is demanded of it. `costs` are what the prover has
+	/// paid for its proof.
+	pub(crate) fn condemn(
+		job: JobId,
+		reason: ReasonCode,
+		by: &T::AccountId,
+		step: Option<u32>,
+		costs: BalanceOf<T>,
+	) -> bool {
+		let fallen = T::Jobs::condemn(job, reason, by, step, costs);
+		if fallen {
+			Self::forget_demands(job);
+		}
+		fallen
 	}
 
 	/// A drawn verifier has one free lane in a job.
@@ -94,11 +112,13 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	pub(crate) fn do_poke(job: JobId, challenger: T::AccountId) -> DispatchResult {
+	/// Gives the weight used: condemning takes much more than closing a lane.
+	pub(crate) fn do_poke(job: JobId, challenger: T::AccountId) -> Result<Weight, Error<T>> {
 		let lane = Lanes::<T>::get(job, &challenger).ok_or(Error::<T>::NoLane)?;
 		ensure!(Self::is_due(job, &lane), Error::<T>::NotDue);
+		let weight = Self::weight_of_push(job, &lane);
 		Self::default_of(job, challenger, lane);
-		Ok(())
+		Ok(weight)
 	}
 
 	/// Writes a lane back, with a deadline, and puts it on the agenda of the block after.

@@ -2,29 +2,19 @@
 
 use super::ResultOf;
 use crate::{
-	AliveLanes, BalanceOf, Children, Config, Error, Event, Folds, HoldReason, Lane, LaneOf, Lanes,
-	Opened, OpenedGroup, Pallet, Payer, ProofCommitment, ProofCommitments, Shape, StatedList,
-	Statement, UsedUp, MAX_PROOF_COMMITMENTS,
+	AliveLanes, Children, Config, DepositLanes, Error, Event, Folds, Lane, LaneOf, Lanes, Opened,
+	OpenedGroup, Pallet, Payer, ProofCommitment, ProofCommitments, Shape, StatedList, Statement,
+	UsedUp, MAX_PROOF_COMMITMENTS,
 };
 use assay_commitments::{Below, Place};
 use assay_market::{Disputes, Hash, JobId, Turn};
 use assay_referee::LazyList;
-use frame_support::{
-	defensive, ensure,
-	traits::{
-		fungible::MutateHold,
-		tokens::{Fortitude, Precision, Restriction},
-	},
-};
+use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::{
 	traits::{Saturating, Zero},
 	DispatchResult,
 };
-
-/// Part of a forfeited deposit that is burned, as a divisor; the provider, who was made to answer,
-/// gets the rest. A provider that challenges itself loses by it.
-const BURNED_PART: u32 = 2;
 
 impl<T: Config> Pallet<T> {
 	/// What a demand for `child` asks for, in a lane or as the first of one.
@@ -108,12 +98,9 @@ impl<T: Config> Pallet<T> {
 		result: &ResultOf<T>,
 	) -> Result<LaneOf<T>, sp_runtime::DispatchError> {
 		let deposit = match payer {
-			Payer::Deposit => result.deposit,
+			Payer::Deposit => Self::take_deposit(job, who, result)?,
 			Payer::Seat => Zero::zero(),
 		};
-		if !deposit.is_zero() {
-			T::Currency::hold(&HoldReason::Lane.into(), who, deposit)?;
-		}
 		AliveLanes::<T>::mutate(job, |alive| alive.saturating_inc());
 		Self::deposit_event(Event::LaneOpened { job, challenger: who.clone(), deposit });
 		Ok(Lane {
@@ -122,6 +109,8 @@ impl<T: Config> Pallet<T> {
 			opened_at: Self::now(),
 			turn: Turn::Move,
 			deadline: Self::now().saturating_add(result.move_time),
+			own_deadline: Zero::zero(),
+			patience: result.patience,
 			parent: result.run_root,
 			answers: 0,
 			committed: false,
@@ -132,11 +121,11 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_demand(
 		job: JobId,
+		result: ResultOf<T>,
 		who: T::AccountId,
 		child: Option<u32>,
 		payer: Payer,
 	) -> DispatchResult {
-		let result = Self::result_of(job)?;
 		let lane = Lanes::<T>::get(job, &who);
 		Self::ensure_may_move(lane.as_ref(), &result)?;
 		let shape = Self::shape_of(&result)?;
@@ -145,7 +134,7 @@ impl<T: Config> Pallet<T> {
 			Some(lane) => lane,
 			None => Self::open_lane(job, &who, payer, &result)?,
 		};
-		let deadline = Self::now().saturating_add(result.answer_time);
+		let deadline = Self::note_demand(job, &mut lane, &result);
 		lane.turn = Turn::Answer(place);
 		lane.parent = parent;
 		Self::put_lane(job, &who, lane, deadline);
@@ -155,11 +144,11 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_answer(
 		job: JobId,
+		result: ResultOf<T>,
 		challenger: T::AccountId,
 		by: T::AccountId,
 		children: Children,
 	) -> DispatchResult {
-		let result = Self::result_of(job)?;
 		let lane = Lanes::<T>::get(job, &challenger).ok_or(Error::<T>::NoLane)?;
 		let Turn::Answer(place) = lane.turn else {
 			return Err(Error::<T>::NothingDemanded.into());
@@ -176,11 +165,11 @@ impl<T: Config> Pallet<T> {
 	/// Takes the provider's statement of the roots of lazy anchors.
 	pub(crate) fn do_list_roots(
 		job: JobId,
+		result: ResultOf<T>,
 		challenger: T::AccountId,
 		by: T::AccountId,
 		stated: Statement,
 	) -> DispatchResult {
-		let result = Self::result_of(job)?;
 		let mut lane = Lanes::<T>::get(job, &challenger).ok_or(Error::<T>::NoLane)?;
 		ensure!(by == lane.provider, Error::<T>::ProviderOnly);
 		let Turn::Answer(place) = lane.turn else {
@@ -216,6 +205,7 @@ impl<T: Config> Pallet<T> {
 	) {
 		let at = (job, challenger.clone(), lane.answers);
 		Opened::<T>::insert(at, OpenedGroup { place, children });
+		Self::note_answer(job, &mut lane);
 		lane.answers.saturating_inc();
 		lane.turn = Turn::Move;
 		let deadline = Self::now().saturating_add(move_time);
@@ -225,11 +215,11 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_commit_proof(
 		job: JobId,
+		result: ResultOf<T>,
 		who: T::AccountId,
 		commitment: Hash,
 		payer: Payer,
 	) -> DispatchResult {
-		let result = Self::result_of(job)?;
 		let lane = Lanes::<T>::get(job, &who);
 		Self::ensure_may_commit(job, lane.as_ref(), &result)?;
 		let mut lane = match lane {
@@ -257,15 +247,13 @@ impl<T: Config> Pallet<T> {
 		Self::unschedule(job, &who, lane.scheduled);
 		Lanes::<T>::remove(job, &who);
 		Folds::<T>::remove(job, &who);
+		if let Turn::Answer(_) = lane.turn {
+			Self::forget_demand(job);
+		}
 		for at in 0..lane.answers {
 			Opened::<T>::remove((job, who.clone(), at));
 		}
-		let (returned, paid, burned) = if forfeited {
-			let (paid, burned) = Self::forfeit(&who, &lane);
-			(Zero::zero(), paid, burned)
-		} else {
-			(Self::give_back(&who, lane.deposit), Zero::zero(), Zero::zero())
-		};
+		let (returned, paid, burned) = Self::settle_deposit(job, &who, &lane, forfeited);
 		Self::deposit_event(Event::LaneClosed { job, challenger: who, returned, paid, burned });
 		// A job that has ended keeps no count.
 		if !AliveLanes::<T>::contains_key(job) {
@@ -281,44 +269,6 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	fn give_back(who: &T::AccountId, deposit: BalanceOf<T>) -> BalanceOf<T> {
-		if deposit.is_zero() {
-			return deposit;
-		}
-		T::Currency::release(&HoldReason::Lane.into(), who, deposit, Precision::BestEffort)
-			.unwrap_or_else(|error| {
-				log::warn!(target: crate::LOG_TARGET, "a deposit cannot be released: {error:?}");
-				Zero::zero()
-			})
-	}
-
-	/// Half to the provider, the rest is burned, as is what the provider cannot receive. Gives both.
-	fn forfeit(who: &T::AccountId, lane: &LaneOf<T>) -> (BalanceOf<T>, BalanceOf<T>) {
-		if lane.deposit.is_zero() {
-			return (Zero::zero(), Zero::zero());
-		}
-		let reason = HoldReason::Lane.into();
-		let share = lane.deposit / BURNED_PART.into();
-		let paid = T::Currency::transfer_on_hold(
-			&reason,
-			who,
-			&lane.provider,
-			share,
-			Precision::Exact,
-			Restriction::Free,
-			Fortitude::Force,
-		)
-		.unwrap_or_default();
-		let rest = lane.deposit.saturating_sub(paid);
-		let burned =
-			T::Currency::burn_held(&reason, who, rest, Precision::BestEffort, Fortitude::Force)
-				.unwrap_or_else(|_| {
-					defensive!("a deposit is held in full until its lane is closed");
-					Zero::zero()
-				});
-		(paid, burned)
-	}
-
 	/// Whether the account is a drawn verifier that may still use a lane without deposit.
 	pub(crate) fn has_free_lane(job: JobId, who: &T::AccountId) -> bool {
 		T::Jobs::verifier_key(job, who).is_some() && !UsedUp::<T>::get(job).contains(who)
@@ -327,7 +277,9 @@ impl<T: Config> Pallet<T> {
 	/// A job has ended: what would otherwise be kept for it goes. Its lanes follow one by one, as the
 	/// agenda comes to them.
 	pub(crate) fn job_ended(job: JobId) {
+		Self::forget_demands(job);
 		AliveLanes::<T>::remove(job);
+		DepositLanes::<T>::remove(job);
 		ProofCommitments::<T>::remove(job);
 		UsedUp::<T>::remove(job);
 	}

@@ -1,14 +1,17 @@
 //! What the calls and hooks do, by concern.
 
 mod agenda;
+mod deposits;
 mod lanes;
 mod offchain;
+mod owed;
 mod proofs;
 #[cfg(any(feature = "try-runtime", test))]
 mod try_state;
 mod verifiers;
 mod view;
 
+pub(crate) use agenda::AGENDA_SPILL;
 pub(crate) use proofs::proof_error;
 pub use verifiers::refusal;
 
@@ -16,6 +19,7 @@ use crate::{BalanceOf, Config, Error, Pallet, RefereedPrograms, Shape};
 use assay_commitments::Place;
 use assay_market::{Disputes, Hash, JobId, OpenResult};
 use codec::Encode;
+use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::Zero;
 
@@ -29,9 +33,17 @@ impl<T: Config> Pallet<T> {
 		frame_system::Pallet::<T>::block_number()
 	}
 
-	/// The opened result of a job, or [`Error::NothingToDispute`].
-	pub(crate) fn result_of(job: JobId) -> Result<ResultOf<T>, Error<T>> {
-		T::Jobs::result(job).ok_or(Error::NothingToDispute)
+	/// The opened result of a job for somebody who means the job of this order, or
+	/// [`Error::NothingToDispute`], or [`Error::OtherOrder`].
+	pub(crate) fn result_of(job: JobId, order: &Hash) -> Result<ResultOf<T>, Error<T>> {
+		let result = T::Jobs::result(job).ok_or(Error::NothingToDispute)?;
+		ensure!(result.order == *order, Error::OtherOrder);
+		Ok(result)
+	}
+
+	/// Whether the job of this order shows a result that can be disputed now.
+	pub fn is_disputable(job: JobId, order: &Hash) -> bool {
+		Self::result_of(job, order).is_ok()
 	}
 
 	/// The counts by which openings of this result are checked.

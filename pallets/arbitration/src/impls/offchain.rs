@@ -4,8 +4,8 @@
 use crate::{Call, Config, Pallet};
 use alloc::vec::Vec;
 use assay_market::{
-	dispute_key, verifier::signing_payload, ChallengeMove, DisputeDuty, DisputeEntry, Hash,
-	VerifierId,
+	dispute_key, verifier::signing_payload, ChallengeMove, DisputeDuty, DisputeEntry,
+	DisputedResult, Hash, VerifierId,
 };
 use codec::{Decode, Input};
 use frame_system::{offchain::SubmitTransaction, pallet_prelude::BlockNumberFor};
@@ -36,7 +36,7 @@ impl<T: Config> Pallet<T> {
 			.into_iter()
 			.filter_map(|duty| {
 				let action = Self::move_due(&genesis, &duty)?;
-				Self::check_move(duty.job, &duty.account, &action).ok()?;
+				Self::check_move(duty.job, &duty.result.order, &duty.account, &action).ok()?;
 				Some((duty, action))
 			})
 			.take(MAX_SUBMISSIONS)
@@ -47,7 +47,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn move_due(genesis: &Hash, duty: &DutyOf<T>) -> Option<ChallengeMove> {
-		let key = dispute_key(genesis, duty.job, &duty.key);
+		let key = dispute_key(genesis, &duty.result.order, &duty.key);
 		let stored = StorageValueRef::persistent(&key);
 		let entry = match stored.get::<RawEntry>() {
 			Ok(Some(RawEntry(bytes))) => DisputeEntry::from_bytes(&bytes).ok()?,
@@ -61,14 +61,14 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn submit(genesis: &Hash, duty: DutyOf<T>, action: ChallengeMove, retry: u32) {
-		let DisputeDuty { job, account, key, .. } = duty;
+		let DisputeDuty { job, account, key, result: DisputedResult { order, .. }, .. } = duty;
 		let signed = Self::signed_action(job, &account, &action);
-		let payload = signing_payload(genesis, job, &account, retry, &signed);
+		let payload = signing_payload(genesis, job, &order, &account, retry, &signed);
 		let Some(signature) = key.sign(&payload) else {
 			log::warn!(target: crate::LOG_TARGET, "job {job}: the keystore does not sign for {key:?}");
 			return;
 		};
-		let call = Call::move_as_verifier { job, account, action, retry, signature };
+		let call = Call::move_as_verifier { job, order, account, action, retry, signature };
 		let transaction = T::create_authorized_transaction(call.into());
 		match SubmitTransaction::<T, Call<T>>::submit_transaction(transaction) {
 			Ok(()) => log::debug!(target: crate::LOG_TARGET, "job {job}: submitted a move"),

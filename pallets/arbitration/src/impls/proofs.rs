@@ -1,17 +1,19 @@
 //! Fraud proofs: judged by the referee, part by part.
 
+use super::ResultOf;
 use crate::{
-	Config, Error, Event, Fold, Folds, Lanes, Pallet, ProofCommitments, RefereedPrograms,
-	WeightInfo,
+	BalanceOf, Config, Error, Event, Fold, FoldOf, Folds, Lanes, Pallet, Payer, ProofCommitments,
+	Proved, RefereedPrograms, WeightInfo,
 };
 use alloc::vec::Vec;
-use assay_market::{proof_commitment, proof_hash, Disputes, Hash, JobId, ReasonCode, Turn};
+use assay_market::{proof_commitment, proof_hash, Hash, JobId, ReasonCode, Turn};
 use assay_referee::{judge, ProofError, ProofPart, Record, Ruling};
+use codec::Encode;
 use frame_support::{defensive, ensure, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::{
-	traits::{SaturatedConversion, Saturating},
-	DispatchResult,
+	traits::{Convert, Saturating, Zero},
+	DispatchError, DispatchResult,
 };
 
 /// Most time that recomputing one part takes, in picoseconds: what the program check allows.
@@ -22,13 +24,21 @@ impl<T: Config> Pallet<T> {
 	/// openings, the most expensive tile that the program check admits, and the end of the job and of
 	/// the sender's lane.
 	pub fn weight_of_proof(bytes: u32) -> Weight {
-		T::WeightInfo::prove_fraud(bytes)
-			.saturating_add(Weight::from_parts(PART_PICOSECONDS, 0))
-			.saturating_add(Self::weight_of_default())
+		Self::weight_of_part(bytes).saturating_add(Self::weight_of_default())
 	}
 
-	pub(crate) fn do_prove(job: JobId, who: T::AccountId, part: ProofPart) -> DispatchResult {
-		let result = Self::result_of(job)?;
+	/// The same for a part that decides nothing yet.
+	pub(crate) fn weight_of_part(bytes: u32) -> Weight {
+		T::WeightInfo::prove_fraud(bytes).saturating_add(Weight::from_parts(PART_PICOSECONDS, 0))
+	}
+
+	pub(crate) fn do_prove(
+		job: JobId,
+		result: ResultOf<T>,
+		who: T::AccountId,
+		part: ProofPart,
+		payer: Payer,
+	) -> Result<Proved, DispatchError> {
 		let fold = Self::continued(job, &who, &part)?;
 		let (program, checked) =
 			T::Programs::program(&result.program).ok_or(Error::<T>::ProgramUnreadable)?;
@@ -44,11 +54,13 @@ impl<T: Config> Pallet<T> {
 		// the provider, who stated both, and nothing against those who vouched for the run.
 		let listed = !part.lazy.roots.is_empty() || fold.as_ref().is_some_and(|fold| fold.listed);
 		let proof = fold.as_ref().map_or_else(|| proof_hash(&part), |fold| fold.proof);
+		let costs = fold.as_ref().map_or(Zero::zero(), |fold| fold.costs);
 		let so_far = fold.map(|fold| fold.accumulators.into_inner());
 		match judge(&record, so_far, &part).map_err(Error::<T>::from)? {
 			Ruling::Right => Err(Error::<T>::NotWrong.into()),
 			Ruling::Fraud => {
-				let prover = Self::bound_to(job, &proof).unwrap_or_else(|| who.clone());
+				let prover =
+					Self::bound_to(job, &result.order, &proof).unwrap_or_else(|| who.clone());
 				Self::deposit_event(Event::FraudProven {
 					job,
 					accusation: part.accusation,
@@ -58,17 +70,24 @@ impl<T: Config> Pallet<T> {
 					true => (ReasonCode::Withheld, None),
 					false => (ReasonCode::ProvenFraud, Some(part.accusation.step)),
 				};
-				if !T::Jobs::condemn(job, reason, &prover, step) {
+				if !Self::condemn(job, reason, &prover, step, costs) {
 					defensive!("an opened result can be condemned");
 				}
 				if let Some(lane) = Lanes::<T>::get(job, &who) {
 					Self::close_lane(job, who, lane, false);
 				}
-				Ok(())
+				Ok(Proved::Fraud)
 			}
 			Ruling::Continue(accumulators) => {
-				let so_far = (proof, listed, accumulators);
-				Self::keep_part(job, who, part, so_far, result.proof_time)
+				// Whoever signs it pays for it; the part that proves the fraud is free.
+				let bytes = part.encoded_size() as u32;
+				let fee = match payer {
+					Payer::Deposit => T::FeeOf::convert((Self::weight_of_part(bytes), bytes)),
+					Payer::Seat => Zero::zero(),
+				};
+				let so_far = (proof, listed, costs.saturating_add(fee), accumulators);
+				Self::keep_part(job, who, part, so_far, result.proof_time)?;
+				Ok(Proved::Part)
 			}
 		}
 	}
@@ -78,7 +97,7 @@ impl<T: Config> Pallet<T> {
 		job: JobId,
 		who: &T::AccountId,
 		part: &ProofPart,
-	) -> Result<Option<Fold>, Error<T>> {
+	) -> Result<Option<FoldOf<T>>, Error<T>> {
 		let fold = Folds::<T>::get(job, who);
 		match &fold {
 			None => ensure!(part.part == 0, Error::<T>::WrongPart),
@@ -101,7 +120,7 @@ impl<T: Config> Pallet<T> {
 		job: JobId,
 		who: T::AccountId,
 		part: ProofPart,
-		(proof, listed, accumulators): (Hash, bool, Vec<i64>),
+		(proof, listed, costs, accumulators): (Hash, bool, BalanceOf<T>, Vec<i64>),
 		part_time: BlockNumberFor<T>,
 	) -> DispatchResult {
 		let lane = Lanes::<T>::get(job, &who).ok_or(Error::<T>::NeedsLane)?;
@@ -112,6 +131,7 @@ impl<T: Config> Pallet<T> {
 			proof,
 			next: part.part.saturating_add(1),
 			listed,
+			costs,
 			accumulators: accumulators.try_into().map_err(|_| Error::<T>::ProofOutOfRange)?,
 		};
 		Folds::<T>::insert(job, &who, fold);
@@ -125,11 +145,11 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The account that was the first to bind itself to this proof.
-	fn bound_to(job: JobId, proof: &Hash) -> Option<T::AccountId> {
+	fn bound_to(job: JobId, order: &Hash, proof: &Hash) -> Option<T::AccountId> {
 		let genesis = Self::genesis_hash();
 		ProofCommitments::<T>::get(job).into_iter().find_map(|bound| {
 			let bytes = Self::account_bytes(&bound.account);
-			let expected = proof_commitment(&genesis, job.saturated_into(), &bytes, proof);
+			let expected = proof_commitment(&genesis, order, &bytes, proof);
 			(expected == bound.commitment).then_some(bound.account)
 		})
 	}

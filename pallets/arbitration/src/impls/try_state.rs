@@ -1,6 +1,9 @@
 //! What must hold after every block.
 
-use crate::{Agenda, AliveLanes, BalanceOf, Config, Folds, HoldReason, Lanes, Opened, Pallet};
+use crate::{
+	Agenda, AliveLanes, BalanceOf, Config, Demanded, DepositLanes, Folds, HoldReason, Lanes,
+	Opened, Owed, Pallet,
+};
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_commitments::Place;
 use assay_market::{Disputes, JobId, Turn};
@@ -16,7 +19,15 @@ impl<T: Config> Pallet<T> {
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let mut alive: BTreeMap<JobId, u32> = BTreeMap::new();
 		let mut deposits: BTreeMap<Vec<u8>, (T::AccountId, BalanceOf<T>)> = BTreeMap::new();
+		let mut with_deposit: BTreeMap<JobId, u32> = BTreeMap::new();
+		let mut demanded: BTreeMap<JobId, u32> = BTreeMap::new();
 		for (job, who, lane) in Lanes::<T>::iter() {
+			if matches!(lane.turn, Turn::Answer(_)) && T::Jobs::result(job).is_some() {
+				*demanded.entry(job).or_default() += 1;
+			}
+			if !lane.deposit.is_zero() && AliveLanes::<T>::contains_key(job) {
+				*with_deposit.entry(job).or_default() += 1;
+			}
 			if AliveLanes::<T>::contains_key(job) {
 				*alive.entry(job).or_default() += 1;
 			} else {
@@ -48,6 +59,21 @@ impl<T: Config> Pallet<T> {
 				);
 			}
 		}
+		let kept: BTreeMap<_, _> = DepositLanes::<T>::iter().collect();
+		ensure!(kept == with_deposit, "the deposits of a job are miscounted");
+		let mut owed: BTreeMap<Vec<u8>, u128> = BTreeMap::new();
+		for (job, kept) in Demanded::<T>::iter() {
+			ensure!(
+				demanded.remove(&job) == Some(kept.lanes),
+				"the demands of a job are miscounted"
+			);
+			*owed.entry(kept.provider.encode()).or_default() += u128::from(kept.work);
+		}
+		ensure!(demanded.is_empty(), "a demand is not counted");
+		owed.retain(|_, work| *work > 0);
+		let kept: BTreeMap<_, _> =
+			Owed::<T>::iter().map(|(who, work)| (who.encode(), work)).collect();
+		ensure!(kept == owed, "what providers owe is not what is demanded of them");
 		for (job, count) in AliveLanes::<T>::iter() {
 			ensure!(alive.get(&job) == Some(&count), "the lanes of a job are miscounted");
 		}

@@ -1,17 +1,24 @@
 //! Moves of drawn verifiers: authorized by their session keys, free, and bounded.
+//!
+//! A verifier has one free lane in a job in which it was drawn and has given a verdict. In it there are at
+//! most as many demands as a run has levels, one commitment, and the parts of one proof, up to 32 of them,
+//! which take by far the most. A lane that comes to nothing, by a refused proof or because its owner falls
+//! silent, is a fault, and a verifier with a few faults is suspended. So what a seat can take of the blocks
+//! for nothing is what one honest proof takes, a few times in as many sessions.
 
-use crate::{Config, Error, Event, Folds, Lanes, Pallet, Payer, WeightInfo};
+use super::ResultOf;
+use crate::{Config, Error, Event, Folds, Lanes, Pallet, Payer, Proved, WeightInfo};
 use assay_market::{
-	verifier::signing_payload, ChallengeMove, Disputes, JobId, VerifierAction, VerifierSignature,
+	verifier::signing_payload, ChallengeMove, Disputes, Hash, JobId, VerifierAction,
+	VerifierSignature,
 };
 use codec::Encode;
-use frame_support::{ensure, traits::Get, weights::Weight};
+use frame_support::{dispatch::DispatchResultWithPostInfo, ensure, traits::Get, weights::Weight};
 use sp_application_crypto::RuntimeAppPublic;
 use sp_io::hashing::blake2_256;
 use sp_runtime::{
 	traits::{SaturatedConversion, Saturating},
 	transaction_validity::{InvalidTransaction, TransactionValidityError, ValidTransaction},
-	DispatchResult,
 };
 
 /// Codes of [`InvalidTransaction::Custom`] that a refused move carries.
@@ -22,6 +29,8 @@ pub mod refusal {
 	pub const NOT_DRAWN: u8 = 2;
 	/// The verifier's free lane in this job is used up.
 	pub const LANE_USED_UP: u8 = 3;
+	/// On this fork the number is another job's.
+	pub const OTHER_ORDER: u8 = 4;
 }
 
 /// How long a first move, which has no deadline of its own, may wait in the pool, in blocks.
@@ -41,10 +50,11 @@ impl<T: Config> Pallet<T> {
 	/// that is done once, in a block, and a wrong one uses the lane up.
 	pub(crate) fn check_move(
 		job: JobId,
+		order: &Hash,
 		account: &T::AccountId,
 		action: &ChallengeMove,
-	) -> Result<(), Error<T>> {
-		let result = Self::result_of(job)?;
+	) -> Result<ResultOf<T>, Error<T>> {
+		let result = Self::result_of(job, order)?;
 		ensure!(T::Jobs::verifier_key(job, account).is_some(), Error::<T>::NotDrawn);
 		ensure!(Self::has_free_lane(job, account), Error::<T>::LaneUsedUp);
 		let lane = Lanes::<T>::get(job, account);
@@ -64,7 +74,7 @@ impl<T: Config> Pallet<T> {
 				Self::continued(job, account, part)?;
 			}
 		}
-		Ok(())
+		Ok(result)
 	}
 
 	/// What a verifier's key signs: the hash of its move and of how its lane stands. A signed demand
@@ -83,25 +93,31 @@ impl<T: Config> Pallet<T> {
 		VerifierAction::Challenge { hash: (opened, list, parts, action).using_encoded(blake2_256) }
 	}
 
+	/// Whoever can sign for no verifier of the job is refused before anything large is read: a refusal
+	/// costs its sender nothing.
 	pub(crate) fn authorize_move(
 		job: JobId,
+		order: &Hash,
 		account: &T::AccountId,
 		action: &ChallengeMove,
 		retry: u32,
 		signature: &VerifierSignature,
 	) -> Result<ValidTransaction, TransactionValidityError> {
-		Self::check_move(job, account, action).map_err(|error| match error {
+		let refused = |error| match error {
 			Error::NothingToDispute => InvalidTransaction::Custom(refusal::NOTHING_TO_DISPUTE),
+			Error::OtherOrder => InvalidTransaction::Custom(refusal::OTHER_ORDER),
 			Error::NotDrawn => InvalidTransaction::Custom(refusal::NOT_DRAWN),
 			Error::LaneUsedUp => InvalidTransaction::Custom(refusal::LANE_USED_UP),
 			Error::AnswerPending => InvalidTransaction::Future,
 			_ => InvalidTransaction::Stale,
-		})?;
+		};
+		Self::result_of(job, order).map_err(refused)?;
 		let key = T::Jobs::verifier_key(job, account)
 			.ok_or(InvalidTransaction::Custom(refusal::NOT_DRAWN))?;
 		let signed = Self::signed_action(job, account, action);
-		let payload = signing_payload(&Self::genesis_hash(), job, account, retry, &signed);
+		let payload = signing_payload(&Self::genesis_hash(), job, order, account, retry, &signed);
 		ensure!(key.verify(&payload, signature), InvalidTransaction::BadProof);
+		Self::check_move(job, order, account, action).map_err(refused)?;
 		let lane = Lanes::<T>::get(job, account);
 		let left = lane
 			.as_ref()
@@ -119,19 +135,30 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_move_as_verifier(
 		job: JobId,
+		order: &Hash,
 		account: T::AccountId,
 		action: ChallengeMove,
-	) -> DispatchResult {
-		Self::check_move(job, &account, &action)?;
+	) -> DispatchResultWithPostInfo {
+		let result = Self::check_move(job, order, &account, &action)?;
 		match action {
-			ChallengeMove::Demand { child } => Self::do_demand(job, account, child, Payer::Seat),
+			ChallengeMove::Demand { child } => {
+				Self::do_demand(job, result, account, child, Payer::Seat)?;
+				Ok(().into())
+			}
 			ChallengeMove::CommitProof { commitment } => {
-				Self::do_commit_proof(job, account, commitment, Payer::Seat)
+				Self::do_commit_proof(job, result, account, commitment, Payer::Seat)?;
+				Ok(().into())
 			}
 			ChallengeMove::Prove { part } => {
-				let Err(error) = Self::do_prove(job, account.clone(), *part) else { return Ok(()) };
+				let weight = Self::weight_of_part(part.encoded_size() as u32);
+				let error = match Self::do_prove(job, result, account.clone(), *part, Payer::Seat) {
+					Ok(Proved::Fraud) => return Ok(().into()),
+					Ok(Proved::Part) => return Ok(Some(weight).into()),
+					Err(error) => error,
+				};
 				// The transaction was free: it must leave a trace, or it could be sent again.
 				Self::use_up(job, &account);
+				T::Jobs::note_rejected(job, &account);
 				Self::deposit_event(Event::ProofRejected {
 					job,
 					challenger: account.clone(),
@@ -140,7 +167,7 @@ impl<T: Config> Pallet<T> {
 				if let Some(lane) = Lanes::<T>::get(job, &account) {
 					Self::close_lane(job, account, lane, true);
 				}
-				Ok(())
+				Ok(Some(weight.saturating_add(T::WeightInfo::close_lane())).into())
 			}
 		}
 	}

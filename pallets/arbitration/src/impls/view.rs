@@ -17,6 +17,7 @@ impl<T: Config> Pallet<T> {
 	pub fn disputed_result(job: JobId) -> Option<DisputedResult> {
 		let result = T::Jobs::result(job)?;
 		Some(DisputedResult {
+			order: result.order,
 			program: result.program,
 			input_roots: result.input_roots,
 			steps: result.steps,

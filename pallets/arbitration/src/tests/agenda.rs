@@ -105,7 +105,7 @@ fn agenda_should_not_let_silent_challengers_crowd_out_a_withheld_opening() {
 		CondemnWeight::set(Weight::from_parts(block / 8 - 24_000_000_000, 0));
 		let crowded = post(honest());
 		for index in 0..7 {
-			assert_ok!(Arbitration::commit_proof(signed(&account(100 + index)), crowded, [1; 32]));
+			assert_ok!(commit_with(crowded, &account(100 + index), [1; 32]));
 		}
 		roll(PROOF_TIME - ANSWER_TIME);
 		let id = post(lying());

@@ -51,7 +51,7 @@ fn account_should_not_get_a_second_lane_in_one_job() {
 		assert_noop!(demand(id, &challenger(), None), Error::<Test>::AnswerPending);
 		assert_ok!(answer(id, &challenger(), lying()));
 		assert_noop!(demand(id, &challenger(), None), Error::<Test>::WrongChild);
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, [1; 32]));
+		assert_ok!(commit_with(id, &challenger(), [1; 32]));
 		assert_eq!(AliveLanes::<Test>::get(id), 1);
 		assert_eq!(held(&challenger()), DEPOSIT);
 		assert_ok!(demand(id, &other(), None));
@@ -68,13 +68,13 @@ fn junk_commitments_should_earn_nothing_when_a_proof_comes() {
 		let id = post(lying());
 		for index in 0..MAX_PROOF_COMMITMENTS as u8 {
 			let who = account(100 + index);
-			assert_ok!(Arbitration::commit_proof(signed(&who), id, [index; 32]));
+			assert_ok!(commit_with(id, &who, [index; 32]));
 		}
 		assert_ok!(prove_fraud(id, &challenger(), &the_proof(lying())));
 		assert_eq!(condemned(id), proven(&challenger()));
 		assert_eq!(free(&challenger()), BALANCE + BOND / 5);
 		let id = post(honest());
-		assert_ok!(Arbitration::commit_proof(signed(&other()), id, [9; 32]));
+		assert_ok!(commit_with(id, &other(), [9; 32]));
 		// The lanes of the other job fill a few blocks of the agenda.
 		roll(PROOF_TIME + 10);
 		assert_eq!(closed(id, &other()), Some((0, DEPOSIT / 2, DEPOSIT - DEPOSIT / 2)));
@@ -122,13 +122,13 @@ fn copied_commitment_should_pay_its_author_and_not_the_copier() {
 		let part = the_proof(lying());
 		let mine = commitment(id, &challenger(), &part);
 		// The copier is even earlier.
-		assert_ok!(Arbitration::commit_proof(signed(&other()), id, mine));
+		assert_ok!(commit_with(id, &other(), mine));
 		assert_ok!(prove_fraud(id, &other(), &part));
 		assert_eq!(condemned(id), proven(&other()), "as the sender: nobody is bound to it");
 		let id = post(lying());
 		let mine = commitment(id, &challenger(), &part);
-		assert_ok!(Arbitration::commit_proof(signed(&other()), id, mine));
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, mine));
+		assert_ok!(commit_with(id, &other(), mine));
+		assert_ok!(commit_with(id, &challenger(), mine));
 		assert_ok!(prove_fraud(id, &other(), &part));
 		assert_eq!(condemned(id), proven(&challenger()));
 	});
@@ -141,7 +141,7 @@ fn commitment_should_not_fit_another_job() {
 		let (first, second) = (post(lying()), post(lying()));
 		let part = the_proof(lying());
 		let elsewhere = commitment(first, &challenger(), &part);
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), second, elsewhere));
+		assert_ok!(commit_with(second, &challenger(), elsewhere));
 		assert_ok!(prove_fraud(second, &other(), &part));
 		assert_eq!(condemned(second), proven(&other()));
 		assert!(!job(first).ended);
@@ -240,7 +240,7 @@ fn stall(id: u64, who: &AccountId, run: &Run, parts: &[ProofPart], choice: &mut 
 		*choice = choice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
 		// Most attempts are refused; what gained no time was none.
 		let _ = match (*choice >> 33) % 4 {
-			0 => Arbitration::commit_proof(signed(who), id, [1; 32]),
+			0 => commit_with(id, who, [1; 32]),
 			1 => match before.turn {
 				Turn::Answer(_) => answer(id, who, run).map(|_| ()).map_err(|e| e.error),
 				Turn::Move => Ok(()),
@@ -288,7 +288,7 @@ fn lane_should_end_within_its_bound_when_the_challenger_does_all_to_prolong_it()
 						assert_ok!(demand(id, &who, None));
 					}
 					_ => {
-						assert_ok!(Arbitration::commit_proof(signed(&who), id, [1; 32]));
+						assert_ok!(commit_with(id, &who, [1; 32]));
 					}
 				}
 				loop {
@@ -423,8 +423,9 @@ fn move_should_be_refused_when_it_is_replayed_further_down() {
 			&who,
 			Some(&lane(id, &who)),
 			Some(1),
-			&Arbitration::result_of(id).expect("open"),
-			&Arbitration::shape_of(&Arbitration::result_of(id).expect("open")).expect("known"),
+			&Arbitration::result_of(id, &order(id)).expect("open"),
+			&Arbitration::shape_of(&Arbitration::result_of(id, &order(id)).expect("open"))
+				.expect("known"),
 		)
 		.is_err_and(|error| error == Error::<Test>::AtTheTile));
 		assert_eq!(apply(second), invalid(InvalidTransaction::Stale));
@@ -512,7 +513,7 @@ fn job_should_not_settle_when_a_lane_is_opened_in_its_last_block() {
 	execute(|| {
 		let id = post(lying());
 		roll_to(job(id).deadline);
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, [1; 32]));
+		assert_ok!(commit_with(id, &challenger(), [1; 32]));
 		roll(PROOF_TIME);
 		assert!(Arbitration::is_disputed(id) && !job(id).ended);
 		assert_ok!(prove_fraud(id, &challenger(), &the_proof(lying())));

@@ -6,7 +6,7 @@ fn commitment_should_open_a_lane_and_keep_the_job_open_when_the_account_has_none
 	execute(|| {
 		let id = post(lying());
 		roll_to(job(id).deadline);
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, [1; 32]));
+		assert_ok!(commit_with(id, &challenger(), [1; 32]));
 		let lane = lane(id, &challenger());
 		assert_eq!((lane.turn, lane.committed), (Turn::Move, true));
 		assert_eq!(lane.deadline, now() + PROOF_TIME);
@@ -29,7 +29,7 @@ fn commitment_should_give_time_when_it_is_the_challengers_move() {
 		let id = post(lying());
 		descend(id, &challenger(), lying(), honest());
 		assert_eq!(lane(id, &challenger()).deadline, now() + MOVE_TIME);
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, [1; 32]));
+		assert_ok!(commit_with(id, &challenger(), [1; 32]));
 		assert_eq!(lane(id, &challenger()).deadline, now() + PROOF_TIME);
 		assert_eq!(held(&challenger()), DEPOSIT, "one deposit for a lane");
 	});
@@ -41,7 +41,7 @@ fn commitment_should_not_extend_an_answer_when_one_is_owed() {
 		let id = post(lying());
 		assert_ok!(demand(id, &challenger(), None));
 		let before = lane(id, &challenger());
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, [1; 32]));
+		assert_ok!(commit_with(id, &challenger(), [1; 32]));
 		let after = lane(id, &challenger());
 		assert_eq!((after.turn, after.deadline), (before.turn, before.deadline));
 		assert_ok!(answer(id, &challenger(), lying()));
@@ -53,10 +53,10 @@ fn commitment_should_not_extend_an_answer_when_one_is_owed() {
 fn commitment_should_be_refused_when_the_account_has_one() {
 	execute(|| {
 		let id = post(lying());
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, [1; 32]));
+		assert_ok!(commit_with(id, &challenger(), [1; 32]));
 		for commitment in [[1; 32], [2; 32]] {
 			assert_noop!(
-				Arbitration::commit_proof(signed(&challenger()), id, commitment),
+				commit_with(id, &challenger(), commitment),
 				Error::<Test>::AlreadyCommitted
 			);
 		}
@@ -66,7 +66,7 @@ fn commitment_should_be_refused_when_the_account_has_one() {
 #[test]
 fn commitment_should_be_refused_when_it_is_late_or_there_is_nothing_to_dispute() {
 	execute(|| {
-		let commit = |id| Arbitration::commit_proof(signed(&challenger()), id, [1; 32]);
+		let commit = |id| commit_with(id, &challenger(), [1; 32]);
 		assert_noop!(commit(3), Error::<Test>::NothingToDispute);
 		let id = post(lying());
 		assert_ok!(demand(id, &other(), None));
@@ -88,13 +88,10 @@ fn commitment_should_be_refused_without_a_trace_when_there_are_too_many() {
 		let id = post(lying());
 		for index in 0..MAX_PROOF_COMMITMENTS as u8 {
 			let who = account(100 + index);
-			assert_ok!(Arbitration::commit_proof(signed(&who), id, [index; 32]));
+			assert_ok!(commit_with(id, &who, [index; 32]));
 		}
 		// Refused calls are rolled back, the deposit with them.
-		assert_noop!(
-			Arbitration::commit_proof(signed(&challenger()), id, [99; 32]),
-			Error::<Test>::TooManyCommitments
-		);
+		assert_noop!(commit_with(id, &challenger(), [99; 32]), Error::<Test>::TooManyCommitments);
 		assert_eq!(ProofCommitments::<Test>::get(id).len() as u32, MAX_PROOF_COMMITMENTS);
 		assert_eq!(held(&challenger()), 0);
 		assert_ok!(prove_fraud(id, &challenger(), &lying().proof(lying().lie_accused())[0]));
@@ -106,7 +103,7 @@ fn commitment_should_be_refused_without_a_trace_when_there_are_too_many() {
 fn commitments_should_be_forgotten_when_the_job_ends() {
 	execute(|| {
 		let id = post(lying());
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, [1; 32]));
+		assert_ok!(commit_with(id, &challenger(), [1; 32]));
 		assert_ok!(prove_fraud(id, &other(), &lying().proof(lying().lie_accused())[0]));
 		assert!(!ProofCommitments::<Test>::contains_key(id));
 	});

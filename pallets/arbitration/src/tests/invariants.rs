@@ -1,7 +1,10 @@
 //! Random sequences of calls and blocks: after each, the state is sound and no unit came or went.
 
 use super::*;
-use crate::{Agenda, AliveLanes, Folds, Lanes, Opened, ProofCommitments, UsedUp};
+use crate::{
+	Agenda, AliveLanes, Demanded, DepositLanes, Folds, Lanes, Opened, Owed, ProofCommitments,
+	Statement, UsedUp,
+};
 use assay_market::JobId;
 use proptest::prelude::*;
 
@@ -54,6 +57,11 @@ enum Move {
 		job: u64,
 		of: usize,
 	},
+	/// Everything that can be said of a job, for the job of its number on another fork.
+	OtherFork {
+		job: u64,
+		by: usize,
+	},
 	EndCondemned {
 		job: u64,
 	},
@@ -90,6 +98,7 @@ fn a_move() -> impl Strategy<Value = Move> {
 		2 => (job.clone(), by.clone(), any::<bool>(), seldom())
 			.prop_map(|(job, by, lie, spoil)| Move::VerifierProve { job, by, lie, spoil }),
 		1 => (job.clone(), by.clone()).prop_map(|(job, of)| Move::Poke { job, of }),
+		1 => (job.clone(), by.clone()).prop_map(|(job, by)| Move::OtherFork { job, by }),
 		2 => job.clone().prop_map(|job| Move::EndCondemned { job }),
 		1 => any::<bool>().prop_map(|later| Move::EndsLater { later }),
 		4 => (1..4u64).prop_map(|blocks| Move::Roll { blocks }),
@@ -185,7 +194,8 @@ fn included<T, E>(call: impl FnOnce() -> Result<T, E>) -> bool {
 fn carry_out(step: Move) {
 	match step {
 		Move::Post { run: index } => {
-			post(run(index).0);
+			let id = post(run(index).0);
+			set_work(id, 1_700 * index as u64);
 		}
 		Move::Demand { job, by, guess } => {
 			let (id, by) = (recent(job), who(by));
@@ -206,14 +216,15 @@ fn carry_out(step: Move) {
 					let children = children.clone();
 					included(|| list_with(id, &of, by, place, root, children))
 				};
-				let awaited = Arbitration::result_of(id).is_ok() && now() <= lane.deadline;
+				let awaited =
+					Arbitration::result_of(id, &order(id)).is_ok() && now() <= lane.deadline;
 				assert!(!included(|| answer_with(id, &of, &provider(), children.clone())));
 				assert!(!state(&other(), run.root()) && !state(&provider(), [0; 32]));
 				assert_eq!(state(&provider(), run.root()), awaited);
 				return;
 			}
 			let accepted = included(|| answer_with(id, &of, &provider(), children));
-			let awaited = Arbitration::result_of(id).is_ok() && now() <= lane.deadline;
+			let awaited = Arbitration::result_of(id, &order(id)).is_ok() && now() <= lane.deadline;
 			assert_eq!(accepted, honest && awaited, "the true answer, and no other");
 		}
 		Move::Commit { job, by, junk } => {
@@ -222,7 +233,7 @@ fn carry_out(step: Move) {
 				return;
 			};
 			let commitment = if junk { [1; 32] } else { commitment(id, &by, &part) };
-			included(|| Arbitration::commit_proof(signed(&by), id, commitment));
+			included(|| commit_with(id, &by, commitment));
 		}
 		Move::Prove { job, by, lie, spoil } => {
 			let (id, by) = (recent(job), who(by));
@@ -244,6 +255,26 @@ fn carry_out(step: Move) {
 		}
 		Move::Poke { job, of } => {
 			included(|| poke(recent(job), &who(of)));
+		}
+		Move::OtherFork { job, by } => {
+			let (id, by) = (recent(job), who(by));
+			let there = order_hash(id, 9);
+			let children = || crate::Children::try_from(vec![[1; 32]; 3]).expect("few");
+			let stated = Statement { run_root: [1; 32], step: 0, anchor: 0, children: children() };
+			let action = ChallengeMove::Demand { child: None };
+			let part =
+				run_of(id).map(|(run, _)| run.accusation(Lie { step: 0, anchor: 0, tile: 0 }));
+			let part = part.map(|accused| cached(run_of(id).expect("posted").0, accused).remove(0));
+			assert!(!included(|| Arbitration::demand(signed(&by), id, there, None, None)));
+			assert!(!included(|| Arbitration::commit_proof(signed(&by), id, there, [1; 32])));
+			let origin = || signed(&provider());
+			assert!(!included(|| Arbitration::answer(origin(), id, there, by.clone(), children())));
+			assert!(!included(|| Arbitration::list_roots(origin(), id, there, by.clone(), stated)));
+			if let Some(part) = part {
+				let part = Box::new(part);
+				assert!(!included(|| Arbitration::prove_fraud(signed(&by), id, there, part)));
+			}
+			assert!(Arbitration::check_move(id, &there, &by, &action).is_err());
 		}
 		Move::EndCondemned { job } => {
 			let id = recent(job);
@@ -286,7 +317,7 @@ proptest! {
 				}
 			}
 			EndsLater::set(false);
-			roll(CHALLENGE_TIME + PROOF_TIME + 5 * MOVE_TIME + 70);
+			roll(CHALLENGE_TIME + PROOF_TIME + 5 * MOVE_TIME + 70 + 60 + 14);
 			check_invariants(before);
 			check_verdicts();
 			assert_eq!(Lanes::<Test>::iter().count(), 0);
@@ -296,6 +327,9 @@ proptest! {
 			assert_eq!(Agenda::<Test>::iter().count(), 0);
 			assert_eq!(ProofCommitments::<Test>::iter().count(), 0);
 			assert_eq!(UsedUp::<Test>::iter().count(), 0);
+			assert_eq!(Owed::<Test>::iter().count(), 0);
+			assert_eq!(Demanded::<Test>::iter().count(), 0);
+			assert_eq!(DepositLanes::<Test>::iter().count(), 0);
 			assert!((0..5).all(|index| held(&who(index)) == 0));
 			assert!((0..crate::mock::NextJob::get()).all(|id| job(id).ended));
 		});

@@ -149,7 +149,7 @@ fn job_should_settle_when_its_last_lane_is_closed_after_the_deadline() {
 		}
 		assert!(Arbitration::is_disputed(id));
 		roll(MOVE_TIME);
-		assert_ok!(Arbitration::commit_proof(signed(&other()), id, [1; 32]));
+		assert_ok!(commit_with(id, &other(), [1; 32]));
 		roll(1);
 		assert_eq!((has_lane(id, &challenger()), has_lane(id, &other())), (false, true));
 		assert_eq!((job(id).quiet, job(id).ended), (0, false));

@@ -322,7 +322,8 @@ fn demand_should_be_refused_when_it_was_made_for_another_list() {
 		let run = lying_past_list();
 		let id = owed(run);
 		let [a, b] = [lying_past_list(), lying_in_list()].map(|run| run.list(1, SECOND).root);
-		let demand = |child, list| Arbitration::demand(signed(&challenger()), id, child, list);
+		let demand =
+			|child, list| Arbitration::demand(signed(&challenger()), id, order(id), child, list);
 		state(id, lying_in_list());
 		for list in [None, Some(a), Some([0; 32])] {
 			assert_noop!(demand(Some(3), list), Error::<Test>::OtherList);
@@ -330,7 +331,7 @@ fn demand_should_be_refused_when_it_was_made_for_another_list() {
 		assert_ok!(demand(Some(2), Some(b)));
 		// Where no list is stated there is none to name.
 		let id = post(run);
-		let first = Arbitration::demand(signed(&challenger()), id, None, Some(a));
+		let first = Arbitration::demand(signed(&challenger()), id, order(id), None, Some(a));
 		assert_noop!(first, Error::<Test>::OtherList);
 	});
 }

@@ -1,18 +1,21 @@
-//! One file for each call; then the lanes' clocks and deposits, the agenda, the offchain hook, the runtime
-//! API's answers, named attacks, and random sequences of calls.
+//! One file for each call; then the lanes' clocks and deposits, what is owed, what is free, forks, the
+//! agenda, the offchain hook, the runtime API's answers, named attacks, and random sequences of calls.
 
 mod agenda;
 mod answer;
 mod attacks;
 mod commit_proof;
 mod demand;
+mod free_lanes;
 mod invariants;
 mod lanes;
 mod list_roots;
 mod move_as_verifier;
 mod offchain;
+mod orders;
 mod poke;
 mod prove_fraud;
+mod queue;
 mod views;
 
 use crate::{mock::*, Error, Event};

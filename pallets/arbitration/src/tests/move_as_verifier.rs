@@ -167,8 +167,11 @@ fn move_should_be_charged_for_what_it_does_when_it_is_weighed() {
 			+ CondemnWeight::get()
 			+ frame_support::weights::Weight::from_parts(50_000_000_000, 0);
 		assert!(least.all_lte(proof), "{least} in {proof}");
-		let call =
-			RuntimeCall::Arbitration(crate::Call::prove_fraud { job: id, part: Box::new(part) });
+		let call = RuntimeCall::Arbitration(crate::Call::prove_fraud {
+			job: id,
+			order: order(id),
+			part: Box::new(part),
+		});
 		assert_eq!(call.get_dispatch_info().call_weight, proof);
 	});
 }

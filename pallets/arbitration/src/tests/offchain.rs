@@ -57,7 +57,7 @@ fn with_keys(local: &[AccountId], test: impl FnOnce(Pool)) {
 }
 
 fn post_bytes(id: JobId, who: &AccountId, bytes: &[u8]) {
-	let key = dispute_key(&Arbitration::genesis_hash(), id, &pair(who).public());
+	let key = dispute_key(&Arbitration::genesis_hash(), &order(id), &pair(who).public());
 	sp_io::offchain::local_storage_set(StorageKind::PERSISTENT, &key, bytes);
 }
 

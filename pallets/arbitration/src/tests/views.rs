@@ -16,7 +16,7 @@ fn views_should_show_a_lane_as_it_goes_down() {
 		assert_eq!((view.parts, view.committed, view.opened.len()), (0, false, 0));
 		assert_ok!(answer(id, &challenger(), lying()));
 		assert_ok!(demand(id, &challenger(), Some(1)));
-		assert_ok!(Arbitration::commit_proof(signed(&challenger()), id, [1; 32]));
+		assert_ok!(commit_with(id, &challenger(), [1; 32]));
 		assert_ok!(answer(id, &challenger(), lying()));
 		let view = Arbitration::lane(id, challenger()).expect("open");
 		let places =

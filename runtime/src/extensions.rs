@@ -1,0 +1,157 @@
+//! The runtime's own transaction extension.
+
+use crate::{AccountId, Arbitration, Jobs, Runtime, RuntimeCall, RuntimeOrigin};
+use assay_market::{Hash, JobId};
+use codec::{Decode, DecodeWithMemTracking, Encode};
+use frame_support::{
+	dispatch::DispatchInfo, pallet_prelude::TransactionSource, traits::Authorize, weights::Weight,
+};
+use frame_system::{ensure_authorized, ensure_signed};
+use pallet_assay_jobs::ProviderCall;
+use scale_info::TypeInfo;
+use sp_runtime::{
+	impl_tx_ext_default,
+	traits::{Implication, TransactionExtension, ValidateResult},
+	transaction_validity::{InvalidTransaction, TransactionValidityError, ValidTransaction},
+};
+
+/// Refuses what must not take the room of operational transactions in a block.
+///
+/// * *Verifiers' calls* from everybody whom [`AuthorizeCall`](frame_system::AuthorizeCall), which comes
+///   before it, has not authorized. These calls carry a signature of their own, by a verifier's session
+///   key, and cost nothing where it is good. The SDK asks for it only where a transaction has no signer:
+///   what *somebody* has signed passes it unseen, is charged the whole weight of the call, and fails when
+///   it is carried out. Such transactions are refused before they are in the pool or in a block, whoever
+///   signs them and whatever they pay. There is no list of these calls: [`is_for_verifiers`] tells them by
+///   what makes them such calls.
+/// * *Calls of providers and challengers that cannot succeed*: about a job of another order, another
+///   phase, another provider, or without a result that could be disputed. They would pay for their
+///   failure, but at the price of anything else, and before it in the pool.
+///
+/// The tests of the runtime walk all calls and hold each against this, from every origin.
+#[derive(
+	Encode, Decode, DecodeWithMemTracking, Default, Clone, Copy, PartialEq, Eq, Debug, TypeInfo,
+)]
+pub struct RefuseSignedVerifierCalls;
+
+/// The code of [`InvalidTransaction::Custom`] for a call that cannot succeed as the chain stands: look the
+/// job up again, its phase and its order.
+pub const CANNOT_SUCCEED: u8 = 100;
+
+/// A verifier's call is not expected from there.
+const NOT_FOR_YOU: TransactionValidityError =
+	TransactionValidityError::Invalid(InvalidTransaction::Call);
+
+/// Whether the call is one that only an authorization admits: FRAME wants a weight of the authorization
+/// of each call that has one, and gives none to any other.
+pub fn is_for_verifiers(call: &impl Authorize) -> bool {
+	call.weight_of_authorize() != Weight::zero()
+}
+
+/// What an operational call of a signed account is about.
+enum Subject {
+	/// A provider's own job.
+	Own(JobId, Hash, ProviderCall),
+	/// A result that is disputed.
+	Disputed(JobId, Hash),
+}
+
+impl Subject {
+	/// `None` where the call is no such call.
+	fn of(call: &RuntimeCall) -> Option<Self> {
+		use pallet_assay_arbitration::Call as Dispute;
+		use pallet_assay_jobs::Call as Market;
+		Some(match call {
+			RuntimeCall::Jobs(call) => match call {
+				Market::commit_result { job, order, .. }
+				| Market::commit_segmented_result { job, order, .. } => {
+					Self::Own(*job, *order, ProviderCall::Commit)
+				}
+				Market::reveal_result { job, order, .. }
+				| Market::reveal_segmented_result { job, order, .. } => {
+					Self::Own(*job, *order, ProviderCall::Reveal)
+				}
+				Market::give_back { job, order } => Self::Own(*job, *order, ProviderCall::GiveBack),
+				_ => return None,
+			},
+			RuntimeCall::Arbitration(call) => match call {
+				Dispute::demand { job, order, .. }
+				| Dispute::answer { job, order, .. }
+				| Dispute::commit_proof { job, order, .. }
+				| Dispute::prove_fraud { job, order, .. }
+				| Dispute::list_roots { job, order, .. } => Self::Disputed(*job, *order),
+				_ => return None,
+			},
+			_ => return None,
+		})
+	}
+
+	/// Whether the call can succeed, as far as the job's record tells.
+	fn may_be_sent_by(&self, who: &AccountId) -> bool {
+		match self {
+			Self::Own(job, order, call) => Jobs::may_send(who, *job, order, *call),
+			Self::Disputed(job, order) => Arbitration::is_disputable(*job, order),
+		}
+	}
+}
+
+impl TransactionExtension<RuntimeCall> for RefuseSignedVerifierCalls {
+	const IDENTIFIER: &'static str = "RefuseSignedVerifierCalls";
+	type Implicit = ();
+	type Val = ();
+	type Pre = ();
+
+	fn weight(&self, call: &RuntimeCall) -> Weight {
+		// A look at the call takes far less than 1 µs; a record of up to 11 KB and the parameters are read.
+		let look = Weight::from_parts(1_000_000, 0);
+		match Subject::of(call) {
+			None => look,
+			Some(_) => look
+				.saturating_add(Weight::from_parts(100_000_000, 0))
+				.saturating_add(<Runtime as frame_system::Config>::DbWeight::get().reads(2)),
+		}
+	}
+
+	fn validate(
+		&self,
+		origin: RuntimeOrigin,
+		call: &RuntimeCall,
+		_info: &DispatchInfo,
+		_len: usize,
+		_self_implicit: Self::Implicit,
+		_inherited_implication: &impl Implication,
+		_source: TransactionSource,
+	) -> ValidateResult<Self::Val, RuntimeCall> {
+		if is_for_verifiers(call) && ensure_authorized(origin.clone()).is_err() {
+			return Err(NOT_FOR_YOU);
+		}
+		if let (Ok(who), Some(subject)) = (ensure_signed(origin.clone()), Subject::of(call)) {
+			if !subject.may_be_sent_by(&who) {
+				return Err(InvalidTransaction::Custom(CANNOT_SUCCEED).into());
+			}
+		}
+		Ok((ValidTransaction::default(), (), origin))
+	}
+
+	// What has no extensions at all, as inherents do, nobody can have authorized.
+	fn bare_validate(
+		call: &RuntimeCall,
+		_info: &DispatchInfo,
+		_len: usize,
+	) -> Result<ValidTransaction, TransactionValidityError> {
+		if is_for_verifiers(call) {
+			return Err(NOT_FOR_YOU);
+		}
+		Ok(ValidTransaction::default())
+	}
+
+	fn bare_validate_and_prepare(
+		call: &RuntimeCall,
+		info: &DispatchInfo,
+		len: usize,
+	) -> Result<(), TransactionValidityError> {
+		Self::bare_validate(call, info, len).map(|_| ())
+	}
+
+	impl_tx_ext_default!(RuntimeCall; prepare);
+}
