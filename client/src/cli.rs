@@ -40,7 +40,7 @@ pub struct Global {
 	#[arg(value_name = "URL", help_heading = "Connection and output")]
 	pub url: String,
 	/// Signing key: //Alice style for development, or a private file with a mnemonic or 0x seed
-	#[arg(long, global = true, env = "ASSAY_KEY", value_name = "KEY")]
+	#[arg(long, global = true, env = "ASSAY_KEY", hide_env_values = true, value_name = "KEY")]
 	#[arg(help_heading = "Connection and output")]
 	pub key: Option<String>,
 	/// Where keys and the provider's database are kept [default: ~/.local/share/assay]
@@ -499,7 +499,7 @@ pub struct ProviderRun {
 	pub accept_unattested: bool,
 	/// A second account that signs answers to challenges: a development path or a private file, as --key. Nothing of
 	/// the provider's account then comes before them
-	#[arg(long, env = "ASSAY_ANSWER_KEY", value_name = "KEY")]
+	#[arg(long, env = "ASSAY_ANSWER_KEY", hide_env_values = true, value_name = "KEY")]
 	pub answer_key: Option<String>,
 	/// Tip at most this much for a transaction that saves a bond, in ASY; a tip begins at nothing and doubles with every
 	/// block towards the deadline [default: a twentieth of the bond]
@@ -717,6 +717,19 @@ fn parse_percent(text: &str) -> Result<u32, Error> {
 mod tests {
 	use super::*;
 	use clap::CommandFactory;
+
+	#[test]
+	fn help_should_not_show_what_the_environment_holds_of_keys() {
+		fn look(command: &clap::Command) {
+			for argument in command.get_arguments() {
+				let env = argument.get_env().map(|env| env.to_string_lossy().into_owned());
+				let secret = env.is_some_and(|env| env.contains("KEY"));
+				assert!(!secret || argument.is_hide_env_values_set(), "{argument}");
+			}
+			command.get_subcommands().for_each(look);
+		}
+		look(&Cli::command());
+	}
 
 	#[test]
 	fn commands_should_be_consistent_when_built() {

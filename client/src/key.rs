@@ -30,8 +30,10 @@ pub fn load(source: &str) -> Result<Keypair> {
 	parse(secret, source)
 }
 
+/// A seed, also one that a derivation path or a password follows, or whose `0x` was forgotten: no message may repeat it.
 fn is_seed(text: &str) -> bool {
-	text.len() == 66 && text.starts_with("0x") && text[2..].bytes().all(|b| b.is_ascii_hexdigit())
+	let digits = text.strip_prefix("0x").unwrap_or(text).bytes();
+	digits.take_while(u8::is_ascii_hexdigit).count() >= 64
 }
 
 fn parse(secret: &str, source: &str) -> Result<Keypair> {
@@ -105,10 +107,12 @@ mod tests {
 		assert_eq!(error.code, "bad-key");
 		assert!(!error.to_string().contains("hunter2"));
 		assert_eq!(load(PHRASE).unwrap_err().code, "key-on-command-line");
-		assert_eq!(
-			load(&format!("0x{}", "ab".repeat(32))).unwrap_err().code,
-			"key-on-command-line"
-		);
+		let seed = "ab".repeat(32);
+		for secret in [format!("0x{seed}"), seed.clone(), format!("0x{seed}//1///word")] {
+			let error = load(&secret).unwrap_err();
+			assert_eq!(error.code, "key-on-command-line");
+			assert!(!error.to_string().contains(&seed));
+		}
 		assert_eq!(load("/no/such/file").unwrap_err().code, "file");
 	}
 }

@@ -41,6 +41,23 @@ pub(super) struct Signing {
 	/// Nonces of urgent transactions on their way and what they tip, by account: they do not replace each other, and none
 	/// tips less than those that wait for it.
 	held: Mutex<HashMap<Hash, BTreeMap<u64, u128>>>,
+	/// At which block a call was first sent, and its deadline, by what it says: whoever sends it again goes on where it
+	/// was with its tips.
+	begun: Mutex<HashMap<Hash, (u64, u64)>>,
+}
+
+impl Signing {
+	/// The block at which a call was first sent, which is `head` where it has not been.
+	fn first(&self, call: Hash, head: u64, deadline: u64) -> u64 {
+		let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+		begun.retain(|_, (_, until)| until.saturating_add(MORTALITY) > head);
+		begun.entry(call).or_insert((head, deadline)).0
+	}
+
+	/// A call is in a block.
+	fn done(&self, call: &Hash) {
+		self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(call);
+	}
 }
 
 /// The nonce of one urgent transaction; free again when it is dropped.
@@ -141,7 +158,8 @@ impl Node {
 	}
 
 	/// As [`Self::submit`], for a call that is worth nothing after a deadline: it waits behind nothing of its account
-	/// but what is urgent too, and pays more with every block that passes without it.
+	/// but what is urgent too, and pays more with every block that passes without it. Where the pool takes no version of
+	/// it, that is told at once: the caller has to look at the chain, where it may have happened by an earlier one.
 	///
 	/// # Errors
 	/// As [`Self::submit`], and `too-late` a few blocks after the deadline.
@@ -158,8 +176,11 @@ impl Node {
 		let account = key.public_key().0;
 		let mut hold = Hold::new(&self.signing, account);
 		let mut versions = FuturesUnordered::new();
-		let first = self.head().await?.number;
-		let (mut head, mut sent, mut failure) = (first, None, None);
+		let mut head = self.head().await?.number;
+		let said = format!("{name} {:?}", payload.call_data());
+		let said = *blake3::hash(&[account.as_slice(), said.as_bytes()].concat()).as_bytes();
+		let first = self.signing.first(said, head, urgency.deadline);
+		let mut sent = None;
 		let n = urgency.deadline.saturating_sub(first);
 		loop {
 			if head <= urgency.deadline {
@@ -177,34 +198,27 @@ impl Node {
 							sent = Some(version);
 							versions.push(follow(progress, name.clone(), self.confirm));
 						}
-						Err(text) => {
-							let error = submit_error(&name, &text);
-							if error.code == "wrong-chain" {
-								return Err(error);
-							}
-							failure = Some(error);
-						}
+						Err(text) if versions.is_empty() => return Err(submit_error(&name, &text)),
+						Err(_) => {}
 					}
 				}
 				drop(turn);
-			} else if versions.is_empty() || head > urgency.deadline + GRACE {
-				return Err(failure.unwrap_or_else(|| {
-					let text = format!("{name} was not included by block {}", urgency.deadline);
-					Error::new("too-late", text)
-						.fix("raise --max-tip, and see that the account can pay it")
-				}));
+			} else if versions.is_empty() || head > urgency.deadline.saturating_add(GRACE) {
+				let text = format!("{name} was not included by block {}", urgency.deadline);
+				return Err(Error::new("too-late", text)
+					.fix("raise --max-tip, and see that the account can pay it"));
 			}
 			tokio::select! {
 				Some(end) = versions.next(), if !versions.is_empty() => match end {
-					Ok(included) => return self.collect(pallet, call, included).await,
-					Err(error) if error.code == "node-lost" => return Err(error),
-					// Replaced by a later version, or refused; the next block decides.
-					Err(error) => {
-						failure = Some(error);
-						if versions.is_empty() {
-							head = self.next_head(head).await?.number;
-						}
+					Ok(included) => {
+						self.signing.done(&said);
+						return self.collect(pallet, call, included).await;
 					}
+					// Where another version is on its way, this one was replaced by it.
+					Err(error) if versions.is_empty() || error.code == "node-lost" => {
+						return Err(error)
+					}
+					Err(_) => {}
 				},
 				next = self.next_head(head) => head = next?.number,
 			}
@@ -219,7 +233,7 @@ impl Node {
 		mut version: Version,
 		max_tip: u128,
 	) -> Result<(Version, TransactionProgress<SubstrateConfig, Client>), String> {
-		let mut lowered = false;
+		let (mut lowered, mut banned) = (false, 0);
 		loop {
 			let refusal = match self.send(key, payload, version).await {
 				Ok(progress) => return Ok((version, progress)),
@@ -232,6 +246,11 @@ impl Node {
 				Some(if enough { version.tip / 2 } else { 0 })
 			} else if refusal.contains("Priority is too low") && !lowered {
 				raised(version.tip, max_tip)
+			} else if refusal.contains("temporarily banned") || refusal.contains("already imported")
+			{
+				// The pool knows these bytes; others say the same.
+				banned += 1;
+				(banned < 4).then(|| version.tip.saturating_add(1))
 			} else {
 				None
 			};
@@ -296,6 +315,19 @@ impl Node {
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn call_should_go_on_where_it_was_when_it_is_sent_again() {
+		let signing = Signing::default();
+		assert_eq!(signing.first([1; 32], 10, 30), 10);
+		assert_eq!(signing.first([1; 32], 14, 30), 10);
+		assert_eq!(signing.first([2; 32], 14, 30), 14);
+		signing.done(&[1; 32]);
+		assert_eq!(signing.first([1; 32], 15, 30), 15);
+		// What nobody sends any more is forgotten.
+		signing.first([3; 32], 30 + MORTALITY, 500);
+		assert_eq!(signing.begun.lock().unwrap().len(), 1);
+	}
 
 	#[test]
 	fn urgent_transactions_should_not_take_each_others_nonce() {
