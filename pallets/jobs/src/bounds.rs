@@ -73,9 +73,9 @@ const OUTCOME: Part = Part(1, 1, 15, 3);
 /// The electorate, and whether two parties are members of it: key and exposure each.
 const PARTIES: Part = Part(2 + 2 * 2, 0, 30, 12);
 
-/// What a lottery goes by: the electorate, and key and exposure of everybody who is left out of it: both
-/// parties and the verifiers of an earlier audit.
-const TERMS: Part = Part(2 + 2 * (2 + VERIFIERS), 0, 2 * (2 + VERIFIERS), 5 * (2 + VERIFIERS));
+/// Key and exposure of somebody who is left out of a lottery, beside the parties: a verifier of an earlier
+/// audit.
+const LEFT_OUT: Part = Part(2, 0, 2, 5);
 
 /// The public draw: the session's validators, who of them is disabled or suspended, and ledger and keys of
 /// each (9.3 µs for both as measured, when they were a hundred); then every seat, with the lock of its
@@ -184,7 +184,13 @@ macro_rules! bounds {
 			Part(0, 1, 20, 9).and(micros(2).times(h.into())).weigh($db)
 		}
 		fn request_audit() -> Weight {
-			CALL.and(JOB).and(SEATS).and(AGENDA).and(TERMS).and(MONEY).weigh($db)
+			CALL.and(JOB)
+				.and(SEATS)
+				.and(AGENDA)
+				.and(PARTIES)
+				.and(LEFT_OUT.times(VERIFIERS))
+				.and(MONEY)
+				.weigh($db)
 		}
 		fn poke() -> Weight {
 			CALL.and(Part(1, 0, 30, 14)).weigh($db)
@@ -236,12 +242,12 @@ macro_rules! bounds {
 			CALL.and(JOB)
 				.and(SEATS.times(2))
 				.and(AGENDA)
-				.and(TERMS)
+				.and(PARTIES)
 				.and(FEE)
 				.and(SETTLEMENT)
 				.and(END)
 				.and(PRUNE)
-				.and(FEE.and(CONDUCT).and(UNSEAT).times(s.into()))
+				.and(FEE.and(CONDUCT).and(UNSEAT).and(LEFT_OUT).times(s.into()))
 				.weigh($db)
 		}
 		fn condemn(s: u32) -> Weight {

@@ -274,14 +274,14 @@ fn job_should_settle_when_the_challenge_deadline_has_passed() {
 	});
 }
 
-/// A hundred and twenty ends would not fit into a block.
+/// Two hundred ends would not fit into a block.
 #[test]
 fn agenda_should_go_on_in_the_next_block_when_half_of_the_block_is_used() {
 	use frame_support::traits::Get;
 	ExtBuilder::default().build_and_execute(|| {
-		MaxAgenda::set(120);
-		MaxActiveJobs::set(300);
-		MaxJobsPerRequester::set(120);
+		MaxAgenda::set(200);
+		MaxActiveJobs::set(400);
+		MaxJobsPerRequester::set(200);
 		let post_cheap = |_| {
 			let id = crate::NextJob::<Test>::get();
 			let inputs = vec![[1; 32], [2; 32]].try_into().expect("two inputs");
@@ -299,17 +299,18 @@ fn agenda_should_go_on_in_the_next_block_when_half_of_the_block_is_used() {
 			));
 			id
 		};
-		let jobs: Vec<_> = (0..120).map(post_cheap).collect();
+		let jobs: Vec<_> = (0..200).map(post_cheap).collect();
 		let half = <<Test as frame_system::Config>::BlockWeights as Get<
 			frame_system::limits::BlockWeights,
 		>>::get()
 		.max_block / 2;
-		let fit = half.ref_time() / Market::weight_to_push(0, false).ref_time();
-		assert!((60..120).contains(&fit), "or the test shows nothing: {fit}");
+		let one = Market::weight_to_advance(jobs[0], &job(jobs[0]));
+		let fit = half.ref_time() / one.ref_time();
+		assert!((60..200).contains(&fit), "or the test shows nothing: {fit}");
 		roll_past_deadline(jobs[0]);
 		let ended = |jobs: &[u64]| jobs.iter().filter(|id| phase(**id).is_terminal()).count();
 		assert_eq!(ended(&jobs) as u64, fit);
 		roll(1);
-		assert_eq!(ended(&jobs), 120);
+		assert_eq!(ended(&jobs), 200);
 	});
 }
