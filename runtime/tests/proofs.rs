@@ -84,6 +84,7 @@ fn applied(
 ) -> (ApplyExtrinsicResult, Duration) {
 	let call: RuntimeCall = pallet_assay_arbitration::Call::<Runtime>::prove_fraud {
 		job: 0,
+		order: verdicts::ORDER,
 		part: Box::new(part.clone()),
 	}
 	.into();
