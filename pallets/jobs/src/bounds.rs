@@ -1,7 +1,7 @@
 //! Upper bounds of what calls and hooks take, counted by hand.
 //!
-//! Nothing here is measured. Database accesses are counted from the code, each as often as it can happen,
-//! and so are the bytes of a proof; execution times are what this pallet's benchmarks took for work of
+//! Nothing here is measured. Database accesses are counted from the code: every key that may be read or
+//! written once, since a block keeps what it has touched. So are the bytes of a proof; execution times are what this pallet's benchmarks took for work of
 //! the kind on an AMD EPYC (docs/benchmarks.md), rounded up: 1 µs for each 200 bytes of a record that is
 //! decoded and encoded, 60 µs for a balance that moves, 100 µs for a signature in WebAssembly. The
 //! runtime uses these bounds until its calls are measured again; a benchmark that finds more than a bound
@@ -73,9 +73,9 @@ const OUTCOME: Part = Part(1, 1, 15, 3);
 /// The electorate, and whether two parties are members of it: key and exposure each.
 const PARTIES: Part = Part(2 + 2 * 2, 0, 30, 12);
 
-/// What a lottery goes by: the electorate, and key and exposure of everybody who is left out of it: both
-/// parties and the verifiers of an earlier audit.
-const TERMS: Part = Part(2 + 2 * (2 + VERIFIERS), 0, 2 * (2 + VERIFIERS), 5 * (2 + VERIFIERS));
+/// Key and exposure of somebody who is left out of a lottery, beside the parties: a verifier of an earlier
+/// audit.
+const LEFT_OUT: Part = Part(2, 0, 2, 5);
 
 /// The public draw: the session's validators, who of them is disabled or suspended, and ledger and keys of
 /// each (9.3 µs for both as measured, when they were a hundred); then every seat, with the lock of its
@@ -96,14 +96,15 @@ const UNSEAT: Part = Part(2, 3, 30, 5).and(OUTCOME);
 /// burned, both parties' reputation written; its program, lottery, dispute and counts are let go.
 const END: Part = BOND.and(MONEY).and(MONEY).and(OUTCOME).and(OUTCOME).and(Part(8, 8, 60, 20));
 
-/// A fee is paid out of the escrow and a part of it burned.
-const FEE: Part = MONEY.and(MONEY);
+/// A fee is paid out of the escrow and a part of it burned: the requester's account, its hold and the
+/// issuance are counted with the end of the job, the payee here.
+const FEE: Part = Part(1, 1, 120, 3);
 
 /// Whoever holds inputs or outputs is paid, and leaves its seat.
 const HOLDER: Part = FEE.and(UNSEAT);
 
 /// A verdict on a result that stood is counted for or against its author: faults and suspensions, and
-/// where it is suspended the electorates of three sessions.
+/// where it is suspended its membership, its exposure and the electorates of three sessions.
 const CONDUCT: Part = Part(2 + 3 * 3, 2 + 3 * 2, 40, 20);
 
 /// A voucher is reported as an offender: the offences pallet's three records, what the session says
@@ -183,7 +184,13 @@ macro_rules! bounds {
 			Part(0, 1, 20, 9).and(micros(2).times(h.into())).weigh($db)
 		}
 		fn request_audit() -> Weight {
-			CALL.and(JOB).and(SEATS).and(AGENDA).and(TERMS).and(MONEY).weigh($db)
+			CALL.and(JOB)
+				.and(SEATS)
+				.and(AGENDA)
+				.and(PARTIES)
+				.and(LEFT_OUT.times(VERIFIERS))
+				.and(MONEY)
+				.weigh($db)
 		}
 		fn poke() -> Weight {
 			CALL.and(Part(1, 0, 30, 14)).weigh($db)
@@ -235,16 +242,17 @@ macro_rules! bounds {
 			CALL.and(JOB)
 				.and(SEATS.times(2))
 				.and(AGENDA)
-				.and(TERMS)
+				.and(PARTIES)
 				.and(FEE)
 				.and(SETTLEMENT)
 				.and(END)
 				.and(PRUNE)
-				.and(FEE.and(CONDUCT).and(UNSEAT).times(s.into()))
+				.and(FEE.and(CONDUCT).and(UNSEAT).and(LEFT_OUT).times(s.into()))
 				.weigh($db)
 		}
 		fn condemn(s: u32) -> Weight {
-			// Both parts of the bond; every seat is reported, noted and unlocked.
+			// Both parts of the bond; every seat is noted and unlocked, and either reported or paid, which is
+			// less.
 			CALL.and(JOB)
 				.and(SEATS.times(2))
 				.and(AGENDA)
@@ -252,7 +260,6 @@ macro_rules! bounds {
 				.and(LOSS)
 				.and(END)
 				.and(PRUNE)
-				.and(FEE.times(2 * DRAWN))
 				.and(REPORT.and(UNSEAT).times(s.into()))
 				.weigh($db)
 		}

@@ -36,7 +36,7 @@ use sp_core::{crypto::VrfSecret, sr25519, Pair as _};
 use sp_runtime::{
 	traits::{Dispatchable, IdentityLookup},
 	transaction_validity::{TransactionSource, TransactionValidityError, ValidTransaction},
-	AccountId32, BuildStorage, DispatchError,
+	AccountId32, BuildStorage, DispatchError, Permill,
 };
 
 pub type AccountId = AccountId32;
@@ -103,6 +103,9 @@ pub fn test_parameters() -> MarketParameters<u64, u64> {
 	parameters.tranche_width_percent = 400;
 	parameters.attest_quorum = 2;
 	parameters.quorum = 2;
+	// Nothing that would make the sums of most tests uneven.
+	parameters.byte_price = 1;
+	parameters.abandon_burn = Permill::zero();
 	parameters
 }
 
@@ -311,8 +314,10 @@ impl Mock {
 
 impl Verifiers<AccountId, u64> for Mock {
 	fn active() -> Vec<VerifierInfo<AccountId, u64>> {
+		let busy = Busy::get();
 		Validators::get()
 			.into_iter()
+			.filter(|(account, ..)| !busy.contains(account))
 			.map(|(account, seed, stake)| VerifierInfo {
 				account,
 				key: pair(&seed).public(),
@@ -795,8 +800,8 @@ pub fn phase(id: JobId) -> Phase {
 	job(id).phase
 }
 pub const PRICE: u64 = 10 * UNIT;
-/// What those get who hold the inputs and outputs of seven KiB: three attesters and three keepers.
-pub const DATA_FEE: u64 = (UNIT / 1_000 * 7 * 6).div_ceil(1_024);
+/// What those get who hold the inputs and outputs: so little that nobody gets anything.
+pub const DATA_FEE: u64 = 1;
 /// The highest price, the fee of one committee and that.
 pub const ESCROW: u64 = PRICE + PRICE / 5 + DATA_FEE;
 
@@ -826,6 +831,27 @@ pub fn claim(id: JobId, who: AccountId) -> DispatchResult {
 /// Posted and claimed at the highest price.
 pub fn post_claimed() -> JobId {
 	let id = post_open();
+	roll(10);
+	claim(id, provider()).expect("an open job");
+	id
+}
+/// Posted, attested by everyone who was drawn, and open.
+pub fn post_attested() -> JobId {
+	let id = post(standard());
+	attest_all(id);
+	id
+}
+/// Everyone who is drawn to attest the inputs holds them.
+pub fn attest_all(id: JobId) {
+	roll_past_deadline(id);
+	for who in pending(id, Purpose::Attest) {
+		let _ = attest(id, &who, true);
+	}
+	assert_eq!(phase(id), Phase::Open);
+}
+/// The same, and claimed at the highest price.
+pub fn post_claimed_attested() -> JobId {
+	let id = post_attested();
 	roll(10);
 	claim(id, provider()).expect("an open job");
 	id

@@ -83,6 +83,9 @@ impl<T: Config> Pallet<T> {
 		let drawn = seats.iter().any(|seat| seat.purpose == Purpose::Attest);
 		let mut left = job.data_fee / 2u32.into();
 		for seat in seats.iter().filter(|seat| seat.answer == Answer::Attested(true)) {
+			if job.data_share.is_zero() {
+				break;
+			}
 			let amount = Self::pay_fee(job, &seat.account, job.data_share, &parameters);
 			let account = seat.account.clone();
 			Self::deposit_event(Event::HolderPaid { job: id, account, amount });

@@ -41,10 +41,15 @@ impl<T: Config> Pallet<T> {
 		used
 	}
 
-	/// What [`Self::advance`] of this job takes at most.
+	/// What [`Self::advance`] of this job takes at most. Verifiers are reported only where a reveal period
+	/// has run out.
 	pub(crate) fn weight_to_advance(id: JobId, job: &JobOf<T>) -> Weight {
 		let seats = Seats::<T>::decode_len(id).unwrap_or_default() as u32;
-		Self::weight_to_push(seats, job.draw.is_some())
+		match (job.phase, job.draw) {
+			(Phase::Revealing, _) => Self::weight_to_push(seats, false),
+			(_, None) => T::WeightInfo::advance(seats),
+			(_, Some(_)) => T::WeightInfo::advance(seats).saturating_add(T::WeightInfo::draw()),
+		}
 	}
 
 	/// The dearer end of a job with so many seats: paid, or condemned with everyone who vouched; and the

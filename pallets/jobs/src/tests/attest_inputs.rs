@@ -29,7 +29,11 @@ fn attest_inputs_should_end_the_job_when_the_quorum_is_out_of_reach() {
 		assert_ok!(attest(id, &drawn[0], false));
 		assert_eq!(phase(id), Phase::Posted);
 		assert_ok!(attest(id, &drawn[1], false));
+		// In the next block, so that no call has to pay for the end.
+		assert_eq!((phase(id), job(id).deadline), (Phase::Posted, now()));
+		roll(1);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::InputsUnavailable)));
+		assert_eq!(outcomes(&drawn[2]), [], "its time was not over");
 		assert_eq!(free(&requester()), BALANCE);
 		assert_eq!(outcomes(&requester()), [Outcome::RequesterInputsUnavailable]);
 	});

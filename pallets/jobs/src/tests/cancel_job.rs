@@ -21,7 +21,7 @@ fn cancel_job_should_refund_everything_when_it_is_posted_or_open() {
 #[test]
 fn cancel_job_should_pay_the_fee_share_when_it_is_claimed() {
 	ExtBuilder::default().build_and_execute(|| {
-		let id = post_claimed();
+		let id = post_claimed_attested();
 		assert_ok!(cancel(id, requester()));
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::CancelledWhileClaimed)));
 		// A tenth of the price, of which a twentieth is burned.
@@ -30,6 +30,18 @@ fn cancel_job_should_pay_the_fee_share_when_it_is_claimed() {
 		assert_eq!(free(&requester()), BALANCE - fee);
 		assert_eq!(FreeStake::get(provider()), STAKE);
 		assert_eq!(outcomes(&requester()), [Outcome::RequesterCancelled]);
+	});
+}
+
+/// A provider of such a job may give it back for nothing, too.
+#[test]
+fn cancel_job_should_be_free_when_attestation_was_opted_out() {
+	ExtBuilder::default().build_and_execute(|| {
+		let id = post_claimed();
+		assert_ok!(cancel(id, requester()));
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::CancelledWhileClaimed)));
+		assert_eq!((free(&requester()), free(&provider())), (BALANCE, BALANCE));
+		assert_eq!(FreeStake::get(provider()), STAKE);
 	});
 }
 

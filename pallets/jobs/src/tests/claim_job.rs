@@ -16,7 +16,7 @@ fn claim_job_should_take_the_ramps_price_when_time_passes() {
 			let id = post_open();
 			roll(blocks);
 			assert_ok!(claim(id, provider()));
-			let bond = test_parameters().bond(price, Permill::one(), 1);
+			let bond = test_parameters().bond(price, Permill::one(), 1, 5);
 			assert_eq!((job(id).price, job(id).bond), (Some(price), bond));
 			assert_eq!(Bonds::get((provider(), id)), Some(bond));
 			let order = order(id);
@@ -37,9 +37,9 @@ fn claim_job_should_need_a_larger_bond_when_audits_are_rarer() {
 		let audit = Permill::from_percent(10);
 		let id = post(Assurance { audit: Audit::Custom(audit), ..unattested() });
 		assert_ok!(claim(id, provider()));
-		// Twelve seats in the first tranche, a tenth of the tickets, two thirds of the stake: 0.8 honest
+		// Five candidates for twelve seats, a tenth of the tickets, two thirds of the stake: 0.33 honest
 		// winners. Nine tenths of them are able to verify; twice the price, margin 150 %.
-		let x = 0.1 * 12.0 * 0.666_666;
+		let x = 0.1 * 5.0 * 0.666_666;
 		let p = 0.9 * (1.0 - 1.0 / (1.0 + x + x * x / 2.0));
 		let wanted = PRICE as f64 * (1.0 - p) / p * 1.5;
 		assert!((job(id).bond as f64 - wanted).abs() < 2.0, "{} {wanted}", job(id).bond);
@@ -69,7 +69,7 @@ fn claim_job_should_name_what_is_wrong_when_the_claimant_is() {
 		assert_noop!(claim(id, requester()), Error::<Test>::OwnJob);
 		assert_noop!(claim(id + 1, provider()), Error::<Test>::UnknownJob);
 		assert_noop!(claim_for(PRICE / 2 + 1, u64::MAX), Error::<Test>::PriceBelowExpectation);
-		let bond = test_parameters().bond(PRICE / 2, Permill::one(), 1);
+		let bond = test_parameters().bond(PRICE / 2, Permill::one(), 1, 5);
 		assert_noop!(claim_for(PRICE / 2, bond - 1), Error::<Test>::BondAboveExpectation);
 		assert_ok!(claim_for(PRICE / 2, bond));
 		assert_noop!(claim(id, second_provider()), Error::<Test>::WrongPhase);

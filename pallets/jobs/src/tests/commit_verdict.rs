@@ -64,13 +64,16 @@ fn commit_verdict_should_be_refused_when_the_account_was_not_drawn() {
 fn commit_verdict_should_take_a_seat_and_lock_the_stake_when_the_ticket_has_won() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
-		assert!(crate::Seats::<Test>::get(id).is_empty());
-		assert_eq!((crate::JobsOfKey::<Test>::iter().count(), Locks::iter().count()), (0, 0));
-		let who = winners(id)[0].clone();
+		assert!(seated(id).is_empty());
+		let keepers = pending(id, Purpose::Keep);
+		assert_eq!((crate::JobsOfKey::<Test>::iter().count(), Locks::iter().count()), (3, 3));
+		let who =
+			winners(id).into_iter().find(|who| !keepers.contains(who)).expect("three of five");
 		let opened = now();
 		roll(2);
 		assert_ok!(commit(id, &who, &right()));
-		let seats = crate::Seats::<Test>::get(id);
+		let mut seats = crate::Seats::<Test>::get(id);
+		seats.retain(|seat| seat.purpose == Purpose::Verify);
 		assert_eq!(seats.len(), 1);
 		assert_eq!((&seats[0].account, seats[0].tranche), (&who, 0));
 		assert_eq!((seats[0].drawn_at, seats[0].deadline), (opened, job(id).deadline));

@@ -36,6 +36,10 @@ fn result_should_be_open_when_the_provider_has_revealed_and_nothing_is_decided()
 		// Five blocks and one for the work; a move has to fetch five tiles besides.
 		assert_eq!((shown.answer_time, shown.move_time, shown.proof_time), (6, 7, 4));
 		assert_eq!(shown.deposit, PRICE / 10);
+		assert_eq!(
+			(shown.order, shown.answer_rate, shown.patience),
+			(order(id), 1_000_000_000, 60)
+		);
 		for who in committee(id) {
 			assert_ok!(reveal(id, &who, &right()));
 		}
@@ -61,11 +65,12 @@ fn result_should_stay_open_when_a_second_audit_runs() {
 }
 
 #[test]
-fn deposit_should_be_the_lowest_price_when_a_part_of_the_price_is_less() {
+fn deposit_should_be_the_price_of_the_work_when_a_part_of_the_price_is_less() {
 	ExtBuilder::default().parameters(|p| p.challenge_deposit = Permill::zero()).build_and_execute(
 		|| {
 			let id = post_challengeable(&right(), &right());
-			assert_eq!(result(id).map(|result| result.deposit), Some(test_parameters().min_price));
+			let least = test_parameters().least_price(WORK, 0);
+			assert_eq!(result(id).map(|result| result.deposit), Some(least));
 		},
 	);
 }
@@ -211,7 +216,7 @@ fn condemned_job_should_give_time_to_open_when_a_second_audit_has_hidden_verdict
 		assert_ok!(commit(id, &second[0], &right()));
 		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
 		assert_eq!(phase(id), Phase::Revealing);
-		assert_eq!(job(id).deadline, now() + test_parameters().reveal.base);
+		assert_eq!(job(id).deadline, now() + test_parameters().reveal.base + 1);
 		assert_eq!(commit(id, &second[1], &right()), invalid(InvalidTransaction::Stale));
 		await_sample(id);
 		assert_ok!(reveal(id, &second[0], &right()));
@@ -227,8 +232,8 @@ fn condemned_job_should_open_no_tranche_when_it_waits_for_reveals() {
 	ExtBuilder::default().verifiers(16).narrow().build_and_execute(|| {
 		let id = post_verifying(&wrong());
 		// Where the first audit had too few winners its second tranche passes too.
-		commit_wanted(id, &right());
 		while phase(id) == Phase::Verifying {
+			commit_wanted(id, &right());
 			roll_past_deadline(id);
 		}
 		assert_ok!(reveal_result(id, &wrong()));
@@ -271,7 +276,7 @@ fn condemned_job_should_end_at_once_when_a_second_audit_has_nothing_hidden() {
 fn condemn_should_burn_the_provers_part_when_the_prover_cannot_receive_it() {
 	ExtBuilder::default()
 		.parameters(|p| {
-			p.min_price = 40;
+			(p.min_price, p.work_price) = (40, 1);
 			p.bond_floor_percent = 0;
 			p.bond_margin_percent = 40;
 		})
@@ -289,9 +294,12 @@ fn condemn_should_burn_the_provers_part_when_the_prover_cannot_receive_it() {
 			));
 			assert_ok!(claim(id, provider()));
 			assert_ok!(commit_result(id, &wrong()));
-			while job(id).run_root.is_none() {
-				roll_past_deadline(id);
-				let _ = reveal_result(id, &wrong());
+			roll_past_deadline(id);
+			commit_wanted(id, &right());
+			close(id);
+			assert_ok!(reveal_result(id, &wrong()));
+			for who in seated(id) {
+				assert_ok!(reveal(id, &who, &right()));
 			}
 			let bond = job(id).bond;
 			assert!(bond > 0 && bond / 5 < 10, "{bond} makes no account");

@@ -40,6 +40,15 @@ fn chain() -> ExtBuilder {
 	})
 }
 
+/// An attester or keeper gets 951 units of 1,002, in a market whose bytes are dear.
+const SHARE: u64 = 1_002;
+const NET: u64 = SHARE - 51;
+
+fn dear(p: &mut crate::ParametersOf<Test>) {
+	// 7 KiB at so many units for a MiB.
+	p.byte_price = 146_646;
+}
+
 /// An audit in which nobody has won, or nobody says so.
 fn post_unaudited() -> JobId {
 	let id = post_verifying(&right());
@@ -109,8 +118,11 @@ fn provider_should_not_be_paid_when_it_hands_nothing_over() {
 		assert_ok!(keep(id, &second[0], true));
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Undelivered)));
-		assert_eq!((free(&requester()), free(&provider())), (BALANCE, BALANCE));
-		assert_eq!(FreeStake::get(provider()), STAKE, "a vote does not slash");
+		// Each side loses a tenth of the price, and neither gains.
+		let part = PRICE / 10;
+		assert_eq!((free(&requester()), free(&provider())), (BALANCE - part, BALANCE));
+		assert_eq!(FreeStake::get(provider()), STAKE - part);
+		assert_eq!((job(id).burned, BurnedStake::get()), (part, part));
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderUndelivered]);
 		assert_eq!(Market::settlements(), Default::default());
 	});
@@ -301,5 +313,151 @@ fn dismissed_keepers_should_be_free_unless_they_have_another_seat() {
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Undelivered)));
 		assert_eq!((Locks::iter().count(), crate::JobsOfKey::<Test>::iter().count()), (0, 0));
+	});
+}
+
+/// The first keepers' signed answers are of their round.
+#[test]
+fn answer_of_an_earlier_round_should_count_in_no_later_one() {
+	use assay_market::VerifierAction;
+	ExtBuilder::default()
+		.verifiers(3)
+		.parameters(|p| p.audit = Permill::from_percent(5))
+		.build_and_execute(|| {
+			let id = post_verifying(&right());
+			roll_past_deadline(id);
+			assert_ok!(reveal_alone(id));
+			let who = keepers(id)[0].clone();
+			let drawn_at = Market::drawn_at(id, Purpose::Keep, &who);
+			let yes = VerifierAction::AttestOutputs { ok: true, drawn_at };
+			let signed = call_of(id, &who, yes.clone());
+			roll_past_deadline(id);
+			roll_past_deadline(id);
+			assert!(job(id).keepers_redrawn && keepers(id).contains(&who));
+			// Its transaction comes only now.
+			assert_eq!(apply(signed), invalid(InvalidTransaction::BadProof));
+			assert_eq!(
+				Market::check_action(id, &order(id), &who, &yes).err(),
+				Some(Error::<Test>::NotDrawn)
+			);
+			assert_ok!(keep(id, &who, true));
+		});
+}
+
+#[test]
+fn attestation_of_an_earlier_round_should_count_in_no_later_one() {
+	use assay_market::VerifierAction;
+	ExtBuilder::default().verifiers(3).build_and_execute(|| {
+		let id = post(standard());
+		roll_past_deadline(id);
+		let drawn = pending(id, Purpose::Attest);
+		let late = drawn[2].clone();
+		let drawn_at = Market::drawn_at(id, Purpose::Attest, &late);
+		let signed = call_of(id, &late, VerifierAction::AttestInputs { ok: true, drawn_at });
+		for who in &drawn[..2] {
+			assert_ok!(attest(id, who, true));
+		}
+		assert_ok!(claim(id, provider()));
+		assert_ok!(give_back(id, provider()));
+		roll_past_deadline(id);
+		assert_eq!(pending(id, Purpose::Attest).len(), 3);
+		assert_eq!(apply(signed), invalid(InvalidTransaction::BadProof));
+		assert_ok!(attest(id, &late, true));
+	});
+}
+
+/// Nobody could be drawn who might say anything.
+#[test]
+fn result_should_be_paid_when_no_keeper_could_be_drawn() {
+	chain().build_and_execute(|| {
+		let id = post_committed(&right());
+		// As many jobs as their stake may stand behind: they are candidates still, but none is drawn.
+		Busy::put((0..8).map(verifier).collect::<Vec<_>>());
+		roll_past_deadline(id);
+		assert_eq!((phase(id), keepers(id).len()), (Phase::Verifying, 0));
+		roll_past_deadline(id);
+		assert_ok!(reveal_alone(id));
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+	});
+}
+
+/// Those who fetch, keep and serve what others need are paid for it, whatever becomes of the job.
+#[test]
+fn holders_should_be_paid_for_their_bytes_whatever_the_end() {
+	// Paid, and undelivered.
+	for keeping in [3, 1] {
+		chain().parameters(dear).build_and_execute(|| {
+			let id = post_attested();
+			assert_eq!((job(id).data_share, job(id).data_fee / 6), (SHARE, SHARE));
+			let attesters: Vec<_> = crate::Seats::<Test>::get(id)
+				.into_iter()
+				.filter(|seat| seat.answer == crate::Answer::Attested(true))
+				.map(|seat| seat.account)
+				.collect();
+			assert_eq!(attesters.len(), 2, "the third was not asked any more");
+			assert_ok!(claim(id, provider()));
+			assert_ok!(commit_result(id, &right()));
+			roll_past_deadline(id);
+			roll_past_deadline(id);
+			assert_ok!(reveal_alone(id));
+			let mut keeping_now = Vec::new();
+			while !phase(id).is_terminal() {
+				let drawn = keepers(id);
+				if drawn != keeping_now {
+					keeping_now = drawn;
+					for who in keeping_now.iter().take(keeping) {
+						let _ = keep(id, who, true);
+					}
+				}
+				roll_past_deadline(id);
+			}
+			let reason = if keeping == 3 { ReasonCode::Paid } else { ReasonCode::Undelivered };
+			assert_eq!(job(id).reason, Some(reason));
+			let holders = attesters.iter().chain(keeping_now.iter().take(keeping));
+			let mut expected = std::collections::BTreeMap::<_, u64>::new();
+			for who in holders {
+				*expected.entry(who.clone()).or_default() += NET;
+			}
+			for (who, amount) in expected {
+				assert_eq!(free(&who), amount, "{reason:?}");
+			}
+		});
+	}
+}
+
+#[test]
+fn attesters_should_be_paid_and_the_rest_burned_when_the_requester_cancels() {
+	ExtBuilder::default().parameters(dear).build_and_execute(|| {
+		let id = post(standard());
+		roll_past_deadline(id);
+		let drawn = pending(id, Purpose::Attest);
+		assert_ok!(attest(id, &drawn[0], true));
+		assert_ok!(cancel(id, requester()));
+		assert_eq!(free(&drawn[0]), NET);
+		assert!(has_event(Event::HolderPaid { job: id, account: drawn[0].clone(), amount: NET }));
+		// Half of the fee was the attesters'; what they have not earned is gone too.
+		let half = job(id).data_fee / 2;
+		assert_eq!(job(id).burned, half - NET);
+		assert_eq!(free(&requester()), BALANCE - half);
+		// Before anybody was asked it costs nothing.
+		let id = post(standard());
+		assert_ok!(cancel(id, requester()));
+		assert_eq!((job(id).burned, free(&requester())), (0, BALANCE - half));
+	});
+}
+
+/// An absent keeper earns nothing, and is remembered.
+#[test]
+fn absent_keeper_should_be_counted_and_not_paid() {
+	chain().parameters(dear).build_and_execute(|| {
+		let id = post_unaudited();
+		let drawn = keepers(id);
+		for who in &drawn[..2] {
+			assert_ok!(keep(id, who, true));
+		}
+		roll_past_deadline(id);
+		assert_eq!((free(&drawn[0]), free(&drawn[2])), (NET, 0));
+		assert_eq!(outcomes(&drawn[2]), [Outcome::VerifierNoShow]);
 	});
 }

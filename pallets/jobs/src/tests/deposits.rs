@@ -1,11 +1,19 @@
-//! The deposit for a job's record, and how many jobs one account may have.
+//! The deposits for a job's place and its record, and how many jobs one account may have.
 
 use super::*;
 use crate::{JobsOfRequester, RECORD_BYTES};
 use assay_market::{Assurance, JobId};
 
-/// Base and 2 units a byte, for two inputs, in a market that is at most half full.
-const DEPOSIT: u64 = 1_000 + 2 * (RECORD_BYTES as u64 + 64);
+/// For the place in the market.
+const PLACE: u64 = 1_000;
+/// 2 units a byte of the record, for two inputs.
+const RECORD: u64 = 2 * (RECORD_BYTES as u64 + 64);
+const DEPOSIT: u64 = PLACE + RECORD;
+
+/// A tenth of a deposit is burned where a job comes to nothing.
+fn chain() -> ExtBuilder {
+	ExtBuilder::default().parameters(|p| p.abandon_burn = Permill::from_percent(10))
+}
 
 fn prune(id: JobId) {
 	roll_to(job(id).deadline + 1);
@@ -13,34 +21,33 @@ fn prune(id: JobId) {
 }
 
 #[test]
-fn deposit_should_be_held_until_the_record_is_pruned() {
-	ExtBuilder::default().build_and_execute(|| {
+fn deposit_should_be_held_for_the_place_until_the_end_and_for_the_record_until_it_goes() {
+	chain().build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
 		assert_eq!((deposits(&requester()), job(id).deposit), (DEPOSIT, DEPOSIT));
 		assert_eq!(Market::job_view(id).map(|view| view.deposit), Some(DEPOSIT));
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
-		assert_eq!(deposits(&requester()), DEPOSIT, "the record is still there");
+		assert_eq!(deposits(&requester()), RECORD, "the record is still there");
 		let before = Balances::free_balance(requester());
 		prune(id);
 		assert_eq!(deposits(&requester()), 0);
-		assert_eq!(Balances::free_balance(requester()) - before, DEPOSIT);
+		assert_eq!(Balances::free_balance(requester()) - before, RECORD);
 	});
 }
 
 #[test]
 fn deposit_should_grow_with_the_inputs() {
-	ExtBuilder::default().build_and_execute(|| {
-		assert_eq!(Market::deposit_for(2, 0), DEPOSIT);
-		assert_eq!(Market::deposit_for(256, 0) - Market::deposit_for(0, 0), 2 * 256 * 32);
+	chain().build_and_execute(|| {
+		assert_eq!(Market::deposits_for(2, 0), (PLACE, RECORD));
+		assert_eq!(Market::deposits_for(256, 0), (PLACE, RECORD + 2 * 254 * 32));
 	});
 }
 
 /// Whoever fills the market pays for it with the second half.
 #[test]
 fn deposit_should_grow_tenfold_when_the_market_fills_up() {
-	ExtBuilder::default().build_and_execute(|| {
-		MaxJobsPerRequester::set(64);
+	chain().build_and_execute(|| {
 		let mut before = 0;
 		let held: Vec<_> = (0..64)
 			.map(|_| {
@@ -53,69 +60,46 @@ fn deposit_should_grow_tenfold_when_the_market_fills_up() {
 			.collect();
 		assert!(held[..33].iter().all(|own| *own == DEPOSIT), "{held:?}");
 		assert!(held[32..].windows(2).all(|pair| pair[0] < pair[1]), "{held:?}");
-		// 1 + 9 · 31 / 32 times as much for the last one.
-		assert_eq!(held[63], (DEPOSIT * (64 + 9 * 62)).div_ceil(64));
-		assert!(before > 6 * 64 * DEPOSIT / 2, "{before}");
+		// 1 + 9 · 62 / 64 times as much for the last one, both parts rounded up.
+		let times = |part: u64| (part * (64 + 9 * 62)).div_ceil(64);
+		assert_eq!(held[63], times(PLACE) + times(RECORD));
+		assert!(before > 3 * 64 * DEPOSIT, "{before}");
 	});
 }
 
-#[test]
-fn part_of_the_deposit_should_be_burned_when_nobody_ever_claimed_the_job() {
-	let part = DEPOSIT / 10 + 1;
-	type Case = (fn() -> JobId, ReasonCode);
-	let cases: [Case; 4] = [
-		(
-			|| {
-				let id = post_open();
-				roll_past_deadline(id);
-				id
-			},
-			ReasonCode::Expired,
-		),
-		(
-			|| {
-				let id = post(standard());
-				assert_ok!(cancel(id, requester()));
-				id
-			},
-			ReasonCode::Cancelled,
-		),
-		(
-			|| {
-				let id = post_open();
-				assert_ok!(cancel(id, requester()));
-				id
-			},
-			ReasonCode::Cancelled,
-		),
-		(
-			|| {
-				let id = post(standard());
-				roll_past_deadline(id);
-				roll_past_deadline(id);
-				id
-			},
-			ReasonCode::InputsUnavailable,
-		),
-	];
-	for (end, reason) in cases {
-		ExtBuilder::default().build_and_execute(|| {
-			let id = end();
-			assert_eq!(job(id).reason, Some(reason));
-			assert!(has_event(Event::DepositBurned { job: id, amount: part }));
-			assert_eq!((job(id).deposit, deposits(&requester())), (DEPOSIT - part, DEPOSIT - part));
-			// The escrow is another matter: all of it comes back.
-			assert_eq!((job(id).refunded, job(id).burned), (ESCROW, 0));
-			prune(id);
-			assert_eq!(Balances::free_balance(requester()), BALANCE - part);
-		});
+type Case = (fn() -> JobId, ReasonCode);
+
+fn expired() -> JobId {
+	let id = post_open();
+	roll_past_deadline(id);
+	id
+}
+fn cancelled(assurance: Assurance) -> JobId {
+	let id = post(assurance);
+	assert_ok!(cancel(id, requester()));
+	id
+}
+/// So many of three attesters say no, and the others nothing.
+fn refused(refusing: usize) -> JobId {
+	let id = post(standard());
+	roll_past_deadline(id);
+	for who in &pending(id, Purpose::Attest)[..refusing] {
+		assert_ok!(attest(id, who, false));
 	}
+	roll_past_deadline(id);
+	id
 }
 
 #[test]
-fn deposit_should_come_back_whole_when_somebody_claimed_the_job() {
-	type Case = (fn() -> JobId, ReasonCode);
-	let cases: [Case; 4] = [
+fn part_of_the_deposit_should_be_burned_when_the_job_comes_to_nothing() {
+	let part = DEPOSIT.div_ceil(10);
+	let cases: [Case; 7] = [
+		(expired, ReasonCode::Expired),
+		(|| cancelled(standard()), ReasonCode::Cancelled),
+		(|| cancelled(unattested()), ReasonCode::Cancelled),
+		// Two of three have to hold the inputs, and two say that they do not.
+		(|| refused(2), ReasonCode::InputsUnavailable),
+		// Whoever has its own provider claim the job does not get around it.
 		(
 			|| {
 				let id = post_claimed();
@@ -123,15 +107,6 @@ fn deposit_should_come_back_whole_when_somebody_claimed_the_job() {
 				id
 			},
 			ReasonCode::CancelledWhileClaimed,
-		),
-		(
-			|| {
-				let id = post_claimed();
-				assert_ok!(give_back(id, provider()));
-				assert_ok!(cancel(id, requester()));
-				id
-			},
-			ReasonCode::Cancelled,
 		),
 		(
 			|| {
@@ -153,10 +128,47 @@ fn deposit_should_come_back_whole_when_somebody_claimed_the_job() {
 		),
 	];
 	for (end, reason) in cases {
-		ExtBuilder::default().build_and_execute(|| {
+		chain().build_and_execute(|| {
 			let id = end();
 			assert_eq!(job(id).reason, Some(reason));
-			assert_eq!(deposits(&requester()), DEPOSIT);
+			assert!(has_event(Event::DepositBurned { job: id, amount: part }), "{reason:?}");
+			assert_eq!((job(id).deposit, deposits(&requester())), (RECORD, RECORD));
+			// The escrow is another matter: all of it comes back.
+			assert_eq!((job(id).refunded, job(id).burned), (ESCROW, 0));
+			prune(id);
+			assert_eq!(Balances::free_balance(requester()), BALANCE - part);
+		});
+	}
+}
+
+#[test]
+fn deposit_should_come_back_whole_when_the_requester_is_not_to_blame() {
+	let cases: [Case; 4] = [
+		(
+			|| {
+				let id = post_challengeable(&right(), &right());
+				roll_past_deadline(id);
+				id
+			},
+			ReasonCode::Paid,
+		),
+		(
+			|| {
+				let id = post_verifying(&right());
+				roll_past_deadline(id);
+				id
+			},
+			ReasonCode::Inconclusive,
+		),
+		// One no and two who said nothing: they could have made the quorum.
+		(|| refused(1), ReasonCode::InputsUnavailable),
+		(|| refused(0), ReasonCode::InputsUnavailable),
+	];
+	for (end, reason) in cases {
+		chain().build_and_execute(|| {
+			let id = end();
+			assert_eq!(job(id).reason, Some(reason));
+			assert_eq!(deposits(&requester()), RECORD);
 			prune(id);
 			assert_eq!(deposits(&requester()), 0);
 		});

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::MAX_HISTORY_OF_PHASES;
-use assay_market::{Assurance, Attestation, Audit, JobId};
+use assay_market::{Assurance, Attestation, Audit};
 
 fn third() -> AccountId {
 	account(6)
@@ -15,19 +15,6 @@ fn enrol(who: &AccountId) {
 	Providers::insert(who, ());
 	FreeStake::insert(who, STAKE);
 }
-/// The next job's inputs are attested, and it is open.
-fn attested(id: JobId) {
-	roll_past_deadline(id);
-	for who in pending(id, Purpose::Attest) {
-		let _ = attest(id, &who, true);
-	}
-	assert_eq!(phase(id), Phase::Open);
-}
-fn post_attested() -> JobId {
-	let id = post(standard());
-	attested(id);
-	id
-}
 
 #[test]
 fn give_back_should_have_the_inputs_attested_anew_when_they_were_attested() {
@@ -35,20 +22,22 @@ fn give_back_should_have_the_inputs_attested_anew_when_they_were_attested() {
 		let id = post_attested();
 		let first = crate::Seats::<Test>::get(id);
 		assert_ok!(claim(id, provider()));
-		let price = job(id).price.expect("claimed");
-		let before = all_of(&requester());
+		let (price, bond) = (job(id).price.expect("claimed"), job(id).bond);
+		let (before, clock) = (all_of(&requester()), job(id).deadline - now());
+		roll(7);
 		assert_ok!(give_back(id, provider()));
 		assert_eq!(phase(id), Phase::Posted);
-		let burned = price / 10;
+		let burned = (test_parameters().stall(price, bond) * 7).div_ceil(clock);
+		assert!(burned > 0);
 		assert!(has_event(Event::JobGivenBack { job: id, provider: provider(), burned }));
-		// The fee is burned; nobody gains by it, and the rest of the bond is free.
+		// A part of what a stall costs is burned; nobody gains by it, and the rest of the bond is free.
 		assert_eq!(FreeStake::get(provider()), STAKE - burned);
 		assert_eq!((BurnedStake::get(), all_of(&requester())), (burned, before));
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderGaveBack]);
 		// Everybody who attested is dismissed.
 		assert!(!first.is_empty() && crate::Seats::<Test>::get(id).is_empty());
 		assert_eq!((Locks::iter().count(), crate::JobsOfKey::<Test>::iter().count()), (0, 0));
-		attested(id);
+		attest_all(id);
 		assert_noop!(claim(id, provider()), Error::<Test>::Barred);
 		assert_ok!(claim(id, second_provider()));
 	});
@@ -77,7 +66,8 @@ fn give_back_should_count_in_the_deadline_block_and_not_after_it() {
 		let id = post_claimed();
 		roll_to(job(id).deadline);
 		assert_ok!(give_back(id, provider()));
-		let id = post_claimed();
+		let id = post_open();
+		assert_ok!(claim(id, provider()));
 		roll_past_deadline(id);
 		// It has stalled.
 		assert_noop!(give_back(id, provider()), Error::<Test>::NotProvider);
@@ -130,12 +120,7 @@ fn stall_should_cost_nothing_when_the_inputs_were_never_attested() {
 		let before = all_of(&requester());
 		roll_past_deadline(id);
 		assert_eq!((FreeStake::get(provider()), all_of(&requester())), (STAKE, before));
-		assert!(has_event(Event::ProviderStalled {
-			job: id,
-			provider: provider(),
-			compensation: 0,
-			burned: 0,
-		}));
+		assert!(has_event(Event::ProviderStalled { job: id, provider: provider(), burned: 0 }));
 		assert_ok!(claim(id, second_provider()));
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
@@ -144,9 +129,26 @@ fn stall_should_cost_nothing_when_the_inputs_were_never_attested() {
 	});
 }
 
-/// The bond follows the audit probability that the requester has chosen. What it can get by it must not.
+/// At once, and in the last block.
 #[test]
-fn stall_should_cost_the_price_at_most_and_pay_a_tenth_of_it() {
+fn give_back_should_cost_nothing_at_first_and_as_much_as_a_stall_at_last() {
+	for (blocks, share) in [(0, 0), (1, 1), (2, 2)] {
+		ExtBuilder::default().build_and_execute(|| {
+			let id = post_claimed_attested();
+			let clock = job(id).deadline - now();
+			roll(clock * blocks / 2);
+			let stall = test_parameters().stall(PRICE, job(id).bond);
+			assert_ok!(give_back(id, provider()));
+			let burned = BurnedStake::get();
+			assert!(burned.abs_diff(stall * share / 2) <= stall / clock, "{blocks}: {burned}");
+		});
+	}
+}
+
+/// The bond follows the audit probability that the requester has chosen. What a stall costs must not, and
+/// the requester gets nothing of it.
+#[test]
+fn stall_should_cost_the_price_at_most_and_pay_nobody() {
 	for percent in [5, 10, 20, 50, 100] {
 		ExtBuilder::default().build_and_execute(|| {
 			let assurance = Assurance {
@@ -155,35 +157,22 @@ fn stall_should_cost_the_price_at_most_and_pay_a_tenth_of_it() {
 				segments: None,
 			};
 			let id = post(assurance);
-			attested(id);
+			attest_all(id);
 			roll(10);
 			assert_ok!(claim(id, provider()));
 			let bond = job(id).bond;
 			let before = all_of(&requester());
 			roll_past_deadline(id);
 			let taken = (bond / 5).min(PRICE);
+			assert!(has_event(Event::ProviderStalled {
+				job: id,
+				provider: provider(),
+				burned: taken,
+			}));
 			assert_eq!(STAKE - FreeStake::get(provider()), taken, "{percent} %");
-			assert_eq!(all_of(&requester()) - before, (PRICE / 10).min(taken));
-			assert_eq!(BurnedStake::get(), taken - (PRICE / 10).min(taken));
+			assert_eq!((all_of(&requester()), BurnedStake::get()), (before, taken));
 		});
 	}
-}
-
-/// Who posts and stalls alone loses; so does who has others stall, since its job is not done either.
-#[test]
-fn stalls_should_not_pay_when_requester_and_provider_are_one() {
-	ExtBuilder::default().build_and_execute(|| {
-		let ring = || all_of(&requester()) + FreeStake::get(provider()) + all_of(&provider());
-		let before = ring();
-		let id = post_attested();
-		assert_ok!(claim(id, provider()));
-		let bond = job(id).bond;
-		let before = (before, bond, job(id).price.expect("claimed"));
-		roll_past_deadline(id);
-		let (taken, paid) = test_parameters().stall(before.2, before.1);
-		assert_eq!(before.0 - ring(), taken - paid);
-		assert!(taken > paid);
-	});
 }
 
 /// Four claims with fresh attestations, two audits, and keepers drawn anew: the longest way.
@@ -196,7 +185,7 @@ fn history_should_have_room_for_the_longest_way() {
 		for who in [second_provider(), third(), fourth()] {
 			assert_ok!(claim(id, who.clone()));
 			assert_ok!(give_back(id, who));
-			attested(id);
+			attest_all(id);
 		}
 		assert_ok!(claim(id, provider()));
 		assert_ok!(commit_result(id, &right()));

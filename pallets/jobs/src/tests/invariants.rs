@@ -37,6 +37,21 @@ enum Move {
 		job: u64,
 		by: u8,
 	},
+	GiveBack {
+		job: u64,
+		by: u8,
+	},
+	/// A call that names the order of another job, as on another fork.
+	OtherOrder {
+		job: u64,
+		other: u64,
+		by: u8,
+	},
+	Keep {
+		job: u64,
+		who: u8,
+		ok: bool,
+	},
 	Poke {
 		job: u64,
 	},
@@ -122,6 +137,11 @@ fn a_move() -> impl Strategy<Value = Move> {
 		4 => (job.clone(), tag.clone()).prop_map(|(job, tag)| Move::CommitResult { job, tag }),
 		4 => (job.clone(), tag.clone()).prop_map(|(job, tag)| Move::RevealResult { job, tag }),
 		2 => (job.clone(), 1..3u8).prop_map(|(job, by)| Move::RequestAudit { job, by }),
+		1 => (job.clone(), 2..4u8).prop_map(|(job, by)| Move::GiveBack { job, by }),
+		1 => (job.clone(), job.clone(), 1..4u8)
+			.prop_map(|(job, other, by)| Move::OtherOrder { job, other, by }),
+		3 => (job.clone(), verifier.clone(), any::<bool>())
+			.prop_map(|(job, who, ok)| Move::Keep { job, who, ok }),
 		1 => job.clone().prop_map(|job| Move::Poke { job }),
 		3 => (job.clone(), verifier.clone(), any::<bool>())
 			.prop_map(|(job, who, ok)| Move::Attest { job, who, ok }),
@@ -199,6 +219,24 @@ fn carry_out(step: Move) {
 		Move::RequestAudit { job, by } => {
 			let _ = request_audit(recent(job), account(by));
 		}
+		Move::GiveBack { job, by } => {
+			let _ = give_back(recent(job), account(by));
+		}
+		Move::OtherOrder { job, other, by } => {
+			let (id, other) = (recent(job), order(recent(other)));
+			if other != order(id) {
+				let before = Jobs::<Test>::get(id);
+				assert!(Market::claim_job(signed(by), id, other, 0, u64::MAX).is_err());
+				assert!(Market::give_back(signed(by), id, other).is_err());
+				assert!(Market::cancel_job(signed(by), id, other).is_err());
+				assert!(Market::commit_result(signed(by), id, other, [1; 32]).is_err());
+				assert!(Market::request_audit(signed(by), id, other).is_err());
+				assert_eq!(Jobs::<Test>::get(id), before, "a call binds to its order alone");
+			}
+		}
+		Move::Keep { job, who, ok } => {
+			let _ = keep(recent(job), &verifier(who), ok);
+		}
 		Move::Poke { job } => {
 			let _ = Market::poke(signed(4), recent(job));
 		}
@@ -246,6 +284,7 @@ fn carry_out(step: Move) {
 					let _ = commit(id, &who, &right());
 				}
 				let _ = reveal(id, &who, &right());
+				let _ = keep(id, &who, true);
 			}
 		}
 		Move::Reveals { tag, verdict, opened } => {
@@ -262,6 +301,9 @@ fn carry_out(step: Move) {
 			let _ = reveal_result(id, &run);
 			while phase(id) == Phase::Verifying {
 				roll_past_deadline(id);
+			}
+			if phase(id).is_terminal() {
+				return;
 			}
 			roll(3);
 			let _ = reveal_result(id, &run);
@@ -321,7 +363,11 @@ proptest! {
 	fn state_should_stay_sound_when_anything_happens_in_any_order(
 		steps in proptest::collection::vec(a_move(), 1..160)
 	) {
-		ExtBuilder::default().build().execute_with(|| {
+		// Bytes are worth something, and a deposit is not all given back.
+		let chain = ExtBuilder::default().parameters(|p| {
+			(p.byte_price, p.abandon_burn) = (UNIT / 10, Permill::from_percent(10));
+		});
+		chain.build().execute_with(|| {
 			let before = all_money();
 			for step in steps {
 				let shown = format!("{step:?}");
@@ -343,6 +389,8 @@ proptest! {
 			assert_eq!(Jobs::<Test>::iter().count(), 0);
 			assert_eq!(crate::Agenda::<Test>::iter().count(), 0);
 			assert_eq!(held(&requester()) + held(&provider()), 0);
+			assert_eq!(deposits(&requester()) + deposits(&provider()), 0);
+			assert_eq!(crate::JobsOfRequester::<Test>::iter().count(), 0);
 		});
 	}
 }

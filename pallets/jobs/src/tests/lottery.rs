@@ -196,7 +196,8 @@ fn second_seat_should_be_refused() {
 			Market::do_commit_verdict(id, who.clone(), [1; 32], ticket(id, &who)),
 			Error::<Test>::AlreadyAnswered
 		);
-		assert_eq!((seated(id), Locks::iter().count()), (vec![who], 1));
+		assert_eq!(seated(id), vec![who.clone()]);
+		assert!(Locks::contains_key((who, id)));
 	});
 }
 
@@ -355,8 +356,10 @@ fn replayed_commitment_should_be_refused() {
 fn state_should_name_nobody_when_a_lottery_is_opened() {
 	ExtBuilder::default().verifiers(12).narrow().build_and_execute(|| {
 		let id = post_verifying(&right());
-		assert!(seated(id).is_empty() && Market::job_view(id).expect("exists").verdicts.is_empty());
-		assert_eq!((crate::JobsOfKey::<Test>::iter().count(), Locks::iter().count()), (0, 0));
+		// But those who were drawn in public to keep the outputs.
+		let told = Market::job_view(id).expect("exists").verdicts;
+		assert!(seated(id).is_empty() && told.iter().all(|seat| seat.purpose == Purpose::Keep));
+		assert_eq!((crate::JobsOfKey::<Test>::iter().count(), Locks::iter().count()), (3, 3));
 		let stored = codec::Encode::encode(&(job(id), Lotteries::<Test>::get(id)));
 		for who in (0..12).map(verifier) {
 			let bytes: &[u8] = who.as_ref();

@@ -120,7 +120,16 @@ fn hook_should_carry_a_job_from_attestation_to_reveal_when_the_mailbox_is_filled
 		}
 		assert_eq!(run_hook(&pool), 2);
 		assert_eq!(run_hook(&pool), 0, "everything is on chain");
-		assert_ok!(reveal_result(id, &right()));
+		let origin = RuntimeOrigin::signed(provider());
+		let opening = right().opening();
+		assert_ok!(Market::reveal_result(origin, id, order(id), right().root(), SALT, opening));
+		// Outputs that cannot be had at first, and then can.
+		for ok in [false, true] {
+			for who in &local {
+				post_mail(id, Purpose::Keep, who, &MailboxEntry::Attested { ok }.to_bytes());
+			}
+			assert_eq!((run_hook(&pool), run_hook(&pool)), (3, 0), "{ok}");
+		}
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 	});
@@ -144,16 +153,20 @@ fn hook_should_open_without_chunks_when_they_do_not_come_in_time() {
 			roll(1);
 		}
 		assert_eq!((run_hook(&pool), phase(id)), (2, Phase::Challengeable));
-		let status =
-			|index: usize| Market::job_view(id).expect("exists").verdicts[index].status.clone();
-		assert_eq!((status(0), status(1)), (SeatStatus::Opened, SeatStatus::Opened));
+		let verdicts = Market::job_view(id).expect("exists").verdicts.into_iter();
+		let status: Vec<_> = verdicts
+			.filter(|seat| seat.purpose == Purpose::Verify)
+			.map(|seat| seat.status)
+			.collect();
+		assert_eq!(status, [SeatStatus::Opened, SeatStatus::Opened]);
 	});
 }
 
 /// The job may end any time then, and whoever hides a verdict at its end is taken for an accomplice.
 #[test]
 fn hook_should_open_at_once_when_it_has_missed_the_reveal_phase() {
-	with_keys(&[verifier(0)], |pool| {
+	let chain = ExtBuilder::default().verifiers(3).parameters(|p| p.quorum = 1);
+	with_keys_on(chain, &[verifier(0)], |pool| {
 		let id = post_verifying(&right());
 		post_mail(id, Purpose::Verify, &verifier(0), &replayed(id, &verifier(0), &right()));
 		assert_eq!(run_hook(&pool), 1);

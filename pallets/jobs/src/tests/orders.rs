@@ -63,24 +63,23 @@ fn call_should_be_refused_when_its_order_is_of_another_fork() {
 	let [_, other] = orders();
 	on_fork(0, |id, own| {
 		let signed = |who: AccountId| RuntimeOrigin::signed(who);
-		let refused = Error::<Test>::OtherOrder;
 		assert_noop!(
 			Market::claim_job(signed(provider()), id, other, 0, u64::MAX),
-			refused.clone()
+			Error::<Test>::OtherOrder
 		);
-		assert_noop!(Market::cancel_job(signed(requester()), id, other), refused.clone());
+		assert_noop!(Market::cancel_job(signed(requester()), id, other), Error::<Test>::OtherOrder);
 		assert_ok!(Market::claim_job(signed(provider()), id, own, 0, u64::MAX));
-		assert_noop!(Market::give_back(signed(provider()), id, other), refused.clone());
-		assert_noop!(Market::cancel_job(signed(requester()), id, other), refused.clone());
+		assert_noop!(Market::give_back(signed(provider()), id, other), Error::<Test>::OtherOrder);
+		assert_noop!(Market::cancel_job(signed(requester()), id, other), Error::<Test>::OtherOrder);
 		let commitment = result_hash(id, &provider(), &right());
 		assert_noop!(
 			Market::commit_result(signed(provider()), id, other, commitment),
-			refused.clone()
+			Error::<Test>::OtherOrder
 		);
 		let checkpoints = Checkpoints { manifest: [0; 32], digest: [0; 32] };
 		assert_noop!(
 			Market::commit_segmented_result(signed(provider()), id, other, commitment, checkpoints),
-			refused.clone()
+			Error::<Test>::OtherOrder
 		);
 		assert_ok!(Market::commit_result(signed(provider()), id, own, commitment));
 		roll_past_deadline(id);
@@ -89,7 +88,7 @@ fn call_should_be_refused_when_its_order_is_of_another_fork() {
 		let (root, opening) = (right().root(), right().opening());
 		assert_noop!(
 			Market::reveal_result(signed(provider()), id, other, root, SALT, opening.clone()),
-			refused.clone()
+			Error::<Test>::OtherOrder
 		);
 		assert_noop!(
 			Market::reveal_segmented_result(
@@ -101,11 +100,14 @@ fn call_should_be_refused_when_its_order_is_of_another_fork() {
 				opening.clone(),
 				SegmentsOpening::default(),
 			),
-			refused.clone()
+			Error::<Test>::OtherOrder
 		);
 		assert_ok!(Market::reveal_result(signed(provider()), id, own, root, SALT, opening));
 		roll_past_deadline(id);
-		assert_noop!(Market::request_audit(signed(requester()), id, other), refused);
+		assert_noop!(
+			Market::request_audit(signed(requester()), id, other),
+			Error::<Test>::OtherOrder
+		);
 		assert_eq!(phase(id), Phase::Challengeable);
 	});
 }
@@ -152,7 +154,8 @@ fn verifiers_call_should_be_refused_when_its_order_is_of_another_fork() {
 			VerifierAction::RevealVerdict { run_root: right().root(), salt: SALT, chunks: false };
 		assert_eq!(send(id, other, &seated(id)[0], reveal), (refused, bad_proof));
 		let keeper = pending(id, Purpose::Keep)[0].clone();
-		let kept = VerifierAction::AttestOutputs { ok: true };
+		let drawn_at = Market::drawn_at(id, Purpose::Keep, &keeper);
+		let kept = VerifierAction::AttestOutputs { ok: true, drawn_at };
 		assert_eq!(send(id, other, &keeper, kept), (refused, bad_proof));
 	});
 }

@@ -70,7 +70,8 @@ fn post_job_should_open_at_once_when_attestation_is_opted_out() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post(unattested());
 		assert_eq!(phase(id), Phase::Open);
-		assert_eq!(job(id).deadline, 1 + 10 + 100);
+		// And one block more to fetch the inputs before the claim.
+		assert_eq!(job(id).deadline, 1 + 10 + 100 + 1);
 	});
 }
 
@@ -95,7 +96,13 @@ fn post_job_should_name_what_is_wrong_when_an_argument_is_bad() {
 			(Post { ramp: 1_201, ..Default::default() }, Error::RampTooLong),
 			(Post { assurance: low_audit, ..Default::default() }, Error::AuditTooLow),
 			(
-				Post { program: STATEFUL, steps: u32::MAX, ..Default::default() },
+				Post {
+					program: STATEFUL,
+					steps: u32::MAX,
+					start: 10_000 * PRICE,
+					max: 10_000 * PRICE,
+					..Default::default()
+				},
 				Error::LifetimeTooLong,
 			),
 		];
@@ -122,10 +129,23 @@ fn post_job_should_accept_the_bounds_when_arguments_are_just_good() {
 	});
 }
 
+/// Validators keep them while the job is on record.
+#[test]
+fn post_job_should_fail_when_the_outputs_are_larger_than_a_jobs_may_be() {
+	ExtBuilder::default().build_and_execute(|| {
+		MaxOutputBytes::set((2 << 10) - 1);
+		assert_noop!(Post::default().send(), Error::<Test>::TooManyOutputBytes);
+		MaxOutputBytes::set(2 << 10);
+		assert_ok!(Post::default().send());
+		assert_eq!(job(0).output_bytes, 2 << 10);
+	});
+}
+
 #[test]
 fn post_job_should_fail_when_escrow_is_larger_than_the_balance() {
 	ExtBuilder::default().build_and_execute(|| {
-		let whole = ESCROW + Market::deposit_for(2, 0) + 10;
+		let (place, record) = Market::deposits_for(2, 0);
+		let whole = ESCROW + place + record + 10;
 		Balances::set_balance(&requester(), whole - 1);
 		assert_noop!(Post::default().send(), TokenError::FundsUnavailable);
 		Balances::set_balance(&requester(), whole);

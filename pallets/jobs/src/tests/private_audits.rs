@@ -30,7 +30,7 @@ fn every_result_should_open_a_lottery_that_says_nothing() {
 			let id = post_rare(10);
 			let lottery = Lotteries::<Test>::get(id).expect("open");
 			assert_eq!(lottery.terms.audit, Permill::from_percent(10));
-			assert_eq!((lottery.terms.tranches(), lottery.terms.takes_everyone()), (1, false));
+			assert!(!lottery.terms.takes_everyone());
 			assert_eq!((job(id).audited, job(id).needed), (None, 0));
 			let deadline = job(id).deadline;
 			// Whoever has won answers at once. It lasts its time all the same.
@@ -115,8 +115,8 @@ fn result_should_be_paid_when_a_thinned_audit_has_no_quorum() {
 		assert_ok!(reveal(id, &only, &right()));
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
-		// One share of as many as the committee has members.
-		let share = PRICE / 5 / 3;
+		// One share of as many as winners are expected: a fifth of four and a half, rounded up.
+		let share = PRICE / 5;
 		assert_eq!(free(&only), share - share.div_ceil(20));
 	});
 }
@@ -156,6 +156,8 @@ fn abstention_should_tell_that_somebody_looked() {
 			.find(|id| !winners(*id).is_empty())
 			.expect("most have a winner");
 		assert_ok!(abstain(id, &winners(id)[0]));
+		// And another tranche passes.
+		roll_past_deadline(id);
 		roll_past_deadline(id);
 		assert_eq!((phase(id), job(id).audited), (Phase::Revealing, Some(true)));
 	});
@@ -169,5 +171,148 @@ fn thinned_audit_should_have_the_time_of_the_whole_run() {
 		let opened = Lotteries::<Test>::get(id).expect("open").opened_at;
 		let time = test_parameters().verify.base + 1 + 10;
 		assert_eq!(job(id).deadline, opened + time);
+	});
+}
+
+/// Somebody has won and gives no verdict: others may, in a tranche as narrow as the first.
+#[test]
+fn next_tranche_should_open_when_the_winners_of_a_thinned_audit_abstain() {
+	chain().build_and_execute(|| {
+		let id = (0..16)
+			.map(|_| post_rare(20))
+			.find(|id| !winners(*id).is_empty())
+			.expect("most have a winner");
+		for who in winners(id) {
+			assert_ok!(abstain(id, &who));
+		}
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Verifying);
+		let lottery = Lotteries::<Test>::get(id).expect("open");
+		assert_eq!((lottery.tranche, lottery.terms.is_sure()), (1, false));
+		let time = test_parameters().verify.base + 2;
+		assert_eq!(job(id).deadline, now() + time);
+		// Two tranches are all, whatever the second one brings.
+		for who in winners(id) {
+			assert_ok!(abstain(id, &who));
+		}
+		roll_past_deadline(id);
+		assert_eq!((phase(id), job(id).audited), (Phase::Revealing, Some(true)));
+	});
+}
+
+#[test]
+fn no_tranche_should_open_when_a_thinned_audit_has_a_verdict_or_no_answer() {
+	chain().build_and_execute(|| {
+		let silent = post_rare(20);
+		roll_past_deadline(silent);
+		assert_eq!(phase(silent), Phase::Revealing);
+		let id = (0..32)
+			.map(|_| post_rare(40))
+			.find(|id| winners(*id).len() > 1)
+			.expect("most have more than one");
+		let won = winners(id);
+		assert_ok!(abstain(id, &won[0]));
+		assert_ok!(commit(id, &won[1], &right()));
+		roll_past_deadline(id);
+		assert_eq!(phase(id), Phase::Revealing);
+	});
+}
+
+/// Up to the challenge period of a job that one verifier alone has looked at.
+fn post_looked_at(result: &Run, verdict: &Run) -> (JobId, AccountId) {
+	let id = (0..32)
+		.map(|_| {
+			let id = post(rare(20));
+			assert_ok!(claim(id, provider()));
+			assert_ok!(commit_result(id, result));
+			roll_past_deadline(id);
+			id
+		})
+		.find(|id| !winners(*id).is_empty())
+		.expect("most have a winner");
+	let only = winners(id)[0].clone();
+	assert_ok!(commit(id, &only, verdict));
+	close(id);
+	assert_ok!(reveal_result(id, result));
+	(id, only)
+}
+
+/// Nobody else may have won, and the one who has is not believed alone: neither against the provider nor
+/// for it.
+#[test]
+fn sure_audit_should_follow_when_the_only_verdict_differs() {
+	for right_result in [true, false] {
+		chain().build_and_execute(|| {
+			let (result, verdict) =
+				if right_result { (right(), wrong()) } else { (wrong(), right()) };
+			let (id, only) = post_looked_at(&result, &verdict);
+			assert_ok!(reveal(id, &only, &verdict));
+			roll_past_deadline(id);
+			assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));
+			roll_past_deadline(id);
+			let terms = Lotteries::<Test>::get(id).expect("open").terms;
+			assert_eq!((terms.is_sure(), terms.candidates, job(id).needed), (true, 11, 2));
+			while phase(id) == Phase::Verifying {
+				for who in winners(id) {
+					assert_ok!(commit(id, &who, &right()));
+				}
+				roll_past_deadline(id);
+			}
+			await_sample(id);
+			for who in seated(id).iter().filter(|who| **who != only) {
+				assert_ok!(reveal(id, who, &right()));
+			}
+			roll_past_deadline(id);
+			let expected = match right_result {
+				true => (Phase::Settled, Some(ReasonCode::Paid)),
+				// Nobody has proved it yet, but nobody pays for it either.
+				false => (Phase::Failed, Some(ReasonCode::Inconclusive)),
+			};
+			assert_eq!(ending(id), expected);
+			if right_result {
+				assert_eq!(Conduct::get(&only), [false]);
+			}
+		});
+	}
+}
+
+/// A verdict that stays hidden may be the one that differs; hiding it is a fault.
+#[test]
+fn sure_audit_should_follow_when_the_only_verdict_stays_hidden() {
+	chain().build_and_execute(|| {
+		let (id, only) = post_looked_at(&right(), &right());
+		roll_past_deadline(id);
+		roll_past_deadline(id);
+		assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));
+		roll_past_deadline(id);
+		while phase(id) == Phase::Verifying {
+			for who in winners(id) {
+				assert_ok!(commit(id, &who, &right()));
+			}
+			roll_past_deadline(id);
+		}
+		await_sample(id);
+		for who in seated(id).iter().filter(|who| **who != only) {
+			assert_ok!(reveal(id, who, &right()));
+		}
+		while !phase(id).is_terminal() {
+			roll_past_deadline(id);
+		}
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+		assert_eq!(Conduct::get(&only), [false]);
+	});
+}
+
+#[test]
+fn thinned_result_should_be_paid_when_a_contradiction_has_nobody_left_to_look() {
+	ExtBuilder::default().verifiers(1).build_and_execute(|| {
+		let id = (0..32).map(|_| post_rare(20)).find(|id| !winners(*id).is_empty()).expect("one");
+		assert_ok!(commit(id, &verifier(0), &wrong()));
+		close(id);
+		assert_ok!(reveal_result(id, &right()));
+		assert_ok!(reveal(id, &verifier(0), &wrong()));
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+		assert_eq!(Conduct::get(verifier(0)), [false]);
 	});
 }

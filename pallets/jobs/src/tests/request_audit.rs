@@ -3,7 +3,7 @@
 use super::*;
 use assay_market::{Assurance, Attestation, Audit};
 
-/// A job that was not drawn for an audit, revealed.
+/// A job whose lottery nobody has won, revealed.
 fn post_unaudited() -> assay_market::JobId {
 	for _ in 0..64 {
 		let id = post(Assurance {
@@ -14,8 +14,10 @@ fn post_unaudited() -> assay_market::JobId {
 		assert_ok!(claim(id, provider()));
 		assert_ok!(commit_result(id, &right()));
 		roll_past_deadline(id);
-		if job(id).audited == Some(false) {
-			assert_eq!(phase(id), Phase::Revealing);
+		assert_eq!((phase(id), job(id).audited), (Phase::Verifying, None));
+		if winners(id).is_empty() {
+			roll_past_deadline(id);
+			assert_eq!((phase(id), job(id).audited), (Phase::Revealing, Some(false)));
 			assert_ok!(reveal_result(id, &right()));
 			assert_eq!(phase(id), Phase::Challengeable);
 			return id;
@@ -81,8 +83,8 @@ fn request_audit_should_hold_another_fee_and_draw_others_when_there_was_a_commit
 		}
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
-		// Two pots in five shares.
-		let share = 2 * (PRICE / 5) / 5;
+		// Two pots in as many shares as two committees have members.
+		let share = 2 * (PRICE / 5) / 6;
 		for who in committee(id) {
 			assert_eq!(free(&who), share - share.div_ceil(20));
 		}

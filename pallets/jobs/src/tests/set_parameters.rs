@@ -29,6 +29,7 @@ fn set_parameters_should_name_what_is_wrong_when_one_is_out_of_range() {
 		assert_noop!(set(|p| p.tranche_width_percent = 99), Error::<Test>::InvalidTranches);
 		assert_noop!(set(|p| p.audit_floor = Permill::zero()), Error::<Test>::InvalidAudit);
 		assert_noop!(set(|p| p.honest_verifier = Permill::zero()), Error::<Test>::InvalidBond);
+		assert_noop!(set(|p| p.honest_stake = Permill::zero()), Error::<Test>::InvalidBond);
 		assert_noop!(set(|p| p.fee_burn = Permill::one()), Error::<Test>::InvalidBurn);
 		assert_noop!(set(|p| p.verifier_fee = Permill::zero()), Error::<Test>::InvalidVerifierFee);
 		assert_noop!(set(|p| p.stall_slash = Permill::zero()), Error::<Test>::InvalidSlash);
@@ -39,6 +40,8 @@ fn set_parameters_should_name_what_is_wrong_when_one_is_out_of_range() {
 		assert_noop!(set(|p| p.proof_period = 0), Error::<Test>::InvalidClock);
 		assert_noop!(set(|p| p.challenger_move.base = 1_000), Error::<Test>::LifetimeTooLong);
 		assert_noop!(set(|p| p.min_price = 0), Error::<Test>::InvalidMinPrice);
+		assert_noop!(set(|p| p.work_price = 0), Error::<Test>::InvalidMinPrice);
+		assert_noop!(set(|p| p.byte_price = 0), Error::<Test>::InvalidMinPrice);
 		assert_noop!(set(|p| p.challenge.base = 1_000), Error::<Test>::LifetimeTooLong);
 	});
 }

@@ -224,3 +224,68 @@ fn rejected_proof_should_be_a_fault_when_its_author_has_a_verdict() {
 		assert_eq!((Conduct::get(&who), Conduct::get(bystander())), (vec![false], vec![]));
 	});
 }
+
+/// Work that is worth more than the price is paid for what it is worth.
+#[test]
+fn verifiers_should_be_paid_for_their_work_when_a_part_of_the_price_is_less() {
+	let dear = |p: &mut crate::ParametersOf<Test>| p.work_price = 3_000 * UNIT;
+	ExtBuilder::default().parameters(dear).build_and_execute(|| {
+		let id = post_verifying(&right());
+		// A thousandth of 10^9 units for each of three.
+		assert_eq!((job(id).verifier_pot, job(id).shares), (9 * UNIT, 3));
+		commit_wanted(id, &right());
+		close(id);
+		let drawn = seated(id);
+		assert_ok!(reveal_result(id, &right()));
+		for who in &drawn {
+			assert_ok!(reveal(id, who, &right()));
+		}
+		roll_past_deadline(id);
+		assert_eq!(free(&drawn[0]), 3 * UNIT - (3 * UNIT).div_ceil(20));
+	});
+}
+
+/// What the pool asks before it takes a provider's transaction of the operational class.
+#[test]
+fn provider_should_send_only_what_could_succeed() {
+	use crate::ProviderCall::*;
+	ExtBuilder::default().build_and_execute(|| {
+		let may = |who: &AccountId, id: JobId| {
+			[Commit, Reveal, GiveBack].map(|call| Market::may_send(who, id, &order(id), call))
+		};
+		let id = post_open();
+		assert_eq!(may(&provider(), id), [false; 3]);
+		assert_ok!(claim(id, provider()));
+		assert_eq!(may(&provider(), id), [true, false, true]);
+		assert_eq!(may(&second_provider(), id), [false; 3]);
+		assert!(!Market::may_send(&provider(), id, &[9; 32], Commit));
+		assert!(!Market::may_send(&provider(), id + 1, &order(id), Commit));
+		assert_ok!(commit_result(id, &right()));
+		assert_eq!(may(&provider(), id), [false; 3]);
+		roll_past_deadline(id);
+		commit_wanted(id, &right());
+		close(id);
+		assert_eq!(may(&provider(), id), [false, true, false]);
+		assert_ok!(reveal_result(id, &right()));
+		assert_eq!(may(&provider(), id), [false; 3]);
+	});
+}
+
+/// A prover's fees come back out of what would be burned, up to a fifth of the bond.
+#[test]
+fn prover_should_get_its_costs_when_the_result_is_condemned() {
+	use assay_market::Disputes;
+	for costs in [0, UNIT / 3, u64::MAX] {
+		ExtBuilder::default().build_and_execute(|| {
+			let id = post_challengeable(&wrong(), &wrong());
+			let bond = job(id).bond;
+			let by = bystander();
+			let reason = ReasonCode::ProvenFraud;
+			assert!(<Market as Disputes<_, _, _>>::condemn(id, reason, &by, None, costs));
+			let paid = bond / 5 + costs.min(bond / 5);
+			assert_eq!(free(&by) - BALANCE, paid);
+			assert_eq!(free(&requester()) - BALANCE, bond / 4);
+			assert_eq!(BurnedStake::get(), bond - paid - bond / 4);
+		});
+	}
+}

@@ -28,7 +28,9 @@ fn assignments_should_follow_the_seat_when_the_job_moves() {
 		roll_past_deadline(id);
 
 		let duty = || Market::assignments(&keys)[1].clone();
-		assert_eq!(Market::assignments(&keys).len(), 1, "nobody has a seat before it commits");
+		let purposes: Vec<_> = Market::assignments(&keys).iter().map(|duty| duty.purpose).collect();
+		let public = [Purpose::Attest, Purpose::Keep];
+		assert_eq!(purposes, public, "nobody has a seat to verify before it commits");
 		let drawn_at = now();
 		let deadline = job(id).deadline;
 		assert_ok!(commit(id, &verifier(0), &right()));
@@ -84,7 +86,7 @@ fn job_view_should_tell_everything_when_the_job_is_settled() {
 		let id = post_open();
 		let view = Market::job_view(id).expect("exists");
 		assert_eq!(view.current_price, Some(PRICE / 2 + PRICE / 20));
-		let bond = test_parameters().bond(PRICE / 2 + PRICE / 20, Permill::one(), 1);
+		let bond = test_parameters().bond(PRICE / 2 + PRICE / 20, Permill::one(), 1, 5);
 		assert_eq!(view.bond, Some(bond));
 		assert_eq!(view.escrow, ESCROW);
 
@@ -94,10 +96,12 @@ fn job_view_should_tell_everything_when_the_job_is_settled() {
 		assert_eq!((view.phase, view.reason), (Phase::Settled, Some(ReasonCode::Paid)));
 		assert_eq!(view.paid + view.refunded + view.burned, ESCROW);
 		assert_eq!((view.escrow, view.deadline), (0, None));
-		assert_eq!(view.verdicts.len(), 3);
+		let verdicts: Vec<_> =
+			view.verdicts.iter().filter(|seat| seat.purpose == Purpose::Verify).collect();
+		assert_eq!((verdicts.len(), view.verdicts.len()), (3, 6));
 		assert_eq!(view.trace_root, Some(right().opening().trace_root));
 		assert_eq!(view.condemned, None);
-		assert!(view.verdicts.iter().all(|verdict| verdict.matches == Some(true)));
+		assert!(verdicts.iter().all(|verdict| verdict.matches == Some(true)));
 		let phases: Vec<_> = view.history.iter().map(|(phase, _)| *phase).collect();
 		use Phase::*;
 		assert_eq!(
@@ -135,7 +139,8 @@ fn job_view_should_say_why_it_waits_when_the_result_is_condemned() {
 			(view.phase, view.condemned, view.reason),
 			(Phase::Revealing, Some(ReasonCode::Withheld), None)
 		);
-		let duty = Market::assignments(&[key(&committee(id)[0])]);
+		let mut duty = Market::assignments(&[key(&committee(id)[0])]);
+		duty.retain(|duty| duty.purpose == Purpose::Verify);
 		assert!(duty[0].can_reveal, "its time to open is not over");
 	});
 }
