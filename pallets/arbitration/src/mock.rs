@@ -99,6 +99,10 @@ pub const PROOF_TIME: u64 = 11;
 pub const CHALLENGE_TIME: u64 = 20;
 /// What is held of outsiders; odd, so that halving it rounds.
 pub const DEPOSIT: u64 = 1_001;
+/// What is held for a lane of a job that has so many with deposits already.
+pub fn deposit_after(lanes: u64) -> u64 {
+	(DEPOSIT * (8 + lanes).min(32)).div_ceil(8)
+}
 /// The bond of every job.
 pub const BOND: u64 = 10_000;
 pub const BALANCE: u64 = 1_000_000;

@@ -36,12 +36,12 @@ impl<T: Config> Pallet<T> {
 			DemandedWork { provider, work: result.work_units, lanes: 0 }
 		});
 		let work = u128::from(demanded.work);
-		let owed = Owed::<T>::mutate(&lane.provider, |owed| {
-			if demanded.lanes == 0 {
-				owed.saturating_accrue(work);
-			}
-			owed.saturating_sub(work)
-		});
+		let mut owed = Owed::<T>::get(&lane.provider);
+		if demanded.lanes > 0 {
+			owed = owed.saturating_sub(work);
+		} else if work > 0 {
+			Owed::<T>::insert(&lane.provider, owed.saturating_add(work));
+		}
 		demanded.lanes.saturating_inc();
 		Demanded::<T>::insert(job, demanded);
 		let queue = owed.div_ceil(result.answer_rate.max(1).into());

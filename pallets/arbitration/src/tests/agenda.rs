@@ -55,7 +55,8 @@ fn lane_should_wait_for_a_poke_when_no_block_of_the_agenda_has_room() {
 		assert!(has_lane(id, &unlucky), "nobody looked");
 		assert!(!job(id).ended, "and the job waits for it");
 		assert_ok!(poke(id, &unlucky));
-		assert_eq!(closed(id, &unlucky), Some((0, 500, 501)));
+		let deposit = deposit_after(64);
+		assert_eq!(closed(id, &unlucky), Some((0, deposit / 2, deposit - deposit / 2)));
 		roll(1);
 		assert!(job(id).ended);
 	});
@@ -102,7 +103,8 @@ fn agenda_should_not_let_silent_challengers_crowd_out_a_withheld_opening() {
 	execute(|| {
 		// Closing a lane is cheap, condemning is not: the crowd must not be charged as the latter.
 		let block = BlockWeights::get().max_block.ref_time();
-		CondemnWeight::set(Weight::from_parts(block / 8 - 24_000_000_000, 0));
+		let close = <() as WeightInfo>::close_lane().ref_time();
+		CondemnWeight::set(Weight::from_parts(block / 8 - 9 * close, 0));
 		let crowded = post(honest());
 		for index in 0..7 {
 			assert_ok!(commit_with(crowded, &account(100 + index), [1; 32]));
@@ -142,10 +144,10 @@ fn agenda_should_charge_what_it_puts_off_when_its_share_is_used_up() {
 			assert_ok!(demand(id, &challenger(), None));
 		}
 		skip_to(now() + ANSWER_TIME + 1);
-		let (base, close) =
-			(<() as WeightInfo>::on_initialize_base(), <() as WeightInfo>::close_lane());
+		let base = <() as WeightInfo>::on_initialize_base();
+		let (close, put) = (<() as WeightInfo>::close_lane(), <() as WeightInfo>::put_lane());
 		let used = Arbitration::on_initialize(now());
-		assert_eq!(used, base + CondemnWeight::get() + close * 3);
+		assert_eq!(used, base + CondemnWeight::get() + close + put * 2);
 		assert_eq!(jobs.map(|id| condemned(id).is_some()), [true, false, false]);
 	});
 }

@@ -94,7 +94,7 @@ fn stolen_proof_should_pay_its_author_when_a_copy_is_included_first() {
 		assert_ok!(prove_fraud(id, &other(), &part));
 		assert_eq!(condemned(id), proven(&challenger()));
 		assert_eq!(free(&challenger()), BALANCE - DEPOSIT + BOND / 5);
-		assert_eq!(closed(id, &other()), Some((DEPOSIT, 0, 0)));
+		assert_eq!(closed(id, &other()), Some((deposit_after(1), 0, 0)));
 		assert_ok!(poke(id, &challenger()));
 		assert_eq!(free(&challenger()), BALANCE + BOND / 5);
 	});
@@ -334,8 +334,9 @@ fn invalid_proof_should_use_up_the_lane_when_a_verifier_sends_it_for_free() {
 			error: Error::<Test>::NotWrong.into(),
 		}));
 		assert!(!has_lane(id, &who));
+		// It was signed for how the lane stood.
+		assert_eq!(apply(call), invalid(InvalidTransaction::BadProof));
 		let code = InvalidTransaction::Custom(refusal::LANE_USED_UP);
-		assert_eq!(apply(call), invalid(code));
 		assert_eq!(act_demand(id, &who, None), invalid(code));
 		let commit = ChallengeMove::CommitProof { commitment: [1; 32] };
 		assert_eq!(act(id, &who, commit), invalid(code));
@@ -428,7 +429,7 @@ fn move_should_be_refused_when_it_is_replayed_further_down() {
 				.expect("known"),
 		)
 		.is_err_and(|error| error == Error::<Test>::AtTheTile));
-		assert_eq!(apply(second), invalid(InvalidTransaction::Stale));
+		assert_eq!(apply(second), invalid(InvalidTransaction::BadProof));
 		// WIDE is below child 2: a demand for it would be a good one, had it been signed for here.
 		let stray = sign(
 			&pair(&who),
@@ -441,7 +442,7 @@ fn move_should_be_refused_when_it_is_replayed_further_down() {
 		assert_ok!(act_demand(id, &who, Some(NEXT)));
 		assert_ok!(answer(id, &who, lying()));
 		let call = call_with(id, &who, ChallengeMove::Demand { child: Some(WIDE) }, 0, stray);
-		assert_eq!(apply(call), invalid(InvalidTransaction::Stale));
+		assert_eq!(apply(call), invalid(InvalidTransaction::BadProof));
 	});
 }
 

@@ -132,8 +132,8 @@ fn lanes_should_run_in_parallel_when_several_accounts_open_them() {
 		assert_ok!(prove_fraud(id, &challenger(), &lying_deep().proof(accused)[0]));
 		// The agenda or a poke gives each its deposit back.
 		roll(100);
-		for who in &many {
-			assert_eq!(closed(id, who), Some((DEPOSIT, 0, 0)));
+		for (lanes, who) in (0..).zip(&many) {
+			assert_eq!(closed(id, who), Some((deposit_after(lanes), 0, 0)));
 		}
 	});
 }
@@ -194,7 +194,11 @@ fn condemned_job_should_wait_without_lanes_when_it_ends_later() {
 		assert_eq!(AliveLanes::<Test>::get(id), 1);
 		refused!(answer(id, &other(), lying()), Error::<Test>::NothingToDispute);
 		roll(ANSWER_TIME + 1);
-		assert_eq!(closed(id, &other()), Some((DEPOSIT, 0, 0)), "nobody owes it an answer");
+		assert_eq!(
+			closed(id, &other()),
+			Some((deposit_after(1), 0, 0)),
+			"nobody owes it an answer"
+		);
 		assert_eq!(condemned(id), proven(&challenger()));
 		assert_eq!(AliveLanes::<Test>::get(id), 0);
 		end_job(id);

@@ -271,7 +271,7 @@ fn folded_proof_should_condemn_with_its_last_part_when_all_come_in_order() {
 		for (at, part) in first.iter().enumerate() {
 			roll(MOVE_TIME);
 			let info = prove_fraud(id, &challenger(), part).expect("the next part");
-			assert_eq!(info.pays_fee, Pays::No);
+			assert_eq!(info.pays_fee, Pays::Yes, "it proves nothing yet");
 			assert_eq!(lane(id, &challenger()).deadline, now() + PROOF_TIME);
 			let fold = Folds::<Test>::get(id, challenger()).expect("kept");
 			assert_eq!((fold.next, fold.accumulators.len()), (at as u32 + 1, 1));
