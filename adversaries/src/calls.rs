@@ -143,7 +143,8 @@ pub fn poke_job(who: &Person, job: JobId) -> Tx {
 
 /// Commits to a run root.
 pub fn commit_result(who: &Person, job: JobId, run_root: &Hash, salt: &Hash) -> Tx {
-	let commitment = result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt);
+	let commitment =
+		result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt);
 	commit_raw(who, job, commitment)
 }
 
@@ -165,7 +166,8 @@ pub fn commit_segmented(
 	salt: &Hash,
 	checkpoints: Checkpoints,
 ) -> Tx {
-	let commitment = result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt);
+	let commitment =
+		result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt);
 	let order = order_of(job);
 	jobs(who, Jobs::commit_segmented_result { job, order, commitment, checkpoints })
 }

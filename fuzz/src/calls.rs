@@ -113,9 +113,8 @@ fn order_of(id: JobId) -> Hash {
 fn endorsed(mut call: RuntimeCall, with_ticket: bool) -> RuntimeCall {
 	let pair = Alice.pair();
 	let genesis = System::block_hash(0).0;
-	let own = |order: &Hash| {
-		Ticket::from(&pair.vrf_sign(&transcript(&genesis, order, &LOTTERY_SEED)))
-	};
+	let own =
+		|order: &Hash| Ticket::from(&pair.vrf_sign(&transcript(&genesis, order, &LOTTERY_SEED)));
 	let sign = |job, order: &Hash, account: &AccountId, retry, action: VerifierAction| {
 		let payload = signing_payload(&genesis, job, order, account, retry, &action);
 		VerifierSignature::from(sp_core::Pair::sign(&pair, &payload))
@@ -258,7 +257,8 @@ fn seat_alice() {
 	let (account, key) = (Alice.to_account_id(), VerifierId::from(Alice.public()));
 	let root = stateful().record().run_root;
 	let genesis = System::block_hash(0).0;
-	let commitment = verdict_commitment(&genesis, &order_of(COMMITTED), account.as_ref(), &root, &SALT);
+	let commitment =
+		verdict_commitment(&genesis, &order_of(COMMITTED), account.as_ref(), &root, &SALT);
 	let seat = Seat {
 		account: account.clone(),
 		key: key.clone(),
@@ -308,7 +308,8 @@ fn reveal_segmented(order: Hash) -> Market<Runtime> {
 
 /// Calls of the market's pallets.
 pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
-	let orders = CHAIN.with_borrow_mut(|chain| chain.execute_with(|| (0..6).map(order_of).collect::<Vec<_>>()));
+	let orders = CHAIN
+		.with_borrow_mut(|chain| chain.execute_with(|| (0..6).map(order_of).collect::<Vec<_>>()));
 	let order = |job: JobId| orders[job as usize];
 	let bob: AccountId = Bob.to_account_id();
 	let signature = VerifierSignature::unchecked_from([7; 64]);
@@ -357,10 +358,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			Market::claim_job { job: 0, order: order(0), min_price: 0, max_bond: Balance::MAX },
 		),
 		("give-back", Market::give_back { job: 0, order: order(0) }),
-		(
-			"commit-result",
-			Market::commit_result { job: 0, order: order(0), commitment: [1; 32] },
-		),
+		("commit-result", Market::commit_result { job: 0, order: order(0), commitment: [1; 32] }),
 		(
 			"attest-outputs",
 			Market::attest_outputs {
@@ -478,10 +476,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			"commit-proof",
 			Arbitration::commit_proof { job: 3, order: order(3), commitment: [4; 32] },
 		),
-		(
-			"prove-fraud",
-			Arbitration::prove_fraud { job: 1, order: order(1), part: part.clone() },
-		),
+		("prove-fraud", Arbitration::prove_fraud { job: 1, order: order(1), part: part.clone() }),
 		(
 			"prove-fraud-of-another-program",
 			Arbitration::prove_fraud {

@@ -63,7 +63,15 @@ impl Verifier {
 	/// A validator whose replay gave `belief`, as long as it does nothing wrong.
 	pub fn new(who: Person, belief: Table, leaked: Hash, leaked_run: Table) -> Self {
 		let misdeed = VerifierMisdeed::None;
-		Self { who, misdeed, inputs: true, outputs: true, leader: Leader::new(belief), leaked, leaked_run }
+		Self {
+			who,
+			misdeed,
+			inputs: true,
+			outputs: true,
+			leader: Leader::new(belief),
+			leaked,
+			leaked_run,
+		}
 	}
 
 	/// Starts doing something wrong.

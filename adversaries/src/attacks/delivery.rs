@@ -49,7 +49,8 @@ fn outputs_withheld() -> Result<Report, String> {
 		let mut report = stage.play()?;
 		ensure(stage.view().output_roots.len() == 1, "the roots are public")?;
 		let again = keepers(&stage).iter().all(|(_, drawn_at)| *drawn_at > 0);
-		report.outcome = format!("keepers drawn {}, {}", if again { "twice" } else { "?" }, report.outcome);
+		report.outcome =
+			format!("keepers drawn {}, {}", if again { "twice" } else { "?" }, report.outcome);
 		Ok(report)
 	})
 }
@@ -62,7 +63,10 @@ fn false_no_at_first() -> Result<Report, String> {
 		stage.until_revealed()?;
 		let first = keepers(&stage).first().map(|(_, drawn_at)| *drawn_at);
 		stage.until(|stage| {
-			keepers(stage).first().map(|(_, drawn_at)| *drawn_at).is_some_and(|at| Some(at) != first)
+			keepers(stage)
+				.first()
+				.map(|(_, drawn_at)| *drawn_at)
+				.is_some_and(|at| Some(at) != first)
 		})?;
 		set_outputs(&mut stage, true);
 		stage.play()
@@ -87,10 +91,13 @@ fn old_no_again() -> Result<Report, String> {
 			.ok_or("nobody was drawn twice")?;
 		let (account, retry, ok) = (who.account(), 0, false);
 		let action = VerifierAction::AttestOutputs { ok, drawn_at: first_at };
-		let payload = signing_payload(&calls::genesis_hash(), job, &order, &account, retry, &action);
+		let payload =
+			signing_payload(&calls::genesis_hash(), job, &order, &account, retry, &action);
 		let signature = who.sign_as_verifier(&payload);
-		let call = pallet_assay_jobs::Call::attest_outputs { job, order, account, ok, retry, signature };
-		let replayed = stage.world.on_a_fork(|world| world.send(Tx::Authorized(RuntimeCall::Jobs(call))));
+		let call =
+			pallet_assay_jobs::Call::attest_outputs { job, order, account, ok, retry, signature };
+		let replayed =
+			stage.world.on_a_fork(|world| world.send(Tx::Authorized(RuntimeCall::Jobs(call))));
 		let refused = replayed.err().ok_or("an old no counts again")?;
 		set_outputs(&mut stage, true);
 		let report = stage.play()?;
@@ -118,7 +125,8 @@ fn false_yes() -> Result<Report, String> {
 		let early = stage.world.on_a_fork(|world| world.send(early)).err().ok_or("too early")?;
 		stage.until_revealed()?;
 		let stranger = calls::attest_outputs(&Person::named("Accomplice"), stage.job, true);
-		let stranger = stage.world.on_a_fork(|world| world.send(stranger)).err().ok_or("a stranger")?;
+		let stranger =
+			stage.world.on_a_fork(|world| world.send(stranger)).err().ok_or("a stranger")?;
 		let report = stage.play()?;
 		Ok(Report { outcome: format!("{early}, {stranger}, {}", report.outcome), ..report })
 	})

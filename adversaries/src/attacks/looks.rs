@@ -50,8 +50,7 @@ fn one_look(provider: ProviderMisdeed, misdeed: VerifierMisdeed) -> Result<Repor
 fn nobody_answers() -> Result<Report, String> {
 	chain::run(|world| {
 		let drawn = vec![VerifierMisdeed::Silent; 6];
-		let mut stage =
-			Stage::post(world, models::inference(), Cast { drawn, ..Cast::default() });
+		let mut stage = Stage::post(world, models::inference(), Cast { drawn, ..Cast::default() });
 		let report = stage.play()?;
 		let view = stage.view();
 		ensure(view.run_root.is_none() && view.output_roots.is_empty(), "the result was shown")?;
@@ -82,7 +81,11 @@ fn no_verifier() -> Result<Report, String> {
 		expect("a provider", world.send(calls::register(&alice, true)), Ok(()))?;
 		let claimed = world.send(calls::claim_job(&alice, job));
 		let claimed = claimed.err().ok_or("a job that nobody else can verify was claimed")?;
-		Ok(Report { outcome: format!("{posted}, {claimed}"), blocks: None, money: "nothing".into() })
+		Ok(Report {
+			outcome: format!("{posted}, {claimed}"),
+			blocks: None,
+			money: "nothing".into(),
+		})
 	})
 }
 

@@ -41,7 +41,8 @@ fn order_on_a_fork(stage_world: &mut chain::World, job: JobId) -> Hash {
 /// What was signed for the other order, sent on this fork.
 fn stale(stage: &Stage, order: Hash, step: Step) -> Tx {
 	let (job, provider) = (stage.job, stage.provider.who.clone());
-	let signed = |who: &Person, call: Jobs<Runtime>| Tx::Signed(who.clone(), RuntimeCall::Jobs(call));
+	let signed =
+		|who: &Person, call: Jobs<Runtime>| Tx::Signed(who.clone(), RuntimeCall::Jobs(call));
 	match step {
 		Step::Claim => calls::claim_order(&provider, job, order),
 		Step::Commit => calls::commit_order(&provider, job, order, [7; 32]),
@@ -61,7 +62,8 @@ fn stale(stage: &Stage, order: Hash, step: Step) -> Tx {
 			let who = stage.world.people[&seat.account].clone();
 			let (account, retry, ok) = (seat.account.clone(), 0, true);
 			let action = VerifierAction::AttestInputs { ok, drawn_at: seat.drawn_at };
-			let payload = signing_payload(&calls::genesis_hash(), job, &order, &account, retry, &action);
+			let payload =
+				signing_payload(&calls::genesis_hash(), job, &order, &account, retry, &action);
 			let signature = who.sign_as_verifier(&payload);
 			let call = Jobs::attest_inputs { job, order, account, ok, retry, signature };
 			Tx::Authorized(RuntimeCall::Jobs(call))
@@ -171,7 +173,8 @@ pub(super) const ATTACKS: &[Attack] = &[
 	},
 	Attack {
 		name: "commitment-of-another-fork",
-		what: "a provider's client sends the commitment that it had made for the job of another fork",
+		what:
+			"a provider's client sends the commitment that it had made for the job of another fork",
 		outcome: "CommitmentMismatch, Withheld",
 		blocks: Blocks::None,
 		money: "provider -10, requester +2.5, burned 7.5",

@@ -172,7 +172,10 @@ fn free_block_space() -> Result<Report, String> {
 			ensure(taken == 0, format!("{taken} of {count} were taken into a block"))?;
 		}
 		let report = stage.play()?;
-		Ok(Report { outcome: format!("{all} refused before a block, {}", report.outcome), ..report })
+		Ok(Report {
+			outcome: format!("{all} refused before a block, {}", report.outcome),
+			..report
+		})
 	})
 }
 
@@ -204,7 +207,11 @@ fn market_filled() -> Result<Report, String> {
 		}
 		let moved = Purses::now(world).since(&before)?;
 		let burned = amount(moved.burned);
-		Ok(Report { outcome: format!("{taken} taken, {refused}"), blocks: None, money: format!("burned {burned}") })
+		Ok(Report {
+			outcome: format!("{taken} taken, {refused}"),
+			blocks: None,
+			money: format!("burned {burned}"),
+		})
 	})
 }
 
@@ -219,7 +226,8 @@ fn unpriced_verification() -> Result<Report, String> {
 			use assay_market::Programs;
 			assay_runtime::Programs::summary(&work.id).ok_or("the program is known")?.work_units
 		};
-		let steps = u32::try_from(100_000_000_000 / unit.max(1)).map_err(|_| "a program with more work")?;
+		let steps =
+			u32::try_from(100_000_000_000 / unit.max(1)).map_err(|_| "a program with more work")?;
 		let heavy = Work { steps, ..work };
 		let cheap = Offer { price_start: MILLI, price_max: MILLI, ..offer() };
 		let posted = world.send(calls::post_job(&rival, &heavy, cheap));
@@ -250,7 +258,10 @@ fn parts_for_nothing() -> Result<Report, String> {
 		}
 		ensure(free == 0, format!("{free} of {count} parts were free"))?;
 		let report = stage.play()?;
-		Ok(Report { outcome: format!("{count} parts charged, {last}, {}", report.outcome), ..report })
+		Ok(Report {
+			outcome: format!("{count} parts charged, {last}, {}", report.outcome),
+			..report
+		})
 	})
 }
 
@@ -297,7 +308,8 @@ fn money_by_proxy() -> Result<Report, String> {
 			return Err("a signed call".into());
 		};
 		let (real, force_proxy_type) = (owner.account().into(), None);
-		let proxied = pallet_proxy::Call::<Runtime>::proxy { real, force_proxy_type, call: Box::new(call) };
+		let proxied =
+			pallet_proxy::Call::<Runtime>::proxy { real, force_proxy_type, call: Box::new(call) };
 		expect("the proxy's call", world.send(Tx::Signed(thief, proxied.into())), Ok(()))?;
 		let after = pallet_assay_jobs::NextJob::<Runtime>::get();
 		ensure(before == after, "the proxy has posted a job")?;

@@ -86,9 +86,8 @@ fn views_program() -> Program {
 		let shape = ty(DType::I8, &[1]).shape;
 		Operand::viewed(source, View { shape, offset, strides: vec![0] })
 	};
-	let concat = |builder: &mut ProgramBuilder, operands| {
-		builder.node(Op::Concat { axis: 0 }, operands)
-	};
+	let concat =
+		|builder: &mut ProgramBuilder, operands| builder.node(Op::Concat { axis: 0 }, operands);
 	let mut builder = ProgramBuilder::new();
 	let x = builder.input("x", ty(DType::I8, &[256]));
 	let mut last = concat(&mut builder, (1..=16).map(|at| one(x, at)).collect());

@@ -3,8 +3,8 @@
 mod common;
 
 use assay_ops::{
-	evaluate, need, need_gathered, recompute_tile, Access, Applied, DType, Layout, Op, OpError, Region,
-	TensorType, Tile, TileBound,
+	evaluate, need, need_gathered, recompute_tile, Access, Applied, DType, Layout, Op, OpError,
+	Region, TensorType, Tile, TileBound,
 };
 use common::{case, source, Case, Rng};
 use proptest::prelude::*;

@@ -42,7 +42,11 @@ fn hard_programs_should_be_judged_within_the_steps_of_the_check() {
 		for size in [1, hard.most / 3, hard.most] {
 			let program = (hard.make)(size.max(1));
 			let (result, effort) = effort(&program);
-			println!("{} of size {size}: {:?}, {effort:?}", hard.name, result.map_err(|e| e.to_string()));
+			println!(
+				"{} of size {size}: {:?}, {effort:?}",
+				hard.name,
+				result.map_err(|e| e.to_string())
+			);
 		}
 	}
 }

@@ -105,11 +105,8 @@ fn programs_should_give_what_the_model_says() {
 			if step + 1 == *steps {
 				refereed(&program, &checked, &inputs, &states, &results, line);
 			}
-			states = program
-				.states
-				.iter()
-				.map(|state| results[state.update as usize].clone())
-				.collect();
+			states =
+				program.states.iter().map(|state| results[state.update as usize].clone()).collect();
 		}
 		for (output, expected) in program.outputs.iter().zip(outputs) {
 			let node = &program.nodes[output.node as usize];

@@ -184,16 +184,16 @@ fn walk_should_end_in_an_error_when_plans_are_of_no_check_within_the_limits() {
 	let program = b.build().unwrap();
 	let checked = program.check(&free).unwrap();
 	assert!(program.check(&Limits::V1).is_err());
-	let plans: Vec<AnchorPlan> =
-		checked.plans().into_iter().map(|plan| AnchorPlan { parts: 1, slice: 300_000, ..plan }).collect();
+	let plans: Vec<AnchorPlan> = checked
+		.plans()
+		.into_iter()
+		.map(|plan| AnchorPlan { parts: 1, slice: 300_000, ..plan })
+		.collect();
 	let readmitted = program.readmit(&plans).unwrap();
 	let node = readmitted.anchors[0];
 	let (found, taken) =
 		taken(|| assay_program::anchor_needs(&program, &readmitted, node, 0, 0).map(|_| ()));
-	assert!(
-		matches!(found, Err(assay_program::RecomputeError::TooMuch { .. })),
-		"{found:?}"
-	);
+	assert!(matches!(found, Err(assay_program::RecomputeError::TooMuch { .. })), "{found:?}");
 	assert!(taken.peak < 16 << 20, "{taken:?}");
 }
 
@@ -209,7 +209,8 @@ fn garbage_should_cost_next_to_nothing_whatever_it_accuses() {
 	assert!(empty.encoded_size() <= 213);
 	let trace = ProofPart { trace: right.trace.clone(), ..empty.clone() };
 	let root = ProofPart { anchors: right.anchors.clone(), ..trace.clone() };
-	let early = [(empty, ProofError::Trace), (trace, ProofError::Anchors), (root, ProofError::Claimed)];
+	let early =
+		[(empty, ProofError::Trace), (trace, ProofError::Anchors), (root, ProofError::Claimed)];
 	for (part, error) in early {
 		let (ruling, taken) = judged(&record, &None, &part);
 		assert_eq!(ruling, Err(error));

@@ -59,10 +59,7 @@ pub fn taken<T>(work: impl FnOnce() -> T) -> (T, Taken) {
 	LARGEST.set(0);
 	ASKED.set(0);
 	let result = work();
-	let taken = Taken {
-		peak: (PEAK.get() - before) as u64,
-		largest: LARGEST.get(),
-		asked: ASKED.get(),
-	};
+	let taken =
+		Taken { peak: (PEAK.get() - before) as u64, largest: LARGEST.get(), asked: ASKED.get() };
 	(result, taken)
 }
