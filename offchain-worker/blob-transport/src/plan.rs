@@ -75,6 +75,7 @@ impl Plan {
 
 	/// A range to ask this peer for: one that nobody is asked for, else one that somebody has been asked for
 	/// since before `late`.
+	#[cfg(test)]
 	pub fn take(&mut self, peer: PeerId, now: Instant, hedge_after: Duration) -> Option<Index> {
 		self.take_one(peer, now, hedge_after, true)
 	}

@@ -36,6 +36,7 @@
 mod disk;
 mod jobs;
 mod room;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;
