@@ -49,7 +49,7 @@ pub const TARGETS: &[Target] = &[
 	Target { name: "proof", run: proof, seeds: seeds::proof, mutations: 20_000 },
 	Target { name: "sample", run: sample, seeds: seeds::sample, mutations: 40_000 },
 	Target { name: "frames", run: frames, seeds: seeds::frames, mutations: 40_000 },
-	Target { name: "onnx", run: onnx, seeds: file_seeds::onnx, mutations: 8_000 },
+	Target { name: "onnx", run: onnx, seeds: file_seeds::onnx, mutations: 30_000 },
 	Target { name: "npz", run: npz, seeds: file_seeds::npz, mutations: 20_000 },
 	Target {
 		name: "safetensors",

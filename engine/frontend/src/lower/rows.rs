@@ -119,6 +119,14 @@ impl Lowering<'_> {
 		let shift = (scale / least).log2().floor().clamp(-31.0, 62.0);
 		let unit = scale / 2f64.powf(shift);
 		let squared = f64::from(epsilon) / (x.scale * x.scale);
+		if squared > f64::from(u32::MAX) {
+			self.warnings.push(format!(
+				"node `{}` ({}): its epsilon {epsilon:e} is too large beside values of at most {:.1e}, and is cut",
+				crate::error::short(&node.name),
+				node.op,
+				x.scale * 32767.0
+			));
+		}
 		let epsilon = squared.round().clamp(0.0, f64::from(u32::MAX)) as u32;
 		let parameters = |list: &[f32]| Array::float([list.len()], list.to_vec());
 		let name = node.name.clone();
