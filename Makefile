@@ -91,7 +91,7 @@ random: setup ## Repeat the random tests ROUNDS=20 times with fresh seeds; a fai
 
 TARGET ?= program
 SECONDS ?= 60
-fuzz: setup ## Fuzz with libFuzzer: make fuzz TARGET=program|proof|sample|frames|calls SECONDS=60
+fuzz: setup ## Fuzz with libFuzzer: make fuzz TARGET=program|proof|sample|frames|onnx|npz|safetensors|description|calls SECONDS=60
 	@echo "fuzz: $(TARGET) for $(SECONDS) s"
 	@scripts/fuzz "$(TARGET)" "$(SECONDS)"
 

@@ -10,7 +10,7 @@ use assay_commitments::{
 };
 use assay_market::{
 	verifier::signing_payload, AbstainReason, Assurance, ChallengeMove, Checkpoints, JobId,
-	SampledChunk, Ticket, VerifierAction,
+	Purpose, SampledChunk, Ticket, VerifierAction,
 };
 use assay_referee::ProofPart;
 use assay_runtime::{
@@ -70,6 +70,11 @@ pub fn remove_program(who: &Person, program: Hash) -> Tx {
 	Tx::Signed(who.clone(), RuntimeCall::Programs(Programs::remove_program { program }))
 }
 
+/// The hash of a job's order, as the chain has it now; nothing for a job that it does not know.
+pub fn order_of(job: JobId) -> Hash {
+	pallet_assay_jobs::Jobs::<Runtime>::get(job).map(|job| job.order).unwrap_or_default()
+}
+
 fn jobs(who: &Person, call: Jobs<Runtime>) -> Tx {
 	Tx::Signed(who.clone(), RuntimeCall::Jobs(call))
 }
@@ -108,17 +113,27 @@ pub fn post_job(who: &Person, work: &Work, offer: Offer) -> Tx {
 
 /// Cancels a job.
 pub fn cancel_job(who: &Person, job: JobId) -> Tx {
-	jobs(who, Jobs::cancel_job { job })
+	jobs(who, Jobs::cancel_job { job, order: order_of(job) })
 }
 
-/// Claims a job at whatever price it has.
+/// Claims a job at whatever price it has, with whatever bond it needs.
 pub fn claim_job(who: &Person, job: JobId) -> Tx {
-	jobs(who, Jobs::claim_job { job, min_price: 0 })
+	claim_order(who, job, order_of(job))
+}
+
+/// Claims a job under this number if it has this order.
+pub fn claim_order(who: &Person, job: JobId, order: Hash) -> Tx {
+	jobs(who, Jobs::claim_job { job, order, min_price: 0, max_bond: Balance::MAX })
+}
+
+/// Gives a claimed job back.
+pub fn give_back(who: &Person, job: JobId) -> Tx {
+	jobs(who, Jobs::give_back { job, order: order_of(job) })
 }
 
 /// Requests an audit.
 pub fn request_audit(who: &Person, job: JobId) -> Tx {
-	jobs(who, Jobs::request_audit { job })
+	jobs(who, Jobs::request_audit { job, order: order_of(job) })
 }
 
 /// Pushes a job.
@@ -128,13 +143,19 @@ pub fn poke_job(who: &Person, job: JobId) -> Tx {
 
 /// Commits to a run root.
 pub fn commit_result(who: &Person, job: JobId, run_root: &Hash, salt: &Hash) -> Tx {
-	let commitment = result_commitment(&genesis_hash(), job, &who.bytes(), run_root, salt);
+	let commitment =
+		result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt);
 	commit_raw(who, job, commitment)
 }
 
 /// Sends a result commitment as it is.
 pub fn commit_raw(who: &Person, job: JobId, commitment: Hash) -> Tx {
-	jobs(who, Jobs::commit_result { job, commitment })
+	commit_order(who, job, order_of(job), commitment)
+}
+
+/// Sends a result commitment for this order.
+pub fn commit_order(who: &Person, job: JobId, order: Hash, commitment: Hash) -> Tx {
+	jobs(who, Jobs::commit_result { job, order, commitment })
 }
 
 /// Commits to a run root and to the checkpoints of the run.
@@ -145,8 +166,10 @@ pub fn commit_segmented(
 	salt: &Hash,
 	checkpoints: Checkpoints,
 ) -> Tx {
-	let commitment = result_commitment(&genesis_hash(), job, &who.bytes(), run_root, salt);
-	jobs(who, Jobs::commit_segmented_result { job, commitment, checkpoints })
+	let commitment =
+		result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt);
+	let order = order_of(job);
+	jobs(who, Jobs::commit_segmented_result { job, order, commitment, checkpoints })
 }
 
 /// Opens a result that is cut into segments.
@@ -158,7 +181,8 @@ pub fn reveal_segmented(
 	opening: OutputsOpening,
 	segments: SegmentsOpening,
 ) -> Tx {
-	jobs(who, Jobs::reveal_segmented_result { job, run_root, salt, opening, segments })
+	let order = order_of(job);
+	jobs(who, Jobs::reveal_segmented_result { job, order, run_root, salt, opening, segments })
 }
 
 /// Opens a result: `run_root` with whatever is shown of it.
@@ -169,7 +193,7 @@ pub fn reveal_raw(
 	salt: Hash,
 	opening: OutputsOpening,
 ) -> Tx {
-	jobs(who, Jobs::reveal_result { job, run_root, salt, opening })
+	jobs(who, Jobs::reveal_result { job, order: order_of(job), run_root, salt, opening })
 }
 
 /// Opens a result.
@@ -184,7 +208,8 @@ pub fn sign_action(
 	job: JobId,
 	action: &VerifierAction,
 ) -> assay_market::VerifierSignature {
-	key.sign_as_verifier(&signing_payload(&genesis_hash(), job, account, 0, action))
+	let order = order_of(job);
+	key.sign_as_verifier(&signing_payload(&genesis_hash(), job, &order, account, 0, action))
 }
 
 /// A drawn verifier's transaction.
@@ -199,25 +224,43 @@ pub fn as_verifier(who: &Person, job: JobId, action: VerifierAction) -> Tx {
 /// see [`open_verdict`] and [`move_as_verifier`].
 pub fn forged(key: &Person, account: &AccountId, job: JobId, action: VerifierAction) -> Tx {
 	let signature = sign_action(key, account, job, &action);
-	let (account, retry) = (account.clone(), 0);
+	let (order, account, retry) = (order_of(job), account.clone(), 0);
 	Tx::Authorized(RuntimeCall::Jobs(match action {
-		VerifierAction::AttestInputs { ok } => {
-			Jobs::attest_inputs { job, account, ok, retry, signature }
+		VerifierAction::AttestInputs { ok, .. } => {
+			Jobs::attest_inputs { job, order, account, ok, retry, signature }
+		}
+		VerifierAction::AttestOutputs { ok, .. } => {
+			Jobs::attest_outputs { job, order, account, ok, retry, signature }
 		}
 		VerifierAction::CommitVerdict { commitment, ticket } => {
-			Jobs::commit_verdict { job, account, commitment, ticket, retry, signature }
+			Jobs::commit_verdict { job, order, account, commitment, ticket, retry, signature }
 		}
 		VerifierAction::Abstain { reason, ticket } => {
-			Jobs::abstain { job, account, reason, ticket, retry, signature }
+			Jobs::abstain { job, order, account, reason, ticket, retry, signature }
 		}
 		VerifierAction::RevealVerdict { .. } => unreachable!("a verdict is sent by open_verdict"),
 		VerifierAction::Challenge { .. } => unreachable!("a move is sent by move_as_verifier"),
 	}))
 }
 
+/// When the account was drawn for this, as far as the chain knows.
+fn drawn_at(who: &Person, job: JobId, purpose: Purpose) -> BlockNumber {
+	let seats = pallet_assay_jobs::Seats::<Runtime>::get(job);
+	let account = who.account();
+	let seat = seats.iter().find(|seat| seat.purpose == purpose && seat.account == account);
+	seat.map_or(0, |seat| seat.drawn_at)
+}
+
 /// Attests that the inputs are there, or not.
 pub fn attest(who: &Person, job: JobId, ok: bool) -> Tx {
-	as_verifier(who, job, VerifierAction::AttestInputs { ok })
+	let drawn_at = drawn_at(who, job, Purpose::Attest);
+	as_verifier(who, job, VerifierAction::AttestInputs { ok, drawn_at })
+}
+
+/// Attests that the outputs are there, or not.
+pub fn attest_outputs(who: &Person, job: JobId, ok: bool) -> Tx {
+	let drawn_at = drawn_at(who, job, Purpose::Keep);
+	as_verifier(who, job, VerifierAction::AttestOutputs { ok, drawn_at })
 }
 
 /// Commits to a verdict, and shows the ticket.
@@ -228,7 +271,8 @@ pub fn commit_verdict(
 	salt: &Hash,
 	ticket: Ticket,
 ) -> Tx {
-	let commitment = verdict_commitment(&genesis_hash(), job, &who.bytes(), run_root, salt);
+	let order = order_of(job);
+	let commitment = verdict_commitment(&genesis_hash(), &order, &who.bytes(), run_root, salt);
 	as_verifier(who, job, VerifierAction::CommitVerdict { commitment, ticket })
 }
 
@@ -264,7 +308,9 @@ pub fn open_verdict(
 	let action = VerifierAction::RevealVerdict { run_root, salt, chunks: announced };
 	let signature = sign_action(who, &account, job, &action);
 	let chunks = chunks.map(|chunks| chunks.try_into().expect("as many as are asked for"));
-	let call = Jobs::reveal_verdict { job, account, run_root, salt, chunks, retry, signature };
+	let order = order_of(job);
+	let call =
+		Jobs::reveal_verdict { job, order, account, run_root, salt, chunks, retry, signature };
 	Tx::Authorized(RuntimeCall::Jobs(call))
 }
 
@@ -294,8 +340,8 @@ pub fn move_as_verifier(who: &Person, job: JobId, action: ChallengeMove) -> Tx {
 	let parts = lane.map_or(0, |lane| lane.parts);
 	let hash = (opened, list, parts, &action).using_encoded(blake2_256);
 	let signature = sign_action(who, &who.account(), job, &VerifierAction::Challenge { hash });
-	let (account, retry) = (who.account(), 0);
-	let call = Arbitration::move_as_verifier { job, account, action, retry, signature };
+	let (order, account, retry) = (order_of(job), who.account(), 0);
+	let call = Arbitration::move_as_verifier { job, order, account, action, retry, signature };
 	Tx::Authorized(RuntimeCall::Arbitration(call))
 }
 
@@ -306,7 +352,7 @@ fn arbitration(who: &Person, call: Arbitration<Runtime>) -> Tx {
 /// Demands an opening, as the sender's lane stands.
 pub fn demand(who: &Person, job: JobId, child: Option<u32>) -> Tx {
 	let list = Lanes::lane(job, who.account()).and_then(|lane| lane.list);
-	arbitration(who, Arbitration::demand { job, child, list })
+	arbitration(who, Arbitration::demand { job, order: order_of(job), child, list })
 }
 
 /// Answers a demand.
@@ -315,7 +361,7 @@ pub fn demand(who: &Person, job: JobId, child: Option<u32>) -> Tx {
 /// For more children than a group has.
 pub fn answer(who: &Person, job: JobId, challenger: AccountId, children: Vec<Hash>) -> Tx {
 	let children = children.try_into().expect("at most 256 children");
-	arbitration(who, Arbitration::answer { job, challenger, children })
+	arbitration(who, Arbitration::answer { job, order: order_of(job), challenger, children })
 }
 
 /// States the roots of the lazy anchors before eager anchor `at.1` of step `at.0`, of this run.
@@ -332,24 +378,26 @@ pub fn list_roots(
 ) -> Tx {
 	let children = children.try_into().expect("at most 256 children");
 	let stated = Statement { run_root, step: at.0, anchor: at.1, children };
-	arbitration(who, Arbitration::list_roots { job, challenger, stated })
+	arbitration(who, Arbitration::list_roots { job, order: order_of(job), challenger, stated })
 }
 
 /// Binds the sender to a proof.
 pub fn commit_proof(who: &Person, job: JobId, first: &ProofPart) -> Tx {
 	let hash = assay_market::proof_hash(first);
-	let commitment = assay_market::proof_commitment(&genesis_hash(), job, &who.bytes(), &hash);
+	let order = order_of(job);
+	let commitment = assay_market::proof_commitment(&genesis_hash(), &order, &who.bytes(), &hash);
 	commit_proof_raw(who, job, commitment)
 }
 
 /// Sends a proof commitment as it is.
 pub fn commit_proof_raw(who: &Person, job: JobId, commitment: Hash) -> Tx {
-	arbitration(who, Arbitration::commit_proof { job, commitment })
+	arbitration(who, Arbitration::commit_proof { job, order: order_of(job), commitment })
 }
 
 /// Proves fraud, or sends one part of the proof.
 pub fn prove_fraud(who: &Person, job: JobId, part: ProofPart) -> Tx {
-	arbitration(who, Arbitration::prove_fraud { job, part: Box::new(part) })
+	let part = Box::new(part);
+	arbitration(who, Arbitration::prove_fraud { job, order: order_of(job), part })
 }
 
 /// Pushes a lane.

@@ -1,7 +1,7 @@
 //! Lotteries as validators see them, each for itself; and as only the owner of all session keys could.
 
 use crate::{
-	calls::genesis_hash,
+	calls::{genesis_hash, order_of},
 	people::{Person, VALIDATORS},
 };
 use assay_commitments::Segmentation;
@@ -13,7 +13,7 @@ use assay_runtime::{AccountId, Balance, BlockNumber, Jobs, Runtime, Stake};
 use std::ops::Range;
 
 /// A lottery that a validator may take part in.
-pub type Duty = LotteryDuty<AccountId, BlockNumber>;
+pub type Duty = LotteryDuty<AccountId, Balance, BlockNumber>;
 
 /// The open lottery of this job, as its runtime API tells it this validator; `None` where it may not
 /// take part or has answered.
@@ -23,7 +23,7 @@ pub fn duty(who: &Person, job: JobId) -> Option<Duty> {
 
 /// The ticket of a validator in a lottery, and its tranche if it has won a place in one.
 pub fn ticket(who: &Person, duty: &Duty) -> (Ticket, Option<u32>) {
-	let data = transcript(&genesis_hash(), duty.job, &duty.seed);
+	let data = transcript(&genesis_hash(), &duty.order, &duty.seed);
 	let ticket = who.ticket(&data);
 	let output = draw_output(&duty.key, &data, &ticket);
 	(ticket, output.and_then(|output| tranche_of(output, duty.stake, &duty.terms)))
@@ -32,7 +32,7 @@ pub fn ticket(who: &Person, duty: &Duty) -> (Ticket, Option<u32>) {
 /// The steps of the segment that a ticket draws; `None` where the run is not cut.
 pub fn segment(duty: &Duty, ticket: &Ticket) -> Option<Range<u32>> {
 	let cut = Segmentation::new(duty.steps, duty.segments?.steps)?;
-	cut.range(segment_of(&ticket.pre_output, &genesis_hash(), duty.job, cut.count()))
+	cut.range(segment_of(&ticket.pre_output, &genesis_hash(), &duty.order, cut.count()))
 }
 
 /// The segments of everyone who wins in the first tranche, in the order of [`winners`]. Nobody on the chain
@@ -51,7 +51,7 @@ pub fn segments(job: JobId) -> Vec<u32> {
 /// the larger number first. Nobody on the chain can know this.
 pub fn winners(job: JobId) -> Vec<(Person, u32)> {
 	let Some(lottery) = pallet_assay_jobs::Lotteries::<Runtime>::get(job) else { return vec![] };
-	let data = transcript(&genesis_hash(), job, &lottery.seed);
+	let data = transcript(&genesis_hash(), &order_of(job), &lottery.seed);
 	let mut winners: Vec<_> = VALIDATORS
 		.iter()
 		.filter_map(|name| {

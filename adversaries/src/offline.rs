@@ -105,6 +105,32 @@ pub fn proof(work: &Work, lying: &Table, truth: &Table) -> Vec<ProofPart> {
 	lead(&lying.job(work), lying, truth.clone()).expect("a lie has a proof").0
 }
 
+/// The parts of a proof against a *right* run, as somebody would make them whose replay is `wrong`: each is well
+/// formed, and the last one is refused.
+///
+/// # Errors
+/// When the two runs do not differ, or the way down to the difference cannot be led.
+pub fn reckless_proof(work: &Work, right: &Table, wrong: &Table) -> Result<Vec<ProofPart>, String> {
+	let job = right.job(work);
+	let text = |error: assay_dispute::Error| error.to_string();
+	let mut answerer = Answerer::new(job.clone(), right.clone()).map_err(text)?;
+	let mut accuser = Challenger::new(job.clone(), wrong.clone()).map_err(text)?.reckless();
+	let mut lane = Lane::new(job);
+	loop {
+		match pollster::block_on(accuser.next_move(&lane.opened)).map_err(text)? {
+			Move::Demand { child } => {
+				let (place, parent) = lane.demand(child)?;
+				let children = pollster::block_on(answerer.answer(place)).map_err(text)?;
+				if !lane.answer(place, &parent, children) {
+					return Err("a right answer was refused".into());
+				}
+			}
+			Move::Prove(parts) => return Ok(parts),
+			Move::Nothing => return Err("the runs do not differ".into()),
+		}
+	}
+}
+
 /// A program as the chain has it: from its stored bytes and what it kept of the check.
 pub struct Stored {
 	/// Decoded from the stored bytes.

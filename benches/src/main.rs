@@ -15,6 +15,7 @@ mod rival;
 mod table;
 mod trace;
 mod training;
+mod units;
 
 use anyhow::{bail, Result};
 use assay_gpu::Choice;
@@ -33,13 +34,14 @@ struct Benchmark {
 }
 
 /// Add a file and a line here.
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 7] = [
 	gemm::BENCHMARK,
 	gpu::BENCHMARK,
 	models::BENCHMARK,
 	training::BENCHMARK,
 	trace::BENCHMARK,
 	elementwise::BENCHMARK,
+	units::BENCHMARK,
 ];
 
 /// What benchmarks get.
@@ -47,6 +49,8 @@ struct Context {
 	rivals: Rivals,
 	threads: usize,
 	quick: bool,
+	/// Whether an adapter was named.
+	named: bool,
 	/// The only products of the benchmark `gemm`, if not empty.
 	shapes: Vec<gemm::Shape>,
 	/// The adapter that kernels are measured on.
@@ -138,6 +142,7 @@ fn main() -> Result<()> {
 		},
 		threads: options.threads,
 		quick: options.quick,
+		named: options.adapter.is_some(),
 		shapes: options.shapes,
 		adapter: match Choice::select(options.adapter.as_deref()) {
 			Choice::Auto | Choice::Cpu => Choice::Gpu,

@@ -10,7 +10,8 @@ use anyhow::{anyhow, Context as _, Result};
 use assay_exec::CpuExecutor;
 use assay_frontend::{
 	calibrate::Precision,
-	import::{import, Options, Report},
+	import::{self, import, Options, Report},
+	limits::Limits,
 	model::{chunk, Model},
 	npz::{self, Arrays},
 };
@@ -43,18 +44,22 @@ pub struct Imported {
 /// Imports model `name` of `make fidelity` from folder `models`.
 pub fn imported(models: &Path, name: &str, batch: u32, sensitivity: f64) -> Result<Imported> {
 	let failed = |error: assay_frontend::Error| anyhow!("{name}: {error}");
+	let limits = Limits::default();
 	let folder = models.join(name);
-	let calibration = npz::read(&folder.join("calibrate.npz")).map_err(failed)?;
-	let held_out = npz::read(&folder.join("test.npz")).map_err(failed)?;
+	let path = folder.join(format!("{name}.onnx"));
+	let graph = import::open(&path, limits).map_err(failed)?;
+	let names: Vec<String> = graph.inputs.iter().map(|input| input.name.clone()).collect();
+	let names: Vec<&str> = names.iter().map(String::as_str).collect();
+	let arrays = |file: &str| npz::read(&folder.join(file), Some(&names), limits).map_err(failed);
+	let (calibration, held_out) = (arrays("calibrate.npz")?, arrays("test.npz")?);
 	let options = Options {
 		batch: Some(batch as usize),
 		precision: Precision::Mixed(sensitivity),
 		..Options::default()
 	};
 	let compared = chunk(&held_out, 0, COMPARED);
-	let path = folder.join(format!("{name}.onnx"));
 	let (model, report) =
-		import(&path, &calibration, Some(&compared), &options, &mut CpuExecutor::new())
+		import(graph, calibration, Some(compared), &options, &mut CpuExecutor::new())
 			.map_err(failed)?;
 	Ok(Imported { model, samples: chunk(&held_out, 0, batch as usize), report })
 }

@@ -46,7 +46,7 @@ pub fn prepared(rival: &mut Rival, name: &str, executor: &mut CpuExecutor) -> Re
 	let text = std::fs::read_to_string(folder.path().join("description.json"))?;
 	let description = Description::from_json(&text).map_err(failed)?;
 	let read = |file: &str| {
-		npz::read(&folder.path().join(file)).map_err(|error| anyhow!("{name}: {error}"))
+		npz::read(&folder.path().join(file), None).map_err(|error| anyhow!("{name}: {error}"))
 	};
 	let (data, weights) = (read("data.npz")?, read("weights.npz")?);
 	let trainer = Trainer::new(&description, &data, &weights, executor).map_err(failed)?;

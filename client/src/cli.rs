@@ -1,6 +1,6 @@
 //! The commands and their flags.
 
-use crate::{amount::Amount, chain::Confirm, error::Error, tensors::InputArg};
+use crate::{amount::Amount, chain::Confirm, error::Error, runner::WorkerFlags, tensors::InputArg};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ const EXAMPLES: &str = "Examples:
 Every command takes --json for scripts: one document, or one line per event, and
 {\"error\":{\"code\",\"message\",\"fix\"}} when it fails. Exit codes: 0 done, 1 failed,
 2 wrong usage, 3 the job ended without payment or a result differs, 4 a challenge could not
-bring a differing result down.";
+bring a differing result down, 5 an imported model misses its --target, 6 a fault of assay itself.";
 
 /// Rent ML compute that is paid for only when its result is right.
 #[derive(Debug, Parser)]
@@ -40,7 +40,7 @@ pub struct Global {
 	#[arg(value_name = "URL", help_heading = "Connection and output")]
 	pub url: String,
 	/// Signing key: //Alice style for development, or a private file with a mnemonic or 0x seed
-	#[arg(long, global = true, env = "ASSAY_KEY", value_name = "KEY")]
+	#[arg(long, global = true, env = "ASSAY_KEY", hide_env_values = true, value_name = "KEY")]
 	#[arg(help_heading = "Connection and output")]
 	pub key: Option<String>,
 	/// Where keys and the provider's database are kept [default: ~/.local/share/assay]
@@ -162,10 +162,29 @@ integer program comes to the float model. Samples are a NumPy archive with one a
 of the model, samples along the first dimension: numpy.savez('samples.npz', input_name=array).
 docs/models.md lists operators and limits.
 
+On the held-out samples every output must reach --target: snr=DB (signal-to-noise ratio), cosine=NUMBER
+(mean cosine of a sample), top1=POINTS (most points of accuracy lost: rows with another largest element);
+snr=20 unless given. A model that misses it is reported, not written (--keep writes it), and the exit code is 5.
+Exit codes: 0 imported, 1 refused or failed, 2 wrong usage, 5 the target is missed, 6 a fault of assay itself.
+
 Examples:
   assay model import mlp.onnx --calibrate samples.npz --out mlp
+  assay model import cnn.onnx --calibrate samples.npz --evaluate test.npz --target top1=0.5,cosine=0.99
   assay model run mlp --input test.npz --output results.npz
   assay job post --program mlp/model.program --weights mlp/weights.safetensors …";
+
+const RUN_HELP: &str = "What saturates is counted and named: inputs beyond what the calibration samples showed, and values
+inside. Samples that are no finite numbers, and indices outside their table, are refused.
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 6 a fault of assay itself.
+
+Example:
+  assay model run mlp --input test.npz --output results.npz";
+
+const TRAIN_HELP: &str =
+	"Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 6 a fault of assay itself.
+
+Example:
+  assay model train mlp.json --data digits.npz --output weights.npz";
 
 /// `assay model …`
 #[derive(Debug, Subcommand)]
@@ -174,14 +193,10 @@ pub enum ModelCommand {
 	#[command(after_help = IMPORT_HELP)]
 	Import(ModelImport),
 	/// Run an imported model on float samples, on this machine
-	#[command(
-		after_help = "Example:\n  assay model run mlp --input test.npz --output results.npz"
-	)]
+	#[command(after_help = RUN_HELP)]
 	Run(ModelRun),
 	/// Train a described network in integers
-	#[command(
-		after_help = "Example:\n  assay model train mlp.json --data digits.npz --output weights.npz"
-	)]
+	#[command(after_help = TRAIN_HELP)]
 	Train(Train),
 	/// Run ONNX's own tests of each operator (onnx/backend/test/data/node) through the importer
 	NodeTests(ModelNodeTests),
@@ -209,11 +224,20 @@ pub struct ModelImport {
 	#[arg(long, value_enum, default_value_t = WidthChoice::Mixed)]
 	pub width: WidthChoice,
 	/// With --width mixed: products with a lower signal-to-noise ratio than this get 16 bits
-	#[arg(long, value_name = "DB", default_value_t = 25.0)]
+	#[arg(long, value_name = "DB", default_value_t = 25.0, value_parser = parse_sensitivity)]
 	pub sensitivity: f64,
 	/// How the range of 8-bit values is chosen: max, mse or a percentile such as 99.99
 	#[arg(long, value_name = "RANGE", default_value = "mse", value_parser = parse_range)]
 	pub range: assay_frontend::calibrate::Range,
+	/// What the held-out result must reach: snr=DB, cosine=NUMBER, top1=POINTS, several with commas
+	#[arg(long, value_name = "FIGURE", default_value = "snr=20")]
+	pub target: assay_frontend::target::Target,
+	/// Write the model even if it misses the target
+	#[arg(long)]
+	pub keep: bool,
+	/// Most memory that the import may take for values, in GiB
+	#[arg(long, value_name = "GIB", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
+	pub max_memory: u32,
 }
 
 /// `--width`
@@ -255,6 +279,14 @@ pub struct ModelNodeTests {
 	/// Only tests whose name contains this
 	#[arg(long, value_name = "TEXT")]
 	pub only: Option<String>,
+}
+
+fn parse_sensitivity(text: &str) -> Result<f64, Error> {
+	let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+	value.ok_or_else(|| {
+		Error::new("bad-sensitivity", format!("`{text}` is no number of dB"))
+			.fix("write a number such as 25; higher ones take more 16-bit products")
+	})
 }
 
 fn parse_range(text: &str) -> Result<assay_frontend::calibrate::Range, Error> {
@@ -450,16 +482,40 @@ pub struct ProviderRun {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
 	/// Claim only jobs that pay at least this much, in ASY
 	#[arg(long, value_name = "ASY", default_value = "0")]
 	pub min_price: Amount,
+	/// Claim only jobs that pay at least this much for 10^9 work units, in ASY [default: the chain's work_price]
+	#[arg(long, value_name = "ASY")]
+	pub min_price_per_work: Option<Amount>,
+	/// Put up at most this much for one job, in ASY [default: half of the free stake]
+	#[arg(long, value_name = "ASY")]
+	pub max_bond: Option<Amount>,
+	/// Also claim jobs whose inputs nobody attests to hold
+	#[arg(long)]
+	pub accept_unattested: bool,
+	/// A second account that signs answers to challenges: a development path or a private file, as --key. Nothing of
+	/// the provider's account then comes before them
+	#[arg(long, env = "ASSAY_ANSWER_KEY", hide_env_values = true, value_name = "KEY")]
+	pub answer_key: Option<String>,
+	/// Tip at most this much for a transaction that saves a bond, in ASY; a tip begins at nothing and doubles with every
+	/// block towards the deadline [default: a twentieth of the bond]
+	#[arg(long, value_name = "ASY")]
+	pub max_tip: Option<Amount>,
+	/// Keep at most this many MiB of hash trees and checkpoints of open results, from which challenges are answered
+	/// without running the job again; 0: keep none
+	#[arg(long, value_name = "MIB", default_value_t = 2048)]
+	pub keep_traces: u64,
 	/// Claim only this job; repeat for more
 	#[arg(long = "job", value_name = "JOB")]
 	pub jobs: Vec<u64>,
-	/// Claim only jobs whose program needs at most this many MiB; an answer in a dispute may need as
-	/// much again beside a run
-	#[arg(long, value_name = "MIB", default_value_t = 16 * 1024)]
-	pub max_memory: u64,
+	/// Claim only jobs whose program needs at most this many MiB; an answer in a dispute may need as much again beside a
+	/// run [default: what is available on this machine when a job is looked at]
+	#[arg(long, value_name = "MIB")]
+	pub max_memory: Option<u64>,
 	/// Stop after the first job has ended
 	#[arg(long)]
 	pub once: bool,
@@ -477,6 +533,9 @@ pub struct Verify {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
 }
 
 const CHALLENGE_HELP: &str = "Runs the job again. Where the result is the same, that is all. Where it differs, the account puts
@@ -501,6 +560,9 @@ pub struct Challenge {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
 	/// Only compare: send nothing, put up nothing; needs no --key
 	#[arg(long)]
 	pub dry_run: bool,
@@ -533,6 +595,9 @@ pub struct Watch {
 	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
 	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
 	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
 	/// Stop after the first job that was compared
 	#[arg(long)]
 	pub once: bool,
@@ -652,6 +717,19 @@ fn parse_percent(text: &str) -> Result<u32, Error> {
 mod tests {
 	use super::*;
 	use clap::CommandFactory;
+
+	#[test]
+	fn help_should_not_show_what_the_environment_holds_of_keys() {
+		fn look(command: &clap::Command) {
+			for argument in command.get_arguments() {
+				let env = argument.get_env().map(|env| env.to_string_lossy().into_owned());
+				let secret = env.is_some_and(|env| env.contains("KEY"));
+				assert!(!secret || argument.is_hide_env_values_set(), "{argument}");
+			}
+			command.get_subcommands().for_each(look);
+		}
+		look(&Cli::command());
+	}
 
 	#[test]
 	fn commands_should_be_consistent_when_built() {

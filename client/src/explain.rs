@@ -7,7 +7,8 @@ pub fn phase(name: &str) -> &'static str {
 		"Open" => "a provider may claim the job at the ramp's current price",
 		"Claimed" => "the provider runs the job and owes a commitment to its result",
 		"Committed" => {
-			"the result is committed; the chain waits for the blocks that decide the draw"
+			"the result is committed; the chain waits for the blocks that decide who verifies and who \
+			 keeps the outputs"
 		}
 		"Verifying" => {
 			"validators, drawn in private, replay the job and commit to what they found; who they are \
@@ -17,7 +18,9 @@ pub fn phase(name: &str) -> &'static str {
 			"the provider opens its result, the validators their verdicts with samples of their own \
 			 traces"
 		}
-		"Challengeable" => "the result is open; anyone may still prove it wrong",
+		"Challengeable" => {
+			"the result is open; anyone may still prove it wrong, and the keepers fetch the outputs"
+		}
 		"Settled" => "the provider was paid",
 		"Failed" => "the job ended without payment",
 		_ => "a phase that this client does not know; use the client of the node's version",
@@ -38,7 +41,10 @@ pub fn phase_advice(name: &str, overdue: bool) -> &'static str {
 		("Open", _) => {
 			"wait for a provider, or start one with `assay provider run`; cancelling is free now"
 		}
-		("Claimed", _) => "wait; a provider that stays silent loses a part of its bond to you",
+		("Claimed", _) => {
+			"wait; a provider that stays silent loses a part of its bond; one that cannot do it gives \
+			 it back: the job then opens again"
+		}
 		("Committed" | "Verifying" | "Revealing" | "Challengeable", _) => {
 			"wait; the chain moves it on at the deadline, `assay job watch JOB` follows it"
 		}
@@ -73,13 +79,21 @@ pub fn reason(code: &str) -> (&'static str, &'static str) {
 			"Post again with a higher --price-max or a longer --ramp, or start a provider.",
 		),
 		"ProviderTimeout" => (
-			"Two providers in a row claimed the job and stayed silent; everything was refunded and \
-			 each lost a part of its bond to the requester.",
-			"Post it again; if it happens again the job may be too large for the providers there are.",
+			"Several providers claimed the job and stayed silent or gave it back; everything was refunded. \
+			 Silence costs a part of the bond, which is burned: nobody earns by it.",
+			"Look whether the inputs can be had (`assay blob status ROOT`) and whether the job is too large \
+			 for the providers there are; then post it again.",
 		),
 		"Inconclusive" => (
-			"The verifiers could not reach a verdict; nobody was paid and everything was refunded.",
+			"The verifiers could not reach a verdict, in general before the result was shown; nobody was \
+			 paid and everything was refunded.",
 			"Post it again; look at the verdicts in `assay job report JOB` for device faults.",
+		),
+		"Undelivered" => (
+			"The result was not proved wrong, but too few of those who were asked could get its outputs; \
+			 nobody was paid and everything was refunded.",
+			"Post it again. As the provider: the node behind `assay provider run` must be reachable by its \
+			 peers, and keep the outputs until the job has settled.",
 		),
 		"Withheld" => (
 			"The provider did not open its committed result, or a part of it that a challenger demanded, or \
@@ -138,10 +152,28 @@ pub fn fix(code: &str) -> Option<&'static str> {
 		"Identity.NotRegistered" => "`assay identity register --role provider` first",
 		"Identity.AlreadyRegistered" => "`assay identity update` or `assay identity rotate`",
 		"Identity.PeerKeyTaken" => "pass another --peer-key, or another --state-dir",
+		"Jobs.OtherOrder" => {
+			"a reorganisation has put another job under this number: look again with `assay job why JOB`"
+		}
+		"Jobs.TooManyJobsOfAccount" => {
+			"wait until one of your jobs has ended, or cancel one: `assay job list --account ACCOUNT`"
+		}
+		"Jobs.TooManyJobs" => "the market is full; try again later",
+		"Jobs.NoVerifierAvailable" => {
+			"nobody but the parties of the job could verify it; wait for more validators"
+		}
+		"Jobs.BondAboveExpectation" | "Jobs.PriceBelowExpectation" => {
+			"the job's terms have changed since it was looked at; it is looked at again"
+		}
+		"Arbitration.OtherOrder" => {
+			"a reorganisation has put another job under this number; start the command again"
+		}
 		"Jobs.UnknownProgram" => "`assay program register FILE` first",
 		"Jobs.UnknownJob" => "`assay job list` shows the jobs",
 		"Jobs.RampUpsideDown" => "give a --price-start that is not above --price-max",
-		"Jobs.PriceTooLow" => "give a higher --price-start",
+		"Jobs.PriceTooLow" => {
+			"give a higher --price-start; the least price grows with the work and the bytes"
+		}
 		"Jobs.RampTooLong" => "give a shorter --ramp",
 		"Jobs.AuditTooLow" => "give a higher --audit, or leave it out",
 		"Jobs.WrongSteps" => "give --steps 1 for a program without step state",
@@ -210,6 +242,7 @@ mod tests {
 			"Inconclusive",
 			"Withheld",
 			"ProvenFraud",
+			"Undelivered",
 		] {
 			assert!(!reason(code).0.contains("does not know"), "{code}");
 		}

@@ -1,12 +1,10 @@
 //! Where the signing key comes from: a development path such as `//Alice`, or a private file.
 
-use crate::error::{io, Error, Result};
-use std::{
-	io::Write,
-	os::unix::fs::{OpenOptionsExt, PermissionsExt},
-	path::Path,
-	str::FromStr,
+use crate::{
+	error::{io, Error, Result},
+	private,
 };
+use std::{io::Write, os::unix::fs::OpenOptionsExt, path::Path, str::FromStr};
 use subxt_signer::{sr25519::Keypair, SecretUri};
 
 /// Longest key file that is read: a mnemonic with a derivation path is far shorter.
@@ -32,8 +30,10 @@ pub fn load(source: &str) -> Result<Keypair> {
 	parse(secret, source)
 }
 
+/// A seed, also one that a derivation path or a password follows, or whose `0x` was forgotten: no message may repeat it.
 fn is_seed(text: &str) -> bool {
-	text.len() == 66 && text.starts_with("0x") && text[2..].bytes().all(|b| b.is_ascii_hexdigit())
+	let digits = text.strip_prefix("0x").unwrap_or(text).bytes();
+	digits.take_while(u8::is_ascii_hexdigit).count() >= 64
 }
 
 fn parse(secret: &str, source: &str) -> Result<Keypair> {
@@ -46,22 +46,9 @@ fn parse(secret: &str, source: &str) -> Result<Keypair> {
 	Keypair::from_uri(&uri).map_err(|_| bad())
 }
 
-/// Reads a file that only its owner may read.
+/// Reads a file that is this user's and that only its owner may read.
 pub fn read_private(path: &Path) -> Result<String> {
-	let meta = std::fs::metadata(path).map_err(io(path))?;
-	let mode = meta.permissions().mode() & 0o777;
-	if mode & 0o077 != 0 {
-		return Err(Error::new(
-			"key-file-exposed",
-			format!("{} has mode {mode:03o}: others on this machine can read it", path.display()),
-		)
-		.fix(format!("chmod 600 {}", path.display())));
-	}
-	if meta.len() > MAX_KEY_FILE {
-		return Err(Error::new("bad-key", format!("{} is too long for a key", path.display()))
-			.fix("pass the file that holds the secret alone"));
-	}
-	std::fs::read_to_string(path).map_err(io(path))
+	private::read(path, MAX_KEY_FILE)
 }
 
 /// Writes a new file that only its owner may read; fails when it exists.
@@ -78,6 +65,7 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use std::os::unix::fs::PermissionsExt;
 
 	const PHRASE: &str = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
 
@@ -119,10 +107,12 @@ mod tests {
 		assert_eq!(error.code, "bad-key");
 		assert!(!error.to_string().contains("hunter2"));
 		assert_eq!(load(PHRASE).unwrap_err().code, "key-on-command-line");
-		assert_eq!(
-			load(&format!("0x{}", "ab".repeat(32))).unwrap_err().code,
-			"key-on-command-line"
-		);
+		let seed = "ab".repeat(32);
+		for secret in [format!("0x{seed}"), seed.clone(), format!("0x{seed}//1///word")] {
+			let error = load(&secret).unwrap_err();
+			assert_eq!(error.code, "key-on-command-line");
+			assert!(!error.to_string().contains(&seed));
+		}
 		assert_eq!(load("/no/such/file").unwrap_err().code, "file");
 	}
 }

@@ -8,7 +8,8 @@
 //! * [`chain`]: connection, transactions, jobs, blobs.
 //! * [`provider`]: the state machine of a provider and its database.
 //! * [`challenge`]: the state machine of a challenger. [`patrol`]: which results a watcher looks at.
-//! * [`replay`]: runs a job again for a dispute about its result.
+//! * [`runner`]: runs strangers' programs in sandboxed workers. [`replay`]: does so for a dispute about a result.
+//! * [`device`]: the engine of this machine, for programs of our own.
 //! * [`tensors`]: safetensors files to job inputs and back.
 //! * [`key`], [`amount`], [`explain`], [`output`], [`error`]: what a user meets.
 
@@ -22,21 +23,27 @@ pub mod commands;
 pub mod device;
 pub mod error;
 pub mod explain;
+pub mod files;
 pub mod key;
+pub mod memory;
 pub mod npz;
 pub mod output;
 pub mod patrol;
 pub mod peer;
+pub mod private;
 pub mod program;
 pub mod provider;
 pub mod replay;
+pub mod runner;
+mod stop;
 pub mod tensors;
 
 use clap::Parser;
 use std::{ffi::OsString, process::ExitCode};
 
 /// Runs one command line and says how it went: 0 done, 1 failed, 2 wrong usage, 3 the job ended
-/// without payment or a result differs, 4 a challenge could not bring a differing result down.
+/// without payment or a result differs, 4 a challenge could not bring a differing result down, 5 an imported
+/// model misses its target, 6 a fault of this program.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 	let args: Vec<_> = args.collect();
 	let json = args.iter().any(|a| a == "--json");
@@ -72,9 +79,12 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 			if json {
 				ui.document(&error.to_json());
 			} else {
-				eprintln!("error: {error}");
+				ui.note(format!("error: {error}"));
 			}
-			ExitCode::FAILURE
+			match error.code == commands::FAULT_CODE {
+				true => ExitCode::from(commands::FAULT),
+				false => ExitCode::FAILURE,
+			}
 		}
 	}
 }

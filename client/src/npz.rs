@@ -3,13 +3,14 @@
 use crate::error::Result;
 use assay_frontend::{
 	array::{Array as Stored, Data},
+	limits::Limits,
 	npz,
 };
 use assay_training::{Array, Arrays};
 use std::path::Path;
 
-/// Reads every array of an `.npz` file. Errors: `file`, `bad-npz`.
-pub fn read(path: &Path) -> Result<Arrays> {
+/// Reads arrays of an `.npz` file, all or those of `names`. Errors: `file`, `bad-npz`, `too-large`.
+pub fn read(path: &Path, names: Option<&[&str]>) -> Result<Arrays> {
 	let wide = |stored: Stored| Array {
 		values: match stored.data {
 			Data::Float(values) => values.into_iter().map(f64::from).collect(),
@@ -17,7 +18,8 @@ pub fn read(path: &Path) -> Result<Arrays> {
 		},
 		dims: stored.dims,
 	};
-	Ok(npz::read(path)?.into_iter().map(|(name, stored)| (name, wide(stored))).collect())
+	let arrays = npz::read(path, names, Limits::default())?;
+	Ok(arrays.into_iter().map(|(name, stored)| (name, wide(stored))).collect())
 }
 
 /// Writes arrays as float32. Errors: `file`.
@@ -43,6 +45,7 @@ mod tests {
 			("y".into(), Array { dims: vec![3], values: vec![0.0, 1.0, 2.0] }),
 		]);
 		write(&path, &arrays).unwrap();
-		assert_eq!(read(&path).unwrap(), arrays);
+		assert_eq!(read(&path, None).unwrap(), arrays);
+		assert_eq!(read(&path, Some(&["y"])).unwrap().len(), 1);
 	}
 }

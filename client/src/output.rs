@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -23,15 +24,21 @@ impl Ui {
 	/// A line of a result, for people only.
 	pub fn line(&self, text: impl AsRef<str>) {
 		if !self.json {
-			print_line(text.as_ref());
+			print_line(&plain(text.as_ref()));
 		}
 	}
 
 	/// A line about what is going on, for people only; stderr, so that results stay clean.
 	pub fn note(&self, text: impl AsRef<str>) {
 		if !self.json {
-			eprintln!("{}", text.as_ref());
+			self.warn(text);
 		}
+	}
+
+	/// A line that scripts should see beside their JSON as well; stderr.
+	pub fn warn(&self, text: impl AsRef<str>) {
+		// A closed pipe is no reason to fail.
+		let _ = writeln!(std::io::stderr(), "{}", plain(text.as_ref()));
 	}
 
 	/// The JSON document of a command, or one JSON line of several.
@@ -57,8 +64,10 @@ impl Ui {
 
 	/// A table with a header row.
 	pub fn table(&self, header: &[&str], rows: &[Vec<String>]) {
+		let rows: Vec<Vec<String>> =
+			rows.iter().map(|row| row.iter().map(|cell| cell_of(cell)).collect()).collect();
 		let mut widths: Vec<usize> = header.iter().map(|h| h.len()).collect();
-		for row in rows {
+		for row in &rows {
 			for (width, cell) in widths.iter_mut().zip(row) {
 				*width = (*width).max(cell.chars().count());
 			}
@@ -69,14 +78,14 @@ impl Ui {
 			self.line(cells.join("  ").trim_end());
 		};
 		line(header.to_vec());
-		for row in rows {
+		for row in &rows {
 			line(row.iter().map(String::as_str).collect());
 		}
 	}
 
 	/// A bar over `total` bytes or steps.
 	pub fn bar(&self, total: u64, label: impl Into<String>, bytes: bool) -> Progress {
-		let label = label.into();
+		let label = plain(&label.into()).into_owned();
 		if !self.terminal {
 			self.note(format!("{label} …"));
 			return Progress { ui: *self, bar: ProgressBar::hidden(), label };
@@ -96,7 +105,7 @@ impl Ui {
 
 	/// A spinner for work of unknown length.
 	pub fn spinner(&self, label: impl Into<String>) -> Progress {
-		let label = label.into();
+		let label = plain(&label.into()).into_owned();
 		if !self.terminal {
 			self.note(format!("{label} …"));
 			return Progress { ui: *self, bar: ProgressBar::hidden(), label };
@@ -109,6 +118,38 @@ impl Ui {
 		bar.enable_steady_tick(Duration::from_millis(120));
 		Progress { ui: *self, bar, label }
 	}
+}
+
+/// A character that a terminal acts upon instead of showing it: controls, and what reorders the text around it.
+fn acts(c: char) -> bool {
+	let reorders =
+		matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+	(c.is_control() && !matches!(c, '\n' | '\t')) || reorders
+}
+
+/// Text as it may be shown: names in it are a stranger's, and must not move the cursor or hide what follows.
+pub fn plain(text: &str) -> Cow<'_, str> {
+	if !text.contains(acts) {
+		return Cow::Borrowed(text);
+	}
+	let escaped = |c: char| -> String {
+		if acts(c) {
+			c.escape_unicode().collect()
+		} else {
+			c.into()
+		}
+	};
+	Cow::Owned(text.chars().map(escaped).collect())
+}
+
+/// A cell of a table: one line, of bounded length.
+fn cell_of(text: &str) -> String {
+	const LONGEST: usize = 80;
+	let mut cell: String = text.chars().take(LONGEST).collect();
+	if text.chars().nth(LONGEST).is_some() {
+		cell.push('…');
+	}
+	cell.replace(['\n', '\t'], " ")
 }
 
 /// Prints a line and leaves quietly when the reader has gone, as `… | head` does.
@@ -137,7 +178,7 @@ impl Progress {
 		if !self.ui.terminal {
 			self.ui.note(text);
 		} else {
-			self.bar.set_message(text);
+			self.bar.set_message(plain(&text).into_owned());
 		}
 	}
 
@@ -180,5 +221,18 @@ pub fn short(bytes: impl AsRef<[u8]>) -> String {
 	match text.len() {
 		0..=16 => format!("0x{text}"),
 		n => format!("0x{}…{}", &text[..8], &text[n - 6..]),
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn text_should_not_reach_the_terminal_as_commands() {
+		assert_eq!(plain("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\n");
+		assert_eq!(plain("\u{9b}x\u{202e}"), "\\u{9b}x\\u{202e}");
+		assert!(matches!(plain("Größe 1 MiB"), Cow::Borrowed(_)));
+		assert_eq!(cell_of("a\nb"), "a b");
 	}
 }

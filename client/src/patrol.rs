@@ -40,7 +40,7 @@ impl Wishes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
 	/// Run it again and compare.
-	Compare(u64),
+	Compare(u64, Hash),
 	/// Nothing, for this reason; said once.
 	Pass(u64, String),
 }
@@ -60,8 +60,9 @@ pub struct Patrol {
 	wishes: Wishes,
 	/// Jobs below this number are over.
 	first: u64,
-	/// Of jobs that are not over.
-	seen: BTreeMap<u64, Seen>,
+	/// Of jobs that are not over, with the hash of the order that was seen: after a reorganisation the number may stand
+	/// for another one, which has not been.
+	seen: BTreeMap<u64, (Hash, Seen)>,
 }
 
 impl Patrol {
@@ -84,14 +85,14 @@ impl Patrol {
 		}
 		for job in jobs.iter().filter(|job| job.is_over()) {
 			// Who is still at it finds out itself.
-			if !matches!(self.seen.get(&job.id), Some(Seen::UnderWay)) {
+			if !matches!(self.seen(job), Some(Seen::UnderWay)) {
 				self.seen.remove(&job.id);
 			}
 		}
 		let mut due: Vec<&Job> = jobs
 			.iter()
 			.filter(|job| !job.is_over() && job.run_root.is_some() && job.condemned.is_none())
-			.filter(|job| match self.seen.get(&job.id) {
+			.filter(|job| match self.seen(job) {
 				None => true,
 				Some(Seen::Again(block)) => *block <= head,
 				Some(Seen::UnderWay | Seen::Done) => false,
@@ -103,32 +104,44 @@ impl Patrol {
 		for job in due {
 			match self.wishes.refusal(job) {
 				Some(why) => {
-					self.seen.insert(job.id, Seen::Done);
+					self.seen.insert(job.id, (job.order, Seen::Done));
 					tasks.push(Task::Pass(job.id, why));
 				}
 				None => {
-					self.seen.insert(job.id, Seen::UnderWay);
-					tasks.push(Task::Compare(job.id));
+					self.seen.insert(job.id, (job.order, Seen::UnderWay));
+					tasks.push(Task::Compare(job.id, job.order));
 				}
 			}
 		}
 		tasks
 	}
 
+	/// What became of this very order.
+	fn seen(&self, job: &Job) -> Option<&Seen> {
+		self.seen.get(&job.id).filter(|(order, _)| *order == job.order).map(|(_, seen)| seen)
+	}
+
+	fn set(&mut self, job: u64, order: Hash, seen: Seen) {
+		// Where another order has taken the number meanwhile, that one stays as it is.
+		if self.seen.get(&job).is_none_or(|(known, _)| *known == order) {
+			self.seen.insert(job, (order, seen));
+		}
+	}
+
 	/// A job is done with.
-	pub fn done(&mut self, job: u64) {
-		self.seen.insert(job, Seen::Done);
+	pub fn done(&mut self, job: u64, order: Hash) {
+		self.set(job, order, Seen::Done);
 	}
 
 	/// A job could not be compared or challenged at block `head`.
-	pub fn failed(&mut self, job: u64, head: u64) {
-		self.seen.insert(job, Seen::Again(head + RETRY_BLOCKS));
+	pub fn failed(&mut self, job: u64, order: Hash, head: u64) {
+		self.set(job, order, Seen::Again(head + RETRY_BLOCKS));
 	}
 
 	/// Whether every job of `--jobs` is over or done, so that nothing is left to watch.
 	pub fn finished(&self) -> bool {
 		let open =
-			|job: &u64| *job >= self.first && !matches!(self.seen.get(job), Some(Seen::Done));
+			|job: &u64| *job >= self.first && !matches!(self.seen.get(job), Some((_, Seen::Done)));
 		!self.wishes.jobs.is_empty() && !self.wishes.jobs.iter().any(open)
 	}
 }
@@ -139,6 +152,8 @@ mod tests {
 	use crate::chain::jobs::tests::view;
 
 	const ME: Hash = [0xee; 32];
+	/// Of the view that all jobs are made from.
+	const ORDER: Hash = [0xc; 32];
 
 	fn job(id: u64, phase: &str) -> Job {
 		let mut job = Job::read(&view()).unwrap();
@@ -162,7 +177,7 @@ mod tests {
 
 	fn compares(tasks: Vec<Task>) -> Vec<u64> {
 		let compare = |task| match task {
-			Task::Compare(job) => Some(job),
+			Task::Compare(job, _) => Some(job),
 			Task::Pass(..) => None,
 		};
 		tasks.into_iter().filter_map(compare).collect()
@@ -173,12 +188,26 @@ mod tests {
 		let mut patrol = patrol(|_| {});
 		assert_eq!(patrol.look(&[job(0, "Posted"), job(1, "Verifying")], 1), []);
 		let jobs = [job(0, "Revealing"), job(1, "Verifying"), job(2, "Settled")];
-		assert_eq!(patrol.look(&jobs, 2), [Task::Compare(0)]);
+		assert_eq!(patrol.look(&jobs, 2), [Task::Compare(0, ORDER)]);
 		let jobs = [job(0, "Challengeable"), job(1, "Challengeable")];
-		assert_eq!(patrol.look(&jobs, 3), [Task::Compare(1)]);
-		patrol.done(0);
-		patrol.done(1);
+		assert_eq!(patrol.look(&jobs, 3), [Task::Compare(1, ORDER)]);
+		patrol.done(0, ORDER);
+		patrol.done(1, ORDER);
 		assert_eq!(patrol.look(&jobs, 100), []);
+	}
+
+	#[test]
+	fn result_should_be_compared_again_when_its_number_stands_for_another_order() {
+		let mut patrol = patrol(|_| {});
+		let first = job(0, "Challengeable");
+		assert_eq!(compares(patrol.look(&[first.clone()], 1)), [0]);
+		let other = Job { order: [0xd; 32], ..first.clone() };
+		assert_eq!(compares(patrol.look(&[other.clone()], 2)), [0]);
+		// What comes back about the order that is gone says nothing about the one that is there.
+		patrol.failed(0, ORDER, 2);
+		patrol.done(0, [0xd; 32]);
+		assert_eq!(patrol.look(&[other], 100), []);
+		assert_eq!(compares(patrol.look(&[first], 101)), [0]);
 	}
 
 	#[test]
@@ -190,7 +219,7 @@ mod tests {
 		hidden.run_root = None;
 		assert_eq!(patrol.look(&[fallen, hidden.clone()], 1), []);
 		hidden.run_root = Some([1; 32]);
-		assert_eq!(patrol.look(&[hidden], 2), [Task::Compare(1)]);
+		assert_eq!(patrol.look(&[hidden], 2), [Task::Compare(1, ORDER)]);
 	}
 
 	#[test]
@@ -207,7 +236,7 @@ mod tests {
 		let mut patrol = patrol(|_| {});
 		let jobs = [job(0, "Challengeable")];
 		assert_eq!(compares(patrol.look(&jobs, 10)), [0]);
-		patrol.failed(0, 10);
+		patrol.failed(0, ORDER, 10);
 		for head in 11..10 + RETRY_BLOCKS {
 			assert_eq!(patrol.look(&jobs, head), []);
 		}
@@ -244,9 +273,9 @@ mod tests {
 		let mut patrol = patrol(|wishes| wishes.jobs = vec![0, 1]);
 		let jobs = [job(0, "Challengeable"), job(1, "Challengeable")];
 		assert_eq!(compares(patrol.look(&jobs, 1)), [0, 1]);
-		patrol.done(0);
+		patrol.done(0, ORDER);
 		assert!(!patrol.finished());
-		patrol.done(1);
+		patrol.done(1, ORDER);
 		assert!(patrol.finished());
 		let jobs = [job(0, "Settled"), job(1, "Settled")];
 		assert_eq!(patrol.look(&jobs, 2), []);

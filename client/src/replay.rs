@@ -1,104 +1,143 @@
-//! Runs a disputed job again, on this machine's engine.
+//! Runs a disputed job again, in a sandboxed worker.
 
 use crate::{
 	chain::{disputes::Disputed, Hash, Link},
-	device::Device,
 	error::{Error, Result},
+	files::Files,
 	output::Ui,
 	program::Loaded,
+	provider::{kept::Kept, record::Executed},
+	runner::{failed, Runner, Watch, Work},
 };
 use assay_dispute::{BoxError, Job, Replay, Replayed};
-use assay_exec::Tensor;
 use assay_program::Source;
-use std::sync::Arc;
-use tokio::sync::OnceCell;
+use assay_worker_host::{Finished, InputFile};
+use assay_worker_protocol::Record;
+use std::{path::PathBuf, sync::Arc};
+use tokio::{sync::OnceCell, task::spawn_blocking};
 
-/// An engine that is opened when the first replay needs it.
-///
-/// The provider has one beside the engine of its runs: an answer that is owed must not wait for a run of
-/// another job, and a run must not wait for an answer.
-pub struct Lazy {
-	adapter: String,
-	device: OnceCell<Arc<Device>>,
-}
-
-impl Lazy {
-	/// On the adapter that a flag names.
-	pub fn new(adapter: &str) -> Self {
-		Self { adapter: adapter.into(), device: OnceCell::new() }
-	}
-
-	/// The engine, opened if it is not.
-	pub async fn device(&self) -> Result<Arc<Device>> {
-		let open = || async {
-			let adapter = self.adapter.clone();
-			// The self-test of an adapter takes its time.
-			let opened = tokio::task::spawn_blocking(move || Device::open(&adapter)).await;
-			let stopped = |e| Error::new("local-fault", format!("opening the engine stopped: {e}"));
-			opened.map_err(stopped)?.map(Arc::new)
-		};
-		self.device.get_or_try_init(open).await.cloned()
-	}
+/// What an own run has left to replay from.
+pub struct Own {
+	/// The run.
+	pub executed: Executed,
+	/// What was kept of it.
+	pub kept: Kept,
+	/// Where the states of its checkpoints are.
+	pub blobs: PathBuf,
 }
 
 /// Replays of one job: its inputs are fetched once, when they are first needed.
-pub struct DeviceReplay {
+pub struct WorkerReplay {
 	link: Link,
-	device: Arc<Lazy>,
+	runner: Runner,
+	files: Files,
+	job: u64,
 	loaded: Arc<Loaded>,
 	roots: Vec<Hash>,
-	inputs: OnceCell<Vec<Tensor>>,
+	inputs: OnceCell<Vec<InputFile>>,
+	own: Option<Own>,
 	ui: Ui,
 	label: String,
 }
 
-impl DeviceReplay {
-	/// Of a job with these input roots.
+impl WorkerReplay {
+	/// Of a job with these input roots, whose files are put into `files`.
+	#[allow(clippy::too_many_arguments)] // One each.
 	pub fn new(
 		link: Link,
-		device: Arc<Lazy>,
+		runner: Runner,
+		files: Files,
+		job: u64,
 		loaded: Arc<Loaded>,
 		roots: Vec<Hash>,
 		ui: Ui,
 		label: String,
 	) -> Self {
-		Self { link, device, loaded, roots, inputs: OnceCell::new(), ui, label }
+		let inputs = OnceCell::new();
+		Self { link, runner, files, job, loaded, roots, inputs, own: None, ui, label }
 	}
 
-	/// The inputs, fetched if they are not here.
-	pub async fn inputs(&self) -> Result<&Vec<Tensor>> {
+	/// Replays from the checkpoints of an earlier run where that is shorter.
+	pub fn with_own(self, own: Own) -> Self {
+		Self { own: Some(own), ..self }
+	}
+
+	/// The inputs as files, fetched if they are not here.
+	pub async fn inputs(&self) -> Result<&Vec<InputFile>> {
 		let fetch = || async {
 			let node = self.link.node();
-			crate::provider::run::fetch_inputs(&node, &self.ui, &self.loaded, &self.roots).await
+			self.files.gather(&node, &self.ui, &self.loaded, &self.roots).await
 		};
 		self.inputs.get_or_try_init(fetch).await
 	}
+
+	/// The first `steps` steps, or the last of them from a checkpoint; how many came before that.
+	pub async fn run(
+		&self,
+		steps: u32,
+		keep: &[Source],
+		record: Record,
+	) -> Result<(u32, Finished)> {
+		let inputs = self.inputs().await?.clone();
+		let start = match &self.own {
+			Some(Own { executed, kept, blobs }) => {
+				let (kept, executed, blobs) = (kept.clone(), executed.clone(), blobs.clone());
+				let loaded = self.loaded.clone();
+				let start = spawn_blocking(move || kept.start(&loaded, &executed, steps, &blobs));
+				start.await.unwrap_or(None)
+			}
+			None => None,
+		};
+		let before = start.as_ref().map_or(0, |start| start.steps);
+		let label = match steps - before {
+			1 => format!("{}: 1 step", self.label),
+			count => format!("{}: {count} steps", self.label),
+		};
+		let work = |start: Option<Vec<InputFile>>, steps| Work {
+			job: self.job,
+			loaded: &self.loaded,
+			inputs: inputs.clone(),
+			start,
+			steps,
+			keep,
+			record: record.clone(),
+		};
+		let watch = Watch::default();
+		if let Some(start) = start {
+			let part = work(Some(start.states), steps - before);
+			match self.runner.run(part, &watch, &self.ui, &label).await {
+				Ok(finished) => return Ok((before, finished)),
+				// A checkpoint that is not what it was is as if it were not there.
+				Err(error) if error.code == "file" => self.ui.note(error.to_string()),
+				Err(error) => return Err(error),
+			}
+		}
+		let finished = self.runner.run(work(None, steps), &watch, &self.ui, &label).await?;
+		Ok((0, finished))
+	}
 }
 
-impl Replay for DeviceReplay {
+impl Replay for WorkerReplay {
 	async fn replay(&self, steps: u32, keep: &[Source]) -> Result<Replayed, BoxError> {
-		let inputs = self.inputs().await?.clone();
-		let device = self.device.device().await?;
-		let label = match steps {
-			1 => format!("{}: 1 step", self.label),
-			steps => format!("{}: {steps} steps", self.label),
-		};
-		let keep = keep.to_vec();
-		let run =
-			device.run_keeping(self.loaded.clone(), inputs, steps, keep, &self.ui, &label).await?;
-		let last_anchors = run.anchor_roots.last().cloned().unwrap_or_default();
-		let kept = run.kept.into_iter().map(|(source, tensor)| (source, tensor.bytes.to_vec()));
+		let (before, finished) = self.run(steps, keep, Record::default()).await?;
+		let kept = spawn_blocking(move || finished.kept().map(|kept| (kept, finished)));
+		let (kept, finished) = kept.await?.map_err(|fault| failed(&fault))?;
+		let done = finished.done();
+		let earlier = self.own.iter().flat_map(|own| own.executed.traces.iter());
+		let trace_roots: Vec<Hash> =
+			earlier.take(before as usize).chain(&done.trace_roots).copied().collect();
 		Ok(Replayed {
-			trace_roots: run.trace_roots,
-			last_anchors,
-			last_lazy: run.lazy_roots,
-			kept: kept.collect(),
+			trace_roots,
+			last_anchors: done.last_anchors.clone(),
+			last_lazy: done.last_lazy.clone(),
+			kept,
 		})
 	}
 
 	async fn input(&self, index: u16) -> Result<Vec<u8>, BoxError> {
 		let input = self.inputs().await?.get(usize::from(index));
-		Ok(input.ok_or("there is no such input")?.bytes.to_vec())
+		let input = input.ok_or("there is no such input")?;
+		Ok(tokio::fs::read(&input.path).await?)
 	}
 }
 

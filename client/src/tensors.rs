@@ -100,7 +100,8 @@ struct Opened {
 
 impl Opened {
 	fn read(path: &Path) -> Result<Self> {
-		let bytes = std::fs::read(path).map_err(io(path))?;
+		// Devices and pipes need not end.
+		let bytes = assay_frontend::files::read(path, u64::MAX)?;
 		let opened = Self { path: path.into(), bytes };
 		opened.tensors()?;
 		Ok(opened)

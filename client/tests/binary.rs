@@ -157,12 +157,14 @@ impl Silent {
 }
 
 #[test]
-fn provider_should_stop_at_once_when_told_to_while_it_waits_for_a_node() {
+fn provider_and_watcher_should_stop_at_once_when_told_to_while_they_wait_for_a_node() {
 	let dir = tempfile::tempdir().expect("a folder");
-	for signal in ["-TERM", "-INT"] {
+	let provider = &["provider", "run"][..];
+	for (command, signal) in [(provider, "-TERM"), (provider, "-INT"), (&["watch"], "-TERM")] {
 		let silent = Silent::new();
 		let mut child = Command::new(env!("CARGO_BIN_EXE_assay"))
-			.args(["provider", "run", "--json", "--key", "//Charlie", "--url", &silent.url()])
+			.args(command)
+			.args(["--json", "--key", "//Charlie", "--url", &silent.url()])
 			.args(["--adapter", "cpu", "--state-dir"])
 			.arg(dir.path())
 			.env_clear()

@@ -4,7 +4,7 @@ use crate::honest::{folded, stateful};
 use assay_commitments::{verdict_commitment, OutputsOpening, Path, SegmentsOpening};
 use assay_market::{
 	lottery::transcript, verifier::signing_payload, AbstainReason, Assurance, Attestation,
-	ChallengeMove, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
+	ChallengeMove, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
 	VerifierId, VerifierSignature, Verifiers,
 };
 use assay_referee::sample::positions;
@@ -104,36 +104,51 @@ const LOTTERY_SEED: [u8; 32] = [4; 32];
 const SAMPLE_SEED: [u8; 32] = [5; 32];
 const SALT: [u8; 32] = [6; 32];
 
+/// The order of a job as the chain has it at the start.
+fn order_of(id: JobId) -> Hash {
+	pallet_assay_jobs::Jobs::<Runtime>::get(id).map(|job| job.order).unwrap_or_default()
+}
+
 /// A verifier's call signed by Alice's session key, with her ticket where it is asked for; any other as it is.
 fn endorsed(mut call: RuntimeCall, with_ticket: bool) -> RuntimeCall {
 	let pair = Alice.pair();
 	let genesis = System::block_hash(0).0;
-	let own = |job| Ticket::from(&pair.vrf_sign(&transcript(&genesis, job, &LOTTERY_SEED)));
-	let sign = |job, account: &AccountId, retry, action: VerifierAction| {
-		let payload = signing_payload(&genesis, job, account, retry, &action);
+	let own =
+		|order: &Hash| Ticket::from(&pair.vrf_sign(&transcript(&genesis, order, &LOTTERY_SEED)));
+	let sign = |job, order: &Hash, account: &AccountId, retry, action: VerifierAction| {
+		let payload = signing_payload(&genesis, job, order, account, retry, &action);
 		VerifierSignature::from(sp_core::Pair::sign(&pair, &payload))
 	};
 	let RuntimeCall::Jobs(market) = &mut call else { return call };
 	match market {
-		Market::commit_verdict { job, account, commitment, ticket, retry, signature } => {
+		Market::commit_verdict { job, order, account, commitment, ticket, retry, signature } => {
 			if with_ticket {
-				*ticket = own(*job);
+				*ticket = own(order);
 			}
 			let (commitment, ticket) = (*commitment, *ticket);
 			let action = VerifierAction::CommitVerdict { commitment, ticket };
-			*signature = sign(*job, account, *retry, action);
+			*signature = sign(*job, order, account, *retry, action);
 		}
-		Market::abstain { job, account, reason, ticket, retry, signature } => {
+		Market::abstain { job, order, account, reason, ticket, retry, signature } => {
 			if with_ticket {
-				*ticket = own(*job);
+				*ticket = own(order);
 			}
 			let action = VerifierAction::Abstain { reason: *reason, ticket: *ticket };
-			*signature = sign(*job, account, *retry, action);
+			*signature = sign(*job, order, account, *retry, action);
 		}
-		Market::reveal_verdict { job, account, run_root, salt, chunks, retry, signature } => {
+		Market::reveal_verdict {
+			job,
+			order,
+			account,
+			run_root,
+			salt,
+			chunks,
+			retry,
+			signature,
+		} => {
 			let (run_root, salt, chunks) = (*run_root, *salt, chunks.is_some());
 			let action = VerifierAction::RevealVerdict { run_root, salt, chunks };
-			*signature = sign(*job, account, *retry, action);
+			*signature = sign(*job, order, account, *retry, action);
 		}
 		_ => {}
 	}
@@ -176,7 +191,7 @@ fn chain() -> sp_io::TestExternalities {
 		for id in 0..4 {
 			let inputs = run.input_roots.clone().try_into().expect("two inputs");
 			let assurance = Assurance { attestation: Attestation::OptedOut, ..Default::default() };
-			let price = pallet_assay_jobs::Parameters::<Runtime>::get().min_price;
+			let price = 1 << 40;
 			Jobs::post_job(alice.clone(), program, inputs, 3, price, price, 5, assurance)
 				.expect("a good job");
 			if id > 0 {
@@ -187,14 +202,15 @@ fn chain() -> sp_io::TestExternalities {
 		for _ in [LOTTERY, COMMITTED] {
 			let inputs = run.input_roots.clone().try_into().expect("two inputs");
 			let assurance = Assurance { attestation: Attestation::OptedOut, ..Default::default() };
-			let price = pallet_assay_jobs::Parameters::<Runtime>::get().min_price;
+			let price = 1 << 40;
 			Jobs::post_job(charlie.clone(), program, inputs, 3, price, price, 5, assurance)
 				.expect("a good job");
 		}
 		open_lottery();
 		seat_alice();
 		let bob = RuntimeOrigin::signed(Bob.to_account_id());
-		assay_runtime::Arbitration::demand(bob, 2, None, None).expect("a first demand");
+		let demand = assay_runtime::Arbitration::demand(bob, 2, order_of(2), None, None);
+		demand.expect("a first demand");
 	});
 	// What was done belongs to the state that every call starts from.
 	chain.commit_all().expect("no transaction is open");
@@ -219,6 +235,7 @@ fn open_lottery() {
 		size: 3,
 		width_percent: 150,
 		max_tranches: 2,
+		audit: sp_runtime::Permill::one(),
 	};
 	let session = electorate.session;
 	let lottery = Lottery { seed: LOTTERY_SEED, session, opened_at: 1, tranche: 0, terms };
@@ -240,7 +257,8 @@ fn seat_alice() {
 	let (account, key) = (Alice.to_account_id(), VerifierId::from(Alice.public()));
 	let root = stateful().record().run_root;
 	let genesis = System::block_hash(0).0;
-	let commitment = verdict_commitment(&genesis, COMMITTED, account.as_ref(), &root, &SALT);
+	let commitment =
+		verdict_commitment(&genesis, &order_of(COMMITTED), account.as_ref(), &root, &SALT);
 	let seat = Seat {
 		account: account.clone(),
 		key: key.clone(),
@@ -272,10 +290,11 @@ fn reveal(id: JobId, root: [u8; 32]) {
 }
 
 /// A reveal with segments, whose lengths and paths mutations may change.
-fn reveal_segmented() -> Market<Runtime> {
+fn reveal_segmented(order: Hash) -> Market<Runtime> {
 	let path = Path { siblings: vec![[2; 32]] };
 	Market::reveal_segmented_result {
 		job: 0,
+		order,
 		run_root: [1; 32],
 		salt: SALT,
 		opening: OutputsOpening {
@@ -289,6 +308,9 @@ fn reveal_segmented() -> Market<Runtime> {
 
 /// Calls of the market's pallets.
 pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
+	let orders = CHAIN
+		.with_borrow_mut(|chain| chain.execute_with(|| (0..6).map(order_of).collect::<Vec<_>>()));
+	let order = |job: JobId| orders[job as usize];
 	let bob: AccountId = Bob.to_account_id();
 	let signature = VerifierSignature::unchecked_from([7; 64]);
 	let program = assay_program::program_id(&stateful().program.encode());
@@ -296,6 +318,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 	let part = Box::new(stateful().part(2, 0, 5, 0));
 	let move_of = |action| Arbitration::move_as_verifier {
 		job: 1,
+		order: order(1),
 		account: bob.clone(),
 		action,
 		retry: 0,
@@ -308,6 +331,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 	let shown = shown.map(|position| stateful().chunk(&position)).to_vec();
 	let open = |chunks: Option<Vec<_>>| Market::reveal_verdict {
 		job: COMMITTED,
+		order: order(COMMITTED),
 		account: alice.clone(),
 		run_root: root,
 		salt: SALT,
@@ -315,7 +339,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		retry: 0,
 		signature: signature.clone(),
 	};
-	let market: [(&str, Market<Runtime>); 16] = [
+	let market: [(&str, Market<Runtime>); 18] = [
 		(
 			"post-job",
 			Market::post_job {
@@ -328,9 +352,24 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 				assurance: Assurance::default(),
 			},
 		),
-		("cancel-job", Market::cancel_job { job: 0 }),
-		("claim-job", Market::claim_job { job: 0, min_price: 0 }),
-		("commit-result", Market::commit_result { job: 0, commitment: [1; 32] }),
+		("cancel-job", Market::cancel_job { job: 0, order: order(0) }),
+		(
+			"claim-job",
+			Market::claim_job { job: 0, order: order(0), min_price: 0, max_bond: Balance::MAX },
+		),
+		("give-back", Market::give_back { job: 0, order: order(0) }),
+		("commit-result", Market::commit_result { job: 0, order: order(0), commitment: [1; 32] }),
+		(
+			"attest-outputs",
+			Market::attest_outputs {
+				job: 1,
+				order: order(1),
+				account: alice.clone(),
+				ok: true,
+				retry: 0,
+				signature: signature.clone(),
+			},
+		),
 		(
 			"post-segmented-job",
 			Market::post_job {
@@ -350,12 +389,13 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			"commit-segmented-result",
 			Market::commit_segmented_result {
 				job: 0,
+				order: order(0),
 				commitment: [1; 32],
 				checkpoints: assay_market::Checkpoints { manifest: [2; 32], digest: [3; 32] },
 			},
 		),
-		("reveal-segmented-result", reveal_segmented()),
-		("request-audit", Market::request_audit { job: 1 }),
+		("reveal-segmented-result", reveal_segmented(order(0))),
+		("request-audit", Market::request_audit { job: 1, order: order(1) }),
 		("poke-job", Market::poke { job: 0 }),
 		(
 			"set-parameters",
@@ -367,6 +407,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			"commit-verdict",
 			Market::commit_verdict {
 				job: LOTTERY,
+				order: order(LOTTERY),
 				account: alice.clone(),
 				commitment: [2; 32],
 				ticket,
@@ -378,6 +419,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			"commit-verdict-of-a-forged-ticket",
 			Market::commit_verdict {
 				job: LOTTERY,
+				order: order(LOTTERY),
 				account: alice.clone(),
 				commitment: [2; 32],
 				ticket,
@@ -389,6 +431,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			"abstain",
 			Market::abstain {
 				job: LOTTERY,
+				order: order(LOTTERY),
 				account: alice.clone(),
 				reason: AbstainReason::TooSlow,
 				ticket,
@@ -401,12 +444,16 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		("reveal-verdict-with-swapped-chunks", open(Some(shown.into_iter().rev().collect()))),
 	];
 	let disputes: [(&str, Arbitration<Runtime>); 10] = [
-		("demand", Arbitration::demand { job: 1, child: None, list: None }),
-		("demand-a-child", Arbitration::demand { job: 2, child: Some(1), list: None }),
+		("demand", Arbitration::demand { job: 1, order: order(1), child: None, list: None }),
+		(
+			"demand-a-child",
+			Arbitration::demand { job: 2, order: order(2), child: Some(1), list: None },
+		),
 		(
 			"answer",
 			Arbitration::answer {
 				job: 2,
+				order: order(2),
 				challenger: bob.clone(),
 				children: vec![[3; 32]; 3].try_into().expect("three"),
 			},
@@ -415,6 +462,7 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			"list-roots",
 			Arbitration::list_roots {
 				job: 2,
+				order: order(2),
 				challenger: bob.clone(),
 				stated: pallet_assay_arbitration::Statement {
 					run_root: [5; 32],
@@ -424,11 +472,18 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 				},
 			},
 		),
-		("commit-proof", Arbitration::commit_proof { job: 3, commitment: [4; 32] }),
-		("prove-fraud", Arbitration::prove_fraud { job: 1, part: part.clone() }),
+		(
+			"commit-proof",
+			Arbitration::commit_proof { job: 3, order: order(3), commitment: [4; 32] },
+		),
+		("prove-fraud", Arbitration::prove_fraud { job: 1, order: order(1), part: part.clone() }),
 		(
 			"prove-fraud-of-another-program",
-			Arbitration::prove_fraud { job: 1, part: Box::new(folded().part(0, 0, 0, 0)) },
+			Arbitration::prove_fraud {
+				job: 1,
+				order: order(1),
+				part: Box::new(folded().part(0, 0, 0, 0)),
+			},
 		),
 		("poke-lane", Arbitration::poke { job: 2, challenger: bob.clone() }),
 		("move-demand", move_of(ChallengeMove::Demand { child: None })),

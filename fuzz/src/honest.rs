@@ -1,5 +1,6 @@
 //! Honest runs, about which no proof may stand.
 
+use crate::shapes::readers_of_a_table;
 use assay_commitments::{run_root, tensor_root, trace_root, Hash, RunShape, Tree, CHUNK_BYTES};
 use assay_ops::{DType, TensorType, Values};
 use assay_program::{interpret_step, Checked, Limits, Program, ProgramBuilder, Source};
@@ -94,9 +95,19 @@ pub(crate) fn gathered() -> &'static Honest {
 	&RUN
 }
 
+/// One step in which a table that is never committed is read whole by one node after the other.
+pub(crate) fn looked_up() -> &'static Honest {
+	static RUN: LazyLock<Honest> =
+		LazyLock::new(|| Honest::of(readers_of_a_table(12, 257, true), &Limits::V1, 1));
+	&RUN
+}
+
 impl Honest {
 	fn new(builder: ProgramBuilder, limits: &Limits, steps: u32) -> Self {
-		let program = builder.build().expect("well-formed");
+		Self::of(builder.build().expect("well-formed"), limits, steps)
+	}
+
+	fn of(program: Program, limits: &Limits, steps: u32) -> Self {
 		let checked = program.check(limits).expect("admissible");
 		let value = |at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as i32 % 120;
 		let inputs: Vec<Values> = program

@@ -11,6 +11,8 @@
 
 #[cfg(feature = "calls")]
 mod calls;
+mod file_seeds;
+mod files;
 mod frames;
 mod honest;
 pub mod mutate;
@@ -18,9 +20,12 @@ mod program;
 mod proof;
 mod sample;
 pub mod seeds;
+#[path = "../../primitives/program/tests/common/shapes.rs"]
+mod shapes;
 
 #[cfg(feature = "calls")]
 pub use calls::calls;
+pub use files::{description, npz, onnx, safetensors};
 pub use frames::frames;
 pub use program::program;
 pub use proof::proof;
@@ -44,6 +49,20 @@ pub const TARGETS: &[Target] = &[
 	Target { name: "proof", run: proof, seeds: seeds::proof, mutations: 20_000 },
 	Target { name: "sample", run: sample, seeds: seeds::sample, mutations: 40_000 },
 	Target { name: "frames", run: frames, seeds: seeds::frames, mutations: 40_000 },
+	Target { name: "onnx", run: onnx, seeds: file_seeds::onnx, mutations: 30_000 },
+	Target { name: "npz", run: npz, seeds: file_seeds::npz, mutations: 20_000 },
+	Target {
+		name: "safetensors",
+		run: safetensors,
+		seeds: file_seeds::safetensors,
+		mutations: 40_000,
+	},
+	Target {
+		name: "description",
+		run: description,
+		seeds: file_seeds::description,
+		mutations: 3_000,
+	},
 	#[cfg(feature = "calls")]
 	Target { name: "calls", run: calls, seeds: calls::seeds, mutations: 20_000 },
 ];

@@ -1,6 +1,6 @@
 //! Parts of fraud proofs.
 
-use crate::honest::{folded, gathered, stateful, Honest};
+use crate::honest::{folded, gathered, looked_up, stateful, Honest};
 use assay_referee::{judge, Accusation, ProofPart, Ruling, MAX_PART_BYTES};
 use codec::{Decode, DecodeAll, Encode};
 
@@ -17,7 +17,7 @@ pub fn proof(data: &[u8]) {
 	let bytes = part.encode();
 	assert_eq!(bytes, data[..read], "a part has one encoding");
 	assert_eq!(ProofPart::decode_all(&mut &bytes[..]).as_ref(), Ok(&part));
-	for run in [stateful(), folded(), gathered()] {
+	for run in [stateful(), folded(), gathered(), looked_up()] {
 		acquits(run, None, &part);
 		if let Some(kept) = kept(run, part.accusation, part.part) {
 			acquits(run, Some(kept), &part);

@@ -1,12 +1,15 @@
 //! What the corpora hold: bytes that the real encoders give, each named by what it is.
 
-use crate::honest::{folded, gathered, stateful};
+use crate::{
+	honest::{folded, gathered, looked_up, stateful},
+	shapes::HARD,
+};
 use assay_ops::{DType, Geometry, Narrow, NormKind, Op, PoolKind, Relation, TensorType, View};
 use assay_program::{Operand, ProgramBuilder, Source};
 use assay_referee::sample::Position;
 use assay_worker_protocol::{
 	encode, Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile,
-	Progress, Reply, Request, Run, Stage,
+	Progress, Record, Recorded, Reply, Request, Run, Stage,
 };
 use codec::Encode;
 
@@ -27,9 +30,13 @@ fn built(make: impl FnOnce(&mut ProgramBuilder) -> Source) -> Vec<u8> {
 	b.build().expect("well-formed").encode()
 }
 
-/// Programs.
+/// Programs; small ones of every shape that is hard on the check and the referee among them.
 pub fn program() -> Seeds {
-	named([
+	let hard = HARD.iter().map(|hard| {
+		let name: String = hard.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+		(format!("hard-{}", name.replace("--", "-")), (hard.make)(hard.most.min(5)).encode())
+	});
+	let plain = named([
 		("state", stateful().program.encode()),
 		("matmul", folded().program.encode()),
 		(
@@ -178,7 +185,8 @@ pub fn program() -> Seeds {
 				b.reduce_sum_product(scaled, padded, 1, 4, DType::I32)
 			}),
 		),
-	])
+	]);
+	plain.into_iter().chain(hard).collect()
 }
 
 /// Parts of proofs.
@@ -189,6 +197,7 @@ pub fn proof() -> Seeds {
 		("tensor-of-one-tile", stateful().part(1, 1, 0, 0).encode()),
 		("first-of-several-parts", folded().part(0, 0, 0, 0).encode()),
 		("rows-of-a-table", gathered().part(1, 2, 0, 0).encode()),
+		("virtual-table", looked_up().part(0, 0, 0, 0).encode()),
 		("second-of-several-parts", folded().part(0, 0, 0, 1).encode()),
 	])
 }
@@ -216,6 +225,7 @@ pub fn frames() -> Seeds {
 		adapter: Some("cpu".into()),
 		audit_tiles: 5,
 		keep: vec![Source::Node(0), Source::State(1)],
+		record: Record { checkpoint_every: 2, anchors: true, trees: vec![0] },
 	});
 	let progress = Reply::Progress(Progress { stage: Stage::Running, done: 5, total: 10 });
 	let done = Reply::Done(Done {
@@ -224,7 +234,8 @@ pub fn frames() -> Seeds {
 		last_anchors: vec![[6; 32]; 2],
 		last_lazy: vec![[7; 32]],
 		outputs: vec![file.clone()],
-		kept: vec![KeptFile { source: Source::Node(0), file }],
+		kept: vec![KeptFile { source: Source::Node(0), file: file.clone() }],
+		recorded: Recorded { manifest: None, anchors: Some(file.clone()), trees: Some(file) },
 		device: "llvmpipe".into(),
 		milliseconds: 1_234,
 		audited_tiles: 15,

@@ -91,6 +91,26 @@ fn frames_should_keep_their_promises_when_their_bytes_are_hostile() {
 	survives("frames");
 }
 
+#[test]
+fn onnx_should_keep_its_promises_when_its_bytes_are_hostile() {
+	survives("onnx");
+}
+
+#[test]
+fn npz_should_keep_its_promises_when_its_bytes_are_hostile() {
+	survives("npz");
+}
+
+#[test]
+fn safetensors_should_keep_their_promises_when_their_bytes_are_hostile() {
+	survives("safetensors");
+}
+
+#[test]
+fn description_should_keep_its_promises_when_its_bytes_are_hostile() {
+	survives("description");
+}
+
 #[cfg(feature = "calls")]
 #[test]
 fn calls_should_keep_their_promises_when_their_bytes_are_hostile() {

@@ -13,7 +13,7 @@ use sc_network::{
 	request_responses::IncomingRequest, service::traits::NetworkService, NetworkBackend,
 };
 use sc_service::{error::Error as ServiceError, SpawnTaskHandle};
-use std::{path::Path, sync::Arc};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 use substrate_prometheus_endpoint::Registry;
 
 /// Blobs, before there is a network.
@@ -36,6 +36,7 @@ impl Blobs {
 		genesis: Hash,
 		registry: Option<&Registry>,
 	) -> Result<Self, ServiceError> {
+		close(chain_dir);
 		let dir = params.blob_dir.clone().unwrap_or_else(|| chain_dir.join("blobs"));
 		let quota = params.blob_quota_mib.saturating_mul(1 << 20);
 		let failed =
@@ -92,14 +93,37 @@ impl Blobs {
 	}
 }
 
-/// Inputs for the verifier, from peers.
+/// Closes the chain's folder to other users of the machine, where an earlier version has left it open: the
+/// database holds verdicts and their salts before they are opened.
+fn close(chain_dir: &Path) {
+	let closed = std::fs::metadata(chain_dir).and_then(|found| {
+		let mode = found.permissions().mode();
+		match mode & 0o077 {
+			0 => Ok(()),
+			_ => std::fs::set_permissions(chain_dir, Permissions::from_mode(mode & 0o700)),
+		}
+	});
+	match closed {
+		Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+			let dir = chain_dir.display();
+			log::warn!(
+				target: LOG_TARGET,
+				"{dir} is open to others, and holds secrets: {error}. Give it to the node's user alone",
+			);
+		}
+		_ => {}
+	}
+}
+
+/// Blobs for the verifier, from peers. What does not come the verifier says itself, when it may: a line here
+/// would tell who was drawn, and there can be as many as a stranger's jobs have inputs.
 pub struct FromPeers(pub Fetcher);
 
 impl assay_verifier_service::Fetch for FromPeers {
 	fn want(&self, blobs: &[(Root, u64)]) {
 		for (root, len) in blobs {
 			if let Err(error) = self.0.want(*root, *len) {
-				log::warn!(target: LOG_TARGET, "An input is not fetched: {error}");
+				log::debug!(target: LOG_TARGET, "A blob is not fetched: {error}");
 			}
 		}
 	}
@@ -110,10 +134,25 @@ impl assay_verifier_service::Fetch for FromPeers {
 			let fetches = blobs.iter().map(|(root, len)| fetcher.fetch(*root, *len));
 			for outcome in futures::future::join_all(fetches).await {
 				if let Err(error) = outcome {
-					log::warn!(target: LOG_TARGET, "An input did not come: {error}");
+					log::debug!(target: LOG_TARGET, "A blob did not come: {error}");
 				}
 			}
 		}
 		.boxed()
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn chain_folder_should_be_closed_to_others_when_it_was_open() {
+		let dir = tempfile::tempdir().unwrap();
+		std::fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+		close(dir.path());
+		let mode = std::fs::metadata(dir.path()).unwrap().permissions().mode();
+		assert_eq!(mode & 0o777, 0o700);
+		close(&dir.path().join("not there yet"));
 	}
 }

@@ -61,13 +61,14 @@ pub struct BlobParams {
 		value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
 	pub blob_quota_mib: u64,
 
-	/// Most blob data given to all peers together, in MiB a second.
-	#[arg(long, value_name = "MIB", default_value_t = 128,
+	/// Most blob data given to all peers together, in MiB a second. By default half of what a link of
+	/// 1 Gbit/s carries, since blocks and votes go over the same one.
+	#[arg(long, value_name = "MIB", default_value_t = 64,
 		value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
 	pub blob_serve_rate_mib: u64,
 
 	/// Most blob data given to one peer, in MiB a second.
-	#[arg(long, value_name = "MIB", default_value_t = 64,
+	#[arg(long, value_name = "MIB", default_value_t = 32,
 		value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
 	pub blob_peer_rate_mib: u64,
 
@@ -140,6 +141,12 @@ mod tests {
 		assert_eq!((market.blobs.blob_quota_mib, market.no_verification), (7, true));
 		let blobs = parse(&[]).unwrap().blobs;
 		assert_eq!((blobs.blob_quota_mib, blobs.blob_fetch_parallel), (16_384, 16));
+		// A link of 1 Gbit/s carries at most 119 MiB/s, and blocks and votes have to get through.
+		assert!(blobs.blob_serve_rate_mib <= 64);
+		assert!(blobs.blob_peer_rate_mib <= blobs.blob_serve_rate_mib / 2);
+		let limits = assay_blob_transport::ServeLimits::default();
+		let rates = (blobs.blob_serve_rate_mib << 20, blobs.blob_peer_rate_mib << 20);
+		assert_eq!((limits.rate, limits.peer_rate), rates);
 		assert!(parse(&["--blob-serve-rate-mib", "0"]).is_err());
 		assert!(parse(&["--blob-fetch-parallel", "1000"]).is_err());
 		assert!(parse(&["--blob-quota-mib", "0"]).is_err());

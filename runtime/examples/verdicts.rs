@@ -27,6 +27,7 @@ use sp_runtime::{
 use std::time::{Duration, Instant};
 
 const PROGRAM: [u8; 32] = [7; 32];
+pub const ORDER: [u8; 32] = [8; 32];
 const SAMPLE: [u8; 32] = [5; 32];
 const SALT: [u8; 32] = [6; 32];
 const RUNS: u32 = 200;
@@ -58,14 +59,16 @@ impl Run {
 	}
 }
 
-fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
+pub fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
 	Job {
+		order: ORDER,
 		requester: Bob.to_account_id(),
 		program: PROGRAM,
 		input_roots: Default::default(),
 		steps: Run.steps(),
 		work_units: 0,
 		input_bytes: 0,
+		output_bytes: 0,
 		assurance: Default::default(),
 		audit: Permill::one(),
 		price_start: UNIT,
@@ -73,12 +76,16 @@ fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
 		ramp_blocks: 1,
 		opened_at: 0,
 		price: Some(UNIT),
-		committee_fee: 0,
 		verifier_pot: 0,
+		data_fee: 0,
+		data_share: 0,
 		escrow: 0,
+		deposit: 0,
+		record_deposit: 0,
 		provider: Some(Charlie.to_account_id()),
 		bond: 0,
-		stalled: None,
+		barred: Default::default(),
+		stalls: 0,
 		phase,
 		deadline: 1_000,
 		scheduled: None,
@@ -86,10 +93,12 @@ fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
 		tranches: 1,
 		first_tranche: 0,
 		wanted: 1,
+		needed: 1,
 		shares: 1,
 		audited: Some(true),
 		sample: (phase == Phase::Revealing).then_some(Sample::Drawn(SAMPLE)),
-		audit_requested: false,
+		second_audit: None,
+		keepers_redrawn: false,
 		commitment: Some([0; 32]),
 		run_root: None,
 		trace_root: None,
@@ -106,7 +115,8 @@ fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
 }
 
 fn sign(id: u64, action: &VerifierAction) -> VerifierSignature {
-	let payload = signing_payload(&Jobs::genesis_hash(), id, &Alice.to_account_id(), 0, action);
+	let (genesis, alice) = (Jobs::genesis_hash(), Alice.to_account_id());
+	let payload = signing_payload(&genesis, id, &ORDER, &alice, 0, action);
 	Alice.pair().sign(&payload).into()
 }
 
@@ -128,18 +138,25 @@ fn stage() -> Vec<(&'static str, Vec<u8>)> {
 	pallet_assay_programs::Plans::<Runtime>::insert(PROGRAM, plans);
 
 	pallet_assay_jobs::Jobs::<Runtime>::insert(0, job(Phase::Verifying));
-	let terms =
-		LotteryTerms { candidates: 1, stake: UNIT, size: 3, width_percent: 150, max_tranches: 2 };
+	let terms = LotteryTerms {
+		candidates: 1,
+		stake: UNIT,
+		size: 3,
+		width_percent: 150,
+		max_tranches: 2,
+		audit: Permill::one(),
+	};
 	let seed = [4; 32];
 	let lottery = Lottery { seed, session: 0, opened_at: 0, tranche: 0, terms };
 	pallet_assay_jobs::Lotteries::<Runtime>::insert(0, lottery);
-	let ticket = Ticket::from(&Alice.pair().vrf_sign(&transcript(&genesis, 0, &seed)));
+	let ticket = Ticket::from(&Alice.pair().vrf_sign(&transcript(&genesis, &ORDER, &seed)));
 	let commit = |signed: u64, ticket: Ticket| {
 		let commitment = [1; 32];
 		let action = VerifierAction::CommitVerdict { commitment, ticket };
 		let (account, signature) = (alice.clone(), sign(signed, &action));
 		transaction(Call::commit_verdict {
 			job: 0,
+			order: ORDER,
 			account,
 			commitment,
 			ticket,
@@ -151,7 +168,7 @@ fn stage() -> Vec<(&'static str, Vec<u8>)> {
 	let traces = Run.traces();
 	let run_root = run_root(&traces);
 	pallet_assay_jobs::Jobs::<Runtime>::insert(1, job(Phase::Revealing));
-	let committed = verdict_commitment(&genesis, 1, alice.as_ref(), &run_root, &SALT);
+	let committed = verdict_commitment(&genesis, &ORDER, alice.as_ref(), &run_root, &SALT);
 	let key = pallet_assay_stake::Members::<Runtime>::get(0, &alice).expect("a validator");
 	let seat = Seat {
 		account: alice.clone(),
@@ -184,6 +201,7 @@ fn stage() -> Vec<(&'static str, Vec<u8>)> {
 		let (salt, retry) = (SALT, 0);
 		transaction(Call::reveal_verdict {
 			job: 1,
+			order: ORDER,
 			account,
 			run_root,
 			salt,

@@ -28,12 +28,10 @@ use sp_runtime::{
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
-/// Most session keys that one question is about. A node asks about those in its own keystore.
-const MAX_KEYS: usize = 32;
-
-/// The first of the caller's keys: anyone can ask, and an answer takes time for each of them.
-fn bounded(keys: &[VerifierId]) -> &[VerifierId] {
-	&keys[..keys.len().min(MAX_KEYS)]
+/// Of a caller's keys those that are looked at. Anyone may ask through `state_call`, and each is compared
+/// with every member of a session for every open lottery.
+fn few(keys: &[VerifierId]) -> &[VerifierId] {
+	&keys[..keys.len().min(assay_market::api::MAX_KEYS)]
 }
 
 impl_runtime_apis! {
@@ -259,11 +257,11 @@ impl_runtime_apis! {
 
 	impl assay_market::api::MarketApi<Block, AccountId, Balance, BlockNumber> for Runtime {
 		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, Balance, BlockNumber>> {
-			Jobs::assignments(bounded(&keys))
+			Jobs::assignments(few(&keys))
 		}
 
 		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, Balance, BlockNumber>> {
-			Jobs::lotteries(bounded(&keys))
+			Jobs::lotteries(few(&keys))
 		}
 
 		fn job(id: JobId) -> Option<JobView<AccountId, Balance, BlockNumber>> {
@@ -312,7 +310,7 @@ impl_runtime_apis! {
 		fn disputes(
 			keys: Vec<VerifierId>,
 		) -> Vec<DisputeDuty<AccountId, Balance, BlockNumber>> {
-			Arbitration::disputes(bounded(&keys))
+			Arbitration::disputes(few(&keys))
 		}
 	}
 
@@ -376,5 +374,25 @@ impl_runtime_apis! {
 		fn preset_names() -> Vec<sp_genesis_builder::PresetId> {
 			genesis_config_presets::preset_names()
 		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use assay_market::api::MAX_KEYS;
+
+	#[test]
+	fn keys_of_a_caller_should_be_looked_at_up_to_the_bound() {
+		let keys: Vec<VerifierId> = (0..1000u16)
+			.map(|number| {
+				let mut key = [0; 32];
+				key[..2].copy_from_slice(&number.to_le_bytes());
+				sp_core::sr25519::Public::from_raw(key).into()
+			})
+			.collect();
+		assert_eq!(few(&keys), &keys[..MAX_KEYS]);
+		assert_eq!(few(&keys[..3]), &keys[..3]);
+		assert!(few(&[]).is_empty());
 	}
 }

@@ -55,7 +55,7 @@ def measure(name, make, binary, folder, extra):
     started = time.monotonic()
     report = assay(
         binary, "model", "import", str(model), "--calibrate", str(folder / "calibrate.npz"), "--evaluate",
-        str(folder / "test.npz"), "--out", str(out), *target["options"], *extra,
+        str(folder / "test.npz"), "--out", str(out), "--target", "snr=10", *target["options"], *extra,
     )
     imported = time.monotonic()
     assay(binary, "model", "run", str(out), "--input", str(folder / "test.npz"), "--output", str(folder / "out.npz"))

@@ -20,6 +20,12 @@ export async function uploadInputs(api) {
 	return roots;
 }
 
+/** Canonical bytes of the images, with every pixel changed. */
+export const images = (change) => {
+	const { images } = readSafetensors(`${folder}digits.safetensors`);
+	return canonical({ ...images, data: images.data.map(change) });
+};
+
 export const labels = () => {
 	const { data } = readSafetensors(`${folder}digits.safetensors`).labels;
 	return Array.from({ length: data.length / 4 }, (_, i) => data.readInt32LE(4 * i));

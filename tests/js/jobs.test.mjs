@@ -79,12 +79,25 @@ test("job should settle and pay when everyone is honest", { timeout: 300_000 }, 
 
 test("job should end as cancelled when its requester cancels before a claim", { timeout: 120_000 }, async () => {
 	const posted = event(await send(api, requester, post()), "jobs", "JobPosted");
-	const job = posted.data.job;
-	const ended = event(await send(api, requester, api.tx.jobs.cancelJob(job)), "jobs", "JobEnded");
+	const { job, order } = posted.data;
+	const another = "0x" + "11".repeat(32);
+	await assert.rejects(send(api, requester, api.tx.jobs.cancelJob(job, another)), /^Error: jobs\.OtherOrder$/);
+	const ended = event(await send(api, requester, api.tx.jobs.cancelJob(job, order)), "jobs", "JobEnded");
 	assert.match(ended.data.reason.toString(), /^Cancelled/);
+	assert.ok(ended.data.order.eq(order), "the same order as it was posted with");
 	const view = (await api.call.marketApi.job(job)).unwrap();
 	assert.equal(view.phase.toString(), "Failed");
 	assert.equal(view.reason.unwrap().toString(), ended.data.reason.toString());
+	assert.ok(view.order.eq(order));
+});
+
+test("job should be told with its order and its bytes when its node is asked over RPC", { timeout: 60_000 }, async () => {
+	const { job, order, deposit } = event(await send(api, requester, post()), "jobs", "JobPosted").data;
+	const told = await api._rpcCore.provider.send("jobs_get", [job.toNumber()]);
+	assert.equal(told.order, order.toHex());
+	assert.equal(told.deposit, deposit.toString());
+	assert.ok(told.inputBytes > 0 && told.outputBytes > 0 && told.barred.length === 0);
+	await send(api, requester, api.tx.jobs.cancelJob(job, order));
 });
 
 for (const [name, transaction, expected, who] of [
@@ -92,8 +105,9 @@ for (const [name, transaction, expected, who] of [
 	["its ramp is upside down", () => post({ start: 10n * UNIT, max: 5n * UNIT }), "jobs.RampUpsideDown"],
 	["an input root is missing", () => post({ roots: roots.slice(1) }), "jobs.WrongInputCount"],
 	["its escrow is larger than the balance", () => post({ max: 10n ** 9n * UNIT }), /Token|FundsUnavailable|balances\./],
-	["nobody knows the job", () => api.tx.jobs.cancelJob(10 ** 9), "jobs.UnknownJob"],
-	["its claimer is no provider", () => api.tx.jobs.claimJob(0, 0), /^jobs\./, "//Ferdie"],
+	["nobody knows the job", () => api.tx.jobs.cancelJob(10 ** 9, "0x" + "11".repeat(32)), "jobs.UnknownJob"],
+	["its price is below what its work is worth", () => post({ start: 1n, max: UNIT }), "jobs.PriceTooLow"],
+	["its claimer is no provider", () => api.tx.jobs.claimJob(0, "0x" + "11".repeat(32), 0, 0), /^jobs\./, "//Ferdie"],
 	["its program is no program", () => api.tx.programs.registerProgram("0x00"), /^programs\./],
 ]) {
 	test(`call should fail by name when ${name}`, { timeout: 60_000 }, async () => {

@@ -64,14 +64,18 @@ export async function close(api, blocks) {
 					assert.fail("the scenario moved money by hand");
 					break;
 				case "jobs.JobPosted":
-					jobs.set(data.job.toNumber(), { requester: `${data.requester}`, escrow: of("escrow") });
+					jobs.set(data.job.toNumber(), { requester: `${data.requester}`, escrow: of("escrow"), seats: 0n });
 					break;
 				case "jobs.JobClaimed":
 					job().provider = `${data.provider}`;
 					break;
 				case "jobs.VerifierPaid":
 					add(data.account, of("amount"));
-					add(job().provider, -of("amount"));
+					job().seats += of("amount");
+					break;
+				case "jobs.DepositBurned":
+					add(job().requester, -of("amount"));
+					burned += of("amount");
 					break;
 				case "jobs.ResultCondemned":
 					provers.set(data.job.toNumber(), `${data.by}`);
@@ -100,9 +104,10 @@ export async function close(api, blocks) {
 					assert.equal(end.paid + end.refunded + end.burned, job().escrow, `job ${id}: an escrow leaves in full`);
 					assert.ok(!ends.has(id), `job ${id} ends once`);
 					ends.set(id, end);
-					// What is paid and not a verifier's is the provider's.
+					// What is paid and not a validator's is the provider's.
 					add(job().requester, -end.paid - end.burned);
-					if (end.paid > 0n) add(job().provider, end.paid);
+					end.earned = end.paid - job().seats;
+					if (end.earned > 0n) add(job().provider, end.earned);
 					burned += end.burned;
 					break;
 				}

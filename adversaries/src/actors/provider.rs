@@ -153,7 +153,7 @@ impl Provider {
 		let Some(view) = Jobs::job_view(job) else { return vec![] };
 		let mine = view.provider.as_ref() == Some(&self.who.account());
 		let cut = view.assurance.segments.and_then(|segments| segments.cut(view.steps));
-		let barred = view.stalled.as_ref() == Some(&self.who.account());
+		let barred = view.barred.contains(&self.who.account());
 		match view.phase {
 			Phase::Open if !barred => return vec![calls::claim_job(&self.who, job)],
 			Phase::Claimed if mine && self.misdeed != Stall => {

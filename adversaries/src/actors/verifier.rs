@@ -8,7 +8,7 @@ use crate::{
 };
 use assay_commitments::{Hash, Segmentation};
 use assay_market::{Assignment, JobId, Phase, Purpose, SeatStatus, VerifierAction};
-use assay_runtime::{AccountId, Arbitration, BlockNumber, Jobs, System};
+use assay_runtime::{AccountId, Arbitration, Balance, BlockNumber, Jobs, System};
 use std::ops::Range;
 
 /// As the nodes do: so many blocks before the end of the reveals whoever has no chunks opens its bare root.
@@ -49,6 +49,8 @@ pub struct Verifier {
 	pub misdeed: VerifierMisdeed,
 	/// Holds the inputs.
 	pub inputs: bool,
+	/// Gets the outputs of a revealed result.
+	pub outputs: bool,
 	/// What it believes of the run: its own replay.
 	pub leader: Leader,
 	/// The root that the provider told it.
@@ -61,7 +63,15 @@ impl Verifier {
 	/// A validator whose replay gave `belief`, as long as it does nothing wrong.
 	pub fn new(who: Person, belief: Table, leaked: Hash, leaked_run: Table) -> Self {
 		let misdeed = VerifierMisdeed::None;
-		Self { who, misdeed, inputs: true, leader: Leader::new(belief), leaked, leaked_run }
+		Self {
+			who,
+			misdeed,
+			inputs: true,
+			outputs: true,
+			leader: Leader::new(belief),
+			leaked,
+			leaked_run,
+		}
 	}
 
 	/// Starts doing something wrong.
@@ -113,6 +123,9 @@ impl Verifier {
 				(Purpose::Attest, SeatStatus::Pending) => {
 					sent.push(calls::attest(&self.who, job, self.inputs));
 				}
+				(Purpose::Keep, SeatStatus::Pending) if !duty.output_roots.is_empty() => {
+					sent.push(calls::attest_outputs(&self.who, job, self.outputs));
+				}
 				(Purpose::Verify, SeatStatus::Committed) if duty.can_reveal => {
 					sent.extend(self.open(work, &duty));
 				}
@@ -161,7 +174,7 @@ impl Verifier {
 
 	/// Opens its verdict with the chunks that the chain asks for, once it does; where it has none, without
 	/// them and at the last moment.
-	fn open(&self, work: &Work, duty: &Assignment<AccountId, BlockNumber>) -> Option<Tx> {
+	fn open(&self, work: &Work, duty: &Assignment<AccountId, Balance, BlockNumber>) -> Option<Tx> {
 		let part = duty.segment.and_then(|segment| {
 			Segmentation::new(duty.steps, segment.terms.steps)?.range(segment.index)
 		});

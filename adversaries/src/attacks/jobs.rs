@@ -46,14 +46,15 @@ fn with_signature_of(
 	job: u64,
 	ticket: Ticket,
 	genesis: [u8; 32],
-	signed_job: u64,
+	signed: (u64, [u8; 32]),
 ) -> Tx {
+	let (signed_job, signed_order) = signed;
 	let commitment = [7; 32];
 	let action = VerifierAction::CommitVerdict { commitment, ticket };
-	let payload = signing_payload(&genesis, signed_job, &who.account(), 0, &action);
+	let payload = signing_payload(&genesis, signed_job, &signed_order, &who.account(), 0, &action);
 	let signature = who.sign_as_verifier(&payload);
-	let (account, retry) = (who.account(), 0);
-	let call = Call::commit_verdict { job, account, commitment, ticket, retry, signature };
+	let (order, account, retry) = (calls::order_of(job), who.account(), 0);
+	let call = Call::commit_verdict { job, order, account, commitment, ticket, retry, signature };
 	Tx::Authorized(RuntimeCall::Jobs(call))
 }
 
@@ -79,9 +80,11 @@ fn replay_elsewhere() -> Result<Report, String> {
 		let bad = Err("invalid: BadProof");
 		let duty = lottery::duty(&verifier, stage.job).ok_or("no lottery")?;
 		let (ticket, _) = lottery::ticket(&verifier, &duty);
-		let from_first = with_signature_of(&verifier, stage.job, ticket, genesis, 0);
+		let first = (0, calls::order_of(0));
+		let from_first = with_signature_of(&verifier, stage.job, ticket, genesis, first);
 		expect("a verdict of another job", stage.world.send(from_first), bad)?;
-		let from_elsewhere = with_signature_of(&verifier, stage.job, ticket, [0x99; 32], stage.job);
+		let this = (stage.job, calls::order_of(stage.job));
+		let from_elsewhere = with_signature_of(&verifier, stage.job, ticket, [0x99; 32], this);
 		expect("a verdict of another chain", stage.world.send(from_elsewhere), bad)?;
 		let honest = calls::commit_verdict(&verifier, stage.job, &[1; 32], &[2; 32], ticket);
 		expect("a verdict", stage.world.send(honest.clone()), Ok(()))?;
@@ -137,7 +140,9 @@ fn forged_calls() -> Result<Report, String> {
 		let signature = calls::sign_action(&drawn[0], &victim, job, &abstain());
 		let reason = AbstainReason::Other;
 		let account = victim;
-		let call = Call::<Runtime>::abstain { job, account, reason, ticket, retry: 0, signature };
+		let order = calls::order_of(job);
+		let call =
+			Call::<Runtime>::abstain { job, order, account, reason, ticket, retry: 0, signature };
 		let signed = Tx::Signed(drawn[0].clone(), RuntimeCall::Jobs(call));
 		let refused = stage.world.send(signed);
 		ensure(refused.is_err(), "a signed origin passed for an authorized one")?;

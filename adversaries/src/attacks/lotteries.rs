@@ -80,11 +80,12 @@ fn borrowed_ticket() -> Result<Report, String> {
 		stage.until_phase(Phase::Verifying)?;
 		let (winner, other, job) = (stage.drawn()[0].clone(), stage.drawn()[1].clone(), stage.job);
 		let (genesis, seed) = (genesis_hash(), duty(&winner, job)?.seed);
+		let order = calls::order_of(job);
 		let borrowed = [
-			winner.ticket(&transcript(&genesis, job + 1, &seed)),
-			winner.ticket(&transcript(&[9; 32], job, &seed)),
-			winner.ticket(&transcript(&genesis, job, &[9; 32])),
-			other.ticket(&transcript(&genesis, job, &seed)),
+			winner.ticket(&transcript(&genesis, &[8; 32], &seed)),
+			winner.ticket(&transcript(&[9; 32], &order, &seed)),
+			winner.ticket(&transcript(&genesis, &order, &[9; 32])),
+			other.ticket(&transcript(&genesis, &order, &seed)),
 		];
 		let attempts = borrowed.map(|ticket| commit(&winner, job, ticket)).to_vec();
 		all_refused(&mut stage, attempts, "invalid: Custom(4)")?;
@@ -129,7 +130,7 @@ fn chosen_after_the_draw() -> Result<Report, String> {
 		ensure(lottery::duty(&better, job).is_none(), "the new key takes part")?;
 		let (own, chosen) = (
 			lottery::ticket(&loser, &now).0,
-			better.ticket(&transcript(&genesis_hash(), job, &now.seed)),
+			better.ticket(&transcript(&genesis_hash(), &now.order, &now.seed)),
 		);
 		all_refused(&mut stage, vec![commit(&loser, job, own)], "invalid: Custom(2)")?;
 		all_refused(&mut stage, vec![commit(&loser, job, chosen)], "invalid: Custom(4)")?;
@@ -292,7 +293,7 @@ fn forks_around_the_draw() -> Result<Report, String> {
 		ensure(forks.len() >= 4, "forks draw alike")?;
 		let mut attempts = vec![];
 		for seed in &forks[..4] {
-			let data = transcript(&genesis_hash(), job, seed);
+			let data = transcript(&genesis_hash(), &calls::order_of(job), seed);
 			attempts.extend(everyone.iter().map(|who| commit(who, job, who.ticket(&data))));
 		}
 		let count = attempts.len();

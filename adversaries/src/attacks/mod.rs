@@ -2,15 +2,19 @@
 
 mod challenges;
 mod decoys;
+mod delivery;
 mod economy;
 mod jobs;
 mod lies;
 mod lists;
+mod looks;
 mod lotteries;
+mod orders;
 mod programs;
 mod proofs;
 mod samples;
 mod segments;
+mod thieves;
 mod verdicts;
 
 use crate::{
@@ -37,6 +41,10 @@ pub fn all() -> Vec<Attack> {
 		economy::ATTACKS,
 		programs::ATTACKS,
 		decoys::ATTACKS,
+		orders::ATTACKS,
+		delivery::ATTACKS,
+		looks::ATTACKS,
+		thieves::ATTACKS,
 	] {
 		all.extend(module.iter().copied());
 	}

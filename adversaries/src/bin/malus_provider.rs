@@ -6,15 +6,21 @@
 
 use assay_adversaries::work::{Lie, Table, Work};
 use assay_client::{
-	chain::{disputes::Turn, jobs::Checkpoints, Confirm, Node},
+	chain::{
+		calls::{Checkpoints, Claim, JobId},
+		disputes::Turn,
+		urgency::Urgency,
+		Confirm, Node,
+	},
 	error::{Error, Result},
 	key,
 	output::Ui,
 	program::Loaded,
-	provider::{run::fetch_inputs, Salt},
+	provider::Salt,
 };
 use assay_commitments::{checkpoints_digest, open_segments, result_commitment, Segmentation};
 use assay_dispute::Answerer;
+use assay_exec::Tensor;
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -57,16 +63,21 @@ async fn run(args: Args) -> Result<()> {
 			break job;
 		}
 	};
-	node.claim_job(&signer, job.id, 0).await?;
+	let id = JobId { number: job.id, order: job.order };
+	node.claim_job(&signer, id, Claim { min_price: 0, max_bond: u128::MAX }).await?;
 	println!("claimed {}", job.id);
 	let loaded = Loaded::fetch(&node, &job.program).await?;
-	let inputs = fetch_inputs(&node, &ui, &loaded, &job.input_roots).await?;
+	let mut inputs = Vec::new();
+	for (input, root) in loaded.inputs().iter().zip(&job.input_roots) {
+		let data = node.blob_get(root, Some(input.ty.canonical_len()), &ui, &input.name).await?;
+		inputs.push(Tensor::new(input.ty, data));
+	}
 	let work = Work::new(loaded.program, inputs, job.steps).map_err(local)?;
 	let lie = Lie::at(args.step, work.anchor(args.anchor), args.offset);
 	let table = Table::lying(&work, lie);
 	let root = table.run_root();
-	let salt = Salt::new(&signer).of(&node.genesis, job.id);
-	let commitment = result_commitment(&node.genesis, job.id, &account, &root, &salt);
+	let salt = Salt::new(&signer).of(&node.genesis, &job.order);
+	let commitment = result_commitment(&node.genesis, &job.order, &account, &root, &salt);
 	// Its checkpoints are those of its wrong run, and it serves none of them.
 	let segments = job
 		.segment_steps
@@ -76,7 +87,9 @@ async fn run(args: Args) -> Result<()> {
 		manifest: root,
 		digest: checkpoints_digest(segments.ends.iter().map(|(end, _)| end)),
 	});
-	node.commit_result(&signer, job.id, commitment, checkpoints).await?;
+	let urgency = |deadline| Urgency::until(deadline, 0);
+	let deadline = node.job(job.id).await?.deadline.unwrap_or(u64::MAX);
+	node.commit_result(&signer, id, commitment, checkpoints, urgency(deadline)).await?;
 	println!("committed {}", hex::encode(root));
 	let mut answerer = Answerer::new(table.job(&work), table.clone()).map_err(local)?;
 	let mut revealed = false;
@@ -89,7 +102,8 @@ async fn run(args: Args) -> Result<()> {
 		}
 		if now.phase == "Revealing" && !revealed {
 			let opening = table.opening(&work);
-			node.reveal_result(&signer, job.id, root, salt, &opening, segments.as_ref()).await?;
+			let (segments, until) = (segments.as_ref(), urgency(now.deadline.unwrap_or(u64::MAX)));
+			node.reveal_result(&signer, id, root, salt, &opening, segments, until).await?;
 			println!("revealed at {head}");
 			revealed = true;
 		}
@@ -100,7 +114,8 @@ async fn run(args: Args) -> Result<()> {
 			let Turn::Answer(place) = lane.turn else { continue };
 			let children = answerer.answer(place).await.map_err(local)?;
 			// Somebody else may have been quicker.
-			match node.answer(&signer, job.id, &lane.challenger, &children).await {
+			let until = urgency(lane.deadline);
+			match node.answer(&signer, id, &lane.challenger, &children, until).await {
 				Ok(_) => println!("answered {place:?}"),
 				Err(error) => println!("not answered: {error}"),
 			}

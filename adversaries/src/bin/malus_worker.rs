@@ -186,6 +186,7 @@ fn compute(cli: &Cli, lying: bool, run: &Run, dir: &Path, link: &Link) -> Result
 		last_lazy: replayed.last_lazy,
 		outputs: Vec::new(),
 		kept,
+		recorded: Default::default(),
 		device: if lying { "a liar".into() } else { "the definition".into() },
 		milliseconds: start.elapsed().as_millis() as u64,
 		audited_tiles: 0,

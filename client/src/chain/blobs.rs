@@ -3,11 +3,11 @@
 
 use super::{Hash, Node};
 use crate::{
-	error::{Error, Result},
+	error::{io, Error, Result},
 	output::{bytes, hex, short, Ui},
 };
 use serde::Deserialize;
-use std::time::Duration;
+use std::{io::Write, path::Path, time::Duration};
 use subxt::rpcs::client::rpc_params;
 
 /// Bytes of one piece; the node accepts up to 1 MiB a call.
@@ -145,6 +145,28 @@ impl Node {
 		Ok((root, true))
 	}
 
+	/// As [`Self::blob_put`] of a file whose root is known; whether anything was sent.
+	///
+	/// # Errors
+	/// `file` where it cannot be read, `blob-mismatch` where it has other bytes.
+	pub async fn blob_put_file(
+		&self,
+		root: &Hash,
+		path: &Path,
+		ui: &Ui,
+		label: &str,
+	) -> Result<bool> {
+		if self.blob_status(root).await?.present {
+			return Ok(false);
+		}
+		let data = tokio::fs::read(path).await.map_err(io(path))?;
+		let (found, sent) = self.blob_put(&data, ui, label).await?;
+		match found == *root {
+			true => Ok(sent),
+			false => Err(Error::new("file", format!("{} has other bytes", path.display()))),
+		}
+	}
+
 	/// Sees to it that the node has a blob of this length, from its peers if need be.
 	pub async fn blob_fetch(&self, root: &Hash, len: u64, ui: &Ui, label: &str) -> Result<()> {
 		if self.blob_status(root).await?.present {
@@ -194,12 +216,54 @@ impl Node {
 			return Err(Error::new("blob-too-large", format!("{} is {}", hex(root), bytes(total)))
 				.fix("fetch it on a machine with more memory, from the node's own store"));
 		}
-		let bar = ui.bar(total, format!("download {label}"), true);
 		let mut data = Vec::new();
-		while (data.len() as u64) < total {
-			let want = (total - data.len() as u64).min(PIECE as u64);
+		let mut take = |piece: &[u8]| {
+			data.extend_from_slice(piece);
+			Ok(())
+		};
+		self.download(root, total, ui, label, &mut take).await?;
+		Ok(data)
+	}
+
+	/// As [`Self::blob_get`] into a file, which is then whole or not there.
+	pub async fn blob_save(
+		&self,
+		root: &Hash,
+		len: u64,
+		path: &Path,
+		ui: &Ui,
+		label: &str,
+	) -> Result<()> {
+		self.blob_fetch(root, len, ui, label).await?;
+		let part = path.with_extension("part");
+		let mut file = std::fs::File::create(&part).map_err(io(&part))?;
+		let mut take = |piece: &[u8]| file.write_all(piece).map_err(io(&part));
+		let downloaded = self.download(root, len, ui, label, &mut take).await;
+		if let Err(error) = downloaded {
+			// The next try begins anew.
+			let _ = std::fs::remove_file(&part);
+			return Err(error);
+		}
+		file.sync_all().map_err(io(&part))?;
+		std::fs::rename(&part, path).map_err(io(path))
+	}
+
+	/// Gives a blob that the node has to `take`, piece by piece; an error where the bytes are not those of the root.
+	async fn download(
+		&self,
+		root: &Hash,
+		total: u64,
+		ui: &Ui,
+		label: &str,
+		take: &mut (dyn FnMut(&[u8]) -> Result<()> + Send),
+	) -> Result<()> {
+		let bar = ui.bar(total, format!("download {label}"), true);
+		let mut hasher = blake3::Hasher::new();
+		let mut have = 0;
+		while have < total {
+			let want = (total - have).min(PIECE as u64);
 			let piece: String = self
-				.request("blob_get", rpc_params![hex(root), data.len() as u64, want])
+				.request("blob_get", rpc_params![hex(root), have, want])
 				.await
 				.map_err(|e| named(root, e))?;
 			let piece = hex::decode(piece.trim_start_matches("0x"))
@@ -207,16 +271,18 @@ impl Node {
 			if piece.is_empty() || piece.len() as u64 > want {
 				return Err(Error::new(
 					"blob-incomplete",
-					format!("blob {} ends at {} of {total} bytes", hex(root), data.len()),
+					format!("blob {} ends at {have} of {total} bytes", hex(root)),
 				)
 				.fix(
 					"the blob has another length than the program gives; check the job's inputs",
 				));
 			}
-			data.extend_from_slice(&piece);
-			bar.set(data.len() as u64);
+			hasher.update(&piece);
+			take(&piece)?;
+			have += piece.len() as u64;
+			bar.set(have);
 		}
-		if assay_commitments::tensor_root(&data) != *root {
+		if hasher.finalize().as_bytes() != root {
 			return Err(Error::new(
 				"blob-mismatch",
 				format!("the bytes that came for {} are not those of this root", hex(root)),
@@ -224,7 +290,7 @@ impl Node {
 			.fix("ask another node; this one's blob store is damaged"));
 		}
 		bar.done(format!("{} from {}", bytes(total), short(root)));
-		Ok(data)
+		Ok(())
 	}
 }
 

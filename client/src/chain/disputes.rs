@@ -1,6 +1,12 @@
 //! Disputes as the arbitration pallet keeps them: the lanes of a job, and the calls of both sides.
 
-use super::{chain_error, ss58, value::Read, Hash, Included, Node};
+use super::{
+	calls::{job_args, JobId},
+	chain_error, ss58,
+	urgency::Urgency,
+	value::Read,
+	Hash, Included, Node,
+};
 use crate::error::Result;
 use assay_commitments::Place;
 use assay_referee::{ProofPart, RootsOpening};
@@ -17,7 +23,7 @@ const PALLET: &str = "Arbitration";
 /// The runtime API that answers for disputes.
 const API: &str = "ArbitrationApi";
 /// Domain of proof commitments: `assay_market::proof_commitment`, which a test compares.
-const PROOF_CONTEXT: &str = "assay 2026-11-21 proof commitment v1";
+const PROOF_CONTEXT: &str = "assay 2026-11-29 proof commitment v2";
 
 /// A place as metadata names its fields. Groups have hundreds of hashes, so lanes are decoded straight into
 /// these types and not into a tree of values; fields still go by name.
@@ -88,6 +94,7 @@ struct RawStored {
 #[derive(DecodeAsType)]
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
 struct RawResult {
+	order: Hash,
 	program: Hash,
 	input_roots: Vec<Hash>,
 	steps: u32,
@@ -179,6 +186,8 @@ pub struct Demand {
 /// What may be disputed of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disputed {
+	/// Hash of the job's order.
+	pub order: Hash,
 	/// Program id.
 	pub program: Hash,
 	/// Roots of the inputs, in program order.
@@ -228,10 +237,10 @@ pub fn place_json(place: &Place) -> serde_json::Value {
 }
 
 /// Binds an account to a fraud proof before anyone has seen it; see `docs/protocol.md`, Challenge.
-pub fn proof_commitment(genesis: &Hash, job: u64, account: &Hash, first: &ProofPart) -> Hash {
+pub fn proof_commitment(genesis: &Hash, order: &Hash, account: &Hash, first: &ProofPart) -> Hash {
 	let proof = blake3::hash(&first.encode());
 	let mut hasher = blake3::Hasher::new_derive_key(PROOF_CONTEXT);
-	hasher.update(genesis).update(&job.to_le_bytes()).update(account).update(proof.as_bytes());
+	hasher.update(genesis).update(order).update(account).update(proof.as_bytes());
 	*hasher.finalize().as_bytes()
 }
 
@@ -246,6 +255,7 @@ impl Node {
 	pub async fn disputed_result(&self, job: u64) -> Result<Option<Disputed>> {
 		let raw: Option<RawResult> = self.dispute_api("disputed_result", vec![value!(job)]).await?;
 		Ok(raw.map(|raw| Disputed {
+			order: raw.order,
 			program: raw.program,
 			input_roots: raw.input_roots,
 			steps: raw.steps,
@@ -294,22 +304,12 @@ impl Node {
 		Ok(demands)
 	}
 
-	/// What a lane costs an account that was not drawn, for a job with this agreed price.
-	pub async fn lane_deposit(&self, price: u128) -> Result<u128> {
-		let Some(parameters) = self.storage("Jobs", "Parameters", vec![]).await? else {
-			return Err(chain_error("the chain has no market parameters"));
-		};
-		let part = parameters.field("challenge_deposit")?;
-		let part = part.uint().or_else(|_| part.inner()?.uint())?;
-		Ok(deposit(price, part, parameters.field("min_price")?.uint()?))
-	}
-
 	/// Demands the group below a child of the group that was opened last; without a child the first one,
 	/// which opens the lane. `list` is what the provider has stated in the lane that the demand was made for.
 	pub async fn demand(
 		&self,
 		key: &Keypair,
-		job: u64,
+		job: JobId,
 		child: Option<u32>,
 		list: Option<Hash>,
 	) -> Result<Included> {
@@ -317,47 +317,44 @@ impl Node {
 			Some(value) => Value::unnamed_variant("Some", [value]),
 			None => Value::unnamed_variant("None", []),
 		};
-		let args = vec![
-			("job", value!(job)),
-			("child", optional(child.map(|child| value!(child)))),
-			("list", optional(list.map(Value::from_bytes))),
-		];
+		let mut args = job_args(job);
+		args.push(("child", optional(child.map(|child| value!(child)))));
+		args.push(("list", optional(list.map(Value::from_bytes))));
 		self.submit(key, PALLET, "demand", args).await
 	}
 
-	/// Answers a demand.
+	/// Answers a demand. Anyone may.
 	pub async fn answer(
 		&self,
 		key: &Keypair,
-		job: u64,
+		job: JobId,
 		challenger: &Hash,
 		children: &[Hash],
+		urgency: Urgency,
 	) -> Result<Included> {
-		let args = vec![
-			("job", value!(job)),
-			("challenger", Value::from_bytes(challenger)),
-			("children", Value::unnamed_composite([hashes(children)])),
-		];
-		self.submit(key, PALLET, "answer", args).await
+		let mut args = job_args(job);
+		args.push(("challenger", Value::from_bytes(challenger)));
+		args.push(("children", Value::unnamed_composite([hashes(children)])));
+		self.submit_urgent(key, PALLET, "answer", args, urgency).await
 	}
 
 	/// States the roots of the lazy anchors before an eager anchor of a step of a run, for which nobody but
 	/// the provider can speak. `at`: step and anchor.
+	#[allow(clippy::too_many_arguments)] // They are the call's.
 	pub async fn list_roots(
 		&self,
 		key: &Keypair,
-		job: u64,
+		job: JobId,
 		challenger: &Hash,
 		run_root: &Hash,
 		at: (u32, u32),
 		children: &[Hash],
+		urgency: Urgency,
 	) -> Result<Included> {
-		let args = vec![
-			("job", value!(job)),
-			("challenger", Value::from_bytes(challenger)),
-			("stated", statement(run_root, at, children)),
-		];
-		self.submit(key, PALLET, "list_roots", args).await
+		let mut args = job_args(job);
+		args.push(("challenger", Value::from_bytes(challenger)));
+		args.push(("stated", statement(run_root, at, children)));
+		self.submit_urgent(key, PALLET, "list_roots", args, urgency).await
 	}
 
 	/// Makes the chain apply the default of a lane whose deadline has passed; anyone may.
@@ -370,23 +367,25 @@ impl Node {
 	pub async fn commit_proof(
 		&self,
 		key: &Keypair,
-		job: u64,
+		job: JobId,
 		commitment: Hash,
 	) -> Result<Included> {
-		let args = vec![("job", value!(job)), ("commitment", Value::from_bytes(commitment))];
+		let mut args = job_args(job);
+		args.push(("commitment", Value::from_bytes(commitment)));
 		self.submit(key, PALLET, "commit_proof", args).await
 	}
 
 	/// Sends a fraud proof, or one part of it.
-	pub async fn prove_fraud(&self, key: &Keypair, job: u64, part: &ProofPart) -> Result<Included> {
-		let args = vec![("job", value!(job)), ("part", part_value(part))];
+	pub async fn prove_fraud(
+		&self,
+		key: &Keypair,
+		job: JobId,
+		part: &ProofPart,
+	) -> Result<Included> {
+		let mut args = job_args(job);
+		args.push(("part", part_value(part)));
 		self.submit(key, PALLET, "prove_fraud", args).await
 	}
-}
-
-/// `part` parts per million of the price, rounded up, but not less than `least`.
-fn deposit(price: u128, part: u128, least: u128) -> u128 {
-	price.saturating_mul(part).div_ceil(1_000_000).max(least)
 }
 
 fn hashes(list: &[Hash]) -> Value {
@@ -466,193 +465,4 @@ pub fn accusation_json(fields: &Value) -> Result<serde_json::Value> {
 }
 
 #[cfg(test)]
-mod tests {
-	use super::*;
-	use assay_commitments::Path;
-	use assay_referee::{Accusation, TilesOpening};
-	use scale_info::{MetaType, PortableRegistry, Registry, TypeInfo};
-	use subxt::ext::scale_value::scale::encode_as_type;
-
-	fn registry<T: TypeInfo + 'static>() -> (u32, PortableRegistry) {
-		let mut registry = Registry::new();
-		let id = registry.register_type(&MetaType::new::<T>()).id;
-		(id, registry.into())
-	}
-
-	/// The SCALE bytes that the chain's types give a value.
-	fn encoded<T: TypeInfo + 'static>(value: &Value) -> Vec<u8> {
-		let (id, registry) = registry::<T>();
-		let mut bytes = Vec::new();
-		encode_as_type(value, id, &registry, &mut bytes).unwrap();
-		bytes
-	}
-
-	fn decoded<T: TypeInfo + 'static, Raw: DecodeAsType>(bytes: &[u8]) -> Raw {
-		let (id, registry) = registry::<T>();
-		let mut rest = bytes;
-		let raw = Raw::decode_as_type(&mut rest, id, &registry).unwrap();
-		assert!(rest.is_empty());
-		raw
-	}
-
-	fn part() -> ProofPart {
-		let path = |n: u8| Path { siblings: (0..n).map(|i| [i; 32]).collect() };
-		let roots = |n: u8| RootsOpening {
-			roots: (0..n).map(|i| [i ^ 0x40; 32]).collect(),
-			siblings: (0..n).map(|i| [i ^ 0x80; 32]).collect(),
-		};
-		ProofPart {
-			accusation: Accusation { step: 3, node: 700, tile: 1 << 40 },
-			part: 2,
-			trace: ([1; 32], path(3)),
-			before: Some(([2; 32], path(1))),
-			claimed: ([3; 32], path(0)),
-			anchors: roots(2),
-			lazy: roots(3),
-			states: roots(1),
-			operands: vec![
-				TilesOpening {
-					tiles: (0..2048).map(|i| i as u8).collect(),
-					siblings: vec![[9; 32]],
-				},
-				TilesOpening::default(),
-			],
-		}
-	}
-
-	#[test]
-	fn part_should_have_its_own_bytes_when_it_goes_through_metadata() {
-		for part in [part(), ProofPart { before: None, operands: vec![], ..part() }] {
-			assert_eq!(encoded::<ProofPart>(&part_value(&part)), part.encode());
-		}
-	}
-
-	#[test]
-	fn children_should_keep_their_bounds_when_there_is_one_or_many() {
-		#[derive(TypeInfo)]
-		#[allow(dead_code)] // Stands for the shape of a bounded vector.
-		struct Bounded(Vec<Hash>);
-		for count in [1u8, 2, 32, 200] {
-			let children: Vec<Hash> = (0..count).map(|i| [i; 32]).collect();
-			let value = Value::unnamed_composite([hashes(&children)]);
-			assert_eq!(encoded::<Bounded>(&value), children.encode());
-		}
-	}
-
-	#[test]
-	fn statement_should_have_its_own_bytes_when_it_goes_through_metadata() {
-		// As the pallet has it.
-		#[derive(TypeInfo)]
-		#[allow(dead_code)]
-		struct Statement {
-			run_root: Hash,
-			step: u32,
-			anchor: u32,
-			children: Bounded,
-		}
-		#[derive(TypeInfo)]
-		#[allow(dead_code)]
-		struct Bounded(Vec<Hash>);
-		let children = vec![[5; 32], [6; 32]];
-		let value = statement(&[1; 32], (2, 3), &children);
-		assert_eq!(encoded::<Statement>(&value), ([1u8; 32], 2u32, 3u32, children).encode());
-	}
-
-	#[test]
-	fn list_should_be_read_as_such_when_it_is_demanded() {
-		let place = Place::Lazy { step: 1, anchor: 4, level: 0, index: 0 };
-		let view = view(assay_market::Turn::Answer(place));
-		let lane = Lane::from(decoded::<View, RawLane>(&view.encode()));
-		assert_eq!(lane.turn, Turn::Answer(place));
-		assert_eq!(lane.to_json()["demanded"]["tree"], "lazy");
-		let text = "lazy anchors before anchor 4 of step 1, level 0, group 0";
-		assert_eq!(waits_for(&lane), text);
-	}
-
-	/// The shape of the chain's accounts.
-	#[derive(codec::Decode, Encode, TypeInfo)]
-	struct Account([u8; 32]);
-
-	type View = assay_market::LaneView<Account, u128, u32>;
-
-	fn view(turn: assay_market::Turn) -> View {
-		View {
-			job: 7,
-			challenger: Account([5; 32]),
-			deposit: 12,
-			opened_at: 100,
-			turn,
-			deadline: 130,
-			opened: vec![
-				(Place::Run { level: 0, index: 0 }, vec![[1; 32], [2; 32]]),
-				(Place::Trace { step: 1, level: 0, index: 0 }, vec![[3; 32]]),
-			],
-			list: Some([4; 32]),
-			parts: 1,
-			committed: true,
-		}
-	}
-
-	#[test]
-	fn lane_should_be_what_the_chain_has_when_read() {
-		let place = Place::Tensor { step: 1, anchor: 4, level: 8, index: 0 };
-		let view = view(assay_market::Turn::Answer(place));
-		let lane = Lane::from(decoded::<View, RawLane>(&view.encode()));
-		assert_eq!(lane.turn, Turn::Answer(place));
-		assert_eq!((lane.challenger, lane.deposit, lane.deadline), ([5; 32], 12, 130));
-		assert_eq!(lane.opened, view.opened);
-		assert!(
-			lane.committed
-				&& lane.list == Some([4; 32])
-				&& lane.parts == 1
-				&& lane.opened_at == 100
-		);
-		let json = lane.to_json();
-		assert_eq!(json["turn"], "answer");
-		assert_eq!(json["demanded"]["tree"], "tensor");
-		assert_eq!(json["opened"][1]["step"], 1);
-		assert_eq!(waits_for(&lane), "tensor 4 of step 1, level 8, group 0");
-	}
-
-	#[test]
-	fn lane_should_wait_for_its_challenger_when_nothing_is_owed() {
-		let lane = decoded::<View, RawLane>(&view(assay_market::Turn::Move).encode());
-		let lane = Lane::from(lane);
-		assert_eq!(lane.turn, Turn::Move);
-		assert_eq!(lane.to_json()["demanded"], serde_json::Value::Null);
-		assert_eq!(waits_for(&lane), "the proof");
-	}
-
-	#[test]
-	fn disputed_result_should_be_read_by_name_when_it_has_more_fields() {
-		let chain = assay_market::DisputedResult {
-			program: [1; 32],
-			input_roots: vec![[2; 32], [3; 32]],
-			steps: 9,
-			work_units: 1 << 50,
-			run_root: [4; 32],
-			trace_root: [5; 32],
-			open: true,
-		};
-		let raw: RawResult = decoded::<assay_market::DisputedResult, _>(&chain.encode());
-		assert_eq!((raw.steps, raw.open, raw.run_root), (9, true, [4; 32]));
-		assert_eq!(raw.input_roots, chain.input_roots);
-	}
-
-	#[test]
-	fn proof_commitment_should_be_the_chains_when_made() {
-		let part = part();
-		let proof = assay_market::proof_hash(&part);
-		assert_eq!(
-			proof_commitment(&[1; 32], 7, &[2; 32], &part),
-			assay_market::proof_commitment(&[1; 32], 7, &[2; 32], &proof)
-		);
-	}
-
-	#[test]
-	fn deposit_should_be_rounded_up_when_the_part_is_not_whole() {
-		assert_eq!(deposit(1_000_001, 100_000, 1), 100_001);
-		assert_eq!(deposit(10, 100_000, 5), 5);
-		assert_eq!(deposit(u128::MAX, 1_000_000, 0), u128::MAX / 1_000_000 + 1);
-	}
-}
+mod tests;

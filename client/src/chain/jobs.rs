@@ -5,10 +5,11 @@ use crate::{
 	error::{Error, Result},
 	output::hex,
 };
-use assay_commitments::{OutputsOpening, SegmentsOpening};
 use serde_json::json;
-use subxt::{dynamic::Value, ext::scale_value::value};
-use subxt_signer::sr25519::Keypair;
+use subxt::{
+	dynamic::{self, Value},
+	ext::scale_value::value,
+};
 
 /// The runtime API that answers for jobs.
 const API: &str = "MarketApi";
@@ -86,12 +87,14 @@ impl Lottery {
 pub struct Job {
 	/// Job id.
 	pub id: u64,
+	/// Hash of its order: what it is, whatever its number stands for on another fork.
+	pub order: Hash,
 	/// Who pays.
 	pub requester: Hash,
 	/// Who claimed it last.
 	pub provider: Option<Hash>,
-	/// Who claimed it before and may not claim it again.
-	pub stalled: Option<Hash>,
+	/// Who claimed it before, stayed silent or gave it back, and may not claim it again.
+	pub barred: Vec<Hash>,
 	/// Program id.
 	pub program: Hash,
 	/// Roots of the inputs, in program order.
@@ -100,6 +103,12 @@ pub struct Job {
 	pub steps: u32,
 	/// Work units of all steps.
 	pub work_units: u64,
+	/// Bytes of all inputs.
+	pub input_bytes: u64,
+	/// Bytes of all outputs.
+	pub output_bytes: u64,
+	/// Whether drawn validators attest that they hold the inputs before it can be claimed.
+	pub attested: bool,
 	/// Steps of one segment, where each verifier replays one of them.
 	pub segment_steps: Option<u32>,
 	/// Audit probability in parts per million.
@@ -118,6 +127,8 @@ pub struct Job {
 	pub bond: Option<u128>,
 	/// Still held for the job.
 	pub escrow: u128,
+	/// Held for its record beside the escrow.
+	pub deposit: u128,
 	/// Phase name, as on chain.
 	pub phase: String,
 	/// Reason code of a job that ended.
@@ -126,7 +137,7 @@ pub struct Job {
 	pub deadline: Option<u64>,
 	/// Phases and the blocks at which they were entered.
 	pub history: Vec<(String, u64)>,
-	/// Whether a committee was drawn; `None` before the draw.
+	/// Whether verifiers have looked at it; `None` while that is not known.
 	pub audited: Option<bool>,
 	/// The provider's hidden result.
 	pub commitment: Option<Hash>,
@@ -208,13 +219,17 @@ impl Job {
 		let hashes = |v: &Value| v.items()?.into_iter().map(Read::hash).collect::<Result<Vec<_>>>();
 		Ok(Self {
 			id: v.field("id")?.u64()?,
+			order: v.field("order")?.hash()?,
 			requester: v.field("requester")?.hash()?,
 			provider: optional(v.field("provider")?, Read::hash)?,
-			stalled: optional(v.field("stalled")?, Read::hash)?,
+			barred: hashes(v.field("barred")?)?,
 			program: v.field("program")?.hash()?,
 			input_roots: hashes(v.field("input_roots")?)?,
 			steps: u32_of(v.field("steps")?)?,
 			work_units: v.field("work_units")?.u64()?,
+			input_bytes: v.field("input_bytes")?.u64()?,
+			output_bytes: v.field("output_bytes")?.u64()?,
+			attested: v.field("assurance")?.field("attestation")?.variant()? != "OptedOut",
 			segment_steps: optional(v.field("assurance")?.field("segments")?, |segments| {
 				u32_of(segments.field("steps")?)
 			})?,
@@ -226,6 +241,7 @@ impl Job {
 			current_price: optional(v.field("current_price")?, Read::uint)?,
 			bond: optional(v.field("bond")?, Read::uint)?,
 			escrow: v.field("escrow")?.uint()?,
+			deposit: v.field("deposit")?.uint()?,
 			phase: v.field("phase")?.variant()?.into(),
 			reason: optional(v.field("reason")?, |r| Ok(r.variant()?.to_string()))?,
 			deadline: optional(v.field("deadline")?, Read::u64)?,
@@ -272,16 +288,20 @@ impl Job {
 	pub fn to_json(&self) -> serde_json::Value {
 		json!({
 			"job": self.id,
+			"order": hex(self.order),
 			"phase": self.phase,
 			"reason": self.reason,
 			"requester": super::ss58(&self.requester),
 			"provider": self.provider.as_ref().map(super::ss58),
-			"stalled": self.stalled.as_ref().map(super::ss58),
+			"barred": self.barred.iter().map(super::ss58).collect::<Vec<_>>(),
 			"program": hex(self.program),
 			"inputRoots": self.input_roots.iter().map(hex).collect::<Vec<_>>(),
 			"outputRoots": self.output_roots.iter().map(hex).collect::<Vec<_>>(),
 			"steps": self.steps,
 			"workUnits": self.work_units.to_string(),
+			"inputBytes": self.input_bytes.to_string(),
+			"outputBytes": self.output_bytes.to_string(),
+			"attested": self.attested,
 			"segmentSteps": self.segment_steps,
 			"segmentRoots": self.segment_roots.iter().map(hex).collect::<Vec<_>>(),
 			"auditPpm": self.audit_ppm,
@@ -293,6 +313,7 @@ impl Job {
 			"currentPrice": self.current_price.map(|p| p.to_string()),
 			"bond": self.bond.map(|p| p.to_string()),
 			"escrow": self.escrow.to_string(),
+			"deposit": self.deposit.to_string(),
 			"paid": self.paid.to_string(),
 			"refunded": self.refunded.to_string(),
 			"burned": self.burned.to_string(),
@@ -310,38 +331,6 @@ impl Job {
 	}
 }
 
-/// What `post_job` takes; amounts in the token's smallest unit.
-#[derive(Clone, Debug)]
-pub struct Post {
-	/// Program id.
-	pub program: Hash,
-	/// Roots of the inputs, in program order.
-	pub input_roots: Vec<Hash>,
-	/// Steps to run.
-	pub steps: u32,
-	/// Where the ramp starts.
-	pub price_start: u128,
-	/// Where the ramp ends.
-	pub price_max: u128,
-	/// How many blocks the ramp takes.
-	pub ramp_blocks: u32,
-	/// Audit probability in parts per million, `None` for the chain's standard.
-	pub audit_ppm: Option<u32>,
-	/// Whether drawn validators attest the inputs first.
-	pub attested: bool,
-	/// Steps of one segment; `None`: each verifier replays the whole run.
-	pub segment_steps: Option<u32>,
-}
-
-/// What a provider says its segments start from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checkpoints {
-	/// Content address of the manifest.
-	pub manifest: Hash,
-	/// What binds the trace roots before them.
-	pub digest: Hash,
-}
-
 impl Node {
 	/// A job.
 	///
@@ -357,6 +346,14 @@ impl Node {
 	/// A job, or `None`.
 	pub async fn find_job(&self, id: u64) -> Result<Option<Job>> {
 		let answer = self.api(API, "job", vec![value!(id)]).await?;
+		optional(&answer, Job::read)
+	}
+
+	/// A job as of the last finalized block, or `None`.
+	pub async fn final_job(&self, id: u64) -> Result<Option<Job>> {
+		let call = dynamic::runtime_api_call::<_, Value>(API, "job", vec![value!(id)]);
+		let at = self.finalized().await?;
+		let answer = at.runtime_apis().call(call).await.map_err(super::chain_error)?;
 		optional(&answer, Job::read)
 	}
 
@@ -401,252 +398,7 @@ impl Node {
 				.fix("register it with `assay program register FILE`")
 		})
 	}
-
-	/// Posts a job; its id and the block.
-	pub async fn post_job(&self, key: &Keypair, post: &Post) -> Result<(u64, super::Included)> {
-		let audit = match post.audit_ppm {
-			Some(ppm) => Value::unnamed_variant("Custom", [value!(ppm)]),
-			None => Value::unnamed_variant("Standard", []),
-		};
-		let attestation = if post.attested { "Required" } else { "OptedOut" };
-		let segments = match post.segment_steps {
-			Some(steps) => {
-				let segments = Value::named_composite([("steps", value!(steps))]);
-				Value::unnamed_variant("Some", [segments])
-			}
-			None => Value::unnamed_variant("None", []),
-		};
-		let assurance = Value::named_composite([
-			("audit", audit),
-			("attestation", Value::unnamed_variant(attestation, [])),
-			("segments", segments),
-		]);
-		let roots = post.input_roots.iter().map(Value::from_bytes);
-		let args = vec![
-			("program", Value::from_bytes(post.program)),
-			("input_roots", Value::unnamed_composite(roots)),
-			("steps", value!(post.steps)),
-			("price_start", value!(post.price_start)),
-			("price_max", value!(post.price_max)),
-			("ramp_blocks", value!(post.ramp_blocks)),
-			("assurance", assurance),
-		];
-		let included = self.submit(key, "Jobs", "post_job", args).await?;
-		let id = included.event("Jobs", "JobPosted")?.field("job")?.u64()?;
-		Ok((id, included))
-	}
-
-	/// One of the calls that take only the job.
-	pub async fn job_call(&self, key: &Keypair, call: &str, job: u64) -> Result<super::Included> {
-		self.submit(key, "Jobs", call, vec![("job", value!(job))]).await
-	}
-
-	/// Claims a job at the ramp's current price, if that is at least `min_price`.
-	pub async fn claim_job(&self, key: &Keypair, job: u64, min_price: u128) -> Result<()> {
-		let args = vec![("job", value!(job)), ("min_price", value!(min_price))];
-		self.submit(key, "Jobs", "claim_job", args).await.map(drop)
-	}
-
-	/// Commits to a result, with its checkpoints where the run is cut.
-	pub async fn commit_result(
-		&self,
-		key: &Keypair,
-		job: u64,
-		commitment: Hash,
-		checkpoints: Option<Checkpoints>,
-	) -> Result<()> {
-		let mut args = vec![("job", value!(job)), ("commitment", Value::from_bytes(commitment))];
-		let call = match checkpoints {
-			Some(Checkpoints { manifest, digest }) => {
-				let checkpoints = Value::named_composite([
-					("manifest", Value::from_bytes(manifest)),
-					("digest", Value::from_bytes(digest)),
-				]);
-				args.push(("checkpoints", checkpoints));
-				"commit_segmented_result"
-			}
-			None => "commit_result",
-		};
-		self.submit(key, "Jobs", call, args).await.map(drop)
-	}
-
-	/// Reveals a result, with its segments where the run is cut.
-	pub async fn reveal_result(
-		&self,
-		key: &Keypair,
-		job: u64,
-		run_root: Hash,
-		salt: Hash,
-		opening: &OutputsOpening,
-		segments: Option<&SegmentsOpening>,
-	) -> Result<()> {
-		let mut args = vec![
-			("job", value!(job)),
-			("run_root", Value::from_bytes(run_root)),
-			("salt", Value::from_bytes(salt)),
-			("opening", opening_value(opening)),
-		];
-		let call = match segments {
-			Some(segments) => {
-				args.push(("segments", segments_value(segments)));
-				"reveal_segmented_result"
-			}
-			None => "reveal_result",
-		};
-		self.submit(key, "Jobs", call, args).await.map(drop)
-	}
-}
-
-fn path_value(path: &assay_commitments::Path) -> Value {
-	let siblings = path.siblings.iter().map(Value::from_bytes);
-	Value::named_composite([("siblings", Value::unnamed_composite(siblings))])
-}
-
-/// Hashes with their paths, as a dynamic value.
-fn paths_value(opened: &[(Hash, assay_commitments::Path)]) -> Value {
-	let pair = |(root, path): &(Hash, _)| {
-		Value::unnamed_composite([Value::from_bytes(root), path_value(path)])
-	};
-	Value::unnamed_composite(opened.iter().map(pair))
-}
-
-/// Segments as a dynamic value.
-fn segments_value(opening: &SegmentsOpening) -> Value {
-	Value::named_composite([
-		("ends", paths_value(&opening.ends)),
-		("last", Value::from_bytes(opening.last)),
-	])
-}
-
-/// An opening as a dynamic value.
-fn opening_value(opening: &OutputsOpening) -> Value {
-	Value::named_composite([
-		("trace_root", Value::from_bytes(opening.trace_root)),
-		("trace_path", path_value(&opening.trace_path)),
-		("outputs", paths_value(&opening.outputs)),
-	])
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-	use super::*;
-
-	fn some(v: Value) -> Value {
-		Value::unnamed_variant("Some", [v])
-	}
-
-	fn none() -> Value {
-		Value::unnamed_variant("None", [])
-	}
-
-	fn name(text: &str) -> Value {
-		Value::unnamed_variant(text, [])
-	}
-
-	pub fn view() -> Value {
-		let verdict = Value::named_composite([
-			("account", Value::unnamed_composite([Value::from_bytes([5u8; 32])])),
-			("key", Value::from_bytes([6u8; 32])),
-			("purpose", name("Verify")),
-			("tranche", value!(0u8)),
-			("drawn_at", value!(14u8)),
-			("status", Value::unnamed_variant("Abstained", [name("DeviceFault")])),
-			("segment", some(value!(2u8))),
-			("commitment", none()),
-			("run_root", some(Value::from_bytes([8u8; 32]))),
-			("matches", some(value!(true))),
-		]);
-		Value::named_composite([
-			("id", value!(3u8)),
-			("requester", Value::unnamed_composite([Value::from_bytes([1u8; 32])])),
-			("provider", some(Value::unnamed_composite([Value::from_bytes([2u8; 32])]))),
-			("stalled", none()),
-			("program", Value::from_bytes([3u8; 32])),
-			("input_roots", Value::unnamed_composite([Value::from_bytes([4u8; 32])])),
-			("steps", value!(1u8)),
-			("work_units", value!(1000u32)),
-			(
-				"assurance",
-				Value::named_composite([
-					("audit", name("Standard")),
-					("attestation", name("Required")),
-					("segments", some(Value::named_composite([("steps", value!(16u8))]))),
-				]),
-			),
-			("audit_ppm", value!(500000u32)),
-			("price_start", Value::u128(5)),
-			("price_max", Value::u128(9)),
-			("ramp_blocks", value!(10u8)),
-			("price", some(Value::u128(6))),
-			("current_price", none()),
-			("bond", some(Value::u128(60))),
-			("escrow", Value::u128(0)),
-			("phase", name("Settled")),
-			("reason", some(name("Paid"))),
-			("deadline", none()),
-			(
-				"history",
-				Value::unnamed_composite([
-					Value::unnamed_composite([name("Posted"), value!(10u8)]),
-					Value::unnamed_composite([name("Settled"), value!(20u8)]),
-				]),
-			),
-			("audited", some(value!(true))),
-			("audit_requested", value!(false)),
-			("commitment", some(Value::from_bytes([9u8; 32]))),
-			("run_root", some(Value::from_bytes([8u8; 32]))),
-			("trace_root", some(Value::from_bytes([0xau8; 32]))),
-			("condemned", none()),
-			("output_roots", Value::unnamed_composite([Value::from_bytes([7u8; 32])])),
-			("segment_roots", Value::unnamed_composite([Value::from_bytes([7u8; 32])])),
-			("verdicts", Value::unnamed_composite([verdict])),
-			("paid", Value::u128(6)),
-			("refunded", Value::u128(3)),
-			("burned", Value::u128(0)),
-			("archived", value!(false)),
-			("a_field_of_a_later_runtime", value!(1u8)),
-		])
-	}
-
-	#[test]
-	fn lottery_should_be_read_by_name_when_one_is_open() {
-		let terms = Value::named_composite([
-			("candidates", value!(2u8)),
-			("stake", Value::u128(1 << 90)),
-			("size", value!(3u8)),
-			("width_percent", value!(150u8)),
-			("max_tranches", value!(2u8)),
-		]);
-		let value = Value::named_composite([
-			("seed", Value::from_bytes([1u8; 32])),
-			("session", value!(4u8)),
-			("opened_at", value!(20u8)),
-			("tranche", value!(1u8)),
-			("terms", terms),
-		]);
-		let lottery = Lottery::read(&value).unwrap();
-		assert_eq!((lottery.tranche, lottery.max_tranches, lottery.opened_at), (1, 2, 20));
-		assert_eq!(lottery.wanted, 2, "there are no more candidates");
-		assert_eq!(lottery.to_json()["candidates"], 2);
-		// Nothing that tells who has won; the seed alone does not.
-		assert_eq!(lottery.to_json().as_object().unwrap().len(), 5);
-	}
-
-	#[test]
-	fn job_should_be_read_by_name_when_runtime_adds_fields() {
-		let job = Job::read(&view()).unwrap();
-		assert_eq!((job.id, job.price, job.price_max), (3, Some(6), 9));
-		assert_eq!(job.provider, Some([2; 32]));
-		assert_eq!(job.input_roots, [[4; 32]]);
-		assert_eq!(job.history, [("Posted".into(), 10), ("Settled".into(), 20)]);
-		assert_eq!((job.segment_steps, job.segment_roots.len()), (Some(16), 1));
-		assert_eq!(job.verdicts[0].segment, Some(2));
-		assert_eq!(job.verdicts[0].status, "Abstained(DeviceFault)");
-		assert!(job.is_over());
-		assert_eq!(job.entered("Settled"), Some(20));
-		let json = job.to_json();
-		assert_eq!(json["price"], "6");
-		assert_eq!(json["reason"], "Paid");
-		assert_eq!(json["verdicts"][0]["runRoot"], format!("0x{}", "08".repeat(32)));
-	}
-}
+pub(crate) mod tests;

@@ -1,32 +1,37 @@
 //! The connection to a node: RPC and metadata only, nothing compiled in about the runtime.
 
 pub mod blobs;
+pub mod calls;
 pub mod disputes;
+mod errors;
 pub mod jobs;
+pub mod parameters;
+mod submit;
+pub mod urgency;
 pub mod value;
+
+pub use errors::chain_error;
 
 use crate::{
 	amount::{format_units, Amount, DEFAULT_DECIMALS},
 	error::{Error, Result},
 };
+use errors::{root_cause, rpc_error};
 use std::{
 	sync::{Arc, Mutex, PoisonError},
 	time::Duration,
 };
+use submit::Signing;
 use subxt::{
 	backend::LegacyBackend,
 	client::{OnlineClient, OnlineClientAtBlock},
 	config::{
 		substrate::{AccountId32, H256},
-		DefaultExtrinsicParamsBuilder, SubstrateConfig,
+		SubstrateConfig,
 	},
 	dynamic::{self, Value},
-	error::{DispatchError, TransactionEventsError},
-	ext::scale_value::Composite,
 	rpcs::client::{rpc_params, RpcClient, RpcParams},
-	transactions::TransactionStatus,
 };
-use subxt_signer::sr25519::Keypair;
 
 /// 32 bytes: a block, a program, a tensor root or an account.
 pub type Hash = [u8; 32];
@@ -35,8 +40,6 @@ pub type At = OnlineClientAtBlock<SubstrateConfig>;
 
 /// Pallets without which a chain is not an Assay chain.
 const PALLETS: [&str; 5] = ["Jobs", "Programs", "Stake", "Identity", "Arbitration"];
-/// Blocks for which a signed transaction stays valid.
-const MORTALITY: u64 = 128;
 /// How often the best block is asked for, a fraction of the block time.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -107,9 +110,8 @@ pub struct Node {
 	/// Symbol of the native token.
 	pub symbol: String,
 	confirm: Confirm,
-	/// Held from asking for a nonce until the pool has the transaction: of two that are sent at once, the
-	/// second one must count the first.
-	signing: Arc<tokio::sync::Mutex<()>>,
+	/// What the transactions of this process have to know of each other.
+	signing: Arc<Signing>,
 }
 
 /// A connection that is replaced after it was lost; all clones see the new one.
@@ -243,6 +245,12 @@ impl Node {
 		self.client.at_block(hash).await.map_err(chain_error)
 	}
 
+	/// The state of the last finalized block.
+	pub async fn finalized(&self) -> Result<At> {
+		let hash: H256 = self.request("chain_getFinalizedHead", rpc_params![]).await?;
+		self.client.at_block(hash).await.map_err(chain_error)
+	}
+
 	/// The state of block `number` of the best chain, while the node still keeps it.
 	pub async fn at(&self, number: u64) -> Result<At> {
 		self.client.at_block(number).await.map_err(|e| {
@@ -297,71 +305,6 @@ impl Node {
 		})
 	}
 
-	/// Signs, submits and follows one call until it is confirmed; arguments go by name.
-	///
-	/// # Errors
-	/// `Pallet.Error` with the runtime's own words when the call fails; `tx-invalid`,
-	/// `tx-dropped`, `fee` when it is not included.
-	pub async fn submit(
-		&self,
-		key: &Keypair,
-		pallet: &str,
-		call: &str,
-		args: Vec<(&str, Value)>,
-	) -> Result<Included> {
-		let payload = dynamic::tx(pallet, call, Composite::named(args));
-		let account = AccountId32(key.public_key().0);
-		let signing = self.signing.lock().await;
-		let nonce: u64 =
-			self.request("system_accountNextIndex", rpc_params![account.to_string()]).await?;
-		// Mortality is anchored in a finalized block, which no reorganisation can remove.
-		let at = self.client.at_current_block().await.map_err(chain_error)?;
-		let params = DefaultExtrinsicParamsBuilder::new().nonce(nonce).mortal(MORTALITY).build();
-		let mut tx = at.transactions();
-		let mut progress = tx
-			.sign_and_submit_then_watch(&payload, key, params)
-			.await
-			.map_err(|e| submit_error(pallet, call, &e.to_string()))?;
-		drop(signing);
-		let included = loop {
-			let status = progress.next().await.ok_or_else(lost)?.map_err(chain_error)?;
-			match status {
-				TransactionStatus::InBestBlock(block) if self.confirm == Confirm::Block => {
-					break block
-				}
-				TransactionStatus::InFinalizedBlock(block) => break block,
-				TransactionStatus::Invalid { message } | TransactionStatus::Error { message } => {
-					return Err(submit_error(pallet, call, &message))
-				}
-				TransactionStatus::Dropped { message } => {
-					return Err(Error::new("tx-dropped", format!("{pallet}.{call}: {message}"))
-						.fix("try again; the node's pool dropped the transaction"))
-				}
-				_ => {}
-			}
-		};
-		let events = included.wait_for_success().await.map_err(|e| match e {
-			TransactionEventsError::ExtrinsicFailed(e) => dispatch_error(pallet, call, &e),
-			other => chain_error(other),
-		})?;
-		let hash = included.block_hash();
-		let number = self.client.at_block(hash).await.map_err(chain_error)?.block_number();
-		let events = events
-			.iter()
-			.map(|event| {
-				let event = event.map_err(chain_error)?;
-				let fields: Composite<()> =
-					event.decode_fields_unchecked_as().map_err(chain_error)?;
-				Ok(Event {
-					pallet: event.pallet_name().into(),
-					name: event.event_name().into(),
-					fields: Value::without_context(fields.into()),
-				})
-			})
-			.collect::<Result<_>>()?;
-		Ok(Included { block: Head { number, hash: hash.0 }, events })
-	}
-
 	/// An amount as typed, in units of this chain.
 	pub fn units(&self, amount: &Amount) -> Result<u128> {
 		amount.to_units(self.decimals)
@@ -412,89 +355,4 @@ pub fn parse_account(text: &str) -> Result<Hash> {
 		Error::new("bad-account", format!("`{text}` is not an account"))
 			.fix("pass an SS58 address (5…) or 0x and 64 hexadecimal digits")
 	})
-}
-
-fn lost() -> Error {
-	Error::new("node-lost", "the node closed the connection")
-		.fix("check that the node is running and try again")
-}
-
-/// The innermost message of an error, without the layers of libraries around it.
-fn root_cause(error: impl std::fmt::Display) -> String {
-	let text = error.to_string();
-	text.rsplit("client error: ").next().unwrap_or_default().to_string()
-}
-
-/// An error of the library that reads the chain.
-pub fn chain_error(error: impl std::fmt::Display) -> Error {
-	let text = error.to_string();
-	if text.contains("State already discarded") || text.contains("UnknownBlock") {
-		return Error::new("block-pruned", text)
-			.fix("ask an archive node (`--state-pruning archive`)");
-	}
-	if ["client error", "restart required", "connection", "background task"]
-		.iter()
-		.any(|t| text.to_lowercase().contains(t))
-	{
-		return Error::new(
-			"node-lost",
-			format!("the connection to the node failed: {}", root_cause(&text)),
-		)
-		.fix("check that the node is running and try again");
-	}
-	Error::new("chain", text)
-}
-
-fn rpc_error(error: subxt::rpcs::Error) -> Error {
-	match error {
-		subxt::rpcs::Error::User(e) => {
-			// Data that is not text only repeats the message for programs.
-			let detail = e.data.as_ref().and_then(|d| serde_json::from_str::<String>(d.get()).ok());
-			let detail = detail.map(|d| format!(": {d}")).unwrap_or_default();
-			match e.code {
-				-32601 => Error::new("rpc-missing", format!("{}{detail}", e.message))
-					.fix("connect to an Assay node of this client's version"),
-				_ => Error::new("rpc", format!("{}{detail}", e.message)),
-			}
-		}
-		other => chain_error(other),
-	}
-}
-
-fn submit_error(pallet: &str, call: &str, text: &str) -> Error {
-	let message = format!("{pallet}.{call} was not accepted: {text}");
-	if text.contains("Inability to pay some fees") {
-		Error::new("fee", message).fix("the account cannot pay the fee; send it some tokens first")
-	} else if text.contains("Priority is too low") || text.contains("outdated") {
-		Error::new("tx-invalid", message)
-			.fix("another transaction of this account is on its way; wait a block and try again")
-	} else if text.contains("not found") || text.contains("doesn't exist") {
-		Error::new("wrong-chain", message).fix("use the client of the node's version")
-	} else {
-		Error::new("tx-invalid", message)
-	}
-}
-
-fn dispatch_error(pallet: &str, call: &str, error: &DispatchError) -> Error {
-	match error {
-		DispatchError::Module(module) => match module.details() {
-			Ok(details) => {
-				let code = format!("{}.{}", details.pallet.name(), details.variant.name);
-				let words = details.variant.docs.join(" ");
-				let words = words.trim();
-				let message = if words.is_empty() { code.clone() } else { words.into() };
-				let error = Error::new(code, format!("{pallet}.{call} failed: {message}"));
-				match crate::explain::fix(&error.code) {
-					Some(fix) => error.fix(fix),
-					None => error,
-				}
-			}
-			Err(_) => Error::new("chain", format!("{pallet}.{call} failed: {error}")),
-		},
-		DispatchError::Token(e) => {
-			Error::new("Token.FundsUnavailable", format!("{pallet}.{call} failed: {e}"))
-				.fix("the account's free balance is too small; check `assay stake show`")
-		}
-		other => Error::new("chain", format!("{pallet}.{call} failed: {other}")),
-	}
 }

@@ -16,6 +16,7 @@ use std::{
 };
 
 const JOB: u64 = 7;
+const ORDER: Hash = [0x77; 32];
 const ME: Hash = [0xee; 32];
 const GENESIS: Hash = [1; 32];
 const UI: Ui = Ui { json: false, terminal: false };
@@ -265,7 +266,7 @@ impl Chain for Fake<'_> {
 	}
 
 	fn commitment(&self, first: &ProofPart) -> Hash {
-		proof_commitment(&GENESIS, JOB, &ME, first)
+		proof_commitment(&GENESIS, &ORDER, &ME, first)
 	}
 
 	async fn commit(&self, commitment: Hash) -> Result<Sent> {
@@ -306,7 +307,7 @@ impl Chain for Fake<'_> {
 				}
 				Ruling::Fraud => {
 					if part.part == 0 {
-						let bound = proof_commitment(&GENESIS, JOB, &ME, part);
+						let bound = proof_commitment(&GENESIS, &ORDER, &ME, part);
 						let earlier = |(c, at): &(Hash, u64)| *c == bound && *at < head;
 						world.paid = world.commitments.iter().any(earlier).then_some(ME);
 					}

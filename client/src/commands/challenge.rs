@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
 	chain::{
+		calls::JobId,
 		disputes::{accusation_json, proof_commitment, Disputed, Lane},
 		ss58,
 		value::Read,
@@ -14,13 +15,16 @@ use crate::{
 	challenge::{Chain, Lead, Outcome, Proven, Sent, Standing},
 	cli,
 	error::{Error, Result},
+	files::Files,
 	output::{hex, Ui},
 	program::Loaded,
-	replay::{dispute_error, job as disputed_job, DeviceReplay, Lazy},
+	replay::{dispute_error, job as disputed_job, WorkerReplay},
+	runner::Runner,
 };
 use assay_commitments::run_root;
-use assay_dispute::{Challenger, Replay};
+use assay_dispute::Challenger;
 use assay_referee::ProofPart;
+use assay_worker_protocol::Record;
 use serde_json::json;
 use std::{sync::Arc, time::Instant};
 use subxt_signer::sr25519::Keypair;
@@ -50,7 +54,11 @@ pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
 		match lane {
 			None if !disputed.open => return Ok(Outcome::TooLate.tell(ui, id, None)),
 			None => {
-				let deposit = node.lane_deposit(job.price.unwrap_or(job.price_max)).await?;
+				let lanes = node.lanes(id).await?;
+				let open = lanes.iter().filter(|lane| lane.deposit > 0).count() as u64;
+				let price = job.price.unwrap_or(job.price_max);
+				let parameters = node.parameters().await?;
+				let deposit = parameters.lane_deposit(price, job.work_units, open);
 				let free = node.balance(&key.public_key().0, None).await?.free;
 				if free <= deposit {
 					return Err(Error::new(
@@ -78,8 +86,8 @@ pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
 		}
 	}
 	let link = Link::new(node);
-	let device = Arc::new(Lazy::new(&args.adapter));
-	let compared = compare(&link, ui, device, id, &disputed).await?;
+	let runner = Runner::scratch(context, &args.worker, &args.adapter).await?;
+	let compared = compare(&link, ui, &runner, id, &disputed).await?;
 	ui.document(&compared.to_json());
 	ui.fields(&[
 		("device", compared.device.clone()),
@@ -100,9 +108,10 @@ pub(super) async fn bring_down(
 	key: Keypair,
 	compared: Compared,
 ) -> Result<Outcome> {
-	let Compared { job, challenger, .. } = compared;
+	let Compared { job, order, challenger, .. } = compared;
+	let id = JobId { number: job, order };
 	let account = key.public_key().0;
-	let live = Live { link, ui: *ui, key, account, job };
+	let live = Live { link, ui: *ui, key, account, id };
 	let (outcome, proven) = Lead::new(&live, *ui, job, challenger).to_the_end().await?;
 	if let Some(Proven { accusation, prover }) = &proven {
 		let who = match *prover == account {
@@ -124,7 +133,7 @@ struct Live {
 	ui: Ui,
 	key: Keypair,
 	account: Hash,
-	job: u64,
+	id: JobId,
 }
 
 fn sent(included: &Included) -> Result<Sent> {
@@ -142,14 +151,24 @@ fn sent(included: &Included) -> Result<Sent> {
 impl Chain for Live {
 	async fn standing(&self) -> Result<Standing> {
 		let node = self.link.node();
-		Ok(match node.disputed_result(self.job).await? {
-			Some(disputed) => Standing::Stands { open: disputed.open },
-			None => Standing::Gone(Outcome::of(&node.job(self.job).await?)),
+		let job = self.id.number;
+		// After a reorganisation the number may stand for another job, whose result was never looked at here.
+		let same = |order: &Hash| *order == self.id.order;
+		Ok(match node.disputed_result(job).await? {
+			Some(disputed) if same(&disputed.order) => Standing::Stands { open: disputed.open },
+			_ => match node.find_job(job).await?.filter(|job| same(&job.order)) {
+				Some(job) => Standing::Gone(Outcome::of(&job)),
+				None => {
+					let text = format!("job {job} is another order on the best chain, or none");
+					return Err(Error::new("order-replaced", text)
+						.fix("start the command again to look at the job that is there now"));
+				}
+			},
 		})
 	}
 
 	async fn lane(&self) -> Result<Option<Lane>> {
-		self.link.node().lane(self.job, &self.account).await
+		self.link.node().lane(self.id.number, &self.account).await
 	}
 
 	async fn head(&self) -> Result<u64> {
@@ -161,23 +180,23 @@ impl Chain for Live {
 	}
 
 	async fn demand(&self, child: Option<u32>, list: Option<Hash>) -> Result<Sent> {
-		sent(&self.link.node().demand(&self.key, self.job, child, list).await?)
+		sent(&self.link.node().demand(&self.key, self.id, child, list).await?)
 	}
 
 	fn commitment(&self, first: &ProofPart) -> Hash {
-		proof_commitment(&self.link.node().genesis, self.job, &self.account, first)
+		proof_commitment(&self.link.node().genesis, &self.id.order, &self.account, first)
 	}
 
 	async fn commit(&self, commitment: Hash) -> Result<Sent> {
-		sent(&self.link.node().commit_proof(&self.key, self.job, commitment).await?)
+		sent(&self.link.node().commit_proof(&self.key, self.id, commitment).await?)
 	}
 
 	async fn prove(&self, part: &ProofPart) -> Result<Sent> {
-		sent(&self.link.node().prove_fraud(&self.key, self.job, part).await?)
+		sent(&self.link.node().prove_fraud(&self.key, self.id, part).await?)
 	}
 
 	async fn poke(&self) -> Result<()> {
-		self.link.node().poke_lane(&self.key, self.job, &self.account).await.map(drop)
+		self.link.node().poke_lane(&self.key, self.id.number, &self.account).await.map(drop)
 	}
 
 	async fn recover(&self, error: Error) -> Result<()> {
@@ -195,13 +214,15 @@ impl Chain for Live {
 pub(super) struct Compared {
 	/// The job.
 	pub(super) job: u64,
+	/// Hash of its order.
+	order: Hash,
 	/// This machine's run root.
 	own: Hash,
 	/// The provider's.
 	claimed: Hash,
 	device: String,
 	seconds: f64,
-	challenger: Challenger<Arc<DeviceReplay>>,
+	challenger: Challenger<Arc<WorkerReplay>>,
 }
 
 impl Compared {
@@ -215,6 +236,7 @@ impl Compared {
 		json!({
 			"event": "compared",
 			"job": self.job,
+			"order": hex(self.order),
 			"equal": self.equal(),
 			"runRoot": { "own": hex(self.own), "chain": hex(self.claimed) },
 			"device": self.device,
@@ -227,29 +249,29 @@ impl Compared {
 pub(super) async fn compare(
 	link: &Link,
 	ui: &Ui,
-	device: Arc<Lazy>,
+	runner: &Runner,
 	id: u64,
 	disputed: &Disputed,
 ) -> Result<Compared> {
 	let loaded = Arc::new(Loaded::fetch(&link.node(), &disputed.program).await?);
-	let replay = Arc::new(DeviceReplay::new(
+	let replay = Arc::new(WorkerReplay::new(
 		link.clone(),
-		device.clone(),
+		runner.clone(),
+		Files::scratch(runner.dir().join(format!("inputs-{id}")))?,
+		id,
 		loaded.clone(),
 		disputed.input_roots.clone(),
 		*ui,
 		format!("replay job {id}"),
 	));
 	replay.inputs().await?;
-	let device = device.device().await?;
 	let start = Instant::now();
-	let run = replay.replay(disputed.steps, &[]).await.map_err(|source| {
-		dispute_error(assay_dispute::Error::Replay { steps: disputed.steps, source })
-	})?;
+	let (_, finished) = replay.run(disputed.steps, &[], Record::default()).await?;
+	let run = finished.done();
 	let (own, seconds) = (run_root(&run.trace_roots), start.elapsed().as_secs_f64());
 	let challenger = Challenger::new(disputed_job(disputed, &loaded), replay)
-		.and_then(|c| c.with_run(run.trace_roots, run.last_anchors))
+		.and_then(|c| c.with_run(run.trace_roots.clone(), run.last_anchors.clone()))
 		.map_err(dispute_error)?;
-	let (claimed, device) = (disputed.run_root, device.name().to_string());
-	Ok(Compared { job: id, own, claimed, device, seconds, challenger })
+	let (claimed, device, order) = (disputed.run_root, run.device.clone(), disputed.order);
+	Ok(Compared { job: id, order, own, claimed, device, seconds, challenger })
 }

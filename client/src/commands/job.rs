@@ -3,13 +3,14 @@
 use super::{disputes, post, report, Context, UNPAID};
 use crate::{
 	chain::{
+		calls::JobId,
 		jobs::{Job, Lottery},
 		ss58, Node,
 	},
 	cli::JobCommand,
 	error::Result,
 	explain,
-	output::{short, Ui},
+	output::{hex, short, Ui},
 };
 use serde_json::json;
 use std::time::Duration;
@@ -75,12 +76,17 @@ pub fn exit_code(job: &Job) -> u8 {
 async fn call(context: &Context, job: u64, call: &str, done: &str) -> Result<u8> {
 	let key = context.key()?;
 	let node = context.node().await?;
-	node.job(job).await?;
-	let included = node.job_call(&key, call, job).await?;
+	let before = node.job(job).await?;
+	let id = JobId { number: job, order: before.order };
+	let included = match call {
+		"poke" => node.poke_job(&key, job).await?,
+		call => node.job_call(&key, call, id).await?,
+	};
 	let after = node.job(job).await?;
 	context.ui.result(
 		&json!({
 			"job": job,
+			"order": hex(before.order),
 			"block": included.block.number,
 			"phase": after.phase,
 			"reason": after.reason,
@@ -153,14 +159,18 @@ fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 	};
 	let advice = advice.replace("JOB", &job.id.to_string());
 	let spoken = job.verdicts.iter().filter(|verdict| verdict.purpose == "Verify").count();
+	let keepers: Vec<_> = job.verdicts.iter().filter(|v| v.purpose == "Keep").collect();
+	let holding = keepers.iter().filter(|v| v.status == "Attested(true)").count();
 	ui.document(&json!({
 		"job": job.id,
+		"order": hex(job.order),
 		"phase": job.phase,
 		"reason": job.reason,
 		"condemned": job.condemned,
 		"disputes": lanes,
 		"lottery": lottery.map(Lottery::to_json),
 		"verifiersSpoken": spoken,
+		"keepers": { "drawn": keepers.len(), "holding": holding },
 		"meaning": meaning,
 		"advice": advice,
 		"deadline": job.deadline,
@@ -174,6 +184,7 @@ fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 		None => job.phase.clone(),
 	};
 	ui.line(format!("job {}: {what}", job.id));
+	ui.line(format!("  order {}", hex(job.order)));
 	ui.line(format!("  {meaning}"));
 	if let Some(Lottery { tranche, max_tranches, candidates, wanted, .. }) = lottery {
 		ui.line(format!(
@@ -181,6 +192,10 @@ fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 			 candidates; {wanted} verdicts are wanted",
 			tranche + 1,
 		));
+	}
+	if !keepers.is_empty() && !job.output_roots.is_empty() {
+		let drawn = keepers.len();
+		ui.line(format!("  {holding} of {drawn} keepers say that they hold the outputs"));
 	}
 	if let Some(deadline) = job.deadline {
 		ui.line(format!("  deadline: block {deadline}, now {head}"));

@@ -4,6 +4,7 @@ mod blob;
 mod challenge;
 mod devices;
 mod disputes;
+mod guard;
 mod identity;
 pub(crate) mod job;
 mod model;
@@ -31,6 +32,13 @@ use subxt_signer::sr25519::Keypair;
 pub const UNPAID: u8 = 3;
 /// Exit code of a challenge that could not bring a differing result down.
 pub const STANDS: u8 = 4;
+
+/// Exit code of an import whose result misses its target.
+pub const MISSED: u8 = 5;
+/// Exit code of a fault of this program itself.
+pub const FAULT: u8 = 6;
+/// Error code of the same.
+pub const FAULT_CODE: &str = "internal-fault";
 
 /// What every command needs.
 pub struct Context {
@@ -66,7 +74,7 @@ impl Context {
 		}
 	}
 
-	/// The folder of keys and databases; made when it is not there.
+	/// The folder of keys and databases; made when it is not there, closed to other users when it is open.
 	pub fn state_dir(&self) -> Result<PathBuf> {
 		let dir = match &self.global.state_dir {
 			Some(dir) => dir.clone(),
@@ -84,7 +92,7 @@ impl Context {
 					})?
 			}
 		};
-		std::fs::create_dir_all(&dir).map_err(crate::error::io(&dir))?;
+		crate::private::folder(&dir)?;
 		Ok(dir)
 	}
 

@@ -1,6 +1,6 @@
 //! `assay model`.
 
-use super::{profile, train, Context};
+use super::{guard::guarded, profile, train, Context, MISSED};
 use crate::{
 	cli::{ModelCommand, ModelImport, ModelNodeTests, ModelRun, WidthChoice},
 	error::{Error, Result},
@@ -9,27 +9,35 @@ use crate::{
 use assay_exec::CpuExecutor;
 use assay_frontend::{
 	calibrate::{Precision, Width},
-	import::{import, Options, Report},
-	model::Model,
+	import::{import, open, Options, Report},
+	limits::Limits,
+	model::{Model, Results, Verdict},
 	node_tests::{self, Outcome},
-	npz,
+	npz::{self, Arrays},
+	watch::Saturated,
 };
-use serde_json::json;
-use std::time::Instant;
+use serde_json::{json, Value};
+use std::{path::Path, time::Instant};
 
 pub fn run(context: &Context, command: ModelCommand) -> Result<u8> {
-	match command {
+	guarded(|| match command {
 		ModelCommand::Import(args) => import_model(context, args),
 		ModelCommand::Run(args) => run_model(context, args),
 		ModelCommand::Train(args) => train::run(context, args),
 		ModelCommand::NodeTests(args) => run_node_tests(context, args),
-	}
+	})
 }
 
 fn import_model(context: &Context, args: ModelImport) -> Result<u8> {
 	let ui = &context.ui;
-	let samples = npz::read(&args.calibrate)?;
-	let held_out = args.evaluate.as_deref().map(npz::read).transpose()?;
+	let limits = Limits::of_memory(u64::from(args.max_memory) << 30);
+	let out = match args.out {
+		Some(out) => out,
+		None => args.model.file_stem().map(Into::into).ok_or_else(|| {
+			Error::new("no-out", "the model has no name to call the folder by")
+				.fix("pass --out DIR")
+		})?,
+	};
 	let options = Options {
 		batch: args.batch.map(|batch| batch as usize),
 		range: args.range,
@@ -38,27 +46,79 @@ fn import_model(context: &Context, args: ModelImport) -> Result<u8> {
 			WidthChoice::Sixteen => Precision::All16,
 			WidthChoice::Mixed => Precision::Mixed(args.sensitivity),
 		},
+		limits,
 		..Options::default()
 	};
-	let out = match args.out {
-		Some(out) => out,
-		None => args.model.file_stem().map(Into::into).ok_or_else(|| {
-			Error::new("no-out", "the model has no name to call the folder by")
-				.fix("pass --out DIR")
-		})?,
-	};
 	let spinner = ui.spinner(format!("import {}", args.model.display()));
+	let graph = open(&args.model, limits)?;
+	let names: Vec<String> = graph.inputs.iter().map(|input| input.name.clone()).collect();
+	let names: Vec<&str> = names.iter().map(String::as_str).collect();
+	let read = |path: &Path| -> Result<Arrays> {
+		let arrays = npz::read(path, Some(&names), limits)?;
+		npz::require(&arrays, &names, path)?;
+		Ok(arrays)
+	};
+	let samples = read(&args.calibrate)?;
+	let held_out = args.evaluate.as_deref().map(read).transpose()?;
 	let mut executor = CpuExecutor::default();
-	let (model, report) =
-		import(&args.model, &samples, held_out.as_ref(), &options, &mut executor)?;
-	model.save(&out)?;
-	spinner.done(format!("written to {}", out.display()));
+	let (mut model, report) = import(graph, samples, held_out, &options, &mut executor)?;
+	let misses = args.target.misses(&report);
+	let met = misses.is_empty();
+	model.sidecar.target =
+		Some(Verdict { met, misses: misses.iter().map(ToString::to_string).collect() });
+	let written = met || args.keep;
+	if written {
+		model.save(&out)?;
+	}
+	match met {
+		true => spinner.done(format!("written to {}", out.display())),
+		false => spinner.clear(),
+	}
 	let mut document = serde_json::to_value(&report)
 		.map_err(|e| Error::new("report", e.to_string()).fix("report this model"))?;
-	document["out"] = json!(out);
+	document["out"] = if written { json!(out.display().to_string()) } else { Value::Null };
+	document["target"] = json!({ "wanted": args.target, "met": met, "misses": misses });
 	ui.document(&document);
 	print(context, &report);
-	Ok(0)
+	if met {
+		return Ok(0);
+	}
+	for miss in &misses {
+		ui.warn(format!("target missed: {miss}"));
+	}
+	let kept = out.display();
+	ui.warn(match (report.apart, written) {
+		(true, false) => "the model misses its target on held-out samples: nothing is written; --keep writes it all the same".into(),
+		(false, false) => "the model misses its target on its own calibration samples: nothing is written; --keep writes it all the same".into(),
+		(_, true) => format!("the model misses its target; it is in {kept} all the same, as --keep asks"),
+	});
+	Ok(MISSED)
+}
+
+/// Lines for what saturates, the largest part first.
+fn saturation_lines(saturated: &[Saturated]) -> Vec<String> {
+	const SHOWN: usize = 8;
+	let line = |one: &Saturated| {
+		format!(
+			"saturated: {} of {} elements of {} ({:.2} %)",
+			one.count,
+			one.of,
+			one.place,
+			100.0 * one.share()
+		)
+	};
+	let mut lines: Vec<String> = saturated.iter().take(SHOWN).map(line).collect();
+	if saturated.len() > SHOWN {
+		lines
+			.push(format!("saturated: {} more values, to a smaller part", saturated.len() - SHOWN));
+	}
+	lines
+}
+
+/// What saturates, for scripts.
+fn saturation_json(saturated: &[Saturated]) -> Value {
+	let one = |one: &Saturated| json!({ "place": one.place, "count": one.count, "of": one.of, "share": one.share() });
+	saturated.iter().map(one).collect()
 }
 
 fn print(context: &Context, report: &Report) {
@@ -88,7 +148,10 @@ fn print(context: &Context, report: &Report) {
 				format!("{:.5}", output.cosine),
 				format!("{:.5}", output.worst_cosine),
 				db(output.snr),
-				format!("{:.2} %", output.top1 * 100.0),
+				match output.ranked || output.integer {
+					true => format!("{:.2} %", output.top1 * 100.0),
+					false => "–".into(),
+				},
 			]
 		})
 		.collect();
@@ -125,33 +188,76 @@ fn print(context: &Context, report: &Report) {
 			format!("at most {} parts of {}", report.proof_parts, bytes(report.proof_bytes)),
 		),
 	]);
+	// A little is left out of 8-bit ranges on purpose; all of it is in the JSON.
+	let notable: Vec<Saturated> =
+		report.saturated.iter().filter(|one| one.share() > NOTABLE).cloned().collect();
+	for line in saturation_lines(&notable) {
+		ui.line(line);
+	}
+	for warning in &report.warnings {
+		ui.note(format!("warning: {warning}"));
+	}
 }
 
+/// Beyond what the import saw, a part that is worth a word.
+const NOTABLE: f64 = 0.001;
+
 fn run_model(context: &Context, args: ModelRun) -> Result<u8> {
+	let ui = &context.ui;
 	let model = Model::load(&args.model)?;
-	let samples = npz::read(&args.input)?;
-	let spinner = context.ui.spinner(format!("run {}", args.model.display()));
+	let names: Vec<&str> = model.sidecar.inputs.iter().map(|port| port.name.as_str()).collect();
+	let samples = npz::read(&args.input, Some(&names), Limits::default())?;
+	npz::require(&samples, &names, &args.input)?;
+	let spinner = ui.spinner(format!("run {}", args.model.display()));
 	let mut executor = CpuExecutor::default();
 	if args.profile {
 		executor.start_profile();
 	}
 	let started = Instant::now();
-	let results = model.run(&mut executor, &samples, &[], |_, _| {})?;
+	let Results { outputs: results, saturated } =
+		model.run_watched(&mut executor, &samples, &[], |_, _| Ok(()))?;
 	let elapsed = started.elapsed();
 	npz::write(&args.output, &results)?;
 	spinner.done(format!("written to {}", args.output.display()));
 	let shapes: serde_json::Map<_, _> =
 		results.iter().map(|(name, array)| (name.clone(), json!(array.dims))).collect();
-	let lines: Vec<String> =
+	let mut lines: Vec<String> =
 		results.iter().map(|(name, array)| format!("{name} {:?}", array.dims)).collect();
+	lines.extend(saturation_lines(&saturated));
+	// Ranges of 8 bits leave outliers out on purpose; the import knows how many.
+	let expected = |place: &str| {
+		let before = model.sidecar.saturated.iter().find(|one| one.place == place);
+		before.map_or(0.0, Saturated::share)
+	};
+	let mut warnings: Vec<String> = saturated
+		.iter()
+		.filter(|one| one.share() > 2.0 * expected(&one.place) + NOTABLE)
+		.map(|one| {
+			format!(
+				"{}: {:.2} % of its elements are beyond the range that the calibration samples showed, and are cut; import \
+				 with samples as large as these",
+				one.place,
+				100.0 * one.share()
+			)
+		})
+		.collect();
+	if let Some(verdict) = model.sidecar.target.as_ref().filter(|verdict| !verdict.met) {
+		let misses = verdict.misses.join("; ");
+		warnings.push(format!("this model missed its target when it was imported: {misses}"));
+	}
+	for warning in warnings.iter().take(8) {
+		ui.note(format!("warning: {warning}"));
+	}
 	let profile = profile::show(context, &executor, elapsed);
 	let document = json!({
-		"output": args.output,
+		"output": args.output.display().to_string(),
 		"outputs": shapes,
 		"seconds": elapsed.as_secs_f64(),
+		"saturated": saturation_json(&saturated),
+		"warnings": warnings,
 		"profile": profile,
 	});
-	context.ui.result(&document, lines.join("\n"));
+	ui.result(&document, lines.join("\n"));
 	Ok(0)
 }
 

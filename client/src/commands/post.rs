@@ -2,7 +2,7 @@
 
 use super::{job, program, report, Context};
 use crate::{
-	chain::{jobs::Post, ss58, value::Read, Hash, Node},
+	chain::{calls::Post, ss58, value::Read, Hash, Node},
 	cli,
 	error::{Error, Result},
 	output::hex,
@@ -26,20 +26,7 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 	if let Some(length) = args.segment_steps {
 		ensure_cut(args.steps, length)?;
 	}
-	let who = key.public_key().0;
-	let free = node.balance(&who, None).await?.free;
-	if free < price_max {
-		return Err(Error::new(
-			"balance-too-small",
-			format!(
-				"{} has {} free, less than the escrow of {}",
-				ss58(&who),
-				node.money(free),
-				node.money(price_max)
-			),
-		)
-		.fix("lower --price-max, or send the account tokens first"));
-	}
+	ensure_affordable(&node, &key.public_key().0, &loaded, &args, (price_start, price_max)).await?;
 	// Everything is read and checked before anything is sent.
 	let inputs = inputs(&loaded, &args.inputs)?;
 	program::register(&node, &key, &loaded, context).await?;
@@ -58,11 +45,14 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 	let spinner = ui.spinner("post job");
 	let (id, included) = node.post_job(&key, &post).await?;
 	// The highest price and the verifiers' fee.
-	let escrow = included.event("Jobs", "JobPosted")?.field("escrow")?.uint()?;
+	let event = included.event("Jobs", "JobPosted")?;
+	let (escrow, deposit) = (event.field("escrow")?.uint()?, event.field("deposit")?.uint()?);
+	let order = event.field("order")?.hash()?;
 	spinner.clear();
 	let posted = json!({
 		"event": "posted",
 		"job": id,
+		"order": hex(order),
 		"block": included.block.number,
 		"blockHash": hex(included.block.hash),
 		"program": hex(loaded.id),
@@ -70,6 +60,7 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 		"priceStart": price_start.to_string(),
 		"priceMax": price_max.to_string(),
 		"escrow": escrow.to_string(),
+		"deposit": deposit.to_string(),
 		"segments": args.segment_steps.map(|length| args.steps.div_ceil(length)),
 	});
 	let cut = args.segment_steps.map_or(String::new(), |length| {
@@ -79,9 +70,10 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 	ui.result(
 		&posted,
 		format!(
-			"job {id} posted in block {}; {} in escrow{cut}",
+			"job {id} posted in block {}; {} in escrow, {} deposit{cut}",
 			included.block.number,
-			node.money(escrow)
+			node.money(escrow),
+			node.money(deposit)
 		),
 	);
 	if !args.wait {
@@ -141,6 +133,57 @@ fn ensure_cut(steps: u32, length: u32) -> Result<()> {
 		format!("{steps} steps cannot be cut into segments of {length}"),
 	)
 	.fix(fix))
+}
+
+/// Refuses a post whose price the chain would refuse, or whose requester cannot pay for all that is held, before
+/// anything is registered or uploaded.
+async fn ensure_affordable(
+	node: &Node,
+	who: &Hash,
+	loaded: &Loaded,
+	args: &cli::Post,
+	(price_start, price_max): (u128, u128),
+) -> Result<()> {
+	let parameters = node.parameters().await?;
+	let work = loaded.checked.work_units.saturating_mul(args.steps.into());
+	let inputs = loaded.inputs();
+	let bytes = inputs.iter().map(|w| w.ty.canonical_len()).fold(0, u64::saturating_add);
+	let outputs = loaded.outputs();
+	let bytes = outputs.iter().map(|(_, ty)| ty.canonical_len()).fold(bytes, u64::saturating_add);
+	let least = parameters.least_price(work, bytes);
+	if price_start < least {
+		return Err(Error::new(
+			"price-too-low",
+			format!(
+				"the price starts at {}, and {work} work units with {bytes} bytes of inputs and outputs cost at \
+				 least {}",
+				node.money(price_start),
+				node.money(least)
+			),
+		)
+		.fix(format!("give a --price-start of {} or more", node.money(least))));
+	}
+	let audit = args.audit.map_or(parameters.audit, u128::from);
+	let verified = args.segment_steps.unwrap_or(args.steps).min(args.steps);
+	let verified = loaded.checked.work_units.saturating_mul(verified.into());
+	let escrow = parameters.escrow(price_max, verified, audit, bytes);
+	let deposit = node.record_deposit(inputs.len()).await?;
+	let free = node.balance(who, None).await?.free;
+	// Something has to be left for the fees.
+	if free <= escrow.saturating_add(deposit) {
+		return Err(Error::new(
+			"balance-too-small",
+			format!(
+				"{} has {} free, and the job takes {} in escrow, a deposit of {} and the fees",
+				ss58(who),
+				node.money(free),
+				node.money(escrow),
+				node.money(deposit)
+			),
+		)
+		.fix("lower --price-max, or send the account tokens first"));
+	}
+	Ok(())
 }
 
 /// Start and maximum of the ramp.

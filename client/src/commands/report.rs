@@ -94,6 +94,7 @@ fn print(context: &Context, node: &Node, job: &Job, phases: &[PhaseRow], account
 	let optional = |v: Option<String>| v.unwrap_or_else(|| "–".into());
 	ui.fields(&[
 		("job", job.id.to_string()),
+		("order", hex(job.order)),
 		("phase", job.phase.clone()),
 		("reason", optional(job.reason.clone())),
 		("condemned", optional(job.condemned.clone())),
@@ -101,6 +102,7 @@ fn print(context: &Context, node: &Node, job: &Job, phases: &[PhaseRow], account
 		("paid", node.money(job.paid)),
 		("refunded", node.money(job.refunded)),
 		("burned", node.money(job.burned)),
+		("deposit", node.money(job.deposit)),
 		("program", hex(job.program)),
 		("requester", ss58(&job.requester)),
 		("provider", optional(job.provider.map(|p| ss58(&p)))),

@@ -9,6 +9,7 @@ use crate::{
 	tensors,
 };
 use assay_exec::{CpuExecutor, Executor, Progress};
+use assay_frontend::files;
 use assay_training::{Arrays, Description, Saturation, Trainer};
 use serde_json::{json, Value};
 use std::{ops::ControlFlow, path::Path, time::Instant};
@@ -18,6 +19,7 @@ fn failed(error: assay_training::Error) -> Error {
 	let code = match &error {
 		Json(_) | Field { .. } => "bad-description",
 		Array { .. } => "bad-data",
+		Samples { .. } => "bad-samples",
 		Checkpoint { .. } => "bad-checkpoint",
 		Check(_) => "program-refused",
 		Program(_) | Tensor(_) => "bad-program",
@@ -26,14 +28,21 @@ fn failed(error: assay_training::Error) -> Error {
 	Error::new(code, error.to_string())
 }
 
+/// Longest description in bytes.
+const MOST_DESCRIPTION: u64 = 1 << 20;
+
 /// Trains, and writes what was learned.
 pub fn run(context: &Context, args: Train) -> Result<u8> {
 	let ui = &context.ui;
-	let text = std::fs::read_to_string(&args.description).map_err(io(&args.description))?;
+	let text = files::read(&args.description, MOST_DESCRIPTION)?;
+	let text = String::from_utf8(text).map_err(|_| {
+		let place = args.description.display();
+		Error::new("bad-description", format!("{place} is no text")).fix("pass a JSON file")
+	})?;
 	let description = Description::from_json(&text).map_err(failed)?;
-	let data = npz::read(&args.data)?;
+	let data = npz::read(&args.data, Some(description.arrays()))?;
 	let weights = match &args.weights {
-		Some(path) => npz::read(path)?,
+		Some(path) => npz::read(path, None)?,
 		None => Arrays::new(),
 	};
 	let mut executor = CpuExecutor::new();
@@ -96,6 +105,7 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 	}
 	let saturated: Vec<Saturation> =
 		trainer.saturations().into_iter().filter(|tensor| tensor.steps > 0).collect();
+	let clipped = trainer.clipped();
 	let summary = json!({
 		"steps": trainer.done(),
 		"loss": trainer.losses().last(),
@@ -109,8 +119,17 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 			.iter()
 			.map(|tensor| (tensor.name.clone(), json!(tensor.steps)))
 			.collect::<serde_json::Map<String, Value>>(),
+		"clipped": clipped
+			.iter()
+			.map(|(name, count)| (name.clone(), json!(count)))
+			.collect::<serde_json::Map<String, Value>>(),
 	});
 	ui.document(&summary);
+	for (name, count) in &clipped {
+		ui.note(format!(
+			"warning: parameter `{name}`: {count} elements are at ±32, the end of their range; lower the learning rate"
+		));
+	}
 	let total: u64 = saturated.iter().map(|tensor| u64::from(tensor.steps)).sum();
 	ui.fields(&[
 		("steps", trainer.done().to_string()),
@@ -119,6 +138,16 @@ pub fn run(context: &Context, args: Train) -> Result<u8> {
 		("time", format!("{:.1} ms per step", 1000.0 * seconds / f64::from(steps.max(1)))),
 		("saturated", format!("{total} times, in {} tensors", saturated.len())),
 	]);
+	let mut most: Vec<&Saturation> = saturated.iter().collect();
+	most.sort_by_key(|tensor| std::cmp::Reverse(tensor.steps));
+	for tensor in most.iter().take(8) {
+		ui.line(format!(
+			"saturated: `{}` in {} of {} steps",
+			tensor.name,
+			tensor.steps,
+			trainer.done()
+		));
+	}
 	Ok(0)
 }
 

@@ -3,14 +3,13 @@
 use super::{Context, UNPAID};
 use crate::{
 	cli,
-	device::Device,
 	error::{Error, Result},
+	files::Files,
 	output::hex,
 	program::Loaded,
-	provider::run::fetch_inputs,
+	runner::{Runner, Watch, Work},
 };
 use serde_json::json;
-use std::sync::Arc;
 
 pub async fn run(context: &Context, args: cli::Verify) -> Result<u8> {
 	let ui = &context.ui;
@@ -23,17 +22,23 @@ pub async fn run(context: &Context, args: cli::Verify) -> Result<u8> {
 		)
 		.fix(format!("wait for the reveal: `assay job watch {}`", job.id)));
 	};
-	let loaded = Arc::new(Loaded::fetch(&node, &job.program).await?);
-	let inputs = fetch_inputs(&node, ui, &loaded, &job.input_roots).await?;
-	let device = Device::open(&args.adapter)?;
+	let runner = Runner::scratch(context, &args.worker, &args.adapter).await?;
+	let files = Files::scratch(runner.dir().join("inputs"))?;
+	let loaded = Loaded::fetch(&node, &job.program).await?;
+	let inputs = files.gather(&node, ui, &loaded, &job.input_roots).await?;
 	let label = format!("run job {}", job.id);
 	let start = std::time::Instant::now();
-	let run = device.run(loaded.clone(), inputs, job.steps, ui, &label).await?;
+	let work = Work::whole(job.id, &loaded, inputs, job.steps);
+	let finished = runner.run(work, &Watch::default(), ui, &label).await?;
+	let run = finished.done();
 	let seconds = start.elapsed().as_secs_f64();
+	// By the trace that the run root is of; what the worker calls outputs does not count.
+	let own = loaded.checked.output_anchors.iter();
+	let own = own.filter_map(|at| run.last_anchors.get(*at as usize));
 	let outputs: Vec<_> = loaded
 		.outputs()
 		.into_iter()
-		.zip(run.output_roots.iter().zip(&job.output_roots))
+		.zip(own.zip(&job.output_roots))
 		.map(|((name, _), (own, chain))| (name, *own, *chain))
 		.collect();
 	let same = run.run_root == claimed
@@ -46,11 +51,12 @@ pub async fn run(context: &Context, args: cli::Verify) -> Result<u8> {
 		"outputs": outputs.iter()
 			.map(|(name, own, chain)| json!({"name": name, "own": hex(own), "chain": hex(chain)}))
 			.collect::<Vec<_>>(),
-		"device": device.name(),
+		"device": run.device,
+		"order": hex(job.order),
 		"seconds": seconds,
 	}));
 	ui.fields(&[
-		("device", device.name().to_string()),
+		("device", run.device.clone()),
 		("seconds", format!("{seconds:.3}")),
 		("own root", hex(run.run_root)),
 		("on chain", hex(claimed)),

@@ -11,15 +11,15 @@ use crate::{
 	error::{Error, Result},
 	output::Ui,
 	patrol::{Patrol, Task, Wishes},
-	provider::run::{back, stop},
-	replay::Lazy,
+	provider::run::back,
+	runner::Runner,
+	stop::stop,
 };
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde_json::json;
 use std::{
 	cell::{Cell, RefCell},
 	collections::BTreeSet,
-	sync::Arc,
 };
 use subxt_signer::sr25519::Keypair;
 use tokio::sync::Semaphore;
@@ -42,8 +42,8 @@ struct Watcher {
 	link: Link,
 	ui: Ui,
 	key: Option<Keypair>,
-	device: Arc<Lazy>,
-	/// One job is run at a time, with its inputs in memory.
+	runner: Runner,
+	/// One job is run at a time.
 	turn: Semaphore,
 	tally: Tally,
 }
@@ -57,20 +57,32 @@ pub async fn run(context: &Context, args: cli::Watch) -> Result<u8> {
 		true => None,
 		false => Some(context.key()?),
 	};
-	let node = context.node().await?;
-	let device = Arc::new(Lazy::new(&args.adapter));
+	let begin = async {
+		let node = context.node().await?;
+		let runner = Runner::scratch(context, &args.worker, &args.adapter).await?;
+		Ok::<_, Error>((node, runner))
+	};
+	tokio::pin!(stopped);
+	let (node, runner) = tokio::select! {
+		biased;
+		() = &mut stopped => {
+			ui.result(&json!({"event": "stopped"}), "stopped before it began");
+			return Ok(0);
+		}
+		begun = begin => begun?,
+	};
 	let watcher = Watcher {
 		link: Link::new(node),
 		// Bars of several jobs would overwrite each other.
 		ui: Ui { terminal: false, ..ui },
 		key,
-		device,
+		runner,
 		turn: Semaphore::new(1),
 		tally: Tally::default(),
 	};
 	let code = tokio::select! {
 		biased;
-		() = stopped => 0,
+		() = &mut stopped => 0,
 		code = watcher.serve(&args) => code?,
 	};
 	let Tally { compared, fallen, leading } = &watcher.tally;
@@ -90,16 +102,16 @@ impl Watcher {
 	async fn serve(&self, args: &cli::Watch) -> Result<u8> {
 		let ui = &self.ui;
 		let account = self.key.as_ref().map(|key| key.public_key().0);
-		let device = self.device.device().await?;
+		let device = self.runner.adapter();
 		ui.result(
 			&json!({
 				"event": "watching",
 				"account": account.map(|account| ss58(&account)),
-				"device": device.name(),
+				"device": device,
 			}),
 			match &account {
-				Some(account) => format!("watching as {} on {}", ss58(account), device.name()),
-				None => format!("watching on {}; nothing is sent", device.name()),
+				Some(account) => format!("watching as {} on {device}", ss58(account)),
+				None => format!("watching on {device}; nothing is sent"),
 			},
 		);
 		let wishes = Wishes { jobs: args.jobs.clone(), max_work: args.max_work, account };
@@ -109,17 +121,17 @@ impl Watcher {
 		let mut look = Box::pin(self.look(head, patrol.first()));
 		loop {
 			tokio::select! {
-				Some((job, outcome)) = jobs.next(), if !jobs.is_empty() => {
+				Some((job, order, outcome)) = jobs.next(), if !jobs.is_empty() => {
 					match outcome {
 						Ok(outcome) => {
-							patrol.done(job);
+							patrol.done(job, order);
 							if args.once || patrol.finished() {
 								return Ok(Outcome::code(outcome));
 							}
 						}
 						Err(error) => {
 							self.report(Some(job), &error);
-							patrol.failed(job, head);
+							patrol.failed(job, order, head);
 						}
 					}
 				}
@@ -129,8 +141,8 @@ impl Watcher {
 							head = number;
 							for task in patrol.look(&all, head) {
 								match task {
-									Task::Compare(job) => jobs.push(async move {
-										(job, self.examine(job).await)
+									Task::Compare(job, order) => jobs.push(async move {
+										(job, order, self.examine(job).await)
 									}),
 									Task::Pass(job, why) => ui.result(
 										&json!({"event": "passed", "job": job, "why": why}),
@@ -179,7 +191,7 @@ impl Watcher {
 			Outcome::TooLate.tell(&self.ui, job, None);
 			return Ok(Outcome::TooLate);
 		}
-		let compared = compare(&self.link, &self.ui, self.device.clone(), job, &disputed).await?;
+		let compared = compare(&self.link, &self.ui, &self.runner, job, &disputed).await?;
 		drop(turn);
 		self.ui.document(&compared.to_json());
 		self.tally.compared.borrow_mut().insert(job);

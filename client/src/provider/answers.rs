@@ -5,30 +5,30 @@
 //! from is in the record of the job, and an answer that is sent twice is refused the second time.
 
 use super::{
-	machine::{Executed, Stage},
+	record::{Executed, Stage},
 	store::Store,
 };
 use crate::{
 	chain::{
+		calls::JobId,
 		disputes::{place_json, place_text, Demand},
 		ss58, Hash, Link,
 	},
 	commands::job::abbreviate,
 	error::{Error, Result},
 	output::Ui,
-	program::Loaded,
-	replay::{dispute_error, job as disputed_job, DeviceReplay, Lazy},
 };
 use assay_commitments::Place;
-use assay_dispute::Answerer;
 use serde_json::json;
 use std::{
 	collections::BTreeMap,
 	future::Future,
-	sync::Arc,
+	sync::{
+		atomic::{AtomicUsize, Ordering},
+		Arc,
+	},
 	time::{Duration, Instant},
 };
-use subxt_signer::sr25519::Keypair;
 use tokio::{sync::Mutex, task::JoinHandle};
 
 /// First pause after an answer that failed; doubles with every further failure.
@@ -42,12 +42,12 @@ pub trait Court: Clone + Send + Sync + 'static {
 	type Opener: Opener;
 
 	/// What is owed in a job as of the best block, the most urgent first.
-	fn demands(&self, job: u64) -> impl Future<Output = Result<Vec<Demand>>> + Send;
+	fn demands(&self, job: JobId) -> impl Future<Output = Result<Vec<Demand>>> + Send;
 
 	/// Something that opens the run that is recorded for a job.
 	fn opener(
 		&self,
-		job: u64,
+		job: JobId,
 		executed: &Executed,
 	) -> impl Future<Output = Result<Self::Opener>> + Send;
 
@@ -55,7 +55,7 @@ pub trait Court: Clone + Send + Sync + 'static {
 	/// proves, so that the provider has to stand by it as its own statement.
 	fn answer(
 		&self,
-		job: u64,
+		job: JobId,
 		demand: &Demand,
 		stated: Option<&Hash>,
 		children: &[Hash],
@@ -64,97 +64,17 @@ pub trait Court: Clone + Send + Sync + 'static {
 
 /// Opens groups of one run.
 pub trait Opener: Send + 'static {
-	/// The children of a group.
-	fn open(&mut self, place: Place) -> impl Future<Output = Result<Vec<Hash>>> + Send;
+	/// The children of a group, where they are kept and need no replay.
+	fn recorded(&mut self, place: Place) -> impl Future<Output = Option<Vec<Hash>>> + Send;
+
+	/// The children of a group that is demanded.
+	fn open(&mut self, demand: &Demand) -> impl Future<Output = Result<Vec<Hash>>> + Send;
 
 	/// Whether nothing above proves a group: the provider states it.
 	fn is_stated(&self, place: &Place) -> bool;
 }
 
-/// The live chain and the engine of this machine.
-#[derive(Clone)]
-pub struct Live {
-	/// The node.
-	pub link: Link,
-	/// Signs the answers.
-	pub key: Keypair,
-	/// The engine of replays.
-	pub device: Arc<Lazy>,
-	/// How to print.
-	pub ui: Ui,
-}
-
-impl Court for Live {
-	type Opener = Answerer<DeviceReplay>;
-
-	async fn demands(&self, job: u64) -> Result<Vec<Demand>> {
-		let node = self.link.node();
-		let demands = node.demands(job).await?;
-		// The lanes of a job that has fallen linger for a while and ask for nothing.
-		if !demands.is_empty() && node.disputed_result(job).await?.is_none() {
-			return Ok(Vec::new());
-		}
-		Ok(demands)
-	}
-
-	async fn opener(&self, job: u64, executed: &Executed) -> Result<Self::Opener> {
-		let node = self.link.node();
-		let disputed = node.disputed_result(job).await?.ok_or_else(|| {
-			Error::new("nothing-to-dispute", format!("job {job} shows no result any more"))
-		})?;
-		let loaded = Arc::new(Loaded::fetch(&node, &disputed.program).await?);
-		let replay = DeviceReplay::new(
-			self.link.clone(),
-			self.device.clone(),
-			loaded.clone(),
-			disputed.input_roots.clone(),
-			self.ui,
-			format!("replay job {job} for an answer"),
-		);
-		Answerer::new(disputed_job(&disputed, &loaded), replay)
-			.and_then(|a| a.with_run(executed.traces.clone(), executed.last_anchors.clone()))
-			.map_err(dispute_error)
-	}
-
-	async fn answer(
-		&self,
-		job: u64,
-		demand: &Demand,
-		stated: Option<&Hash>,
-		children: &[Hash],
-	) -> Result<u64> {
-		let (node, challenger) = (self.link.node(), &demand.challenger);
-		let included = match (stated, demand.place) {
-			(Some(run_root), Place::Lazy { step, anchor, .. }) => {
-				let at = (step, anchor);
-				node.list_roots(&self.key, job, challenger, run_root, at, children).await?
-			}
-			_ => node.answer(&self.key, job, challenger, children).await?,
-		};
-		Ok(included.block.number)
-	}
-}
-
-impl Opener for Answerer<DeviceReplay> {
-	async fn open(&mut self, place: Place) -> Result<Vec<Hash>> {
-		self.answer(place).await.map_err(dispute_error)
-	}
-
-	fn is_stated(&self, place: &Place) -> bool {
-		Answerer::is_stated(self, place)
-	}
-}
-
-/// Whether the record of a run is all that an opening needs; everything else takes a replay.
-fn is_recorded(place: &Place, executed: &Executed) -> bool {
-	match *place {
-		Place::Run { .. } => true,
-		Place::Trace { step, .. } => step as usize + 1 == executed.traces.len(),
-		Place::Tensor { .. } | Place::Lazy { .. } => false,
-	}
-}
-
-/// What opens one job. Two of a kind, so that what is recorded does not wait for a replay.
+/// What opens one job. Two of a kind, so that what is kept does not wait for a replay.
 struct Desk<O> {
 	recorded: Mutex<Option<O>>,
 	replayed: Mutex<Option<O>>,
@@ -195,34 +115,52 @@ pub struct Answers<C: Court> {
 	ui: Ui,
 	/// First pause after a failure.
 	retry: Duration,
-	desks: BTreeMap<u64, Arc<Desk<C::Opener>>>,
-	owed: BTreeMap<(u64, Hash, Place), Owed>,
+	desks: BTreeMap<JobId, Arc<Desk<C::Opener>>>,
+	owed: BTreeMap<(JobId, Hash, Place), Owed>,
+	/// How many answers are owed, for whoever would begin something else.
+	count: Arc<AtomicUsize>,
 }
 
 impl<C: Court> Answers<C> {
 	/// Nothing yet.
 	pub fn new(court: C, ui: Ui) -> Self {
-		Self { court, ui, retry: RETRY, desks: BTreeMap::new(), owed: BTreeMap::new() }
+		let (desks, owed, count) = Default::default();
+		Self { court, ui, retry: RETRY, desks, owed, count }
 	}
 
-	/// Looks at the lanes of these jobs, at best block `head`, and starts what is due. Returns at once.
+	/// How many answers are owed, as of the last look.
+	pub fn count(&self) -> Arc<AtomicUsize> {
+		self.count.clone()
+	}
+
+	/// Looks at the lanes of these jobs, at best block `head`, and starts what is due, the most urgent first. Returns
+	/// at once.
 	///
 	/// # Errors
 	/// Those of the chain; answers that fail are told to the user and tried again.
-	pub async fn look(&mut self, head: u64, jobs: &[(u64, Executed)]) -> Result<()> {
+	pub async fn look(&mut self, head: u64, jobs: &[(JobId, Executed)]) -> Result<()> {
 		self.forget(|job| !jobs.iter().any(|(other, _)| *other == job));
-		let mut error = None;
+		let (mut error, mut all) = (None, Vec::new());
 		for (job, executed) in jobs {
 			match self.court.demands(*job).await {
-				Ok(demands) => self.start(head, *job, executed, &demands).await,
+				Ok(demands) => {
+					self.keep_due(*job, &demands);
+					all.extend(demands.into_iter().map(|demand| (*job, executed, demand)));
+				}
 				Err(e) => error = Some(e),
 			}
+		}
+		// Of all results together: a replay for one of them holds up the others.
+		all.sort_by_key(|(job, _, demand)| (demand.deadline, *job, demand.challenger));
+		self.count.store(all.len(), Ordering::Relaxed);
+		for (job, executed, demand) in all {
+			self.start(head, job, executed, &demand).await;
 		}
 		error.map_or(Ok(()), Err)
 	}
 
 	/// Drops what belongs to jobs that are over.
-	fn forget(&mut self, over: impl Fn(u64) -> bool) {
+	fn forget(&mut self, over: impl Fn(JobId) -> bool) {
 		self.desks.retain(|job, _| !over(*job));
 		self.owed.retain(|(job, ..), owed| {
 			let over = over(*job);
@@ -233,45 +171,46 @@ impl<C: Court> Answers<C> {
 		});
 	}
 
-	/// Starts what is due and not under way. Waits for nothing but tasks that have ended.
-	async fn start(&mut self, head: u64, job: u64, executed: &Executed, demands: &[Demand]) {
-		// What is no longer owed ends by itself: it looks before it sends.
+	/// Drops what a job no longer owes. What is under way ends by itself: it looks before it sends.
+	fn keep_due(&mut self, job: JobId, demands: &[Demand]) {
 		self.owed.retain(|(of, challenger, place), owed| {
 			let due = demands.iter().any(|d| (d.challenger, d.place) == (*challenger, *place));
 			let running = matches!(&owed.work, Work::Running(task) if !task.is_finished());
 			*of != job || due || running
 		});
-		for demand in demands {
-			let key = (job, demand.challenger, demand.place);
-			let mut owed = match self.owed.remove(&key) {
-				Some(owed) => owed,
-				None => {
-					self.tell_demanded(head, job, demand);
-					Owed { failures: 0, work: Work::After(Instant::now()) }
-				}
-			};
-			owed.work = match owed.work {
-				Work::Running(task) if task.is_finished() => {
-					// Where it was sent, its block may have been replaced since: the next look finds out.
-					let sent = matches!(task.await, Ok(Ok(_)));
-					owed.failures = if sent { 0 } else { owed.failures + 1 };
-					Work::After(Instant::now() + self.pause(owed.failures))
-				}
-				Work::After(at) if Instant::now() >= at && demand.deadline <= head => {
-					let late = format!("its last block was {}", demand.deadline);
-					tell_error(&self.ui, job, demand, &Error::new("too-late", late));
-					Work::Late
-				}
-				Work::After(at) if Instant::now() >= at => {
-					let desk = self.desks.entry(job).or_default().clone();
-					let (court, executed) = (self.court.clone(), executed.clone());
-					let work = answer(court, desk, self.ui, job, *demand, executed);
-					Work::Running(tokio::spawn(work))
-				}
-				waiting => waiting,
-			};
-			self.owed.insert(key, owed);
-		}
+	}
+
+	/// Starts an answer that is due and not under way. Waits for nothing but tasks that have ended.
+	async fn start(&mut self, head: u64, job: JobId, executed: &Executed, demand: &Demand) {
+		let key = (job, demand.challenger, demand.place);
+		let mut owed = match self.owed.remove(&key) {
+			Some(owed) => owed,
+			None => {
+				self.tell_demanded(head, job.number, demand);
+				Owed { failures: 0, work: Work::After(Instant::now()) }
+			}
+		};
+		owed.work = match owed.work {
+			Work::Running(task) if task.is_finished() => {
+				// Where it was sent, its block may have been replaced since: the next look finds out.
+				let sent = matches!(task.await, Ok(Ok(_)));
+				owed.failures = if sent { 0 } else { owed.failures + 1 };
+				Work::After(Instant::now() + self.pause(owed.failures))
+			}
+			Work::After(at) if Instant::now() >= at && demand.deadline <= head => {
+				let late = format!("its last block was {}", demand.deadline);
+				tell_error(&self.ui, job.number, demand, &Error::new("too-late", late));
+				Work::Late
+			}
+			Work::After(at) if Instant::now() >= at => {
+				let desk = self.desks.entry(job).or_default().clone();
+				let (court, executed) = (self.court.clone(), executed.clone());
+				let work = answer(court, desk, self.ui, job, *demand, executed);
+				Work::Running(tokio::spawn(work))
+			}
+			waiting => waiting,
+		};
+		self.owed.insert(key, owed);
 	}
 
 	fn pause(&self, failures: u32) -> Duration {
@@ -302,12 +241,13 @@ async fn answer<C: Court>(
 	court: C,
 	desk: Arc<Desk<C::Opener>>,
 	ui: Ui,
-	job: u64,
+	id: JobId,
 	demand: Demand,
 	executed: Executed,
 ) -> Result<Outcome> {
 	let start = Instant::now();
-	let outcome = send(&court, &desk, job, &demand, &executed).await;
+	let outcome = send(&court, &desk, id, &demand, &executed).await;
+	let job = id.number;
 	let Demand { challenger, place, .. } = &demand;
 	let who = abbreviate(&ss58(challenger));
 	let line = |event: &str| {
@@ -337,29 +277,40 @@ async fn answer<C: Court>(
 async fn send<C: Court>(
 	court: &C,
 	desk: &Desk<C::Opener>,
-	job: u64,
+	job: JobId,
 	demand: &Demand,
 	executed: &Executed,
 ) -> Result<Outcome> {
-	let recorded = is_recorded(&demand.place, executed);
-	let opener = if recorded { &desk.recorded } else { &desk.replayed };
-	let (children, stated) = {
-		let mut opener = opener.lock().await;
+	let recorded = async {
+		let mut opener = desk.recorded.lock().await;
 		let opener = match &mut *opener {
 			Some(opener) => opener,
 			none => none.insert(court.opener(job, executed).await?),
 		};
-		(opener.open(demand.place).await?, opener.is_stated(&demand.place))
+		let stated = opener.is_stated(&demand.place);
+		Ok::<_, Error>((opener.recorded(demand.place).await, stated))
 	};
 	let owed = || async {
 		let demands = court.demands(job).await?;
 		let same = |d: &Demand| (d.challenger, d.place) == (demand.challenger, demand.place);
 		Ok::<_, Error>(demands.iter().any(same))
 	};
-	// A replay takes its time.
-	if !recorded && !owed().await? {
-		return Ok(Outcome::Moot);
-	}
+	let (children, stated) = match recorded.await? {
+		(Some(children), stated) => (children, stated),
+		(None, stated) => {
+			let mut opener = desk.replayed.lock().await;
+			let opener = match &mut *opener {
+				Some(opener) => opener,
+				none => none.insert(court.opener(job, executed).await?),
+			};
+			let children = opener.open(demand).await?;
+			// A replay takes its time.
+			if !owed().await? {
+				return Ok(Outcome::Moot);
+			}
+			(children, stated)
+		}
+	};
 	let run_root = assay_commitments::run_root(&executed.traces);
 	match court.answer(job, demand, stated.then_some(&run_root), &children).await {
 		Ok(block) => Ok(Outcome::Answered(block)),
@@ -385,20 +336,26 @@ fn tell_error(ui: &Ui, job: u64, demand: &Demand, error: &Error) {
 	));
 }
 
-/// The runs of the jobs that are not over; only those can be asked for openings.
-fn runs(store: &Store) -> Result<Vec<(u64, Executed)>> {
-	let run = |(job, stage)| match stage {
-		Stage::Committed(executed) | Stage::Revealed(executed) | Stage::Published(executed) => {
-			Some((job, executed))
-		}
-		Stage::Claiming | Stage::Claimed | Stage::Executed(_) | Stage::Done { .. } => None,
+/// The runs of the jobs that are not over; only those can be asked for openings. Whether the number still stands for
+/// the order is asked with every look.
+fn runs(store: &Store) -> Result<Vec<(JobId, Executed)>> {
+	let run = |record: super::record::Record| match &record.stage {
+		Stage::Committed(executed)
+		| Stage::Handed(executed)
+		| Stage::Revealed(executed)
+		| Stage::Published(executed) => Some((record.id(), executed.clone())),
+		Stage::Claiming
+		| Stage::Claimed
+		| Stage::GivingBack { .. }
+		| Stage::Executed(_)
+		| Stage::Done { .. } => None,
 	};
 	Ok(store.active()?.into_iter().filter_map(run).collect())
 }
 
 /// Answers at every new head, for as long as it is polled.
-pub async fn attend<C: Court>(court: C, ui: Ui, store: Arc<Store>, link: Link) {
-	let mut answers = Answers::new(court, ui);
+pub async fn attend<C: Court>(mut answers: Answers<C>, store: Arc<Store>, link: Link) {
+	let ui = answers.ui;
 	let (mut head, mut told) = (0, String::new());
 	loop {
 		let look = async {

@@ -2,28 +2,49 @@
 //!
 //! Every effect is preceded by a durable record of the intent, and every step begins by looking at the
 //! chain, so a step whose effect happened before a kill is recognised and not repeated. The commitment
-//! is a pure function of key, genesis, job and run root: what was committed can always be revealed, and
+//! is a pure function of key, genesis, order and run root: what was committed can always be revealed, and
 //! a second commitment with other content is never sent.
+//!
+//! # Forks
+//! What is recorded is an *order*. After a reorganisation the job's number may stand for another job; nothing
+//! that was stored is then sent, and the chain would refuse it, for every call names the order. A claim, a
+//! commitment or an answer may be sent before its block is final, since it means the same on every fork that
+//! takes it. The reveal is different: on a fork where the job can be claimed again, somebody else could commit
+//! to the root that it shows. It waits for finality, as long as its deadline lets it.
 
-use super::{store::Store, Salt};
+use super::{
+	record::{Executed, Record, Stage},
+	store::Store,
+	Salt,
+};
 use crate::{
-	chain::{jobs::Checkpoints, Hash},
+	chain::{
+		calls::{Checkpoints, JobId},
+		Hash,
+	},
 	error::{Error, Result},
 };
-use assay_commitments::{
-	checkpoints_digest, open_outputs, open_segments, result_commitment, run_root, trace_root,
-	OutputsOpening, Segmentation, SegmentsOpening,
-};
-use serde::{Deserialize, Serialize};
+use assay_commitments::{result_commitment, OutputsOpening, SegmentsOpening};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Why a job is given up whose commitment on chain is not this provider's.
 pub const CONFLICT: &str = "commitment-conflict";
+/// Why a record is given up whose order has not come back.
+pub const REPLACED: &str = "replaced-in-a-reorganisation";
+/// How long the record of an order that the best chain does not have is kept, in seconds: far longer than a fork
+/// lives.
+const KEPT_SECONDS: u64 = 24 * 3600;
+/// Blocks before the deadline at which a job that is not done is given back.
+pub const GIVE_BACK_BLOCKS: u64 = 4;
+/// Blocks before the deadline at which what can wait no longer is sent all the same: a commitment whose
+/// checkpoints are not served yet, a reveal before it is final or before its outputs are handed over.
+const LATE_BLOCKS: u64 = 6;
 
 /// What the chain says about a job, as far as a provider acts on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-	/// Job id.
-	pub job: u64,
+	/// Number and order.
+	pub id: JobId,
 	/// Program id.
 	pub program: Hash,
 	/// Roots of the inputs, in the program's order.
@@ -32,6 +53,8 @@ pub struct Facts {
 	pub steps: u32,
 	/// Steps of one segment, where the run is cut for its verifiers.
 	pub segment_steps: Option<u32>,
+	/// Work units of all steps.
+	pub work_units: u64,
 	/// Where the job is.
 	pub standing: Standing,
 	/// Who has claimed it.
@@ -42,6 +65,23 @@ pub struct Facts {
 	pub revealed: bool,
 	/// Whether the chain accepts the reveal now.
 	pub reveal_open: bool,
+	/// Whether it does so in the last finalized block as well, for the same order and commitment.
+	pub reveal_final: bool,
+	/// The best block.
+	pub head: u64,
+	/// Last block of the phase.
+	pub deadline: Option<u64>,
+	/// The agreed price.
+	pub price: u128,
+	/// What this provider has put up.
+	pub bond: u128,
+}
+
+impl Facts {
+	/// Blocks until the deadline.
+	pub fn left(&self) -> u64 {
+		self.deadline.map_or(u64::MAX, |deadline| deadline.saturating_sub(self.head))
+	}
 }
 
 /// The phases that make a difference to a provider.
@@ -62,21 +102,23 @@ pub enum Standing {
 /// The part of the chain that a provider needs; a fake one in tests.
 #[allow(async_fn_in_trait)] // Only ever used on one thread, with types of this crate.
 pub trait Chain {
-	/// The job as of the best block, `None` if there is none of that id.
+	/// The job under this number as of the best block, `None` if there is none.
 	async fn facts(&self, job: u64) -> Result<Option<Facts>>;
 	/// Claims a job at the ramp's current price.
-	async fn claim(&self, job: u64) -> Result<()>;
+	async fn claim(&self, facts: &Facts) -> Result<()>;
+	/// Gives a claimed job back.
+	async fn give_back(&self, facts: &Facts) -> Result<()>;
 	/// Commits to a result, with its checkpoints where the run is cut.
 	async fn commit(
 		&self,
-		job: u64,
+		facts: &Facts,
 		commitment: Hash,
 		checkpoints: Option<Checkpoints>,
 	) -> Result<()>;
 	/// Reveals a result.
 	async fn reveal(
 		&self,
-		job: u64,
+		facts: &Facts,
 		run_root: Hash,
 		salt: Hash,
 		outputs: &OutputsOpening,
@@ -84,131 +126,23 @@ pub trait Chain {
 	) -> Result<()>;
 }
 
-/// What executes jobs; a fake one in tests.
+/// What executes jobs; a fake one in tests. Nothing of it waits for work that takes time.
 #[allow(async_fn_in_trait)] // As above.
 pub trait Engine {
 	/// The result of the job's run: started when first asked for, `None` while it runs.
 	async fn run(&self, facts: &Facts) -> Result<Option<Executed>>;
-	/// Puts the checkpoints of a run that is cut where verifiers can fetch them.
-	async fn serve(&self, executed: &Executed) -> Result<()>;
-	/// Puts the output blobs of a finished run where the network can fetch them.
-	async fn publish(&self, executed: &Executed) -> Result<()>;
-}
-
-/// The result of a run, as much of it as a reveal needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Executed {
-	/// Trace root of every step.
-	#[serde(with = "hashes")]
-	pub traces: Vec<Hash>,
-	/// Roots of the eager anchors of the last step.
-	#[serde(with = "hashes")]
-	pub last_anchors: Vec<Hash>,
-	/// Places of the outputs among the anchors.
-	pub positions: Vec<u32>,
-	/// What a run that is cut for its verifiers has beside that.
-	#[serde(default, skip_serializing_if = "Option::is_none")]
-	pub segments: Option<Segments>,
-}
-
-/// How a run was cut, and where its checkpoints are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Segments {
-	/// Steps of one segment.
-	pub steps: u32,
-	/// The manifest, and the roots of all states that it lists: what is served.
-	#[serde(with = "hashes")]
-	pub blobs: Vec<Hash>,
-}
-
-impl Executed {
-	/// The run root.
-	pub fn run_root(&self) -> Hash {
-		run_root(&self.traces)
-	}
-
-	/// Roots of the outputs, in program order.
-	pub fn outputs(&self) -> Vec<Hash> {
-		self.positions.iter().filter_map(|p| self.last_anchors.get(*p as usize)).copied().collect()
-	}
-
-	/// How the run was cut; `None` for a whole one.
-	///
-	/// # Errors
-	/// `local-fault` where the record does not fit the run.
-	fn cut(&self) -> Result<Option<Segmentation>> {
-		let Some(segments) = &self.segments else { return Ok(None) };
-		let steps = u32::try_from(self.traces.len()).ok();
-		let cut = steps.and_then(|steps| Segmentation::new(steps, segments.steps));
-		let unfit = || Error::new("local-fault", "the recorded run cannot be cut as it says");
-		cut.map(Some).ok_or_else(|| unfit().fix("report this with the state folder"))
-	}
-
-	/// The checkpoints that the commitment carries.
-	pub fn checkpoints(&self) -> Result<Option<Checkpoints>> {
-		let (Some(cut), Some(segments)) = (self.cut()?, &self.segments) else { return Ok(None) };
-		let ends = (1..cut.count()).filter_map(|at| {
-			let range = cut.range(at)?;
-			self.traces.get(range.start as usize - 1)
-		});
-		let digest = checkpoints_digest(ends);
-		let manifest = segments.blobs.first().copied().unwrap_or_default();
-		Ok(Some(Checkpoints { manifest, digest }))
-	}
-
-	/// The segments that the reveal carries.
-	pub fn segments_opening(&self) -> Result<Option<SegmentsOpening>> {
-		Ok(self.cut()?.and_then(|cut| open_segments(&cut, &self.traces)))
-	}
-
-	/// The opening that the reveal carries.
-	pub fn opening(&self) -> Result<OutputsOpening> {
-		let whole = self.traces.last() == Some(&trace_root(&self.last_anchors));
-		open_outputs(&self.traces, &self.last_anchors, &self.positions)
-			.filter(|_| whole)
-			.ok_or_else(|| {
-				Error::new("local-fault", "the recorded run does not open its own outputs")
-					.fix("report this with the state folder; the job will be run again")
-			})
-	}
-}
-
-/// How far a job has come, durable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "stage", rename_all = "kebab-case")]
-pub enum Stage {
-	/// The claim is about to be, or has been, sent.
-	Claiming,
-	/// The claim is on chain.
-	Claimed,
-	/// The run is finished and its files are on disk; the commit is about to be, or has been, sent.
-	Executed(Executed),
-	/// The commit is on chain; the reveal is about to be, or has been, sent.
-	Committed(Executed),
-	/// The reveal is on chain; the outputs are being published.
-	Revealed(Executed),
-	/// The outputs are published.
-	Published(Executed),
-	/// Nothing more to do.
-	Done {
-		/// Reason code of the chain, or why this provider stopped.
-		reason: String,
-	},
-}
-
-impl Stage {
-	/// For lines and JSON.
-	pub fn name(&self) -> &'static str {
-		match self {
-			Stage::Claiming => "claiming",
-			Stage::Claimed => "claimed",
-			Stage::Executed(_) => "executed",
-			Stage::Committed(_) => "committed",
-			Stage::Published(_) => "published",
-			Stage::Revealed(_) => "revealed",
-			Stage::Done { .. } => "done",
-		}
-	}
+	/// Why the run that is under way cannot end in time, if it cannot.
+	fn hopeless(&self, facts: &Facts) -> Option<String>;
+	/// Puts the checkpoints of a run that is cut where verifiers can fetch them; whether they are there.
+	async fn serve(&self, id: JobId, executed: &Executed) -> Result<bool>;
+	/// Puts the output blobs of a finished run where the network can fetch them; whether they are there.
+	async fn publish(&self, id: JobId, executed: &Executed) -> Result<bool>;
+	/// The files of a run are gone from this disk: has it run again for them.
+	async fn restore(&self, facts: &Facts) -> Result<()>;
+	/// Tells the user of something that may cost money.
+	fn warn(&self, id: JobId, error: &Error);
+	/// Ends whatever is under way for a job.
+	fn stop(&self, order: &Hash);
 }
 
 /// Who provides, on which chain.
@@ -234,164 +168,286 @@ pub enum Progress {
 	Moved(Stage),
 	/// Nothing to do before the next block.
 	Waiting,
+	/// The best chain has another job under its number, or none; said once.
+	Strayed,
+	/// It has its old place again; look again at once.
+	Back,
 	/// The job is over for this provider.
 	Over(String),
 }
 
+/// Seconds of Unix time.
+fn now() -> u64 {
+	SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 impl<C: Chain, E: Engine> Provider<'_, C, E> {
 	/// The commitment to a run of a job.
-	pub fn commitment(&self, job: u64, executed: &Executed) -> Hash {
-		let salt = self.salt.of(&self.genesis, job);
-		result_commitment(&self.genesis, job, &self.account, &executed.run_root(), &salt)
+	pub fn commitment(&self, order: &Hash, executed: &Executed) -> Hash {
+		let salt = self.salt.of(&self.genesis, order);
+		result_commitment(&self.genesis, order, &self.account, &executed.run_root(), &salt)
 	}
 
 	/// Takes up a job, also one that this account has already claimed on chain: records the intent,
 	/// [`Self::tick`] does the rest.
-	pub fn take(&self, job: u64) -> Result<()> {
-		match self.store.get(job)? {
-			None | Some(Stage::Done { .. }) => self.store.put(job, &Stage::Claiming),
+	pub fn take(&self, id: JobId, work: u64, inputs: Vec<Hash>) -> Result<()> {
+		match self.store.get(&id.order)?.map(|record| record.stage) {
+			None | Some(Stage::Done { .. }) => self.store.put(&Record::new(id, work, inputs)),
 			Some(_) => Ok(()),
 		}
 	}
 
 	/// Looks at the chain once and does the one thing that is due.
-	pub async fn tick(&self, job: u64) -> Result<Progress> {
-		let Some(stage) = self.store.get(job)? else { return Ok(Progress::Waiting) };
-		if let Stage::Done { reason } = stage {
+	pub async fn tick(&self, order: &Hash) -> Result<Progress> {
+		let Some(record) = self.store.get(order)? else { return Ok(Progress::Waiting) };
+		if let Stage::Done { reason } = record.stage {
 			return Ok(Progress::Over(reason));
 		}
-		let Some(facts) = self.chain.facts(job).await? else {
-			return self.end(job, "unknown to the chain");
+		// Nothing below is sent unless the best chain has this very order under the number.
+		let facts = self.chain.facts(record.job).await?;
+		let Some(facts) = facts.filter(|facts| facts.id.order == *order) else {
+			return self.stray(record);
 		};
+		if record.strayed.is_some() {
+			self.store.put(&Record { strayed: None, ..record })?;
+			return Ok(Progress::Back);
+		}
 		if let Standing::Over(reason) = &facts.standing {
-			if let (Stage::Committed(executed) | Stage::Revealed(executed), true) =
-				(&stage, facts.revealed)
-			{
-				// The last chance to hand over the outputs; only a lost node is worth waiting for.
-				match self.engine.publish(executed).await {
-					Err(error) if error.code == "node-lost" => return Err(error),
-					_ => {}
-				}
-			}
-			return self.end(job, reason);
+			return self.over(&record, &facts, reason).await;
 		}
 		let mine = facts.provider == Some(self.account);
-		match (stage, &facts.standing) {
+		match (record.stage.clone(), &facts.standing) {
 			(Stage::Claiming, Standing::Posted) => Ok(Progress::Waiting),
-			(Stage::Claiming, Standing::Open) => match self.chain.claim(job).await {
-				Ok(()) => self.go(job, Stage::Claimed),
-				Err(error) => self.refused(job, error).await,
+			(Stage::Claiming, Standing::Open) => match self.chain.claim(&facts).await {
+				Ok(()) => self.go(record, Stage::Claimed),
+				Err(error) => self.refused(record, error).await,
 			},
-			(Stage::Claiming, _) if mine => self.go(job, Stage::Claimed),
+			(Stage::Claiming, _) if mine => self.go(record, Stage::Claimed),
+			(Stage::GivingBack { why }, standing) if !mine || *standing != Standing::Claimed => {
+				self.end(record, &format!("given back: {why}"))
+			}
+			(Stage::GivingBack { .. }, _) => match self.chain.give_back(&facts).await {
+				Ok(()) => Ok(Progress::Waiting),
+				Err(error) => {
+					self.unless(&record, error, |f| f.provider != Some(self.account)).await
+				}
+			},
 			// The block with the claim was replaced, or the claim has lapsed; the chain knows which.
-			(_, Standing::Posted | Standing::Open) => self.go(job, Stage::Claiming),
-			(_, _) if !mine => self.end(job, "claimed by another provider"),
+			(_, Standing::Posted | Standing::Open) => self.go(record, Stage::Claiming),
+			(_, _) if !mine => self.end(record, "claimed by another provider"),
 			(Stage::Claimed, Standing::Claimed | Standing::Committed) => {
-				match self.engine.run(&facts).await? {
-					Some(executed) => {
-						executed.opening()?;
-						self.go(job, Stage::Executed(executed))
-					}
-					None => Ok(Progress::Waiting),
-				}
+				self.execute(record, &facts).await
 			}
-			(Stage::Executed(executed), standing) => {
-				let commitment = self.commitment(job, &executed);
-				match facts.commitment {
-					Some(on_chain) if on_chain == commitment => {
-						self.go(job, Stage::Committed(executed))
-					}
-					Some(_) => self.conflict(job),
-					None if *standing == Standing::Claimed => {
-						// Whoever verifies needs them as soon as it is drawn.
-						match self.engine.serve(&executed).await {
-							Err(error) if error.code == "file" => {
-								// The files are gone from this disk; the same run makes them again.
-								self.engine.run(&facts).await?;
-								return Ok(Progress::Waiting);
-							}
-							served => served?,
-						}
-						let checkpoints = executed.checkpoints()?;
-						let sent = self.chain.commit(job, commitment, checkpoints).await;
-						if let Err(error) = sent {
-							self.unless(job, error, |f| f.commitment == Some(commitment)).await?;
-						}
-						self.go(job, Stage::Committed(executed))
-					}
-					None => Ok(Progress::Waiting),
-				}
-			}
-			(Stage::Committed(executed), standing) => {
+			(Stage::Executed(executed), _) => self.commit(record, &facts, executed).await,
+			(Stage::Committed(executed) | Stage::Handed(executed), standing) => {
 				if facts.commitment.is_none() && *standing == Standing::Claimed {
 					// The block with the commit was replaced; the same commitment goes out again.
-					return self.go(job, Stage::Executed(executed));
+					return self.go(record, Stage::Executed(executed));
 				}
-				if facts.commitment.is_some_and(|c| c != self.commitment(job, &executed)) {
-					return self.conflict(job);
+				if facts.commitment.is_some_and(|c| c != self.commitment(order, &executed)) {
+					return self.conflict(record);
 				}
-				if !facts.revealed {
-					if !facts.reveal_open {
-						return Ok(Progress::Waiting);
-					}
-					// Before the outputs are uploaded: silence costs the bond, a slow upload does not.
-					let salt = self.salt.of(&self.genesis, job);
-					let opening = executed.opening()?;
-					let root = executed.run_root();
-					let segments = executed.segments_opening()?;
-					let sent =
-						self.chain.reveal(job, root, salt, &opening, segments.as_ref()).await;
-					if let Err(error) = sent {
-						self.unless(job, error, |f| f.revealed).await?;
-					}
+				if facts.revealed {
+					return self.go(record, Stage::Revealed(executed));
 				}
-				self.go(job, Stage::Revealed(executed))
+				match record.stage {
+					Stage::Committed(_) => self.hand_over(record, &facts, executed).await,
+					_ => self.reveal(record, &facts, executed).await,
+				}
 			}
 			(Stage::Revealed(executed) | Stage::Published(executed), _)
 				if !facts.revealed && facts.reveal_open =>
 			{
 				// The block with the reveal was replaced.
-				self.go(job, Stage::Committed(executed))
+				self.go(record, Stage::Committed(executed))
 			}
 			(Stage::Revealed(executed), _) => {
-				match self.engine.publish(&executed).await {
+				match self.engine.publish(facts.id, &executed).await {
 					Err(error) if error.code == "file" => {
-						// The files are gone from this disk; the same run makes them again.
-						self.engine.run(&facts).await?;
+						self.engine.restore(&facts).await?;
 						Ok(Progress::Waiting)
 					}
 					Err(error) => Err(error),
-					Ok(()) => self.go(job, Stage::Published(executed)),
+					Ok(false) => Ok(Progress::Waiting),
+					Ok(true) => self.go(record, Stage::Published(executed)),
 				}
 			}
 			_ => Ok(Progress::Waiting),
 		}
 	}
 
+	/// The best chain does not have this order under its number.
+	fn stray(&self, record: Record) -> Result<Progress> {
+		match record.strayed {
+			None => {
+				self.store.put(&Record { strayed: Some(now()), ..record })?;
+				Ok(Progress::Strayed)
+			}
+			Some(since) if now().saturating_sub(since) > KEPT_SECONDS => self.end(record, REPLACED),
+			Some(_) => Ok(Progress::Waiting),
+		}
+	}
+
+	/// The job is over. The last chance to hand over the outputs of a revealed result.
+	async fn over(&self, record: &Record, facts: &Facts, reason: &str) -> Result<Progress> {
+		let unpublished = match &record.stage {
+			Stage::Committed(executed) | Stage::Handed(executed) | Stage::Revealed(executed) => {
+				Some(executed).filter(|_| facts.revealed)
+			}
+			_ => None,
+		};
+		if let Some(executed) = unpublished {
+			match self.engine.publish(facts.id, executed).await {
+				Err(error) if error.code == "node-lost" => return Err(error),
+				Ok(false) => return Ok(Progress::Waiting),
+				_ => {}
+			}
+		}
+		self.end(record.clone(), reason)
+	}
+
+	/// The run, or the job given back where it cannot end in time.
+	async fn execute(&self, record: Record, facts: &Facts) -> Result<Progress> {
+		let claimed = facts.standing == Standing::Claimed;
+		let why = match self.engine.run(facts).await {
+			Ok(Some(executed)) => {
+				executed.opening()?;
+				return self.go(record, Stage::Executed(executed));
+			}
+			Ok(None) => self.engine.hopeless(facts),
+			// The chain's record and the blobs cannot be run by anybody.
+			Err(error) if error.code == "job-fault" => Some(error.message),
+			Err(error) if claimed && facts.left() <= GIVE_BACK_BLOCKS => Some(error.message),
+			Err(error) => return Err(error),
+		};
+		match why.filter(|_| claimed) {
+			Some(why) => {
+				self.engine.stop(&record.order);
+				self.go(record, Stage::GivingBack { why })
+			}
+			None => Ok(Progress::Waiting),
+		}
+	}
+
+	async fn commit(&self, record: Record, facts: &Facts, executed: Executed) -> Result<Progress> {
+		let commitment = self.commitment(&record.order, &executed);
+		match facts.commitment {
+			Some(on_chain) if on_chain == commitment => {
+				return self.go(record, Stage::Committed(executed))
+			}
+			Some(_) => return self.conflict(record),
+			None if facts.standing != Standing::Claimed => return Ok(Progress::Waiting),
+			None => {}
+		}
+		// Whoever verifies needs the checkpoints as soon as it is drawn. Without them it only takes longer, so
+		// that they do not make the commitment late.
+		let late = facts.left() <= LATE_BLOCKS;
+		match self.engine.serve(facts.id, &executed).await {
+			Ok(true) => {}
+			Ok(false) if !late => return Ok(Progress::Waiting),
+			Ok(false) => {}
+			Err(error) if late => self.engine.warn(facts.id, &error),
+			Err(error) if error.code == "file" => {
+				self.engine.restore(facts).await?;
+				return Ok(Progress::Waiting);
+			}
+			Err(error) => return Err(error),
+		}
+		let checkpoints = executed.checkpoints()?;
+		if let Err(error) = self.chain.commit(facts, commitment, checkpoints).await {
+			self.unless(&record, error, |f| f.commitment == Some(commitment)).await?;
+		}
+		self.go(record, Stage::Committed(executed))
+	}
+
+	/// Hands the outputs to the node, before the reveal: who is paid has delivered. Their roots are in nobody's
+	/// hands before. Silence costs the bond, so that a failed upload holds the reveal up only as long as there
+	/// is time.
+	async fn hand_over(
+		&self,
+		record: Record,
+		facts: &Facts,
+		executed: Executed,
+	) -> Result<Progress> {
+		let late = facts.reveal_open && facts.left() <= LATE_BLOCKS;
+		let error = match self.engine.publish(facts.id, &executed).await {
+			Ok(true) => return self.go(record, Stage::Handed(executed)),
+			Ok(false) if !late => return Ok(Progress::Waiting),
+			Ok(false) => Error::new("undelivered", "the upload of the outputs has not ended"),
+			Err(error) if error.code == "file" && !late => {
+				self.engine.restore(facts).await?;
+				return Ok(Progress::Waiting);
+			}
+			Err(error) if !late => return Err(error),
+			Err(error) => error,
+		};
+		self.engine.warn(facts.id, &error);
+		self.send_reveal(record, facts, executed).await
+	}
+
+	async fn reveal(&self, record: Record, facts: &Facts, executed: Executed) -> Result<Progress> {
+		if !facts.reveal_open {
+			return Ok(Progress::Waiting);
+		}
+		if !facts.reveal_final && facts.left() > LATE_BLOCKS {
+			return Ok(Progress::Waiting);
+		}
+		// The node may have lost them since.
+		let kept = self.engine.publish(facts.id, &executed).await;
+		if !matches!(kept, Ok(true)) && facts.left() > LATE_BLOCKS {
+			return self.go(record, Stage::Committed(executed));
+		}
+		self.send_reveal(record, facts, executed).await
+	}
+
+	async fn send_reveal(
+		&self,
+		record: Record,
+		facts: &Facts,
+		executed: Executed,
+	) -> Result<Progress> {
+		let salt = self.salt.of(&self.genesis, &record.order);
+		let opening = executed.opening()?;
+		let root = executed.run_root();
+		let segments = executed.segments_opening()?;
+		let sent = self.chain.reveal(facts, root, salt, &opening, segments.as_ref()).await;
+		if let Err(error) = sent {
+			self.unless(&record, error, |f| f.revealed).await?;
+		}
+		self.go(record, Stage::Revealed(executed))
+	}
+
 	/// After a claim that failed: a transaction of an earlier life may have been in the pool and have
 	/// claimed the job first.
-	async fn refused(&self, job: u64, error: Error) -> Result<Progress> {
-		match self.chain.facts(job).await? {
-			Some(facts) if facts.provider == Some(self.account) => self.go(job, Stage::Claimed),
+	async fn refused(&self, record: Record, error: Error) -> Result<Progress> {
+		let facts = self.chain.facts(record.job).await?;
+		match facts.filter(|facts| facts.id.order == record.order) {
+			Some(facts) if facts.provider == Some(self.account) => self.go(record, Stage::Claimed),
 			// The chain's own refusal, which would be the same in the next block.
-			Some(_) if error.code.contains('.') => self.end(job, &error.code),
+			Some(_) if error.code.contains('.') => self.end(record, &error.code),
 			Some(Facts { provider: None, .. }) => Err(error),
-			_ => self.end(job, &error.code),
+			_ => self.end(record, &error.code),
 		}
 	}
 
 	/// Passes over the failure of a call whose effect is on chain all the same, for the same reason.
-	async fn unless(&self, job: u64, error: Error, done: impl Fn(&Facts) -> bool) -> Result<()> {
-		match self.chain.facts(job).await? {
-			Some(facts) if done(&facts) => Ok(()),
+	async fn unless(
+		&self,
+		record: &Record,
+		error: Error,
+		done: impl Fn(&Facts) -> bool,
+	) -> Result<Progress> {
+		match self.chain.facts(record.job).await? {
+			Some(facts) if facts.id.order == record.order && done(&facts) => Ok(Progress::Waiting),
 			_ => Err(error),
 		}
 	}
 
 	/// Another process with this key, or a run that came out otherwise: either way the answer on chain
 	/// stands and must not be contradicted.
-	fn conflict(&self, job: u64) -> Result<Progress> {
-		self.end(job, CONFLICT)?;
+	fn conflict(&self, record: Record) -> Result<Progress> {
+		let job = record.job;
+		self.end(record, CONFLICT)?;
 		Err(Error::new(
 			CONFLICT,
 			format!("job {job} carries a commitment of this account to another result"),
@@ -399,34 +455,14 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 		.fix("run only one provider per key, and keep its state folder; this job is left alone"))
 	}
 
-	fn go(&self, job: u64, stage: Stage) -> Result<Progress> {
-		self.store.put(job, &stage)?;
+	fn go(&self, record: Record, stage: Stage) -> Result<Progress> {
+		self.store.put(&Record { stage: stage.clone(), ..record })?;
 		Ok(Progress::Moved(stage))
 	}
 
-	fn end(&self, job: u64, reason: &str) -> Result<Progress> {
-		self.store.put(job, &Stage::Done { reason: reason.into() })?;
+	fn end(&self, record: Record, reason: &str) -> Result<Progress> {
+		self.engine.stop(&record.order);
+		self.store.put(&Record { stage: Stage::Done { reason: reason.into() }, ..record })?;
 		Ok(Progress::Over(reason.into()))
-	}
-}
-
-/// Hashes as hexadecimal in the records.
-mod hashes {
-	use super::Hash;
-	use serde::{de::Error, Deserialize, Deserializer, Serialize, Serializer};
-
-	pub fn serialize<S: Serializer>(list: &[Hash], s: S) -> Result<S::Ok, S::Error> {
-		list.iter().map(hex::encode).collect::<Vec<_>>().serialize(s)
-	}
-
-	pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Hash>, D::Error> {
-		Vec::<String>::deserialize(d)?
-			.iter()
-			.map(|text| {
-				let mut hash = [0; 32];
-				hex::decode_to_slice(text, &mut hash).map_err(D::Error::custom)?;
-				Ok(hash)
-			})
-			.collect()
 	}
 }

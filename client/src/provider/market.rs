@@ -1,69 +1,104 @@
-//! Which open jobs a provider claims.
+//! Which open jobs a provider claims. Before it binds itself, everything that the run needs is here and checked.
 
 use super::{
-	machine::{Stage, CONFLICT},
-	run::facts,
+	capability::{Means, Refusal, Terms},
+	live::facts,
+	machine::CONFLICT,
+	record::Stage,
 	store::Store,
+	tasks::Tasks,
 };
 use crate::{
-	chain::{jobs::Job, value::Read, Hash, Node},
+	chain::{calls::Claim, jobs::Job, value::Read, Hash, Node},
 	cli::ProviderRun,
 	error::Result,
-	output::{bytes, short, Ui},
+	files::Files,
+	memory,
+	output::{short, Ui},
 	program::Loaded,
 };
 use serde_json::json;
-use std::collections::HashMap;
+use std::{
+	collections::HashMap,
+	time::{Duration, Instant},
+};
 use subxt::dynamic::Value;
 
-/// Blocks after which a job whose claim the chain refused is looked at again.
+/// Blocks after which a job is looked at again whose claim the chain has refused, or whose inputs could not be had.
 const REFUSED_BLOCKS: u64 = 20;
+/// How long the inputs of one job may take to come.
+const FETCH: Duration = Duration::from_secs(600);
+/// Jobs whose inputs are fetched at the same time.
+const FETCHES: usize = 8;
+/// How long inputs may be on their way while others wait for their turn: a peer that gives a byte now and then must
+/// not keep this provider from all other jobs. What has come stays with the node.
+const TURN: Duration = Duration::from_secs(45);
 
 /// What one provider claims.
 pub(super) struct Market {
 	/// The user's wishes.
 	pub(super) args: ProviderRun,
-	/// Least price of a claim.
-	min_price: u128,
-	account: Hash,
+	pub(super) terms: Terms,
+	/// Measured work units per second, and of programs whose runs were slower than that.
+	rate: u64,
+	slower: HashMap<Hash, u64>,
+	files: Files,
 	ui: Ui,
 	/// Jobs below this id are over.
 	first: u64,
 	/// Why jobs were passed over, so that it is said once.
-	passed: HashMap<u64, String>,
-	/// Jobs whose claim the chain refused, and until which block they are left alone.
-	refused: HashMap<u64, u64>,
+	passed: HashMap<Hash, Refusal>,
+	/// Orders that the chain refused or whose inputs did not come, and until which block they are left alone.
+	refused: HashMap<Hash, u64>,
+	/// Peak memory of programs; `None` of those that are not usable.
 	programs: HashMap<Hash, Option<u64>>,
+	/// The orders whose inputs are on their way here, and since when.
+	preparing: HashMap<Hash, Instant>,
+	fetches: Tasks<()>,
 }
 
 impl Market {
 	/// Nothing is known of the jobs yet.
-	pub(super) fn new(args: ProviderRun, min_price: u128, account: Hash, ui: Ui) -> Self {
+	pub(super) fn new(args: ProviderRun, terms: Terms, rate: u64, files: Files, ui: Ui) -> Self {
+		let (slower, passed, refused, programs) = Default::default();
+		let (first, preparing, fetches) = (0, HashMap::new(), Tasks::default());
 		Self {
 			args,
-			min_price,
-			account,
+			terms,
+			rate,
+			slower,
+			files,
 			ui,
-			first: 0,
-			passed: HashMap::new(),
-			refused: HashMap::new(),
-			programs: HashMap::new(),
+			first,
+			passed,
+			refused,
+			programs,
+			preparing,
+			fetches,
 		}
 	}
 
-	/// The chain refused the claim of a job: it is left alone for a while.
-	pub(super) fn refuse(&mut self, job: u64, head: u64) {
-		self.refused.insert(job, head + REFUSED_BLOCKS);
+	/// The chain refused the claim of an order: it is left alone for a while.
+	pub(super) fn refuse(&mut self, order: Hash, head: u64) {
+		self.refused.insert(order, head + REFUSED_BLOCKS);
 	}
 
-	/// Jobs of this account that the store does not know, and the first open job worth claiming.
+	/// What a run of a program has shown about this machine.
+	pub(super) fn learn(&mut self, program: Hash, units_per_second: u64) {
+		if units_per_second < self.rate {
+			self.slower.insert(program, units_per_second.max(1));
+		}
+	}
+
+	/// Jobs of this account that the store does not know, and the first open job that is worth claiming and whose
+	/// inputs are here. `free`: whether a job may be claimed now. `queued`: work units that are owed already; `open_work`: those of open results.
 	pub(super) async fn look(
 		&mut self,
 		node: &Node,
 		store: &Store,
-		free: bool,
+		(free, queued, open_work): (bool, u64, u64),
 		head: u64,
-	) -> Result<Option<u64>> {
+	) -> Result<Option<Job>> {
 		let jobs = node.jobs(self.first, 4096).await?;
 		if let Some(alive) = jobs.iter().find(|j| !j.is_over()) {
 			self.first = alive.id;
@@ -72,80 +107,143 @@ impl Market {
 		}
 		for job in jobs.iter().filter(|j| !j.is_over()) {
 			// Also one that was given up although its claim then went through.
-			let unknown = match store.get(job.id)? {
+			let unknown = match store.get(&job.order)?.map(|record| record.stage) {
 				None => true,
 				Some(Stage::Done { reason }) => reason != CONFLICT,
 				Some(_) => false,
 			};
-			if unknown && facts(job).provider == Some(self.account) {
+			if unknown && facts(job, head).provider == Some(self.terms.account) {
 				self.ui.note(format!("job {} of this account is not in the records", job.id));
-				return Ok(Some(job.id));
+				return Ok(Some(job.clone()));
 			}
 		}
-		if !free || self.args.drain {
+		self.refused.retain(|_, until| *until > head);
+		let open = |j: &&Job| j.phase == "Open" && !self.refused.contains_key(&j.order);
+		let open: Vec<Job> = jobs.iter().filter(open).cloned().collect();
+		// Nothing is fetched for a job that is gone.
+		let fetches = &self.fetches;
+		self.preparing.retain(|order, _| {
+			let wanted = open.iter().any(|job| job.order == *order);
+			if !wanted {
+				fetches.stop(order);
+			}
+			wanted
+		});
+		if !free || self.args.drain || open.is_empty() {
 			return Ok(None);
 		}
-		let stake = free_stake(node, &self.account).await?;
-		self.refused.retain(|_, until| *until > head);
-		let open = |j: &&Job| j.phase == "Open" && !self.refused.contains_key(&j.id);
-		for job in jobs.iter().filter(open).collect::<Vec<_>>() {
-			match self.refusal(node, job, stake).await? {
-				None => return Ok(Some(job.id)),
-				Some(why) => self.pass(job.id, why),
+		let mut means = self.means(node, queued, open_work).await?;
+		for job in open {
+			means.rate = self.slower.get(&job.program).copied().unwrap_or(self.rate);
+			match self.refusal(node, &job, &means).await? {
+				Some(refusal) => self.pass(&job, refusal),
+				None if self.prepared(node, &job, head).await? => return Ok(Some(job)),
+				None => {}
 			}
 		}
 		Ok(None)
 	}
 
-	fn pass(&mut self, job: u64, why: String) {
-		if self.passed.get(&job) != Some(&why) {
-			self.ui.note(format!("job {job} passed over: {why}"));
-			let line = json!({"event": "passed", "job": job, "why": why});
-			self.ui.document(&line);
-			self.passed.insert(job, why);
-		}
+	/// What a claim of this job asks of the chain.
+	pub(super) async fn claim(&self, node: &Node, job: &Job) -> Result<Claim> {
+		let stake = free_stake(node, &self.terms.account).await?;
+		let min_price = self.terms.least_price(job, &node.parameters().await?);
+		Ok(Claim { min_price, max_bond: self.terms.most_bond(stake) })
+	}
+
+	async fn means(&self, node: &Node, queued: u64, open: u64) -> Result<Means> {
+		Ok(Means {
+			rate: self.rate,
+			block: node.block_time().await?,
+			stake: free_stake(node, &self.terms.account).await?,
+			memory: memory::available(),
+			disk: memory::disk(self.files.dir()),
+			queued,
+			open,
+			parameters: node.parameters().await?,
+		})
 	}
 
 	/// Why a job is not claimed, `None` if it is.
-	async fn refusal(&mut self, node: &Node, job: &Job, stake: u128) -> Result<Option<String>> {
-		if !self.args.jobs.is_empty() && !self.args.jobs.contains(&job.id) {
-			return Ok(Some("not one of --job".into()));
+	async fn refusal(&mut self, node: &Node, job: &Job, means: &Means) -> Result<Option<Refusal>> {
+		if let Some(refusal) = self.terms.refusal(job, means, |n| node.money(n)) {
+			return Ok(Some(refusal));
 		}
-		if job.requester == self.account {
-			return Ok(Some("this account posted it".into()));
-		}
-		if job.stalled == Some(self.account) {
-			return Ok(Some("this account stalled on it".into()));
-		}
-		let price = job.current_price.unwrap_or(job.price_start);
-		if price < self.min_price {
-			// The ramp goes on; said once per job all the same.
-			return Ok(Some("its price is below --min-price so far".into()));
-		}
-		if let Some(bond) = job.bond.filter(|bond| *bond > stake) {
-			let money = |n| node.money(n);
-			return Ok(Some(format!(
-				"it needs a bond of {}, free stake is {}; `assay stake bond`",
-				money(bond),
-				money(stake)
-			)));
-		}
-		let memory = match self.programs.get(&job.program) {
-			Some(memory) => *memory,
+		let peak = match self.programs.get(&job.program) {
+			Some(peak) => *peak,
 			None => {
 				let loaded = Loaded::fetch(node, &job.program).await;
-				let memory = loaded.ok().map(|l| l.checked.peak_memory);
-				self.programs.insert(job.program, memory);
-				memory
+				let peak = match loaded {
+					Ok(loaded) => Some(loaded.checked.peak_memory),
+					Err(error) if error.code == "node-lost" => return Err(error),
+					Err(_) => None,
+				};
+				self.programs.insert(job.program, peak);
+				peak
 			}
 		};
-		Ok(match memory {
-			None => Some(format!("program {} is not usable here", short(job.program))),
-			Some(memory) if memory > self.args.max_memory << 20 => {
-				Some(format!("it needs {}, more than --max-memory", bytes(memory)))
-			}
-			Some(_) => None,
+		Ok(match peak {
+			None => Some(Refusal {
+				code: "program",
+				text: format!("program {} is not usable here", short(job.program)),
+			}),
+			Some(peak) => self.terms.too_large(peak, job, means.memory),
 		})
+	}
+
+	/// Whether every input of a job is here, whole and with the right root. They are fetched where they are not,
+	/// beside everything else.
+	async fn prepared(&mut self, node: &Node, job: &Job, head: u64) -> Result<bool> {
+		if !self.preparing.contains_key(&job.order) && self.preparing.len() >= FETCHES {
+			let oldest = self.preparing.iter().min_by_key(|(_, since)| **since);
+			match oldest.map(|(order, since)| (*order, since.elapsed())) {
+				Some((order, age)) if age >= TURN => {
+					self.fetches.stop(&order);
+					self.preparing.remove(&order);
+					self.refuse(order, head);
+				}
+				_ => return Ok(false),
+			}
+		}
+		let (node, files, ui, wanted) = (node.clone(), self.files.clone(), self.ui, job.clone());
+		let gather = || async move {
+			let loaded = Loaded::fetch(&node, &wanted.program).await?;
+			let ui = Ui { terminal: false, ..ui };
+			let gather = files.gather(&node, &ui, &loaded, &wanted.input_roots);
+			match tokio::time::timeout(FETCH, gather).await {
+				Ok(gathered) => gathered.map(drop),
+				Err(_) => Err(crate::error::Error::new(
+					"unknown-blob",
+					format!("its inputs did not come within {} s", FETCH.as_secs()),
+				)),
+			}
+		};
+		self.preparing.entry(job.order).or_insert_with(Instant::now);
+		match self.fetches.poll(&job.order, gather).await {
+			Ok(None) => Ok(false),
+			Ok(Some(())) => {
+				self.preparing.remove(&job.order);
+				Ok(true)
+			}
+			Err(error) => {
+				self.preparing.remove(&job.order);
+				self.fetches.stop(&job.order);
+				self.refuse(job.order, head);
+				let text = format!("its inputs cannot be had: {}", error.message);
+				self.pass(job, Refusal { code: "inputs", text });
+				Ok(false)
+			}
+		}
+	}
+
+	fn pass(&mut self, job: &Job, refusal: Refusal) {
+		if self.passed.get(&job.order) != Some(&refusal) {
+			let Refusal { code, text } = &refusal;
+			self.ui.note(format!("job {} passed over: {text}", job.id));
+			let line = json!({"event": "passed", "job": job.id, "code": code, "why": text});
+			self.ui.document(&line);
+			self.passed.insert(job.order, refusal);
+		}
 	}
 }
 

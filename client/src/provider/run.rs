@@ -1,303 +1,44 @@
-//! `assay provider run`: the state machine against a live chain and a real engine.
+//! `assay provider run`: everything that a provider does, from block to block.
 
 use super::{
-	answers,
-	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Segments, Stage, Standing},
+	answers::{self, Answers},
+	capability::Terms,
+	court::{self, Keys},
+	live::{tidy, Live},
+	machine::{Progress, Provider},
 	market::{free_stake, Market},
+	record::Stage,
 	store::Store,
 	Salt,
 };
 use crate::{
-	chain::{
-		jobs::{Checkpoints, Job},
-		ss58,
-		value::Read,
-		Hash, Link, Node,
-	},
+	chain::{calls::JobId, ss58, value::Read, Hash, Link, Node},
 	cli::ProviderRun,
 	commands::Context,
 	device::Device,
 	error::{io, Error, Result},
+	files::Files,
 	output::{hex, Ui},
-	program::Loaded,
-	replay::Lazy,
+	private,
+	runner::Runner,
+	stop::stop,
 };
-use assay_commitments::{checkpoint_entry, OutputsOpening, Segmentation, SegmentsOpening};
-use assay_exec::{Checkpoint, Tensor};
+use assay_worker_host::create_private;
+use futures::stream::{FuturesUnordered, StreamExt};
 use serde_json::json;
 use std::{
-	collections::HashMap,
-	future::Future,
-	num::NonZeroU32,
+	collections::BTreeSet,
 	path::{Path, PathBuf},
-	sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-	time::{Duration, Instant},
+	sync::{
+		atomic::{AtomicUsize, Ordering},
+		Arc, OnceLock, PoisonError,
+	},
+	time::Duration,
 };
 use subxt::dynamic::Value;
-use subxt_signer::sr25519::Keypair;
-use tokio::{
-	signal::unix::{signal, SignalKind},
-	task::JoinHandle,
-};
 
-/// First pause after a failed run; doubles with every further failure.
-const RETRY: Duration = Duration::from_secs(3);
-/// Longest pause before another try at a failed run or a lost node.
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
-
-/// A run under way, or when the next try may begin.
-enum Attempt {
-	Running(JoinHandle<Result<Executed>>),
-	After(Instant),
-}
-
-/// The live chain and engine.
-struct Live {
-	link: Link,
-	key: Keypair,
-	/// Least price of a claim.
-	min_price: u128,
-	device: Arc<Device>,
-	ui: Ui,
-	/// Where outputs wait until they are published, by root.
-	blobs: PathBuf,
-	attempts: Mutex<HashMap<u64, (u32, Attempt)>>,
-}
-
-impl Chain for Live {
-	async fn facts(&self, job: u64) -> Result<Option<Facts>> {
-		Ok(self.link.node().find_job(job).await?.map(|job| facts(&job)))
-	}
-
-	async fn claim(&self, job: u64) -> Result<()> {
-		self.link.node().claim_job(&self.key, job, self.min_price).await
-	}
-
-	async fn commit(
-		&self,
-		job: u64,
-		commitment: Hash,
-		checkpoints: Option<Checkpoints>,
-	) -> Result<()> {
-		self.link.node().commit_result(&self.key, job, commitment, checkpoints).await
-	}
-
-	async fn reveal(
-		&self,
-		job: u64,
-		run_root: Hash,
-		salt: Hash,
-		outputs: &OutputsOpening,
-		segments: Option<&SegmentsOpening>,
-	) -> Result<()> {
-		let node = self.link.node();
-		node.reveal_result(&self.key, job, run_root, salt, outputs, segments).await
-	}
-}
-
-/// What a provider needs of a job's record.
-pub(super) fn facts(job: &Job) -> Facts {
-	let standing = match job.phase.as_str() {
-		"Posted" => Standing::Posted,
-		"Open" => Standing::Open,
-		"Claimed" => Standing::Claimed,
-		phase if job.is_over() => {
-			Standing::Over(job.reason.clone().unwrap_or_else(|| phase.to_string()))
-		}
-		_ => Standing::Committed,
-	};
-	Facts {
-		job: job.id,
-		program: job.program,
-		inputs: job.input_roots.clone(),
-		steps: job.steps,
-		segment_steps: job.segment_steps,
-		// While a job is open again, the record still names the provider that stalled.
-		provider: job.provider.filter(|_| !matches!(standing, Standing::Posted | Standing::Open)),
-		standing,
-		commitment: job.commitment,
-		revealed: job.run_root.is_some(),
-		reveal_open: job.phase == "Revealing",
-	}
-}
-
-impl Live {
-	fn attempts(&self) -> MutexGuard<'_, HashMap<u64, (u32, Attempt)>> {
-		self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
-	}
-
-	/// Hands files of a run to the node, those that it does not have.
-	async fn upload(&self, roots: Vec<Hash>, label: &str) -> Result<()> {
-		let node = self.link.node();
-		for root in roots {
-			if node.blob_status(&root).await?.present {
-				continue;
-			}
-			let path = self.blobs.join(hex::encode(root));
-			let data = std::fs::read(&path).map_err(io(&path))?;
-			node.blob_put(&data, &self.ui, label).await?;
-		}
-		Ok(())
-	}
-
-	fn start(&self, facts: &Facts) -> JoinHandle<Result<Executed>> {
-		let (node, device, ui) = (self.link.node().clone(), self.device.clone(), self.ui);
-		let (facts, blobs) = (facts.clone(), self.blobs.clone());
-		tokio::spawn(async move { execute(&node, &device, &ui, &blobs, &facts).await })
-	}
-}
-
-impl Engine for Live {
-	async fn run(&self, facts: &Facts) -> Result<Option<Executed>> {
-		let (failures, handle) = match self.attempts().remove(&facts.job) {
-			Some((failures, Attempt::Running(handle))) => (failures, handle),
-			Some((failures, Attempt::After(at))) if Instant::now() < at => {
-				self.attempts().insert(facts.job, (failures, Attempt::After(at)));
-				return Ok(None);
-			}
-			Some((failures, Attempt::After(_))) => (failures, self.start(facts)),
-			None => (0, self.start(facts)),
-		};
-		if !handle.is_finished() {
-			self.attempts().insert(facts.job, (failures, Attempt::Running(handle)));
-			return Ok(None);
-		}
-		match handle.await.map_err(|e| Error::new("local-fault", format!("the run stopped: {e}"))) {
-			Ok(Ok(executed)) => Ok(Some(executed)),
-			Ok(Err(error)) | Err(error) => {
-				let pause = RETRY.saturating_mul(1 << failures.min(5)).min(LONGEST_RETRY);
-				let again = Attempt::After(Instant::now() + pause);
-				self.attempts().insert(facts.job, (failures + 1, again));
-				Err(error)
-			}
-		}
-	}
-
-	async fn serve(&self, executed: &Executed) -> Result<()> {
-		let blobs = executed.segments.iter().flat_map(|segments| &segments.blobs);
-		self.upload(blobs.copied().collect(), "checkpoint").await
-	}
-
-	async fn publish(&self, executed: &Executed) -> Result<()> {
-		self.upload(executed.outputs(), "output").await
-	}
-}
-
-/// Fetches, runs, keeps the outputs; what the reveal needs.
-async fn execute(
-	node: &Node,
-	device: &Device,
-	ui: &Ui,
-	blobs: &Path,
-	facts: &Facts,
-) -> Result<Executed> {
-	let loaded = Arc::new(Loaded::fetch(node, &facts.program).await?);
-	let inputs = fetch_inputs(node, ui, &loaded, &facts.inputs).await?;
-	let label = format!("run job {}", facts.job);
-	let (run, segments) = match facts.segment_steps {
-		Some(length) => {
-			let keep = KeepCheckpoints::new(facts.steps, length, blobs)?;
-			let run = device
-				.run_with_checkpoints(loaded.clone(), inputs, facts.steps, keep, ui, &label)
-				.await?;
-			(run.0, Some(Segments { steps: length, blobs: run.1 }))
-		}
-		None => (device.run(loaded.clone(), inputs, facts.steps, ui, &label).await?, None),
-	};
-	let last_anchors = run.anchor_roots.last().cloned().ok_or_else(|| {
-		Error::new("local-fault", format!("the run of job {} kept no anchor roots", facts.job))
-			.fix("report this as a fault of the engine")
-	})?;
-	for (tensor, root) in run.outputs.iter().zip(&run.output_roots) {
-		let path = blobs.join(hex::encode(root));
-		write_whole(&path, &tensor.bytes).map_err(io(&path))?;
-	}
-	Ok(Executed {
-		traces: run.trace_roots,
-		last_anchors,
-		positions: loaded.checked.output_anchors.clone(),
-		segments,
-	})
-}
-
-/// Writes a file that is either whole on disk or not there.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-	let part = path.with_extension("part");
-	let mut file = std::fs::File::create(&part)?;
-	std::io::Write::write_all(&mut file, bytes)?;
-	file.sync_all()?;
-	std::fs::rename(&part, path)
-}
-
-/// Keeps the checkpoints of a run as files that are named by their roots.
-pub(crate) struct KeepCheckpoints {
-	/// Steps of one segment.
-	pub(crate) every: NonZeroU32,
-	dir: PathBuf,
-	manifest: Vec<u8>,
-	states: Vec<Hash>,
-}
-
-impl KeepCheckpoints {
-	/// For a run of so many steps, in a folder that is there.
-	fn new(steps: u32, length: u32, dir: &Path) -> Result<Self> {
-		let cut = Segmentation::new(steps, length);
-		let every = cut.and_then(|cut| NonZeroU32::new(cut.length())).ok_or_else(|| {
-			Error::new("chain-data", format!("{steps} steps in segments of {length}"))
-				.fix("use the client of the node's version")
-		})?;
-		Ok(Self { every, dir: dir.to_owned(), manifest: Vec::new(), states: Vec::new() })
-	}
-
-	/// Takes one checkpoint.
-	pub(crate) fn take(&mut self, checkpoint: Checkpoint<'_>, state_anchors: &[u32]) -> Result<()> {
-		let entry = checkpoint_entry(checkpoint.anchor_roots, state_anchors).ok_or_else(|| {
-			Error::new("local-fault", "the run's anchors do not hold its states")
-				.fix("report this as a fault of the engine")
-		})?;
-		self.manifest.extend(entry);
-		for state in &checkpoint.states {
-			let root = state.root();
-			// Equal states are one file.
-			if !self.states.contains(&root) {
-				let path = self.dir.join(hex::encode(root));
-				write_whole(&path, &state.bytes).map_err(io(&path))?;
-				self.states.push(root);
-			}
-		}
-		Ok(())
-	}
-
-	/// What is to be served: the manifest first.
-	pub(crate) fn finish(self) -> Result<Vec<Hash>> {
-		let root = assay_commitments::tensor_root(&self.manifest);
-		let path = self.dir.join(hex::encode(root));
-		write_whole(&path, &self.manifest).map_err(io(&path))?;
-		Ok([vec![root], self.states].concat())
-	}
-}
-
-/// The inputs of a job by their roots, with the lengths that the program gives.
-pub async fn fetch_inputs(
-	node: &Node,
-	ui: &Ui,
-	loaded: &Loaded,
-	roots: &[Hash],
-) -> Result<Vec<Tensor>> {
-	let wanted = loaded.inputs();
-	if wanted.len() != roots.len() {
-		return Err(Error::new(
-			"chain-data",
-			format!("the job has {} inputs, its program {}", roots.len(), wanted.len()),
-		));
-	}
-	let mut inputs = Vec::new();
-	for (input, root) in wanted.iter().zip(roots) {
-		let data = node.blob_get(root, Some(input.ty.canonical_len()), ui, &input.name).await?;
-		inputs.push(Tensor::new(input.ty, data));
-	}
-	Ok(inputs)
-}
+/// Longest pause before another try at a lost node.
+const LONGEST_RETRY: Duration = Duration::from_secs(15);
 
 /// Refuses to start where every claim would be refused.
 async fn ensure_registered(node: &Node, who: &Hash) -> Result<()> {
@@ -311,14 +52,6 @@ async fn ensure_registered(node: &Node, who: &Hash) -> Result<()> {
 	}
 	Err(Error::new("not-registered", format!("{} is not registered as a provider", ss58(who)))
 		.fix("`assay identity register --role provider`, and `assay stake bond AMOUNT`"))
-}
-
-/// Removes output files that no job needs any more; called when none is under way.
-fn tidy(blobs: &Path) {
-	for entry in std::fs::read_dir(blobs).into_iter().flatten().flatten() {
-		// What cannot be removed is tried again after the next job.
-		let _ = std::fs::remove_file(entry.path());
-	}
 }
 
 /// The folder of one account on one chain, so that a new development chain begins anew.
@@ -356,20 +89,33 @@ pub async fn run(context: &Context, args: ProviderRun) -> Result<u8> {
 	Ok(0)
 }
 
-/// Ends with the first SIGTERM or SIGINT; both are listened to as soon as this returns.
-pub(crate) fn stop() -> Result<impl Future<Output = ()>> {
-	let listen = |kind| {
-		signal(kind)
-			.map_err(|e| Error::new("local-fault", format!("cannot listen to signals: {e}")))
-	};
-	let (mut terminate, mut interrupt) =
-		(listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-	Ok(async move {
-		tokio::select! {
-			_ = terminate.recv() => {}
-			_ = interrupt.recv() => {}
+/// Work units per second of this machine's engine: measured once, on a program of our own, and kept.
+async fn rate(dir: &Path, adapter: &str, ui: &Ui) -> Result<(u64, String)> {
+	let path = dir.join("rate.json");
+	let version = env!("CARGO_PKG_VERSION");
+	let kept = std::fs::read(&path).ok();
+	let kept: Option<serde_json::Value> =
+		kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+	let same = |kept: &serde_json::Value| kept["adapter"] == adapter && kept["version"] == version;
+	if let Some(kept) = kept.filter(same) {
+		let rate = kept["unitsPerSecond"].as_u64().filter(|rate| *rate > 0);
+		if let (Some(rate), Some(device)) = (rate, kept["device"].as_str()) {
+			return Ok((rate, device.into()));
 		}
-	})
+	}
+	let spinner = ui.spinner("measure this machine");
+	let flag = adapter.to_string();
+	// The self-test of an adapter takes its time.
+	let opened = tokio::task::spawn_blocking(move || Device::open(&flag)).await;
+	let stopped = |e| Error::new("local-fault", format!("opening the engine stopped: {e}"));
+	let device = opened.map_err(stopped)??;
+	let (rate, name) = (device.rate().await?.max(1), device.name().to_string());
+	spinner.clear();
+	let kept = json!({
+		"adapter": adapter, "version": version, "device": name, "unitsPerSecond": rate,
+	});
+	std::fs::write(&path, kept.to_string()).map_err(io(&path))?;
+	Ok((rate, name))
 }
 
 /// Everything but stopping: an exit code where `--once` gives one, `None` when nothing is left to drain.
@@ -380,6 +126,7 @@ async fn serve(
 ) -> Result<Option<u8>> {
 	let ui = context.ui;
 	let key = context.key()?;
+	let answer_key = args.answer_key.as_deref().map(crate::key::load).transpose()?;
 	let account = key.public_key().0;
 	let node = context.node().await?;
 	let genesis = node.genesis;
@@ -387,144 +134,319 @@ async fn serve(
 	if free_stake(&node, &account).await? == 0 {
 		ui.note("no free stake: claims need a bond, `assay stake bond AMOUNT`");
 	}
+	if let Some(answers) = &answer_key {
+		ensure_funds(&node, &answers.public_key().0, &ui).await?;
+	}
 	let dir = folder(&context.state_dir()?, &genesis, &account);
-	let blobs = dir.join("outputs");
-	std::fs::create_dir_all(&blobs).map_err(io(&blobs))?;
+	private::folder(&dir)?;
 	let store = Arc::new(Store::open(&dir.join("provider.redb"), &genesis, &account)?);
 	let store = opened.get_or_init(|| store).clone();
-	let device = Lazy::new(&args.adapter).device().await?;
+	let (files, blobs) = (Files::new(dir.join("inputs"))?, Files::new(dir.join("outputs"))?);
+	let traces = dir.join("traces");
+	create_private(&traces).map_err(io(&traces))?;
+	let runner = Runner::open(&args.worker, &args.adapter, &dir.join("work")).await?;
+	let max_memory = args.max_memory.map(|mib| mib.saturating_mul(1 << 20));
+	let runner = runner.limited(max_memory.unwrap_or(u64::MAX));
+	let (rate, device) = rate(&dir, &args.adapter, &ui).await?;
+	let block = node.block_time().await?;
 	let salt = Salt::new(&key);
 	let active = store.active()?;
 	ui.document(&json!({
 		"event": "started",
 		"account": ss58(&account),
-		"device": device.name(),
+		"answers": answer_key.as_ref().map(|key| ss58(&key.public_key().0)),
+		"device": device,
+		"unitsPerSecond": rate,
+		"memory": crate::memory::available(),
 		"state": dir,
-		"resumed": active.iter().map(|(job, _)| job).collect::<Vec<_>>(),
+		"resumed": active.iter().map(|record| record.job).collect::<Vec<_>>(),
 	}));
-	ui.line(format!("provider {} on {}", ss58(&account), device.name()));
-	for (job, stage) in active {
-		ui.line(format!("job {job}: continues from {}", stage.name()));
+	ui.line(format!("provider {} on {device}", ss58(&account)));
+	ui.line(format!(
+		"{:.2} G work units a second measured, {} of memory available",
+		rate as f64 / 1e9,
+		crate::output::bytes(crate::memory::available())
+	));
+	for record in active {
+		ui.line(format!("job {}: continues from {}", record.job, record.stage.name()));
 	}
-	let min_price = node.units(&args.min_price)?;
-	let mut market = Market::new(args.clone(), min_price, account, ui);
-	let attempts = Mutex::new(HashMap::new());
+	let units = |amount: &Option<crate::amount::Amount>| {
+		amount.as_ref().map(|amount| node.units(amount)).transpose()
+	};
+	let terms = Terms {
+		account,
+		jobs: args.jobs.clone(),
+		min_price: node.units(&args.min_price)?,
+		min_price_per_work: units(&args.min_price_per_work)?,
+		max_bond: units(&args.max_bond)?,
+		accept_unattested: args.accept_unattested,
+		max_memory,
+	};
+	let max_tip = units(&args.max_tip)?;
+	let budget = args.keep_traces.saturating_mul(1 << 20);
+	let mut market = Market::new(args, terms, rate, files.clone(), ui);
 	let link = Link::new(node);
-	let court = answers::Live {
+	let court = court::Live {
 		link: link.clone(),
-		key: key.clone(),
-		// Its own, so that neither runs nor answers wait for each other.
-		device: Arc::new(Lazy::new(&args.adapter)),
-		// Bars of two engines would overwrite each other.
+		keys: Keys { own: key.clone(), answers: answer_key },
+		runner: runner.clone(),
+		files: files.clone(),
+		traces: traces.clone(),
+		budget,
+		blobs: blobs.dir().to_owned(),
+		turns: Arc::default(),
+		max_tip,
+		// Bars of several runs would overwrite each other.
 		ui: Ui { terminal: false, ..ui },
 	};
-	let answering = answers::attend(court, ui, store.clone(), link.clone());
-	let mut live = Live { link, key, min_price, device, ui, blobs, attempts };
+	let answers = Answers::new(court, ui);
+	let owed = answers.count();
+	let answering = answers::attend(answers, store.clone(), link.clone());
+	let live = Live {
+		link,
+		key,
+		claims: Default::default(),
+		max_tip,
+		runner,
+		files,
+		blobs,
+		traces,
+		budget,
+		block,
+		ui,
+		runs: Default::default(),
+		uploads: Default::default(),
+		watches: Default::default(),
+	};
 	let provider = (genesis, account, &salt);
 	tokio::select! {
-		outcome = work(&mut live, &store, &mut market, provider) => outcome,
+		outcome = work(&live, &store, &mut market, &owed, provider) => outcome,
 		() = answering => Ok(None),
 	}
 }
 
+/// Says so where the account of the answers cannot pay for any.
+async fn ensure_funds(node: &Node, who: &Hash, ui: &Ui) -> Result<()> {
+	let free = node.balance(who, None).await?.free;
+	if free == 0 {
+		return Err(Error::new(
+			"balance-too-small",
+			format!("{} is to sign answers and has nothing to pay for them", ss58(who)),
+		)
+		.fix("send it tokens for fees and tips, or leave --answer-key out"));
+	}
+	ui.note(format!("answers are signed by {}, which has {}", ss58(who), node.money(free)));
+	Ok(())
+}
+
+/// What became of one order at one look.
+struct Advanced {
+	job: u64,
+	order: Hash,
+	/// It has been executed just now.
+	executed: bool,
+	/// The reason where it is over.
+	end: Result<Option<String>>,
+}
+
+/// Does what is due for one order, until it waits for the chain, and tells of every step.
+async fn advance(
+	provider: &Provider<'_, Live, Live>,
+	ui: &Ui,
+	(job, order): (u64, Hash),
+	head: u64,
+) -> Advanced {
+	let mut executed = false;
+	let end = loop {
+		match provider.tick(&order).await {
+			Ok(Progress::Moved(stage)) => {
+				executed |= matches!(stage, Stage::Executed(_));
+				tell_stage(ui, job, &order, &stage, head);
+			}
+			Ok(Progress::Waiting) => break Ok(None),
+			Ok(Progress::Over(reason)) => break Ok(Some(reason)),
+			Ok(Progress::Back) => tell_fork(ui, job, &order, true, head),
+			Ok(Progress::Strayed) => {
+				tell_fork(ui, job, &order, false, head);
+				break Ok(None);
+			}
+			Err(error) => break Err(error),
+		}
+	};
+	Advanced { job, order, executed, end }
+}
+
 /// Looks at every new head, until `--once` or `--drain` ends it.
+///
+/// Every order goes on by itself: a transaction that is kept out of the blocks of one job must not hold up what another
+/// one owes.
 async fn work(
-	live: &mut Live,
+	live: &Live,
 	store: &Store,
 	market: &mut Market,
+	owed: &AtomicUsize,
 	(genesis, account, salt): (Hash, Hash, &Salt),
 ) -> Result<Option<u8>> {
 	let ui = live.ui;
+	let provider = Provider { chain: live, engine: live, store, genesis, account, salt };
+	let (mut flights, mut flying) = (FuturesUnordered::new(), BTreeSet::new());
 	let mut head = 0;
 	loop {
-		let outcome = match live.link.node().next_head(head).await {
-			Ok(next) => {
-				head = next.number;
-				let live = &*live;
-				let provider =
-					Provider { chain: live, engine: live, store, genesis, account, salt };
-				round(&provider, live, market, &ui, head).await
+		let node = live.link.node();
+		let outcome = tokio::select! {
+			Some(advanced) = flights.next(), if !flights.is_empty() => {
+				let advanced: Advanced = advanced;
+				flying.remove(&advanced.order);
+				match landed(&provider, live, market, advanced, head).await {
+					Ok(Some(reason)) if market.args.once => {
+						let code = if reason == "Paid" { 0 } else { crate::commands::UNPAID };
+						return Ok(Some(code));
+					}
+					outcome => outcome.map(drop),
+				}
 			}
-			Err(error) => Err(error),
+			next = node.next_head(head) => match next {
+				Ok(next) => {
+					head = next.number;
+					let orders = due(&provider, live, market, owed.load(Ordering::Relaxed), head).await;
+					orders.map(|orders| {
+						for (job, order) in orders {
+							if flying.insert(order) {
+								flights.push(advance(&provider, &ui, (job, order), head));
+							}
+						}
+					})
+				}
+				Err(error) => Err(error),
+			},
 		};
-		match outcome {
-			Ok(Some(reason)) if market.args.once => {
-				return Ok(Some(if reason == "Paid" { 0 } else { crate::commands::UNPAID }))
-			}
-			Ok(_) => {}
-			Err(error) => {
-				report(&ui, None, &error);
-				live.link.replace(back(&live.link.node()).await?);
-			}
+		if let Err(error) = outcome {
+			report(&ui, None, &error);
+			live.link.replace(back(&live.link.node()).await?);
 		}
-		if market.args.drain && store.active()?.is_empty() {
+		let left = store.active()?;
+		let settled = left.iter().all(|record| record.strayed.is_some());
+		if market.args.drain && settled && flying.is_empty() {
 			return Ok(None);
 		}
 	}
 }
 
-/// One look at everything under way and at the market; the reason of a job that ended.
-async fn round(
+/// Looks at the market; everything that is under way, and what is taken up now.
+async fn due(
 	provider: &Provider<'_, Live, Live>,
 	live: &Live,
 	market: &mut Market,
-	ui: &Ui,
+	owed: usize,
+	head: u64,
+) -> Result<Vec<(u64, Hash)>> {
+	let active = provider.store.active()?;
+	let answerable = active.iter().filter(|record| record.executed().is_some());
+	let open = answerable.map(|record| record.work).fold(0, u64::saturating_add);
+	// One run at a time; jobs that wait for the chain do not count. Answers come before new work.
+	let running = active.iter().filter(|r| r.strayed.is_none() && r.stage.is_running());
+	let running: Vec<u64> = running.map(|record| record.work).collect();
+	let free = running.is_empty() && owed == 0;
+	let queued = running.into_iter().fold(0, u64::saturating_add);
+	let mut orders: Vec<(u64, Hash)> = active.iter().map(|r| (r.job, r.order)).collect();
+	let node = live.link.node();
+	if let Some(job) = market.look(&node, provider.store, (free, queued, open), head).await? {
+		let claim = market.claim(&node, &job).await?;
+		live.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(job.order, claim);
+		let id = JobId { number: job.id, order: job.order };
+		provider.take(id, job.work_units, job.input_roots)?;
+		orders.push((job.id, job.order));
+	}
+	Ok(orders)
+}
+
+/// Tells what became of an order; the reason of one that is over.
+async fn landed(
+	provider: &Provider<'_, Live, Live>,
+	live: &Live,
+	market: &mut Market,
+	advanced: Advanced,
 	head: u64,
 ) -> Result<Option<String>> {
-	let mut ended = None;
-	let active = provider.store.active()?;
-	// One run at a time; jobs that wait for the chain do not count.
-	let busy = active
-		.iter()
-		.any(|(_, s)| matches!(s, Stage::Claiming | Stage::Claimed | Stage::Executed(_)));
-	let mut jobs: Vec<_> = active.into_iter().map(|(job, _)| job).collect();
-	if let Some(job) = market.look(&live.link.node(), provider.store, !busy, head).await? {
-		provider.take(job)?;
-		jobs.push(job);
+	let Advanced { job, order, executed, end } = advanced;
+	if executed {
+		learn(live, market, &order, provider).await;
 	}
-	for job in jobs {
-		loop {
-			match provider.tick(job).await {
-				Ok(Progress::Moved(stage)) => {
-					let root = match &stage {
-						Stage::Executed(e) | Stage::Revealed(e) => Some(hex(e.run_root())),
-						_ => None,
-					};
-					ui.result(
-						&json!({
-							"event": "stage", "job": job, "stage": stage.name(), "block": head,
-							"runRoot": root,
-						}),
-						format!("block {head:>6}  job {job}: {}", stage.name()),
-					);
-				}
-				Ok(Progress::Waiting) => break,
-				Ok(Progress::Over(reason)) => {
-					ui.result(
-						&json!({"event": "over", "job": job, "reason": reason, "block": head}),
-						format!("block {head:>6}  job {job} is over: {reason}"),
-					);
-					if reason.contains('.') {
-						market.refuse(job, head);
-					} else {
-						ended = Some(reason);
-					}
-					if provider.store.active()?.is_empty() {
-						tidy(&live.blobs);
-					}
-					break;
-				}
-				Err(error) => {
-					report(ui, Some(job), &error);
-					if !live.link.node().alive().await {
-						return Err(error);
-					}
-					break;
-				}
-			}
+	let reason = match end {
+		Ok(None) => return Ok(None),
+		Ok(Some(reason)) => reason,
+		Err(error) => {
+			report(&live.ui, Some(job), &error);
+			// A lost node is a matter of all of them.
+			return if live.link.node().alive().await { Ok(None) } else { Err(error) };
+		}
+	};
+	live.ui.result(
+		&json!({
+			"event": "over", "job": job, "order": hex(order), "reason": reason, "block": head,
+		}),
+		format!("block {head:>6}  job {job} is over: {reason}"),
+	);
+	live.claims.lock().unwrap_or_else(PoisonError::into_inner).remove(&order);
+	tidy(live, &provider.store.active()?)?;
+	if reason.contains('.') {
+		market.refuse(order, head);
+		return Ok(None);
+	}
+	Ok(Some(reason))
+}
+
+/// What a run has shown of this machine's speed.
+async fn learn(
+	live: &Live,
+	market: &mut Market,
+	order: &Hash,
+	provider: &Provider<'_, Live, Live>,
+) {
+	let Some(took) = live.took(order) else { return };
+	let Ok(Some(record)) = provider.store.get(order) else { return };
+	if let Ok(Some(job)) = live.link.node().find_job(record.job).await {
+		// What fetching and starting take says nothing about short runs.
+		if job.order == *order && took > Duration::from_secs(10) {
+			market.learn(job.program, job.work_units / took.as_secs().max(1));
 		}
 	}
-	Ok(ended)
+}
+
+fn tell_stage(ui: &Ui, job: u64, order: &Hash, stage: &Stage, head: u64) {
+	let root = match stage {
+		Stage::Executed(e) | Stage::Revealed(e) => Some(hex(e.run_root())),
+		_ => None,
+	};
+	let why = match stage {
+		Stage::GivingBack { why } => Some(why),
+		_ => None,
+	};
+	ui.result(
+		&json!({
+			"event": "stage", "job": job, "order": hex(order), "stage": stage.name(),
+			"block": head, "runRoot": root, "why": why,
+		}),
+		match why {
+			Some(why) => format!("block {head:>6}  job {job} is given back: {why}"),
+			None => format!("block {head:>6}  job {job}: {}", stage.name()),
+		},
+	);
+}
+
+fn tell_fork(ui: &Ui, job: u64, order: &Hash, back: bool, head: u64) {
+	let event = if back { "order-back" } else { "order-replaced" };
+	ui.result(
+		&json!({"event": event, "job": job, "order": hex(order), "block": head}),
+		match back {
+			true => format!("block {head:>6}  job {job} is order {} again", hex(order)),
+			false => format!(
+				"block {head:>6}  job {job} IS ANOTHER ORDER on the best chain than {}, or none: nothing \
+				 is sent for it, and what was computed is kept for a day",
+				hex(order)
+			),
+		},
+	);
 }
 
 fn report(ui: &Ui, job: Option<u64>, error: &Error) {
@@ -551,35 +473,13 @@ pub(crate) async fn back(node: &Node) -> Result<Node> {
 			Err(_) => {}
 		}
 		tokio::time::sleep(pause).await;
-		pause = (pause * 2).min(LONGEST_RETRY / 4);
+		pause = (pause * 2).min(LONGEST_RETRY);
 	}
 }
 
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::chain::jobs::tests::view;
-
-	#[test]
-	fn facts_should_follow_the_phase_when_the_job_moves() {
-		let mut job = Job::read(&view()).unwrap();
-		assert_eq!(facts(&job).standing, Standing::Over("Paid".into()));
-		for (phase, standing, reveal) in [
-			("Posted", Standing::Posted, false),
-			("Open", Standing::Open, false),
-			("Claimed", Standing::Claimed, false),
-			("Committed", Standing::Committed, false),
-			("Verifying", Standing::Committed, false),
-			("Revealing", Standing::Committed, true),
-			("Challengeable", Standing::Committed, false),
-		] {
-			job.phase = phase.into();
-			let facts = facts(&job);
-			assert_eq!((facts.standing.clone(), facts.reveal_open), (standing, reveal), "{phase}");
-			let open = matches!(phase, "Posted" | "Open");
-			assert_eq!(facts.provider.is_none(), open, "{phase}");
-		}
-	}
 
 	#[test]
 	fn folder_should_differ_when_chain_or_account_differ() {

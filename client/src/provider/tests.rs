@@ -1,12 +1,16 @@
 //! The state machine against a fake chain that enforces the chain's rules, killed at every step.
 
 use super::{
-	machine::{Chain, Engine, Executed, Facts, Progress, Provider, Segments, Stage, Standing},
+	machine::{Chain, Engine, Facts, Progress, Provider, Standing},
+	record::{Executed, Record, Segments, Stage},
 	store::Store,
 	Salt,
 };
 use crate::{
-	chain::{jobs::Checkpoints, Hash},
+	chain::{
+		calls::{Checkpoints, JobId},
+		Hash,
+	},
 	error::{Error, Result},
 };
 use assay_commitments::{
@@ -18,6 +22,9 @@ use subxt_signer::sr25519::dev;
 
 const GENESIS: Hash = [1; 32];
 const JOB: u64 = 7;
+const ORDER: Hash = [0x77; 32];
+const OTHER: Hash = [0x99; 32];
+const ID: JobId = JobId { number: JOB, order: ORDER };
 const ANCHORS: usize = 3;
 const STEPS: usize = 3;
 const POSITIONS: [u32; 2] = [2, 0];
@@ -55,6 +62,35 @@ struct World {
 	/// Blocks that are replaced by empty ones: one per included commit.
 	forks: u32,
 	ended: Option<String>,
+	/// The best chain has another job under the number.
+	replaced: bool,
+	/// Calls that named an order which is not the chain's.
+	strays: u32,
+	/// The run cannot be done, or not in time.
+	hopeless: bool,
+	broken: Option<&'static str>,
+	give_backs: u32,
+	/// Blocks until the deadline.
+	left: u64,
+	/// Uploads that fail.
+	refused_uploads: u32,
+	/// The finalized chain is behind.
+	unfinal: bool,
+	warnings: u32,
+	/// What had been published when the result was revealed.
+	delivered: bool,
+}
+
+impl World {
+	/// The chain's own check of every call that binds somebody.
+	fn bound(&mut self, facts: &Facts) -> Result<()> {
+		let there = if self.replaced { OTHER } else { ORDER };
+		if facts.id == (JobId { number: JOB, order: there }) {
+			return Ok(());
+		}
+		self.strays += 1;
+		Err(Error::new("Jobs.OtherOrder", "another order"))
+	}
 }
 
 #[derive(Default)]
@@ -64,6 +100,7 @@ impl Fake {
 	fn open() -> Self {
 		let fake = Self::default();
 		fake.0.borrow_mut().open = true;
+		fake.0.borrow_mut().left = 50;
 		fake
 	}
 
@@ -125,7 +162,13 @@ impl Chain for Fake {
 			(None, Some(_), Some(_)) => Standing::Committed,
 		};
 		Ok(Some(Facts {
-			job,
+			id: JobId { number: job, order: if world.replaced { OTHER } else { ORDER } },
+			work_units: 1,
+			reveal_final: !world.unfinal,
+			head: 100,
+			deadline: Some(100 + world.left),
+			price: 5,
+			bond: 9,
 			program: [0; 32],
 			inputs: vec![],
 			steps: STEPS as u32,
@@ -138,8 +181,9 @@ impl Chain for Fake {
 		}))
 	}
 
-	async fn claim(&self, _: u64) -> Result<()> {
+	async fn claim(&self, facts: &Facts) -> Result<()> {
 		self.effect(|w| {
+			w.bound(facts)?;
 			if !w.open || w.provider.is_some() {
 				return Err(Error::new("Jobs.WrongPhase", "not open"));
 			}
@@ -152,13 +196,26 @@ impl Chain for Fake {
 		})
 	}
 
+	async fn give_back(&self, facts: &Facts) -> Result<()> {
+		self.effect(|w| {
+			w.bound(facts)?;
+			w.give_backs += 1;
+			if w.provider != Some(me()) || w.commitment.is_some() {
+				return Err(Error::new("Jobs.WrongPhase", "not claimed"));
+			}
+			w.provider = None;
+			Ok(())
+		})
+	}
+
 	async fn commit(
 		&self,
-		_: u64,
+		facts: &Facts,
 		commitment: Hash,
 		checkpoints: Option<Checkpoints>,
 	) -> Result<()> {
 		self.effect(|w| {
+			w.bound(facts)?;
 			if checkpoints != executed_as(w.cut, 0).checkpoints().unwrap() {
 				return Err(Error::new("Jobs.SegmentsMissing", "checkpoints"));
 			}
@@ -181,22 +238,24 @@ impl Chain for Fake {
 
 	async fn reveal(
 		&self,
-		job: u64,
+		facts: &Facts,
 		root: Hash,
 		salt: Hash,
 		outputs: &OutputsOpening,
 		segments: Option<&SegmentsOpening>,
 	) -> Result<()> {
 		self.effect(|w| {
+			w.bound(facts)?;
 			let cut = Segmentation::new(STEPS as u32, 2).unwrap();
 			let shown = segments.and_then(|s| verify_segments(&root, &cut, s));
 			assert_eq!(shown.is_some(), w.cut);
-			let bound = result_commitment(&GENESIS, job, &me(), &root, &salt);
+			let bound = result_commitment(&GENESIS, &facts.id.order, &me(), &root, &salt);
 			let opens = verify_outputs(&root, STEPS as u64, ANCHORS as u64, &POSITIONS, outputs);
 			if w.commitment != Some(bound) || !opens || w.revealed {
 				return Err(Error::new("Jobs.RevealMismatch", "mismatch"));
 			}
 			w.reveals += 1;
+			w.delivered = !w.published.is_empty();
 			w.revealed = true;
 			w.looks_since = 0;
 			if w.pool {
@@ -211,6 +270,12 @@ impl Engine for Fake {
 	async fn run(&self, _: &Facts) -> Result<Option<Executed>> {
 		self.point()?;
 		let mut world = self.0.borrow_mut();
+		if let Some(code) = world.broken {
+			return Err(Error::new(code, "it cannot be run"));
+		}
+		if world.hopeless {
+			return Ok(None);
+		}
 		world.runs += 1;
 		world.lost_files = false;
 		let (cut, flaw) = (world.cut, world.flaw);
@@ -219,25 +284,45 @@ impl Engine for Fake {
 		Ok(Some(executed_as(cut, flaw)))
 	}
 
-	async fn serve(&self, executed: &Executed) -> Result<()> {
+	fn hopeless(&self, _: &Facts) -> Option<String> {
+		self.0.borrow().hopeless.then(|| "it takes too long".into())
+	}
+
+	async fn serve(&self, _: JobId, executed: &Executed) -> Result<bool> {
 		self.effect(|w| {
 			if w.lost_files && executed.segments.is_some() {
 				return Err(Error::new("file", "gone"));
 			}
 			w.served = executed.segments.is_some();
 			Ok(())
-		})
+		})?;
+		Ok(true)
 	}
 
-	async fn publish(&self, executed: &Executed) -> Result<()> {
+	async fn publish(&self, _: JobId, executed: &Executed) -> Result<bool> {
 		self.effect(|w| {
 			if w.lost_files {
 				return Err(Error::new("file", "gone"));
 			}
+			if w.refused_uploads > 0 {
+				w.refused_uploads -= 1;
+				return Err(Error::new("blob-quota", "the node is full"));
+			}
 			w.published = executed.outputs();
 			Ok(())
-		})
+		})?;
+		Ok(true)
 	}
+
+	async fn restore(&self, facts: &Facts) -> Result<()> {
+		self.run(facts).await.map(drop)
+	}
+
+	fn warn(&self, _: JobId, _: &Error) {
+		self.0.borrow_mut().warnings += 1;
+	}
+
+	fn stop(&self, _: &Hash) {}
 }
 
 fn wait<F: Future>(future: F) -> F::Output {
@@ -257,9 +342,9 @@ fn live(fake: &Fake, path: &Path, looks: usize) -> Result<Option<String>> {
 		salt: &salt,
 	};
 	wait(async {
-		provider.take(JOB)?;
+		provider.take(ID, 1, vec![[4; 32]])?;
 		for _ in 0..looks {
-			if let Progress::Over(reason) = provider.tick(JOB).await? {
+			if let Progress::Over(reason) = provider.tick(&ORDER).await? {
 				return Ok(Some(reason));
 			}
 		}
@@ -269,9 +354,9 @@ fn live(fake: &Fake, path: &Path, looks: usize) -> Result<Option<String>> {
 
 fn right_and_once(fake: &Fake) {
 	let world = fake.0.borrow();
-	let salt = Salt::new(&dev::charlie()).of(&GENESIS, JOB);
+	let salt = Salt::new(&dev::charlie()).of(&GENESIS, &ORDER);
 	let root = run_root(&executed(0).traces);
-	let expected = result_commitment(&GENESIS, JOB, &me(), &root, &salt);
+	let expected = result_commitment(&GENESIS, &ORDER, &me(), &root, &salt);
 	assert_eq!(world.commits, [expected]);
 	assert_eq!((world.claims, world.reveals), (1, 1));
 	assert_eq!(world.published, executed(0).outputs());
@@ -441,7 +526,8 @@ fn job_should_be_left_with_the_reason_when_it_ends_in_any_stage() {
 		let reason = live(&fake, &path, 3).unwrap();
 		assert!(matches!(reason.as_deref(), Some("ProviderTimeout" | "Paid")), "{looks}");
 		let store = Store::open(&path, &GENESIS, &me()).unwrap();
-		assert!(matches!(store.get(JOB).unwrap(), Some(Stage::Done { .. })));
+		let record = store.get(&ORDER).unwrap().unwrap();
+		assert!(matches!(record.stage, Stage::Done { .. }));
 		assert!(store.active().unwrap().is_empty());
 	}
 }
@@ -462,30 +548,253 @@ fn record_should_be_the_same_when_written_and_read() {
 	for stage in [
 		Stage::Claiming,
 		Stage::Claimed,
+		Stage::GivingBack { why: "too slow".into() },
 		Stage::Executed(executed(0)),
 		Stage::Committed(executed(1)),
+		Stage::Handed(executed(2)),
 		Stage::Published(executed(2)),
 		Stage::Revealed(executed(3)),
 		Stage::Done { reason: "Paid".into() },
 	] {
-		let bytes = serde_json::to_vec(&stage).unwrap();
-		assert_eq!(serde_json::from_slice::<Stage>(&bytes).unwrap(), stage);
+		for strayed in [None, Some(5)] {
+			let record =
+				Record { stage: stage.clone(), strayed, ..Record::new(ID, 1, vec![[4; 32]]) };
+			let bytes = serde_json::to_vec(&record).unwrap();
+			assert_eq!(serde_json::from_slice::<Record>(&bytes).unwrap(), record);
+		}
 	}
 }
 
 #[test]
-fn salt_should_be_deterministic_and_distinct_when_key_chain_or_job_differ() {
+fn salt_should_be_deterministic_and_distinct_when_key_chain_or_order_differ() {
 	let salt = Salt::new(&dev::alice());
-	let one = salt.of(&GENESIS, 1);
-	assert_eq!(one, Salt::new(&crate::key::load("//Alice").unwrap()).of(&GENESIS, 1));
+	let one = salt.of(&GENESIS, &[1; 32]);
+	assert_eq!(one, Salt::new(&crate::key::load("//Alice").unwrap()).of(&GENESIS, &[1; 32]));
 	let others = [
-		salt.of(&GENESIS, 2),
-		salt.of(&[2; 32], 1),
-		Salt::new(&dev::bob()).of(&GENESIS, 1),
+		salt.of(&GENESIS, &[2; 32]),
+		salt.of(&[2; 32], &[1; 32]),
+		Salt::new(&dev::bob()).of(&GENESIS, &[1; 32]),
 		dev::alice().public_key().0,
 	];
 	assert!(others.iter().all(|other| *other != one));
 	// Fixed for good: a restart with a newer client must still be able to reveal.
-	let expected = "23bf0c18babf0c59d636dcaa86bf9f62aaa2e1a9eb1888290de966d294afd5a0";
+	let expected = "4d19a867c367513af7c78cb76aa2aec4328de9dae3834ad793cae1fd1d2696ab";
 	assert_eq!(hex::encode(one), expected);
+}
+
+/// What the store says of the order.
+fn record(path: &Path) -> Record {
+	Store::open(path, &GENESIS, &me()).unwrap().get(&ORDER).unwrap().unwrap()
+}
+
+/// Forks at every step: job 7 becomes another job after each number of looks, for a while or for good. Nothing is ever
+/// sent for the other one, whatever was stored, restarts included; and where the order comes back, the stored work goes
+/// on and the job is paid.
+#[test]
+fn nothing_should_be_sent_when_the_number_stands_for_another_order() {
+	let dir = tempfile::tempdir().unwrap();
+	let mut stages = std::collections::BTreeSet::new();
+	for looks in 0..16 {
+		let path = dir.path().join(format!("{looks}.redb"));
+		let fake = Fake::open();
+		if live(&fake, &path, looks).unwrap().is_some() {
+			break;
+		}
+		let before = record(&path);
+		stages.insert(before.stage.name());
+		let sent = |fake: &Fake| {
+			let world = fake.0.borrow();
+			(world.claims, world.commits.len(), world.reveals, world.give_backs, world.strays)
+		};
+		let (was, chain) = (sent(&fake), {
+			let world = fake.0.borrow();
+			(world.provider, world.commitment, world.revealed)
+		});
+		// The other job is open, claimed by us on its own, or committed by somebody else.
+		for (provider, commitment) in
+			[(None, None), (Some(me()), None), (Some([9; 32]), Some([8; 32]))]
+		{
+			let mut world = fake.0.borrow_mut();
+			(world.replaced, world.provider, world.commitment) = (true, provider, commitment);
+			world.revealed = false;
+			drop(world);
+			// Each a life of its own, from the disk.
+			for _ in 0..3 {
+				assert_eq!(live(&fake, &path, 4).unwrap(), None, "after {looks}");
+			}
+			assert_eq!(sent(&fake), was, "after {looks} looks, {}", before.stage.name());
+			let kept = record(&path);
+			assert_eq!((kept.stage, kept.strayed.is_some()), (before.stage.clone(), true));
+		}
+		// It comes back as it was.
+		let mut world = fake.0.borrow_mut();
+		world.replaced = false;
+		(world.provider, world.commitment, world.revealed) = chain;
+		drop(world);
+		let reason = live(&fake, &path, 60).unwrap();
+		assert_eq!(reason.as_deref(), Some("Paid"), "after {looks}");
+		right_and_once(&fake);
+	}
+	let all =
+		["claimed", "claiming", "committed", "executed", "handed-over", "published", "revealed"];
+	assert_eq!(stages.into_iter().collect::<Vec<_>>(), all, "every step was looked at");
+}
+
+/// The number changes between the look and the call: the chain refuses the call by its order.
+#[test]
+fn call_should_be_refused_by_its_order_when_the_fork_comes_in_between() {
+	let dir = tempfile::tempdir().unwrap();
+	let fake = Fake::open();
+	let store = Store::open(&dir.path().join("p.redb"), &GENESIS, &me()).unwrap();
+	let salt = Salt::new(&dev::charlie());
+	let provider = Provider {
+		chain: &fake,
+		engine: &fake,
+		store: &store,
+		genesis: GENESIS,
+		account: me(),
+		salt: &salt,
+	};
+	let facts = wait(fake.facts(JOB)).unwrap().unwrap();
+	fake.0.borrow_mut().replaced = true;
+	assert_eq!(wait(fake.claim(&facts)).unwrap_err().code, "Jobs.OtherOrder");
+	assert_eq!(wait(fake.commit(&facts, [1; 32], None)).unwrap_err().code, "Jobs.OtherOrder");
+	assert_eq!(fake.0.borrow().strays, 2);
+	// And the state machine takes such a refusal for what it is.
+	provider.take(ID, 1, vec![]).unwrap();
+	assert_eq!(wait(provider.tick(&ORDER)).unwrap(), Progress::Strayed);
+	assert_eq!(wait(provider.tick(&ORDER)).unwrap(), Progress::Waiting, "said once");
+}
+
+#[test]
+fn order_should_be_forgotten_when_it_has_not_come_back_for_a_day() {
+	let dir = tempfile::tempdir().unwrap();
+	let path = dir.path().join("p.redb");
+	let fake = Fake::open();
+	live(&fake, &path, 3).unwrap();
+	fake.0.borrow_mut().replaced = true;
+	live(&fake, &path, 2).unwrap();
+	let store = Store::open(&path, &GENESIS, &me()).unwrap();
+	let old = Record { strayed: Some(1), ..store.get(&ORDER).unwrap().unwrap() };
+	store.put(&old).unwrap();
+	drop(store);
+	let reason = live(&fake, &path, 2).unwrap();
+	assert_eq!(reason.as_deref(), Some(super::machine::REPLACED));
+}
+
+#[test]
+fn job_should_be_given_back_when_it_cannot_be_done_in_time() {
+	let dir = tempfile::tempdir().unwrap();
+	type Case = (&'static str, fn(&mut World));
+	let cases: [Case; 3] = [
+		("slow", |w| w.hopeless = true),
+		("faulty", |w| w.broken = Some("job-fault")),
+		("late", |w| (w.broken, w.left) = (Some("worker-failed"), 2)),
+	];
+	for (name, change) in cases {
+		let path = dir.path().join(format!("{name}.redb"));
+		let fake = Fake::open();
+		live(&fake, &path, 1).unwrap();
+		change(&mut fake.0.borrow_mut());
+		let reason = live(&fake, &path, 8).unwrap_or(None);
+		assert!(reason.is_some_and(|reason| reason.starts_with("given back: ")), "{name}");
+		let world = fake.0.borrow();
+		assert_eq!((world.give_backs, world.commits.len()), (1, 0), "{name}");
+	}
+}
+
+/// A worker that crashes, hangs or answers garbage: the run is tried again as long as there is time, and costs no bond.
+#[test]
+fn run_should_be_tried_again_while_there_is_time_when_a_worker_fails() {
+	let dir = tempfile::tempdir().unwrap();
+	let path = dir.path().join("p.redb");
+	let fake = Fake::open();
+	live(&fake, &path, 1).unwrap();
+	fake.0.borrow_mut().broken = Some("worker-failed");
+	for _ in 0..5 {
+		assert_eq!(live(&fake, &path, 3).unwrap_err().code, "worker-failed");
+	}
+	assert_eq!(fake.0.borrow().give_backs, 0);
+	fake.0.borrow_mut().broken = None;
+	assert_eq!(live(&fake, &path, 50).unwrap().as_deref(), Some("Paid"));
+	right_and_once(&fake);
+}
+
+#[test]
+fn give_back_should_survive_a_kill_and_a_replaced_block() {
+	let dir = tempfile::tempdir().unwrap();
+	for fuse in 0..12 {
+		let path = dir.path().join(format!("{fuse}.redb"));
+		let fake = Fake::open();
+		live(&fake, &path, 1).unwrap();
+		fake.0.borrow_mut().hopeless = true;
+		fake.0.borrow_mut().fuse = Some(fuse);
+		let first = live(&fake, &path, 8);
+		fake.0.borrow_mut().fuse = None;
+		if first.is_err() && fuse % 2 == 1 {
+			// The block with it was replaced.
+			fake.0.borrow_mut().provider = Some(me());
+		}
+		// Who is done does not look at the job again: the chain has barred it.
+		let reason = first.or_else(|_| live(&fake, &path, 8)).unwrap();
+		assert!(reason.is_some_and(|reason| reason.starts_with("given back")), "{fuse}");
+		let world = fake.0.borrow();
+		assert_eq!((world.provider, world.runs, world.claims), (None, 0, 1), "{fuse}");
+	}
+}
+
+#[test]
+fn outputs_should_be_handed_over_before_the_reveal() {
+	let dir = tempfile::tempdir().unwrap();
+	for refused_uploads in [0, 3] {
+		let path = dir.path().join(format!("{refused_uploads}.redb"));
+		let fake = Fake::open();
+		fake.0.borrow_mut().refused_uploads = refused_uploads;
+		for _ in 0..20 {
+			match live(&fake, &path, 20) {
+				Ok(Some(reason)) => assert_eq!(reason, "Paid"),
+				Ok(None) => {}
+				Err(error) => assert_eq!(error.code, "blob-quota"),
+			}
+		}
+		right_and_once(&fake);
+		assert!(fake.0.borrow().delivered && fake.0.borrow().warnings == 0);
+	}
+}
+
+#[test]
+fn reveal_should_be_sent_with_a_warning_when_the_outputs_cannot_be_handed_over_in_time() {
+	let dir = tempfile::tempdir().unwrap();
+	let path = dir.path().join("p.redb");
+	let fake = Fake::open();
+	fake.0.borrow_mut().refused_uploads = u32::MAX;
+	for _ in 0..10 {
+		let _ = live(&fake, &path, 10);
+	}
+	assert_eq!(fake.0.borrow().reveals, 0, "there is time");
+	fake.0.borrow_mut().left = 5;
+	for _ in 0..3 {
+		let _ = live(&fake, &path, 10);
+	}
+	let world = fake.0.borrow();
+	assert_eq!((world.reveals, world.delivered), (1, false));
+	assert!(world.warnings > 0);
+}
+
+#[test]
+fn reveal_should_wait_for_finality_until_it_is_late() {
+	let dir = tempfile::tempdir().unwrap();
+	for late in [false, true] {
+		let path = dir.path().join(format!("{late}.redb"));
+		let fake = Fake::open();
+		fake.0.borrow_mut().unfinal = true;
+		assert_eq!(live(&fake, &path, 40).unwrap(), None);
+		assert_eq!(fake.0.borrow().reveals, 0);
+		match late {
+			true => fake.0.borrow_mut().left = 6,
+			false => fake.0.borrow_mut().unfinal = false,
+		}
+		assert_eq!(live(&fake, &path, 40).unwrap().as_deref(), Some("Paid"));
+		right_and_once(&fake);
+	}
 }

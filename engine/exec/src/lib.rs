@@ -52,6 +52,8 @@ pub use run::{
 	execute, Backend, Checkpoint, Checkpoints, Observer, Operand, Options, Progress, Run, Watch,
 	KEPT_STEPS,
 };
+#[doc(hidden)]
+pub use simd::plain_loops;
 pub use tensor::Tensor;
 
 use assay_program::{Checked, Program, Source};

@@ -144,6 +144,12 @@ pub trait Observer {
 	/// Called after every node and at the end; `Break` ends the run with [`ExecError::Cancelled`].
 	fn progress(&mut self, progress: Progress) -> ControlFlow<()>;
 
+	/// Takes the roots of the eager anchors of a step, in program order. `Break` as above.
+	fn anchors(&mut self, step: u32, roots: &[Hash]) -> ControlFlow<()> {
+		let _ = (step, roots);
+		ControlFlow::Continue(())
+	}
+
 	/// After every so many steps [`Self::checkpoint`] is called; `None`, as ever: never.
 	fn checkpoint_every(&self) -> Option<NonZeroU32> {
 		None
@@ -180,6 +186,10 @@ pub struct Checkpoints<O, F> {
 impl<O: Observer, F: FnMut(Checkpoint<'_>) -> ControlFlow<()>> Observer for Checkpoints<O, F> {
 	fn progress(&mut self, progress: Progress) -> ControlFlow<()> {
 		self.inner.progress(progress)
+	}
+
+	fn anchors(&mut self, step: u32, roots: &[Hash]) -> ControlFlow<()> {
+		self.inner.anchors(step, roots)
 	}
 
 	fn checkpoint_every(&self) -> Option<NonZeroU32> {
@@ -379,6 +389,9 @@ pub fn execute<B: Backend>(
 			lazy_roots = listed;
 		}
 		trace_roots.push(trace_root(&anchors.roots));
+		if observer.anchors(step, &anchors.roots).is_break() {
+			return Err(ExecError::Cancelled);
+		}
 		memory.next_step(&plan);
 		let due = observer.checkpoint_every().is_some_and(|every| (step + 1) % every == 0);
 		if due && !last_step {

@@ -1,5 +1,17 @@
 //! Loops that are compiled for several instruction sets and chosen while running.
 
+use core::sync::atomic::AtomicBool;
+
+/// Whether loops make do with what every processor of the architecture has.
+pub(crate) static PLAIN: AtomicBool = AtomicBool::new(false);
+
+/// Has all loops of this process make do with what every processor of the architecture has, as on the slowest
+/// of them: for benchmarks, and for tests of that path.
+#[doc(hidden)]
+pub fn plain_loops(on: bool) {
+	PLAIN.store(on, core::sync::atomic::Ordering::Relaxed);
+}
+
 /// Defines a function whose loops the compiler vectorises three times: for AVX-512, for AVX2, and for what
 /// every processor of the architecture has; on 64-bit ARM only for that, which is NEON. Generic parameters
 /// stand in brackets.
@@ -23,6 +35,9 @@ macro_rules! vectorised {
 				#[target_feature(enable = "avx2")]
 				fn middle<$($generics)*>($($arg: $type),*) $(-> $result)? {
 					plain($($arg),*)
+				}
+				if $crate::simd::PLAIN.load(core::sync::atomic::Ordering::Relaxed) {
+					return plain($($arg),*);
 				}
 				if is_x86_feature_detected!("avx512f")
 					&& is_x86_feature_detected!("avx512bw")

@@ -6,7 +6,7 @@
 //! do without ([`Program::thin`]): hashing them is what a trace costs.
 
 use crate::{
-	error::{Error, Result},
+	error::{short, Error, Result},
 	lower::Lowered,
 };
 use assay_ops::Op;
@@ -118,7 +118,8 @@ fn rejected(lowered: &Lowered, error: CheckError) -> Error {
 			})
 			.min_by_key(|(at, _)| *at)
 	});
-	let place = layer.map_or(String::new(), |(_, t)| format!(" (in layer `{}`, {})", t.node, t.op));
+	let place =
+		layer.map_or(String::new(), |(_, t)| format!(" (in layer `{}`, {})", short(&t.node), t.op));
 	Error::new(
 		"rejected-program",
 		format!("the lowered program fails the check: {text}{place}"),
@@ -180,6 +181,8 @@ fn prune(lowered: &mut Lowered) {
 	}
 	let mut keep = retained(&nodes);
 	program.nodes.retain(|_| keep());
+	let mut keep = retained(&nodes);
+	lowered.made_by.retain(|_| keep());
 	let dropped: HashSet<String> = program
 		.inputs
 		.iter()

@@ -1,5 +1,7 @@
 //! Float and integer tensors as NumPy and ONNX have them.
 
+use std::borrow::Cow;
+
 /// Elements, row-major. Booleans are integers 0 and 1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
@@ -49,6 +51,30 @@ impl Array {
 		matches!(self.data, Data::Int(_))
 	}
 
+	/// Bytes of the elements as they are held.
+	pub fn bytes(&self) -> u64 {
+		match &self.data {
+			Data::Float(data) => data.len() as u64 * 4,
+			Data::Int(data) => data.len() as u64 * 8,
+		}
+	}
+
+	/// The elements as floats, without a copy where they are.
+	pub fn float_data(&self) -> Cow<'_, [f32]> {
+		match &self.data {
+			Data::Float(data) => Cow::Borrowed(data),
+			Data::Int(data) => data.iter().map(|&value| value as f32).collect(),
+		}
+	}
+
+	/// The elements as integers, floats cut towards zero, without a copy where they are.
+	pub fn int_data(&self) -> Cow<'_, [i64]> {
+		match &self.data {
+			Data::Float(data) => data.iter().map(|&value| value as i64).collect(),
+			Data::Int(data) => Cow::Borrowed(data),
+		}
+	}
+
 	/// The elements as floats.
 	pub fn floats(&self) -> Vec<f32> {
 		match &self.data {
@@ -96,9 +122,10 @@ impl Array {
 
 /// Row-major strides of `dims`.
 pub fn strides(dims: &[usize]) -> Vec<usize> {
-	let mut strides = vec![1; dims.len()];
+	let mut strides = vec![1usize; dims.len()];
 	for i in (1..dims.len()).rev() {
-		strides[i - 1] = strides[i] * dims[i];
+		// As if no dimension were 0: nothing is read along them then.
+		strides[i - 1] = strides[i].saturating_mul(dims[i].max(1));
 	}
 	strides
 }
@@ -123,7 +150,7 @@ pub fn broadcast(shapes: &[&[usize]]) -> Option<Vec<usize>> {
 /// Strides of `dims` seen as the broadcast shape `to`: 0 along repeated dimensions.
 pub fn broadcast_strides(dims: &[usize], to: &[usize]) -> Vec<usize> {
 	let own = strides(dims);
-	let missing = to.len() - dims.len();
+	let missing = to.len().saturating_sub(dims.len());
 	(0..to.len())
 		.map(|i| match i.checked_sub(missing) {
 			Some(at) if dims[at] != 1 => own[at],
@@ -132,11 +159,75 @@ pub fn broadcast_strides(dims: &[usize], to: &[usize]) -> Vec<usize> {
 		.collect()
 }
 
-/// Source positions of a strided walk over `dims`, in row-major order.
-pub fn walk(dims: &[usize], strides: &[usize], offset: usize) -> Vec<usize> {
-	let mut at = vec![offset];
-	for (&dim, &stride) in dims.iter().zip(strides) {
-		at = at.iter().flat_map(|&from| (0..dim).map(move |i| from + i * stride)).collect();
+/// Source positions of a strided walk over dimensions, in row-major order, one after the other.
+pub struct Walk {
+	/// Dimensions but the last one, with strides and the position along each.
+	outer: Vec<(usize, isize, usize)>,
+	/// The last dimension: length, stride, position.
+	inner: (usize, isize, usize),
+	at: isize,
+	left: usize,
+}
+
+impl Iterator for Walk {
+	type Item = usize;
+
+	fn next(&mut self) -> Option<usize> {
+		self.left = self.left.checked_sub(1)?;
+		let found = self.at as usize;
+		let (length, stride, position) = &mut self.inner;
+		*position += 1;
+		self.at += *stride;
+		if *position == *length {
+			self.at -= *stride * *length as isize;
+			*position = 0;
+			for (length, stride, position) in self.outer.iter_mut().rev() {
+				*position += 1;
+				self.at += *stride;
+				if *position < *length {
+					break;
+				}
+				self.at -= *stride * *length as isize;
+				*position = 0;
+			}
+		}
+		Some(found)
 	}
-	at
+
+	fn size_hint(&self) -> (usize, Option<usize>) {
+		(self.left, Some(self.left))
+	}
+}
+
+impl ExactSizeIterator for Walk {}
+
+/// The walk over `dims` with `strides` from `offset` on.
+pub fn walk(dims: &[usize], strides: &[usize], offset: usize) -> Walk {
+	let strides: Vec<isize> = strides.iter().map(|&stride| stride as isize).collect();
+	walk_signed(dims, &strides, offset)
+}
+
+/// As [`walk`], with strides that may go backwards.
+pub fn walk_signed(dims: &[usize], strides: &[isize], offset: usize) -> Walk {
+	let mut outer: Vec<_> =
+		dims.iter().zip(strides).map(|(&dim, &stride)| (dim, stride, 0)).collect();
+	let inner = outer.pop().unwrap_or((1, 0, 0));
+	Walk { outer, inner, at: offset as isize, left: dims.iter().product() }
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn walks_should_visit_elements_in_row_major_order() {
+		let positions = |dims: &[usize], strides: &[usize], offset| -> Vec<usize> {
+			walk(dims, strides, offset).collect()
+		};
+		assert_eq!(positions(&[2, 3], &[1, 2], 0), [0, 2, 4, 1, 3, 5]);
+		assert_eq!(positions(&[2, 2, 2], &[0, 4, 1], 3), [3, 4, 7, 8, 3, 4, 7, 8]);
+		assert_eq!(positions(&[], &[], 5), [5]);
+		assert!(positions(&[3, 0, 2], &[1, 1, 1], 0).is_empty());
+		assert_eq!(walk_signed(&[3], &[-2], 5).collect::<Vec<_>>(), [5, 3, 1]);
+	}
 }

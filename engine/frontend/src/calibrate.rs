@@ -2,12 +2,13 @@
 
 use crate::{
 	array::{Array, Data},
-	error::{Error, Result},
+	error::{short, Error, Result},
 	eval::{self, Values},
 	graph::{Graph, Node},
+	passes::finite::HIDES,
 };
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Bins of a histogram.
 const BINS: usize = 2048;
@@ -47,22 +48,49 @@ impl Default for Stats {
 }
 
 impl Stats {
-	/// Counts elements; infinities and NaN are left out.
+	/// Counts elements; what hides others, infinities and NaN are left out.
 	pub fn add(&mut self, elements: &[f32]) {
-		let finite = || elements.iter().copied().filter(|x| x.is_finite());
-		let largest = finite().fold(0.0, |a: f32, x| a.max(x.abs()));
+		/// From so many elements on it is worth all cores.
+		const MANY: usize = 1 << 16;
+		fn number(x: &f32) -> bool {
+			x.abs() < HIDES
+		}
+		let found = elements
+			.par_iter()
+			.with_min_len(MANY)
+			.copied()
+			.filter(number)
+			.fold(|| (f32::INFINITY, f32::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)))
+			.reduce(|| (f32::INFINITY, f32::NEG_INFINITY), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+		if found.0 > found.1 {
+			return;
+		}
+		let largest = found.0.abs().max(found.1.abs());
 		while largest > self.limit {
 			// Twice the range: pairs of bins become one.
 			let merged = self.bins.chunks(2).map(|pair| pair.iter().sum());
 			self.bins = merged.chain(std::iter::repeat_n(0, BINS / 2)).collect();
 			self.limit *= 2.0;
 		}
-		for x in finite() {
-			self.min = self.min.min(x);
-			self.max = self.max.max(x);
-			let bin = (x.abs() / self.limit * BINS as f32) as usize;
-			self.bins[bin.min(BINS - 1)] += 1;
-		}
+		self.min = self.min.min(found.0);
+		self.max = self.max.max(found.1);
+		let limit = self.limit;
+		let counted = elements
+			.par_chunks(MANY)
+			.map(|elements| {
+				let mut bins = vec![0u64; BINS];
+				for x in elements.iter().copied().filter(number) {
+					bins[((x.abs() / limit * BINS as f32) as usize).min(BINS - 1)] += 1;
+				}
+				bins
+			})
+			.reduce(|| vec![0; BINS], |a, b| a.into_iter().zip(b).map(|(a, b)| a + b).collect());
+		self.bins.iter_mut().zip(counted).for_each(|(bin, count)| *bin += count);
+	}
+
+	/// Whether nothing but zeros was seen.
+	pub fn is_zero(&self) -> bool {
+		self.min >= 0.0 && self.max <= 0.0 || self.min > self.max
 	}
 
 	/// The largest magnitude; never 0.
@@ -141,8 +169,8 @@ pub struct Calibration {
 }
 
 impl Calibration {
-	/// Evaluates the graph on `batches` and measures. Errors: those of the evaluator, and `bad-samples` where a value is
-	/// infinite or no number throughout.
+	/// Evaluates the graph on `batches` and measures. Errors: those of the evaluator, and `not-finite` where the float model
+	/// itself makes what is no number.
 	pub fn new(
 		graph: &Graph,
 		batches: &[Values],
@@ -150,23 +178,31 @@ impl Calibration {
 		precision: Precision,
 	) -> Result<Self> {
 		let mut stats: HashMap<String, Stats> = HashMap::new();
+		let mut add = |name: &str, array: &Array| {
+			stats.entry(name.into()).or_default().add(&array.float_data());
+		};
 		for batch in batches {
-			let values = eval::run(graph, batch)?;
-			for name in values.keys() {
-				stats.entry(name.clone()).or_default();
+			for (name, array) in batch {
+				add(name, array);
 			}
-			stats.par_iter_mut().for_each(|(name, stats)| {
-				if let Some(array) = values.get(name) {
-					stats.add(&array.floats());
+			for (name, array) in graph.outputs.iter().filter_map(|n| Some((n, graph.constant(n)?)))
+			{
+				add(name, array);
+			}
+			eval::run_with(graph, batch, &HashSet::new(), |node, values| {
+				for (name, array) in results(node, values) {
+					numbers(node, array)?;
+					add(name, array);
 				}
-			});
+				Ok(())
+			})?;
 		}
 		let mut this = Self { stats, widths: HashMap::new(), snr8: HashMap::new(), range };
 		let Some(first) = batches.first() else {
 			return Err(Error::new("bad-samples", "there are no samples", "give at least one"));
 		};
 		let mut snr8 = HashMap::new();
-		eval::run_with(graph, first, |node, values| {
+		eval::run_with(graph, first, &HashSet::new(), |node, values| {
 			if is_product(graph, node) {
 				let snr = this.snr_of_8_bits(graph, node, values)?;
 				snr8.insert(node.output().to_string(), snr);
@@ -211,9 +247,38 @@ impl Calibration {
 		}
 		let operands: Vec<_> = rounded.iter().map(Option::as_ref).collect();
 		let result = eval::node(node, graph.opset, &operands)?;
-		let reference = values.get(node.output()).map(|array| array.floats()).unwrap_or_default();
-		Ok(result.first().map_or(CLEAN, |array| snr(&reference, &array.floats())))
+		let Some(reference) = values.get(node.output()) else { return Ok(CLEAN) };
+		let reference = reference.float_data();
+		Ok(result.first().map_or(CLEAN, |array| snr(&reference, &array.float_data())))
 	}
+}
+
+/// Results of a node by name, those that somebody reads.
+pub(crate) fn results<'a>(
+	node: &'a Node,
+	values: &'a Values,
+) -> impl Iterator<Item = (&'a str, &'a Array)> {
+	let names = node.outputs.iter().filter(|name| !name.is_empty());
+	names.filter_map(|name| Some((name.as_str(), values.get(name)?.as_ref())))
+}
+
+/// Refuses what the float model makes of finite samples and is no number.
+pub(crate) fn numbers(node: &Node, array: &Array) -> Result<()> {
+	let Data::Float(data) = &array.data else { return Ok(()) };
+	let count = data.iter().filter(|x| x.is_nan()).count();
+	if count == 0 {
+		return Ok(());
+	}
+	Err(Error::new(
+		"not-finite",
+		format!(
+			"node `{}` ({}): {count} of {} elements of its float result are no numbers, though the samples are",
+			short(&node.name),
+			node.op,
+			data.len()
+		),
+		"look for a row that is masked throughout, 0/0, or the root or logarithm of a negative number",
+	))
 }
 
 /// Whether a node is a product of matrices of which at least one is no constant.
@@ -243,19 +308,26 @@ fn round_channels(weights: &Array) -> Array {
 	Array::float(weights.dims.clone(), data)
 }
 
-/// Signal-to-noise ratio in dB of `found` against `reference`; infinities are left out.
+/// Signal-to-noise ratio in dB of `found` against `reference`; what hides others is left out.
 pub fn snr(reference: &[f32], found: &[f32]) -> f64 {
 	let (mut signal, mut noise) = (0.0, 0.0);
 	for (&a, &b) in reference.iter().zip(found) {
-		if a.is_finite() && b.is_finite() {
+		if a.abs() < HIDES && b.is_finite() {
 			signal += f64::from(a).powi(2);
 			noise += (f64::from(a) - f64::from(b)).powi(2);
 		}
 	}
-	if noise == 0.0 {
-		return CLEAN;
+	decibels(signal, noise)
+}
+
+/// The ratio of two energies in dB; what is no number is the worst.
+pub(crate) fn decibels(signal: f64, noise: f64) -> f64 {
+	let ratio = 10.0 * (signal / noise).log10();
+	match noise == 0.0 {
+		true => CLEAN,
+		false if ratio.is_nan() => -CLEAN,
+		false => ratio.clamp(-CLEAN, CLEAN),
 	}
-	(10.0 * (signal / noise).log10()).clamp(-CLEAN, CLEAN)
 }
 
 #[cfg(test)]

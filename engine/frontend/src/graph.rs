@@ -1,6 +1,6 @@
 //! The one graph type that every pass reads and writes.
 
-use crate::{array::Array, error::Result, Error};
+use crate::{array::Array, error::Result, limits::Limits, Error};
 use std::{
 	collections::{BTreeMap, HashMap, HashSet},
 	sync::Arc,
@@ -23,6 +23,8 @@ pub enum Attribute {
 	Tensor(Array),
 	/// The graph of a `Function`, from one input to one output.
 	Body(Box<Graph>),
+	/// Something that is not read, such as a graph or texts, in words.
+	Unread(&'static str),
 }
 
 /// One operator: an ONNX one by its name in the default domain, or one of two that passes make: `Linear` is
@@ -129,6 +131,10 @@ pub struct Graph {
 	pub constants: HashMap<String, Arc<Array>>,
 	/// Dimensions of every value, once they are inferred.
 	pub shapes: HashMap<String, Vec<usize>>,
+	/// What evaluating it may take.
+	pub limits: Limits,
+	/// Names that were made up, so that each is found at once.
+	pub made: usize,
 }
 
 impl Graph {
@@ -170,18 +176,29 @@ impl Graph {
 		consumers
 	}
 
-	/// Adds a constant under a name that nothing has yet, derived from `hint`.
+	/// A name that no value has yet, derived from `hint`. Every value has a shape by now.
+	fn unused(&mut self, hint: &str) -> String {
+		let mut name = hint.to_string();
+		while self.constants.contains_key(&name) || self.shapes.contains_key(&name) {
+			self.made += 1;
+			name = format!("{hint}.{}", self.made);
+		}
+		name
+	}
+
+	/// Adds a constant under a name of its own, derived from `hint`.
 	pub fn add_constant(&mut self, hint: &str, array: Array) -> String {
-		let taken = |name: &str, graph: &Self| {
-			graph.constants.contains_key(name)
-				|| graph.nodes.iter().any(|node| node.outputs.iter().any(|o| o == name))
-		};
-		let name = (0..)
-			.map(|i| if i == 0 { hint.to_string() } else { format!("{hint}.{i}") })
-			.find(|name| !taken(name, self))
-			.unwrap_or_default();
+		let name = self.unused(hint);
 		self.shapes.insert(name.clone(), array.dims.clone());
 		self.constants.insert(name.clone(), Arc::new(array));
+		name
+	}
+
+	/// A name of its own for a value of the shape that `like` has, derived from `hint`.
+	pub fn add_value(&mut self, hint: &str, like: &str) -> String {
+		let name = self.unused(hint);
+		let shape = self.shapes.get(like).cloned().unwrap_or_default();
+		self.shapes.insert(name.clone(), shape);
 		name
 	}
 

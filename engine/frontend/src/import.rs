@@ -3,20 +3,32 @@
 use crate::{
 	anchors,
 	array::Array,
-	calibrate::{snr, Calibration, Precision, Range, Width, CLEAN},
-	error::{Error, Result},
+	calibrate::{self, decibels, Calibration, Precision, Range, Width, CLEAN},
+	error::{list, short, Error, Result},
 	eval::{self, Values},
 	graph::Graph,
+	limits::Limits,
 	lower::{self, Lowered},
 	model::{append, chunk, sample_count, Model},
 	npz::Arrays,
-	passes::{self, Change},
-	read,
+	passes::{self, finite::HIDES, Change},
+	read, samples,
+	watch::Saturated,
 };
 use assay_exec::{Executor, Tensor};
 use assay_program::{program_id, Class, Source};
 use serde::Serialize;
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+	collections::{BTreeMap, HashMap, HashSet},
+	path::Path,
+	sync::Arc,
+};
+
+/// Most nodes of a program.
+const PROGRAM_NODES: usize = 4096;
+
+/// Below this, what differs between samples is lost, in dB.
+const LOST: f64 = 10.0;
 
 /// Most samples of one run, where neither the model nor the user says.
 const BATCH: usize = 16;
@@ -32,11 +44,19 @@ pub struct Options {
 	pub precision: Precision,
 	/// Most calibration samples.
 	pub most: usize,
+	/// What the import may take.
+	pub limits: Limits,
 }
 
 impl Default for Options {
 	fn default() -> Self {
-		Self { batch: None, range: Range::Mse, precision: Precision::Mixed(25.0), most: 256 }
+		Self {
+			batch: None,
+			range: Range::Mse,
+			precision: Precision::Mixed(25.0),
+			most: 256,
+			limits: Limits::default(),
+		}
 	}
 }
 
@@ -66,10 +86,20 @@ pub struct Fidelity {
 	pub cosine: f64,
 	/// The worst of them.
 	pub worst_cosine: f64,
+	/// The sample that has it, from 0 on.
+	pub worst_sample: usize,
 	/// Signal-to-noise ratio in dB.
 	pub snr: f64,
+	/// The same of what differs between samples: without the mean of each element over them.
+	pub varying_snr: f64,
 	/// Part of the rows (last dimension) whose largest element is the same; for integers, part of equal elements.
 	pub top1: f64,
+	/// Whether rows have more than one element, so that one can be the largest.
+	pub ranked: bool,
+	/// Whether the elements are integers.
+	pub integer: bool,
+	/// Elements that the float model hides, by a mask or because they are infinite; they are not compared.
+	pub hidden: u64,
 }
 
 /// What importing did and what it cost.
@@ -97,6 +127,10 @@ pub struct Report {
 	pub layers: Vec<Layer>,
 	/// Outputs.
 	pub outputs: Vec<Fidelity>,
+	/// What saturated on the samples that the comparison is on, the largest part first.
+	pub saturated: Vec<Saturated>,
+	/// What should be looked at, in sentences.
+	pub warnings: Vec<String>,
 	/// Identity of the program.
 	pub program: String,
 	/// Length of the program file.
@@ -129,6 +163,8 @@ pub struct Prepared {
 	pub changes: Vec<Change>,
 	/// Calibration samples.
 	pub samples: usize,
+	/// What should be looked at.
+	pub warnings: Vec<String>,
 }
 
 fn values(arrays: Arrays) -> Values {
@@ -137,53 +173,41 @@ fn values(arrays: Arrays) -> Values {
 
 /// Errors where operators are unknown, with all of them at once.
 pub fn refuse_unknown(graph: &Graph) -> Result<()> {
-	let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
+	let mut unknown: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
 	for node in &graph.nodes {
 		if !lower::OPERATORS.contains(&node.op.as_str()) {
-			*unknown.entry(&node.op).or_default() += 1;
+			unknown.entry(&node.op).or_default().push(&node.name);
 		}
 	}
 	if unknown.is_empty() {
 		return Ok(());
 	}
-	let list: Vec<String> = unknown.iter().map(|(op, count)| format!("{op} ({count})")).collect();
-	let hints: Vec<(String, &str)> = lower::unsupported(graph);
-	let mut hints: Vec<&str> = hints
-		.iter()
-		.filter(|(op, _)| unknown.contains_key(op.as_str()))
-		.map(|(_, hint)| *hint)
-		.collect();
-	hints.dedup();
+	let found: Vec<String> =
+		unknown.iter().map(|(op, nodes)| format!("{} ({})", short(op), nodes.len())).collect();
+	let hints: HashMap<String, &str> = lower::unsupported(graph).into_iter().collect();
+	let mut said: Vec<&str> = Vec::new();
+	for hint in unknown.keys().filter_map(|op| hints.get(*op)) {
+		if !said.contains(hint) {
+			said.push(hint);
+		}
+	}
+	let nodes = unknown.values().filter_map(|nodes| nodes.first().copied());
 	Err(Error::new(
 		"unsupported-operator",
-		format!("the model has operators that cannot be imported: {}", list.join(", ")),
-		hints.join("; "),
+		format!(
+			"the model has operators that cannot be imported: {}; they are first at {}",
+			found.join(", "),
+			list(nodes)
+		),
+		said.join("; "),
 	))
 }
 
-/// Reads nothing: cuts samples into batches and runs the passes.
-pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<Prepared> {
-	refuse_unknown(&graph)?;
-	let names = graph.inputs.iter().map(|input| input.name.as_str());
-	let count = sample_count(samples, names)?;
-	let fixed = graph.inputs.iter().find_map(|input| input.dims.first().copied().flatten());
-	let batch = fixed.or(options.batch).unwrap_or(count.min(BATCH)).max(1);
-	let used = count.min(options.most.max(1));
-	let wanted: Arrays = samples
-		.iter()
-		.filter(|(name, _)| graph.inputs.iter().any(|input| input.name == **name))
-		.map(|(name, array)| {
-			let input = graph.inputs.iter().find(|input| input.name == *name);
-			let floats = input.is_some_and(|input| !input.integer);
-			let array = match floats && array.is_int() {
-				true => Array::float(array.dims.clone(), array.floats()),
-				false => array.clone(),
-			};
-			(name.clone(), array)
-		})
-		.collect();
+/// The arrays that the model takes, floats where it takes floats. Errors: `wrong-shape`, `too-large`.
+fn wanted(graph: &Graph, samples: &Arrays, batch: usize) -> Result<Arrays> {
+	let mut wanted = Arrays::new();
 	for input in &graph.inputs {
-		let Some(array) = wanted.get(&input.name) else { continue };
+		let Some(array) = samples.get(&input.name) else { continue };
 		let fits = array.rank() == input.dims.len()
 			&& array
 				.dims
@@ -196,22 +220,100 @@ pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<
 			let dims: Vec<String> = input.dims.iter().map(open).collect();
 			return Err(Error::new(
 				"wrong-shape",
-				format!("samples of `{}` are {:?}, the model takes [{}]", input.name, array.dims, dims.join(", ")),
+				format!(
+					"samples of `{}` are {:?}, the model takes [{}]",
+					short(&input.name),
+					array.dims,
+					dims.join(", ")
+				),
 				"store the samples of an input as one array with the samples along its first dimension",
 			));
 		}
+		let mut dims = array.dims.clone();
+		if let Some(first) = dims.first_mut() {
+			*first = batch;
+		}
+		let what = format!("a batch of input `{}`", short(&input.name));
+		graph.limits.bytes(&what, &dims, input.integer)?;
+		let array = match (input.integer, array.is_int()) {
+			(false, true) => Array::float(array.dims.clone(), array.floats()),
+			(true, false) => Array::int(array.dims.clone(), array.ints()),
+			_ => array.clone(),
+		};
+		wanted.insert(input.name.clone(), array);
+	}
+	Ok(wanted)
+}
+
+/// What looks as if samples were along another dimension than the first.
+fn axis_warnings(graph: &Graph, samples: &Arrays) -> Vec<String> {
+	let odd = |input: &&crate::graph::Input| {
+		let first = input.dims.first().copied().flatten();
+		let given = samples.get(&input.name).and_then(|array| array.dims.first().copied());
+		first.is_some_and(|first| first > 1 && given == Some(first))
+			&& input.dims.iter().skip(1).any(Option::is_none)
+	};
+	let warning = |input: &crate::graph::Input| {
+		format!(
+			"input `{}`: its first dimension is fixed and another one is open; samples are taken along the first one. If 			 they are along the other, transpose the model's input",
+			short(&input.name)
+		)
+	};
+	graph.inputs.iter().filter(odd).map(warning).collect()
+}
+
+/// Reads nothing: cuts samples into batches and runs the passes.
+pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<Prepared> {
+	refuse_unknown(&graph)?;
+	graph.limits = options.limits;
+	let names = graph.inputs.iter().map(|input| input.name.as_str());
+	let count = sample_count(samples, names)?;
+	let fixed = graph.inputs.iter().find_map(|input| input.dims.first().copied().flatten());
+	let batch = fixed.or(options.batch).unwrap_or(count.min(BATCH)).max(1);
+	let used = count.min(options.most.max(1));
+	let warnings = axis_warnings(&graph, samples);
+	let wanted = wanted(&graph, samples, batch)?;
+	// The last batch is filled up.
+	let whole: u64 = wanted.values().map(|array| array.bytes() / count.max(1) as u64).sum();
+	let held = whole.saturating_mul(used.div_ceil(batch).saturating_mul(batch) as u64);
+	if held > options.limits.live {
+		return Err(Error::new(
+			"too-large",
+			format!("{used} samples in batches of {batch} need {held} bytes"),
+			"give fewer samples or take a smaller --batch, or raise --max-memory",
+		));
 	}
 	let batches: Vec<Values> =
 		(0..used).step_by(batch).map(|start| values(chunk(&wanted, start, batch))).collect();
 	let Some(first) = batches.first() else {
 		return Err(Error::new("bad-samples", "there are no samples", "give at least one"));
 	};
-	let changes = passes::run(&mut graph, first)?;
+	let (changes, work) = passes::run(&mut graph, first)?;
 	let unknown = lower::unsupported(&graph);
 	if let Some((op, hint)) = unknown.first() {
-		return Err(Error::new("unsupported-operator", format!("operator {op}"), *hint));
+		return Err(Error::new("unsupported-operator", format!("operator {}", short(op)), *hint));
 	}
-	Ok(Prepared { graph, batches, batch, changes, samples: used })
+	let evaluations = batches.len() as u64 + 1;
+	if work.saturating_mul(evaluations) > options.limits.total_work {
+		return Err(Error::new(
+			"too-much-work",
+			format!("{used} calibration samples take more work than an import may"),
+			format!(
+				"give about {} samples",
+				used as u64 * options.limits.total_work / work.saturating_mul(evaluations).max(1)
+			),
+		));
+	}
+	let nodes = graph.nodes.iter().filter(|node| !lower::is_free(&graph, node)).count();
+	if nodes > PROGRAM_NODES || graph.nodes.len() > 8 * PROGRAM_NODES {
+		return Err(Error::new(
+			"too-large",
+			format!("after fusing, the model has {nodes} operators; a program has at most {PROGRAM_NODES} nodes"),
+			"split it into several models",
+		));
+	}
+	lower::check(&graph)?;
+	Ok(Prepared { graph, batches, batch, changes, samples: used, warnings })
 }
 
 /// Lowers a prepared graph to a checked model.
@@ -224,29 +326,43 @@ pub fn build(prepared: &Prepared, options: &Options) -> Result<(Model, Lowered, 
 	Ok((model, lowered, calibration))
 }
 
-/// Imports the model in `path`. Without `held_out`, every fifth sample is left out of the calibration and compared on.
+/// Reads the model in `path` and refuses what cannot be imported, before any sample is read.
+pub fn open(path: &Path, limits: Limits) -> Result<Graph> {
+	let graph = read::read(path, limits)?;
+	refuse_unknown(&graph)?;
+	Ok(graph)
+}
+
+/// Imports a model that [`open`] has read. Without `held_out`, every fifth sample is left out of the calibration and
+/// compared on.
 pub fn import(
-	path: &Path,
-	samples: &Arrays,
-	held_out: Option<&Arrays>,
+	graph: Graph,
+	samples: Arrays,
+	held_out: Option<Arrays>,
 	options: &Options,
 	executor: &mut dyn Executor,
 ) -> Result<(Model, Report)> {
-	let graph = read::read(path)?;
-	refuse_unknown(&graph)?;
-	let count = sample_count(samples, graph.inputs.iter().map(|input| input.name.as_str()))?;
-	let split = held_out.is_none() && count >= 10;
-	let part = |apart: bool| -> Arrays {
-		let at: Vec<usize> = (0..count).filter(|i| (i % 5 == 4) == apart).collect();
+	let count = sample_count(&samples, graph.inputs.iter().map(|input| input.name.as_str()))?;
+	samples::check(&graph.inputs, &samples, true)?;
+	if let Some(held_out) = &held_out {
+		samples::check(&graph.inputs, held_out, false)?;
+	}
+	let apart = held_out.is_some() || count >= 10;
+	let split = held_out.is_none() && apart;
+	let part = |held: bool, most: usize| -> Arrays {
+		let at: Vec<usize> = (0..count).filter(|i| (i % 5 == 4) == held).take(most).collect();
 		samples.iter().map(|(name, array)| (name.clone(), rows(array, &at))).collect()
 	};
-	let (calibrate, compare) = match (split, held_out) {
-		(true, _) => (part(false), part(true)),
-		(false, Some(held_out)) => (samples.clone(), held_out.clone()),
-		(false, None) => (samples.clone(), samples.clone()),
+	let calibrate = if split { part(false, options.most.max(1)) } else { samples.clone() };
+	let compare = match (split, held_out) {
+		(true, _) => part(true, count),
+		(false, Some(held_out)) => held_out,
+		(false, None) => samples.clone(),
 	};
+	drop(samples);
 	let prepared = prepare(graph, &calibrate, options)?;
-	let (model, lowered, calibration) = build(&prepared, options)?;
+	drop(calibrate);
+	let (mut model, lowered, calibration) = build(&prepared, options)?;
 	let compared = compare_with(&prepared, &lowered, &model, &compare, executor)?;
 	let program = model.program.encode();
 	let mut operators = BTreeMap::new();
@@ -258,6 +374,10 @@ pub fn import(
 		layer.width = calibration.widths.get(value).copied();
 		layer.snr8 = calibration.snr8.get(value).copied();
 	}
+	let mut warnings = prepared.warnings;
+	warnings.extend(lowered.warnings.iter().cloned());
+	warnings.extend(compared.outputs.iter().flat_map(output_warnings));
+	model.sidecar.saturated = compared.saturated.clone();
 	let report = Report {
 		opset: prepared.graph.opset,
 		operators,
@@ -265,11 +385,13 @@ pub fn import(
 		batch: prepared.batch,
 		calibrated: prepared.samples,
 		held_out: compared.count,
-		apart: split || held_out.is_some(),
+		apart,
 		products: calibration.widths.len(),
 		wide_products: calibration.widths.values().filter(|width| **width == Width::I16).count(),
 		layers: layers.into_iter().map(|(layer, _)| layer).collect(),
 		outputs: compared.outputs,
+		saturated: compared.saturated,
+		warnings,
 		program: hex(&program_id(&program)),
 		program_bytes: program.len(),
 		weight_bytes: model.weight_bytes(),
@@ -281,6 +403,25 @@ pub fn import(
 		proof_parts: model.checked.referee.parts,
 	};
 	Ok((model, report))
+}
+
+/// What the figures of an output hide.
+fn output_warnings(output: &Fidelity) -> Vec<String> {
+	let name = short(&output.name);
+	let mut warnings = Vec::new();
+	if output.varying_snr < LOST && output.varying_snr < output.snr - 6.0 {
+		warnings.push(format!(
+			"output `{name}`: most of it is the same for every sample; what differs between samples has {:.1} dB",
+			output.varying_snr
+		));
+	}
+	if output.hidden > 0 {
+		warnings.push(format!(
+			"output `{name}`: {} elements are infinite or masked in the float model; they are not compared",
+			output.hidden
+		));
+	}
+	warnings
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -302,6 +443,7 @@ struct Compared {
 	/// Layers with the value of the model that each is about.
 	layers: Vec<(Layer, String)>,
 	outputs: Vec<Fidelity>,
+	saturated: Vec<Saturated>,
 }
 
 /// Runs the float reference and the integer program on the same samples.
@@ -328,57 +470,56 @@ fn compare_with(
 	let names = prepared.graph.inputs.iter().map(|input| input.name.as_str());
 	let count = sample_count(samples, names)?;
 	let mut noise = vec![(0.0f64, 0.0f64); traces.len()];
+	let place: HashMap<&str, usize> =
+		traces.iter().enumerate().map(|(at, trace)| (trace.name.as_str(), at)).collect();
 	let mut reference = Arrays::new();
-	let mut failed: Option<Error> = None;
-	let integers = model.run(executor, samples, &keep, |start, run| {
-		let inputs = values(chunk(samples, start, batch));
-		let found = match eval::run(&prepared.graph, &inputs) {
-			Ok(found) => found,
-			Err(error) => {
-				failed.get_or_insert(error);
-				return;
-			}
-		};
+	let samples = wanted(&prepared.graph, samples, batch)?;
+	let integers = model.run_watched(executor, &samples, &keep, |start, run| {
+		let inputs = values(chunk(&samples, start, batch));
+		let (found, _) =
+			eval::run_with(&prepared.graph, &inputs, &HashSet::new(), |node, values| {
+				for (name, array) in calibrate::results(node, values) {
+					calibrate::numbers(node, array)?;
+					let Some(&at) = place.get(name) else { continue };
+					let Some((_, tensor)) = run.kept.get(at) else { continue };
+					let real = seen(&traces[at].value, tensor);
+					let noise = &mut noise[at];
+					for (&a, b) in array.float_data().iter().zip(real) {
+						if a.abs() < HIDES {
+							noise.0 += f64::from(a).powi(2);
+							noise.1 += (f64::from(a) - b).powi(2);
+						}
+					}
+				}
+				Ok(())
+			})?;
 		for name in &prepared.graph.outputs {
 			if let Some(array) = found.get(name) {
 				let array = Array::clone(array);
 				append(&mut reference, name.clone(), array, batch.min(count - start), batch);
 			}
 		}
-		for ((trace, (_, tensor)), noise) in traces.iter().zip(&run.kept).zip(&mut noise) {
-			let Some(array) = found.get(&trace.name) else { continue };
-			let real = seen(&trace.value, tensor);
-			for (a, b) in array.floats().into_iter().zip(real) {
-				if a.is_finite() && a.abs() < 1e30 {
-					noise.0 += f64::from(a).powi(2);
-					noise.1 += (f64::from(a) - b).powi(2);
-				}
-			}
-		}
+		Ok(())
 	})?;
-	if let Some(error) = failed {
-		return Err(error);
-	}
 	let layers = traces
 		.iter()
 		.zip(&noise)
 		.map(|(trace, &(signal, noise))| {
-			let ratio = 10.0 * (signal / noise).log10();
 			let layer = Layer {
 				name: trace.node.clone(),
 				operator: trace.op.clone(),
 				width: None,
 				snr8: None,
-				snr: if ratio.is_finite() { ratio.clamp(-CLEAN, CLEAN) } else { CLEAN },
+				snr: decibels(signal, noise),
 			};
 			(layer, trace.name.clone())
 		})
 		.collect();
 	let outputs = reference
 		.iter()
-		.filter_map(|(name, a)| integers.get(name).map(|b| fidelity(name, a, b)))
+		.filter_map(|(name, a)| integers.outputs.get(name).map(|b| fidelity(name, a, b)))
 		.collect();
-	Ok(Compared { count, layers, outputs })
+	Ok(Compared { count, layers, outputs, saturated: integers.saturated })
 }
 
 /// What an anchor's elements stand for, in the model's order.
@@ -386,12 +527,26 @@ fn seen(value: &lower::Value, tensor: &Tensor) -> Vec<f64> {
 	let elements = tensor.elements().unwrap_or_default();
 	let own = |list: &[u32]| list.iter().map(|&x| x as usize).collect::<Vec<_>>();
 	let at = crate::array::walk(&own(&value.dims), &own(&value.strides), value.offset as usize);
-	at.into_iter().map(|i| f64::from(elements.get(i).copied().unwrap_or(0)) * value.scale).collect()
+	at.map(|i| f64::from(elements.get(i).copied().unwrap_or(0)) * value.scale).collect()
 }
 
 /// How close an output is to the float reference.
 pub fn fidelity(name: &str, reference: &Array, found: &Array) -> Fidelity {
-	let (a, b) = (reference.floats(), found.floats());
+	let (mut a, mut b) = (reference.floats(), found.floats());
+	let integer = reference.is_int();
+	let row = if integer { 1 } else { reference.dims.last().copied().unwrap_or(1).max(1) };
+	let best = |row: &[f32]| (1..row.len()).fold(0, |m, i| if row[i] > row[m] { i } else { m });
+	let rows = a.chunks(row).zip(b.chunks(row));
+	let total = rows.len().max(1) as f64;
+	let same = rows.filter(|(a, b)| if row == 1 { a == b } else { best(a) == best(b) }).count();
+	// What is hidden is no number to be near to.
+	let mut hidden = 0;
+	for (a, b) in a.iter_mut().zip(&mut b) {
+		if !integer && (a.is_nan() || a.abs() >= HIDES) {
+			(*a, *b) = (0.0, 0.0);
+			hidden += 1;
+		}
+	}
 	let samples = reference.dims.first().copied().unwrap_or(1).max(1);
 	let each = (a.len() / samples).max(1);
 	let cosines: Vec<f64> = a
@@ -409,17 +564,35 @@ pub fn fidelity(name: &str, reference: &Array, found: &Array) -> Fidelity {
 			}
 		})
 		.collect();
-	let row =
-		if reference.is_int() { 1 } else { reference.dims.last().copied().unwrap_or(1).max(1) };
-	let best = |row: &[f32]| (1..row.len()).fold(0, |m, i| if row[i] > row[m] { i } else { m });
-	let rows = a.chunks(row).zip(b.chunks(row));
-	let total = rows.len().max(1) as f64;
-	let same = rows.filter(|(a, b)| if row == 1 { a == b } else { best(a) == best(b) }).count();
+	let worst = cosines.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+	let worst = worst.map_or((0, 1.0), |(at, cosine)| (at, *cosine));
+	let mut means = vec![0.0f64; each];
+	for sample in a.chunks(each) {
+		means.iter_mut().zip(sample).for_each(|(mean, &x)| *mean += f64::from(x) / samples as f64);
+	}
+	let (mut signal, mut varying, mut noise) = (0.0, 0.0, 0.0);
+	for (at, (&a, &b)) in a.iter().zip(&b).enumerate() {
+		signal += f64::from(a).powi(2);
+		varying += (f64::from(a) - means[at % each]).powi(2);
+		noise += (f64::from(a) - f64::from(b)).powi(2);
+	}
+	// Where nothing can be compared nothing is known to be right.
+	let blind = hidden > 0 && hidden == a.len() as u64;
+	let snr = if blind { -CLEAN } else { decibels(signal, noise) };
 	Fidelity {
 		name: name.into(),
-		cosine: cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
-		worst_cosine: cosines.iter().copied().fold(1.0, f64::min),
-		snr: snr(&a, &b),
+		cosine: match blind {
+			true => 0.0,
+			false => cosines.iter().sum::<f64>() / cosines.len().max(1) as f64,
+		},
+		worst_cosine: worst.1,
+		worst_sample: worst.0,
+		snr,
+		// Of one sample nothing varies.
+		varying_snr: if samples > 1 && varying > 0.0 { decibels(varying, noise) } else { snr },
 		top1: same as f64 / total,
+		ranked: row > 1,
+		integer,
+		hidden,
 	}
 }

@@ -11,6 +11,9 @@
 //! 5. [`anchors`]: what is committed, so that every tile can be refereed.
 //! 6. [`model`]: files, runs on float samples. [`node_tests`]: ONNX's own tests of each operator.
 //!
+//! What strangers wrote is bounded before it is read or computed ([`limits`], [`files`]), samples must be numbers
+//! ([`samples`]), the result is held to a [`target`], and what saturates is counted ([`watch`]).
+//!
 //! Floats end here: nothing of this crate is in reach of consensus, and a program says by itself what it computes. An
 //! import need not be reproducible; its result is.
 #![warn(missing_docs)]
@@ -20,8 +23,10 @@ pub mod array;
 pub mod calibrate;
 mod error;
 pub mod eval;
+pub mod files;
 pub mod graph;
 pub mod import;
+pub mod limits;
 pub mod lower;
 pub mod model;
 pub mod node_tests;
@@ -29,5 +34,8 @@ pub mod npz;
 pub mod onnx;
 pub mod passes;
 pub mod read;
+pub mod samples;
+pub mod target;
+pub mod watch;
 
 pub use error::{Error, Result};

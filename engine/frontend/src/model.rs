@@ -2,9 +2,13 @@
 
 use crate::{
 	array::Array,
-	error::{io, Error, Result},
+	error::{io, list, short, Error, Result},
+	files,
+	limits::Limits as Bounds,
 	lower::{Lowered, Port},
 	npz::Arrays,
+	samples,
+	watch::{Saturated, Watch},
 };
 use assay_exec::{Executor, Run, Tensor};
 use assay_ops::{DType, TensorType};
@@ -48,7 +52,49 @@ pub struct Sidecar {
 	pub inputs: Vec<Meaning>,
 	/// Outputs in the model's order.
 	pub outputs: Vec<Meaning>,
+	/// The model's nodes in the order of the program's, for messages.
+	#[serde(default)]
+	pub nodes: Vec<Origin>,
+	/// What saturated on the held-out samples of the import, where 8-bit ranges leave outliers out on purpose.
+	#[serde(default)]
+	pub saturated: Vec<Saturated>,
+	/// Whether the held-out samples met the target; `--keep` writes those that did not too.
+	#[serde(default)]
+	pub target: Option<Verdict>,
 }
+
+/// How an import ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+	/// Whether the target was met.
+	pub met: bool,
+	/// What missed it, in sentences.
+	pub misses: Vec<String>,
+}
+
+/// A node of the model that nodes of the program come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+	/// Its name.
+	pub name: String,
+	/// Its operator.
+	pub operator: String,
+	/// How many nodes of the program come from it, one after the other.
+	pub nodes: u32,
+}
+
+/// What runs gave.
+#[derive(Clone, Debug)]
+pub struct Results {
+	/// Outputs by name.
+	pub outputs: Arrays,
+	/// What saturated, the largest part first.
+	pub saturated: Vec<Saturated>,
+}
+
+/// Longest file of weights and of the rest.
+const MOST_WEIGHTS: u64 = 64 << 30;
+const MOST_SIDECAR: u64 = 64 << 20;
 
 /// A model that is ready to run.
 #[derive(Clone, Debug)]
@@ -107,6 +153,9 @@ impl Model {
 			batch: batch as u32,
 			inputs: lowered.inputs.iter().map(meaning).collect(),
 			outputs: lowered.outputs.iter().map(meaning).collect(),
+			nodes: lowered.origins(),
+			saturated: Vec::new(),
+			target: None,
 		};
 		Ok(Self { program: lowered.program.clone(), checked, weights, sidecar })
 	}
@@ -134,13 +183,8 @@ impl Model {
 		let views = plain
 			.iter()
 			.map(|(name, ty, data)| {
-				let dtype = match ty.dtype {
-					DType::I8 => Dtype::I8,
-					DType::I16 => Dtype::I16,
-					DType::I32 => Dtype::I32,
-				};
 				let shape = ty.shape.dims().iter().map(|&dim| dim as usize).collect();
-				TensorView::new(dtype, shape, data).map(|view| (name.as_str(), view))
+				TensorView::new(stored_as(ty.dtype), shape, data).map(|view| (name.as_str(), view))
 			})
 			.collect::<Result<Vec<_>, _>>()
 			.map_err(io(&path))?;
@@ -149,46 +193,49 @@ impl Model {
 		write(SIDECAR, text.as_bytes())
 	}
 
-	/// Reads what [`Model::save`] wrote. Errors: `file`, `bad-model-folder`, `rejected-program`.
+	/// Reads what [`Model::save`] wrote. Errors: `file`, `too-large`, `bad-model-folder`, `rejected-program`.
 	pub fn load(folder: &Path) -> Result<Self> {
-		let read = |name: &str| {
-			let path = folder.join(name);
-			std::fs::read(&path).map_err(io(&path))
-		};
+		let read = |name: &str, most: u64| files::read(&folder.join(name), most);
+		let program = read(PROGRAM, assay_program::MAX_PROGRAM_BYTES as u64)?;
+		let sidecar = read(SIDECAR, MOST_SIDECAR)?;
+		let weights = read(WEIGHTS, MOST_WEIGHTS)?;
+		Self::from_bytes(&program, &weights, &sidecar).map_err(|mut error| {
+			error.message = format!("{}: {}", folder.display(), error.message);
+			error
+		})
+	}
+
+	/// As [`Model::load`], from the bytes of the three files.
+	pub fn from_bytes(program: &[u8], weights: &[u8], sidecar: &[u8]) -> Result<Self> {
 		let bad = |name: &str, error: &dyn std::fmt::Display| {
-			Error::new(
-				"bad-model-folder",
-				format!("{}: {error}", folder.join(name).display()),
-				"import the model again with `assay model import`",
-			)
+			let fix = "import the model again with `assay model import`";
+			Error::new("bad-model-folder", format!("{name}: {error}"), fix)
 		};
-		let program = Program::decode_bounded(&read(PROGRAM)?).map_err(|e| bad(PROGRAM, &e))?;
+		let program = Program::decode_bounded(program).map_err(|e| bad(PROGRAM, &e))?;
 		let checked = program.check(&Limits::default()).map_err(|e| {
 			Error::new("rejected-program", format!("{PROGRAM}: {e}"), "import the model again")
 		})?;
-		let sidecar: Sidecar =
-			serde_json::from_slice(&read(SIDECAR)?).map_err(|e| bad(SIDECAR, &e))?;
-		let bytes = read(WEIGHTS)?;
-		let tensors = SafeTensors::deserialize(&bytes).map_err(|e| bad(WEIGHTS, &e))?;
-		let mut weights = HashMap::new();
-		for input in &program.inputs {
-			if sidecar.inputs.iter().any(|port| port.program_name == input.name) {
-				continue;
-			}
-			let view = tensors.tensor(&input.name).map_err(|e| bad(WEIGHTS, &e))?;
-			let values = assay_ops::Values::from_row_major(input.ty, view.data())
-				.map_err(|e| bad(WEIGHTS, &format!("tensor `{}`: {e}", input.name)))?;
-			let tensor = Tensor::new(input.ty, values.to_canonical());
-			weights.insert(input.name.clone(), tensor);
-		}
-		for port in sidecar.inputs.iter().chain(&sidecar.outputs) {
-			let fits =
-				dtype_of(&port.dtype).is_some() && port.scale.is_finite() && port.scale > 0.0;
-			if !fits {
-				return Err(bad(SIDECAR, &format!("`{}` has a bad dtype or scale", port.name)));
-			}
-		}
+		let sidecar: Sidecar = serde_json::from_slice(sidecar).map_err(|e| bad(SIDECAR, &e))?;
+		sidecar.fits(&program, &checked).map_err(|text| bad(SIDECAR, &text))?;
+		let wanted = program
+			.inputs
+			.iter()
+			.filter(|input| sidecar.inputs.iter().all(|port| port.program_name != input.name))
+			.map(|input| (input.name.as_str(), input.ty));
+		let weights = read_weights(weights, wanted).map_err(|text| bad(WEIGHTS, &text))?;
 		Ok(Self { program, checked, weights, sidecar })
+	}
+
+	/// What node `at` of the program is, for messages.
+	pub(crate) fn place(&self, at: usize) -> String {
+		let mut first = 0;
+		for origin in &self.sidecar.nodes {
+			first += origin.nodes as usize;
+			if at < first {
+				return format!("node `{}` ({})", short(&origin.name), short(&origin.operator));
+			}
+		}
+		format!("node {at} of the program")
 	}
 
 	/// Bytes of all weights as the chain stores them.
@@ -197,8 +244,19 @@ impl Model {
 	}
 
 	/// The tensors that the program takes, in its order, for one batch of float samples.
-	/// Errors: `missing-input`, `wrong-shape`.
+	/// Errors: `missing-input`, `wrong-shape`, `bad-samples`.
 	pub fn quantize(&self, samples: &Arrays) -> Result<Vec<Tensor>> {
+		self.quantized(samples, usize::MAX, &mut |_, _, _| {})
+	}
+
+	/// As [`Model::quantize`], telling of each input how many elements of its first `used` samples were cut, and of how
+	/// many.
+	fn quantized(
+		&self,
+		samples: &Arrays,
+		used: usize,
+		clipped: &mut dyn FnMut(&str, u64, u64),
+	) -> Result<Vec<Tensor>> {
 		self.program
 			.inputs
 			.iter()
@@ -213,21 +271,50 @@ impl Model {
 				};
 				let array =
 					samples.get(&port.name).ok_or_else(|| missing(&port.name, &self.sidecar))?;
-				let dims: Vec<u32> = array.dims.iter().map(|&dim| dim as u32).collect();
-				if dims != port.shape {
+				let dims = array.dims.iter().map(|&dim| u32::try_from(dim).ok());
+				if !dims.eq(port.shape.iter().map(|&dim| Some(dim))) {
 					return Err(Error::new(
 						"wrong-shape",
-						format!("input `{}`: expected {:?}, got {dims:?}", port.name, port.shape),
+						format!(
+							"input `{}`: expected {:?}, got {:?}",
+							short(&port.name),
+							port.shape,
+							array.dims
+						),
 						"the shape is the samples' at import; import again for another one",
 					));
 				}
-				let elements: Vec<i32> = if array.is_int() && port.integer {
-					array.ints().iter().map(|&x| input.ty.dtype.saturate(x)).collect()
-				} else {
-					let q =
-						|x: &f32| crate::lower::quantize((*x).into(), port.scale, input.ty.dtype);
-					array.floats().iter().map(q).collect()
+				samples::finite(&port.name, array)?;
+				if port.integer {
+					samples::integers(&port.name, array)?;
+				}
+				let scale = if port.integer { 1.0 } else { port.scale };
+				let (least, largest) = (input.ty.dtype.min(), input.ty.dtype.max());
+				let (first, last) = (f64::from(least) - 0.5, f64::from(largest) + 0.5);
+				let (mut cut, mut of) = (0, 0);
+				let each = array.len() / array.dims.first().copied().unwrap_or(1).max(1);
+				let counted = each.saturating_mul(used);
+				let elements: Vec<i32> = array
+					.float_data()
+					.iter()
+					.enumerate()
+					.map(|(at, &x)| {
+						let real = f64::from(x) / scale;
+						if at < counted {
+							of += 1;
+							cut += u64::from(!(first..last).contains(&real));
+						}
+						crate::lower::quantize(x.into(), scale, input.ty.dtype)
+					})
+					.collect();
+				let elements = match &array.data {
+					// Exactly, which a float is not beyond 2^24.
+					crate::array::Data::Int(data) if port.integer => {
+						data.iter().map(|&x| input.ty.dtype.saturate(x)).collect()
+					}
+					_ => elements,
 				};
+				clipped(&port.name, cut, of);
 				Tensor::from_elements(input.ty, &elements)
 					.ok_or_else(|| missing(&port.name, &self.sidecar))
 			})
@@ -251,7 +338,8 @@ impl Model {
 		arrays
 	}
 
-	/// Runs any number of samples, batch by batch; `keep` and `visit` are for reports.
+	/// Runs any number of samples, batch by batch; `keep` and `visit` are for reports. Errors: as
+	/// [`Model::run_watched`].
 	pub fn run(
 		&self,
 		executor: &mut dyn Executor,
@@ -259,57 +347,192 @@ impl Model {
 		keep: &[Source],
 		mut visit: impl FnMut(usize, &Run),
 	) -> Result<Arrays> {
-		let batch = self.sidecar.batch as usize;
+		let visit = |start: usize, run: &Run| {
+			visit(start, run);
+			Ok(())
+		};
+		self.run_watched(executor, samples, keep, visit).map(|results| results.outputs)
+	}
+
+	/// As [`Model::run`], with what saturated; `visit` may end it. Errors: `missing-input`, `wrong-shape`, `bad-samples`,
+	/// `too-large`, `run`.
+	pub fn run_watched(
+		&self,
+		executor: &mut dyn Executor,
+		samples: &Arrays,
+		keep: &[Source],
+		mut visit: impl FnMut(usize, &Run) -> Result<()>,
+	) -> Result<Results> {
+		let batch = (self.sidecar.batch as usize).max(1);
 		let names = self.sidecar.inputs.iter().map(|port| port.name.as_str());
 		// A model of constants has one run.
 		let count =
 			if self.sidecar.inputs.is_empty() { batch } else { sample_count(samples, names)? };
-		let mut results = Arrays::new();
-		for start in (0..count).step_by(batch.max(1)) {
-			let inputs = self.quantize(&chunk(samples, start, batch))?;
+		let samples: Arrays = samples
+			.iter()
+			.filter(|(name, _)| self.sidecar.inputs.iter().any(|port| port.name == **name))
+			.map(|(name, array)| (name.clone(), array.clone()))
+			.collect();
+		for (name, array) in &samples {
+			let mut dims = array.dims.clone();
+			if let Some(first) = dims.first_mut() {
+				*first = batch;
+			}
+			let what = format!("a batch of input `{}`", short(name));
+			Bounds::default().bytes(&what, &dims, array.is_int())?;
+		}
+		let mut watch = Watch::new(self);
+		let mut kept = keep.to_vec();
+		kept.extend(watch.sources());
+		let mut outputs = Arrays::new();
+		for start in (0..count).step_by(batch) {
+			let used = batch.min(count - start);
+			let inputs =
+				self.quantized(&chunk(&samples, start, batch), used, &mut |name, cut, of| {
+					watch.input(name, cut, of)
+				})?;
+			watch.inputs(self, &inputs)?;
 			let run = executor
-				.run_keeping(&self.program, &self.checked, &inputs, 1, keep, &mut ())
+				.run_keeping(&watch.program, &watch.checked, &inputs, 1, &kept, &mut ())
 				.map_err(|e| Error::new("run", e.to_string(), "run it again; try --adapter cpu"))?;
-			visit(start, &run);
+			watch.run(&run)?;
+			visit(start, &run)?;
 			for (name, array) in self.dequantize(&run) {
-				append(&mut results, name, array, batch.min(count - start), batch);
+				append(&mut outputs, name, array, used, batch);
 			}
 		}
-		Ok(results)
+		Ok(Results { outputs, saturated: watch.saturated() })
+	}
+}
+
+impl Sidecar {
+	/// Whether it is about this program.
+	fn fits(&self, program: &Program, checked: &Checked) -> Result<(), String> {
+		if self.version != 1 {
+			return Err(format!("version {} is not known", self.version));
+		}
+		if self.batch == 0 {
+			return Err("runs of no samples".into());
+		}
+		if self.outputs.len() != program.outputs.len() {
+			let (own, others) = (self.outputs.len(), program.outputs.len());
+			return Err(format!("{own} outputs, the program has {others}"));
+		}
+		let input = |port: &Meaning| {
+			let found = program.inputs.iter().find(|input| input.name == port.program_name);
+			found.map(|input| input.ty)
+		};
+		let output = |index: usize| {
+			let output = program.outputs.get(index)?;
+			checked.types.get(output.node as usize).copied()
+		};
+		let types = self
+			.inputs
+			.iter()
+			.map(|port| (port, input(port)))
+			.chain(self.outputs.iter().enumerate().map(|(index, port)| (port, output(index))));
+		for (port, ty) in types {
+			let fits = ty.is_some_and(|ty| {
+				dtype_of(&port.dtype) == Some(ty.dtype) && port.shape == ty.shape.dims()
+			});
+			if !fits || !port.scale.is_finite() || port.scale <= 0.0 {
+				let name = short(&port.name);
+				return Err(format!("`{name}` has a dtype, shape or scale that does not fit"));
+			}
+		}
+		Ok(())
+	}
+}
+
+/// The weights of a safetensors file that a program wants. Error: what is wrong, in words.
+pub fn read_weights<'a>(
+	bytes: &[u8],
+	wanted: impl Iterator<Item = (&'a str, TensorType)>,
+) -> Result<HashMap<String, Tensor>, String> {
+	let tensors = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+	let mut weights = HashMap::new();
+	for (name, ty) in wanted {
+		let place = |error: &dyn std::fmt::Display| format!("tensor `{}`: {error}", short(name));
+		let view = tensors.tensor(name).map_err(|e| place(&e))?;
+		let shape = view.shape().iter().map(|&dim| u32::try_from(dim).ok());
+		let dims = ty.shape.dims().iter().map(|&dim| Some(dim));
+		if view.dtype() != stored_as(ty.dtype) || !shape.eq(dims) {
+			let found = format!("{:?} {:?}", view.dtype(), view.shape());
+			return Err(place(&format!("{found} instead of {:?} {}", ty.dtype, ty.shape)));
+		}
+		let values = assay_ops::Values::from_row_major(ty, view.data()).map_err(|e| place(&e))?;
+		weights.insert(name.to_string(), Tensor::new(ty, values.to_canonical()));
+	}
+	Ok(weights)
+}
+
+fn stored_as(dtype: DType) -> Dtype {
+	match dtype {
+		DType::I8 => Dtype::I8,
+		DType::I16 => Dtype::I16,
+		DType::I32 => Dtype::I32,
 	}
 }
 
 fn missing(name: &str, sidecar: &Sidecar) -> Error {
-	let names: Vec<_> = sidecar.inputs.iter().map(|port| port.name.as_str()).collect();
 	Error::new(
 		"missing-input",
-		format!("nothing given for input `{name}`"),
-		format!("the samples need an array for each of: {}", names.join(", ")),
+		format!("nothing given for input `{}`", short(name)),
+		format!(
+			"the samples need an array for each of: {}",
+			list(sidecar.inputs.iter().map(|port| port.name.as_str()))
+		),
 	)
 }
 
 /// How many samples the arrays hold. Errors: `missing-input`, `bad-samples` where they disagree.
 pub fn sample_count<'a>(samples: &Arrays, names: impl Iterator<Item = &'a str>) -> Result<usize> {
-	let mut count = None;
+	let mut first: Option<(&str, usize)> = None;
+	let mut scalar = None;
 	for name in names {
 		let Some(array) = samples.get(name) else {
-			let found: Vec<_> = samples.keys().map(String::as_str).collect();
 			return Err(Error::new(
 				"missing-input",
-				format!("no samples for input `{name}`"),
-				format!("name an array of the .npz file so; it has: {}", found.join(", ")),
+				format!("no samples for input `{}`", short(name)),
+				format!(
+					"name an array of the .npz file so; it has: {}",
+					list(samples.keys().map(String::as_str))
+				),
 			));
 		};
-		let own = array.dims.first().copied().unwrap_or(1);
-		if *count.get_or_insert(own) != own || own == 0 {
+		let Some(&own) = array.dims.first() else {
+			scalar = Some(name);
+			continue;
+		};
+		if own == 0 {
 			return Err(Error::new(
 				"bad-samples",
-				format!("input `{name}` has {own} samples, others have {}", count.unwrap_or(0)),
+				format!("input `{}` has no samples: its shape is {:?}", short(name), array.dims),
+				"give at least one",
+			));
+		}
+		let (other, count) = *first.get_or_insert((name, own));
+		if count != own {
+			return Err(Error::new(
+				"bad-samples",
+				format!(
+					"input `{}` has {own} samples, input `{}` has {count}",
+					short(name),
+					short(other)
+				),
 				"give every array the same number of samples along its first dimension",
 			));
 		}
 	}
-	Ok(count.unwrap_or(1))
+	let count = first.map_or(1, |(_, count)| count);
+	match scalar {
+		Some(name) if count != 1 => Err(Error::new(
+			"bad-samples",
+			format!("input `{}` is one number, without a dimension for samples", short(name)),
+			"make it a constant of the model (an initializer), or give it the shape [batch]",
+		)),
+		_ => Ok(count),
+	}
 }
 
 /// One batch of samples; the last sample repeats where there are too few.
@@ -322,7 +545,7 @@ pub(crate) fn append(results: &mut Arrays, name: String, array: Array, used: usi
 	let batched = array.dims.first() == Some(&batch);
 	let part = if batched { array.samples(0, used) } else { array };
 	match results.get_mut(&name) {
-		Some(all) if batched => {
+		Some(all) if batched && !all.dims.is_empty() => {
 			all.dims[0] += used;
 			match (&mut all.data, part.data) {
 				(crate::array::Data::Float(all), crate::array::Data::Float(part)) => {

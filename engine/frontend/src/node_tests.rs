@@ -10,6 +10,7 @@ use crate::{
 	error::Result,
 	eval,
 	import::{build, prepare, Options},
+	limits::Limits,
 	lower::OPERATORS,
 	npz::Arrays,
 	onnx, read,
@@ -149,13 +150,13 @@ fn tensors(folder: &Path, kind: &str) -> Result<Vec<(String, Array)>> {
 		}
 		let bytes = std::fs::read(&path).map_err(crate::error::io(&path))?;
 		let tensor = onnx::Tensor::decode(&bytes[..]).map_err(crate::error::io(&path))?;
-		found.push((tensor.name.clone(), read::array(&tensor, None)?));
+		found.push((tensor.name.clone(), read::array(&tensor)?));
 	}
 	Ok(found)
 }
 
 fn attempt(path: &Path, bytes: &[u8], executor: &mut dyn Executor) -> Result<Outcome> {
-	let mut graph = read::decode(bytes, None)?;
+	let mut graph = read::decode(bytes, None, Limits::default())?;
 	let set = path.join("test_data_set_0");
 	let (inputs, expected) = (tensors(&set, "input")?, tensors(&set, "output")?);
 	let mut samples = Arrays::new();
@@ -222,9 +223,15 @@ fn whole(
 	// First dimensions differ: one batch of everything, without cutting.
 	crate::import::refuse_unknown(&graph)?;
 	let batch = batched.iter().map(|(name, a)| (name.clone(), Arc::new(a.clone()))).collect();
-	let changes = crate::passes::run(&mut graph, &batch)?;
-	let prepared =
-		crate::import::Prepared { graph, batches: vec![batch], batch: 1, changes, samples: 1 };
+	let (changes, _) = crate::passes::run(&mut graph, &batch)?;
+	let prepared = crate::import::Prepared {
+		graph,
+		batches: vec![batch],
+		batch: 1,
+		changes,
+		samples: 1,
+		warnings: Vec::new(),
+	};
 	let (model, ..) = build(&prepared, options)?;
 	let inputs = model.quantize(&batched)?;
 	let run = executor

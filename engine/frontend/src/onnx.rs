@@ -24,6 +24,13 @@ pub struct Model {
 	pub functions: Vec<Function>,
 }
 
+impl Model {
+	/// The bytes of a model file.
+	pub fn to_bytes(&self) -> Vec<u8> {
+		self.encode_to_vec()
+	}
+}
+
 /// `FunctionProto`, unread.
 #[derive(Clone, PartialEq, Message)]
 pub struct Function {

@@ -187,6 +187,27 @@ pub enum Order {
 	Given,
 }
 
+/// Most steps: each writes the loss curve anew.
+const MOST_STEPS: u32 = 1 << 20;
+
+/// Most examples of a step.
+const MOST_BATCH: u32 = 1 << 20;
+
+/// Most positions of an order that is an input.
+const MOST_POSITIONS: u64 = 1 << 26;
+
+/// Most layers, those inside residuals included; a program has 4,096 nodes for all of them.
+const MOST_LAYERS: usize = 512;
+
+/// Layers with those inside.
+fn count(layers: &[Layer]) -> usize {
+	let inside = |layer: &Layer| match layer {
+		Layer::Residual(layers) => count(layers),
+		_ => 0,
+	};
+	layers.iter().map(|layer| 1 + inside(layer)).sum()
+}
+
 fn yes() -> bool {
 	true
 }
@@ -212,7 +233,7 @@ impl LearningRate {
 				peak * f64::from(step + 1) / f64::from(*warmup)
 			}
 			Self::Cosine { peak, warmup, end } => {
-				let left = f64::from(steps.saturating_sub(*warmup + 1).max(1));
+				let left = f64::from(steps.saturating_sub(warmup.saturating_add(1)).max(1));
 				let done = (f64::from(step - warmup) / left).min(1.0);
 				end + (peak - end) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
 			}
@@ -238,6 +259,26 @@ impl Description {
 		};
 		positive("batch", self.batch)?;
 		positive("steps", self.steps)?;
+		let most = |name: &str, value: u64, most: u64| {
+			(value <= most)
+				.then_some(())
+				.ok_or_else(|| field(name, format!("is {value}; must be at most {most}")))
+		};
+		most("batch", self.batch.into(), MOST_BATCH.into())?;
+		most("steps", self.steps.into(), MOST_STEPS.into())?;
+		if self.order != Order::Random {
+			let positions = u64::from(self.batch) * u64::from(self.steps);
+			if positions > MOST_POSITIONS {
+				let reason = format!(
+					"needs {positions} positions for so many steps and examples, at most {MOST_POSITIONS}; take `random`"
+				);
+				return Err(field("order", reason));
+			}
+		}
+		let layers = count(&self.layers);
+		if layers > MOST_LAYERS {
+			return Err(field("layers", format!("are {layers}, at most {MOST_LAYERS}")));
+		}
 		match &self.input {
 			Input::Dense { shape } if shape.is_empty() || shape.contains(&0) => {
 				return Err(field("input.dense.shape", "needs dimensions of at least 1"));
@@ -279,6 +320,14 @@ impl Description {
 			return Err(field("learning_rate", reason));
 		}
 		Ok(())
+	}
+
+	/// Names of the arrays that a training by this description reads.
+	pub fn arrays(&self) -> &'static [&'static str] {
+		match self.input {
+			Input::Dense { .. } => &["x", "y", "order"],
+			Input::Tokens { .. } => &["tokens", "order"],
+		}
 	}
 
 	/// Numbers that the loss of one step is the mean of.

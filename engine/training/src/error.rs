@@ -23,6 +23,14 @@ pub enum Error {
 		/// What is wrong, and what would do.
 		reason: String,
 	},
+	/// Training data that are no numbers, or that say nothing.
+	#[error("input `{name}`: {reason}")]
+	Samples {
+		/// Name of the array.
+		name: String,
+		/// What is wrong, and what would do.
+		reason: String,
+	},
 	/// A checkpoint that does not belong to this training.
 	#[error("checkpoint {path}: {reason}")]
 	Checkpoint {
@@ -54,4 +62,8 @@ pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> Erro
 
 pub(crate) fn array(name: impl Into<String>, reason: impl Into<String>) -> Error {
 	Error::Array { name: name.into(), reason: reason.into() }
+}
+
+pub(crate) fn samples(name: impl Into<String>, reason: impl Into<String>) -> Error {
+	Error::Samples { name: name.into(), reason: reason.into() }
 }

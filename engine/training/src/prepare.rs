@@ -4,7 +4,7 @@ use crate::{
 	array::{Array, Arrays},
 	compile::Training,
 	description::{Description, Input, Optimizer, Order},
-	error::{array, Error, Result},
+	error::{array, field, samples, Error, Result},
 	graph::{Init, Role, WEIGHT_EXPONENT},
 };
 use assay_exec::Tensor;
@@ -55,6 +55,60 @@ fn scaled(name: &str, values: &[f64], exponent: i32) -> Result<Vec<i32>> {
 		.collect()
 }
 
+/// Refuses data that are no finite numbers, or all the same.
+fn varied(name: &str, values: &[f64]) -> Result<()> {
+	let wrong = values.iter().filter(|value| !value.is_finite()).count();
+	if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+		let reason = format!(
+			"{wrong} of {} elements are no finite numbers; the first is {}, element {at}; clean the data",
+			values.len(),
+			values[at]
+		);
+		return Err(samples(name, reason));
+	}
+	if values.len() > 1 && values.windows(2).all(|pair| pair[0] == pair[1]) {
+		let reason = format!("all {} elements are {}; give real data", values.len(), values[0]);
+		return Err(samples(name, reason));
+	}
+	Ok(())
+}
+
+/// Parameters that are given must fit their fixed point.
+fn parameter(name: &str, values: &[f64]) -> Result<()> {
+	let most = 2f64.powi(31 + WEIGHT_EXPONENT);
+	match values.iter().find(|value| !value.is_finite() || value.abs() > most) {
+		Some(value) => {
+			Err(array(name, format!("holds {value}; parameters are kept within ±{most}")))
+		}
+		None => Ok(()),
+	}
+}
+
+/// Most elements of all inputs of a program together.
+const MOST_ELEMENTS: u64 = 1 << 28;
+
+/// Most bytes of tensors that one step may hold at once.
+const MOST_MEMORY: u64 = 4 << 30;
+
+/// Refuses what does not fit this machine, before any of it is made.
+fn fits(training: &Training) -> Result<()> {
+	let elements: u64 =
+		training.program.inputs.iter().map(|input| u64::from(input.ty.elements())).sum();
+	if elements > MOST_ELEMENTS {
+		let reason = format!(
+			"data, parameters and moments have {elements} elements, at most {MOST_ELEMENTS}; take narrower layers or less data"
+		);
+		return Err(field("layers", reason));
+	}
+	let memory = training.checked.peak_memory;
+	if memory > MOST_MEMORY {
+		let reason =
+			format!("one step holds {memory} bytes at once, at most {MOST_MEMORY}; lower it");
+		return Err(field("batch", reason));
+	}
+	Ok(())
+}
+
 /// Whole numbers in 0 .. below.
 fn indices(name: &str, values: &[f64], below: u32) -> Result<Vec<i32>> {
 	values
@@ -81,7 +135,7 @@ fn exponent_for(largest: f64, bits: i32) -> i32 {
 	if largest <= 0.0 {
 		-bits
 	} else {
-		largest.log2().floor() as i32 + 1 - bits
+		(largest.log2().floor() as i32).saturating_add(1 - bits)
 	}
 }
 
@@ -163,6 +217,7 @@ fn initial(init: Init, count: usize, state: &mut u64) -> Vec<f64> {
 /// The program's inputs before the first step. `weights` may hold some or all parameters by name.
 pub(crate) fn inputs(training: &Training, data: &Arrays, weights: &Arrays) -> Result<Vec<Tensor>> {
 	let description = &training.description;
+	fits(training)?;
 	if let Some(name) =
 		weights.keys().find(|name| training.parameters.iter().all(|p| p.name != **name))
 	{
@@ -180,6 +235,7 @@ pub(crate) fn inputs(training: &Training, data: &Arrays, weights: &Arrays) -> Re
 		let elements = match role {
 			Role::Data(slot) => {
 				let values = shaped("x", find(data, "x")?, &ty)?;
+				varied("x", values)?;
 				let exponent = exponent_for(largest(values), 14);
 				exponents[usize::from(slot.0)] = exponent;
 				scaled("x", values, exponent)?
@@ -218,7 +274,11 @@ pub(crate) fn inputs(training: &Training, data: &Arrays, weights: &Arrays) -> Re
 			Role::Parameter(index) => {
 				let parameter = &training.parameters[*index];
 				let values = match weights.get(&parameter.name) {
-					Some(found) => shaped(&parameter.name, found, &ty)?.to_vec(),
+					Some(found) => {
+						let values = shaped(&parameter.name, found, &ty)?;
+						self::parameter(&parameter.name, values)?;
+						values.to_vec()
+					}
 					None => initial(parameter.init, ty.elements() as usize, &mut random),
 				};
 				scaled(&parameter.name, &values, WEIGHT_EXPONENT)?
@@ -228,6 +288,12 @@ pub(crate) fn inputs(training: &Training, data: &Arrays, weights: &Arrays) -> Re
 			}
 		};
 		tensors.push(tensor(&input.name, ty, &elements)?);
+	}
+	for (slot, exponent) in training.slots.iter().zip(&exponents) {
+		if i8::try_from(*exponent).is_err() {
+			let reason = format!("its numbers are of the size 2^{exponent}; scale them to about 1");
+			return Err(array(&slot.name, reason));
+		}
 	}
 	for (at, role) in training.roles.iter().enumerate() {
 		if *role == Role::Exponents {

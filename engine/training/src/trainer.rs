@@ -170,6 +170,19 @@ impl Trainer {
 			.collect()
 	}
 
+	/// Parameters with elements at the end of their fixed range, and how many.
+	pub fn clipped(&self) -> Vec<(String, u64)> {
+		let ends = |at: usize| {
+			let numbers = self.elements(&Role::Parameter(at));
+			numbers.iter().filter(|&&x| x == i32::MIN || x == i32::MAX).count() as u64
+		};
+		let parameters = self.training.parameters.iter().enumerate();
+		parameters
+			.map(|(at, parameter)| (parameter.name.clone(), ends(at)))
+			.filter(|(_, count)| *count > 0)
+			.collect()
+	}
+
 	/// Parameters as they are now.
 	pub fn weights(&self) -> Arrays {
 		let unit = 2f64.powi(WEIGHT_EXPONENT);

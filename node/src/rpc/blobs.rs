@@ -3,8 +3,10 @@
 //! A blob is named by its BLAKE3 hash. Uploads arrive in parts, in order, and can go on after an
 //! interruption; the blob shows only when all of its bytes have the hash that it is named by.
 //! What the node lacks it can fetch from its peers, if root and length are known (docs/blobs.md).
-//! Uploading and fetching fill the node's disk, so they are refused where unsafe methods are.
+//! Uploading and fetching fill the node's disk, so they are refused where unsafe methods are. What anyone may
+//! call is bounded in what one call does and in how many are answered at one time.
 
+use super::places::Places;
 use assay_blob_transport::Fetcher;
 use assay_blobs::{BlobError, BlobStore, Status, MAX_PART};
 use jsonrpsee::{
@@ -18,6 +20,11 @@ use std::sync::Arc;
 
 /// Code of every error of the blob methods. `data.name` of the error tells them apart.
 pub const BLOB_ERROR: i32 = 7100;
+
+/// Calls of `blob_get` that read the disk at one time.
+const READS: usize = 32;
+/// Of these, calls for blobs that have to be hashed first because the node has just started.
+const CHECKS: usize = 4;
 
 /// What the node has of a blob.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -81,16 +88,20 @@ pub trait BlobApi {
 pub struct Blobs {
 	store: Arc<BlobStore>,
 	fetcher: Fetcher,
+	reads: Places,
+	checks: Places,
 }
 
 impl Blobs {
 	/// Serves `store`, which `fetcher` fills.
 	pub fn new(store: Arc<BlobStore>, fetcher: Fetcher) -> Self {
-		Self { store, fetcher }
+		let reads = Places::new(READS, "reads blobs");
+		let checks = Places::new(CHECKS, "hashes blobs that it has not read since it started");
+		Self { store, fetcher, reads, checks }
 	}
 
 	fn status_of(&self, root: &H256) -> BlobStatus {
-		let mut status: BlobStatus = self.store.status(root.as_fixed_bytes()).into();
+		let mut status: BlobStatus = self.store.public_status(root.as_fixed_bytes()).into();
 		if !status.present {
 			let root = root.as_fixed_bytes();
 			status.fetch = self.fetcher.progress_of(root).map(|progress| FetchStatus {
@@ -113,6 +124,7 @@ fn refuse(error: BlobError) -> ErrorObjectOwned {
 		BlobError::Corrupt(_) => "Corrupt",
 		BlobError::TooLarge { .. } => "TooLarge",
 		BlobError::Quota { .. } => "Quota",
+		BlobError::Share { .. } => "Share",
 		BlobError::Full => "Full",
 		BlobError::Gap { .. } => "Gap",
 		BlobError::Range { .. } => "Range",
@@ -122,6 +134,17 @@ fn refuse(error: BlobError) -> ErrorObjectOwned {
 		BlobError::Io(_) => "Io",
 	};
 	named(name, error.to_string())
+}
+
+/// The same, with advice where the blob is not here.
+fn unknown(error: BlobError) -> ErrorObjectOwned {
+	match error {
+		BlobError::Unknown(_) => named(
+			"Unknown",
+			format!("{error}; blob_fetch with its root and length gets it from peers"),
+		),
+		error => refuse(error),
+	}
 }
 
 fn named(name: &str, message: String) -> ErrorObjectOwned {
@@ -155,13 +178,16 @@ impl BlobApiServer for Blobs {
 
 	fn get(&self, root: H256, offset: u64, len: u64) -> RpcResult<Bytes> {
 		check_part(len)?;
-		self.store.get(&root.into(), offset, len as usize).map(Bytes).map_err(|error| match error {
-			BlobError::Unknown(_) => named(
-				"Unknown",
-				format!("{error}; blob_fetch with its root and length gets it from peers"),
-			),
-			error => refuse(error),
-		})
+		let root = root.into();
+		if !self.store.public_status(&root).present {
+			return Err(unknown(BlobError::Unknown(root)));
+		}
+		let _reads = self.reads.take()?;
+		let _checks = match self.store.is_checked(&root) {
+			true => None,
+			false => Some(self.checks.take()?),
+		};
+		self.store.get(&root, offset, len as usize).map(Bytes).map_err(unknown)
 	}
 
 	fn fetch(&self, extensions: &Extensions, root: H256, len: u64) -> RpcResult<BlobStatus> {
@@ -213,6 +239,60 @@ mod tests {
 		let mut module = Blobs::new(store, fetcher).into_rpc();
 		module.extensions_mut().insert(deny_unsafe);
 		(module, dir)
+	}
+
+	#[tokio::test]
+	async fn blob_get_should_be_refused_when_all_places_are_taken() {
+		let (module, dir) = module(DenyUnsafe::Yes);
+		let store =
+			|dir: &tempfile::TempDir| BlobStore::open(dir.path().join("s"), 8 << 20).unwrap();
+		let root = store(&dir).insert(&[7; 1000]).unwrap();
+		// Just opened: nothing in it is checked yet.
+		let network = Arc::new(Silent(vec![]));
+		let reopened = Arc::new(store(&dir));
+		let (fetcher, _) =
+			Fetcher::new(reopened.clone(), network, FetchLimits::default(), Metrics::default());
+		let blobs = Blobs::new(reopened.clone(), fetcher);
+		let (reads, checks) = (blobs.reads.clone(), blobs.checks.clone());
+		drop(module);
+		let module = blobs.into_rpc();
+		let get = || call(&module, "blob_get", json!([hex(&root), 0, 10]));
+		let taken: Vec<_> = (0..CHECKS).map(|_| checks.take().unwrap()).collect();
+		let answer = get().await;
+		assert_eq!(answer["error"]["data"]["name"], json!("Busy"), "{answer}");
+		drop(taken);
+		assert_eq!(get().await["result"], json!(hex(&[7; 10])));
+		// What is checked needs no such place, and a place to read.
+		let _checks: Vec<_> = (0..CHECKS).map(|_| checks.take().unwrap()).collect();
+		assert_eq!(get().await["result"], json!(hex(&[7; 10])));
+		let _reads: Vec<_> = (0..READS).map(|_| reads.take().unwrap()).collect();
+		assert_eq!(get().await["error"]["data"]["name"], json!("Busy"));
+		// Blobs that are not here cost nothing and are told so.
+		let absent = call(&module, "blob_get", json!([hex(&[1; 32]), 0, 10])).await;
+		assert_eq!(absent["error"]["data"]["name"], json!("Unknown"));
+	}
+
+	#[tokio::test]
+	async fn quiet_result_should_be_in_no_answer_until_it_is_put_openly() {
+		let (_, dir) = module(DenyUnsafe::No);
+		let store = Arc::new(BlobStore::open(dir.path().join("q"), 8 << 20).unwrap());
+		let blob = [5; 1000];
+		let root = *blake3::hash(&blob).as_bytes();
+		store.insert_quiet_from(3, root, 1000, &blob[..]).unwrap();
+		let network = Arc::new(Silent(vec![]));
+		let (fetcher, _) =
+			Fetcher::new(store.clone(), network, FetchLimits::default(), Metrics::default());
+		let mut module = Blobs::new(store, fetcher).into_rpc();
+		module.extensions_mut().insert(DenyUnsafe::No);
+		let status = call(&module, "blob_status", json!([hex(&root)])).await;
+		assert_eq!(status["result"], json!({ "present": false, "len": 0, "received": 0 }));
+		let get = call(&module, "blob_get", json!([hex(&root), 0, 10])).await;
+		assert_eq!(get["error"]["data"]["name"], json!("Unknown"));
+		// The provider's own client of this node hands it over after its reveal.
+		let put = call(&module, "blob_put", json!([hex(&root), 0, 1000, hex(&blob)])).await;
+		assert_eq!(put["result"], json!({ "present": true, "len": 1000, "received": 1000 }));
+		let get = call(&module, "blob_get", json!([hex(&root), 0, 10])).await;
+		assert_eq!(get["result"], json!(hex(&[5; 10])));
 	}
 
 	async fn call(module: &RpcModule<Blobs>, method: &str, params: Value) -> Value {

@@ -3,6 +3,7 @@
 //! The answers are those of the runtime's market API at the best block, as JSON: field names in
 //! camelCase, hashes in hexadecimal, accounts in SS58, amounts as decimal strings of 10⁻¹² ASY.
 
+use super::places::Places;
 use crate::service::FullClient;
 use assay_market::{
 	api::MarketApi, Assurance, Hash, JobId, JobView, Phase, ReasonCode, SeatStatus, VerdictView,
@@ -26,6 +27,10 @@ pub const RUNTIME_ERROR: i32 = 7201;
 /// Most jobs in one answer of `jobs_list`.
 pub const MAX_LIMIT: u32 = 64;
 
+/// Questions that the runtime answers at one time. It runs in as many instances as the node has, which
+/// blocks need too.
+const CALLS: usize = 8;
+
 type View = JobView<AccountId, Balance, BlockNumber>;
 
 /// Methods about jobs.
@@ -48,14 +53,16 @@ pub trait JobsApi {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
-	/// Its number.
+	/// Its number, which may be another job's on another fork.
 	pub id: JobId,
+	/// Hash of its order: what calls that bind somebody name beside the number.
+	pub order: H256,
 	/// Who pays.
 	pub requester: AccountId,
 	/// Who claimed it last.
 	pub provider: Option<AccountId>,
-	/// Who claimed it before and stayed silent.
-	pub stalled: Option<AccountId>,
+	/// Who claimed it before, stayed silent or gave it back, and may not claim it again.
+	pub barred: Vec<AccountId>,
 	/// Content address of the program.
 	pub program: H256,
 	/// Content addresses of the inputs, in program order.
@@ -64,6 +71,10 @@ pub struct Job {
 	pub steps: u32,
 	/// Work units of all steps together.
 	pub work_units: u64,
+	/// Bytes of all inputs together.
+	pub input_bytes: u64,
+	/// Bytes of all outputs together.
+	pub output_bytes: u64,
 	/// What the requester asked for.
 	pub assurance: Assurance,
 	/// Audit probability in parts per million.
@@ -82,6 +93,10 @@ pub struct Job {
 	pub bond: Option<String>,
 	/// What is still held for the job.
 	pub escrow: String,
+	/// What of the escrow is for those who hold the inputs and the outputs.
+	pub data_fee: String,
+	/// What is held for its record beside the escrow, until it is pruned.
+	pub deposit: String,
 	/// Where the job stands.
 	pub phase: Phase,
 	/// Why it ended.
@@ -90,7 +105,7 @@ pub struct Job {
 	pub deadline: Option<BlockNumber>,
 	/// The phases it went through and the block at which it entered each.
 	pub history: Vec<(Phase, BlockNumber)>,
-	/// Whether a committee was drawn; null before the draw.
+	/// Whether verifiers have looked at it, known when the time for verdicts is over; null before.
 	pub audited: Option<bool>,
 	/// Whether the requester asked for an audit after the reveal.
 	pub audit_requested: bool,
@@ -105,8 +120,8 @@ pub struct Job {
 	pub condemned: Option<ReasonCode>,
 	/// Content addresses of the outputs; empty before the reveal.
 	pub output_roots: Vec<H256>,
-	/// Everyone who was drawn to attest, and every verifier that has spoken. Who else was drawn to
-	/// verify only the drawn know.
+	/// Everyone who was drawn to attest the inputs or to keep the outputs, and every verifier that has
+	/// spoken. Who else was drawn to verify only the drawn know.
 	pub verdicts: Vec<Verdict>,
 	/// What provider and verifiers got.
 	pub paid: String,
@@ -126,7 +141,7 @@ pub struct Verdict {
 	pub account: AccountId,
 	/// The verifier key that it signs with, 32 bytes.
 	pub key: H256,
-	/// `Attest` or `Verify`.
+	/// `Attest`, `Verify` or `Keep`.
 	pub purpose: assay_market::Purpose,
 	/// Tranche of its seat, from 0.
 	pub tranche: u32,
@@ -135,7 +150,8 @@ pub struct Verdict {
 	/// `Pending`, `Attested`, `Committed`, `Abstained`, `NoShow`, `Revealed` (with the chunks of its
 	/// trace that the chain had drawn) or `Opened` (without them, which is no verdict).
 	pub status: String,
-	/// For `Attested`: whether it holds every input. Otherwise null.
+	/// For `Attested`: whether it holds every input, or every output where it keeps these. Otherwise
+	/// null.
 	pub attested: Option<bool>,
 	/// For `Abstained`: why. Otherwise null.
 	pub abstained: Option<assay_market::AbstainReason>,
@@ -203,13 +219,16 @@ impl From<View> for Job {
 		let amount = |amount: Balance| amount.to_string();
 		Self {
 			id: view.id,
+			order: hash(view.order),
 			requester: view.requester,
 			provider: view.provider,
-			stalled: view.stalled,
+			barred: view.barred,
 			program: hash(view.program),
 			input_roots: hashes(view.input_roots),
 			steps: view.steps,
 			work_units: view.work_units,
+			input_bytes: view.input_bytes,
+			output_bytes: view.output_bytes,
 			assurance: view.assurance,
 			audit_ppm: view.audit_ppm,
 			price_start: amount(view.price_start),
@@ -219,6 +238,8 @@ impl From<View> for Job {
 			current_price: view.current_price.map(amount),
 			bond: view.bond.map(amount),
 			escrow: amount(view.escrow),
+			data_fee: amount(view.data_fee),
+			deposit: amount(view.deposit),
 			phase: view.phase,
 			reason: view.reason,
 			deadline: view.deadline,
@@ -250,26 +271,28 @@ fn explain(
 			"The result stood: the provider and the verifiers that matched it were paid."
 		}
 		Some(ReasonCode::Cancelled) => {
-			"The requester cancelled before anyone had claimed the job; everything was refunded."
+			"The requester cancelled before anyone had claimed the job; the escrow was refunded, and a \
+			 part of the deposit burned."
 		}
 		Some(ReasonCode::CancelledWhileClaimed) => {
 			"The requester cancelled while a provider worked; the provider got its fee share and \
 			 the rest was refunded."
 		}
 		Some(ReasonCode::InputsUnavailable) => {
-			"Too few drawn validators attested that they hold every input; everything was \
-			 refunded. Upload the inputs to nodes that validators reach, then post again."
+			"Too few drawn validators attested that they hold every input; the escrow was refunded. \
+			 Upload the inputs to nodes that validators reach, then post again."
 		}
 		Some(ReasonCode::Expired) => {
-			"Nobody claimed the job before its deadline; everything was refunded. A higher price \
-			 or a longer ramp may find a provider."
+			"Nobody claimed the job before its deadline; the escrow was refunded, and a part of the \
+			 deposit burned. A higher price or a longer ramp may find a provider."
 		}
 		Some(ReasonCode::ProviderTimeout) => {
-			"The providers that claimed the job stayed silent; everything was refunded and their \
-			 bonds paid for the delay."
+			"The providers that claimed the job stayed silent or gave it back; the escrow was refunded. \
+			 What silence cost of their bonds was burned."
 		}
 		Some(ReasonCode::Inconclusive) => {
-			"Too few verifiers gave a verdict; nobody was paid and everything was refunded."
+			"Too few verifiers gave a verdict; the provider was not paid, and what the escrow held for it \
+			 was refunded. In general that is known before the result is shown."
 		}
 		Some(ReasonCode::Withheld) => {
 			"The provider did not open the result it had committed, or a part of it that was \
@@ -279,6 +302,11 @@ fn explain(
 		Some(ReasonCode::ProvenFraud) => {
 			"The result was proved wrong; the provider's bond was slashed and the requester \
 			 refunded and compensated."
+		}
+		Some(ReasonCode::Undelivered) => {
+			"Too few of those who were drawn to keep the outputs, or replayed the job, hold them: the \
+			 result was not delivered, and the provider was not paid. A part of the price was burned of \
+			 the escrow and as much of the bond; the rest went back to each side."
 		}
 		None if condemned.is_some() => {
 			"The result was proved wrong or an opening of it withheld, and the provider's bond was \
@@ -291,16 +319,18 @@ fn explain(
 			Phase::Claimed => "The provider has to run the job and commit its result.",
 			Phase::Committed => "The chain waits for randomness that nobody knew at the commit.",
 			Phase::Verifying => {
-				"Validators have drawn in private who verifies; those that were drawn replay the job \
-				 and commit their verdicts. Where these are too few, the next ones have their turn."
+				"Validators have drawn in private who verifies; those that were drawn, if any, replay the \
+				 job and commit their verdicts. Where a sure audit has too few, the next ones have their \
+				 turn."
 			}
 			Phase::Revealing => {
 				"The provider has to open its result, and the verifiers their verdicts with chunks of \
-				 their own traces that the chain has drawn."
+				 their own traces that the chain has drawn. Once the result is open, drawn keepers fetch the \
+				 outputs."
 			}
 			Phase::Challengeable => {
 				"Everyone may object to the result until the deadline; objections that are under \
-				 way then keep it open."
+				 way then keep it open. Drawn keepers have to say that they hold the outputs."
 			}
 			Phase::Settled | Phase::Failed => "The job has ended.",
 		},
@@ -322,15 +352,17 @@ impl From<View> for Why {
 /// Answers from the runtime at the best block.
 pub struct Jobs {
 	client: Arc<FullClient>,
+	calls: Places,
 }
 
 impl Jobs {
 	/// Asks the runtime of `client`.
 	pub fn new(client: Arc<FullClient>) -> Self {
-		Self { client }
+		Self { client, calls: Places::new(CALLS, "asks the runtime") }
 	}
 
 	fn view(&self, id: JobId) -> RpcResult<View> {
+		let _place = self.calls.take()?;
 		let best = self.client.info().best_hash;
 		let view = MarketApi::<Block, _, _, _>::job(&*self.client.runtime_api(), best, id);
 		view.map_err(runtime_error)?.ok_or_else(|| unknown(id))
@@ -359,6 +391,7 @@ impl JobsApiServer for Jobs {
 	}
 
 	fn list(&self, from: JobId, limit: Option<u32>) -> RpcResult<Vec<Job>> {
+		let _place = self.calls.take()?;
 		let best = self.client.info().best_hash;
 		let limit = limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
 		let views: Vec<View> =
@@ -382,11 +415,14 @@ mod tests {
 			id: 3,
 			requester: Dave.to_account_id(),
 			provider: Some(Charlie.to_account_id()),
-			stalled: None,
+			order: [9; 32],
+			barred: vec![Alice.to_account_id()],
 			program: [1; 32],
 			input_roots: vec![[2; 32]],
 			steps: 1,
 			work_units: 1 << 60,
+			input_bytes: 1024,
+			output_bytes: 2048,
 			assurance: Assurance::default(),
 			audit_ppm: 1_000_000,
 			price_start: 1,
@@ -396,6 +432,8 @@ mod tests {
 			current_price: None,
 			bond: None,
 			escrow: 0,
+			data_fee: 8,
+			deposit: 9,
 			phase,
 			reason,
 			deadline: (!phase.is_terminal()).then_some(42),
@@ -437,6 +475,11 @@ mod tests {
 		assert_eq!(json["reason"], serde_json::json!("Paid"));
 		assert_eq!(json["traceRoot"], serde_json::json!(format!("0x{}", "04".repeat(32))));
 		assert_eq!(json["condemned"], serde_json::Value::Null);
+		assert_eq!(json["order"], serde_json::json!(format!("0x{}", "09".repeat(32))));
+		assert_eq!(json["deposit"], serde_json::json!("9"));
+		assert_eq!(json["dataFee"], serde_json::json!("8"));
+		assert_eq!((&json["inputBytes"], &json["outputBytes"]), (&1024.into(), &2048.into()));
+		assert_eq!(json["barred"].as_array().map(Vec::len), Some(1));
 		assert_eq!(json["runRoot"], serde_json::json!(format!("0x{}", "03".repeat(32))));
 		assert_eq!(
 			json["requester"],

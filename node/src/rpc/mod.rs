@@ -2,6 +2,7 @@
 
 mod blobs;
 mod jobs;
+mod places;
 
 use crate::service::{FullBackend, FullClient, FullSelectChain, TransactionPool};
 use assay_blob_transport::Fetcher;

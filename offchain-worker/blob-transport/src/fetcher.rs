@@ -6,7 +6,7 @@ use crate::{
 	network::Network,
 	peers::Fault,
 	plan::Index,
-	scheduler::{Action, Failure, Progress, Scheduler, Wanted, Written},
+	scheduler::{lengths_of, Action, Failure, Progress, Scheduler, Wanted, Written},
 	tree::{self, Span},
 	wire::{Request, Response},
 	LOG_TARGET,
@@ -16,7 +16,7 @@ use futures::{future::BoxFuture, stream::FuturesUnordered, FutureExt, StreamExt}
 use parking_lot::Mutex;
 use sc_network::PeerId;
 use std::{
-	collections::HashMap,
+	collections::BTreeMap,
 	sync::Arc,
 	time::{Duration, Instant},
 };
@@ -64,7 +64,7 @@ struct Shared {
 	limits: FetchLimits,
 	scheduler: Mutex<Scheduler>,
 	/// Last error of the store for a blob that is still wanted.
-	errors: Mutex<HashMap<Wanted, String>>,
+	errors: Mutex<BTreeMap<Wanted, String>>,
 	wake: Notify,
 	/// Ticks when something moved.
 	moved: watch::Sender<u64>,
@@ -101,7 +101,9 @@ impl Fetcher {
 		if self.shared.store.contains(&root) {
 			return Ok(());
 		}
-		if !self.shared.scheduler.lock().want(wanted, Instant::now()) {
+		// Whoever pays for it, as far as the chain says: turns go round among them.
+		let owner = self.shared.store.owner(&root);
+		if !self.shared.scheduler.lock().want_of(wanted, owner, Instant::now()) {
 			return Err(FetchError::Refused);
 		}
 		self.shared.wake.notify_one();
@@ -142,22 +144,23 @@ impl Fetcher {
 
 	/// How the fetch of a blob is getting on; `None` if it is not wanted.
 	pub fn progress(&self, root: Hash, len: u64) -> Option<Progress> {
-		self.shared.scheduler.lock().progress(Instant::now()).remove(&Wanted { root, len })
+		let scheduler = self.shared.scheduler.lock();
+		let mut all = scheduler.progress_of(&root, Instant::now());
+		all.find(|(wanted, _)| wanted.len == len).map(|(_, progress)| progress)
 	}
 
 	/// How the fetches of a blob are getting on, whatever its length; the one that has most.
 	pub fn progress_of(&self, root: &Hash) -> Option<Progress> {
-		let all = self.shared.scheduler.lock().progress(Instant::now());
-		all.into_iter()
-			.filter(|(wanted, _)| wanted.root == *root)
-			.map(|(_, progress)| progress)
+		let scheduler = self.shared.scheduler.lock();
+		let all = scheduler.progress_of(root, Instant::now());
+		all.map(|(_, progress)| progress)
 			.max_by_key(|progress| (progress.received, progress.sources))
 	}
 
 	/// What the store said last about a blob that is wanted, if it refused it.
 	pub fn error_of(&self, root: &Hash) -> Option<String> {
 		let errors = self.shared.errors.lock();
-		errors.iter().find(|(wanted, _)| wanted.root == *root).map(|(_, error)| error.clone())
+		errors.range(lengths_of(root)).next().map(|(_, error)| error.clone())
 	}
 }
 
@@ -182,19 +185,20 @@ impl Driver {
 		loop {
 			let now = Instant::now();
 			self.expire(now);
-			let (actions, next) = {
+			let (actions, next, counts) = {
 				let mut scheduler = self.shared.scheduler.lock();
 				let store = &self.shared.store;
 				let received = |wanted: &Wanted| match store.status(&wanted.root) {
 					status if status.len == wanted.len => status.received,
 					_ => 0,
 				};
-				(scheduler.poll(now, received), scheduler.next_poll(now))
+				let actions = scheduler.poll(now, received);
+				(actions, scheduler.next_poll(now), scheduler.counts())
 			};
 			for action in actions {
 				self.act(action);
 			}
-			self.metrics.fetching(&self.shared.scheduler.lock().progress(now));
+			self.metrics.fetching(counts);
 			let sleep = next.map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(now));
 			tokio::select! {
 				Some(event) = self.running.next() => {
@@ -211,10 +215,11 @@ impl Driver {
 	}
 
 	fn expire(&mut self, now: Instant) {
-		let expired = self.shared.scheduler.lock().expire(now);
-		let mut errors = self.shared.errors.lock();
+		let mut scheduler = self.shared.scheduler.lock();
+		let expired = scheduler.expire(now);
+		self.shared.errors.lock().retain(|wanted, _| scheduler.is_wanted(wanted));
+		drop(scheduler);
 		for wanted in expired {
-			errors.remove(&wanted);
 			log::debug!(target: LOG_TARGET, "Nobody wants blob {} any more", hex::encode(wanted.root));
 		}
 	}

@@ -1,23 +1,23 @@
-//! What stays: pins for open jobs, and a look at what lies on the disk.
+//! What stays: what open jobs name, and a look at what lies on the disk.
 //!
-//! The keeper follows the chain and pins every blob in the store that an open job names, as input or as output,
-//! so that the store does not let it make way for others. It takes the pin back when the job has ended for good:
-//! open neither at the best nor at the last finalized block. Everything else in the store goes when room is needed,
-//! the longest unused first, after the store's grace period.
+//! The keeper follows the chain and tells the store which blobs open jobs name, as inputs, outputs or
+//! checkpoints, whose jobs these are and what they are worth. What they name and the store holds is not
+//! removed; where room is needed the store's rules say who makes way. When a job has ended for good, open
+//! neither at the best nor at the last finalized block, that is over: its blobs stay for the store's retention
+//! where there is room. The same ends what other parts of the node keep for a job.
 //!
-//! Blobs that a drawn key of this node has to hold are pinned by the verifier service before they are here. Pins
-//! live in memory; after a restart the first look at the chain makes them again, long before the grace
-//! period ends.
+//! Jobs live in the store's memory; after a restart the first look at the chain names them again, long before
+//! the grace period ends.
 
 use crate::{metrics::Metrics, outboards::Outboards, LOG_TARGET};
-use assay_blobs::{BlobError, BlobStore, Hash};
+use assay_blobs::{BlobError, BlobStore, Claim, Hash, Owner};
 use assay_market::{api::MarketApi, JobId, JobView};
 use codec::Codec;
 use futures::{stream::BoxStream, StreamExt};
 use sc_client_api::BlockchainEvents;
 use sp_api::{ApiExt, ProvideRuntimeApi};
 use sp_blockchain::HeaderBackend;
-use sp_runtime::traits::{Block as BlockT, NumberFor};
+use sp_runtime::traits::{Block as BlockT, NumberFor, SaturatedConversion, UniqueSaturatedInto};
 use std::{
 	collections::{BTreeMap, BTreeSet},
 	marker::PhantomData,
@@ -28,6 +28,10 @@ use tokio::task::spawn_blocking;
 
 /// Least time between two looks at the chain.
 const LOOK: Duration = Duration::from_secs(3);
+/// And this many times what the last one took, so that many jobs do not make the node do nothing else.
+const REST: u32 = 9;
+/// Most time between two looks.
+const LONGEST: Duration = Duration::from_secs(120);
 /// Time between two blobs that are hashed to find damage.
 const SCRUB: Duration = Duration::from_secs(60);
 /// Jobs in one question to the runtime, the most that it answers.
@@ -40,6 +44,15 @@ const JOBS: u64 = 65_536;
 #[error("{0}")]
 pub struct MarketError(pub String);
 
+/// What an open job is to the keeper.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenJob {
+	/// Whose it is and what it is worth, where that is known.
+	pub claim: Option<Claim>,
+	/// The blobs that it names.
+	pub blobs: BTreeSet<Hash>,
+}
+
 /// What the keeper asks of the chain. All but [`Market::wake`] may block.
 pub trait Market: Send + Sync + 'static {
 	/// The blobs that each open job with an id of at least `from` names, at the best and at the last finalized
@@ -51,6 +64,16 @@ pub trait Market: Send + Sync + 'static {
 		&self,
 		from: JobId,
 	) -> Result<(JobId, BTreeMap<JobId, BTreeSet<Hash>>), MarketError>;
+
+	/// The same, with whose each job is and what it is worth.
+	///
+	/// # Errors
+	/// When the runtime cannot be asked.
+	fn claims(&self, from: JobId) -> Result<(JobId, BTreeMap<JobId, OpenJob>), MarketError> {
+		let (from, open) = self.open_jobs(from)?;
+		let unknown = |(job, blobs)| (job, OpenJob { claim: None, blobs });
+		Ok((from, open.into_iter().map(unknown).collect()))
+	}
 
 	/// An item per imported or finalized block.
 	fn wake(&self) -> BoxStream<'static, ()>;
@@ -76,7 +99,7 @@ impl<Block, Client, AccountId, Balance> ClientMarket<Block, Client, AccountId, B
 where
 	Block: BlockT,
 	AccountId: Codec,
-	Balance: Codec,
+	Balance: Codec + Copy + UniqueSaturatedInto<u128>,
 	Client: ProvideRuntimeApi<Block>,
 	Client::Api: MarketApi<Block, AccountId, Balance, NumberFor<Block>>,
 {
@@ -85,7 +108,7 @@ where
 		&self,
 		at: Block::Hash,
 		from: JobId,
-		open: &mut BTreeMap<JobId, BTreeSet<Hash>>,
+		open: &mut BTreeMap<JobId, OpenJob>,
 	) -> Result<JobId, sp_api::ApiError> {
 		let api = self.client.runtime_api();
 		// Before the upgrade that brings the market there is none.
@@ -98,7 +121,9 @@ where
 			let Some(last) = page.last().map(|job| job.id) else { break };
 			for job in page.iter().filter(|job| !job.phase.is_terminal()) {
 				first_open.get_or_insert(job.id);
-				open.entry(job.id).or_default().extend(blobs(job));
+				let OpenJob { claim, blobs } = open.entry(job.id).or_default();
+				*claim = Some(claim_of(job));
+				blobs.extend(named(job));
 			}
 			next = last.saturating_add(1);
 		}
@@ -107,17 +132,34 @@ where
 }
 
 /// The blobs that a job names.
-fn blobs<AccountId, Balance, BlockNumber>(
+fn named<AccountId, Balance, BlockNumber>(
 	job: &JobView<AccountId, Balance, BlockNumber>,
 ) -> impl Iterator<Item = Hash> + '_ {
-	job.input_roots.iter().chain(&job.output_roots).copied()
+	let manifest = job.checkpoints.as_ref().map(|checkpoints| checkpoints.manifest);
+	job.input_roots.iter().chain(&job.output_roots).copied().chain(manifest)
+}
+
+/// Whose a job is, and what it pays: the agreed price, or the least that its requester offers.
+fn claim_of<AccountId, Balance, BlockNumber>(
+	job: &JobView<AccountId, Balance, BlockNumber>,
+) -> Claim
+where
+	AccountId: Codec,
+	Balance: Copy + UniqueSaturatedInto<u128>,
+	BlockNumber: Copy + UniqueSaturatedInto<u64>,
+{
+	Claim {
+		owner: Owner(*blake3::hash(&job.requester.encode()).as_bytes()),
+		worth: job.price.unwrap_or(job.price_start).saturated_into(),
+		deadline: job.deadline.map(|block| block.saturated_into()),
+	}
 }
 
 impl<Block, Client, AccountId, Balance> Market for ClientMarket<Block, Client, AccountId, Balance>
 where
 	Block: BlockT,
 	AccountId: Codec + 'static,
-	Balance: Codec + 'static,
+	Balance: Codec + Copy + UniqueSaturatedInto<u128> + 'static,
 	Client: ProvideRuntimeApi<Block>
 		+ HeaderBackend<Block>
 		+ BlockchainEvents<Block>
@@ -130,6 +172,11 @@ where
 		&self,
 		from: JobId,
 	) -> Result<(JobId, BTreeMap<JobId, BTreeSet<Hash>>), MarketError> {
+		let (from, open) = self.claims(from)?;
+		Ok((from, open.into_iter().map(|(job, open)| (job, open.blobs)).collect()))
+	}
+
+	fn claims(&self, from: JobId) -> Result<(JobId, BTreeMap<JobId, OpenJob>), MarketError> {
 		let failed = |error: sp_api::ApiError| MarketError(error.to_string());
 		let info = self.client.info();
 		let mut open = BTreeMap::new();
@@ -157,8 +204,8 @@ struct State {
 	metrics: Metrics,
 	/// Jobs before this one have ended for good.
 	from: JobId,
-	/// What is pinned for each open job.
-	pinned: BTreeMap<JobId, BTreeSet<Hash>>,
+	/// When the chain was looked at before.
+	before: Option<Instant>,
 	/// The blob that was hashed last.
 	scrubbed: Hash,
 }
@@ -171,14 +218,7 @@ impl<M: Market> Keeper<M> {
 		outboards: Arc<Outboards>,
 		metrics: Metrics,
 	) -> Self {
-		let state = State {
-			store,
-			outboards,
-			metrics,
-			from: 0,
-			pinned: BTreeMap::new(),
-			scrubbed: [0; 32],
-		};
+		let state = State { store, outboards, metrics, from: 0, before: None, scrubbed: [0; 32] };
 		Self { market: Arc::new(market), state }
 	}
 
@@ -189,9 +229,11 @@ impl<M: Market> Keeper<M> {
 		let mut scrub = tokio::time::interval_at((Instant::now() + SCRUB).into(), SCRUB);
 		scrub.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
 		let mut looked: Option<Instant> = None;
+		let mut took = Duration::ZERO;
 		let mut due = true;
 		loop {
-			let pause = looked.map_or(Duration::ZERO, |at| LOOK.saturating_sub(at.elapsed()));
+			let rest = LOOK.max(took.saturating_mul(REST)).min(LONGEST);
+			let pause = looked.map_or(Duration::ZERO, |at| rest.saturating_sub(at.elapsed()));
 			let (do_look, do_scrub) = tokio::select! {
 				woken = wake.next() => match woken {
 					Some(_) => { due = true; continue }
@@ -201,6 +243,7 @@ impl<M: Market> Keeper<M> {
 				_ = scrub.tick() => (false, true),
 			};
 			let market = market.clone();
+			let started = Instant::now();
 			let done = spawn_blocking(move || {
 				if do_look {
 					state.look(&*market);
@@ -219,6 +262,7 @@ impl<M: Market> Keeper<M> {
 			};
 			if do_look {
 				looked = Some(Instant::now());
+				took = started.elapsed();
 				due = false;
 			}
 		}
@@ -226,9 +270,10 @@ impl<M: Market> Keeper<M> {
 }
 
 impl State {
-	/// Pins what open jobs name and the store holds, and unpins what ended jobs named.
+	/// Tells the store what open jobs name, and which jobs have ended.
 	fn look(&mut self, market: &impl Market) {
-		let (from, open) = match market.open_jobs(self.from) {
+		let started = Instant::now();
+		let (from, open) = match market.claims(self.from) {
 			Ok(found) => found,
 			Err(error) => {
 				log::debug!(target: LOG_TARGET, "Cannot read the open jobs: {error}");
@@ -236,32 +281,18 @@ impl State {
 			}
 		};
 		self.from = from;
-		let mut ended = std::mem::take(&mut self.pinned);
-		for (job, roots) in open {
-			let mut pinned = ended.remove(&job).unwrap_or_default();
-			// A job that was posted again on another fork may name other blobs.
-			pinned.retain(|root| {
-				let stays = roots.contains(root);
-				if !stays {
-					self.store.unpin(root);
-				}
-				stays
-			});
-			for root in roots {
-				if !pinned.contains(&root) && self.store.status(&root).len > 0 {
-					self.store.pin(root);
-					pinned.insert(root);
-				}
-			}
-			if !pinned.is_empty() {
-				self.pinned.insert(job, pinned);
+		// What has been kept since the last look may be for a job that this one did not see yet.
+		let known = self.store.jobs(self.before.unwrap_or(started));
+		for job in known.into_iter().filter(|job| !open.contains_key(job)) {
+			self.store.release(job);
+		}
+		for (job, OpenJob { claim, blobs }) in open {
+			if let Err(error) = self.store.name(job, claim, blobs) {
+				log::warn!(target: LOG_TARGET, "Cannot show the results of job {job}: {error}");
 			}
 		}
-		for root in ended.values().flatten() {
-			self.store.unpin(root);
-		}
-		let pinned: BTreeSet<_> = self.pinned.values().flatten().collect();
-		self.metrics.kept(pinned.len(), self.store.usage().used);
+		self.before = Some(started);
+		self.metrics.kept(self.store.held_for_jobs(), self.store.usage().used);
 	}
 
 	/// Hashes the next blob, and removes outboards that are of no use any more.

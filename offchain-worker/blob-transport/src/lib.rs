@@ -6,17 +6,18 @@
 //! else is known at once and asked nothing more.
 //!
 //! ```text
-//! chain ──open jobs──► Keeper ──pins──► BlobStore ◄── verified ranges ── Fetcher ◄──► peers
+//! chain ──open jobs──► Keeper ─claims─► BlobStore ◄── verified ranges ── Fetcher ◄──► peers
 //!                                          │                                            ▲
 //!                                          └──── complete blobs ──► Server ─────────────┘
 //! ```
 //!
 //! * [`Server`] answers peers, within limits for each and for all.
 //! * [`Fetcher`] gets blobs of known root and length from several peers at once.
-//! * [`Keeper`] pins what open jobs need, so that the store does not let it make way, and looks after what
-//!   lies on the disk.
+//! * [`Keeper`] tells the store what open jobs name, so that it does not let that make way, and looks after
+//!   what lies on the disk.
 #![warn(missing_docs)]
 
+mod asking;
 mod bucket;
 mod fetcher;
 mod keeper;
@@ -26,16 +27,18 @@ mod network;
 mod outboards;
 mod peers;
 mod plan;
-mod scheduler;
+pub mod scheduler;
 mod server;
 pub mod tree;
+mod turns;
+mod want;
 pub mod wire;
 
 #[cfg(test)]
 mod tests;
 
 pub use fetcher::{FetchError, Fetcher};
-pub use keeper::{ClientMarket, Keeper, Market, MarketError};
+pub use keeper::{ClientMarket, Keeper, Market, MarketError, OpenJob};
 pub use limits::{FetchLimits, ServeLimits};
 pub use metrics::Metrics;
 pub use network::{Network, NodeNetwork, PeerList};

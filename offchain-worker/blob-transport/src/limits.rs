@@ -26,8 +26,9 @@ pub struct ServeLimits {
 impl Default for ServeLimits {
 	fn default() -> Self {
 		Self {
-			rate: 128 << 20,
-			peer_rate: 64 << 20,
+			// Half of what a link of 1 Gbit/s carries: blocks and votes go over the same one.
+			rate: 64 << 20,
+			peer_rate: 32 << 20,
 			peer_requests: 200,
 			concurrent: 32,
 			peer_concurrent: 8,
@@ -45,8 +46,12 @@ pub struct FetchLimits {
 	pub parallel: usize,
 	/// Ranges asked of one peer at one time.
 	pub per_peer: usize,
-	/// Blobs fetched at one time; others wait.
+	/// Blobs fetched at one time; others wait for a turn.
 	pub blobs: usize,
+	/// Longest turn of a blob while others wait for one.
+	pub turn: Duration,
+	/// Longest time without a byte in a turn while others wait for one.
+	pub stall: Duration,
 	/// Ranges of one blob that are asked for or held in memory because an earlier one is missing.
 	pub window: u64,
 	/// Blobs that can be wanted at one time.
@@ -56,6 +61,8 @@ pub struct FetchLimits {
 	/// Time after which another peer is asked for the same range as well. Where answers are usually fast,
 	/// eight times what is usual, but not below an eighth of this.
 	pub hedge_after: Duration,
+	/// How long a peer may say that it is busy, and give nothing, before that is a fault.
+	pub busy: Duration,
 	/// Shortest and longest pause until a peer that lacked a blob is asked for it again.
 	pub ask_again: (Duration, Duration),
 	/// How long a peer that lied is not asked.
@@ -74,10 +81,13 @@ impl Default for FetchLimits {
 			parallel: 16,
 			per_peer: 4,
 			blobs: 4,
+			turn: Duration::from_secs(20),
+			stall: Duration::from_secs(5),
 			window: 32,
 			wanted: 4096,
 			request_timeout: Duration::from_secs(10),
 			hedge_after: Duration::from_secs(2),
+			busy: Duration::from_secs(120),
 			ask_again: (Duration::from_secs(2), Duration::from_secs(60)),
 			ban: Duration::from_secs(3600),
 			lease: Duration::from_secs(120),

@@ -1,12 +1,7 @@
 //! Prometheus metrics. Names start with `assay_blobs_`.
 
-use crate::{
-	peers::Fault,
-	scheduler::{Failure, Progress, Wanted},
-	wire::Refusal,
-	LOG_TARGET,
-};
-use std::{collections::HashMap, sync::Arc};
+use crate::{peers::Fault, scheduler::Failure, wire::Refusal, LOG_TARGET};
+use std::sync::Arc;
 use substrate_prometheus_endpoint::{
 	register, Counter, CounterVec, Gauge, Opts, PrometheusError, Registry, U64,
 };
@@ -83,11 +78,10 @@ impl Metrics {
 		});
 	}
 
-	pub(crate) fn fetching(&self, fetches: &HashMap<Wanted, Progress>) {
-		let active = fetches.values().filter(|progress| progress.active).count();
+	pub(crate) fn fetching(&self, (active, waiting): (usize, usize)) {
 		self.with(|m| {
 			m.fetching.set(active as u64);
-			m.waiting.set((fetches.len() - active) as u64);
+			m.waiting.set(waiting as u64);
 		});
 	}
 
@@ -153,7 +147,7 @@ impl Inner {
 			)?,
 			completed: counter("assay_blobs_fetches_completed_total", "Blobs fetched as a whole")?,
 			pinned: gauge("assay_blobs_pinned", "Blobs kept for jobs that have not ended")?,
-			used: gauge("assay_blobs_used_bytes", "Bytes that the blob store takes or has reserved")?,
+			used: gauge("assay_blobs_used_bytes", "Bytes that the blob store takes")?,
 			damaged: counter(
 				"assay_blobs_damaged_total",
 				"Blobs that were found damaged on disk and removed",

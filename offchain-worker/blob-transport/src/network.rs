@@ -31,6 +31,8 @@ pub fn reputation(fault: Fault) -> ReputationChange {
 		Fault::Malformed => ReputationChange::new_fatal("Assay: malformed answer about blobs"),
 		Fault::Silent => ReputationChange::new(-(1 << 10), "Assay: no answer about blobs"),
 		Fault::Withheld => ReputationChange::new(-(1 << 10), "Assay: withheld a blob"),
+		// A few dozen times, hours, and it is banned; an overloaded peer gives something now and then.
+		Fault::Endless => ReputationChange::new(-(1 << 24), "Assay: only ever busy with blobs"),
 	}
 }
 

@@ -11,6 +11,12 @@ use std::{
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Shortest pause of a peer that is busy.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// How long a peer that has gone and was no help is remembered, so that coming back makes it no better.
+const MEMORY: Duration = Duration::from_secs(600);
+/// Most peers that have gone and are remembered.
+const GONE: usize = 1024;
+/// Times in a row that a peer must have been busy before it can be a fault.
+const BUSY: u32 = 8;
 
 /// What a peer did that it should not have done.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -23,6 +29,8 @@ pub enum Fault {
 	Silent,
 	/// Said that it holds a blob and then did not give it.
 	Withheld,
+	/// Was busy for minutes and gave nothing at all.
+	Endless,
 }
 
 impl Fault {
@@ -33,6 +41,7 @@ impl Fault {
 			Fault::Malformed => "malformed",
 			Fault::Silent => "silent",
 			Fault::Withheld => "withheld",
+			Fault::Endless => "endless",
 		}
 	}
 
@@ -57,6 +66,28 @@ struct Peer {
 	silences: u32,
 	/// Bytes a second of its good answers, smoothed.
 	speed: f64,
+	/// Seconds that its good answers took, smoothed.
+	took: f64,
+	/// Times in a row that it was busy, and since when.
+	busy: u32,
+	busy_since: Option<Instant>,
+	/// Its place among those of which little is known: when it came or was asked last.
+	place: u64,
+	/// When it was connected last.
+	seen: Instant,
+}
+
+impl Peer {
+	/// It gives what it has: its last answers were good.
+	fn is_proven(&self) -> bool {
+		self.speed > 0.0 && self.silences == 0 && self.busy < BUSY
+	}
+
+	/// Whether there is something to hold against it when it comes back.
+	fn is_bad(&self, now: Instant) -> bool {
+		let ahead = |at: Option<Instant>| at.is_some_and(|until| until > now);
+		ahead(self.banned) || ahead(self.paused) || self.silences > 0 || self.busy > 0
+	}
 }
 
 /// All peers.
@@ -64,17 +95,29 @@ pub struct Peers {
 	limits: FetchLimits,
 	connected: BTreeSet<PeerId>,
 	known: BTreeMap<PeerId, Peer>,
+	next_place: u64,
+	asked: usize,
 }
 
 impl Peers {
 	/// Nobody yet.
 	pub fn new(limits: FetchLimits) -> Self {
-		Self { limits, connected: BTreeSet::new(), known: BTreeMap::new() }
+		let (connected, known) = Default::default();
+		Self { limits, connected, known, next_place: 0, asked: 0 }
+	}
+
+	fn place(&mut self) -> u64 {
+		self.next_place += 1;
+		self.next_place
 	}
 
 	fn peer(&mut self, id: PeerId) -> &mut Peer {
 		let allowed = self.limits.per_peer.clamp(1, 2);
-		self.known.entry(id).or_insert(Peer {
+		if !self.known.contains_key(&id) {
+			self.next_place += 1;
+		}
+		let place = self.next_place;
+		self.known.entry(id).or_insert_with(|| Peer {
 			asked: 0,
 			allowed,
 			asked_have: false,
@@ -82,19 +125,54 @@ impl Peers {
 			banned: None,
 			silences: 0,
 			speed: 0.0,
+			took: 0.0,
+			busy: 0,
+			busy_since: None,
+			place,
+			seen: Instant::now(),
 		})
 	}
 
 	/// Takes note of who is connected, and forgets everyone else of whom there is nothing to remember.
 	pub fn connected(&mut self, peers: impl IntoIterator<Item = PeerId>, now: Instant) {
 		self.connected = peers.into_iter().collect();
+		for id in self.connected.clone() {
+			self.peer(id).seen = now;
+		}
 		let connected = &self.connected;
 		self.known.retain(|id, peer| {
+			let recent = now.saturating_duration_since(peer.seen) < MEMORY;
+			let banned = peer.banned.is_some_and(|until| until > now);
 			connected.contains(id)
 				|| peer.asked > 0
 				|| peer.asked_have
-				|| peer.banned.is_some_and(|until| until > now)
+				|| banned || (recent && peer.is_bad(now))
 		});
+		// However many identities somebody has, those that have gone take a bounded place.
+		let idle = |(id, peer): &(&PeerId, &Peer)| !connected.contains(id) && peer.asked == 0;
+		let mut gone: Vec<_> =
+			self.known.iter().filter(idle).map(|(id, peer)| (peer.seen, *id)).collect();
+		if let Some(many) = gone.len().checked_sub(GONE).filter(|many| *many > 0) {
+			gone.sort();
+			gone[..many].iter().for_each(|(_, id)| drop(self.known.remove(id)));
+		}
+	}
+
+	/// Whether it gives what it has: its last answers were good.
+	pub fn is_proven(&self, id: &PeerId) -> bool {
+		self.known.get(id).is_some_and(Peer::is_proven)
+	}
+
+	/// Whether it is proven and answers before anyone would be asked in its place.
+	pub fn is_quick(&self, id: &PeerId) -> bool {
+		let most = self.limits.hedge_after.as_secs_f64();
+		self.known.get(id).is_some_and(|peer| peer.is_proven() && peer.took <= most)
+	}
+
+	/// Ranges that are asked for of peers that are not quick.
+	pub fn asked_slow(&self) -> usize {
+		let slow = self.known.iter().filter(|(_, peer)| peer.asked > 0);
+		slow.filter(|(id, _)| !self.is_quick(id)).map(|(_, peer)| peer.asked).sum()
 	}
 
 	/// Everyone who may be asked something now.
@@ -113,41 +191,58 @@ impl Peers {
 		self.known.get(id).and_then(|peer| peer.banned).is_some_and(|until| until > now)
 	}
 
-	/// Those of `usable` that may be asked for a further range, the fastest with most room first.
-	pub fn for_ranges(&mut self, usable: &[PeerId]) -> Vec<PeerId> {
-		let mut open: Vec<_> = usable
-			.iter()
-			.filter_map(|id| {
-				let peer = self.peer(*id);
-				let room = peer.allowed.checked_sub(peer.asked).filter(|room| *room > 0)?;
-				// A peer of which nothing is known yet is worth a try before slow ones.
-				let speed = if peer.speed == 0.0 { f64::MAX } else { peer.speed };
-				Some((speed * room as f64 / peer.allowed as f64, *id))
-			})
-			.collect();
-		open.sort_by(|a, b| b.0.total_cmp(&a.0));
-		open.into_iter().map(|(_, id)| id).collect()
+	/// Those of `usable` that may be asked for a further range: first those of which little is known, in the
+	/// order in which they came or were asked last; then those whose answers were good, the fastest
+	/// with most room first.
+	pub fn for_ranges(&self, usable: &[PeerId]) -> Vec<PeerId> {
+		let (mut unknown, mut good) = (Vec::new(), Vec::new());
+		for id in usable {
+			let Some(peer) = self.known.get(id) else { continue };
+			let Some(room) = peer.allowed.checked_sub(peer.asked).filter(|room| *room > 0) else {
+				continue;
+			};
+			match peer.is_proven() {
+				true => good.push((peer.speed * room as f64 / peer.allowed as f64, *id)),
+				false => unknown.push((peer.place, *id)),
+			}
+		}
+		unknown.sort();
+		good.sort_by(|a, b| b.0.total_cmp(&a.0));
+		let unknown = unknown.into_iter().map(|(_, id)| id);
+		unknown.chain(good.into_iter().map(|(_, id)| id)).collect()
 	}
 
 	/// Ranges that are asked for of anyone.
 	pub fn asked(&self) -> usize {
-		self.known.values().map(|peer| peer.asked).sum()
+		self.asked
 	}
 
 	/// A range is asked for.
 	pub fn ask(&mut self, id: PeerId) {
-		self.peer(id).asked += 1;
+		let place = self.place();
+		let peer = self.peer(id);
+		peer.asked += 1;
+		peer.place = place;
+		self.asked += 1;
 	}
 
 	/// A range is answered, however.
 	pub fn answered(&mut self, id: PeerId) {
 		let peer = self.peer(id);
-		peer.asked = peer.asked.saturating_sub(1);
+		if peer.asked > 0 {
+			peer.asked -= 1;
+			self.asked -= 1;
+		}
 	}
 
-	/// Whether it may be asked which blobs it has; if so it counts as asked.
-	pub fn ask_have(&mut self, id: PeerId) -> bool {
-		!std::mem::replace(&mut self.peer(id).asked_have, true)
+	/// Whether it has been asked which blobs it has, and has not answered.
+	pub fn is_asked_have(&self, id: &PeerId) -> bool {
+		self.known.get(id).is_some_and(|peer| peer.asked_have)
+	}
+
+	/// It is asked which blobs it has.
+	pub fn ask_have(&mut self, id: PeerId) {
+		self.peer(id).asked_have = true;
 	}
 
 	/// It has said which blobs it has, or not.
@@ -160,16 +255,31 @@ impl Peers {
 		let most = self.limits.per_peer.max(1);
 		let peer = self.peer(id);
 		peer.silences = 0;
+		(peer.busy, peer.busy_since) = (0, None);
 		peer.allowed = (peer.allowed + 1).min(most);
 		let speed = bytes as f64 / took.as_secs_f64().max(1e-6);
+		peer.took = match peer.speed {
+			0.0 => took.as_secs_f64(),
+			_ => 0.8 * peer.took + 0.2 * took.as_secs_f64(),
+		};
 		peer.speed = if peer.speed == 0.0 { speed } else { 0.8 * peer.speed + 0.2 * speed };
 	}
 
-	/// It is busy, and says for how long.
-	pub fn busy(&mut self, id: PeerId, pause: Duration, now: Instant) {
+	/// It is busy, and says for how long. Returns whether it has been for so long, and has given nothing, that
+	/// this is a fault.
+	pub fn busy(&mut self, id: PeerId, pause: Duration, now: Instant) -> bool {
+		let most = self.limits.busy;
 		let peer = self.peer(id);
 		peer.allowed = (peer.allowed / 2).max(1);
 		peer.paused = Some(now + pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+		peer.busy = peer.busy.saturating_add(1);
+		let since = *peer.busy_since.get_or_insert(now);
+		let endless = peer.busy >= BUSY && now.saturating_duration_since(since) >= most;
+		if endless {
+			// Once for each such time.
+			peer.busy_since = Some(now);
+		}
+		endless
 	}
 
 	/// It did something that it should not have done.
@@ -181,13 +291,13 @@ impl Peers {
 			return;
 		}
 		// Several requests that are lost at one time are one silence.
-		if peer.paused.is_some_and(|until| until > now) {
+		if fault != Fault::Endless && peer.paused.is_some_and(|until| until > now) {
 			return;
 		}
 		peer.allowed = 1;
 		peer.silences += 1;
 		let pause = Duration::from_secs(1u64 << peer.silences.min(6));
-		peer.paused = Some(now + pause.min(LONGEST_PAUSE));
+		peer.paused = peer.paused.max(Some(now + pause.min(LONGEST_PAUSE)));
 	}
 
 	/// When the first paused peer can be asked again.

@@ -35,6 +35,8 @@ pub struct Plan {
 	slots: BTreeMap<Index, Slot>,
 	/// A write is under way; the ranges in it have left the slots.
 	writing: bool,
+	/// The last range has been here, so that the length is known to be right.
+	proven: bool,
 }
 
 impl Plan {
@@ -42,7 +44,25 @@ impl Plan {
 	pub fn new(total: u64, received: u64, window: u64) -> Self {
 		let count = total.div_ceil(MAX_RANGE);
 		let next = (received / MAX_RANGE).min(count.saturating_sub(1));
-		Self { total, count, window: window.max(1), next, slots: BTreeMap::new(), writing: false }
+		Self {
+			total,
+			count,
+			window: window.max(1),
+			next,
+			slots: BTreeMap::new(),
+			writing: false,
+			proven: false,
+		}
+	}
+
+	/// The same of a blob whose last range has been here before, so that it need not come first.
+	pub fn proven(self, proven: bool) -> Self {
+		Self { proven, ..self }
+	}
+
+	/// Whether the last range has been here.
+	pub fn is_proven(&self) -> bool {
+		self.proven
 	}
 
 	/// The bytes of a range.
@@ -55,7 +75,19 @@ impl Plan {
 
 	/// A range to ask this peer for: one that nobody is asked for, else one that somebody has been asked for
 	/// since before `late`.
+	#[cfg(test)]
 	pub fn take(&mut self, peer: PeerId, now: Instant, hedge_after: Duration) -> Option<Index> {
+		self.take_one(peer, now, hedge_after, true)
+	}
+
+	/// The same; `fresh`: also one that nobody is asked for.
+	pub fn take_one(
+		&mut self,
+		peer: PeerId,
+		now: Instant,
+		hedge_after: Duration,
+		fresh: bool,
+	) -> Option<Index> {
 		let last = self.count.checked_sub(1)?;
 		let end = self.count.min(self.next.saturating_add(self.window));
 		let open = |slot: Option<&Slot>| match slot {
@@ -63,8 +95,9 @@ impl Plan {
 			Some(Slot::Asked(by)) => by.is_empty(),
 			Some(Slot::Here(_)) => false,
 		};
-		let fresh =
-			std::iter::once(last).chain(self.next..end).find(|index| open(self.slots.get(index)));
+		let first = (!self.proven).then_some(last);
+		let mut all = first.into_iter().chain(self.next..end);
+		let fresh = all.find(|index| open(self.slots.get(index))).filter(|_| fresh);
 		let late = |slot: &Slot| match slot {
 			Slot::Asked(by) => {
 				by.len() < ASKED_AT_ONCE
@@ -94,6 +127,27 @@ impl Plan {
 		self.slots.values().filter_map(late).min()
 	}
 
+	/// Ranges that somebody is asked for.
+	pub fn asked(&self) -> usize {
+		let asked = |slot: &&Slot| matches!(slot, Slot::Asked(by) if !by.is_empty());
+		self.slots.values().filter(asked).count()
+	}
+
+	/// Questions for ranges to peers of a kind.
+	pub fn asked_of(&self, kind: impl Fn(&PeerId) -> bool) -> usize {
+		let by = self.slots.values().filter_map(|slot| match slot {
+			Slot::Asked(by) => Some(by),
+			Slot::Here(_) => None,
+		});
+		by.flatten().filter(|(peer, _)| kind(peer)).count()
+	}
+
+	/// Whether there is a point in holding on to this when nothing more is asked: something is here that is
+	/// not in the store yet.
+	pub fn has_any(&self) -> bool {
+		self.writing || self.slots.values().any(|slot| matches!(slot, Slot::Here(_)))
+	}
+
 	/// This peer is not asked for this range any more.
 	pub fn lost(&mut self, index: Index, peer: &PeerId) {
 		if let Some(Slot::Asked(by)) = self.slots.get_mut(&index) {
@@ -106,6 +160,7 @@ impl Plan {
 		match self.slots.entry(index) {
 			Entry::Occupied(mut slot) if matches!(slot.get(), Slot::Asked(_)) => {
 				slot.insert(Slot::Here(bytes));
+				self.proven |= index + 1 == self.count;
 				true
 			}
 			// Written already, or another peer was faster.
@@ -120,7 +175,8 @@ impl Plan {
 	/// The next bytes to write and where, once the length is proved. One write at a time.
 	pub fn write(&mut self) -> Option<(u64, Vec<u8>)> {
 		let last = self.count.checked_sub(1)?;
-		if self.writing || !self.has(last) || !self.has(self.next) {
+		// Once the length is right, the last range is written in its turn like the others.
+		if self.writing || !self.proven || self.next > last || !self.has(self.next) {
 			return None;
 		}
 		let Some(Slot::Here(bytes)) = self.slots.remove(&self.next) else { return None };

@@ -5,8 +5,9 @@
 //!
 //! * Every peer is asked which of the wanted blobs it has, once, and again with a growing pause while it
 //!   lacks one.
-//! * Blobs that somebody has are fetched, the longest wanted first, a few at one time. Their ranges go to the
-//!   fastest peers with room. A range that is late is asked of a second peer too; the first good answer counts.
+//! * Blobs that somebody has are fetched, a few at one time, in turns ([`crate::turns`]). Their ranges go to
+//!   the fastest peers with room, and a few of them to peers of which little is known. A range that is late
+//!   is asked of a second peer too; the first good answer counts.
 //! * A peer that answers with anything but what the root names is asked nothing more, for nothing.
 
 use crate::{
@@ -14,12 +15,13 @@ use crate::{
 	peers::{Fault, Peers},
 	plan::{Index, Plan},
 	tree::Span,
-	wire::{Refusal, MAX_ROOTS},
+	want::{Source, Want},
+	wire::Refusal,
 };
-use assay_blobs::Hash;
+use assay_blobs::{Hash, Owner};
 use sc_network::PeerId;
 use std::{
-	collections::{BTreeMap, HashMap},
+	collections::{BTreeMap, HashMap, HashSet},
 	time::{Duration, Instant},
 };
 
@@ -76,29 +78,6 @@ pub enum Written {
 	Failed,
 }
 
-/// What a peer is known to have.
-enum Source {
-	Asked,
-	Has,
-	/// Asked again at this time.
-	Lacks(Instant),
-}
-
-struct Want {
-	/// Order in which blobs were wanted.
-	number: u64,
-	until: Instant,
-	sources: HashMap<PeerId, Source>,
-	/// Pause until those that lack the blob are asked again.
-	pause: Duration,
-	plan: Option<Plan>,
-	/// Nothing is asked or written before: the store failed.
-	not_before: Option<Instant>,
-	store_failures: u32,
-	/// Last time that a byte came, or when it was first wanted.
-	moved: Instant,
-}
-
 /// How a fetch is getting on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Progress {
@@ -110,19 +89,26 @@ pub struct Progress {
 	pub sources: usize,
 	/// Whether ranges are asked for, or it waits for a peer that has it, for its turn or for room.
 	pub active: bool,
-	/// Time since the last byte came.
+	/// Time since the last byte came, but for that spent waiting for a turn.
 	pub idle: Duration,
 }
 
 /// The state of all fetches.
 pub struct Scheduler {
-	limits: FetchLimits,
-	peers: Peers,
-	wants: HashMap<Wanted, Want>,
-	next_number: u64,
+	pub(crate) limits: FetchLimits,
+	pub(crate) peers: Peers,
+	pub(crate) wants: BTreeMap<Wanted, Want>,
+	pub(crate) next_number: u64,
+	/// When each owner had a turn last.
+	pub(crate) served: HashMap<Option<Owner>, u64>,
+	/// When a range of each owner's blobs was asked for last.
+	pub(crate) asked: HashMap<Option<Owner>, u64>,
 	reports: Vec<Action>,
 	/// Time that a good answer took, smoothed.
 	usual: Duration,
+	/// There may be something to ask peers about what they have, and when there will be.
+	pub(crate) ask: bool,
+	pub(crate) ask_at: Option<Instant>,
 }
 
 impl Scheduler {
@@ -131,15 +117,19 @@ impl Scheduler {
 		Self {
 			limits,
 			peers: Peers::new(limits),
-			wants: HashMap::new(),
+			wants: BTreeMap::new(),
 			next_number: 0,
+			served: HashMap::new(),
+			asked: HashMap::new(),
 			reports: Vec::new(),
 			usual: Duration::ZERO,
+			ask: false,
+			ask_at: None,
 		}
 	}
 
 	/// Time after which a range is late: well above what is usual.
-	fn late(&self) -> Duration {
+	pub(crate) fn late(&self) -> Duration {
 		let most = self.limits.hedge_after;
 		match self.usual {
 			Duration::ZERO => most,
@@ -149,35 +139,52 @@ impl Scheduler {
 
 	/// Takes note of who is connected.
 	pub fn connected(&mut self, peers: Vec<PeerId>, now: Instant) {
+		let here: HashSet<_> = peers.iter().copied().collect();
 		for want in self.wants.values_mut() {
-			want.sources.retain(|id, source| peers.contains(id) || matches!(source, Source::Asked));
+			want.retain(|id| here.contains(id));
 		}
 		self.peers.connected(peers, now);
+		self.ask = true;
 	}
 
 	/// Wants a blob from now on for some time, or for longer. Returns whether there is room for it.
 	pub fn want(&mut self, wanted: Wanted, now: Instant) -> bool {
+		self.want_of(wanted, None, now)
+	}
+
+	/// Wants a blob for an owner. When there are too many, the owner with most of them loses its latest one to
+	/// one that has fewer.
+	pub fn want_of(&mut self, wanted: Wanted, owner: Option<Owner>, now: Instant) -> bool {
 		let until = now + self.limits.lease;
 		if let Some(want) = self.wants.get_mut(&wanted) {
 			want.until = until;
+			want.owner = owner.or(want.owner);
 			return true;
 		}
-		if wanted.len == 0 || self.wants.len() >= self.limits.wanted {
+		if wanted.len == 0 || (self.wants.len() >= self.limits.wanted && !self.make_room(owner)) {
 			return false;
 		}
-		let want = Want {
-			number: self.next_number,
-			until,
-			sources: HashMap::new(),
-			pause: self.limits.ask_again.0,
-			plan: None,
-			not_before: None,
-			store_failures: 0,
-			moved: now,
-		};
+		self.wants.insert(wanted, Want::new(self.next_number, owner, until, now));
 		self.next_number += 1;
-		self.wants.insert(wanted, want);
+		self.ask = true;
 		true
+	}
+
+	fn make_room(&mut self, owner: Option<Owner>) -> bool {
+		let mut counts = HashMap::<_, usize>::new();
+		for want in self.wants.values() {
+			*counts.entry(want.owner).or_default() += 1;
+		}
+		let own = counts.get(&owner).copied().unwrap_or(0);
+		let most = counts.into_iter().map(|(owner, count)| (count, owner)).max();
+		let Some((_, greedy)) = most.filter(|(count, _)| *count > own + 1) else { return false };
+		let of = self.wants.iter().filter(|(_, want)| want.owner == greedy);
+		// Not one that is under way, if there is another.
+		let latest = of.max_by_key(|(_, want)| (want.turn.is_none(), !want.proven, want.number));
+		match latest.map(|(wanted, _)| *wanted) {
+			Some(wanted) => self.wants.remove(&wanted).is_some(),
+			None => false,
+		}
 	}
 
 	/// Does not want a blob any more; it is here, or nobody asks.
@@ -194,20 +201,38 @@ impl Scheduler {
 			.map(|(wanted, _)| *wanted)
 			.collect();
 		expired.iter().for_each(|wanted| self.forget(wanted));
+		if self.served.len() > 2 * self.wants.len() + 16 {
+			let owners: HashSet<_> = self.wants.values().map(|want| want.owner).collect();
+			self.served.retain(|owner, _| owners.contains(owner));
+			self.asked.retain(|owner, _| owners.contains(owner));
+		}
 		expired
 	}
 
 	/// All that is wanted and how it is getting on.
 	pub fn progress(&self, now: Instant) -> HashMap<Wanted, Progress> {
-		let progress = |(wanted, want): (&Wanted, &Want)| {
-			let received = want.plan.as_ref().map_or(0, Plan::received);
-			let has = |source: &&Source| matches!(source, Source::Has);
-			let sources = want.sources.values().filter(has).count();
-			let idle = now.saturating_duration_since(want.moved);
-			let active = want.plan.is_some() && want.not_before.is_none_or(|at| at <= now);
-			(*wanted, Progress { received, total: wanted.len, sources, active, idle })
-		};
-		self.wants.iter().map(progress).collect()
+		self.wants.iter().map(|(wanted, want)| (*wanted, progress(wanted, want, now))).collect()
+	}
+
+	/// How the fetches of one blob are getting on, whatever its length.
+	pub fn progress_of<'a>(
+		&'a self,
+		root: &Hash,
+		now: Instant,
+	) -> impl Iterator<Item = (Wanted, Progress)> + 'a {
+		let of = self.wants.range(lengths_of(root));
+		of.map(move |(wanted, want)| (*wanted, progress(wanted, want, now)))
+	}
+
+	/// Whether a blob is wanted.
+	pub fn is_wanted(&self, wanted: &Wanted) -> bool {
+		self.wants.contains_key(wanted)
+	}
+
+	/// Blobs that are fetched, and blobs that wait.
+	pub fn counts(&self) -> (usize, usize) {
+		let active = self.wants.values().filter(|want| want.turn.is_some()).count();
+		(active, self.wants.len() - active)
 	}
 
 	/// Says what is to be done now. `received` tells how much of a blob the store has; it is asked when a
@@ -216,12 +241,14 @@ impl Scheduler {
 		let mut actions = std::mem::take(&mut self.reports);
 		let usable = self.peers.usable(now);
 		self.ask_have(&usable, now, &mut actions);
-		let active = self.begin(now, received);
-		self.ask_ranges(&active, &usable, now, &mut actions);
-		for wanted in active {
-			let plan = self.wants.get_mut(&wanted).and_then(|want| want.plan.as_mut());
-			if let Some((offset, bytes)) = plan.and_then(Plan::write) {
-				actions.push(Action::Write(wanted, offset, bytes));
+		self.turns(&usable, now, received);
+		self.ask_ranges(&usable, now, &mut actions);
+		for (wanted, want) in &mut self.wants {
+			let ready = want.not_before.is_none_or(|at| at <= now);
+			if let Some((offset, bytes)) =
+				want.plan.as_mut().filter(|_| ready).and_then(Plan::write)
+			{
+				actions.push(Action::Write(*wanted, offset, bytes));
 			}
 		}
 		actions
@@ -231,109 +258,16 @@ impl Scheduler {
 	pub fn next_poll(&self, now: Instant) -> Option<Instant> {
 		let late_after = self.late();
 		let wants = self.wants.values().flat_map(|want| {
-			let late = want.plan.as_ref().and_then(|plan| plan.next_late(late_after));
-			let again = want.sources.values().filter_map(|source| match source {
-				Source::Lacks(at) => Some(*at),
-				_ => None,
-			});
-			again.chain(late).chain(want.not_before).chain([want.until])
+			let turn = want.turn.as_ref();
+			let late = turn.and(want.plan.as_ref()).and_then(|plan| plan.next_late(late_after));
+			let ends = turn
+				.into_iter()
+				.flat_map(|turn| [turn.stalls_at(&self.limits), turn.since + self.limits.turn]);
+			ends.chain(late).chain(want.not_before).chain([want.until])
 		});
 		// What is past and could not be done waits for something to happen.
-		wants.chain(self.peers.next_usable(now)).filter(|at| *at > now).min()
-	}
-
-	/// One question to each peer that may be asked, about all blobs of which it has not said anything.
-	fn ask_have(&mut self, usable: &[PeerId], now: Instant, actions: &mut Vec<Action>) {
-		let mut wants: Vec<_> = self.wants.iter_mut().collect();
-		wants.sort_by_key(|(_, want)| want.number);
-		for id in usable {
-			let mut roots = Vec::new();
-			let mut asked = Vec::new();
-			for (at, (wanted, want)) in wants.iter().enumerate() {
-				let open = match want.sources.get(id) {
-					None => true,
-					Some(Source::Lacks(again)) => *again <= now,
-					Some(_) => false,
-				};
-				if open && (roots.contains(&wanted.root) || roots.len() < MAX_ROOTS) {
-					if !roots.contains(&wanted.root) {
-						roots.push(wanted.root);
-					}
-					asked.push(at);
-				}
-			}
-			if roots.is_empty() || !self.peers.ask_have(*id) {
-				continue;
-			}
-			for at in asked {
-				wants[at].1.sources.insert(*id, Source::Asked);
-			}
-			actions.push(Action::Have(*id, roots));
-		}
-	}
-
-	/// Chooses the blobs that are fetched now: those that were wanted first of those that somebody has.
-	fn begin(&mut self, now: Instant, received: impl Fn(&Wanted) -> u64) -> Vec<Wanted> {
-		let mut ready: Vec<_> = self
-			.wants
-			.iter()
-			.filter(|(_, want)| {
-				want.not_before.is_none_or(|at| at <= now)
-					&& want.sources.values().any(|source| matches!(source, Source::Has))
-			})
-			.map(|(wanted, want)| (want.number, *wanted))
-			.collect();
-		ready.sort();
-		ready.truncate(self.limits.blobs.max(1));
-		let ready: Vec<_> = ready.into_iter().map(|(_, wanted)| wanted).collect();
-		for (wanted, want) in &mut self.wants {
-			match (ready.contains(wanted), &want.plan) {
-				(true, None) => {
-					let received = received(wanted);
-					want.plan = Some(Plan::new(wanted.len, received, self.limits.window));
-				}
-				// What waits for a turn holds no ranges in memory.
-				(false, Some(_)) => want.plan = None,
-				_ => {}
-			}
-		}
-		ready
-	}
-
-	fn ask_ranges(
-		&mut self,
-		active: &[Wanted],
-		usable: &[PeerId],
-		now: Instant,
-		actions: &mut Vec<Action>,
-	) {
-		let late_after = self.late();
-		// Turn by turn, so that one blob does not take everything.
-		loop {
-			let mut found = false;
-			for wanted in active {
-				if self.peers.asked() >= self.limits.parallel.max(1) {
-					return;
-				}
-				let order = self.peers.for_ranges(usable);
-				let Some(want) = self.wants.get_mut(wanted) else { continue };
-				let Some(plan) = want.plan.as_mut() else { continue };
-				let has = |id: &&PeerId| matches!(want.sources.get(*id), Some(Source::Has));
-				for id in order.iter().filter(has) {
-					let index = plan.take(*id, now, late_after);
-					let Some((index, span)) = index.and_then(|i| Some((i, plan.span(i)?))) else {
-						continue;
-					};
-					self.peers.ask(*id);
-					actions.push(Action::Range(*id, *wanted, index, span));
-					found = true;
-					break;
-				}
-			}
-			if !found {
-				return;
-			}
-		}
+		let peers = self.peers.next_usable(now);
+		wants.chain(peers).chain(self.ask_at).filter(|at| *at > now).min()
 	}
 
 	/// A peer has said how long its blobs are, or nothing usable.
@@ -354,23 +288,19 @@ impl Scheduler {
 			Ok(lengths) => roots.iter().zip(lengths).collect(),
 			Err(_) => BTreeMap::new(),
 		};
-		let longest = self.limits.ask_again.1;
-		for (wanted, want) in &mut self.wants {
-			if !roots.contains(&wanted.root)
-				|| !matches!(want.sources.get(&id), Some(Source::Asked))
-			{
-				continue;
-			}
-			let source = match lengths.get(&wanted.root) {
-				Some(len) if **len == wanted.len => Source::Has,
-				_ => {
-					let again = now + want.pause;
-					want.pause = (want.pause * 2).min(longest);
-					Source::Lacks(again)
+		let limits = self.limits;
+		for root in roots {
+			for (wanted, want) in self.wants.range_mut(lengths_of(root)) {
+				if want.source(&id) != Some(Source::Asked) {
+					continue;
 				}
-			};
-			want.sources.insert(id, source);
+				match lengths.get(root) {
+					Some(len) if **len == wanted.len => want.set(id, Source::Has, &limits),
+					_ => want.lacks(id, now, &limits),
+				}
+			}
 		}
+		self.ask = true;
 		if let Err(failure) = answer {
 			self.failed(id, failure, now);
 		}
@@ -398,32 +328,29 @@ impl Scheduler {
 					usual => (usual * 7 + took) / 8,
 				};
 				let Some(want) = want else { return 0 };
-				let new = want.plan.as_mut().is_some_and(|plan| plan.here(index, bytes));
-				if new {
-					want.moved = now;
-					// Only bytes count as a sign that asking is worth it, not words.
-					want.pause = self.limits.ask_again.0;
+				if !want.plan.as_mut().is_some_and(|plan| plan.here(index, bytes)) {
+					return 0;
 				}
-				if new {
-					len
-				} else {
-					0
-				}
+				want.length_proven |= want.plan.as_ref().is_some_and(Plan::is_proven);
+				want.gave(&id, now, &self.limits);
+				len
 			}
 			Err(failure) => {
 				if let Some(want) = want {
 					if let Some(plan) = &mut want.plan {
 						plan.lost(index, &id);
 					}
-					let lacks = matches!(
-						failure,
+					match failure {
 						Failure::Unreachable
-							| Failure::Refused(Refusal::Unknown | Refusal::Length(_))
-					);
-					if lacks {
-						let again = now + want.pause;
-						want.pause = (want.pause * 2).min(self.limits.ask_again.1);
-						want.sources.insert(id, Source::Lacks(again));
+						| Failure::Refused(Refusal::Unknown | Refusal::Length(_)) => {
+							want.lacks(id, now, &self.limits);
+							self.ask = true;
+						}
+						Failure::Rejected | Failure::Refused(Refusal::Busy(_)) => {
+							want.busy(id, now, &self.limits);
+							self.ask = true;
+						}
+						Failure::Fault(_) => {}
 					}
 				}
 				let failure = match failure {
@@ -441,22 +368,29 @@ impl Scheduler {
 		match failure {
 			// A blob may make way between two questions.
 			Failure::Unreachable | Failure::Refused(Refusal::Unknown | Refusal::Length(_)) => {}
-			Failure::Rejected => self.peers.busy(id, Duration::from_secs(1), now),
+			Failure::Rejected => self.busy(id, Duration::from_secs(1), now),
 			Failure::Refused(Refusal::Busy(millis)) => {
-				self.peers.busy(id, Duration::from_millis(millis.into()), now)
+				self.busy(id, Duration::from_millis(millis.into()), now)
 			}
 			Failure::Fault(fault) => {
 				let known = self.peers.is_banned(&id, now);
 				self.peers.fault(id, fault, now);
 				if fault.drops() {
 					for want in self.wants.values_mut() {
-						want.sources.remove(&id);
+						want.remove(&id);
 					}
 				}
 				if !known {
 					self.reports.push(Action::Report(id, fault));
 				}
 			}
+		}
+	}
+
+	fn busy(&mut self, id: PeerId, pause: Duration, now: Instant) {
+		if self.peers.busy(id, pause, now) {
+			self.peers.fault(id, Fault::Endless, now);
+			self.reports.push(Action::Report(id, Fault::Endless));
 		}
 	}
 
@@ -468,6 +402,13 @@ impl Scheduler {
 		}
 		// It may have lost its turn or its interest while the write was under way.
 		let Some(want) = self.wants.get_mut(wanted) else { return false };
+		if written == Written::Failed {
+			want.store_failures += 1;
+			let pause = Duration::from_secs(1u64 << want.store_failures.min(6));
+			want.not_before = Some(now + pause);
+			want.plan = None;
+			return false;
+		}
 		let Some(plan) = &mut want.plan else { return false };
 		match written {
 			Written::Part | Written::Whole => {
@@ -475,13 +416,23 @@ impl Scheduler {
 				plan.written();
 			}
 			Written::Elsewhere { received } => plan.restart(received),
-			Written::Failed => {
-				want.store_failures += 1;
-				let pause = Duration::from_secs(1u64 << want.store_failures.min(6));
-				want.not_before = Some(now + pause);
-				want.plan = None;
-			}
+			Written::Failed => {}
 		}
 		false
+	}
+}
+
+/// All blobs of a root, whatever their lengths.
+pub(crate) fn lengths_of(root: &Hash) -> std::ops::RangeInclusive<Wanted> {
+	Wanted { root: *root, len: 0 }..=Wanted { root: *root, len: u64::MAX }
+}
+
+fn progress(wanted: &Wanted, want: &Want, now: Instant) -> Progress {
+	Progress {
+		received: want.plan.as_ref().map_or(0, Plan::received),
+		total: wanted.len,
+		sources: want.sources(),
+		active: want.turn.is_some() && want.not_before.is_none_or(|at| at <= now),
+		idle: want.idle(now),
 	}
 }

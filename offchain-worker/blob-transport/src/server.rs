@@ -28,7 +28,7 @@ use std::{
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// Outboards of longer blobs are computed while the peer waits outside.
+/// Longer blobs are checked, and their outboards computed, while the peer waits outside.
 const COMPUTE_AT_ONCE: u64 = 64 << 20;
 /// When to ask again for a blob whose outboard is being computed.
 const COMPUTING_PAUSE: Duration = Duration::from_millis(500);
@@ -207,14 +207,14 @@ impl Server {
 		match Request::read(payload) {
 			Err(_) => Verdict::Refuse(BAD, "bad"),
 			Ok(Request::Have(roots)) => {
-				let lengths = roots.iter().map(|root| match self.store.status(root) {
+				let lengths = roots.iter().map(|root| match self.store.public_status(root) {
 					status if status.present => status.len,
 					_ => 0,
 				});
 				Verdict::Answer(Response::Have(lengths.collect()), "have")
 			}
 			Ok(Request::Range { root, total, offset, len }) => {
-				let status = self.store.status(&root);
+				let status = self.store.public_status(&root);
 				if !status.present {
 					return Verdict::Answer(Response::Refused(Refusal::Unknown), "unknown");
 				}
@@ -245,8 +245,9 @@ impl Server {
 		let (store, outboards) = (self.store.clone(), self.outboards.clone());
 		let (metrics, computing) = (self.metrics.clone(), self.computing.clone());
 		let send_timeout = self.limits.send_timeout;
-		let long = span.total > COMPUTE_AT_ONCE && !outboards.is_ready(&root, span.total);
-		if long {
+		// After a restart the blob itself is hashed before it is served.
+		let ready = || outboards.is_ready(&root, span.total) && store.is_checked(&root);
+		if span.total > COMPUTE_AT_ONCE && !ready() {
 			self.compute(root, span.total, computing);
 			metrics.request("busy");
 			let millis = COMPUTING_PAUSE.as_millis() as u32;

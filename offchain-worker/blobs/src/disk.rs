@@ -2,9 +2,9 @@
 
 use crate::Hash;
 use std::{
-	fs::File,
+	fs::{self, File},
 	io::{self, Read},
-	os::unix::fs::FileExt,
+	os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt},
 	path::Path,
 };
 
@@ -34,8 +34,41 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
 	File::open(dir)?.sync_all()
 }
 
+/// Writes a small private file, whole or not at all.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+	let part = path.with_extension("part");
+	let mut create = fs::OpenOptions::new();
+	create.write(true).create(true).truncate(true).mode(0o600);
+	let file = create.open(&part)?;
+	write_at(&file, bytes, 0)?;
+	sync(&file)?;
+	fs::rename(&part, path)?;
+	path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes a folder that only its owner can enter, or closes one that others can. One that belongs to somebody
+/// else, as a mounted one may, is left as it is; so what it holds is in folders of its own.
+pub fn private_dir(dir: &Path) -> io::Result<()> {
+	fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+	let found = fs::metadata(dir)?.permissions();
+	if found.mode() & 0o077 == 0 {
+		return Ok(());
+	}
+	match fs::set_permissions(dir, fs::Permissions::from_mode(0o700)) {
+		Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+			log::warn!(target: "assay::blobs", "{} is open to others and belongs to somebody else", dir.display());
+			Ok(())
+		}
+		done => done,
+	}
+}
+
 /// The BLAKE3 hash of a whole file.
 pub fn hash(path: &Path) -> io::Result<Hash> {
+	#[cfg(test)]
+	{
+		*HASHED.lock().entry(path.to_owned()).or_default() += 1;
+	}
 	let mut file = File::open(path)?;
 	let mut hasher = blake3::Hasher::new();
 	let mut buffer = vec![0; 1 << 17];
@@ -48,6 +81,11 @@ pub fn hash(path: &Path) -> io::Result<Hash> {
 		};
 	}
 }
+
+/// How often each file was hashed.
+#[cfg(test)]
+pub static HASHED: parking_lot::Mutex<std::collections::BTreeMap<std::path::PathBuf, usize>> =
+	parking_lot::Mutex::new(std::collections::BTreeMap::new());
 
 /// A disk that fills up, for the thread that runs a test.
 #[cfg(test)]

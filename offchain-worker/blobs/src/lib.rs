@@ -9,7 +9,11 @@
 //! DIR/lock                       held exclusively while the store is open
 //! DIR/blobs/<root>               complete blobs
 //! DIR/partial/<root>-<len>-<n>   uploads under way, as long as what has arrived
+//! DIR/quiet/<root>               empty; nobody outside is told of this blob
 //! ```
+//!
+//! All of it is made for the owner of the process alone (mode 0700), and what an earlier version left
+//! readable is closed when the store is opened.
 //!
 //! # Crashes
 //! A blob is written as a partial file, hashed, synced, then renamed. After a crash an upload resumes from the
@@ -18,20 +22,26 @@
 //! [`BlobError::Corrupt`] and the blob is gone, never wrong bytes.
 //!
 //! # Room
-//! Uploads reserve their whole length against the quota when they begin. When there is no room, blobs and
-//! stale uploads that nobody has pinned or used for [`Options::grace`] make way, the longest unused first.
-//! Pins are counted and live in memory: whoever pins does so again after a restart, for which the grace
-//! period, counted from opening at the earliest, leaves time. A full disk is [`BlobError::Full`] and leaves
-//! everything stored so far as it was.
+//! What is here counts against the quota, and the part that is being written. What is only announced takes
+//! nothing. When there is no room, others make way: what nobody needs, what somebody has beyond the share of an
+//! owner, what has stopped moving, what is worth less, what came later, in this order (`room.rs`). A pin holds a
+//! blob that is here as a whole, as long as its owner has no more than a share; see [`BlobStore::keep`] and
+//! [`BlobStore::claim`]. Pins and jobs live in memory: whoever knows of them says so again after a restart,
+//! for which the grace period, counted from opening at the earliest, leaves time. A full disk is
+//! [`BlobError::Full`] and leaves everything stored so far as it was.
 //!
 //! Calls block on the disk; from async code use a blocking task. All of them may be made from any thread.
 #![warn(missing_docs)]
 
 mod disk;
+mod jobs;
+mod room;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use jobs::{Claim, Job, Owner};
 pub use store::{BlobStore, Options, Status, Usage};
 
 use std::{io, path::PathBuf};
@@ -76,6 +86,16 @@ pub enum BlobError {
 		used: u64,
 		/// The quota in bytes.
 		quota: u64,
+	},
+	/// A job keeps as much as one may.
+	#[error("job {job} would keep {needed} bytes, and one job may keep {share}: raise the quota, of which this is a quarter")]
+	Share {
+		/// The job.
+		job: Job,
+		/// Bytes that it would keep.
+		needed: u64,
+		/// Most bytes that it may keep.
+		share: u64,
 	},
 	/// The disk is full. Nothing that was stored is affected; the upload can go on once there is room.
 	#[error("the disk of the blob store is full")]

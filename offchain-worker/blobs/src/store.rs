@@ -1,21 +1,21 @@
 //! The store itself.
 
-use crate::{disk, BlobError, Hash, MAX_PART};
-use parking_lot::Mutex;
+use crate::{
+	disk,
+	state::{discard, Blob, State, Upload},
+	BlobError, Hash, MAX_PART,
+};
+use parking_lot::{Condvar, Mutex};
 use std::{
-	collections::HashMap,
 	fs::{self, File, OpenOptions, TryLockError},
 	io::{self, Read},
-	os::unix::fs::FileExt,
-	path::{Path, PathBuf},
-	sync::{
-		atomic::{AtomicU64, Ordering},
-		Arc,
-	},
+	os::unix::fs::{FileExt, OpenOptionsExt},
+	path::PathBuf,
+	sync::{atomic::Ordering, Arc},
 	time::{Duration, Instant},
 };
 
-const LOG_TARGET: &str = "assay::blobs";
+pub(crate) const LOG_TARGET: &str = "assay::blobs";
 const FORMAT: &str = "assay-blobs 1\n";
 
 /// Limits of a store.
@@ -27,12 +27,29 @@ pub struct Options {
 	pub max_blob: u64,
 	/// How long something unpinned stays for certain after its last use, or after opening.
 	pub grace: Duration,
+	/// How long what a job had named or kept is still preferred over nothing after the job has ended.
+	pub retention: Duration,
+	/// Most bytes that one owner's blobs, and one job's kept blobs, hold against everyone else. More
+	/// may be here, and makes way.
+	pub share: u64,
 }
 
 impl Options {
-	/// A quota in bytes with the default limits: blobs of up to 16 GiB, one hour of grace.
+	/// A quota in bytes with the default limits: blobs of up to 16 GiB, one hour of grace, a day of
+	/// retention, a quarter of the quota for one owner.
 	pub fn with_quota(quota: u64) -> Self {
-		Options { quota, max_blob: 16 << 30, grace: Duration::from_secs(3600) }
+		Options {
+			quota,
+			max_blob: 16 << 30,
+			grace: Duration::from_secs(3600),
+			retention: Duration::from_secs(24 * 3600),
+			share: quota / 4,
+		}
+	}
+
+	/// Most blobs and uploads together, so that small ones do not use up the disk's inodes.
+	pub(crate) fn most(&self) -> u64 {
+		self.quota / 4096 + 64
 	}
 }
 
@@ -50,7 +67,7 @@ pub struct Status {
 /// What a store holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Usage {
-	/// Bytes of blobs and reserved by uploads.
+	/// Bytes of blobs, and received by uploads. What is announced and not here takes no room.
 	pub used: u64,
 	/// Most bytes that `used` can be.
 	pub quota: u64,
@@ -62,38 +79,13 @@ pub struct Usage {
 
 /// A content-addressed store on disk. See the crate's documentation.
 pub struct BlobStore {
-	dir: PathBuf,
-	options: Options,
-	state: Mutex<State>,
+	pub(crate) dir: PathBuf,
+	pub(crate) options: Options,
+	pub(crate) state: Mutex<State>,
+	/// A check of a blob's hash has ended.
+	checked: Condvar,
 	/// Held until the store is dropped.
 	_lock: File,
-}
-
-#[derive(Default)]
-struct State {
-	blobs: HashMap<Hash, Blob>,
-	uploads: HashMap<Hash, Arc<Upload>>,
-	pins: HashMap<Hash, u32>,
-	/// Lengths of all blobs and uploads.
-	used: u64,
-	/// Makes names of partial files unique, also against a discarded upload that is still being written.
-	next: u64,
-}
-
-struct Blob {
-	len: u64,
-	used: Instant,
-	/// Whether its hash has been checked since the store was opened.
-	verified: bool,
-}
-
-/// An upload. Lock order: `file` before the store's state, never the other way round.
-struct Upload {
-	path: PathBuf,
-	total: u64,
-	received: AtomicU64,
-	used: Mutex<Instant>,
-	file: Mutex<File>,
 }
 
 impl BlobStore {
@@ -107,10 +99,18 @@ impl BlobStore {
 	/// Uploads found there can go on; files that cannot belong to a store are removed.
 	pub fn open_with(dir: impl Into<PathBuf>, options: Options) -> Result<Self, BlobError> {
 		let dir = dir.into();
-		fs::create_dir_all(dir.join("blobs"))?;
-		fs::create_dir_all(dir.join("partial"))?;
-		let lock =
-			OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"))?;
+		// What is kept here is not meant for other users of the machine: results that are not revealed
+		// yet, and inputs that their requester may not want to show.
+		disk::private_dir(&dir)?;
+		for folder in ["blobs", "partial", "quiet"] {
+			disk::private_dir(&dir.join(folder))?;
+		}
+		let lock = OpenOptions::new()
+			.create(true)
+			.truncate(false)
+			.write(true)
+			.mode(0o600)
+			.open(dir.join("lock"))?;
 		match lock.try_lock() {
 			Ok(()) => {}
 			Err(TryLockError::WouldBlock) => return Err(BlobError::Locked(dir)),
@@ -128,7 +128,8 @@ impl BlobStore {
 				disk::sync_dir(&dir)?;
 			}
 		}
-		let store = BlobStore { dir, options, state: Mutex::default(), _lock: lock };
+		let (state, checked) = (Mutex::default(), Condvar::new());
+		let store = BlobStore { dir, options, state, checked, _lock: lock };
 		store.scan()?;
 		Ok(store)
 	}
@@ -144,7 +145,7 @@ impl BlobStore {
 			match root {
 				Some(root) if meta.is_file() && meta.len() > 0 => {
 					state.used += meta.len();
-					let blob = Blob { len: meta.len(), used: now, verified: false };
+					let blob = Blob { len: meta.len(), used: now, released: None, verified: false };
 					state.blobs.insert(root, blob);
 				}
 				_ => discard(&entry.path()),
@@ -161,23 +162,49 @@ impl BlobStore {
 			};
 			state.next = state.next.max(number.saturating_add(1));
 			let taken = state.blobs.contains_key(&root) || state.uploads.contains_key(&root);
-			let fits = state.used.checked_add(total).is_some_and(|all| all <= self.options.quota);
+			let room = self.options.quota.saturating_sub(state.used);
+			let fits = meta.len() <= room && total <= self.options.quota;
 			if taken || !fits || meta.len() == 0 || meta.len() > total {
 				discard(&path);
 				continue;
 			}
 			let file = OpenOptions::new().read(true).write(true).open(&path)?;
-			let received = AtomicU64::new(meta.len());
-			let upload =
-				Upload { path, total, received, used: Mutex::new(now), file: Mutex::new(file) };
-			state.used += total;
+			let upload = Upload {
+				path,
+				total,
+				received: meta.len().into(),
+				charged: meta.len().into(),
+				number,
+				used: Mutex::new(now),
+				file: Mutex::new(file),
+			};
+			state.used += meta.len();
 			state.uploads.insert(root, Arc::new(upload));
+		}
+		drop(state);
+		for entry in fs::read_dir(self.dir.join("quiet"))? {
+			let path = entry?.path();
+			let name = path.file_name().unwrap_or_default().to_string_lossy();
+			let Some((root, len)) = parse_hash(&name)
+				.map(|root| (root, self.status(&root).len))
+				.filter(|(_, len)| *len > 0)
+			else {
+				discard(&path);
+				continue;
+			};
+			// Whatever is in the marker, that it is there makes the blob quiet.
+			let jobs = self.keep_marked(root, len, &fs::read_to_string(&path).unwrap_or_default());
+			self.state.lock().quiet.insert(root, jobs);
 		}
 		Ok(())
 	}
 
 	fn blob_path(&self, root: &Hash) -> PathBuf {
 		self.dir.join("blobs").join(hex::encode(root))
+	}
+
+	pub(crate) fn marker(&self, root: &Hash) -> PathBuf {
+		self.dir.join("quiet").join(hex::encode(root))
 	}
 
 	/// Takes a part of the blob `root`, which has `total` bytes. Parts come in order, the first one
@@ -187,7 +214,21 @@ impl BlobStore {
 	///
 	/// Several uploaders of one blob share the upload. If one of them sent wrong bytes, all of them see
 	/// [`BlobError::RootMismatch`] or [`BlobError::Gap`] and start again.
+	///
+	/// Only what arrives takes room. Where there is none, an upload can lose what it has to one that goes
+	/// before it, and then starts again from 0.
 	pub fn put_part(
+		&self,
+		root: Hash,
+		offset: u64,
+		total: u64,
+		bytes: &[u8],
+	) -> Result<Status, BlobError> {
+		self.show(&root)?;
+		self.put(root, offset, total, bytes)
+	}
+
+	pub(crate) fn put(
 		&self,
 		root: Hash,
 		offset: u64,
@@ -219,12 +260,21 @@ impl BlobStore {
 		}
 		if end > received {
 			let new = &bytes[(received - offset) as usize..];
-			if let Err(error) = disk::write_at(&file, new, received) {
+			let written = self.charge(&root, &upload, new.len() as u64).and_then(|()| {
+				disk::write_at(&file, new, received).map_err(|error| {
+					self.refund(&root, &upload, new.len() as u64);
+					error.into()
+				})
+			});
+			if let Err(error) = written {
+				if !self.is_current(&root, &upload) {
+					return Err(BlobError::Gap { offset, received: self.status(&root).received });
+				}
 				// Keep what was there before, so that the upload can go on when there is room.
 				if received == 0 || file.set_len(received).is_err() {
 					self.drop_upload(&root, &upload);
 				}
-				return Err(error.into());
+				return Err(error);
 			}
 			upload.received.store(end, Ordering::Release);
 		}
@@ -257,21 +307,50 @@ impl BlobStore {
 			Some(_) => state.remove_upload(&root),
 			None => {}
 		}
-		state.make_room(total, &self.options, &self.dir)?;
-		let name = format!("{}-{total}-{}", hex::encode(root), state.next);
+		// Whatever makes way, it could never be whole.
+		if total > self.options.quota {
+			let (used, quota) = (state.used, self.options.quota);
+			return Err(BlobError::Quota { needed: total, used, quota });
+		}
+		state.make_place(&root, &self.options, &self.dir)?;
+		let number = state.next;
+		let name = format!("{}-{total}-{number}", hex::encode(root));
 		state.next += 1;
 		let path = self.dir.join("partial").join(name);
-		let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+		let mut create = OpenOptions::new();
+		let file = create.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
 		let upload = Arc::new(Upload {
 			path,
 			total,
-			received: AtomicU64::new(0),
+			received: 0.into(),
+			charged: 0.into(),
+			number,
 			used: Mutex::new(Instant::now()),
 			file: Mutex::new(file),
 		});
-		state.used += total;
 		state.uploads.insert(root, upload.clone());
 		Ok(Begun::Upload(upload))
+	}
+
+	/// Makes room for further bytes of an upload and counts them.
+	fn charge(&self, root: &Hash, upload: &Arc<Upload>, bytes: u64) -> Result<(), BlobError> {
+		let mut state = self.state.lock();
+		if !state.is_current(root, upload) {
+			return Err(BlobError::Unknown(*root));
+		}
+		state.make_room(root, bytes, &self.options, &self.dir)?;
+		upload.charged.fetch_add(bytes, Ordering::Relaxed);
+		state.used += bytes;
+		Ok(())
+	}
+
+	/// Takes back [`BlobStore::charge`], unless the upload has gone with all that it counted.
+	fn refund(&self, root: &Hash, upload: &Arc<Upload>, bytes: u64) {
+		let mut state = self.state.lock();
+		if state.is_current(root, upload) {
+			upload.charged.fetch_sub(bytes, Ordering::Relaxed);
+			state.used -= bytes;
+		}
 	}
 
 	/// Checks a complete upload and makes it visible. Whatever fails, the caller discards the upload: after a
@@ -288,7 +367,8 @@ impl BlobStore {
 		}
 		fs::rename(&upload.path, self.blob_path(&root))?;
 		state.uploads.remove(&root);
-		let blob = Blob { len: upload.total, used: Instant::now(), verified: true };
+		let (len, used) = (upload.total, Instant::now());
+		let blob = Blob { len, used, released: None, verified: true };
 		state.blobs.insert(root, blob);
 		drop(state);
 		// If this fails, a crash can lose the blob but not falsify it.
@@ -306,6 +386,7 @@ impl BlobStore {
 		let mut state = self.state.lock();
 		if state.is_current(root, upload) {
 			state.remove_upload(root);
+			state.forget_marks(root, &self.dir);
 		}
 	}
 
@@ -317,7 +398,12 @@ impl BlobStore {
 	}
 
 	/// Stores the blob `root` of `total` bytes from a reader. Fails with an `UnexpectedEof` if it has fewer.
-	pub fn insert_from(
+	pub fn insert_from(&self, root: Hash, total: u64, reader: impl Read) -> Result<(), BlobError> {
+		self.show(&root)?;
+		self.insert_all(root, total, reader)
+	}
+
+	pub(crate) fn insert_all(
 		&self,
 		root: Hash,
 		total: u64,
@@ -328,7 +414,7 @@ impl BlobStore {
 		while offset < total {
 			let len = buffer.len().min((total - offset) as usize);
 			reader.read_exact(&mut buffer[..len])?;
-			self.put_part(root, offset, total, &buffer[..len])?;
+			self.put(root, offset, total, &buffer[..len])?;
 			offset += len as u64;
 		}
 		match total {
@@ -410,26 +496,42 @@ impl BlobStore {
 		}
 	}
 
-	/// Notes a use of the blob, checks it if this has not been done, and returns its length.
+	/// Whether the blob is here and its hash has been checked since the store was opened, so that reading
+	/// it takes no time.
+	pub fn is_checked(&self, root: &Hash) -> bool {
+		self.state.lock().blobs.get(root).is_some_and(|blob| blob.verified)
+	}
+
+	/// Notes a use of the blob, checks it if this has not been done, and returns its length. One thread
+	/// hashes a blob, whoever wants it meanwhile waits.
 	fn use_blob(&self, root: &Hash) -> Result<u64, BlobError> {
-		let verified = {
-			let mut state = self.state.lock();
+		let mut state = self.state.lock();
+		loop {
 			let blob = state.blobs.get_mut(root).ok_or(BlobError::Unknown(*root))?;
 			blob.used = Instant::now();
-			blob.verified
-		};
-		if !verified {
-			self.verify(root)?;
+			if blob.verified {
+				return Ok(blob.len);
+			}
+			if state.checking.insert(*root) {
+				break;
+			}
+			self.checked.wait(&mut state);
 		}
-		let mut state = self.state.lock();
-		let blob = state.blobs.get_mut(root).ok_or(BlobError::Unknown(*root))?;
-		blob.verified = true;
-		Ok(blob.len)
+		drop(state);
+		let claim = Checking(self, *root);
+		self.verify(root)?;
+		drop(claim);
+		self.state.lock().blobs.get(root).map(|blob| blob.len).ok_or(BlobError::Unknown(*root))
 	}
 
 	fn verify(&self, root: &Hash) -> Result<(), BlobError> {
 		match disk::hash(&self.blob_path(root)) {
-			Ok(actual) if actual == *root => Ok(()),
+			Ok(actual) if actual == *root => {
+				if let Some(blob) = self.state.lock().blobs.get_mut(root) {
+					blob.verified = true;
+				}
+				Ok(())
+			}
 			Ok(_) => Err(self.corrupt(root)),
 			Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.missing(root)),
 			Err(error) => Err(error.into()),
@@ -453,11 +555,14 @@ impl BlobStore {
 
 	fn corrupt(&self, root: &Hash) -> BlobError {
 		log::error!(target: LOG_TARGET, "blob {} is damaged, removing it", hex::encode(root));
-		self.state.lock().remove_blob(root, &self.dir);
+		let mut state = self.state.lock();
+		state.remove_blob(root, &self.dir);
+		state.forget_marks(root, &self.dir);
 		BlobError::Corrupt(*root)
 	}
 
-	/// Keeps a blob, present or yet to come, until it is unpinned as often as it was pinned.
+	/// Keeps a blob, once it is here, until it is unpinned as often as it was pinned. What of it is still on
+	/// its way can be displaced, and what its owner has beyond the share of an owner too.
 	pub fn pin(&self, root: Hash) {
 		*self.state.lock().pins.entry(root).or_default() += 1;
 	}
@@ -479,11 +584,15 @@ impl BlobStore {
 		if state.pins.contains_key(root) {
 			return Err(BlobError::Pinned(*root));
 		}
-		if !state.blobs.contains_key(root) && !state.uploads.contains_key(root) {
+		if !state.holds(root) {
 			return Err(BlobError::Unknown(*root));
+		}
+		if state.jobs.is_open(root) {
+			return Err(BlobError::Pinned(*root));
 		}
 		state.remove_blob(root, &self.dir);
 		state.remove_upload(root);
+		state.forget_marks(root, &self.dir);
 		Ok(())
 	}
 
@@ -509,66 +618,13 @@ enum Begun {
 	Upload(Arc<Upload>),
 }
 
-impl State {
-	/// Removes what may make way until `needed` bytes fit, or fails and removes nothing.
-	fn make_room(&mut self, needed: u64, options: &Options, dir: &Path) -> Result<(), BlobError> {
-		let quota = options.quota;
-		let over = self.used.saturating_add(needed).saturating_sub(quota);
-		if over == 0 {
-			return Ok(());
-		}
-		let blobs = self.blobs.iter().map(|(root, blob)| (blob.used, *root, blob.len));
-		let uploads = self.uploads.iter().map(|(root, up)| (*up.used.lock(), *root, up.total));
-		let mut idle: Vec<_> = blobs
-			.chain(uploads)
-			.filter(|(used, root, _)| {
-				!self.pins.contains_key(root) && used.elapsed() >= options.grace
-			})
-			.collect();
-		if needed > quota || idle.iter().map(|(_, _, len)| len).sum::<u64>() < over {
-			return Err(BlobError::Quota { needed, used: self.used, quota });
-		}
-		idle.sort();
-		let mut freed = 0;
-		for (_, root, len) in idle {
-			if freed >= over {
-				break;
-			}
-			log::info!(target: LOG_TARGET, "blob {} makes way", hex::encode(root));
-			self.remove_blob(&root, dir);
-			self.remove_upload(&root);
-			freed += len;
-		}
-		Ok(())
-	}
+/// Takes a root out of those that are being checked, also after a panic, and wakes who waits for it.
+struct Checking<'a>(&'a BlobStore, Hash);
 
-	fn is_current(&self, root: &Hash, upload: &Arc<Upload>) -> bool {
-		self.uploads.get(root).is_some_and(|current| Arc::ptr_eq(current, upload))
-	}
-
-	fn remove_blob(&mut self, root: &Hash, dir: &Path) {
-		if let Some(blob) = self.blobs.remove(root) {
-			self.used -= blob.len;
-			discard(&dir.join("blobs").join(hex::encode(root)));
-		}
-	}
-
-	fn remove_upload(&mut self, root: &Hash) {
-		if let Some(upload) = self.uploads.remove(root) {
-			self.used -= upload.total;
-			discard(&upload.path);
-		}
-	}
-}
-
-/// Removes a file that is no longer part of the store. That it may already be gone is fine; that it cannot
-/// be removed costs room, not correctness.
-fn discard(path: &Path) {
-	match fs::remove_file(path) {
-		Err(error) if error.kind() != io::ErrorKind::NotFound => {
-			log::warn!(target: LOG_TARGET, "cannot remove {}: {error}", path.display());
-		}
-		_ => {}
+impl Drop for Checking<'_> {
+	fn drop(&mut self) {
+		self.0.state.lock().checking.remove(&self.1);
+		self.0.checked.notify_all();
 	}
 }
 

@@ -8,6 +8,9 @@ use std::{
 	time::Duration,
 };
 
+mod jobs;
+mod room;
+
 const MIB: u64 = 1 << 20;
 
 fn bytes(len: usize, seed: u64) -> Vec<u8> {
@@ -240,12 +243,16 @@ fn quota_should_be_kept_when_nothing_may_make_way() {
 	let store = BlobStore::open(dir.path(), 10_000).unwrap();
 	let blob = bytes(6000, 11);
 	store.put_part(hash(&blob), 0, 6000, &blob[..10]).unwrap();
-	// The reservation counts, not what has arrived; and what is recent stays.
-	let refused = store.insert(&bytes(4001, 12));
-	assert!(matches!(refused, Err(BlobError::Quota { needed: 4001, used: 6000, quota: 10_000 })));
+	// What has arrived counts, not what is announced; and what is recent stays.
+	let refused = store.insert(&bytes(9991, 12));
+	assert!(matches!(refused, Err(BlobError::Quota { needed: 9991, used: 10, quota: 10_000 })));
 	store.insert(&bytes(4000, 13)).unwrap();
 	store.put_part(hash(&blob), 10, 6000, &blob[10..]).unwrap();
 	assert!(matches!(store.insert(&[1]), Err(BlobError::Quota { .. })));
+	assert!(matches!(
+		store.put_part([7; 32], 0, 10_001, &[1]),
+		Err(BlobError::Quota { needed: 10_001, .. })
+	));
 	assert_eq!(store.read(&hash(&blob)).unwrap(), blob);
 	store.remove(&hash(&blob)).unwrap();
 	assert!(matches!(store.remove(&hash(&blob)), Err(BlobError::Unknown(_))));
@@ -447,7 +454,7 @@ proptest! {
 					faults::set_room(None);
 				},
 			}
-			let known = blobs.iter().map(|blob| store.status(&hash(blob)).len).sum::<u64>();
+			let known = blobs.iter().map(|blob| store.status(&hash(blob)).received).sum::<u64>();
 			prop_assert_eq!(store.usage().used, known);
 			prop_assert!(known <= 9_000);
 		}

@@ -46,6 +46,16 @@ impl<R: Replay> Challenger<R> {
 		Ok(self)
 	}
 
+	/// Bytes of the tensors that are remembered from the last replay.
+	pub fn tensor_bytes(&self) -> usize {
+		self.replays.tensor_bytes()
+	}
+
+	/// Forgets the tensors of the last replay, and keeps what is small: a further move takes another one.
+	pub fn forget_tensors(&mut self) {
+		self.replays.forget_tensors();
+	}
+
 	/// Hands out proofs that the referee rules right, too: for tests of the chain against challengers that
 	/// are wrong or lie.
 	#[doc(hidden)]

@@ -187,6 +187,16 @@ impl<R: Replay> Replays<R> {
 		Ok(&self.tensors.1)
 	}
 
+	/// Bytes of the tensors that are remembered.
+	pub(crate) fn tensor_bytes(&self) -> usize {
+		self.tensors.1.values().map(Vec::len).sum()
+	}
+
+	/// Forgets them.
+	pub(crate) fn forget_tensors(&mut self) {
+		self.tensors = Default::default();
+	}
+
 	/// The bytes of an input, which have the root of the job's record.
 	async fn input(&self, index: u16) -> Result<Vec<u8>, Error> {
 		let bytes = self.replay.input(index).await;

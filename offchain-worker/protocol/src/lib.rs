@@ -22,7 +22,7 @@ pub mod nonblocking;
 pub use frame::{check_hello, decode, encode, FrameError};
 pub use messages::{
 	Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Progress,
-	Reply, Request, Run, Stage,
+	Record, Recorded, Reply, Request, Run, Stage,
 };
 
 /// Names a tensor of a program.
@@ -32,7 +32,7 @@ pub use assay_program::Source;
 pub type Hash = [u8; 32];
 
 /// Version of frames and messages. The frame of [`Hello`] itself never changes.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 /// Version of this package, which host and worker must share: they are built and shipped together.
 pub const PACKAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// First bytes of every [`Hello`].

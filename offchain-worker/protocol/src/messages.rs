@@ -52,6 +52,21 @@ pub struct Run {
 	/// step. Where a lazy anchor is among them, the roots of all of them are in [`Done::last_lazy`].
 	/// Anything else is answered with [`LocalFaultKind::Protocol`].
 	pub keep: Vec<Source>,
+	/// What to write beside the outputs, so that the run can be opened without running it again.
+	pub record: Record,
+}
+
+/// What a provider keeps of a run that it stands by. All of it goes into files, which may be long.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub struct Record {
+	/// Steps between two checkpoints; 0: none are taken. The states of each are written under the names of
+	/// outputs, `out-` and the root in hexadecimal, and [`Recorded::manifest`] lists them.
+	pub checkpoint_every: u32,
+	/// Whether the roots of the eager anchors of every step are written.
+	pub anchors: bool,
+	/// Anchors of the last step, by node, whose trees are written: the values of all of their chunks.
+	/// What is no anchor is answered with [`LocalFaultKind::Protocol`].
+	pub trees: Vec<u32>,
 }
 
 /// A file with the canonical bytes of one input.
@@ -121,13 +136,15 @@ pub struct Done {
 	pub trace_roots: Vec<Hash>,
 	/// Roots of the eager anchors of the last step, in program order: what output openings are made from.
 	pub last_anchors: Vec<Hash>,
-	/// Roots of the lazy anchors of the last step, in program order, where [`Run::keep`] names one of them;
-	/// else none.
+	/// Roots of the lazy anchors of the last step, in program order, where [`Run::keep`] or
+	/// [`Record::trees`] names one of them; else none.
 	pub last_lazy: Vec<Hash>,
 	/// The outputs, in the program's order.
 	pub outputs: Vec<OutputFile>,
 	/// What [`Run::keep`] asked for, in its order.
 	pub kept: Vec<KeptFile>,
+	/// What [`Run::record`] asked for.
+	pub recorded: Recorded,
 	/// What it ran on, for people.
 	pub device: String,
 	/// Time from the request to the answer, in milliseconds.
@@ -136,6 +153,17 @@ pub struct Done {
 	pub audited_tiles: u64,
 	/// Seed that they were chosen with.
 	pub audit_seed: u64,
+}
+
+/// The files that [`Run::record`] asked for; none where it did not, or where there is nothing to write.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
+pub struct Recorded {
+	/// The checkpoints' manifest, as `assay_commitments::read_manifest` reads it.
+	pub manifest: Option<OutputFile>,
+	/// Roots of the eager anchors, 32 bytes each: step by step, in program order.
+	pub anchors: Option<OutputFile>,
+	/// Values of the chunks of [`Record::trees`], 32 bytes each: anchor by anchor in the order asked for.
+	pub trees: Option<OutputFile>,
 }
 
 /// A file with the canonical bytes of one output.

@@ -52,6 +52,7 @@ fn run() -> Request {
 		adapter: Some("cpu".into()),
 		audit_tiles: 4,
 		keep: vec![Source::State(1), Source::Node(70_000)],
+		record: Record { checkpoint_every: 4, anchors: true, trees: vec![3, 70_000] },
 	})
 }
 
@@ -73,6 +74,7 @@ fn replies() -> Vec<Reply> {
 				KeptFile { source: Source::State(1), file: file(7) },
 				KeptFile { source: Source::Node(70_000), file: file(6) },
 			],
+			recorded: Recorded { manifest: Some(file(8)), anchors: None, trees: Some(file(9)) },
 			device: "CPU".into(),
 			milliseconds: 12,
 			audited_tiles: 8,

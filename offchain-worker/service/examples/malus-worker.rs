@@ -20,8 +20,8 @@ use assay_exec::{CpuExecutor, Executor, Tensor};
 use assay_program::{Limits, Program};
 use assay_worker_protocol::{
 	blocking::{handshake, receive, send},
-	Done, Hello, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Progress, Reply,
-	Request, Run, Stage, PACKAGE_VERSION,
+	Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Progress,
+	Reply, Request, Run, Stage, PACKAGE_VERSION,
 };
 use nix::libc;
 use seccompiler::{apply_filter, BpfProgram, SeccompAction, SeccompFilter};
@@ -77,6 +77,18 @@ fn main() {
 				let mut bytes = fs::read(&kept.file.name).expect("it was written");
 				bytes[0] ^= 1;
 				fs::write(&kept.file.name, bytes).expect("the job's folder is writable");
+			}
+			Reply::Done(done)
+		}
+		"keeps-no-outputs" => {
+			Reply::Done(Done { outputs: Vec::new(), ..computed(&run, Path::new(".")) })
+		}
+		"gives-other-outputs" => {
+			let done = computed(&run, Path::new("."));
+			for output in &done.outputs {
+				let mut bytes = fs::read(&output.name).expect("it was written");
+				bytes[0] ^= 1;
+				fs::write(&output.name, bytes).expect("the job's folder is writable");
 			}
 			Reply::Done(done)
 		}
@@ -215,13 +227,20 @@ fn computed(run: &Run, dir: &Path) -> Done {
 			file: OutputFile { root, name, len: tensor.bytes.len() as u64 },
 		}
 	};
+	let output = |tensor: &Tensor| {
+		let (root, len) = (tensor.root(), tensor.bytes.len() as u64);
+		let name = format!("out-{}", hex::encode(root));
+		fs::write(dir.join(&name), &tensor.bytes).expect("the job's folder is writable");
+		OutputFile { root, name, len }
+	};
 	Done {
 		run_root: ran.run_root,
 		trace_roots: ran.trace_roots,
 		last_anchors: ran.anchor_roots.last().cloned().unwrap_or_default(),
 		last_lazy: ran.lazy_roots.clone(),
-		outputs: Vec::new(),
+		outputs: ran.outputs.iter().map(output).collect(),
 		kept: ran.kept.iter().map(keep).collect(),
+		recorded: Default::default(),
 		device: "none".into(),
 		milliseconds: 1,
 		audited_tiles: 0,
@@ -229,21 +248,23 @@ fn computed(run: &Run, dir: &Path) -> Done {
 	}
 }
 
-/// What a worker answers that does everything but compute: the trace is made of the inputs, and so is
-/// what it keeps.
+/// What a worker answers that does everything but compute: the trace is made of the inputs, and so are
+/// the outputs and what it keeps.
 fn honest(run: &Run) -> Reply {
 	for input in &run.inputs {
 		let bytes = fs::read(Path::new(&input.path)).expect("inputs are readable");
 		assert_eq!(blake3::hash(&bytes).as_bytes(), &input.root);
 	}
-	let kept = run.keep.iter().zip(&run.inputs).map(|(source, input)| {
+	let output = |input: &InputFile| {
 		let name = format!("out-{}", hex::encode(input.root));
 		let bytes = fs::read(Path::new(&input.path)).expect("inputs are readable");
 		fs::write(&name, &bytes).expect("the job's folder is writable");
-		let file = OutputFile { root: input.root, name, len: bytes.len() as u64 };
-		KeptFile { source: *source, file }
-	});
+		OutputFile { root: input.root, name, len: bytes.len() as u64 }
+	};
+	let kept = run.keep.iter().zip(&run.inputs);
+	let kept = kept.map(|(source, input)| KeptFile { source: *source, file: output(input) });
 	let kept = kept.collect();
+	let outputs = run.inputs.iter().map(output).collect();
 	let roots: Vec<_> = run.inputs.iter().map(|input| input.root).collect();
 	let trace_roots = vec![trace_root(&roots); run.steps as usize];
 	Reply::Done(Done {
@@ -251,8 +272,9 @@ fn honest(run: &Run) -> Reply {
 		trace_roots,
 		last_anchors: roots,
 		last_lazy: Vec::new(),
-		outputs: Vec::new(),
+		outputs,
 		kept,
+		recorded: Default::default(),
 		device: "none".into(),
 		milliseconds: 1,
 		audited_tiles: 0,

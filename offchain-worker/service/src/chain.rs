@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use assay_market::{
-	api::{ArbitrationApi, MarketApi},
+	api::{ArbitrationApi, MarketApi, MAX_KEYS},
 	Assignment, DisputeDuty, JobId, LotteryDuty, VerifierId,
 };
 use futures::{stream::BoxStream, StreamExt};
@@ -15,10 +15,10 @@ use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
 use crate::{AccountId, Balance, BlockNumber, Hash};
 
 /// An assignment of this chain.
-pub type JobAssignment = Assignment<AccountId, BlockNumber>;
+pub type JobAssignment = Assignment<AccountId, Balance, BlockNumber>;
 
 /// An open lottery that a key of this node may take part in.
-pub type OpenLottery = LotteryDuty<AccountId, BlockNumber>;
+pub type OpenLottery = LotteryDuty<AccountId, Balance, BlockNumber>;
 
 /// A verdict of a key of this node that differs from the opened result, with its lane.
 pub type Disputed = DisputeDuty<AccountId, Balance, BlockNumber>;
@@ -69,15 +69,27 @@ pub trait Chain: Send + Sync + 'static {
 	/// When the runtime cannot be asked.
 	fn program(&self, id: Hash) -> Result<Option<Vec<u8>>, ChainError>;
 
-	/// Whether a job has ended for good: terminal at the last finalized block, or known neither
-	/// there nor at the best block.
+	/// Whether the job of this order has ended for good: terminal at the last finalized block, another
+	/// one's number there, or known neither there nor at the best block.
 	///
 	/// # Errors
 	/// When the runtime cannot be asked.
-	fn finished(&self, job: JobId) -> Result<bool, ChainError>;
+	fn finished(&self, job: JobId, order: &Hash) -> Result<bool, ChainError>;
 
 	/// An item per imported or finalized block.
 	fn wake(&self) -> BoxStream<'static, ()>;
+}
+
+/// Asks about as many keys at one time as the runtime looks at.
+fn few<T>(
+	keys: &[VerifierId],
+	ask: impl Fn(Vec<VerifierId>) -> Result<Vec<T>, sp_api::ApiError>,
+) -> Result<Vec<T>, ChainError> {
+	let mut all = Vec::new();
+	for keys in keys.chunks(MAX_KEYS) {
+		all.extend(ask(keys.to_vec()).map_err(|error| ChainError(error.to_string()))?);
+	}
+	Ok(all)
 }
 
 /// The chain of a running node.
@@ -148,8 +160,7 @@ where
 		if !self.answers(best)? {
 			return Ok(Vec::new());
 		}
-		let api = self.client.runtime_api();
-		api.assignments(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
+		few(keys, |keys| self.client.runtime_api().assignments(best, keys))
 	}
 
 	fn lotteries(&self, keys: &[VerifierId]) -> Result<Vec<OpenLottery>, ChainError> {
@@ -157,8 +168,7 @@ where
 		if !self.answers(best)? {
 			return Ok(Vec::new());
 		}
-		let api = self.client.runtime_api();
-		api.lotteries(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
+		few(keys, |keys| self.client.runtime_api().lotteries(best, keys))
 	}
 
 	fn disputes(&self, keys: &[VerifierId]) -> Result<Vec<Disputed>, ChainError> {
@@ -166,8 +176,7 @@ where
 		if !self.arbitrates(best)? {
 			return Ok(Vec::new());
 		}
-		let api = self.client.runtime_api();
-		api.disputes(best, keys.to_vec()).map_err(|error| ChainError(error.to_string()))
+		few(keys, |keys| self.client.runtime_api().disputes(best, keys))
 	}
 
 	fn program(&self, id: Hash) -> Result<Option<Vec<u8>>, ChainError> {
@@ -175,7 +184,7 @@ where
 		self.client.runtime_api().program(best, id).map_err(|error| ChainError(error.to_string()))
 	}
 
-	fn finished(&self, job: JobId) -> Result<bool, ChainError> {
+	fn finished(&self, job: JobId, order: &Hash) -> Result<bool, ChainError> {
 		let info = self.client.info();
 		let ask = |at| {
 			let api = self.client.runtime_api();
@@ -185,7 +194,8 @@ where
 			return Ok(false);
 		}
 		match ask(info.finalized_hash)? {
-			Some(view) => Ok(view.phase.is_terminal()),
+			// The number of a final job never means another one again.
+			Some(view) => Ok(view.order != *order || view.phase.is_terminal()),
 			None => Ok(ask(info.best_hash)?.is_none()),
 		}
 	}

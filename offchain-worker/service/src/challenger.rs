@@ -14,8 +14,7 @@ use crate::{
 	segments::Start,
 	thread::on_thread,
 	trouble::{After, Trouble, FRESH_STARTS},
-	worker_replay::{Need, Record, WorkerReplay},
-	workers::Workers,
+	worker_replay::{Deadline, Need, Record, WorkerReplay},
 	Chain, Fault, Hash, Runner, LOG_TARGET,
 };
 
@@ -24,6 +23,9 @@ pub(crate) type Opened = Vec<(Place, Vec<Hash>)>;
 
 /// A dispute's challenger, which remembers replays from one move to the next.
 pub(crate) type Memory = Arc<Mutex<Option<Challenger<Arc<WorkerReplay>>>>>;
+
+/// Most bytes of tensors that a dispute remembers from one move to the next.
+const REMEMBERED_TENSORS: usize = 256 << 20;
 
 /// What came out of a search.
 #[derive(Debug)]
@@ -38,10 +40,11 @@ pub(crate) enum Outcome {
 pub(crate) struct Quest<C, S> {
 	pub(crate) shared: Arc<Shared<C, S>>,
 	pub(crate) runner: Arc<dyn Runner>,
-	pub(crate) workers: Arc<Workers>,
 	pub(crate) job: JobId,
 	pub(crate) result: DisputedResult,
 	pub(crate) memory: Memory,
+	/// When the move has to be found.
+	pub(crate) deadline: Deadline,
 	/// What the move follows from.
 	pub(crate) opened: Opened,
 }
@@ -68,7 +71,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
 				After::Again => {}
 				After::Afresh => {
 					afresh += 1;
-					quest.shared.runs.lock().forget(job);
+					quest.shared.runs.lock().forget(&quest.result.order);
 				}
 				After::Stop => {
 					log::error!(
@@ -106,6 +109,10 @@ impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
 				// All that it remembers is checked before it is.
 				None => (Err(Fault::Internal("the search was given up".into()).into()), true),
 			};
+			// Tensors come again with a replay, and this process has not the memory for many of them.
+			if challenger.tensor_bytes() > REMEMBERED_TENSORS {
+				challenger.forget_tensors();
+			}
 			*memory = sound.then_some(challenger);
 			// What refers to the provider's list shows that the list or the run is wrong: this node still has
 			// its verdict against the run, but no proof.
@@ -122,17 +129,17 @@ impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
 
 	/// A challenger that remembers this node's replay for the verdict, if it is there. Blocks.
 	fn challenger(&self) -> Result<Challenger<Arc<WorkerReplay>>, Trouble> {
-		let DisputedResult { program, input_roots, steps, run_root, trace_root, .. } = &self.result;
+		let DisputedResult { order, program, input_roots, steps, run_root, trace_root, .. } =
+			&self.result;
 		// A dispute is about the whole run, however it is cut for its verifiers.
 		let start = &Start::Inputs;
 		let record = Record { program, input_roots, steps: *steps, start, run_root, trace_root };
-		let (runner, workers) = (self.runner.clone(), self.workers.clone());
-		let replay =
-			WorkerReplay::new(&self.shared, runner, workers, self.job, Need::Dispute, record)?;
+		let (shared, runner, deadline) = (&self.shared, self.runner.clone(), self.deadline.clone());
+		let replay = WorkerReplay::new(shared, runner, self.job, Need::Dispute, deadline, record)?;
 		let job = replay.job.clone();
 		let task = task_hash(program, input_roots, *steps);
 		let challenger = Challenger::new(job.clone(), replay.clone())?;
-		let Some(run) = self.shared.runs.lock().get(self.job, &task) else { return Ok(challenger) };
+		let Some(run) = self.shared.runs.lock().get(order, &task) else { return Ok(challenger) };
 		let (trace_roots, last_anchors) = (run.trace_roots.clone(), run.last_anchors.clone());
 		challenger.with_run(trace_roots, last_anchors).or_else(|error| {
 			log::warn!(target: LOG_TARGET, "Job {}: replaying again: {error}", self.job);

@@ -20,11 +20,18 @@ use tokio::task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet};
 use crate::{
 	challenger::{Memory, Opened, Outcome, Quest},
 	duty::{task_hash, Shared},
-	workers::Workers,
+	worker_replay::Deadline,
 	AccountId, Balance, BlockNumber, Chain, Disputed, Hash, Runner, LOG_TARGET,
 };
 
 type Lane = LaneView<AccountId, Balance, BlockNumber>;
+
+/// Most searches at the same time: each has a thread, and tensors in memory. Those whose lanes end first
+/// begin first.
+const SEARCHES: usize = 8;
+
+/// Most disputes that remember from one move to the next what replays gave.
+const MEMORIES: usize = 4;
 
 /// A search for the next move; dropping it ends the search and its worker.
 struct Search {
@@ -40,7 +47,8 @@ impl Drop for Search {
 
 /// One result that this node's verdict differs from.
 struct Dispute {
-	/// What is disputed: a job id may mean another job on another fork.
+	job: JobId,
+	/// What is disputed: on another fork the provider may have committed to another result.
 	case: Hash,
 	/// One for every local key that was drawn.
 	duties: Vec<Disputed>,
@@ -49,6 +57,10 @@ struct Dispute {
 	/// The move after these groups were opened. It is the same for every key.
 	found: Option<(Opened, Move)>,
 	search: Option<Search>,
+	/// When the next move has to be made.
+	deadline: Deadline,
+	/// Counts the searches; that of the last one of this dispute.
+	searched: u64,
 	/// Keys whose lane this node cannot lead on.
 	stuck: BTreeSet<VerifierId>,
 	/// This machine computes the provider's result.
@@ -58,6 +70,7 @@ struct Dispute {
 /// What is to lie in storage for a job.
 struct Left {
 	job: JobId,
+	order: Hash,
 	/// The only key that has a move.
 	leader: Option<VerifierId>,
 	/// Its move; `None` leaves what is there, which the hook takes for what it is.
@@ -68,53 +81,54 @@ struct Left {
 pub(crate) struct Disputes<C, S> {
 	shared: Arc<Shared<C, S>>,
 	runner: Arc<dyn Runner>,
-	workers: Arc<Workers>,
-	open: BTreeMap<JobId, Dispute>,
-	names: HashMap<Id, JobId>,
+	/// By order.
+	open: BTreeMap<Hash, Dispute>,
+	names: HashMap<Id, Hash>,
 	set: JoinSet<Outcome>,
+	/// Counts the searches.
+	searches: u64,
 	best: BlockNumber,
 }
 
 impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
-	pub(crate) fn new(
-		shared: Arc<Shared<C, S>>,
-		runner: Arc<dyn Runner>,
-		workers: Arc<Workers>,
-	) -> Self {
+	pub(crate) fn new(shared: Arc<Shared<C, S>>, runner: Arc<dyn Runner>) -> Self {
 		let (open, names) = (BTreeMap::new(), HashMap::new());
-		Self { shared, runner, workers, open, names, set: JoinSet::new(), best: 0 }
+		Self { shared, runner, open, names, set: JoinSet::new(), searches: 0, best: 0 }
 	}
 
 	/// Takes in what the chain says at block `best`.
 	pub(crate) async fn refresh(&mut self, duties: Vec<Disputed>, best: BlockNumber) {
 		self.best = best;
-		let mut by_job: BTreeMap<JobId, Vec<Disputed>> = BTreeMap::new();
+		let mut by_order: BTreeMap<Hash, Vec<Disputed>> = BTreeMap::new();
 		for duty in duties {
-			by_job.entry(duty.job).or_default().push(duty);
+			by_order.entry(duty.result.order).or_default().push(duty);
 		}
-		self.open.retain(|job, _| {
-			let keep = by_job.contains_key(job);
+		self.open.retain(|order, Dispute { job, .. }| {
+			let keep = by_order.contains_key(order);
 			if !keep {
 				log::info!(target: LOG_TARGET, "Job {job}: there is nothing more to dispute");
 			}
 			keep
 		});
-		for (job, duties) in by_job {
+		for (order, duties) in by_order {
 			let Some(first) = duties.first() else { continue };
-			let case = case_of(&first.result);
-			match self.open.get_mut(&job).filter(|dispute| dispute.case == case) {
+			let (job, case) = (first.job, case_of(&first.result));
+			match self.open.get_mut(&order).filter(|dispute| dispute.case == case) {
 				Some(dispute) => dispute.duties = duties,
 				None => {
 					let dispute = Dispute {
+						job,
 						case,
 						duties,
 						memory: Memory::default(),
 						found: None,
 						search: None,
+						deadline: Deadline::new(BlockNumber::MAX),
+						searched: 0,
 						stuck: BTreeSet::new(),
 						agrees: false,
 					};
-					self.open.insert(job, dispute);
+					self.open.insert(order, dispute);
 				}
 			}
 		}
@@ -132,8 +146,9 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 			Ok((id, _)) => *id,
 			Err(error) => error.id(),
 		};
-		let Some(job) = self.names.remove(&id) else { return };
-		let Some(dispute) = self.open.get_mut(&job) else { return };
+		let Some(order) = self.names.remove(&id) else { return };
+		let Some(dispute) = self.open.get_mut(&order) else { return };
+		let job = dispute.job;
 		// A search that was given up may have been replaced by another one.
 		let Some(search) = dispute.search.take_if(|search| search.abort.id() == id) else { return };
 		match ended {
@@ -158,12 +173,27 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 				return;
 			}
 		}
-		self.advance(vec![job]).await;
+		self.forget_memories();
+		self.advance(vec![order]).await;
+	}
+
+	/// Leaves what replays gave only to the disputes that were searched last.
+	fn forget_memories(&mut self) {
+		let mut idle: Vec<_> =
+			self.open.values().filter(|dispute| dispute.search.is_none()).collect();
+		idle.sort_by_key(|dispute| std::cmp::Reverse(dispute.searched));
+		for dispute in idle.into_iter().skip(MEMORIES) {
+			// One that a search is about to give back is forgotten when the next search ends.
+			if let Some(mut memory) = dispute.memory.try_lock() {
+				*memory = None;
+			}
+		}
 	}
 
 	/// Starts the searches that are needed and leaves the moves that were found.
-	async fn advance(&mut self, jobs: Vec<JobId>) {
-		let left: Vec<_> = jobs.into_iter().map(|job| self.decide(job)).collect();
+	async fn advance(&mut self, mut orders: Vec<Hash>) {
+		orders.sort_by_key(|order| self.open.get(order).map(Dispute::ends));
+		let left: Vec<_> = orders.into_iter().map(|order| self.decide(order)).collect();
 		let disputed = self.open.values().filter(|dispute| !dispute.agrees).count();
 		self.shared.metrics.disputes(disputed);
 		let shared = self.shared.clone();
@@ -174,16 +204,18 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 	}
 
 	/// What is to lie in storage for a job now. Starts a search where the move is not known.
-	fn decide(&mut self, job: JobId) -> Left {
-		let nobody = Left { job, leader: None, entry: None };
-		let Some(dispute) = self.open.get_mut(&job) else { return nobody };
+	fn decide(&mut self, order: Hash) -> Left {
+		let nobody = |job| Left { job, order, leader: None, entry: None };
+		let Some(dispute) = self.open.get_mut(&order) else { return nobody(0) };
+		let job = dispute.job;
 		let result = dispute.duties.first().map(|duty| duty.result.clone());
 		let leader = leader(&dispute.duties, self.best, &dispute.stuck).cloned();
 		let (false, Some(duty), Some(result)) = (dispute.agrees, leader, result) else {
 			dispute.search = None;
-			return nobody;
+			return nobody(job);
 		};
-		let waits = Left { job, leader: Some(duty.key.clone()), entry: None };
+		let waits = Left { job, order, leader: Some(duty.key.clone()), entry: None };
+		dispute.deadline.set(duty.lane.as_ref().map_or(BlockNumber::MAX, |lane| lane.deadline));
 		if matches!(&duty.lane, Some(Lane { turn: Turn::Answer(_), .. })) {
 			// A search that still runs began on another fork, which may come back.
 			return waits;
@@ -205,11 +237,16 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 			return waits;
 		}
 		let task = task_hash(&result.program, &result.input_roots, result.steps);
-		if self.shared.mailbox.lock().run_root(job, &task) == Some(result.run_root) {
+		if self.shared.mailbox.lock().run_root(&order, &task) == Some(result.run_root) {
 			// A verdict that is still hidden, and right.
 			dispute.agrees = true;
 			dispute.search = None;
-			return nobody;
+			return nobody(job);
+		}
+		// A search about other groups makes room for this one, and no other does.
+		dispute.search = None;
+		if self.set.len() >= SEARCHES {
+			return waits;
 		}
 		if opened.is_empty() {
 			log::warn!(
@@ -221,14 +258,16 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 		let quest = Quest {
 			shared: self.shared.clone(),
 			runner: self.runner.clone(),
-			workers: self.workers.clone(),
 			job,
 			result,
 			memory: dispute.memory.clone(),
+			deadline: dispute.deadline.clone(),
 			opened: opened.clone(),
 		};
 		let abort = self.set.spawn(quest.run());
-		self.names.insert(abort.id(), job);
+		self.names.insert(abort.id(), order);
+		self.searches += 1;
+		dispute.searched = self.searches;
 		dispute.search = Some(Search { opened, abort });
 		waits
 	}
@@ -237,11 +276,11 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	/// Writes down a move. Blocks.
 	fn leave(&self, left: Left) {
-		let Left { job, leader, entry } = left;
+		let Left { job, order, leader, entry } = left;
 		let mut moves = self.moves.lock();
-		moves.retain(job, leader.as_ref());
+		moves.retain(&order, leader.as_ref());
 		let (Some(leader), Some(entry)) = (leader, entry) else { return };
-		if !moves.put(job, &leader, &entry) {
+		if !moves.put(job, &order, &leader, &entry) {
 			return;
 		}
 		self.config.found.notify_one();
@@ -270,7 +309,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	fn agrees(&self, job: JobId, duties: &[Disputed]) {
 		let Some(result) = duties.first().map(|duty| &duty.result) else { return };
 		let task = task_hash(&result.program, &result.input_roots, result.steps);
-		match self.mailbox.lock().run_root(job, &task) {
+		match self.mailbox.lock().run_root(&result.order, &task) {
 			Some(verdict) if verdict != result.run_root => {
 				self.metrics.dispute_fault("agrees");
 				self.config.knowledge.withdraw(&task);
@@ -283,6 +322,14 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			}
 			_ => log::info!(target: LOG_TARGET, "Job {job}: this node's replay gives the result"),
 		}
+	}
+}
+
+impl Dispute {
+	/// When the first of its lanes ends.
+	fn ends(&self) -> BlockNumber {
+		let lanes = self.duties.iter().filter_map(|duty| duty.lane.as_ref());
+		lanes.map(|lane| lane.deadline).min().unwrap_or(BlockNumber::MAX)
 	}
 }
 
@@ -336,7 +383,7 @@ fn next_entry(
 			if unbound && in_time {
 				let proof = proof_hash(all.first()?);
 				let account = duty.account.as_ref();
-				let commitment = proof_commitment(genesis, duty.job, account, &proof);
+				let commitment = proof_commitment(genesis, &duty.result.order, account, &proof);
 				ChallengeMove::CommitProof { commitment }
 			} else {
 				if unbound {

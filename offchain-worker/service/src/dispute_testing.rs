@@ -21,7 +21,7 @@ use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 use sp_keystore::Keystore;
 
 use crate::{
-	testing::{compute, World, GENESIS},
+	testing::{compute, order_of, World, GENESIS},
 	AccountId, BlockNumber, Disputed, Hash, OpenLottery, Ran,
 };
 
@@ -164,6 +164,7 @@ impl Court {
 			trace_root: *run.trace_roots.last().unwrap(),
 		});
 		let result = DisputedResult {
+			order: order_of(JOB),
 			program: program_id(&program),
 			input_roots,
 			steps: lie.steps,
@@ -264,7 +265,7 @@ impl Court {
 			self.answer().await;
 		}
 		for key in self.seats.keys().cloned().collect::<Vec<_>>() {
-			let Some(entry) = entry(world, &key) else { continue };
+			let Some(entry) = entry_of(world, &self.result.order, &key) else { continue };
 			let lane = self.lane(&key);
 			let opened = lane.map(|lane| lane.opened.len() as u32);
 			let parts = lane.map_or(0, |lane| lane.parts);
@@ -364,7 +365,7 @@ impl Court {
 					Ruling::Right => panic!("the proof is of something right"),
 					Ruling::Fraud => {
 						let account: &[u8; 32] = account.as_ref();
-						let bound = proof_commitment(&GENESIS, JOB, account, &proof);
+						let bound = proof_commitment(&GENESIS, &self.result.order, account, &proof);
 						self.proved = Some((key.clone(), lane.commitment == Some(bound)));
 					}
 					Ruling::Continue(accumulators) => {
@@ -403,6 +404,11 @@ impl Court {
 
 /// What the offchain hook would read.
 pub(crate) fn entry(world: &World, key: &VerifierId) -> Option<DisputeEntry> {
-	let bytes = world.storage.get(STORAGE_PREFIX, &dispute_key(&GENESIS, JOB, key))?;
+	entry_of(world, &order_of(JOB), key)
+}
+
+/// The same for the job of any order.
+pub(crate) fn entry_of(world: &World, order: &Hash, key: &VerifierId) -> Option<DisputeEntry> {
+	let bytes = world.storage.get(STORAGE_PREFIX, &dispute_key(&GENESIS, order, key))?;
 	Some(DisputeEntry::from_bytes(&bytes).unwrap())
 }

@@ -34,6 +34,22 @@ pub enum Fault {
 	/// The worker's memory grew over its limit, in bytes.
 	#[error("the worker used more than its limit of {0} bytes of memory")]
 	MemoryLimit(u64),
+	/// The job needs more memory than this machine has for workers, all in bytes.
+	#[error("the job needs {needed} bytes of memory, this machine has {limit} for it")]
+	TooLittleMemory {
+		/// What it needs at least.
+		needed: u64,
+		/// What it can have at most.
+		limit: u64,
+	},
+	/// The job needs more memory than is free at the moment, all in bytes.
+	#[error("the job needs {needed} bytes of memory, {spare} are to be had now")]
+	MemoryInUse {
+		/// What it needs at least.
+		needed: u64,
+		/// What can be had now.
+		spare: u64,
+	},
 	/// The worker's sandbox has holes on this machine, or stopped the worker.
 	#[error("sandbox: {0}")]
 	Sandbox(String),
@@ -80,6 +96,11 @@ impl Fault {
 		)
 	}
 
+	/// Whether this machine will decide it alike again, so that a retry here is pointless.
+	pub const fn is_lasting(&self) -> bool {
+		self.is_decidable() || matches!(self, Self::TooLittleMemory { .. })
+	}
+
 	/// The reason with which a verifier abstains after this fault.
 	pub const fn reason(&self) -> AbstainReason {
 		match self {
@@ -90,7 +111,9 @@ impl Fault {
 			| Self::Garbage(_)
 			| Self::Sandbox(_) => AbstainReason::WorkerFault,
 			Self::WallLimit(_) => AbstainReason::TooSlow,
-			Self::MemoryLimit(_) => AbstainReason::OutOfMemory,
+			Self::MemoryLimit(_) | Self::TooLittleMemory { .. } | Self::MemoryInUse { .. } => {
+				AbstainReason::OutOfMemory
+			}
 			Self::Reported { reason, .. } => *reason,
 			Self::InputMissing(_) | Self::InputsRejected(_) => AbstainReason::InputsMissing,
 			Self::UnsupportedOperators(_) => AbstainReason::UnsupportedOperators,
@@ -112,6 +135,8 @@ impl Fault {
 			Self::Garbage(_) => "garbage",
 			Self::WallLimit(_) => "wall_limit",
 			Self::MemoryLimit(_) => "memory_limit",
+			Self::TooLittleMemory { .. } => "too_little_memory",
+			Self::MemoryInUse { .. } => "memory_in_use",
 			Self::Sandbox(_) => "sandbox",
 			Self::Reported { .. } => "reported",
 			Self::InputMissing(_) => "input_missing",

@@ -1,15 +1,24 @@
 //! Inputs that are missing here come from peers, where the node can fetch.
 
-use std::sync::Arc;
+use std::{
+	sync::{atomic::Ordering, Arc},
+	time::Instant,
+};
 
 use futures::future::BoxFuture;
 use sp_core::offchain::OffchainStorage;
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{
 	duty::{joined, Shared},
-	Chain, Hash, JobAssignment,
+	queue::Worth,
+	verify::Verdict,
+	Chain, Hash,
 };
+
+/// A turn in which fewer bytes come in a second than these is a slow one: a quarter of what the chain's
+/// clocks expect.
+const SLOW_FETCH: u64 = 4 << 18;
 
 /// Gets blobs that the node does not hold.
 pub trait Fetch: Send + Sync + 'static {
@@ -31,19 +40,58 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 
 	/// Fetches those of a job's inputs that are not held, before a worker is taken up with it. What does not
 	/// come is found missing by the attempt.
-	pub(crate) async fn gather(self: &Arc<Self>, assignment: &JobAssignment) {
-		self.gather_checkpoint(assignment).await;
-		let Some(fetch) = self.fetch.get().cloned() else { return };
+	pub(crate) async fn gather(self: &Arc<Self>, verdict: &Verdict<'_>) {
+		let assignment = verdict.assignment;
+		self.gather_checkpoint(verdict).await;
 		let (program, roots) = (assignment.program, assignment.input_roots.clone());
 		let shared = self.clone();
 		let look = spawn_blocking(move || {
 			let inputs = shared.examine(program)?.inputs(&roots)?;
 			Ok(shared.missing(&inputs))
 		});
-		match joined(look.await) {
-			Ok(missing) if !missing.is_empty() => fetch.fetch(missing).await,
-			_ => {}
+		if let Ok(missing) = joined(look.await) {
+			self.fetch_for(verdict, missing).await;
 		}
+	}
+
+	/// Fetches blobs for a replay in its turn: what brings most for its time goes first, and what hardly
+	/// comes has its next turn later, so that nobody is kept waiting by blobs that nobody serves. Ends when
+	/// all are here or no peer gives more.
+	pub(crate) async fn fetch_for(
+		self: &Arc<Self>,
+		verdict: &Verdict<'_>,
+		missing: Vec<(Hash, u64)>,
+	) {
+		let Some(fetch) = self.fetch.get().cloned() else { return };
+		let (mut missing, mut slow) = (missing, 0u32);
+		while !missing.is_empty() {
+			let bytes = missing.iter().map(|(_, len)| *len).fold(0, u64::saturating_add);
+			verdict.missing.store(bytes, Ordering::Relaxed);
+			let length = self.config.fetch_turn;
+			let mut bid = verdict.bid(length);
+			if let Worth::Fee(fee) = &mut bid.worth {
+				*fee = fee.checked_shr(8 * slow).unwrap_or_default();
+			}
+			let turn = self.fetching.turn(bid).await;
+			let (started, before) = (Instant::now(), self.received(&missing));
+			let ended = timeout(length, fetch.fetch(missing.clone())).await;
+			drop(turn);
+			let came = self.received(&missing).saturating_sub(before);
+			if ended.is_ok() {
+				self.rates.fetched(came, started.elapsed());
+				break;
+			}
+			if came < SLOW_FETCH.saturating_mul(length.as_secs()).max(1) {
+				slow = slow.saturating_add(1);
+			}
+			missing = self.missing(&missing);
+		}
+		verdict.missing.store(0, Ordering::Relaxed);
+	}
+
+	/// Bytes of these blobs that are here.
+	fn received(&self, blobs: &[(Hash, u64)]) -> u64 {
+		blobs.iter().map(|(root, _)| self.blobs.status(root).received).sum()
 	}
 
 	pub(crate) fn missing(&self, inputs: &[(Hash, u64)]) -> Vec<(Hash, u64)> {
@@ -116,6 +164,52 @@ mod tests {
 		assert!(matches!(found, MailboxEntry::Replayed { run_root, .. } if run_root == [4; 32]));
 		assert_eq!(*peers.asked.lock(), [(world.input, 1024)]);
 		assert_eq!(runner.calls(), 1);
+	}
+
+	/// Peers that say they have inputs and give none but one.
+	struct Misers {
+		blobs: Arc<BlobStore>,
+		gives: Vec<u8>,
+	}
+
+	impl Fetch for Misers {
+		fn want(&self, _: &[(Hash, u64)]) {}
+
+		fn fetch(&self, blobs: Vec<(Hash, u64)>) -> BoxFuture<'static, ()> {
+			let root = assay_commitments::tensor_root(&self.gives);
+			if blobs.iter().all(|(wanted, _)| *wanted == root) {
+				self.blobs.insert(&self.gives).unwrap();
+				return async {}.boxed();
+			}
+			futures::future::pending().boxed()
+		}
+	}
+
+	/// H6 seen from the duties: jobs whose inputs never come, which all pay more than the one that can
+	/// be done.
+	#[tokio::test]
+	async fn inputs_should_be_fetched_when_better_paid_duties_wait_for_what_nobody_gives() {
+		let mut world = World::new();
+		let gives = vec![3; 1024];
+		let root = assay_commitments::tensor_root(&gives);
+		world.fetch = Some(Arc::new(Misers { blobs: world.blobs.clone(), gives }));
+		world.config.fetch_turn = std::time::Duration::from_millis(20);
+		let mut lotteries: Vec<_> = (2..=20u8)
+			.map(|job| {
+				let mut lottery = world.lottery(job.into());
+				(lottery.input_roots, lottery.duty.fee) = (vec![[job; 32]], 1 << 40);
+				lottery
+			})
+			.collect();
+		let mut good = world.lottery(1);
+		good.input_roots = vec![root];
+		lotteries.push(good);
+		world.chain.draw(lotteries);
+		let _node = world.start(FakeRunner::new([Act::Root([4; 32])]));
+		let found = world.found(1, Verify).await;
+		assert!(matches!(found, MailboxEntry::Replayed { run_root, .. } if run_root == [4; 32]));
+		// The others are not given up while there is time.
+		assert!((2..=20).all(|job| world.entry(job, Verify).is_none()));
 	}
 
 	#[tokio::test]

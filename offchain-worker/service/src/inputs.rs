@@ -26,6 +26,46 @@ pub(crate) struct Examined {
 	pub(crate) states: Vec<(u32, u64)>,
 	/// Node and 1 KiB tiles of every eager anchor, in program order: the shape of a step's trace.
 	anchors: Vec<(u32, u64)>,
+	/// Position among the eager anchors, and length in bytes, of every output.
+	pub(crate) outputs: Vec<(u32, u64)>,
+}
+
+/// What is small of a program: the lengths in bytes of what goes in and comes out, in program order.
+#[derive(Debug)]
+pub(crate) struct Lengths {
+	inputs: Vec<u64>,
+	outputs: Vec<u64>,
+}
+
+impl From<&Examined> for Lengths {
+	fn from(examined: &Examined) -> Self {
+		let outputs = examined.outputs.iter().map(|(_, length)| *length);
+		Self { inputs: examined.input_lengths.clone(), outputs: outputs.collect() }
+	}
+}
+
+impl Lengths {
+	/// Root and length of every input of a job that runs this program.
+	pub(crate) fn inputs(&self, roots: &[Hash]) -> Result<Vec<(Hash, u64)>, Fault> {
+		blobs(roots, &self.inputs).ok_or_else(|| {
+			let wanted = self.inputs.len();
+			Fault::InputsRejected(format!("{} of {wanted} inputs", roots.len()))
+		})
+	}
+
+	/// Root and length of every output of a job that runs this program.
+	pub(crate) fn outputs(&self, roots: &[Hash]) -> Result<Vec<(Hash, u64)>, Fault> {
+		blobs(roots, &self.outputs).ok_or_else(|| {
+			let wanted = self.outputs.len();
+			Fault::Chain(format!("the job has {} of {wanted} outputs", roots.len()))
+		})
+	}
+}
+
+/// `None` unless there are as many of the one as of the other.
+fn blobs(roots: &[Hash], lengths: &[u64]) -> Option<Vec<(Hash, u64)>> {
+	let same = roots.len() == lengths.len();
+	same.then(|| roots.iter().copied().zip(lengths.iter().copied()).collect())
 }
 
 /// The shape of a run.
@@ -70,6 +110,12 @@ impl Examined {
 				.zip(program.states.iter().map(state_length))
 				.collect(),
 			anchors: checked.anchors.iter().filter_map(tiles).collect(),
+			outputs: checked
+				.output_anchors
+				.iter()
+				.copied()
+				.zip(checked.output_tiles.iter().map(length))
+				.collect(),
 		})
 	}
 
@@ -107,11 +153,7 @@ impl Examined {
 
 	/// Root and length of every input of a job that runs this program.
 	pub(crate) fn inputs(&self, roots: &[Hash]) -> Result<Vec<(Hash, u64)>, Fault> {
-		if roots.len() != self.input_lengths.len() {
-			let wanted = self.input_lengths.len();
-			return Err(Fault::InputsRejected(format!("{} of {wanted} inputs", roots.len())));
-		}
-		Ok(roots.iter().copied().zip(self.input_lengths.iter().copied()).collect())
+		Lengths::from(self).inputs(roots)
 	}
 }
 

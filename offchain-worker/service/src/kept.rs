@@ -45,7 +45,7 @@ pub(crate) fn read_kept(
 }
 
 /// The name of a tensor's file.
-fn name(root: &Hash) -> String {
+pub(crate) fn name(root: &Hash) -> String {
 	format!("out-{}", hex::encode(root))
 }
 

@@ -13,6 +13,24 @@
 //! comes out is left in a *mailbox*, an entry in the offchain storage that the jobs pallet's offchain
 //! hook reads, signs and submits. The service itself sends no transaction.
 //!
+//! # Orders
+//! Everything that is kept, left or said about a job is filed under the hash of its *order*
+//! ([`assay_market::Order`]), never under its number: on another fork the number may be another job's. A
+//! task whose order the best block does not ask for is stopped. Only what follows from content alone is
+//! shared between jobs: programs, blobs, rates, and [`Knowledge`], which is filed under what was run.
+//!
+//! # Outputs
+//! A result is paid when it is delivered. Keys that were drawn to keep the outputs of a job fetch them by
+//! their roots once the result is open, keep and serve them, and say so; "no" is said only when the time is
+//! nearly over. The outputs of the node's own replay go into its store with the verdict, whatever the
+//! provider does, and stay quiet there until the job's own record names them.
+//!
+//! # What is done first, and what is refused
+//! See `queue`: the earliest deadline first, among those that bring most for their time, so that cheap
+//! heavy jobs cannot keep this node from well-paid ones. What certainly comes too late, by what this
+//! machine was measured to do, or needs more memory than it has, is abstained from before anything is
+//! fetched or started. In an audit that nobody can see such an abstention is what calls further verifiers.
+//!
 //! # Secrets
 //! Who verifies a job is known to nobody but the verifier until its commitment is on chain. A node
 //! that has not won does nothing and says nothing; one that has keeps it out of its log.
@@ -31,6 +49,7 @@
 //! # Segments
 //! Where the run of a job is cut, a verifier replays the segment that its ticket has drawn, from the
 //! provider's checkpoint; without one it replays what comes before too. A dispute is about the whole run.
+//! Only whoever replays the last segment has the outputs.
 //!
 //! # Disputes
 //! When a verdict of one of this node's keys differs from the opened result, the service leads the
@@ -41,7 +60,15 @@
 //!
 //! # Inputs
 //! Inputs that the store lacks are wanted from peers ([`Fetch`]) as soon as a key of this node is drawn, held until
-//! the job ends, and so served to others.
+//! the job ends, and so served to others. Those of replays are fetched for a few jobs at a time, in turns.
+//!
+//! # Bounds
+//! What others can fill has a bound, and what brings least goes first: kept runs (32, 64 MiB of tensors),
+//! examined programs (64), lines that wait (256 jobs), rates (64 programs, 16 fetches), openings and
+//! disputes that are looked into at the same time (8 each), what disputes remember between moves (4 of
+//! 256 MiB). Tasks and mailbox entries are as many as seats and lotteries that the chain shows this node's
+//! keys; blobs are what the store's shares allow. Tensors come into this process's memory only as far as
+//! the machine has it; outputs go from disk to disk.
 //!
 //! # Restarts
 //! Verdicts are kept in memory and in the offchain storage, and the salt of a verdict follows from
@@ -59,18 +86,30 @@ mod duty;
 mod fault;
 mod fetch;
 mod folder;
+mod holding;
 mod hush;
 mod inputs;
+mod keep;
+#[cfg(test)]
+mod keep_tests;
 mod kept;
 mod knowledge;
 #[cfg(test)]
 mod knowledge_tests;
 #[cfg(test)]
 mod lottery_tests;
+mod machine;
 mod mailbox;
 mod metrics;
 mod moves;
+#[cfg(test)]
+mod order_tests;
+mod outputs;
 mod process;
+mod queue;
+#[cfg(test)]
+mod queue_tests;
+mod rates;
 mod runs;
 mod salt;
 mod sampling;
@@ -81,6 +120,7 @@ mod segments;
 #[cfg(test)]
 mod segments_tests;
 mod service;
+mod survey;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -88,6 +128,7 @@ mod tests;
 mod thread;
 mod tickets;
 mod trouble;
+mod verify;
 mod worker_replay;
 #[cfg(test)]
 mod worker_tests;
@@ -149,8 +190,12 @@ pub struct Config {
 	pub found: Arc<tokio::sync::Notify>,
 	/// What this node finds out about results, for whoever asks before it votes for finality.
 	pub knowledge: Knowledge,
+	/// How long blobs are fetched for one replay before another one may have its turn.
+	pub fetch_turn: Duration,
 	/// Jobs replayed at the same time, at least 1.
 	pub concurrency: usize,
+	/// Time between two blocks of the chain.
+	pub block_time: Duration,
 	/// Tiles of every step that the worker recomputes by the definition, as a check of its device.
 	pub audit_tiles: u32,
 	/// Limits of one worker process.
@@ -177,7 +222,9 @@ impl Config {
 			allow_unsandboxed: false,
 			found: Arc::default(),
 			knowledge: Knowledge::default(),
+			fetch_turn: Duration::from_secs(30),
 			concurrency: 1,
+			block_time: Duration::from_secs(3),
 			audit_tiles: 4,
 			limits: Limits::default(),
 			sandbox_check: Duration::from_secs(60),
@@ -199,8 +246,11 @@ pub struct Limits {
 	pub wall_cap: Duration,
 	/// Memory that every job gets, in bytes.
 	pub memory_floor: u64,
-	/// Most memory of any job, in bytes.
-	pub memory_cap: u64,
+	/// Memory that the least job takes beside its tensors: the engine, its compiler and its driver.
+	pub memory_overhead: u64,
+	/// Most memory of any job, in bytes; `None`: what the machine has for workers, which is the most in
+	/// any case.
+	pub memory_cap: Option<u64>,
 	/// Time until a started worker has connected and shaken hands.
 	pub handshake: Duration,
 }
@@ -212,7 +262,8 @@ impl Default for Limits {
 			work_rate: 20_000_000,
 			wall_cap: Duration::from_secs(6 * 3600),
 			memory_floor: 4 << 30,
-			memory_cap: 64 << 30,
+			memory_overhead: 128 << 20,
+			memory_cap: None,
 			handshake: Duration::from_secs(20),
 		}
 	}

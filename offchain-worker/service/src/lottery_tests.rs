@@ -6,14 +6,14 @@ use sp_keystore::Keystore;
 
 use crate::{
 	derive_salt,
-	testing::{abstained, eventually, Act, FakeRunner, Node, World, GENESIS},
+	testing::{abstained, eventually, order_of, Act, FakeRunner, Node, World, GENESIS},
 	Fault, OpenLottery,
 };
 
 const ROOT: [u8; 32] = [7; 32];
 
 fn replayed(world: &World, key: &VerifierId) -> MailboxEntry {
-	let salt = derive_salt(&*world.keystore, &GENESIS, 1, key).unwrap();
+	let salt = derive_salt(&*world.keystore, &GENESIS, &order_of(1), key).unwrap();
 	MailboxEntry::Replayed { run_root: ROOT, salt, ticket: None, chunks: None }
 }
 
@@ -182,7 +182,7 @@ fn tranche_in(world: &World, lottery: &OpenLottery) -> Option<u32> {
 		verifier_crypto::KEY_TYPE,
 		Ticket,
 	};
-	let data = transcript(&GENESIS, lottery.job, &lottery.seed);
+	let data = transcript(&GENESIS, &lottery.order, &lottery.seed);
 	let public = sp_core::sr25519::Public::try_from(lottery.key.as_ref()).unwrap();
 	let signed = world.keystore.sr25519_vrf_sign(KEY_TYPE, &public, &data).unwrap().unwrap();
 	let output = draw_output(&lottery.key, &data, &Ticket::from(&signed)).unwrap();

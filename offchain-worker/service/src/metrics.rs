@@ -28,6 +28,11 @@ struct Inner {
 	chunk_seconds: Histogram,
 	replays: CounterVec<U64>,
 	attestations: CounterVec<U64>,
+	keeps: CounterVec<U64>,
+	outputs: CounterVec<U64>,
+	refused: Counter<U64>,
+	pre_empted: Counter<U64>,
+	rate: Gauge<U64>,
 	faults: CounterVec<U64>,
 	retries: Counter<U64>,
 	workers_started: Counter<U64>,
@@ -109,6 +114,33 @@ impl Metrics {
 	pub(crate) fn attested(&self, ok: bool) {
 		let label = if ok { "held" } else { "missing" };
 		self.with(|m| m.attestations.with_label_values(&[label]).inc());
+	}
+
+	/// Whether this node holds a job's outputs as a keeper.
+	pub(crate) fn kept(&self, ok: bool) {
+		let label = if ok { "held" } else { "missing" };
+		self.with(|m| m.keeps.with_label_values(&[label]).inc());
+	}
+
+	/// Whether the outputs of this node's own replay are in its store.
+	pub(crate) fn outputs(&self, held: bool) {
+		let label = if held { "held" } else { "none" };
+		self.with(|m| m.outputs.with_label_values(&[label]).inc());
+	}
+
+	/// A replay was not begun, since it would have come too late.
+	pub(crate) fn refused(&self) {
+		self.with(|m| m.refused.inc());
+	}
+
+	/// A replay gave its worker up to a better one.
+	pub(crate) fn pre_empted(&self) {
+		self.with(|m| m.pre_empted.inc());
+	}
+
+	/// Work units a second of the median program.
+	pub(crate) fn rate(&self, per_second: u64) {
+		self.with(|m| m.rate.set(per_second));
 	}
 
 	pub(crate) fn fault(&self, kind: &str) {
@@ -216,6 +248,28 @@ impl Inner {
 				"assay_verifier_attestations_total",
 				"Checks that a job's inputs are held, by result",
 				"result",
+			)?,
+			keeps: by(
+				"assay_verifier_keeps_total",
+				"Checks that a job's outputs are held by this node as their keeper, by result",
+				"result",
+			)?,
+			outputs: by(
+				"assay_verifier_outputs_total",
+				"Replays by whether their outputs are in the node's store: held, or none",
+				"result",
+			)?,
+			refused: counter(
+				"assay_verifier_refused_total",
+				"Replays that were not begun because they would have come too late",
+			)?,
+			pre_empted: counter(
+				"assay_verifier_pre_empted_total",
+				"Replays that gave their worker up to a better one",
+			)?,
+			rate: gauge(
+				"assay_verifier_work_rate",
+				"Work units a second that this machine was measured to do, of the median program",
 			)?,
 			faults: by(
 				"assay_verifier_local_faults_total",

@@ -39,7 +39,9 @@ use crate::{
 	folder::{clear_stale, JobFolder},
 	inputs::input_paths,
 	kept::read_kept,
-	sandbox, Config, Fault, Hash, Limits, Metrics, Ran, Replay, Runner, LOG_TARGET,
+	machine::Memory,
+	outputs::take_outputs,
+	sandbox, Config, Fault, Hash, Metrics, Ran, Replay, Runner, LOG_TARGET,
 };
 
 /// Name of the worker binary.
@@ -287,6 +289,8 @@ impl ProcessRunner {
 		let inputs: Vec<_> =
 			replay.inputs.iter().chain(replay.start.iter().flatten()).copied().collect();
 		let name = format!("job-{}-{}", replay.job, self.folders.fetch_add(1, Ordering::Relaxed));
+		let memory = joined(spawn_blocking(|| Ok(Memory::now())).await)?;
+		let limits = JobLimits::new(&self.config, &replay, memory)?;
 		let prepare = spawn_blocking(move || {
 			let folder_fault = |error: io::Error| Fault::Folder(error.to_string());
 			let folder = JobFolder::create(&dir, &name).map_err(folder_fault)?;
@@ -294,13 +298,12 @@ impl ProcessRunner {
 			Ok((folder, paths))
 		});
 		let (folder, paths) = joined(prepare.await)?;
-		let limits = JobLimits::new(&self.config.limits, &replay);
 		let mut worker = Worker::start(self, folder, &limits)?;
 		self.metrics.worker_started();
 		// A worker that is too slow ends itself, and has the time to say so.
 		let wall = limits.wall + WALL_SLACK;
 		let result = match timeout(wall, worker.session(&self.config, &replay, paths)).await {
-			Ok(Ok(done)) => worker.hand_over(&replay, done).await,
+			Ok(Ok(done)) => worker.hand_over(&self.blobs, &replay, done).await,
 			Ok(Err(Ended::Fault(fault))) => Err(fault),
 			Ok(Err(Ended::Gone)) => Err(worker.how_it_died().await),
 			Err(_) => Err(Fault::WallLimit(limits.wall)),
@@ -331,8 +334,33 @@ struct JobLimits {
 	memory: u64,
 }
 
+impl Config {
+	/// Most memory of one worker, in bytes: as it is set, or as the machine allows all workers together.
+	fn memory_cap(&self, memory: Memory) -> u64 {
+		let share = memory.for_workers() / self.concurrency.max(1) as u64;
+		self.limits.memory_cap.map_or(share, |cap| cap.min(share))
+	}
+
+	/// Whether this machine can ever run a job with so many bytes of tensors. Blocks.
+	///
+	/// # Errors
+	/// [`Fault::TooLittleMemory`].
+	pub(crate) fn check_memory(&self, tensors: u64) -> Result<(), Fault> {
+		let limit = self.memory_cap(Memory::now());
+		let needed = tensors.saturating_add(self.limits.memory_overhead);
+		match needed > limit {
+			true => Err(Fault::TooLittleMemory { needed, limit }),
+			false => Ok(()),
+		}
+	}
+}
+
 impl JobLimits {
-	fn new(limits: &Limits, replay: &Replay) -> Self {
+	/// # Errors
+	/// [`Fault::TooLittleMemory`] and [`Fault::MemoryInUse`] for a job that would drive this machine out
+	/// of memory.
+	fn new(config: &Config, replay: &Replay, machine: Memory) -> Result<Self, Fault> {
+		let limits = &config.limits;
 		let for_work = Duration::from_secs(replay.work_units / limits.work_rate.max(1));
 		let wall = limits.wall_floor.saturating_add(for_work).min(limits.wall_cap);
 		let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
@@ -340,15 +368,27 @@ impl JobLimits {
 		let sum = |lengths: &mut dyn Iterator<Item = u64>| lengths.fold(0, u64::saturating_add);
 		let inputs = sum(&mut replay.inputs.iter().map(|(_, length)| *length));
 		// What is kept lies there once more while it is written.
-		let kept = sum(&mut replay.keep.iter().map(|(_, length)| *length)).saturating_mul(2);
+		let keep = sum(&mut replay.keep.iter().map(|(_, length)| *length));
+		let kept = keep.saturating_mul(2);
 		let tensors = replay.peak_memory.saturating_mul(4);
 		let states = sum(&mut replay.start.iter().flatten().map(|(_, length)| *length));
+		// The least that it can do with; the node reads what is kept into its own memory.
+		let needed = [replay.peak_memory, states, kept, limits.memory_overhead];
+		let needed = needed.into_iter().fold(0, u64::saturating_add);
+		let (limit, spare) = (config.memory_cap(machine), machine.spare());
+		if needed > limit || keep > limit / 2 {
+			let needed = needed.max(keep.saturating_mul(2));
+			return Err(Fault::TooLittleMemory { needed, limit });
+		}
+		if needed > spare {
+			return Err(Fault::MemoryInUse { needed, spare });
+		}
 		let tensors = tensors.saturating_add(inputs).saturating_add(states).saturating_add(kept);
-		Self {
+		Ok(Self {
 			wall,
 			cpu: wall.as_secs().saturating_add(1).saturating_mul(cores),
-			memory: limits.memory_floor.saturating_add(tensors).min(limits.memory_cap),
-		}
+			memory: limits.memory_floor.saturating_add(tensors).min(limit).min(spare),
+		})
 	}
 }
 
@@ -463,6 +503,7 @@ impl Worker {
 			adapter: config.adapter.clone(),
 			audit_tiles: config.audit_tiles,
 			keep: replay.keep.iter().map(|(source, _)| *source).collect(),
+			record: Default::default(),
 		});
 		// The worker watches itself; this is for one that does not.
 		let memory = watch_memory(self.group, self.limits.memory.saturating_add(MEMORY_SLACK));
@@ -473,8 +514,22 @@ impl Worker {
 	}
 
 	/// Takes in what the worker says it has done, with the tensors in its folder.
-	async fn hand_over(&self, replay: &Replay, done: Done) -> Result<Ran, Fault> {
-		let Done { run_root, trace_roots, last_anchors, last_lazy, kept, .. } = done;
+	async fn hand_over(
+		&self,
+		blobs: &Arc<BlobStore>,
+		replay: &Replay,
+		done: Done,
+	) -> Result<Ran, Fault> {
+		let Done { run_root, trace_roots, last_anchors, last_lazy, outputs, kept, .. } = done;
+		let outputs_held = match &self.folder {
+			Some(folder) if !replay.outputs.is_empty() => {
+				let (path, blobs, job) = (folder.path().to_owned(), blobs.clone(), replay.job);
+				let (wanted, anchors) = (replay.outputs.clone(), last_anchors.clone());
+				let take = move || take_outputs(&path, &blobs, job, &wanted, &anchors, &outputs);
+				joined(spawn_blocking(take).await)?
+			}
+			_ => false,
+		};
 		let kept = match &self.folder {
 			Some(folder) if !(replay.keep.is_empty() && kept.is_empty()) => {
 				let (path, keep) = (folder.path().to_owned(), replay.keep.clone());
@@ -482,7 +537,7 @@ impl Worker {
 			}
 			_ => Default::default(),
 		};
-		Ok(Ran { run_root, trace_roots, last_anchors, last_lazy, kept })
+		Ok(Ran { run_root, trace_roots, last_anchors, last_lazy, kept, outputs_held })
 	}
 
 	/// Says why a worker that closed the connection is gone.
@@ -629,26 +684,65 @@ async fn keep_tail(mut pipe: ChildStderr, tail: Arc<Mutex<Vec<u8>>>) {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::Limits;
+
+	const GIB: u64 = 1 << 30;
+
+	fn limits(work_units: u64, peak_memory: u64, machine: Memory) -> Result<JobLimits, Fault> {
+		let config = Config::new("assay-worker".into(), Path::new("/nowhere"));
+		let replay = Replay {
+			job: 1,
+			program: Arc::from(&b""[..]),
+			inputs: vec![([0; 32], 1000)],
+			start: None,
+			steps: 1,
+			work_units,
+			peak_memory,
+			keep: vec![(assay_program::Source::Node(0), 100)],
+			outputs: Vec::new(),
+		};
+		JobLimits::new(&config, &replay, machine)
+	}
 
 	#[test]
 	fn limits_should_grow_with_the_job_up_to_their_caps() {
-		let limits = Limits::default();
-		let of = |work_units, peak_memory| {
-			let program = Arc::from(&b""[..]);
-			let inputs = vec![([0; 32], 1000)];
-			let keep = vec![(assay_program::Source::Node(0), 100)];
-			let start = None;
-			let replay =
-				Replay { job: 1, program, inputs, start, steps: 1, work_units, peak_memory, keep };
-			JobLimits::new(&limits, &replay)
-		};
+		let given = Limits::default();
+		let machine = Memory { total: 64 * GIB, available: 60 * GIB };
+		let of = |work_units, peak_memory| limits(work_units, peak_memory, machine).unwrap();
 		let small = of(1, 0);
-		assert_eq!((small.wall, small.memory), (limits.wall_floor, limits.memory_floor + 1200));
-		let large = of(100 * limits.work_rate, 1 << 20);
-		assert_eq!(large.wall, limits.wall_floor + Duration::from_secs(100));
+		assert_eq!((small.wall, small.memory), (given.wall_floor, given.memory_floor + 1200));
+		let large = of(100 * given.work_rate, 1 << 20);
+		assert_eq!(large.wall, given.wall_floor + Duration::from_secs(100));
 		assert_eq!(large.memory, small.memory + (4 << 20));
 		assert!(large.cpu > large.wall.as_secs());
-		let huge = of(u64::MAX, u64::MAX);
-		assert_eq!((huge.wall, huge.memory), (limits.wall_cap, limits.memory_cap));
+		let huge = of(u64::MAX, 50 * GIB);
+		assert_eq!((huge.wall, huge.memory), (given.wall_cap, 56 * GIB), "the machine's cap");
+	}
+
+	/// M7: programs of up to 64 GiB are admitted, whatever machine validates.
+	#[test]
+	fn job_should_be_refused_before_it_starts_when_the_machine_has_too_little_memory() {
+		let machine = Memory { total: 32 * GIB, available: 20 * GIB };
+		assert!(matches!(limits(1, 60 * GIB, machine), Err(Fault::TooLittleMemory { .. })));
+		assert!(matches!(limits(1, u64::MAX, machine), Err(Fault::TooLittleMemory { .. })));
+		// It would fit, were other things not there too.
+		let in_use = limits(1, 25 * GIB, machine);
+		assert!(matches!(in_use, Err(Fault::MemoryInUse { .. })));
+		// A worker is stopped before the node, or the machine, has none left.
+		let fits = limits(1, 15 * GIB, machine).unwrap();
+		assert_eq!(fits.memory, machine.spare());
+		let starved = Memory { total: 32 * GIB, available: 100 << 20 };
+		assert!(matches!(limits(1, 0, starved), Err(Fault::MemoryInUse { .. })));
+	}
+
+	#[test]
+	fn workers_should_share_the_memory_when_several_run_at_the_same_time() {
+		let machine = Memory { total: 32 * GIB, available: 32 * GIB };
+		let mut config = Config::new("assay-worker".into(), Path::new("/nowhere"));
+		assert_eq!(config.memory_cap(machine), 28 * GIB);
+		config.concurrency = 4;
+		assert_eq!(config.memory_cap(machine), 7 * GIB);
+		config.limits.memory_cap = Some(GIB);
+		assert_eq!(config.memory_cap(machine), GIB);
 	}
 }

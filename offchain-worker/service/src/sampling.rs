@@ -13,10 +13,12 @@ use crate::{
 	segments::steps_of,
 	thread::on_thread,
 	trouble::{After, Trouble, FRESH_STARTS},
-	worker_replay::{Need, Record, WorkerReplay},
-	workers::Workers,
-	AccountId, Chain, Fault, Hash, JobAssignment, Runner, LOG_TARGET,
+	worker_replay::{Deadline, Need, Record, WorkerReplay},
+	AccountId, BlockNumber, Chain, Fault, Hash, JobAssignment, Runner, LOG_TARGET,
 };
+
+/// Blocks before the reveal deadline at which the pallet's hook opens a verdict without chunks.
+const BARE_OPENING: BlockNumber = 3;
 
 /// Chunks by the key whose seat they are for.
 pub(crate) type Chunks = BTreeMap<VerifierId, Vec<SampledChunk>>;
@@ -25,7 +27,6 @@ pub(crate) type Chunks = BTreeMap<VerifierId, Vec<SampledChunk>>;
 pub(crate) struct Sampling<C, S> {
 	pub(crate) shared: Arc<Shared<C, S>>,
 	pub(crate) runner: Arc<dyn Runner>,
-	pub(crate) workers: Arc<Workers>,
 	/// One of the seats.
 	pub(crate) assignment: JobAssignment,
 	/// The verdict.
@@ -42,12 +43,13 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 	/// this machine cannot give them at all.
 	pub(crate) async fn run(self) -> Option<Chunks> {
 		let sampling = Arc::new(self);
-		let (job, metrics) = (sampling.assignment.job, sampling.shared.metrics.clone());
+		let JobAssignment { job, order, .. } = sampling.assignment;
+		let metrics = sampling.shared.metrics.clone();
 		let (mut failed, mut afresh) = (0u32, 0);
 		loop {
 			let trouble = match sampling.clone().attempt().await {
 				Ok(chunks) => {
-					sampling.shared.runs.lock().drop_tensors(job);
+					sampling.shared.runs.lock().drop_tensors(&order);
 					metrics.opened(chunks.values().map(Vec::len).sum());
 					log::info!(target: LOG_TARGET, "Job {job}: the verdict's chunks are there");
 					return Some(chunks);
@@ -64,7 +66,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 				After::Again => {}
 				After::Afresh => {
 					afresh += 1;
-					sampling.shared.runs.lock().forget(job);
+					sampling.shared.runs.lock().forget(&order);
 				}
 				After::Stop => {
 					log::error!(
@@ -102,7 +104,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 
 	/// An opener that remembers the replay for the verdict, if it is there. Blocks.
 	fn opener(&self) -> Result<Opener<Arc<WorkerReplay>>, Trouble> {
-		let JobAssignment { job: id, program, input_roots, .. } = &self.assignment;
+		let JobAssignment { job: id, order, program, input_roots, .. } = &self.assignment;
 		let steps = steps_of(&self.assignment)?.len() as u32;
 		let examined = self.shared.examine(*program)?;
 		let start = &self.shared.start_of(&self.assignment, &examined)?;
@@ -110,10 +112,13 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 		let trace_root = &[0; 32];
 		let run_root = &self.run_root;
 		let record = Record { program, input_roots, steps, start, run_root, trace_root };
-		let (runner, workers) = (self.runner.clone(), self.workers.clone());
-		let replay = WorkerReplay::new(&self.shared, runner, workers, *id, Need::Chunks, record)?;
+		// Shortly before the end the hook opens the verdict as it is.
+		let deadline = self.assignment.reveal_deadline.unwrap_or(BlockNumber::MAX);
+		let deadline = Deadline::new(deadline.saturating_sub(BARE_OPENING));
+		let (shared, runner) = (&self.shared, self.runner.clone());
+		let replay = WorkerReplay::new(shared, runner, *id, Need::Chunks, deadline, record)?;
 		let opener = Opener::new(replay.job.clone(), replay.clone())?;
-		let known = self.shared.runs.lock().get(*id, &task_of(&self.assignment));
+		let known = self.shared.runs.lock().get(order, &task_of(&self.assignment));
 		// Another run than that of the verdict is of no use.
 		let Some(run) = known.filter(|run| run.run_root == self.run_root) else {
 			return Ok(opener);

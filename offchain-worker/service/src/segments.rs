@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use crate::{
 	duty::{joined, task_of, Shared},
 	inputs::{check_held, Examined},
+	verify::Verdict,
 	Chain, Fault, Hash, JobAssignment, Ran, LOG_TARGET,
 };
 
@@ -127,11 +128,12 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	}
 
 	/// Fetches the checkpoint that a seat's segment starts from, and keeps it until the job ends.
-	pub(crate) async fn gather_checkpoint(self: &Arc<Self>, assignment: &JobAssignment) {
-		let Some(duty) = assignment.segment.filter(|duty| duty.index > 0) else { return };
+	pub(crate) async fn gather_checkpoint(self: &Arc<Self>, verdict: &Verdict<'_>) {
+		let assignment = verdict.assignment;
+		if assignment.segment.is_none_or(|duty| duty.index == 0) {
+			return;
+		}
 		let key = *blake3::hash(&(task_of(assignment), "checkpoint").encode()).as_bytes();
-		let manifest = duty.terms.checkpoints.manifest;
-		self.pin_inputs(assignment.job, key, &[manifest]);
 		// First what the states are, then the states.
 		for round in 0..2 {
 			let (shared, assignment) = (self.clone(), assignment.clone());
@@ -139,22 +141,18 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 				let examined = shared.examine(assignment.program)?;
 				let Some(place) = place(&assignment, &examined) else { return Ok(Vec::new()) };
 				let wanted = match shared.states_of(&place) {
-					Some(states) => {
-						let roots: Vec<_> = states.iter().map(|(root, _)| *root).collect();
-						let key = *blake3::hash(&(key, &roots).encode()).as_bytes();
-						shared.pin_inputs(assignment.job, key, &roots);
-						states
-					}
+					Some(states) => states,
 					None if round == 0 => vec![place.manifest],
 					None => Vec::new(),
 				};
+				let set = *blake3::hash(&(key, &wanted).encode()).as_bytes();
+				// What the store has no share for is fetched all the same, and may go again.
+				let (job, order) = (assignment.job, assignment.order);
+				let _ = shared.holding.keep(job, order, set, &wanted);
 				Ok(shared.missing(&wanted))
 			});
 			let Ok(missing) = joined(look.await) else { return };
-			match self.fetch.get().cloned() {
-				Some(fetch) if !missing.is_empty() => fetch.fetch(missing).await,
-				_ => {}
-			}
+			self.fetch_for(verdict, missing).await;
 		}
 	}
 }

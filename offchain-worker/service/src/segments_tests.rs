@@ -103,10 +103,10 @@ impl Case {
 		let public = sp_core::sr25519::Public::try_from(world.alice.as_ref()).unwrap();
 		let drawn = (0u32..1_000).any(|number| {
 			lottery.seed[..4].copy_from_slice(&number.to_le_bytes());
-			let data = transcript(&GENESIS, JOB, &lottery.seed);
+			let data = transcript(&GENESIS, &lottery.order, &lottery.seed);
 			let signed = world.keystore.sr25519_vrf_sign(KEY_TYPE, &public, &data);
 			let ticket = Ticket::from(&signed.unwrap().unwrap());
-			segment_of(&ticket.pre_output, &GENESIS, JOB, cut.count()) == index
+			segment_of(&ticket.pre_output, &GENESIS, &lottery.order, cut.count()) == index
 		});
 		assert!(drawn, "no seed draws segment {index}");
 		let trace_roots = run.trace_roots;

@@ -8,7 +8,7 @@ use std::{
 
 use assay_blobs::BlobStore;
 use assay_dispute::Replayed;
-use assay_market::JobId;
+use assay_market::{JobId, VerifierId};
 use assay_program::Source;
 use futures::{future::BoxFuture, StreamExt};
 use parking_lot::Mutex;
@@ -23,10 +23,15 @@ use crate::{
 	dispute::Disputes,
 	duty::{Duty, Finding, Kind, Opening, Seat, Seats, Shared, TaskId},
 	moves::Moves,
+	rates::Rates,
 	sampling::Sampling,
-	workers::Workers,
-	Chain, Config, Fault, Hash, Head, Mailbox, Metrics, LOG_TARGET,
+	AccountId, BlockNumber, Chain, Config, Fault, Hash, Head, JobAssignment, Mailbox, Metrics,
+	LOG_TARGET,
 };
+
+/// Most verdicts whose chunks are looked for at the same time: each has a thread, and tensors in memory.
+/// Those that are to be opened first are first.
+const OPENINGS: usize = 8;
 
 /// Assignments are looked at this often even if no block arrives.
 const TICK: Duration = Duration::from_secs(6);
@@ -52,6 +57,9 @@ pub struct Replay {
 	/// Tensors of the last step to hand over for a dispute, each with its length in bytes:
 	/// [`Source::Node`] of anchors, and [`Source::State`] as it was before the step.
 	pub keep: Vec<(Source, u64)>,
+	/// Outputs of the job that go into the node's store: their positions among the eager anchors of the
+	/// last step, and their lengths in bytes, in program order. None where that step is not the job's last.
+	pub outputs: Vec<(u32, u64)>,
 }
 
 /// What a [`Runner`]'s run gave.
@@ -67,6 +75,8 @@ pub struct Ran {
 	pub last_lazy: Vec<Hash>,
 	/// Canonical bytes of what was to be kept.
 	pub kept: BTreeMap<Source, Vec<u8>>,
+	/// The outputs that were asked for are in the node's store.
+	pub outputs_held: bool,
 }
 
 impl From<Ran> for Replayed {
@@ -84,6 +94,7 @@ pub trait Runner: Send + Sync + 'static {
 
 /// A duty that is being done.
 struct Running {
+	job: JobId,
 	task: Hash,
 	seats: Arc<Mutex<Seats>>,
 	abort: AbortHandle,
@@ -94,11 +105,13 @@ pub struct Service<C, S> {
 	shared: Arc<Shared<C, S>>,
 	runner: Arc<dyn Runner>,
 	head: watch::Sender<Head>,
-	workers: Arc<Workers>,
 	disputes: Disputes<C, S>,
 	running: BTreeMap<TaskId, Running>,
-	names: HashMap<Id, TaskId>,
+	/// Tasks that were started, and the numbers of their jobs.
+	names: HashMap<Id, (TaskId, JobId)>,
 	set: JoinSet<()>,
+	/// Something waits for a task to end before it can begin.
+	held_back: bool,
 }
 
 impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
@@ -114,25 +127,25 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 	) -> Self {
 		let mailbox = Mailbox::open(storage.clone(), chain.genesis());
 		config.knowledge.open(storage.clone(), chain.genesis(), mailbox.replayed());
-		let moves = Moves::open(storage, chain.genesis());
+		let moves = Moves::open(storage.clone(), chain.genesis());
+		let rates = Rates::open(storage, chain.genesis());
 		if !mailbox.is_empty() || moves.len() > 0 {
 			log::info!(
 				target: LOG_TARGET,
 				"Resuming with {} verdicts and {} moves held", mailbox.len(), moves.len(),
 			);
 		}
-		let workers = Arc::new(Workers::new(config.concurrency.max(1)));
-		let shared = Shared::new(chain, keystore, mailbox, moves, blobs, config, metrics);
+		let shared = Shared::new(chain, keystore, mailbox, moves, rates, blobs, config, metrics);
 		let shared = Arc::new(shared);
 		Self {
-			disputes: Disputes::new(shared.clone(), runner.clone(), workers.clone()),
+			disputes: Disputes::new(shared.clone(), runner.clone()),
 			shared,
 			runner,
 			head: watch::Sender::new(Head::default()),
-			workers,
 			running: BTreeMap::new(),
 			names: HashMap::new(),
 			set: JoinSet::new(),
+			held_back: false,
 		}
 	}
 
@@ -157,7 +170,12 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 					None => return,
 				},
 				_ = tick.tick() => self.refresh().await,
-				Some(ended) = self.set.join_next_with_id() => self.ended(ended),
+				Some(ended) = self.set.join_next_with_id() => {
+					self.ended(ended);
+					if self.held_back {
+						self.refresh().await;
+					}
+				}
 				Some(ended) = self.disputes.next() => self.disputes.ended(ended).await,
 			}
 			self.count();
@@ -179,6 +197,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 			}
 		};
 		self.head.send_replace(survey.head);
+		self.shared.workers.at(survey.head.best);
+		self.shared.fetching.at(survey.head.best);
 		// Without an answer the disputes go on as they are.
 		if let Some(disputes) = survey.disputes {
 			self.disputes.refresh(disputes, survey.head.best).await;
@@ -189,16 +209,25 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		self.running.retain(|id, running| {
 			let keep = wanted.get(id).is_some_and(|duty| duty.task == running.task);
 			if !keep {
-				log::debug!(target: LOG_TARGET, "Job {}: no need to {:?} any more", id.0, id.1);
+				log::debug!(target: LOG_TARGET, "Job {}: no need to {:?} any more", running.job, id.1);
 				running.abort.abort();
 			}
 			keep
 		});
+		let mut wanted: Vec<_> = wanted.into_iter().collect();
+		wanted.sort_by_key(|(_, duty)| due(&duty.assignment));
+		let opens = self.running.keys().filter(|id| id.1 == Kind::Open).count();
+		let mut openings = OPENINGS.saturating_sub(opens);
+		self.held_back = false;
 		for (id, duty) in wanted {
 			match self.running.get(&id) {
 				// Whose turn it is now. On another fork another key of this node may have won.
 				Some(running) => *running.seats.lock() = duty.seats,
-				None => self.start(id, duty),
+				None if id.1 == Kind::Open && openings == 0 => self.held_back = true,
+				None => {
+					openings -= usize::from(id.1 == Kind::Open);
+					self.start(id, duty);
+				}
 			}
 		}
 	}
@@ -207,27 +236,20 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		let Duty { assignment, task, seats, opening } = duty;
 		let accounts =
 			seats.iter().map(|(key, Seat { account, .. })| (key.clone(), account.clone()));
-		let accounts = accounts.collect();
+		let accounts: BTreeMap<VerifierId, AccountId> = accounts.collect();
+		let job = assignment.job;
 		let seats = Arc::new(Mutex::new(seats));
 		let work = {
 			let (shared, seats) = (self.shared.clone(), seats.clone());
-			let (runner, workers) = (self.runner.clone(), self.workers.clone());
-			let head = self.head.subscribe();
+			let (runner, head) = (self.runner.clone(), self.head.subscribe());
 			async move {
 				let finding = match (id.1, opening) {
-					(Kind::Attest, _) => shared.attest(&assignment, head).await,
-					(Kind::Verify, _) => shared.verify(&assignment, runner, &workers, head).await,
+					(Kind::Attest | Kind::Keep, _) => shared.look(&assignment, head).await,
+					(Kind::Verify, _) => shared.verify(&assignment, runner, head).await,
 					(Kind::Open, Some(Opening { seed, run_root })) => {
 						let (shared, assignment) = (shared.clone(), assignment.clone());
-						let sampling = Sampling {
-							shared,
-							runner,
-							workers,
-							assignment,
-							run_root,
-							seed,
-							accounts,
-						};
+						let sampling =
+							Sampling { shared, runner, assignment, run_root, seed, accounts };
 						let chunks = sampling.run().await;
 						chunks.map_or(Finding::Unopened, |chunks| Finding::Opened(run_root, chunks))
 					}
@@ -243,8 +265,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 			}
 		};
 		let abort = self.set.spawn(work);
-		self.names.insert(abort.id(), id);
-		self.running.insert(id, Running { task, seats, abort });
+		self.names.insert(abort.id(), (id, job));
+		self.running.insert(id, Running { job, task, seats, abort });
 	}
 
 	/// A task ended by itself, was stopped, or panicked.
@@ -253,7 +275,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 			Ok((task, _)) => *task,
 			Err(error) => error.id(),
 		};
-		let Some(id) = self.names.remove(&task) else { return };
+		let Some((id, job)) = self.names.remove(&task) else { return };
 		// A stopped task may have been replaced by another of the same name.
 		if self.running.get(&id).is_some_and(|running| running.abort.id() == task) {
 			self.running.remove(&id);
@@ -269,8 +291,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 				self.shared.metrics.fault("internal");
 				let text = format!("the task failed: {error}");
 				match id.1 {
-					Kind::Verify => self.shared.hush.say(id.0, log::Level::Error, text),
-					_ => log::error!(target: LOG_TARGET, "Job {}: {text}", id.0),
+					Kind::Verify => self.shared.hush.say(job, id.0, log::Level::Error, text),
+					_ => log::error!(target: LOG_TARGET, "Job {job}: {text}"),
 				}
 			}
 		}
@@ -278,8 +300,16 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 
 	fn count(&self) {
 		let verifying = self.running.keys().filter(|id| id.1 == Kind::Verify).count();
-		let busy = self.workers.replaying().min(verifying);
+		let busy = self.shared.workers.replaying().min(verifying);
 		self.shared.metrics.jobs(verifying - busy, busy);
 		self.shared.metrics.mailbox(self.shared.mailbox.lock().len());
+	}
+}
+
+/// When a seat has to be done with.
+fn due(assignment: &JobAssignment) -> BlockNumber {
+	match assignment.reveal_deadline {
+		Some(reveal) if assignment.committed => reveal,
+		_ => assignment.commit_deadline,
 	}
 }

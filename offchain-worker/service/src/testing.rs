@@ -15,8 +15,8 @@ use assay_exec::{CpuExecutor, Executor, Options, Tensor};
 use assay_market::{
 	lottery::{draw_output, tranche_of, transcript},
 	verifier_crypto::KEY_TYPE,
-	AbstainReason, JobId, LotteryTerms, MailboxEntry, Phase, Purpose, SeatStatus, Ticket,
-	VerifierId,
+	AbstainReason, DutyTerms, JobId, LotteryTerms, MailboxEntry, Phase, Purpose, SeatStatus,
+	Ticket, VerifierId,
 };
 use assay_program::{
 	ops::{DType, TensorType},
@@ -26,6 +26,7 @@ use futures::{channel::mpsc, future::BoxFuture, stream::BoxStream, FutureExt, St
 use parking_lot::Mutex;
 use sp_core::offchain::{storage::InMemOffchainStorage, OffchainStorage, STORAGE_PREFIX};
 use sp_keystore::{testing::MemoryKeystore, Keystore};
+use sp_runtime::Permill;
 use substrate_prometheus_endpoint::{prometheus::proto::Metric, Registry};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -36,6 +37,11 @@ use crate::{
 };
 
 pub(crate) const GENESIS: Hash = [9; 32];
+
+/// Hash of the order that a job has unless a test says otherwise.
+pub(crate) fn order_of(job: JobId) -> Hash {
+	*blake3::hash(&job.to_le_bytes()).as_bytes()
+}
 
 /// Offchain storage whose clones share their content, as those of the node do.
 #[derive(Clone, Default)]
@@ -71,10 +77,11 @@ struct ChainState {
 	assignments: Vec<JobAssignment>,
 	lotteries: Vec<OpenLottery>,
 	/// Of all lotteries that ever were.
-	seeds: Vec<(JobId, Hash)>,
+	seeds: Vec<(Hash, Hash)>,
 	disputes: Vec<Disputed>,
 	programs: HashMap<Hash, Vec<u8>>,
-	finished: Vec<JobId>,
+	/// Orders that have ended for good.
+	finished: Vec<Hash>,
 	listeners: Vec<mpsc::UnboundedSender<()>>,
 }
 
@@ -92,7 +99,7 @@ impl FakeChain {
 	/// Changes the open lotteries and tells the service.
 	pub(crate) fn draw(&self, lotteries: Vec<OpenLottery>) {
 		let mut state = self.0.lock();
-		state.seeds.extend(lotteries.iter().map(|lottery| (lottery.job, lottery.seed)));
+		state.seeds.extend(lotteries.iter().map(|lottery| (lottery.order, lottery.seed)));
 		state.lotteries = lotteries;
 		drop(state);
 		self.wake_all();
@@ -132,10 +139,19 @@ impl FakeChain {
 	/// Ends a job for good.
 	pub(crate) fn finish(&self, job: JobId) {
 		let mut state = self.0.lock();
-		state.finished.push(job);
+		state.finished.push(order_of(job));
 		state.assignments.retain(|assignment| assignment.job != job);
 		state.lotteries.retain(|lottery| lottery.job != job);
 		state.disputes.retain(|duty| duty.job != job);
+		drop(state);
+		self.wake_all();
+	}
+
+	/// Ends the job of one order for good, whose number another one may have.
+	pub(crate) fn finish_order(&self, order: Hash) {
+		let mut state = self.0.lock();
+		state.finished.push(order);
+		state.assignments.retain(|assignment| assignment.order != order);
 		drop(state);
 		self.wake_all();
 	}
@@ -188,8 +204,8 @@ impl Chain for FakeChain {
 		Ok(self.0.lock().programs.get(&id).cloned())
 	}
 
-	fn finished(&self, job: JobId) -> Result<bool, ChainError> {
-		Ok(self.0.lock().finished.contains(&job))
+	fn finished(&self, _: JobId, order: &Hash) -> Result<bool, ChainError> {
+		Ok(self.0.lock().finished.contains(order))
 	}
 
 	fn wake(&self) -> BoxStream<'static, ()> {
@@ -298,6 +314,7 @@ pub(crate) fn compute_from(
 		last_anchors: run.anchor_roots.last().unwrap().clone(),
 		last_lazy: run.lazy_roots,
 		kept: kept.collect(),
+		outputs_held: false,
 	})
 }
 
@@ -329,7 +346,18 @@ impl Runner for FakeRunner {
 					let start =
 						replay.start.iter().flatten().map(read).collect::<Result<_, _>>()?;
 					let start = replay.start.is_some().then_some(start);
-					compute_from(&program, inputs, start, replay.steps, &keep)
+					let anchors = program.check(&Limits::default()).unwrap().anchors;
+					let outputs = replay.outputs.iter().map(|(at, _)| anchors[*at as usize]);
+					let outputs: Vec<_> = outputs.map(Source::Node).collect();
+					let all: Vec<_> = keep.iter().chain(&outputs).copied().collect();
+					let mut ran = compute_from(&program, inputs, start, replay.steps, &all)?;
+					for bytes in outputs.iter().map(|output| &ran.kept[output]) {
+						let (root, len) = (blake3::hash(bytes), bytes.len() as u64);
+						blobs.insert_quiet_from(replay.job, root.into(), len, &bytes[..]).unwrap();
+					}
+					ran.outputs_held = !outputs.is_empty();
+					ran.kept.retain(|source, _| keep.contains(source));
+					Ok(ran)
 				}
 			}
 		}
@@ -358,7 +386,7 @@ impl World {
 		let dir = tempfile::tempdir().unwrap();
 		let keystore = Arc::new(MemoryKeystore::new());
 		let alice = keystore.sr25519_generate_new(KEY_TYPE, Some("//Alice")).unwrap().into();
-		let blobs = Arc::new(BlobStore::open(dir.path().join("blobs"), 1 << 24).unwrap());
+		let blobs = Arc::new(BlobStore::open(dir.path().join("blobs"), 1 << 26).unwrap());
 		let input = blobs.insert(&[1; 1024]).unwrap();
 		let chain = Arc::new(FakeChain::default());
 		let program = sample_program();
@@ -386,6 +414,7 @@ impl World {
 		let seat = self.assignment(job, Purpose::Verify);
 		OpenLottery {
 			job,
+			order: seat.order,
 			account: seat.account,
 			key: seat.key,
 			program: seat.program,
@@ -394,6 +423,7 @@ impl World {
 			phase: seat.phase,
 			draw_block: seat.draw_block,
 			commit_deadline: seat.commit_deadline,
+			duty: seat.terms,
 			seed: [7; 32],
 			stake: 1,
 			// So few candidates that all of them are in the first tranche.
@@ -403,6 +433,7 @@ impl World {
 				size: 3,
 				width_percent: 150,
 				max_tranches: 3,
+				audit: Permill::one(),
 			},
 			tranche: 0,
 			segments: None,
@@ -428,7 +459,7 @@ impl World {
 		let public = sp_core::sr25519::Public::try_from(key.as_ref()).unwrap();
 		let found = (0u32..100_000).any(|number| {
 			lottery.seed[..4].copy_from_slice(&number.to_le_bytes());
-			let data = transcript(&GENESIS, job, &lottery.seed);
+			let data = transcript(&GENESIS, &lottery.order, &lottery.seed);
 			let signed = self.keystore.sr25519_vrf_sign(KEY_TYPE, &public, &data).unwrap().unwrap();
 			let output = draw_output(key, &data, &Ticket::from(&signed)).unwrap();
 			tranche_of(output, lottery.stake, &lottery.terms) == wanted
@@ -447,21 +478,25 @@ impl World {
 	pub(crate) fn assignment(&self, job: JobId, purpose: Purpose) -> JobAssignment {
 		JobAssignment {
 			job,
+			order: order_of(job),
 			purpose,
 			account: [1; 32].into(),
 			key: self.alice.clone(),
 			program: program_id(&self.program),
 			input_roots: vec![self.input],
 			steps: 1,
+			output_roots: Vec::new(),
+			terms: DutyTerms { work_units: 1, input_bytes: 1024, output_bytes: 1024, fee: 1 },
 			phase: match purpose {
 				Purpose::Attest => Phase::Posted,
 				Purpose::Verify => Phase::Verifying,
+				Purpose::Keep => Phase::Challengeable,
 			},
 			draw_block: 5,
 			commit_deadline: 30,
 			reveal_deadline: None,
 			status: match purpose {
-				Purpose::Attest => SeatStatus::Pending,
+				Purpose::Attest | Purpose::Keep => SeatStatus::Pending,
 				Purpose::Verify => SeatStatus::Committed,
 			},
 			committed: purpose == Purpose::Verify,
@@ -527,17 +562,27 @@ impl World {
 		purpose: Purpose,
 		key: &VerifierId,
 	) -> Option<MailboxEntry> {
-		let mut entry = self.raw_entry(job, purpose, key)?;
-		if purpose == Purpose::Attest {
+		self.entry_at(order_of(job), purpose, key)
+	}
+
+	/// The same for the job of any order.
+	pub(crate) fn entry_at(
+		&self,
+		order: Hash,
+		purpose: Purpose,
+		key: &VerifierId,
+	) -> Option<MailboxEntry> {
+		let mut entry = self.raw_entry(order, purpose, key)?;
+		if purpose != Purpose::Verify {
 			return Some(entry);
 		}
 		if let Some(ticket) = ticket_of(&mut entry).take() {
 			let state = self.chain.0.lock();
-			let mut seeds = state.seeds.iter().filter(|(of, _)| *of == job);
-			let genuine = |(_, seed): &(JobId, Hash)| {
-				draw_output(key, &transcript(&GENESIS, job, seed), &ticket).is_some()
+			let mut seeds = state.seeds.iter().filter(|(of, _)| *of == order);
+			let genuine = |(_, seed): &(Hash, Hash)| {
+				draw_output(key, &transcript(&GENESIS, &order, seed), &ticket).is_some()
 			};
-			assert!(seeds.any(genuine), "a ticket for no lottery of job {job}");
+			assert!(seeds.any(genuine), "a ticket for no lottery of this order");
 		}
 		Some(entry)
 	}
@@ -545,18 +590,18 @@ impl World {
 	/// What the offchain hook would read.
 	pub(crate) fn raw_entry(
 		&self,
-		job: JobId,
+		order: Hash,
 		purpose: Purpose,
 		key: &VerifierId,
 	) -> Option<MailboxEntry> {
-		let key = assay_market::mailbox_key(&GENESIS, job, purpose, key);
+		let key = assay_market::mailbox_key(&GENESIS, &order, purpose, key);
 		let bytes = self.storage.get(STORAGE_PREFIX, &key)?;
 		Some(MailboxEntry::from_bytes(&bytes).unwrap())
 	}
 
 	/// The ticket that the hook would send for Alice.
 	pub(crate) fn ticket(&self, job: JobId) -> Option<Ticket> {
-		let mut entry = self.raw_entry(job, Purpose::Verify, &self.alice)?;
+		let mut entry = self.raw_entry(order_of(job), Purpose::Verify, &self.alice)?;
 		ticket_of(&mut entry).take()
 	}
 

@@ -9,7 +9,7 @@ use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
 use crate::{
 	derive_salt,
-	testing::{abstained, eventually, Act, FakeRunner, World, GENESIS},
+	testing::{abstained, eventually, order_of, Act, FakeRunner, World, GENESIS},
 	Fault, OpenLottery,
 };
 
@@ -17,7 +17,7 @@ const ROOT: [u8; 32] = [7; 32];
 const HELD: MailboxEntry = MailboxEntry::Attested { ok: true };
 
 fn replayed(world: &World, job: u64, run_root: [u8; 32]) -> MailboxEntry {
-	let salt = derive_salt(&*world.keystore, &GENESIS, job, &world.alice).unwrap();
+	let salt = derive_salt(&*world.keystore, &GENESIS, &order_of(job), &world.alice).unwrap();
 	MailboxEntry::Replayed { run_root, salt, ticket: None, chunks: None }
 }
 
@@ -388,7 +388,7 @@ async fn job_should_be_replayed_once_when_two_local_keys_have_won() {
 	let runner = FakeRunner::new([Act::Root(ROOT)]);
 	let _node = world.start(runner.clone());
 	eventually("both", || world.entry_of(1, Verify, &bob).is_some()).await;
-	let salt = derive_salt(&*world.keystore, &GENESIS, 1, &bob).unwrap();
+	let salt = derive_salt(&*world.keystore, &GENESIS, &order_of(1), &bob).unwrap();
 	assert_eq!(
 		world.entry_of(1, Verify, &bob),
 		Some(MailboxEntry::Replayed { run_root: ROOT, salt, ticket: None, chunks: None })
@@ -416,7 +416,7 @@ async fn verdict_should_be_recomputed_when_its_stored_entry_is_damaged() {
 	let node = world.start(FakeRunner::new([Act::Root(ROOT)]));
 	let expected = world.found(1, Verify).await;
 	node.stop().await;
-	let key = assay_market::mailbox_key(&GENESIS, 1, Verify, &world.alice);
+	let key = assay_market::mailbox_key(&GENESIS, &order_of(1), Verify, &world.alice);
 	world.storage.clone().set(STORAGE_PREFIX, &key, b"\x01\xff");
 	let runner = FakeRunner::new([Act::Root(ROOT)]);
 	let node = world.start(runner.clone());

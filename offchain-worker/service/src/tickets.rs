@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use assay_market::{
 	lottery::{claimed_output, tranche_of, transcript},
 	verifier_crypto::KEY_TYPE,
-	JobId, Ticket, VerifierId,
+	Ticket, VerifierId,
 };
 use sp_core::{crypto::ByteArray, sr25519};
 use sp_keystore::Keystore;
 
 use crate::{Fault, Hash, OpenLottery};
 
-/// Names a ticket: on another fork a job may have another seed.
-type Name = (JobId, Hash, VerifierId);
+/// Names a ticket: order, seed and key. On another fork a number may be another job's, and a job may
+/// have another seed.
+type Name = (Hash, Hash, VerifierId);
 
 /// A ticket and the number that it draws.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +57,7 @@ impl Tickets {
 		genesis: &Hash,
 		lottery: &OpenLottery,
 	) -> Draw {
-		let name = (lottery.job, lottery.seed, lottery.key.clone());
+		let name = (lottery.order, lottery.seed, lottery.key.clone());
 		let known = self.drawn.get(&name).copied();
 		let drawn = match known.map_or_else(|| draw(keystore, genesis, lottery), Ok) {
 			Ok(drawn) => drawn,
@@ -71,14 +72,14 @@ impl Tickets {
 	/// Forgets the tickets of all other lotteries than these.
 	pub(crate) fn retain(&mut self, open: &[OpenLottery]) {
 		let open: BTreeSet<_> =
-			open.iter().map(|lottery| (lottery.job, lottery.seed, lottery.key.clone())).collect();
+			open.iter().map(|lottery| (lottery.order, lottery.seed, lottery.key.clone())).collect();
 		self.drawn.retain(|name, _| open.contains(name));
 		self.failed.retain(|name| open.contains(name));
 	}
 }
 
 fn draw(keystore: &dyn Keystore, genesis: &Hash, lottery: &OpenLottery) -> Result<Drawn, Fault> {
-	let data = transcript(genesis, lottery.job, &lottery.seed);
+	let data = transcript(genesis, &lottery.order, &lottery.seed);
 	let public = sr25519::Public::from_slice(lottery.key.as_ref())
 		.map_err(|()| Fault::Keystore("the verifier key has a wrong length".into()))?;
 	let signature = keystore
@@ -113,10 +114,10 @@ mod tests {
 		let (first, new) = winner(tickets.draw(&*world.keystore, &GENESIS, &lottery));
 		let first = first.unwrap();
 		assert!(new);
-		let data = transcript(&GENESIS, 1, &lottery.seed);
+		let data = transcript(&GENESIS, &lottery.order, &lottery.seed);
 		assert!(draw_output(&lottery.key, &data, &first.ticket).is_some(), "the chain takes it");
-		assert!(draw_output(&lottery.key, &transcript(&GENESIS, 2, &lottery.seed), &first.ticket)
-			.is_none());
+		let other = transcript(&GENESIS, &[2; 32], &lottery.seed);
+		assert!(draw_output(&lottery.key, &other, &first.ticket).is_none());
 		let again = winner(tickets.draw(&*world.keystore, &GENESIS, &lottery));
 		assert_eq!(again, (Some(first), false), "a known ticket is not drawn again");
 
@@ -141,6 +142,17 @@ mod tests {
 		tickets.retain(std::slice::from_ref(&fork));
 		assert!(winner(tickets.draw(&*world.keystore, &GENESIS, &lottery)).1);
 		assert!(!winner(tickets.draw(&*world.keystore, &GENESIS, &fork)).1);
+	}
+
+	#[test]
+	fn ticket_should_be_another_where_the_number_is_another_jobs() {
+		let world = World::new();
+		let (lottery, mut fork) = (world.lottery(1), world.lottery(1));
+		fork.order = [8; 32];
+		let mut tickets = Tickets::default();
+		let (first, _) = winner(tickets.draw(&*world.keystore, &GENESIS, &lottery));
+		let (second, new) = winner(tickets.draw(&*world.keystore, &GENESIS, &fork));
+		assert!(new && first.unwrap().ticket.pre_output != second.unwrap().ticket.pre_output);
 	}
 
 	#[test]

@@ -1,6 +1,13 @@
 //! Replays for disputes and for the chunks of verdicts: by workers, with tensors that they keep.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+	panic::AssertUnwindSafe,
+	sync::{
+		atomic::{AtomicU32, Ordering},
+		Arc,
+	},
+	time::Instant,
+};
 
 use assay_blobs::BlobStore;
 use assay_dispute::{BoxError, Job, Replayed};
@@ -14,9 +21,11 @@ use tokio::task::spawn_blocking;
 use crate::{
 	duty::{joined, Shared},
 	inputs::{check_held, decode, Examined},
+	machine::Memory,
+	rates::Rates,
 	segments::Start,
-	workers::Workers,
-	Chain, Fault, Hash, Metrics, Replay, Runner, LOG_TARGET,
+	workers::{Bid, Workers},
+	BlockNumber, Chain, Fault, Hash, Metrics, Replay, Runner, LOG_TARGET,
 };
 
 /// What a job is replayed for once more.
@@ -28,14 +37,36 @@ pub(crate) enum Need {
 	Chunks,
 }
 
+/// The last block at which something is of use; it may change meanwhile. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Deadline(Arc<AtomicU32>);
+
+impl Deadline {
+	pub(crate) fn new(block: BlockNumber) -> Self {
+		Self(Arc::new(AtomicU32::new(block)))
+	}
+
+	pub(crate) fn set(&self, block: BlockNumber) {
+		self.0.store(block, Ordering::Relaxed);
+	}
+
+	fn get(&self) -> BlockNumber {
+		self.0.load(Ordering::Relaxed)
+	}
+}
+
 /// Replays a job in worker processes, ahead of all that only wait to be verified.
 pub(crate) struct WorkerReplay {
 	blobs: Arc<BlobStore>,
 	runner: Arc<dyn Runner>,
-	workers: Arc<Workers>,
+	workers: Workers,
 	metrics: Metrics,
 	id: JobId,
 	need: Need,
+	deadline: Deadline,
+	rates: Arc<Rates>,
+	/// Content address of the program.
+	program: Hash,
 	pub(crate) job: Arc<Job>,
 	examined: Arc<Examined>,
 	inputs: Vec<(Hash, u64)>,
@@ -61,15 +92,17 @@ impl WorkerReplay {
 	pub(crate) fn new<C: Chain, S: OffchainStorage + 'static>(
 		shared: &Shared<C, S>,
 		runner: Arc<dyn Runner>,
-		workers: Arc<Workers>,
 		id: JobId,
 		need: Need,
+		deadline: Deadline,
 		record: Record<'_>,
 	) -> Result<Arc<Self>, Fault> {
 		let Record { program, input_roots, steps, start, run_root, trace_root } = record;
 		if steps == 0 || steps > MAX_STEPS {
 			return Err(Fault::ProgramRejected(format!("a run cannot have {steps} steps")));
 		}
+		let (id_of_program, rates, workers) =
+			(*program, shared.rates.clone(), shared.workers.clone());
 		let examined = shared.examine(*program)?;
 		let inputs = examined.inputs(input_roots)?;
 		let (program, checked) = decode(&examined.bytes)?;
@@ -85,6 +118,9 @@ impl WorkerReplay {
 			metrics,
 			id,
 			need,
+			deadline,
+			rates,
+			program: id_of_program,
 			job,
 			examined,
 			inputs,
@@ -112,22 +148,28 @@ impl WorkerReplay {
 		let keep = keep.iter().map(|source| self.kept(*source)).collect::<Result<_, _>>()?;
 		let (blobs, inputs) = (self.blobs.clone(), self.inputs.clone());
 		joined(spawn_blocking(move || check_held(&blobs, &inputs)).await)?;
-		let _turn = self.workers.urgent().await;
-		let started = std::time::Instant::now();
+		let work_units = self.examined.work_units.saturating_mul(steps.into());
+		let takes = self.rates.likely(&self.program, work_units);
+		let _turn = self.workers.turn(Bid::owed(takes, self.deadline.get())).await;
+		let started = Instant::now();
 		let replay = Replay {
 			job: self.id,
 			program: self.examined.bytes.clone(),
 			inputs: self.inputs.clone(),
 			start: self.start.states(),
 			steps,
-			work_units: self.examined.work_units.saturating_mul(steps.into()),
+			work_units,
 			peak_memory: self.examined.peak_memory,
 			keep,
+			outputs: Vec::new(),
 		};
 		let replay = AssertUnwindSafe(self.runner.clone().replay(replay)).catch_unwind();
 		let panicked = |_| Err(Fault::Internal("the replay panicked".into()));
 		let ran = replay.await.unwrap_or_else(panicked)?;
 		let took = started.elapsed();
+		let (rates, program) = (self.rates.clone(), self.program);
+		// That it cannot be noted is no reason to lose the replay.
+		let _ = spawn_blocking(move || rates.worked(program, work_units, took)).await;
 		let need = match self.need {
 			Need::Dispute => "the dispute",
 			Need::Chunks => {
@@ -149,10 +191,15 @@ impl assay_dispute::Replay for WorkerReplay {
 	}
 
 	async fn input(&self, index: u16) -> Result<Vec<u8>, BoxError> {
-		let input = self.inputs.get(usize::from(index)).map(|(root, _)| *root);
-		let root = input.ok_or("there is no such input")?;
+		let input = self.inputs.get(usize::from(index)).copied();
+		let (root, len) = input.ok_or("there is no such input")?;
 		let blobs = self.blobs.clone();
 		let read = spawn_blocking(move || {
+			// It comes into this process's memory, and a part of it once more.
+			let (needed, spare) = (len.saturating_mul(2), Memory::now().spare());
+			if needed > spare {
+				return Err(Fault::MemoryInUse { needed, spare });
+			}
 			blobs.read(&root).map_err(|_| Fault::InputMissing(hex::encode(root)))
 		});
 		Ok(joined(read.await)?)

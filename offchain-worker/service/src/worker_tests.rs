@@ -15,7 +15,7 @@ use crate::{
 	check_worker, derive_salt,
 	dispute_testing::{entry, Court, Lie, JOB},
 	find_worker,
-	testing::{abstained, compute, eventually, World, GENESIS},
+	testing::{abstained, compute, eventually, order_of, World, GENESIS},
 	Fault, Metrics, ProcessRunner, Ran, Replay, Runner,
 };
 
@@ -52,6 +52,7 @@ async fn attempt(world: &World, behaviour: &str) -> Result<[u8; 32], Fault> {
 		work_units: 1,
 		peak_memory: 1024,
 		keep: Vec::new(),
+		outputs: Vec::new(),
 	};
 	let result = runner.replay(replay).await.map(|ran| ran.run_root);
 	assert_eq!(world.job_folders(), Vec::<String>::new(), "{behaviour} leaves a folder");
@@ -78,6 +79,7 @@ async fn attempt_keeping(
 		work_units: 1,
 		peak_memory: 1 << 20,
 		keep,
+		outputs: Vec::new(),
 	};
 	let result = runner.replay(replay).await;
 	assert_eq!(world.job_folders(), Vec::<String>::new(), "{behaviour} leaves a folder");
@@ -106,6 +108,47 @@ async fn tensors_should_be_handed_over_when_a_dispute_needs_them() {
 	let other_length = vec![(Source::Node(0), len + 1024)];
 	let fault = attempt_keeping(&world, &lie, "computes", other_length).await;
 	assert!(matches!(fault, Err(Fault::Garbage(_))), "{fault:?}");
+}
+
+/// One attempt at all steps of a job with state, whose outputs go into the store.
+async fn attempt_with_outputs(world: &World, lie: &Lie, behaviour: &str) -> Result<Ran, Fault> {
+	let mut config = world.config.clone();
+	config.worker = world.worker(behaviour);
+	let runner = Arc::new(ProcessRunner::new(config, world.blobs.clone(), Metrics::default()));
+	let input = |bytes: &Vec<u8>| (world.blobs.insert(bytes).unwrap(), bytes.len() as u64);
+	let replay = Replay {
+		start: None,
+		job: JOB,
+		program: lie.program.encode().into(),
+		inputs: lie.inputs.iter().map(input).collect(),
+		steps: lie.steps,
+		work_units: 1,
+		peak_memory: 1 << 20,
+		keep: Vec::new(),
+		outputs: vec![(0, lie.inputs[0].len() as u64)],
+	};
+	let result = runner.replay(replay).await;
+	assert_eq!(world.job_folders(), Vec::<String>::new(), "{behaviour} leaves a folder");
+	result
+}
+
+#[tokio::test]
+async fn outputs_should_be_kept_by_the_node_when_a_worker_hands_them_over() {
+	let (world, lie) = (World::new(), Lie::deep());
+	for behaviour in ["keeps-no-outputs", "gives-other-outputs"] {
+		let before = world.blobs.usage().blobs;
+		let fault = attempt_with_outputs(&world, &lie, behaviour).await;
+		assert!(matches!(fault, Err(Fault::Garbage(_))), "{behaviour}: {fault:?}");
+		let new = world.blobs.usage().blobs - before;
+		assert!(new <= lie.inputs.len(), "{behaviour}: {new} blobs, the inputs included");
+	}
+	let ran = attempt_with_outputs(&world, &lie, "computes").await.unwrap();
+	assert!(ran.outputs_held);
+	let output = ran.last_anchors[0];
+	assert_eq!(world.blobs.read(&output).unwrap().len(), lie.inputs[0].len());
+	assert!(world.blobs.remove(&output).is_err(), "it is kept for its job");
+	world.blobs.release(JOB);
+	world.blobs.remove(&output).unwrap();
 }
 
 #[tokio::test]
@@ -146,7 +189,7 @@ fn is_running(pid: &str) -> bool {
 async fn verdict_should_be_held_when_the_worker_is_honest() {
 	let mut world = world();
 	let node = world.start_worker("honest").await;
-	let salt = derive_salt(&*world.keystore, &GENESIS, 1, &world.alice).unwrap();
+	let salt = derive_salt(&*world.keystore, &GENESIS, &order_of(1), &world.alice).unwrap();
 	let expected =
 		MailboxEntry::Replayed { run_root: honest_root(&world), salt, ticket: None, chunks: None };
 	assert_eq!(world.found(1, Verify).await, expected);
@@ -359,7 +402,7 @@ fn computed_verdict(world: &World, job: u64) -> MailboxEntry {
 	let program = assay_program::Program::decode_bounded(&world.program).unwrap();
 	let inputs = vec![world.blobs.read(&world.input).unwrap()];
 	let run_root = compute(&program, inputs, 1, &[]).unwrap().run_root;
-	let salt = derive_salt(&*world.keystore, &GENESIS, job, &world.alice).unwrap();
+	let salt = derive_salt(&*world.keystore, &GENESIS, &order_of(job), &world.alice).unwrap();
 	MailboxEntry::Replayed { run_root, salt, ticket: None, chunks: None }
 }
 
@@ -434,6 +477,7 @@ async fn keeping_tensors_and_replaying_again_should_be_compared() {
 				work_units: 1,
 				peak_memory: 1 << 26,
 				keep,
+				outputs: Vec::new(),
 			};
 			let started = Instant::now();
 			let ran = runner.clone().replay(replay).await.unwrap();

@@ -1,7 +1,11 @@
 //! One job from its request to its answer.
 
-use crate::{inputs, link::Link};
-use assay_exec::{Audit, DeviceFault, ExecError, Options, Progress, Tensor};
+use crate::{
+	inputs,
+	link::Link,
+	record::{self, Recorder},
+};
+use assay_exec::{Audit, DeviceFault, ExecError, Options, Tensor};
 use assay_gpu::{best_executor, Choice};
 use assay_ops::TensorType;
 use assay_program::{Checked, Limits as ProgramLimits, Program, ProgramError};
@@ -9,7 +13,7 @@ use assay_worker_protocol::{
 	Done, Hash, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Reply, Run, Source,
 	Stage, MAX_STEPS,
 };
-use std::{collections::BTreeSet, fs, ops::ControlFlow, path::Path, time::Instant};
+use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
 /// What the command line says about running.
 pub struct Limits<'a> {
@@ -49,6 +53,7 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 	link.progress(Stage::Checking, 0, 1);
 	let (program, checked) = check(request)?;
 	let needed = checked.peak_memory.saturating_add(kept_bytes(request, &program, &checked));
+	let needed = needed.saturating_add(record::bytes(request, &program, &checked));
 	// The inputs lie beside the states that take their place.
 	let needed = match request.start {
 		Some(_) => needed.saturating_add(inputs::state_bytes(&program)),
@@ -74,25 +79,22 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 		eprintln!("assay-worker: {} tiles per step are audited, seed {}", audit.tiles, audit.seed);
 		executor.set_audit(Some(audit));
 	}
-	let mut observer = |progress: Progress| {
-		let Progress { step, steps, node, nodes, .. } = progress;
-		let total = u64::from(steps) * u64::from(nodes);
-		let done = (u64::from(step) * u64::from(nodes) + u64::from(node)).min(total);
-		link.progress(Stage::Running, done, total);
-		ControlFlow::Continue(())
-	};
-	let options = Options { keep: &request.keep, start: states.as_deref(), ..Options::default() };
+	let mut recorder = Recorder::new(link, dir, request, &checked);
+	let trees = request.record.trees.iter().map(|node| Source::Node(*node));
+	let keep: Vec<_> = request.keep.iter().copied().chain(trees).collect();
+	let options = Options { keep: &keep, start: states.as_deref(), ..Options::default() };
 	let run = executor
-		.run_with(&program, &checked, &inputs, request.steps, options, &mut observer)
-		.map_err(run_fault)?;
+		.run_with(&program, &checked, &inputs, request.steps, options, &mut recorder)
+		.map_err(|error| recorder.failure().unwrap_or_else(|| run_fault(error)))?;
 
+	let (kept, trees) = run.kept.split_at(request.keep.len().min(run.kept.len()));
+	let recorded = recorder.finish(trees.iter().map(|(_, tensor)| tensor))?;
 	let outputs = run.outputs.iter().zip(run.output_roots.iter().copied());
-	let kept = run.kept.iter().map(|(_, tensor)| (tensor, tensor.root()));
-	let files: Vec<_> = outputs.chain(kept).collect();
+	let tensors = kept.iter().map(|(_, tensor)| (tensor, tensor.root()));
+	let files: Vec<_> = outputs.chain(tensors).collect();
 	let mut outputs = write(&files, dir, link)?;
-	let kept = outputs.split_off(run.outputs.len());
-	let kept =
-		run.kept.iter().zip(kept).map(|((source, _), file)| KeptFile { source: *source, file });
+	let files = outputs.split_off(run.outputs.len());
+	let kept = kept.iter().zip(files).map(|((source, _), file)| KeptFile { source: *source, file });
 	Ok(Done {
 		run_root: run.run_root,
 		trace_roots: run.trace_roots,
@@ -100,6 +102,7 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 		last_lazy: run.lazy_roots,
 		outputs,
 		kept: kept.collect(),
+		recorded,
 		device: report.to_string(),
 		milliseconds: start.elapsed().as_millis() as u64,
 		audited_tiles: u64::from(request.audit_tiles) * u64::from(request.steps),
@@ -109,7 +112,8 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 
 /// Most bytes that keeping tensors takes beside the run itself.
 fn kept_bytes(request: &Run, program: &Program, checked: &Checked) -> u64 {
-	let sources: BTreeSet<_> = request.keep.iter().copied().collect();
+	let trees = request.record.trees.iter().map(|node| Source::Node(*node));
+	let sources: BTreeSet<_> = request.keep.iter().copied().chain(trees).collect();
 	let bytes = sources.into_iter().filter_map(|source| match source {
 		Source::Node(node) => checked.types.get(node as usize),
 		Source::State(state) => {

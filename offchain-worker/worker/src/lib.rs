@@ -12,6 +12,7 @@ pub mod job;
 pub mod last_words;
 pub mod link;
 pub mod memory;
+mod record;
 pub mod sandbox;
 pub mod self_test;
 mod serve;

@@ -3,8 +3,8 @@
 use super::*;
 use alloc::{format, vec, vec::Vec};
 use assay_program::{
-	ops::{DType, TensorType, View},
-	program_id, Limits, Operand, Program, ProgramBuilder, MAX_PROGRAM_BYTES,
+	ops::{DType, Op, TensorType, View},
+	program_id, Effort, Limits, Operand, Program, ProgramBuilder, MAX_PROGRAM_BYTES,
 };
 use frame_benchmarking::v2::*;
 use frame_support::{
@@ -77,6 +77,34 @@ fn complex_program() -> Program {
 	builder.build().expect("the benchmark's program is well-formed; qed")
 }
 
+/// A program whose referee analysis runs into its step limit in one tensor that is seen in thousands of
+/// ways: concatenations above each other, each of 15 views of an input and of the one below, which nine
+/// anchors read.
+fn views_program() -> Program {
+	const CHAIN: u32 = 31;
+	let one = |source, offset: u32| {
+		let shape = ty(DType::I8, &[1]).shape;
+		Operand::viewed(source, View { shape, offset, strides: vec![0] })
+	};
+	let concat =
+		|builder: &mut ProgramBuilder, operands| builder.node(Op::Concat { axis: 0 }, operands);
+	let mut builder = ProgramBuilder::new();
+	let x = builder.input("x", ty(DType::I8, &[256]));
+	let mut last = concat(&mut builder, (1..=16).map(|at| one(x, at)).collect());
+	for i in 1..CHAIN {
+		let views = (0..15).map(|k| one(x, (i * 15 + k) % 255 + 1));
+		let operands = core::iter::once(Operand::from(last)).chain(views).collect();
+		last = concat(&mut builder, operands);
+	}
+	let length = 1 + 15 * CHAIN;
+	for i in 0..9 {
+		let ends = (1..=16).map(|at| one(last, length - at - i)).collect();
+		let y = concat(&mut builder, ends);
+		builder.output(&format!("y{i}"), y);
+	}
+	builder.build().expect("the benchmark's program is well-formed; qed")
+}
+
 fn funded<T: Config>() -> T::AccountId {
 	let who: T::AccountId = account("owner", 0, SEED);
 	let plans = <AnchorPlans as codec::MaxEncodedLen>::max_encoded_len();
@@ -114,6 +142,20 @@ mod benchmarks {
 			result = program.check(&Limits::V1);
 		}
 		assert!(matches!(result, Err(assay_program::CheckError::TooComplex { .. })));
+	}
+
+	/// The same where every step is one of sixteen ways in which a node sees another one.
+	#[benchmark]
+	fn analysis_of_views() {
+		let program = views_program();
+		let mut effort = Effort::default();
+		let result;
+		#[block]
+		{
+			result = program.check_counting(&Limits::V1, &mut effort);
+		}
+		assert!(matches!(result, Err(assay_program::CheckError::TooComplex { .. })));
+		assert!(effort.steps > Limits::V1.analysis_steps, "{effort:?}");
 	}
 
 	#[benchmark]

@@ -89,6 +89,7 @@ impl<T: Config> Pallet<T> {
 	pub fn registration_weight(length: u32) -> Weight {
 		let squared = u64::from(length).saturating_mul(length.into());
 		let analysis = T::WeightInfo::analysis()
+			.max(T::WeightInfo::analysis_of_views())
 			.min(Weight::from_parts(squared.saturating_mul(ANALYSIS_PER_SQUARED_BYTE), u64::MAX));
 		T::WeightInfo::register_program(length).saturating_add(analysis)
 	}

@@ -22,6 +22,7 @@ use frame_support::{
 pub trait WeightInfo {
 	fn register_program(b: u32) -> Weight;
 	fn analysis() -> Weight;
+	fn analysis_of_views() -> Weight;
 	fn remove_program() -> Weight;
 }
 
@@ -36,6 +37,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	}
 	fn analysis() -> Weight {
 		Weight::from_parts(250_000_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(0, 0))
+	}
+	fn analysis_of_views() -> Weight {
+		Weight::from_parts(250_000_000_000, 0)
 	}
 	fn remove_program() -> Weight {
 		Weight::from_parts(80_000_000, 4_764).saturating_add(T::DbWeight::get().reads_writes(3, 6))
@@ -52,6 +56,9 @@ impl WeightInfo for () {
 	fn analysis() -> Weight {
 		Weight::from_parts(250_000_000_000, 0)
 			.saturating_add(ParityDbWeight::get().reads_writes(0, 0))
+	}
+	fn analysis_of_views() -> Weight {
+		Weight::from_parts(250_000_000_000, 0)
 	}
 	fn remove_program() -> Weight {
 		Weight::from_parts(80_000_000, 4_764)

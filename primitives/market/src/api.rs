@@ -7,6 +7,9 @@ use crate::{
 use alloc::vec::Vec;
 use codec::Codec;
 
+/// Most session keys that one question is about. Whoever has more asks again with the others.
+pub const MAX_KEYS: usize = 64;
+
 sp_api::decl_runtime_apis! {
 	/// Questions about jobs that the node and the clients ask.
 	pub trait MarketApi<AccountId, Balance, BlockNumber>
@@ -15,12 +18,13 @@ sp_api::decl_runtime_apis! {
 		Balance: Codec,
 		BlockNumber: Codec,
 	{
-		/// The seats of these session keys in jobs that have not ended, oldest job first. A seat to
-		/// verify exists from its commitment on.
+		/// The seats of these session keys (the first [`MAX_KEYS`] of them) in jobs that have not ended,
+		/// oldest job first. A seat to verify exists from its commitment on.
 		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, Balance, BlockNumber>>;
 
-		/// The open lotteries that these session keys may take part in and have not answered yet,
-		/// oldest job first. Whether a key has won, and in which tranche, its owner alone can tell.
+		/// The open lotteries that these session keys (the first [`MAX_KEYS`] of them) may take part in and
+		/// have not answered yet, oldest job first. Whether a key has won, and in which tranche, its owner
+		/// alone can tell.
 		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, Balance, BlockNumber>>;
 
 		/// Everything about a job; a summary when it was pruned, `None` when it is forgotten.
@@ -52,7 +56,8 @@ sp_api::decl_runtime_apis! {
 		/// The lane of one account.
 		fn lane(id: JobId, challenger: AccountId) -> Option<LaneView<AccountId, Balance, BlockNumber>>;
 
-		/// The results that the verdicts of these session keys differ from, with their lanes.
+		/// The results that the verdicts of these session keys (the first [`MAX_KEYS`] of them) differ from,
+		/// with their lanes.
 		fn disputes(keys: Vec<VerifierId>) -> Vec<DisputeDuty<AccountId, Balance, BlockNumber>>;
 	}
 

@@ -233,23 +233,38 @@ pub(crate) fn distinct(mut values: Vec<u32>) -> Vec<u32> {
 	values
 }
 
-/// A list that never grows beyond about twice what is distinct in it.
+/// A list that takes no more than twice what is distinct in it, and one stretch; while it grows the old
+/// one is there beside the new one, of half its length.
 struct Distinct {
 	values: Vec<u32>,
-	settled: usize,
+	most: usize,
 }
 
 impl Distinct {
-	fn new() -> Self {
-		Self { values: Vec::new(), settled: 0 }
+	/// Room that is there from the beginning.
+	const ROOM: usize = 4096;
+
+	fn new(most: usize) -> Self {
+		Self { values: Vec::with_capacity(Self::ROOM), most }
 	}
 
-	fn settle(&mut self) {
-		if self.values.len() >= self.settled.max(4096) * 2 {
+	/// False once there are more than may be.
+	fn extend(&mut self, first: u32, count: u32) -> bool {
+		let more = count as usize;
+		if self.values.len().saturating_add(more) > self.values.capacity() {
 			self.values.sort_unstable();
 			self.values.dedup();
-			self.settled = self.values.len();
+			let len = self.values.len();
+			if len.saturating_add(more) > self.most {
+				return false;
+			}
+			// Half of it stays free, so that sorting is paid for by what comes next.
+			if len.saturating_mul(2).saturating_add(more) > self.values.capacity() {
+				self.values.reserve_exact(len.saturating_add(more));
+			}
 		}
+		self.values.extend(first..first.wrapping_add(count));
+		true
 	}
 }
 
@@ -259,71 +274,100 @@ impl Applied {
 	/// the whole table, since which entry it reads depends on bytes; of the table of a
 	/// [`Op::Gather`] nothing is here, see [`Applied::gathered`].
 	pub fn indices(&self, operand: usize, outputs: &[u32], range: Range<u32>) -> Vec<u32> {
+		self.indices_within(operand, outputs, range, usize::MAX).unwrap_or_default()
+	}
+
+	/// [`Applied::indices`], or none if that is more than `most`; nothing longer is allocated.
+	///
+	/// Takes four bytes for each output, for each index and, for patches, three times that and 16 KiB.
+	pub fn indices_within(
+		&self,
+		operand: usize,
+		outputs: &[u32],
+		range: Range<u32>,
+		most: usize,
+	) -> Option<Vec<u32>> {
 		let range = range.start..range.end.min(self.reduction());
-		let Some(access) = self.access(operand) else { return Vec::new() };
+		let Some(access) = self.access(operand) else { return Some(Vec::new()) };
 		if outputs.is_empty() {
-			return Vec::new();
+			return Some(Vec::new());
 		}
 		// Exact capacities: the referee's scratch is bounded by what is asked for here.
-		let capacity = outputs.len().saturating_mul(range.len());
-		let indices: Vec<u32> = match access {
-			Access::Same => outputs.to_vec(),
-			Access::Single => return [0].into(),
-			Access::Column { n } => outputs.iter().map(|output| output % n).collect(),
-			Access::Whole { len } => return (0..len).collect(),
+		let list = |each: usize, of: usize| {
+			let capacity = each.checked_mul(of).filter(|capacity| *capacity <= most)?;
+			Some(Vec::with_capacity(capacity))
+		};
+		let mut indices = list(outputs.len(), 1)?;
+		match access {
+			Access::Same => indices.extend_from_slice(outputs),
+			Access::Single => indices.push(0),
+			Access::Column { n } => indices.extend(outputs.iter().map(|output| output % n)),
+			Access::Whole { len } => {
+				indices = list(len as usize, 1)?;
+				indices.extend(0..len);
+			}
 			Access::Left { k, .. } | Access::Right { k, .. } => {
-				let rows = distinct(outputs.iter().map(|output| access.row(*output)).collect());
-				let mut indices = Vec::with_capacity(rows.len().saturating_mul(range.len()));
+				indices.extend(outputs.iter().map(|output| access.row(*output)));
+				let rows = distinct(indices);
+				indices = list(rows.len(), range.len())?;
 				for row in rows {
 					indices.extend(range.clone().map(|i| row.wrapping_mul(k).wrapping_add(i)));
 				}
-				return indices;
+				return Some(indices);
 			}
 			Access::Patch(window) => {
-				let rows = distinct(outputs.iter().map(|output| access.row(*output)).collect());
-				let mut list = Distinct::new();
+				indices.extend(outputs.iter().map(|output| access.row(*output)));
+				let rows = distinct(indices);
+				let (mut list, mut fits) = (Distinct::new(most), true);
 				for row in rows {
 					window.stretches(row, range.start, range.len() as u32, |_, first, count| {
-						if let Some(first) = first {
-							list.values.extend(first..first.wrapping_add(count));
-							list.settle();
+						if let Some(first) = first.filter(|_| fits) {
+							fits = list.extend(first, count);
 						}
 					});
+					if !fits {
+						return None;
+					}
 				}
-				list.values
+				indices = list.values;
 			}
 			Access::Reduce { len, inner } => {
-				let mut indices = Vec::with_capacity(capacity);
+				indices = list(outputs.len(), range.len())?;
 				for output in outputs {
 					indices.extend(range.clone().map(|i| reduce_index(*output, i, len, inner)));
 				}
-				indices
 			}
 			Access::Row { len, width } => {
-				let rows = distinct(outputs.iter().map(|output| output / width).collect());
-				let mut indices = Vec::with_capacity(rows.len().saturating_mul(len as usize));
+				indices.extend(outputs.iter().map(|output| output / width));
+				let rows = distinct(indices);
+				indices = list(rows.len(), len as usize)?;
 				for row in rows {
 					indices.extend((0..len).map(|i| row.wrapping_mul(len).wrapping_add(i)));
 				}
-				return indices;
+				return Some(indices);
 			}
 			Access::Piece { .. } => {
-				outputs.iter().filter_map(|output| access.piece(*output)).collect()
+				indices.extend(outputs.iter().filter_map(|output| access.piece(*output)))
 			}
 			Access::Updates { inner } => {
-				let columns = distinct(outputs.iter().map(|output| output % inner).collect());
-				let mut indices = Vec::with_capacity(columns.len().saturating_mul(range.len()));
+				indices.extend(outputs.iter().map(|output| output % inner));
+				let columns = distinct(indices);
+				indices = list(columns.len(), range.len())?;
 				for i in range {
 					let first = i.wrapping_mul(inner);
 					indices.extend(columns.iter().map(|column| first.wrapping_add(*column)));
 				}
-				return indices;
+				return Some(indices);
 			}
-			Access::Destinations => return range.collect(),
-			Access::Index { inner } => outputs.iter().map(|output| output / inner).collect(),
-			Access::Table { .. } => return Vec::new(),
-		};
-		distinct(indices)
+			Access::Destinations => {
+				indices = list(range.len(), 1)?;
+				indices.extend(range);
+				return Some(indices);
+			}
+			Access::Index { inner } => indices.extend(outputs.iter().map(|output| output / inner)),
+			Access::Table { .. } => return Some(Vec::new()),
+		}
+		Some(distinct(indices))
 	}
 
 	/// The operand whose elements are read where another one's bytes say, and that other one: table
@@ -335,7 +379,9 @@ impl Applied {
 	/// The elements of the table of a [`Op::Gather`] that the output elements `outputs` read:
 	/// ascending, each once. Of `elements` only the indices are read.
 	pub fn gathered(&self, elements: &dyn crate::Elements, outputs: &[u32]) -> Vec<u32> {
-		distinct(outputs.iter().filter_map(|output| self.gather(elements, *output)).collect())
+		let mut gathered = Vec::with_capacity(outputs.len());
+		gathered.extend(outputs.iter().filter_map(|output| self.gather(elements, *output)));
+		distinct(gathered)
 	}
 
 	/// The element of the table that one output element reads; none where the index is outside.

@@ -6,7 +6,7 @@ use crate::{
 	fold,
 	interpolate::{lut_between, lut_segment},
 	philox::philox4x32,
-	round_shift, row, Access, DType, Narrow, Op, OpError, Relation, Shape, LUT_ENTRIES,
+	round_shift, row, work, Access, DType, Narrow, Op, OpError, Relation, Shape, View, LUT_ENTRIES,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -113,6 +113,27 @@ impl Applied {
 	pub fn work_units(&self) -> u64 {
 		let refs: Vec<_> = self.operands.iter().map(|(dtype, shape)| (*dtype, shape)).collect();
 		self.op.work_units(&refs)
+	}
+
+	/// Work units of seeing operand `operand` through a view, beside those of [`Applied::work_units`]:
+	/// none where it shows elements of its source as they lie.
+	pub fn view_units(&self, operand: usize, view: &View) -> u64 {
+		let refs: Vec<_> = self.operands.iter().map(|(dtype, shape)| (*dtype, shape)).collect();
+		if view.is_run() {
+			return 0;
+		}
+		self.op.reads(&refs, &self.shape, operand).saturating_mul(work::VIEW)
+	}
+
+	/// Bytes that an engine may take to lay out what operator `operand` sees through a view: none where
+	/// the view shows elements as they lie, or where an engine reads them piece by piece.
+	pub fn view_bytes(&self, operand: usize, view: &View) -> u64 {
+		let refs: Vec<_> = self.operands.iter().map(|(dtype, shape)| (*dtype, shape)).collect();
+		let Some((dtype, _)) = self.operands.get(operand) else { return 0 };
+		if view.is_run() || !self.op.lays_out() {
+			return 0;
+		}
+		self.op.reads(&refs, &self.shape, operand).saturating_mul(dtype.size() as u64)
 	}
 
 	/// Accumulators of `outputs` output elements before anything is absorbed.

@@ -408,40 +408,4 @@ impl Op {
 			}
 		}
 	}
-
-	/// Work of one evaluation, in units of about one i8 multiply-add on every executor: M·N·K for
-	/// an i8 product, four times that for i16 (four packed dots each); four for each element that
-	/// any other operator reads or writes, each as often as it is read, and 16 where that takes a
-	/// division or a search. Operands as in [`Op::infer`]; 0 if that fails.
-	pub fn work_units(&self, operands: &[(DType, &Shape)]) -> u64 {
-		let Ok((_, output)) = self.infer(operands) else { return 0 };
-		let output = output.elements() as u64;
-		let shape = |operand: usize| operands.get(operand).map(|(_, shape)| *shape);
-		let read: u64 = operands.iter().map(|(_, shape)| shape.elements() as u64).sum();
-		match *self {
-			// At most 2^31 · 131,071 · 4 < 2^51.
-			Op::MatMul { narrow } | Op::BatchMatMul { narrow } => {
-				let k = shape(0).map_or(1, Shape::last) as u64;
-				output * k * if narrow.is_some() { 4 } else { 1 }
-			}
-			Op::Conv2d { narrow, .. } => {
-				let k: u64 = shape(1)
-					.map_or(1, |w| w.dims().iter().skip(1).map(|&dim| dim as u64).product());
-				output * k * if narrow.is_some() { 4 } else { 1 }
-			}
-			Op::Pool { kernel, .. } => 4 * output * (1 + kernel[0] as u64 * kernel[1] as u64),
-			Op::Gather => {
-				// Of the table no more than the result.
-				4 * (2 * output + shape(1).map_or(0, |indices| indices.elements() as u64))
-			}
-			Op::IntDiv { .. }
-			| Op::Rsqrt { .. }
-			| Op::Philox { .. }
-			| Op::TopK { .. }
-			| Op::Softmax { .. }
-			| Op::Norm { .. }
-			| Op::RowScale { .. } => 16 * (output + read),
-			_ => 4 * (output + read),
-		}
-	}
 }

@@ -46,11 +46,13 @@ mod philox;
 mod region;
 mod row;
 mod shape;
+mod stretches;
 mod tensor;
 mod tile;
 mod values;
 mod view;
 mod window;
+pub mod work;
 
 pub use access::Access;
 pub use apply::{Applied, Elements};
@@ -69,7 +71,7 @@ pub use row::{
 	exp2_neg, log2_distance, row_scale, softmax_quotient, Moments, EXP2, NORM_FRACTION_BITS,
 };
 pub use shape::{Shape, MAX_ELEMENTS, MAX_RANK};
-pub use tensor::TensorType;
+pub use tensor::{Grid, TensorType};
 pub use tile::{need, need_gathered, recompute_tile, Layout, Tile, TileSource};
 pub use values::{evaluate, Operand, Values};
 pub use view::View;

@@ -81,6 +81,18 @@ impl TensorType {
 		self.tiles().saturating_mul(TILE_BYTES as u64)
 	}
 
+	/// Where elements lie, for whoever asks for many.
+	pub fn grid(&self) -> Grid {
+		let cols = self.cols().max(1);
+		Grid {
+			cols,
+			blocks: cols.div_ceil(self.tile_cols()),
+			row_bits: self.tile_rows().trailing_zeros(),
+			col_bits: self.tile_cols().trailing_zeros(),
+			size: self.dtype.size(),
+		}
+	}
+
 	/// Where the element with row-major index `element` lies: its tile, and the byte in the tile.
 	pub fn position(&self, element: u64) -> (u64, usize) {
 		let (cols, tile_rows, tile_cols) =
@@ -89,14 +101,6 @@ impl TensorType {
 		let tile = (row / tile_rows) * cols.div_ceil(tile_cols) + col / tile_cols;
 		let within = (row % tile_rows) * tile_cols + col % tile_cols;
 		(tile, within as usize * self.dtype.size())
-	}
-
-	/// [`TensorType::position`], and how many elements from this one on lie next to each other.
-	pub fn run(&self, element: u64) -> (u64, usize, u32) {
-		let (tile, offset) = self.position(element);
-		let (cols, tile_cols) = (self.cols(), self.tile_cols());
-		let col = (element % cols as u64) as u32;
-		(tile, offset, (tile_cols - col % tile_cols).min(cols - col))
 	}
 
 	/// The elements of tile `tile` with their byte in the tile, padding left out, in ascending
@@ -114,6 +118,40 @@ impl TensorType {
 				((row * cols + col) as u32, within as usize * size)
 			})
 		})
+	}
+}
+
+/// Where the elements of a tensor lie in its canonical tiles: [`TensorType::position`] with what is the
+/// same for all of them computed once.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid {
+	cols: u32,
+	/// Tiles in a row of tiles.
+	blocks: u32,
+	/// Rows and columns of a tile are powers of two.
+	row_bits: u32,
+	col_bits: u32,
+	/// Bytes of an element.
+	size: usize,
+}
+
+impl Grid {
+	/// The tile of an element, and the byte in the tile.
+	pub fn position(&self, element: u32) -> (u64, usize) {
+		let (tile, offset, _) = self.run(element);
+		(tile, offset)
+	}
+
+	/// [`Grid::position`], and how many elements from this one on lie next to each other.
+	pub fn run(&self, element: u32) -> (u64, usize, u32) {
+		let row = element / self.cols;
+		let col = element.wrapping_sub(row.wrapping_mul(self.cols));
+		let tile =
+			(row >> self.row_bits) as u64 * self.blocks as u64 + (col >> self.col_bits) as u64;
+		let (in_row, in_col) = (row & ((1 << self.row_bits) - 1), col & ((1 << self.col_bits) - 1));
+		let within = in_row << self.col_bits | in_col;
+		let run = ((1 << self.col_bits) - in_col).min(self.cols - col);
+		(tile, within as usize * self.size, run)
 	}
 }
 

@@ -1,6 +1,6 @@
 //! Recomputation of one canonical tile from canonical tiles of the operands.
 
-use crate::{Applied, Elements, OpError, TensorType, View, TILE_BYTES};
+use crate::{Applied, Elements, Grid, OpError, TensorType, View, TILE_BYTES};
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::ops::Range;
 
@@ -36,12 +36,13 @@ impl Layout<'_> {
 	/// tile at a time; `tile` gives the bytes of a tile, and what it lacks reads as zero.
 	pub fn read<'t>(&self, start: u32, out: &mut [i16], mut tile: impl FnMut(u64) -> &'t [u8]) {
 		let len = out.len() as u32;
+		let grid = self.ty.grid();
 		let mut rest = out;
 		let mut held: Option<(u64, &'t [u8])> = None;
 		let mut stretch = |first: u32, count: u32, stride: u32| {
 			let (mut at, mut left) = (first, count);
 			while left > 0 {
-				let (index, offset, run) = self.ty.run(at as u64);
+				let (index, offset, run) = grid.run(at);
 				let run = if stride == 1 { run.min(left) } else { 1 };
 				let bytes = match held {
 					Some((of, bytes)) if of == index => bytes,
@@ -51,6 +52,37 @@ impl Layout<'_> {
 				let (now, later) = core::mem::take(&mut rest).split_at_mut(run as usize);
 				self.ty.dtype.read_row(bytes.get(offset..).unwrap_or_default(), now);
 				rest = later;
+				at = at.wrapping_add(run.wrapping_mul(stride));
+				left -= run;
+			}
+		};
+		match self.view {
+			Some(view) => view.for_each_run(start, len, stretch),
+			None => stretch(start, len, 1),
+		}
+	}
+
+	/// Calls `visit` with the tile of each of the seen elements `start .. start + len`, at least once and
+	/// in their order; not again for one that lies in the tile of the one before it.
+	pub fn visit_tiles(&self, grid: &Grid, start: u32, len: u32, mut visit: impl FnMut(u64)) {
+		let mut last = None;
+		let mut see = |tile: u64| {
+			if last != Some(tile) {
+				last = Some(tile);
+				visit(tile);
+			}
+		};
+		let mut stretch = |first: u32, count: u32, stride: u32| {
+			let (mut at, mut left) = (first, count);
+			while left > 0 {
+				let (tile, _, run) = grid.run(at);
+				see(tile);
+				let run = match stride {
+					// The same element again.
+					0 => left,
+					1 => run.min(left),
+					_ => 1,
+				};
 				at = at.wrapping_add(run.wrapping_mul(stride));
 				left -= run;
 			}

@@ -97,8 +97,11 @@ impl View {
 		let mut rest = index;
 		let mut at = self.offset;
 		for (&dim, &stride) in self.shape.dims().iter().zip(&self.strides).rev() {
-			at = at.wrapping_add((rest % dim).wrapping_mul(stride));
-			rest /= dim;
+			// One division for each dimension: WebAssembly has no remainder for free.
+			let above = rest / dim;
+			let digit = rest.wrapping_sub(above.wrapping_mul(dim));
+			at = at.wrapping_add(digit.wrapping_mul(stride));
+			rest = above;
 		}
 		at
 	}
@@ -129,10 +132,15 @@ impl View {
 
 	/// Does the view read the first elements of its source in their order, whatever its shape?
 	pub fn is_contiguous(&self) -> bool {
+		self.offset == 0 && self.is_run()
+	}
+
+	/// Does the view read elements that lie together in its source in their order, wherever they
+	/// begin and whatever its shape?
+	pub fn is_run(&self) -> bool {
 		let used = |(&dim, _): &(&u32, &u32)| dim > 1;
 		let strides = self.shape.strides();
-		self.offset == 0
-			&& self.strides.len() == strides.len()
+		self.strides.len() == strides.len()
 			&& self.shape.dims().iter().zip(&self.strides).filter(used).eq(self
 				.shape
 				.dims()

@@ -3,8 +3,8 @@
 mod common;
 
 use assay_ops::{
-	evaluate, need, need_gathered, recompute_tile, Applied, DType, Layout, Op, OpError, Region,
-	TensorType, Tile, TileBound,
+	evaluate, need, need_gathered, recompute_tile, Access, Applied, DType, Layout, Op, OpError,
+	Region, TensorType, Tile, TileBound,
 };
 use common::{case, source, Case, Rng};
 use proptest::prelude::*;
@@ -162,6 +162,52 @@ proptest! {
 			case.op,
 			read.difference(&named).collect::<Vec<_>>()
 		);
+	}
+
+	#[test]
+	fn stretches_should_be_what_indices_name_when_outputs_are_few_or_a_tile(seed: u64) {
+		let mut rng = Rng(seed);
+		let case = case(&mut rng);
+		let applied = Applied::new(case.op, &case.types()).unwrap();
+		let ty = TensorType::of(applied.dtype(), applied.shape()).with_split(case.split).unwrap();
+		let tile = rng.next() % ty.tiles();
+		let mut outputs: Vec<u32> = ty.tile_elements(tile).map(|(e, _)| e).collect();
+		outputs.retain(|_| rng.below(4) > 0);
+		let reduction = applied.reduction();
+		let start = rng.below(reduction);
+		let range = start..start + 1 + rng.below(reduction);
+		for (operand, (values, view)) in case.operands.iter().enumerate() {
+			let seen = applied.indices(operand, &outputs, range.clone());
+			let mut found = BTreeSet::new();
+			let mut visited = 0;
+			let stored = values.ty();
+			let layout = Layout { ty: &stored, view: view.as_ref() };
+			let (grid, mut tiles) = (stored.grid(), BTreeSet::new());
+			applied.stretches(operand, &outputs, range.clone(), |first, count| {
+				visited += count as usize;
+				found.extend(first..first + count);
+				layout.visit_tiles(&grid, first, count, |tile| {
+					tiles.insert(tile);
+				});
+			});
+			prop_assert!(found.iter().eq(&seen), "{:?}", case.op);
+			let patch = matches!(applied.access(operand), Some(Access::Patch(_)));
+			prop_assert!(visited <= outputs.len() + seen.len() || patch, "{:?}", case.op);
+			// Nothing longer than may be.
+			let most = seen.len().max(outputs.len());
+			let within = applied.indices_within(operand, &outputs, range.clone(), most);
+			prop_assert_eq!(within.is_some_and(|within| within == seen), true);
+			if seen.len() > 1 {
+				let within =
+					applied.indices_within(operand, &outputs, range.clone(), seen.len() - 1);
+				prop_assert!(within.is_none() || patch);
+			}
+			let sources = layout.source_indices(seen);
+			prop_assert!(tiles.into_iter().eq(layout.tiles(&sources)));
+			for element in sources {
+				prop_assert_eq!(grid.position(element), stored.position(element as u64));
+			}
+		}
 	}
 
 	#[test]

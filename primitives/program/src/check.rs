@@ -1,14 +1,11 @@
 //! What is proved of a program before it is admitted.
 
 use crate::{
-	referee::{self, AnchorCost, RefereeCost},
+	referee::{self, AnchorCost, Effort, RefereeCost},
 	CheckError, Class, Limits, Program, Source,
 };
 use alloc::{vec, vec::Vec};
-use assay_ops::{Applied, TensorType};
-
-/// Work units for hashing one tile of an eager anchor.
-const WORK_UNITS_PER_TILE: u64 = 1024;
+use assay_ops::{work, Applied, TensorType};
 
 /// A program that may run, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +20,11 @@ pub struct Checked {
 	pub output_anchors: Vec<u32>,
 	/// Position in `anchors` of each state's update.
 	pub state_anchors: Vec<u32>,
-	/// Work units of one step, hashing of eager anchors included.
+	/// Work units of one step: of its nodes, of hashing eager anchors, and of the step itself.
 	pub work_units: u64,
 	/// Most bytes of tensors held at once, in canonical bytes: inputs, constants and states
-	/// throughout, a node from where it is computed to where it is last read.
+	/// throughout, a node from where it is computed to where it is last read, and while it is computed
+	/// what it sees through views, where that has to be copied.
 	pub peak_memory: u64,
 	/// Tiles (BLAKE3 chunks) of each input.
 	pub input_tiles: Vec<u64>,
@@ -66,6 +64,15 @@ impl Program {
 	/// Takes time about linear in the program and at most proportional to the limits. Errors:
 	/// [`CheckError`], which names the node at fault and the way out.
 	pub fn check(&self, limits: &Limits) -> Result<Checked, CheckError> {
+		self.check_counting(limits, &mut Effort::default())
+	}
+
+	/// [`Program::check`], which says what it did whether it admits the program or not.
+	pub fn check_counting(
+		&self,
+		limits: &Limits,
+		effort: &mut Effort,
+	) -> Result<Checked, CheckError> {
 		if self.nodes.len() > limits.nodes as usize {
 			return Err(CheckError::TooManyNodes {
 				nodes: self.nodes.len() as u32,
@@ -81,7 +88,7 @@ impl Program {
 		if peak_memory > limits.peak_memory {
 			return Err(CheckError::PeakMemory { needed: peak_memory, max: limits.peak_memory });
 		}
-		let anchor_costs = referee::judge(self, &checked.types, &checked.applied, limits)?;
+		let anchor_costs = referee::judge(self, &checked.types, &checked.applied, limits, effort)?;
 		checked.referee = anchor_costs.iter().fold(RefereeCost::default(), |a, b| a.max(&b.cost));
 		checked.anchor_costs = anchor_costs;
 		Ok(checked)
@@ -118,17 +125,21 @@ impl Program {
 
 		let tiles = |node: u32| types.get(node as usize).map_or(0, TensorType::tiles);
 		let hashing = anchors.iter().map(|&node| tiles(node)).fold(0, u64::saturating_add);
-		let work_units = applied
-			.iter()
-			.map(Applied::work_units)
-			.fold(hashing.saturating_mul(WORK_UNITS_PER_TILE), u64::saturating_add);
+		let computing = self.nodes.iter().zip(&applied).map(|(node, applied)| {
+			let views = node.operands.iter().enumerate().filter_map(|(operand, read)| {
+				Some(applied.view_units(operand, read.view.as_ref()?))
+			});
+			views.fold(applied.work_units(), u64::saturating_add)
+		});
+		let beside = work::STEP.saturating_add(hashing.saturating_mul(work::TILE));
+		let work_units = computing.fold(beside, u64::saturating_add);
 		Ok(Checked {
 			anchors,
 			lazy: of_class(Class::LazyAnchor),
 			output_anchors,
 			state_anchors,
 			work_units,
-			peak_memory: self.peak_memory(&types, &last_use),
+			peak_memory: self.peak_memory(&types, &applied, &last_use),
 			input_tiles: self.inputs.iter().map(|input| input.ty.tiles()).collect(),
 			output_tiles: self.outputs.iter().map(|output| tiles(output.node)).collect(),
 			referee: RefereeCost::default(),
@@ -238,7 +249,19 @@ impl Program {
 		Ok(last_use.into_iter().flatten().collect())
 	}
 
-	fn peak_memory(&self, types: &[TensorType], last_use: &[usize]) -> u64 {
+	/// Bytes of what node `index` sees through views and wants in one piece.
+	fn copies(&self, index: usize, applied: &[Applied]) -> u64 {
+		let (Some(node), Some(applied)) = (self.nodes.get(index), applied.get(index)) else {
+			return 0;
+		};
+		let views =
+			node.operands.iter().enumerate().filter_map(|(operand, read)| {
+				Some(applied.view_bytes(operand, read.view.as_ref()?))
+			});
+		views.fold(0, u64::saturating_add)
+	}
+
+	fn peak_memory(&self, types: &[TensorType], applied: &[Applied], last_use: &[usize]) -> u64 {
 		let inputs = self.inputs.iter().map(|input| &input.ty);
 		let states = self.states.iter().filter_map(|state| types.get(state.update as usize));
 		let constants = self.constants.iter().map(|constant| &constant.ty);
@@ -251,7 +274,7 @@ impl Program {
 		let mut freed = vec![0u64; types.len() + 1];
 		for ((index, ty), &last) in types.iter().enumerate().zip(last_use) {
 			held = held.saturating_add(ty.canonical_len());
-			peak = peak.max(held);
+			peak = peak.max(held.saturating_add(self.copies(index, applied)));
 			if let Some(slot) = freed.get_mut(last) {
 				*slot = slot.saturating_add(ty.canonical_len());
 			}

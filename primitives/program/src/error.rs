@@ -279,7 +279,8 @@ pub enum CheckError {
 		/// How many there may be.
 		max: u32,
 	},
-	/// The analysis of the program takes more than [`crate::Limits::analysis_steps`].
+	/// The analysis of the program takes more than [`crate::Limits::analysis_steps`], or more room at one
+	/// anchor than it may have.
 	TooComplex {
 		/// The anchor at which it was given up.
 		node: u32,
@@ -360,8 +361,8 @@ impl fmt::Display for CheckError {
 			),
 			TooComplex { node, max } => write!(
 				f,
-				"judging the program takes more than {max} steps, reached at node {node}; make more \
-				 virtual nodes anchors"
+				"judging the program takes more than {max} steps, or node {node} depends on too many \
+				 different sets of elements; make more virtual nodes anchors"
 			),
 			GatherOperand { node, operand } => write!(
 				f,
@@ -413,6 +414,11 @@ pub enum RecomputeError {
 		/// How many there must be.
 		expected: u32,
 	},
+	/// More elements of virtual nodes than a check admits under any limits of a chain.
+	TooMuch {
+		/// The node that reads them.
+		node: u32,
+	},
 	/// Other inputs or states than the program declares, or of other types.
 	Arguments,
 	/// The checked program is not of this program.
@@ -430,6 +436,11 @@ impl fmt::Display for RecomputeError {
 			Accumulators { expected } => {
 				write!(f, "there must be {expected} accumulators, as the parts so far left them")
 			}
+			TooMuch { node } => write!(
+				f,
+				"node {node} reads more of virtual nodes than a referee computes; check the program \
+				 within Limits::V1"
+			),
 			Arguments => write!(f, "inputs and states must be those that the program declares"),
 			Mismatch => write!(f, "the check is not of this program"),
 		}

@@ -17,7 +17,7 @@
 //!
 //! # Example
 //! ```
-//! use assay_ops::{DType, TensorType};
+//! use assay_ops::{work, DType, TensorType};
 //! use assay_program::{Limits, Program, ProgramBuilder};
 //! let mut b = ProgramBuilder::new();
 //! let x = b.input("x", TensorType::new(DType::I8, &[4, 3])?);
@@ -27,7 +27,9 @@
 //! let bytes = b.build()?.encode();
 //! let program = Program::decode_bounded(&bytes)?;
 //! let checked = program.check(&Limits::default())?;
-//! assert_eq!(checked.work_units, 4 * 2 * 3 + 1024); // products, and hashing one tile
+//! // Products, elements, and what a step, a node and the hash of a tile take beside them.
+//! let elements = 4 * 3 + 2 * 3 + 8 * (4 * 2);
+//! assert_eq!(checked.work_units, 4 * 2 * 3 + elements + work::STEP + work::NODE + work::TILE);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -39,18 +41,22 @@ extern crate alloc;
 mod builder;
 mod check;
 mod decode;
+mod elements;
 mod error;
 mod format;
 mod interpret;
 mod limits;
 mod plan;
+mod price;
 mod recompute;
 mod referee;
 mod thin;
+mod walk;
 
 pub use assay_ops as ops;
 pub use builder::ProgramBuilder;
 pub use check::Checked;
+pub use elements::AnchorSource;
 pub use error::{CheckError, ProgramError, RecomputeError, Section};
 pub use format::{
 	program_id, Class, Constant, Hash, Input, Node, Operand, Output, Program, Source, State,
@@ -59,5 +65,5 @@ pub use format::{
 pub use interpret::interpret_step;
 pub use limits::Limits;
 pub use plan::AnchorPlan;
-pub use recompute::{anchor_needs, recompute_anchor_tile, AnchorFold, AnchorSource, PartNeeds};
-pub use referee::{AnchorCost, RefereeCost};
+pub use recompute::{anchor_needs, recompute_anchor_tile, AnchorFold, PartNeeds};
+pub use referee::{AnchorCost, Effort, RefereeCost};

@@ -4,13 +4,25 @@
 //! to what is committed. Equal regions that are reached in equal ways are one set and counted
 //! once; a node that is reached in more than [`MAX_REGIONS`] ways counts as read in full. So the
 //! analysis takes a bounded number of steps for each operand, whatever the graph looks like.
+//!
+//! What a proof *says* has no part in it: a part that shows something else than what is read is refused
+//! before anything is recomputed, so that the bound holds for every part, sound or not.
 
-use crate::{error::Resource, CheckError, Class, Limits, Program, Source};
+use crate::{
+	error::Resource,
+	price::{
+		Asked, Kind, Read, PICOSECONDS_PER_CHUNK, PICOSECONDS_PER_JOINED, PICOSECONDS_PER_PARENT,
+		PICOSECONDS_PER_TENSOR,
+	},
+	CheckError, Class, Limits, Program, Source,
+};
 use alloc::{collections::BTreeMap, vec, vec::Vec};
-use assay_ops::{Access, Applied, DType, Op, Region, TensorType, View, MAX_OPERANDS, TILE_BYTES};
+use assay_ops::{Access, Applied, Region, TensorType, View, TILE_BYTES};
 
 /// Ways to reach one tensor that are told apart.
 const MAX_REGIONS: usize = 16;
+/// Regions that the analysis of one anchor keeps, about half a KiB each.
+const MAX_KEPT: usize = 16_384;
 /// Accumulators that the chain keeps between the parts of a proof (8 KiB of i64).
 pub(crate) const MAX_ACCUMULATORS: u64 = 1024;
 /// Bytes of one hash of a proof.
@@ -27,32 +39,17 @@ const ROOT_PARENTS: u64 = 13;
 /// Bytes of one operand besides its tiles and their siblings: its root with its path in the trace
 /// tree, and the lengths of lists.
 const ROOT_PATH_BYTES: u64 = 512;
-/// Scratch bytes of one element of a virtual node: index lists, value, accumulator.
-const ELEMENT_BYTES: u64 = 24;
-/// Scratch bytes of one operand element that is read, while its tile is looked for.
-const INDEX_BYTES: u64 = 4;
-/// Further scratch bytes of one element of a Gather, while its row is looked up.
-const GATHERED_BYTES: u64 = 24;
-/// Scratch bytes of a short list of elements of patches.
-const PATCH_LIST_BYTES: u64 = 64 * 1024;
 /// Further bytes of one tile of a table that is opened apart from other tiles of the same tensor: a
 /// sibling in each of the two openings.
 const APART_BYTES: u64 = 2 * HASH_BYTES;
-/// Scratch bytes of a list of tiles.
-const TILE_LIST_BYTES: u64 = 128 * 1024;
-
-// Time in WebAssembly, in picoseconds. Products and chunks are measured (0.43 ns for each i8
-// product, 2.6 µs for each chunk); the others are generous: a transposed operand that is read
-// element by element.
-const PICOSECONDS_PER_I8_PRODUCT: u64 = 500;
-const PICOSECONDS_PER_I16_PRODUCT: u64 = 1_000;
-const PICOSECONDS_PER_CHUNK: u64 = 2_600_000;
-const PICOSECONDS_PER_PARENT: u64 = 300_000;
-const PICOSECONDS_PER_READ: u64 = 100_000;
-const PICOSECONDS_PER_ELEMENT: u64 = 200_000;
-const PICOSECONDS_PER_ROW_ELEMENT: u64 = 50_000;
-const PICOSECONDS_PER_SORTED_ELEMENT: u64 = 500_000;
-const PICOSECONDS_PER_DIVISION: u64 = 500_000;
+/// Scratch bytes of any proof: elements, bytes and accumulators of the tile (twice, as kept and as
+/// folded), tiles while they are noted, the claimed chunk.
+const BASE_SCRATCH: u64 = 128 * 1024;
+/// Scratch bytes of one operand tile: its place in the lists of what is read, its chunk value, and the
+/// nodes above it.
+const TILE_SCRATCH: u64 = 192;
+/// Scratch bytes of one tensor that is opened: the nodes of maps around it.
+const OPENED_SCRATCH: u64 = 1024;
 
 /// What refereeing one tile takes; every number is a worst case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -108,6 +105,24 @@ pub struct AnchorCost {
 	pub cost: RefereeCost,
 }
 
+/// What an analysis did, whatever it came to: the same in every run. For tests and benchmarks, which
+/// cannot trust a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Effort {
+	/// Elementary steps, which [`Limits::analysis_steps`] bounds: one for each operand of a node that
+	/// an anchor depends on, and each way in which that node is reached.
+	pub steps: u32,
+	/// Sets of elements that were compared on the way: at most [`Effort::WIDTH`] in a step.
+	pub compared: u64,
+	/// Regions that were kept at once, at most.
+	pub kept: u32,
+}
+
+impl Effort {
+	/// Most comparisons in one step.
+	pub const WIDTH: u64 = MAX_REGIONS as u64 + 1;
+}
+
 /// Judge every anchor of a program. Errors: [`CheckError::Unrefereeable`],
 /// [`CheckError::TooManyVirtual`], [`CheckError::TooComplex`].
 pub(crate) fn judge(
@@ -115,14 +130,12 @@ pub(crate) fn judge(
 	types: &[TensorType],
 	applied: &[Applied],
 	limits: &Limits,
+	effort: &mut Effort,
 ) -> Result<Vec<AnchorCost>, CheckError> {
-	let mut steps = 0;
 	(0u32..)
 		.zip(&program.nodes)
 		.filter(|(_, node)| node.class != Class::Virtual)
-		.map(|(anchor, _)| {
-			Analysis { program, types, applied, limits, anchor, steps: &mut steps }.judge()
-		})
+		.map(|(anchor, _)| Analysis { program, types, applied, limits, anchor, effort }.judge())
 		.collect()
 }
 
@@ -173,20 +186,60 @@ impl<'a> Regions<'a> {
 /// The sets in which one tensor is read.
 #[derive(Default)]
 struct Reads {
+	/// At most [`MAX_REGIONS`]; none once everything is read.
 	ids: Vec<usize>,
 	everything: bool,
 	/// Some of it where bytes say: a table of a Gather, whose tiles are opened apart.
 	table: bool,
-	/// Only elementwise nodes lead from here to the anchor.
+	/// Only nodes that do not reduce lead from here to the anchor, on some way.
 	direct: bool,
+	/// A node that reduces leads from here to the anchor, on some way.
+	folded: bool,
+	/// Operands that read it.
+	readers: u64,
 }
 
 impl Reads {
-	fn add(&mut self, id: usize) {
+	/// Gives how many sets it was compared with.
+	fn add(&mut self, id: usize) -> u64 {
+		if self.everything {
+			return 0;
+		}
+		let compared = self.ids.len() as u64;
 		if !self.ids.contains(&id) {
 			self.ids.push(id);
 		}
-		self.everything |= self.ids.len() > MAX_REGIONS;
+		if self.ids.len() > MAX_REGIONS {
+			self.everything = true;
+			self.ids = Vec::new();
+		}
+		compared
+	}
+}
+
+/// Time and scratch of everything that a tile depends on.
+#[derive(Default)]
+struct Spent {
+	picoseconds: u64,
+	held: u64,
+	/// The same of what leads to the anchor through a node that reduces and also past it: where that
+	/// node is cut into parts, it is walked through and evaluated once for each.
+	twice: (u64, u64),
+}
+
+impl Spent {
+	fn add(&mut self, reads: &Reads, picoseconds: u64, held: u64) {
+		self.picoseconds = self.picoseconds.saturating_add(picoseconds);
+		self.held = self.held.saturating_add(held);
+		if reads.direct && reads.folded {
+			self.twice.0 = self.twice.0.saturating_add(picoseconds);
+			self.twice.1 = self.twice.1.saturating_add(held);
+		}
+	}
+
+	fn total(&self, fold: bool) -> (u64, u64) {
+		let (picoseconds, held) = if fold { self.twice } else { (0, 0) };
+		(self.picoseconds.saturating_add(picoseconds), self.held.saturating_add(held))
 	}
 }
 
@@ -196,7 +249,7 @@ struct Analysis<'a, 's> {
 	applied: &'a [Applied],
 	limits: &'a Limits,
 	anchor: u32,
-	steps: &'s mut u32,
+	effort: &'s mut Effort,
 }
 
 impl<'a> Analysis<'a, '_> {
@@ -228,11 +281,14 @@ impl<'a> Analysis<'a, '_> {
 		CheckError::Unrefereeable { node: self.anchor, resource, needed, max }
 	}
 
+	fn too_complex(&self) -> CheckError {
+		CheckError::TooComplex { node: self.anchor, max: self.limits.analysis_steps }
+	}
+
 	fn step(&mut self) -> Result<(), CheckError> {
-		*self.steps += 1;
-		if *self.steps > self.limits.analysis_steps {
-			let max = self.limits.analysis_steps;
-			return Err(CheckError::TooComplex { node: self.anchor, max });
+		self.effort.steps += 1;
+		if self.effort.steps > self.limits.analysis_steps {
+			return Err(self.too_complex());
 		}
 		Ok(())
 	}
@@ -252,12 +308,12 @@ impl<'a> Analysis<'a, '_> {
 		pending.insert(self.anchor, Reads { ids: vec![tile], direct: true, ..Default::default() });
 
 		let mut cost = RefereeCost { parts: 1, ..Default::default() };
-		let mut picoseconds = 0u64;
-		let mut gather = 0u64;
+		let mut spent = Spent::default();
+		let mut passing = 0u64;
 		let mut nodes = 0u32;
 		// Reducing nodes that are reached through elementwise nodes only, with their elements.
 		let mut folds: Vec<(u32, u64)> = Vec::new();
-		while let Some((index, reads)) = pending.pop_last() {
+		while let Some((index, mut reads)) = pending.pop_last() {
 			let (Some(node), Some(applied), Some(ty)) = (
 				self.program.nodes.get(index as usize),
 				self.applied.get(index as usize),
@@ -273,46 +329,39 @@ impl<'a> Analysis<'a, '_> {
 			let ids = if reads.everything {
 				vec![regions.add(Region::full(&ty.shape))]
 			} else {
-				reads.ids
+				core::mem::take(&mut reads.ids)
 			};
 			let elements = total(&regions, &ids, ty);
 			let slice = match sliced {
 				Some((fold, slice)) if fold == index => slice,
 				_ => applied.reduction(),
 			};
-			if reads.direct && node.op.reduces() {
+			let reduces = node.op.reduces();
+			if reads.direct && reduces {
 				folds.push((index, elements));
 			}
-			let each = match applied.content_dependent() {
-				Some(_) => ELEMENT_BYTES + GATHERED_BYTES,
-				None => ELEMENT_BYTES,
-			};
-			cost.scratch = cost.scratch.saturating_add(elements.saturating_mul(each));
-			gather = gather.max(applied.scratch());
 			let patches = ids
 				.iter()
 				.filter_map(|id| regions.get(*id))
 				.fold(0u64, |sum, region| sum.saturating_add(applied.patches(region)));
-			let mut reads_of = [0u64; MAX_OPERANDS];
+			let mut operands = Vec::with_capacity(node.operands.len());
 			for (position, operand) in node.operands.iter().enumerate() {
 				let source = operand.source;
 				let Some(ty) = self.program.source_type(source, self.types) else { continue };
-				let virtual_node = match source {
-					Source::Node(at) => self
-						.program
-						.nodes
-						.get(at as usize)
-						.filter(|node| node.class == Class::Virtual)
-						.map(|_| at),
-					_ => None,
+				let view = operand.view.as_ref().filter(|view| !view.is_contiguous());
+				let (kind, target) = match source {
+					Source::Node(at) if self.program.is_virtual(source) => {
+						(Kind::Virtual, pending.entry(at).or_default())
+					}
+					Source::Constant(_) => (Kind::Constant, leaves.entry(source).or_default()),
+					_ => (Kind::Committed, leaves.entry(source).or_default()),
 				};
-				let target = match virtual_node {
-					Some(at) => pending.entry(at).or_default(),
-					None => leaves.entry(source).or_default(),
-				};
-				target.direct |= reads.direct && !node.op.reduces();
+				target.direct |= reads.direct && !reduces;
+				target.folded |= reads.folded || reduces;
+				target.readers = target.readers.saturating_add(1);
 				target.table |=
 					applied.content_dependent().is_some_and(|(table, _)| table == position);
+				let mut elements = 0u64;
 				for &id in &ids {
 					self.step()?;
 					let id = match applied.access(position) {
@@ -324,45 +373,43 @@ impl<'a> Analysis<'a, '_> {
 							})
 						}
 					};
-					let count = regions.get(id).map_or(0, Region::count);
-					if let Some(reads) = reads_of.get_mut(position) {
-						*reads = reads.saturating_add(count);
-					}
-					target.add(match &operand.view {
-						Some(view) if !view.is_contiguous() => {
-							regions.derive(id, Derivation::View(view), |region| {
-								region.through(view, &ty.shape)
-							})
-						}
-						_ => id,
+					elements = elements.saturating_add(regions.get(id).map_or(0, Region::count));
+					self.effort.compared += target.add(match view {
+						Some(view) => regions.derive(id, Derivation::View(view), |region| {
+							region.through(view, &ty.shape)
+						}),
+						None => id,
 					});
 				}
+				if regions.regions.len() > MAX_KEPT {
+					return Err(self.too_complex());
+				}
+				operands.push(Read { elements, kind, viewed: view.is_some() });
 			}
-			let lists = reads_of.iter().max().copied().unwrap_or(0).saturating_mul(INDEX_BYTES);
-			let lists = match applied.access(0) {
-				// Patches overlap: their list is up to twice as long before it is sorted.
-				Some(Access::Patch(_)) => lists.saturating_mul(2).saturating_add(PATCH_LIST_BYTES),
-				_ => lists,
-			};
-			gather = gather.max(lists.saturating_add(TILE_LIST_BYTES));
-			picoseconds =
-				picoseconds.saturating_add(time(applied, elements, slice, patches, &reads_of));
+			self.effort.kept = self.effort.kept.max(regions.regions.len() as u32);
+			let asked = Asked { applied, elements, slice, patches, reads: &operands };
+			let joined =
+				elements.saturating_mul(reads.readers).saturating_mul(PICOSECONDS_PER_JOINED);
+			let time = asked.picoseconds().saturating_add(joined);
+			spent.add(&reads, time, asked.held());
+			passing = passing.max(asked.passing());
 		}
 		for (source, reads) in leaves {
 			let Some(ty) = self.program.source_type(source, self.types) else { continue };
 			if matches!(source, Source::Constant(_)) {
 				continue;
 			}
-			self.leaf(&regions, &reads, ty, &mut cost, &mut picoseconds);
+			self.leaf(&regions, &reads, ty, &mut cost, &mut spent);
 		}
-		cost.scratch = cost.scratch.saturating_add(gather);
-		cost.part_bytes = cost.part_bytes.saturating_add(PROOF_BYTES);
-		picoseconds = picoseconds.saturating_add(PROOF_PARENTS * PICOSECONDS_PER_PARENT);
-		cost.part_nanoseconds = picoseconds.div_ceil(1000);
 		let fold = match folds[..] {
 			[(node, elements)] if elements <= MAX_ACCUMULATORS => Some(node),
 			_ => None,
 		};
+		let (picoseconds, held) = spent.total(fold.is_some());
+		cost.scratch = held.saturating_add(passing).saturating_add(BASE_SCRATCH);
+		cost.part_bytes = cost.part_bytes.saturating_add(PROOF_BYTES);
+		let around = PROOF_PARENTS * PICOSECONDS_PER_PARENT;
+		cost.part_nanoseconds = picoseconds.saturating_add(around).div_ceil(1000);
 		Ok((cost, fold))
 	}
 
@@ -373,7 +420,7 @@ impl<'a> Analysis<'a, '_> {
 		reads: &Reads,
 		ty: &TensorType,
 		cost: &mut RefereeCost,
-		picoseconds: &mut u64,
+		spent: &mut Spent,
 	) {
 		let all = ty.tiles();
 		let (mut tiles, mut stretches) = (0u64, 0u64);
@@ -382,7 +429,10 @@ impl<'a> Analysis<'a, '_> {
 			tiles = tiles.saturating_add(bound.tiles);
 			stretches = stretches.saturating_add(bound.stretches);
 		}
-		if reads.everything || tiles >= all {
+		if reads.everything {
+			// One stretch: what is left out of it makes its proof no longer.
+			(tiles, stretches) = (all, 1);
+		} else if tiles >= all {
 			(tiles, stretches) = (all, 1.max(stretches.min(all)));
 		}
 		let parents = stretches
@@ -395,9 +445,13 @@ impl<'a> Analysis<'a, '_> {
 			.saturating_add(part_bytes(all, tiles, stretches))
 			.saturating_add(if reads.table { tiles.saturating_mul(APART_BYTES) } else { 0 })
 			.saturating_add(ROOT_PATH_BYTES);
-		*picoseconds = picoseconds
-			.saturating_add(tiles.saturating_mul(PICOSECONDS_PER_CHUNK))
+		let hashed = tiles
+			.saturating_mul(PICOSECONDS_PER_CHUNK)
+			.saturating_add(PICOSECONDS_PER_TENSOR)
 			.saturating_add(parents.saturating_mul(PICOSECONDS_PER_PARENT));
+		let joined = tiles.saturating_mul(reads.readers).saturating_mul(PICOSECONDS_PER_JOINED);
+		let held = tiles.saturating_mul(TILE_SCRATCH).saturating_add(OPENED_SCRATCH);
+		spent.add(reads, hashed.saturating_add(joined), held);
 	}
 }
 
@@ -422,53 +476,19 @@ fn total(regions: &Regions, ids: &[usize], ty: &TensorType) -> u64 {
 		.min(ty.elements() as u64)
 }
 
-/// Picoseconds to compute `elements` output elements with `patches` patches over `slice` of the
-/// reduction, where each operand is read at `reads` elements.
-fn time(
-	applied: &Applied,
-	elements: u64,
-	slice: u32,
-	patches: u64,
-	reads: &[u64; MAX_OPERANDS],
-) -> u64 {
-	let slice = slice as u64;
-	let base = elements.saturating_mul(PICOSECONDS_PER_ELEMENT);
-	let folded = elements.saturating_mul(slice);
-	let all = reads.iter().copied().fold(0, u64::saturating_add);
-	let each = |count: u64, picoseconds: u64| count.saturating_mul(picoseconds);
-	base.saturating_add(match applied.op() {
-		Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. } => {
-			let wide = applied.operands().first().is_some_and(|(dtype, _)| *dtype != DType::I8);
-			let product =
-				if wide { PICOSECONDS_PER_I16_PRODUCT } else { PICOSECONDS_PER_I8_PRODUCT };
-			// Each block of 1,024 outputs gathers at most 1,024 rows of each operand, once.
-			let rows = |reads: u64| reads.div_ceil(slice.max(1)).min(1024);
-			let left = match applied.access(0) {
-				// Patches overlap: they are gathered whole.
-				Some(Access::Patch(_)) => patches.min(1024),
-				_ => rows(reads[0]),
-			};
-			let gathered =
-				elements.div_ceil(1024).saturating_mul(left + rows(reads[1])).saturating_mul(slice);
-			each(folded, product).saturating_add(each(gathered, PICOSECONDS_PER_READ))
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn reads_should_tell_few_sets_apart_when_there_are_many() {
+		let mut reads = Reads::default();
+		let mut compared = 0;
+		for id in 0..100_000 {
+			compared += reads.add(id);
+			assert!(reads.ids.len() <= MAX_REGIONS);
+			assert_eq!(reads.everything, id >= MAX_REGIONS);
 		}
-		// Each index once, and each update at most once.
-		Op::ScatterAdd { .. } => each(all, PICOSECONDS_PER_READ).saturating_add(base),
-		// Each row once, and three passes over it.
-		Op::Softmax { .. } | Op::Norm { .. } | Op::RowScale { .. } => {
-			each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_ROW_ELEMENT)
-				.saturating_add(each(elements, PICOSECONDS_PER_DIVISION))
-		}
-		// A search, and a sort of what it finds.
-		Op::TopK { .. } => each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_SORTED_ELEMENT),
-		// An index twice, and what it points to.
-		Op::Gather => each(elements, 4 * PICOSECONDS_PER_READ),
-		Op::IntDiv { .. } | Op::Rsqrt { .. } | Op::Philox { .. } => {
-			each(elements, 3 * PICOSECONDS_PER_READ + PICOSECONDS_PER_DIVISION)
-		}
-		_ => {
-			let operands = applied.operands().len() as u64;
-			folded.saturating_mul(operands).saturating_mul(PICOSECONDS_PER_READ)
-		}
-	})
+		assert!(compared <= Effort::WIDTH * Effort::WIDTH, "{compared}");
+	}
 }

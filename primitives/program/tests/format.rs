@@ -2,7 +2,7 @@
 
 mod common;
 
-use assay_ops::{DType, Op, OpError, TensorType, Values, View};
+use assay_ops::{work, DType, Op, OpError, TensorType, Values, View};
 use assay_program::{
 	interpret_step, program_id, CheckError, Class, Limits, Operand, Program, ProgramBuilder,
 	ProgramError, RecomputeError, Section, Source, MAX_PROGRAM_BYTES,
@@ -257,9 +257,10 @@ fn check_should_name_the_node_when_a_program_cannot_be_admitted() {
 		assert_eq!(with_class(class, false), CheckError::OutputAnchor { output: 0, node: 0 });
 	}
 	let program = copying();
+	let needed = work::STEP + work::NODE + 4 * 12 + work::TILE;
 	assert_eq!(
-		program.check(&Limits { work_units: 1071, ..limits }),
-		Err(CheckError::WorkUnits { needed: 1072, max: 1071 })
+		program.check(&Limits { work_units: needed - 1, ..limits }),
+		Err(CheckError::WorkUnits { needed, max: needed - 1 })
 	);
 	assert_eq!(
 		program.check(&Limits { peak_memory: 2047, ..limits }),
@@ -296,8 +297,10 @@ fn check_should_tell_what_a_step_takes_when_a_program_has_state() {
 	assert_eq!(checked.anchors, [1, 2]);
 	assert_eq!((&checked.output_anchors[..], &checked.state_anchors[..]), (&[1][..], &[0][..]));
 	assert_eq!((&checked.input_tiles[..], &checked.output_tiles[..]), (&[4, 9][..], &[1][..]));
-	// 4 for each element read or written, 1024 for each hashed tile.
-	assert_eq!(checked.work_units, 4 * (1600 * 7 + 40) + 1024 * (9 + 1));
+	// 4 for each element read or written, more for each fold, and what the step, its nodes and its tiles take.
+	let elements = 4 * (1600 * 7 + 40) + 8 * 40;
+	let beside = work::STEP + 3 * work::NODE + work::TILE * (9 + 1);
+	assert_eq!(checked.work_units, elements + beside);
 	// Inputs 4 + 9, state 9, and `square` with `sum`, which is kept.
 	assert_eq!(checked.peak_memory, 1024 * (13 + 9 + 9 + 9));
 

@@ -101,7 +101,7 @@ fn recomputed(
 				let cost = plan.cost;
 				prop_assert!(count <= cost.part_tiles, "{count} tiles > {cost:?}, {program:?}");
 				prop_assert!(bytes <= cost.part_bytes, "{bytes} bytes > {cost:?}, {program:?}");
-				prop_assert!(needs.elements * 24 <= cost.scratch, "{needs:?} > {cost:?}");
+				prop_assert!(needs.elements * 12 <= cost.scratch, "{needs:?} > {cost:?}");
 				prop_assert!(cost.part_bytes <= limits.part_bytes);
 				prop_assert_eq!(
 					fold.absorb(part + 1, &held),
@@ -388,7 +388,7 @@ fn tile_should_be_recomputed_when_nothing_below_its_virtual_node_is_asked_for() 
 	assert!(tiles > 2);
 	let nothing: BTreeMap<(Source, u64), Tile> = BTreeMap::new();
 	for tile in 1..tiles - 1 {
-		let fold = AnchorFold::new(&program, &checked, 1, tile).unwrap();
+		let mut fold = AnchorFold::new(&program, &checked, 1, tile).unwrap();
 		assert!(fold.needs(0).unwrap().tiles.is_empty());
 		let bytes = recompute_anchor_tile(&program, &checked, 1, tile, &nothing).unwrap();
 		for (_, at) in checked.types[1].tile_elements(tile) {

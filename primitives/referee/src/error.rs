@@ -162,7 +162,7 @@ impl From<RecomputeError> for ProofError {
 			RecomputeError::TileOutOfRange { .. } => Self::Tile,
 			RecomputeError::PartOrder { .. } => Self::Part,
 			RecomputeError::Accumulators { .. } => Self::Accumulators,
-			RecomputeError::MissingTile { .. } => Self::Recompute,
+			RecomputeError::MissingTile { .. } | RecomputeError::TooMuch { .. } => Self::Recompute,
 			RecomputeError::Arguments | RecomputeError::Mismatch => Self::Record,
 		}
 	}

@@ -8,7 +8,7 @@ use alloc::{
 	collections::{BTreeMap, BTreeSet},
 	vec::Vec,
 };
-use assay_commitments::{chunk_value, verify, verify_many, Hash, Tree, CHUNK_BYTES};
+use assay_commitments::{chunk_value, verify, verify_many, Hash, Path, Tree, CHUNK_BYTES};
 use assay_program::{AnchorFold, AnchorSource, Checked, PartNeeds, Program, Source};
 
 /// What the chain knows of a run. Whatever a proof says is held against this alone.
@@ -127,6 +127,26 @@ impl<'a> Record<'a> {
 		Some(ty.tiles())
 	}
 
+	/// Where the root of the accused anchor is, and how many tiles it has. Takes no longer than looking
+	/// that up.
+	fn accused(&self, accusation: Accusation, part: u32) -> Result<(Listed, u64), ProofError> {
+		self.validate()?;
+		let Accusation { step, node, tile } = accusation;
+		if step >= self.steps {
+			return Err(ProofError::Step);
+		}
+		let accused = self.listed(node).ok_or(ProofError::NotAnAnchor)?;
+		let tiles = self.tiles_of(Source::Node(node)).ok_or(ProofError::Record)?;
+		if tile >= tiles {
+			return Err(ProofError::Tile);
+		}
+		let plan = self.checked.anchor_cost(node).ok_or(ProofError::NotAnAnchor)?;
+		if part >= plan.cost.parts {
+			return Err(ProofError::Part);
+		}
+		Ok((accused, tiles))
+	}
+
 	/// What part `part` must open. `accumulators` are those that the parts before it left; none for
 	/// the first.
 	pub(crate) fn reads(
@@ -135,15 +155,10 @@ impl<'a> Record<'a> {
 		part: u32,
 		accumulators: Option<Vec<i64>>,
 	) -> Result<Reads<'a>, ProofError> {
-		self.validate()?;
+		let (accused, tiles) = self.accused(accusation, part)?;
 		let Accusation { step, node, tile } = accusation;
-		if step >= self.steps {
-			return Err(ProofError::Step);
-		}
-		let accused = self.listed(node).ok_or(ProofError::NotAnAnchor)?;
-		let tiles = self.tiles_of(Source::Node(node)).ok_or(ProofError::Record)?;
 		let (program, checked) = (self.program, self.checked);
-		let fold = match accumulators {
+		let mut fold = match accumulators {
 			None => AnchorFold::new(program, checked, node, tile)?,
 			Some(kept) => AnchorFold::resume(program, checked, node, tile, part, kept)?,
 		};
@@ -178,7 +193,7 @@ impl<'a> Record<'a> {
 	/// challenger keeps of its replay. Errors: those of [`judge`] for an accusation that makes no
 	/// sense.
 	pub fn sources(&self, accusation: Accusation) -> Result<BTreeSet<Source>, ProofError> {
-		let first = self.reads(accusation, 0, None)?;
+		let mut first = self.reads(accusation, 0, None)?;
 		let mut sources: BTreeSet<Source> = first.needs.tiles.into_keys().collect();
 		sources.extend(first.needs.tables);
 		for part in 1..first.fold.parts() {
@@ -258,14 +273,79 @@ fn shown<'a>(
 	Ok(opened)
 }
 
+/// What must be the root of the accused anchor: it is read by nothing that is shown, and comes after all
+/// of that in program order.
+fn accused_root(part: &ProofPart, accused: Listed) -> Option<&Hash> {
+	match accused {
+		Listed::Trace(_) => part.anchors.roots.last(),
+		Listed::List(_) => part.lazy.roots.last(),
+	}
+}
+
+/// Whether a part holds together as far as that can be seen before anything is derived from the
+/// program: the record has what is accused, the trace roots lead to the run root, the claimed chunk leads
+/// to the last root that is shown, and there are no more roots, and no fewer tiles, than a proof can have.
+fn frame_stands(record: &Record, part: &ProofPart) -> Result<(), ProofError> {
+	let accusation = part.accusation;
+	let (accused, tiles) = record.accused(accusation, part.part)?;
+	let opens = |step: u32, (root, path): &(Hash, Path)| {
+		verify(Tree::Run, &record.run_root, step.into(), record.steps.into(), root, path)
+	};
+	if !opens(accusation.step, &part.trace) {
+		return Err(ProofError::Trace);
+	}
+	match (&part.before, accusation.step.checked_sub(1)) {
+		(None, _) if part.states.roots.is_empty() => {}
+		(Some(before), Some(step)) if opens(step, before) => {}
+		_ => return Err(ProofError::Before),
+	}
+	let checked = record.checked;
+	if part.anchors.roots.len() > checked.anchors.len() {
+		return Err(ProofError::Anchors);
+	}
+	if part.lazy.roots.len() > checked.lazy.len() {
+		return Err(ProofError::Lazy);
+	}
+	if part.states.roots.len() > checked.state_anchors.len() {
+		return Err(ProofError::States);
+	}
+	// Where only one root is shown it can be no other.
+	let (shown, place, count, above, wrong) = match accused {
+		Listed::Trace(place) => {
+			(&part.anchors, place, checked.anchors.len() as u64, part.trace.0, ProofError::Anchors)
+		}
+		Listed::List(place) => {
+			let (list, listed) = record.list(accusation.step).ok_or(ProofError::Unlisted)?;
+			(&part.lazy, place, listed, list, ProofError::Lazy)
+		}
+	};
+	let root = shown.roots.last().ok_or(wrong)?;
+	if shown.roots.len() == 1 && roots(shown, &[place], count, &above).is_none() {
+		// A list that ends before the accused anchor has no root of it.
+		return Err(if place < count { wrong } else { ProofError::Unlisted });
+	}
+	let (claimed, path) = &part.claimed;
+	if !verify(Tree::Tensor, root, accusation.tile, tiles, claimed, path) {
+		return Err(ProofError::Claimed);
+	}
+	for (position, opening) in (0u32..).zip(&part.operands) {
+		if opening.tiles.is_empty() || !opening.tiles.len().is_multiple_of(CHUNK_BYTES) {
+			return Err(ProofError::Operand { position });
+		}
+	}
+	Ok(())
+}
+
 /// Judge one part of a fraud proof against the chain's record of a run.
 ///
 /// `accumulators` are those of [`Ruling::Continue`] of the part before; none exactly for part 0.
 /// Whoever kept them has seen that this part is the next one and accuses the same tile.
 ///
 /// Total. All counts and positions come from the record: openings are checked before anything is
-/// recomputed, and a proof that does not show exactly what is read is refused. Time and memory are
-/// those that the check of the program has bounded, [`assay_program::RefereeCost`].
+/// recomputed, and a proof that does not show exactly what is read is refused. What can be seen without
+/// knowing what is read comes first: bytes that are no proof at all cost some hashes.
+/// Time and memory are those that the check of the program has bounded, [`assay_program::RefereeCost`],
+/// whatever the proof says.
 ///
 /// Errors: [`ProofError`], which says which part of the proof does not stand; nothing follows for
 /// the run.
@@ -279,6 +359,7 @@ pub fn judge(
 	}
 	let accusation = part.accusation;
 	let step = accusation.step;
+	frame_stands(record, part)?;
 	let Reads { mut fold, needs, tiles, accused, anchors, lazy, states } =
 		record.reads(accusation, part.part, accumulators)?;
 	let certain = needs.tiles.len();
@@ -287,13 +368,7 @@ pub fn judge(
 		return Err(ProofError::OperandCount);
 	}
 
-	// From the run root to the trace roots, and from these to the roots of the anchors.
-	let opens = |step: u32, (root, path): &(Hash, assay_commitments::Path)| {
-		verify(Tree::Run, &record.run_root, step.into(), record.steps.into(), root, path)
-	};
-	if !opens(step, &part.trace) {
-		return Err(ProofError::Trace);
-	}
+	// From the trace roots, which lead to the run root, to the roots of the anchors.
 	let count = record.checked.anchors.len() as u64;
 	let anchors =
 		roots(&part.anchors, &anchors, count, &part.trace.0).ok_or(ProofError::Anchors)?;
@@ -308,27 +383,21 @@ pub fn judge(
 		return Err(ProofError::Unlisted);
 	}
 	let lazy = roots(&part.lazy, &lazy, listed, &list).ok_or(ProofError::Lazy)?;
-	let states = match (&part.before, step.checked_sub(1)) {
-		(None, _) if states.is_empty() => {
-			roots(&part.states, &states, count, &Hash::default()).ok_or(ProofError::States)?
-		}
-		(Some(before), Some(step)) if !states.is_empty() => {
-			if !opens(step, before) {
-				return Err(ProofError::Before);
-			}
-			roots(&part.states, &states, count, &before.0).ok_or(ProofError::States)?
-		}
+	let before = match &part.before {
+		None if states.is_empty() => Hash::default(),
+		Some((before, _)) if !states.is_empty() => *before,
 		_ => return Err(ProofError::Before),
 	};
+	let states = roots(&part.states, &states, count, &before).ok_or(ProofError::States)?;
 
-	// The accused chunk, and every operand tile.
-	let (claimed, path) = &part.claimed;
+	// Every operand tile. The accused chunk leads to the last root that is shown; that this one is the
+	// root of the accused anchor is known only now.
+	let claimed = &part.claimed.0;
 	let root_of = |listed: Listed| match listed {
 		Listed::Trace(at) => anchors.get(&at),
 		Listed::List(at) => lazy.get(&at),
 	};
-	let root = root_of(accused).ok_or(ProofError::Anchors)?;
-	if !verify(Tree::Tensor, root, accusation.tile, tiles, claimed, path) {
+	if root_of(accused) != accused_root(part, accused) {
 		return Err(ProofError::Claimed);
 	}
 	let root = |source: Source| -> Result<(Hash, u64), ProofError> {

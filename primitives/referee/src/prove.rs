@@ -52,7 +52,8 @@ pub fn prove(
 	part: u32,
 ) -> Result<ProofPart, ProveError> {
 	// Which tiles are read does not depend on what was accumulated.
-	let Reads { fold, needs, anchors, lazy, states, .. } = record.reads(accusation, part, None)?;
+	let Reads { mut fold, needs, anchors, lazy, states, .. } =
+		record.reads(accusation, part, None)?;
 	let step = accusation.step;
 	let run = |step: u32| evidence.run.open(step.into()).ok_or(ProveError::RunUnopened { step });
 	let before = match step.checked_sub(1) {

@@ -58,7 +58,7 @@ impl Target {
 	fn sources(&self) -> Vec<(Source, Vec<u64>)> {
 		let Accusation { step, node, tile } = self.part().accusation;
 		let at = self.at as u32;
-		let fold = AnchorFold::new(&self.job.program, &self.job.checked, node, tile).unwrap();
+		let mut fold = AnchorFold::new(&self.job.program, &self.job.checked, node, tile).unwrap();
 		let mut tensors = self.run.tensors(&self.job, step);
 		for (at, state) in (0..).zip(&self.job.program.states) {
 			let initial = tensors[&Source::Input(state.input)].clone();

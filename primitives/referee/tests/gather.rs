@@ -65,7 +65,7 @@ fn job(rng: &mut Rng, table: Table, inside: bool) -> Job {
 /// Tiles of tables, by the referee's own rule, for the first part of a proof.
 fn tables(job: &Job, run: &Run, accusation: Accusation) -> BTreeMap<Source, Vec<u64>> {
 	let Accusation { step, node, tile } = accusation;
-	let fold = AnchorFold::new(&job.program, &job.checked, node, tile).unwrap();
+	let mut fold = AnchorFold::new(&job.program, &job.checked, node, tile).unwrap();
 	fold.table_needs(0, &run.tensors(job, step)).unwrap()
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { account } from "../chain.mjs";
-import { onMarket, provider, requester, validator } from "./market.mjs";
+import { assertRefunded, onMarket, provider, requester, validator } from "./market.mjs";
 
 /** Seconds until a job has ended, on a busy machine. */
 const END = 280;
@@ -46,7 +46,7 @@ describe("disputes", { concurrency: 3 }, () => {
 		assert.ok(took <= 14, `${took} blocks`);
 		const { data } = only(blocks, "arbitration", "FraudProven", job);
 		assert.ok(data.accusation.step.eq(0) && data.accusation.tile.eq(0));
-		assert.deepEqual([ends.get(job).paid, ends.get(job).burned], [0n, 0n], "the requester has its escrow back");
+		assertRefunded(ends.get(job), "the job");
 		const answers = named(blocks, "arbitration", "OpeningAnswered");
 		assert.ok(answers.length > 0 && answers.every((one) => `${one.data.by}` === provider));
 	});

@@ -60,9 +60,9 @@ export class Market {
 		await this.startNode();
 	}
 
-	/** Starts `assay provider run` on the state folder of earlier ones. */
-	startProvider() {
-		const args = [...this.common("Charlie"), "provider", "run", ...this.providerArgs];
+	/** Starts `assay provider run` on the state folder of earlier ones; `url` is where it finds its node. */
+	startProvider({ url = this.url } = {}) {
+		const args = [...this.common("Charlie", url), "provider", "run", ...this.providerArgs];
 		const log = join(this.dir, "provider.log");
 		this.provider = new Process(`${this.name}: provider`, binary("assay"), args, { log, env: this.env });
 	}
@@ -74,8 +74,8 @@ export class Market {
 		this.provider = new Process(`${this.name}: malus`, binary("malus-provider"), all, { log, env: this.env });
 	}
 
-	common(who) {
-		return ["--url", this.url, "--key", `//${who}`, "--state-dir", join(this.dir, who)];
+	common(who, url = this.url) {
+		return ["--url", url, "--key", `//${who}`, "--state-dir", join(this.dir, who)];
 	}
 
 	/** One command of the command line; its last JSON document. */
@@ -169,6 +169,8 @@ export class Market {
 		const add = (who, amount) => expected.set(`${who}`, (expected.get(`${who}`) ?? 0n) + amount);
 		const escrows = new Map();
 		const ends = new Map();
+		/** What validators got of each job's escrow; the rest of what is paid is the provider's. */
+		const seats = new Map();
 		const provers = new Map();
 		let burned = 0n;
 		for (const { section, method, data } of blocks.flatMap(({ events }) => events)) {
@@ -183,7 +185,11 @@ export class Market {
 					break;
 				case "jobs.VerifierPaid":
 					add(data.account, of("amount"));
-					add(provider, -of("amount"));
+					seats.set(data.job.toNumber(), (seats.get(data.job.toNumber()) ?? 0n) + of("amount"));
+					break;
+				case "jobs.DepositBurned":
+					add(requester, -of("amount"));
+					burned += of("amount");
 					break;
 				case "jobs.ResultCondemned":
 					provers.set(data.job.toNumber(), `${data.by}`);
@@ -208,9 +214,10 @@ export class Market {
 					assert.equal(end.paid + end.refunded + end.burned, escrows.get(job), "an escrow leaves in full");
 					assert.ok(!ends.has(job), "a job ends once");
 					ends.set(job, end);
-					// What is paid and not a verifier's is the provider's.
 					add(requester, -end.paid - end.burned);
-					add(provider, end.paid);
+					end.seats = seats.get(job) ?? 0n;
+					end.earned = end.paid - end.seats;
+					add(provider, end.earned);
 					burned += end.burned;
 					break;
 				}
@@ -235,9 +242,15 @@ export class Market {
 	}
 }
 
-/** A test on a market of its own. */
+/** Nothing of a job's escrow went to its provider, and nothing was burned but a twentieth of what validators got for data. */
+export function assertRefunded({ earned, burned, seats }, what) {
+	assert.equal(earned, 0n, `${what}: the provider gets nothing`);
+	assert.ok(burned <= seats / 19n + 4n, `${what}: ${burned} burned, ${seats} for validators`);
+}
+
+/** A test on a market of its own, which takes `options.seconds` at most. */
 export function onMarket(name, options, title, scenario) {
-	test(title, { timeout: 340_000 }, async () => {
+	test(title, { timeout: 1000 * (options.seconds ?? 340) }, async () => {
 		const market = new Market();
 		let passed = false;
 		try {

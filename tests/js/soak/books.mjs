@@ -39,13 +39,13 @@ export class Books {
 		return { number: this.number, behind: head - this.number, events, figures };
 	}
 
-	/** What is held of whose balance for open jobs, by account. */
+	/** What is held of whose balance for open jobs, by account; deposits for records stay longer. */
 	async holds(number) {
 		const at = await this.api.at(await this.api.rpc.chain.getBlockHash(number));
 		const rows = await at.query.balances.holds.entries();
 		const held = new Map();
 		for (const [key, holds] of rows) {
-			const escrow = [...holds].filter(({ id }) => id.type === "Jobs").reduce((sum, { amount }) => sum + amount.toBigInt(), 0n);
+			const escrow = [...holds].filter(({ id }) => id.type === "Jobs" && id.asJobs.isJobEscrow).reduce((sum, { amount }) => sum + amount.toBigInt(), 0n);
 			if (escrow > 0n) held.set(key.args[0].toString(), escrow);
 		}
 		return held;

@@ -10,26 +10,24 @@ import { Process } from "../resilience/processes.mjs";
 /** Jobs that one account's stake backs at a time; the runtime's `MaxJobHolds`. */
 const HOLDS = 64;
 /** `assay_commitments`' context of a provider's commitment. */
-const CONTEXT = "assay 2026-11-21 result commitment v1";
-const REQUESTERS = ["//Dave", "//Eve", "//Ferdie", "//Bob"];
+const CONTEXT = "assay 2026-11-29 result commitment v2";
+/** Jobs that one requester has under way here; the runtime's `MaxJobsPerRequester` is 64. */
+const POSTED = 48;
+/** What a requester has to spend. */
+const PURSE = 10_000n * UNIT;
 const BOND = 10_000n * UNIT;
-
-const little = (value, bytes) => {
-	const out = Buffer.alloc(bytes);
-	out.writeBigUInt64LE(BigInt(value));
-	return out;
-};
 
 export class Fleet {
 	constructor(api, { job, first, providers, inflight, say }) {
 		Object.assign(this, { api, job, first, inflight, say });
 		this.accounts = Array.from({ length: providers }, (_, i) => account(`//Soak//${i}`));
-		this.requesters = REQUESTERS.map(account);
+		this.requesters = Array.from({ length: Math.ceil(inflight / POSTED) + 1 }, (_, i) => account(`//Soak//Requester//${i}`));
+		/** Posts of each requester that are not in a block yet. */
+		this.posting = new Map(this.requesters.map(({ address }) => [address, 0]));
 		this.jobs = new Map();
 		this.ended = [];
 		this.refused = new Map();
 		this.waiting = [];
-		this.unposted = 0;
 	}
 
 	/** Reads the first job's opening from the chain, and sets the accounts up. */
@@ -40,8 +38,8 @@ export class Fleet {
 		this.runRoot = view.runRoot.unwrap().toHex();
 		this.opening = await this.openingOf(this.first);
 		this.genesis = api.genesisHash.toU8a();
-		await send(api, account("//Alice"), api.tx.utility.batchAll(
-			this.accounts.map(({ address }) => api.tx.balances.transferKeepAlive(address, 2n * BOND))));
+		const gift = (sum) => ({ address }) => api.tx.balances.transferKeepAlive(address, sum);
+		await send(api, account("//Alice"), api.tx.utility.batchAll([...this.accounts.map(gift(2n * BOND)), ...this.requesters.map(gift(PURSE))]));
 		for (const [i, one] of this.accounts.entries()) {
 			// Registered by the real client, which signs with the peer key.
 			const args = [...assay[1].map((arg) => (arg === "//Charlie" ? `//Soak//${i}` : arg.endsWith("/charlie") ? join(dir, `soak-${i}`) : arg))];
@@ -72,7 +70,17 @@ export class Fleet {
 	}
 
 	underWay() {
-		return this.jobs.size + this.unposted;
+		return this.jobs.size + [...this.posting.values()].reduce((sum, one) => sum + one, 0);
+	}
+
+	/** Jobs of a requester that count against what one may have. */
+	load({ address }) {
+		return this.posting.get(address) + [...this.jobs.values()].filter(({ requester }) => requester === address).length;
+	}
+
+	/** A post of this account is in a block, or never will be. */
+	settled(address) {
+		this.posting.set(address, Math.max(0, this.posting.get(address) - 1));
 	}
 
 	/** Sends without waiting; what the pool or the chain refuses is counted by name. */
@@ -83,7 +91,7 @@ export class Fleet {
 			await tx.signAsync(signer, { nonce });
 			await this.api.rpc.author.submitExtrinsic(tx);
 		} catch (error) {
-			if (posts) this.unposted -= 1;
+			if (posts) this.settled(signer.address);
 			this.note(`pool: ${error.message.slice(0, 100)}`);
 			// The nonce was not used: begin again at what the chain and the pool have.
 			this.nonces.set(signer.address, (await this.api.rpc.system.accountNextIndex(signer.address)).toNumber());
@@ -94,8 +102,9 @@ export class Fleet {
 		this.refused.set(name, (this.refused.get(name) ?? 0) + 1);
 	}
 
-	commitment(id, who, salt) {
-		const message = Buffer.concat([this.genesis, little(id, 8), who.publicKey, Buffer.from(this.runRoot.slice(2), "hex"), salt]);
+	commitment(order, who, salt) {
+		const [named, root] = [order, this.runRoot].map((hash) => Buffer.from(hash.slice(2), "hex"));
+		const message = Buffer.concat([this.genesis, named, who.publicKey, root, salt]);
 		return u8aToHex(blake3(message, { context: new TextEncoder().encode(CONTEXT) }));
 	}
 
@@ -107,9 +116,9 @@ export class Fleet {
 			if (section === "system" && method === "ExtrinsicFailed") this.note(errorName(this.api, data.dispatchError));
 			if (section !== "jobs") continue;
 			const id = data.job?.toNumber();
-			if (method === "JobPosted" && this.requesters.some(({ address }) => data.requester.eq(address))) {
-				this.jobs.set(id, { id, posted: block.number });
-				this.unposted -= 1;
+			if (method === "JobPosted" && this.posting.has(`${data.requester}`)) {
+				this.jobs.set(id, { id, order: data.order.toHex(), requester: `${data.requester}`, posted: block.number });
+				this.settled(`${data.requester}`);
 			}
 			const job = this.jobs.get(id);
 			if (!job) continue;
@@ -118,10 +127,10 @@ export class Fleet {
 				if (`${data.phase}` === "Open") this.claim(job, sends);
 				if (`${data.phase}` === "Claimed") {
 					job.salt = randomBytes(32);
-					sends.push(() => this.submit(job.provider, this.api.tx.jobs.commitResult(id, this.commitment(id, job.provider, job.salt))));
+					sends.push(() => this.submit(job.provider, this.api.tx.jobs.commitResult(id, job.order, this.commitment(job.order, job.provider, job.salt))));
 				}
 				if (`${data.phase}` === "Revealing") {
-					sends.push(() => this.submit(job.provider, this.api.tx.jobs.revealResult(id, this.runRoot, job.salt, this.opening)));
+					sends.push(() => this.submit(job.provider, this.api.tx.jobs.revealResult(id, job.order, this.runRoot, job.salt, this.opening)));
 				}
 			}
 			if (method === "AuditDecided") job.audited = data.audited.isTrue;
@@ -133,8 +142,9 @@ export class Fleet {
 			}
 		}
 		for (let room = Math.min(this.inflight - this.underWay(), 128); posting && room > 0; room--) {
-			const signer = this.requesters[room % this.requesters.length];
-			this.unposted += 1;
+			const [load, signer] = this.requesters.map((one) => [this.load(one), one]).sort(([a], [b]) => a - b)[0];
+			if (load >= POSTED) break;
+			this.posting.set(signer.address, this.posting.get(signer.address) + 1);
 			sends.push(() => this.submit(signer, this.job(), true));
 		}
 		// One after another for each signer's nonces; the node takes thousands a second.
@@ -147,6 +157,6 @@ export class Fleet {
 		// Claimed with a later block, when a bond is free again.
 		if (free[0] >= HOLDS) return this.waiting.push(job);
 		job.provider = free[1];
-		sends.push(() => this.submit(job.provider, this.api.tx.jobs.claimJob(job.id, 0)));
+		sends.push(() => this.submit(job.provider, this.api.tx.jobs.claimJob(job.id, job.order, 0, BOND)));
 	}
 }

@@ -1,8 +1,9 @@
 //! Answering against a fake chain that checks every answer, and the real answerer on recorded runs.
 
 use super::*;
+use crate::provider::record::Record;
 use assay_commitments::RunShape;
-use assay_dispute::{BoxError, Job, Replay, Replayed};
+use assay_dispute::{Answerer, BoxError, Job, Replay, Replayed};
 use assay_exec::testing::{definition, random_case, Rng};
 use assay_program::Source;
 use std::sync::{Mutex as Plain, MutexGuard};
@@ -43,6 +44,20 @@ struct FakeOpener {
 	job: u64,
 }
 
+/// A job by its number.
+fn id(job: u64) -> JobId {
+	JobId { number: job, order: [job as u8; 32] }
+}
+
+/// Whether the record of a run is all that an opening needs.
+fn is_recorded(place: &Place, executed: &Executed) -> bool {
+	match *place {
+		Place::Run { .. } => true,
+		Place::Trace { step, .. } => step as usize + 1 == executed.traces.len(),
+		Place::Tensor { .. } | Place::Lazy { .. } => false,
+	}
+}
+
 fn children(job: u64, place: &Place) -> Vec<Hash> {
 	vec![*blake3::hash(format!("{job} {place:?}").as_bytes()).as_bytes()]
 }
@@ -59,10 +74,14 @@ impl Fake {
 }
 
 impl Opener for FakeOpener {
-	async fn open(&mut self, place: Place) -> Result<Vec<Hash>> {
-		if !is_recorded(&place, &executed()) {
-			self.fake.replays.acquire().await.unwrap().forget();
-		}
+	async fn recorded(&mut self, place: Place) -> Option<Vec<Hash>> {
+		is_recorded(&place, &executed()).then(|| children(self.job, &place))
+	}
+
+	async fn open(&mut self, demand: &Demand) -> Result<Vec<Hash>> {
+		let place = demand.place;
+		assert!(!is_recorded(&place, &executed()), "it is kept");
+		self.fake.replays.acquire().await.unwrap().forget();
 		let mut world = self.fake.world();
 		world.opened.push((self.job, place));
 		if world.broken > 0 {
@@ -80,7 +99,8 @@ impl Opener for FakeOpener {
 impl Court for Fake {
 	type Opener = FakeOpener;
 
-	async fn demands(&self, job: u64) -> Result<Vec<Demand>> {
+	async fn demands(&self, id: JobId) -> Result<Vec<Demand>> {
+		let job = id.number;
 		let world = self.world();
 		if world.lost {
 			return Err(Error::new("node-lost", "gone"));
@@ -88,18 +108,20 @@ impl Court for Fake {
 		Ok(world.demands.iter().filter(|(of, _)| *of == job).map(|(_, d)| *d).collect())
 	}
 
-	async fn opener(&self, job: u64, _: &Executed) -> Result<FakeOpener> {
+	async fn opener(&self, id: JobId, _: &Executed) -> Result<FakeOpener> {
+		let job = id.number;
 		self.world().openers += 1;
 		Ok(FakeOpener { fake: self.clone(), job })
 	}
 
 	async fn answer(
 		&self,
-		job: u64,
+		id: JobId,
 		Demand { challenger, place, .. }: &Demand,
 		stated: Option<&Hash>,
 		sent: &[Hash],
 	) -> Result<u64> {
+		let job = id.number;
 		let root = assay_commitments::run_root(&executed().traces);
 		let expected = matches!(place, Place::Lazy { .. }).then_some(&root);
 		assert_eq!(stated, expected, "what nothing proves is stated, of this run");
@@ -160,7 +182,7 @@ fn wait<F: Future>(future: F) -> F::Output {
 
 /// So many looks at new heads, each with time for what can end by itself.
 async fn looks(answers: &mut Answers<Fake>, jobs: &[u64], count: u64) {
-	let jobs: Vec<_> = jobs.iter().map(|job| (*job, executed())).collect();
+	let jobs: Vec<_> = jobs.iter().map(|job| (id(*job), executed())).collect();
 	for head in 1..=count {
 		let _ = answers.look(head, &jobs).await;
 		tokio::time::sleep(Duration::from_millis(4)).await;
@@ -182,7 +204,7 @@ fn demands_should_be_answered_once_each_when_many_are_made() {
 	world.answered.sort_by_key(|(job, d)| (*job, std::cmp::Reverse(d.challenger)));
 	assert_eq!(world.answered, all);
 	// One for what is recorded and one for what is replayed, however many challengers there are.
-	assert_eq!(world.openers, 3);
+	assert_eq!(world.openers, 4);
 }
 
 #[test]
@@ -216,17 +238,19 @@ fn failure_should_not_be_told_as_one_when_another_was_faster() {
 	fake.world().faster = true;
 	let owed = demand(EVE, RUN);
 	let desk = Arc::default();
-	let outcome = wait(answer(fake.clone(), desk, UI, 1, owed, executed())).unwrap();
+	let outcome = wait(answer(fake.clone(), desk, UI, id(1), owed, executed())).unwrap();
 	assert_eq!(outcome, Outcome::Moot);
 	// Nothing was sent either where the replay took longer than somebody else's.
 	let fake = Fake::new(&[]);
 	let outcome =
-		wait(answer(fake.clone(), Arc::default(), UI, 1, demand(EVE, TENSOR), executed())).unwrap();
+		wait(answer(fake.clone(), Arc::default(), UI, id(1), demand(EVE, TENSOR), executed()))
+			.unwrap();
 	assert_eq!(outcome, Outcome::Moot);
 	// But a refusal of what is still owed is.
 	let fake = Fake::new(&[(1, owed)]);
 	fake.world().refused = 1;
-	let error = wait(answer(fake.clone(), Arc::default(), UI, 1, owed, executed())).unwrap_err();
+	let error =
+		wait(answer(fake.clone(), Arc::default(), UI, id(1), owed, executed())).unwrap_err();
 	assert_eq!(error.code, "tx-dropped");
 }
 
@@ -247,7 +271,7 @@ fn nothing_should_be_sent_when_the_deadline_has_passed() {
 	wait(async { looks(&mut answers, &[1], 4).await });
 	assert_eq!(fake.world().answered, [(1, demand(MALLORY, RUN))]);
 	// It is said once.
-	assert!(matches!(answers.owed[&(1, EVE, RUN)].work, Work::Late));
+	assert!(matches!(answers.owed[&(id(1), EVE, RUN)].work, Work::Late));
 }
 
 #[test]
@@ -265,6 +289,28 @@ fn other_answers_should_go_out_when_a_replay_takes_long() {
 		looks(&mut answers, &[1, 2], 2).await;
 	});
 	assert_eq!(fake.world().answered.len(), 3);
+}
+
+/// Many results are open and one attacker asks for something of each at once: what is owed first is begun first, and new
+/// work waits.
+#[test]
+fn answers_should_be_begun_in_the_order_of_their_deadlines_over_all_jobs() {
+	let demands: Vec<_> = (0..22)
+		.map(|job| (job, Demand { deadline: 1_000 - job * 7, ..demand(EVE, TENSOR) }))
+		.collect();
+	let fake = Fake::new(&demands);
+	wait(async {
+		let mut answers = answers(&fake);
+		let jobs: Vec<_> = (0..22).map(|job| (id(job), executed())).collect();
+		answers.look(1, &jobs).await.unwrap();
+		assert_eq!(answers.count().load(Ordering::Relaxed), 22);
+		looks(&mut answers, &(0..22).collect::<Vec<_>>(), 3).await;
+		assert_eq!(answers.count().load(Ordering::Relaxed), 0);
+	});
+	let world = fake.world();
+	let begun: Vec<u64> = world.opened.iter().map(|(job, _)| *job).collect();
+	assert_eq!(begun, (0..22).rev().collect::<Vec<_>>());
+	assert_eq!(world.answered.len(), 22);
 }
 
 #[test]
@@ -289,7 +335,7 @@ fn lost_node_should_be_reported_and_lose_nothing_when_it_comes_back() {
 	fake.world().lost = true;
 	wait(async {
 		let mut answers = answers(&fake);
-		let error = answers.look(1, &[(1, executed())]).await.unwrap_err();
+		let error = answers.look(1, &[(id(1), executed())]).await.unwrap_err();
 		assert_eq!(error.code, "node-lost");
 		fake.world().lost = false;
 		looks(&mut answers, &[1], 3).await;
@@ -307,12 +353,13 @@ fn runs_should_be_kept_when_the_job_is_published_and_gone_when_it_is_over() {
 		(3, Stage::Committed(executed())),
 		(4, Stage::Revealed(executed())),
 		(5, Stage::Published(executed())),
+		(7, Stage::Handed(executed())),
 		(6, Stage::Done { reason: "Paid".into() }),
 	] {
-		store.put(job, &stage).unwrap();
+		store.put(&Record { stage, ..Record::new(id(job), 1, vec![]) }).unwrap();
 	}
-	let kept: Vec<u64> = runs(&store).unwrap().into_iter().map(|(job, _)| job).collect();
-	assert_eq!(kept, [3, 4, 5]);
+	let kept: Vec<u64> = runs(&store).unwrap().into_iter().map(|(id, _)| id.number).collect();
+	assert_eq!(kept, [3, 4, 5, 7]);
 }
 
 /// A machine that cannot run anything.

@@ -233,7 +233,26 @@ impl Requant {
 		Ok(Self { multiplier, shift, to })
 	}
 
-	/// Sums of the columns from `column` on; they must end with the last column.
+	/// The same for rows of several times as many columns, of which each part is like the first.
+	fn repeated(mut self, times: usize) -> Self {
+		fn repeat<T: Copy>(values: &mut Vec<T>, times: usize) {
+			*values = values.repeat(times);
+		}
+		repeat(&mut self.multiplier, times);
+		match &mut self.shift {
+			Shifts::Right { offset, shift } => {
+				repeat(offset, times);
+				repeat(shift, times);
+			}
+			Shifts::Any { bias, shift } => {
+				repeat(bias, times);
+				repeat(shift, times);
+			}
+		}
+		self
+	}
+
+	/// Sums of the columns from `column` on.
 	pub(super) fn apply<T: Element>(&self, column: usize, sums: &[i32], out: &mut [T]) {
 		let columns = column..column + sums.len();
 		let multiplier = &self.multiplier[columns.clone()];
@@ -262,8 +281,16 @@ pub(super) fn requant(
 	to: DType,
 	columns: u32,
 ) -> Result<Buffer, ExecError> {
-	let columns = columns as usize;
-	let requant = Requant::new(parameters, to, columns)?;
+	// Short rows are taken together: a call for each would take longer than their elements. Where one
+	// parameter is that of all columns it need not be there for each of them, who may be very many.
+	const TOGETHER: usize = 256;
+	let columns = match parameters.iter().all(|parameter| parameter.len() == 1) {
+		true => 1,
+		false => columns as usize,
+	};
+	let times = (TOGETHER / columns).max(1);
+	let requant = Requant::new(parameters, to, columns)?.repeated(times);
+	let columns = columns * times;
 	Ok(Buffer::fill_beside(to, acc.len(), |sums, start, out| {
 		let sums = acc.chunk(start, out.len(), sums);
 		let (mut done, mut column) = (0, start % columns);

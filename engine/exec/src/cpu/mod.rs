@@ -6,6 +6,7 @@ mod definition;
 mod elementwise;
 mod fixed_point;
 mod fused;
+mod grouped;
 mod interpolate;
 mod kernel;
 mod moves;
@@ -73,10 +74,7 @@ impl CpuBackend {
 		let len = shape.elements() as usize;
 		let seen = |operand: usize| &operands[operand].shape;
 		match (*op, sources.as_slice()) {
-			(Op::MatMul { .. } | Op::BatchMatMul { .. }, _) => {
-				self.product(op, operands, None, dtype, shape)
-			}
-			(Op::Conv2d { geometry, .. }, _) if geometry.groups == 1 => {
+			(Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. }, _) => {
 				self.product(op, operands, None, dtype, shape)
 			}
 			(Op::Requant { to }, [acc, rest @ ..]) => {
@@ -117,7 +115,7 @@ impl CpuBackend {
 			}
 			(Op::Gather, [table, indices]) => moves::gather(table, seen(0), indices),
 			(Op::ScatterAdd { to, .. }, [updates, indices]) => {
-				Ok(moves::scatter_add(updates, indices, shape, to))
+				moves::scatter_add(updates, indices, shape, to)
 			}
 			(Op::Concat { axis }, pieces) => {
 				let shapes: Vec<Shape> = operands.iter().map(|operand| operand.shape).collect();
@@ -238,9 +236,6 @@ impl Backend for CpuBackend {
 		dtype: DType,
 		shape: &Shape,
 	) -> Result<Option<Self::Value>, ExecError> {
-		if matches!(op, Op::Conv2d { geometry, .. } if geometry.groups != 1) {
-			return Ok(None);
-		}
 		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
 		// Sums of i8 products are at most K · 2^14, narrowed ones anything.
 		let largest = match (product, op) {

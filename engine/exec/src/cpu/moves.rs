@@ -2,7 +2,7 @@
 
 use super::{mismatch, Source};
 use crate::{
-	buffer::CHUNK,
+	buffer::{truncate, CHUNK},
 	segments::{for_chunks, threads},
 	Buffer, Element, ExecError,
 };
@@ -30,11 +30,36 @@ pub(super) fn gather(table: &Source, shape: &Shape, indices: &Source) -> Result<
 		(rows, width): (usize, usize),
 		indices: &Source,
 	) -> Result<Buffer, ExecError> {
-		// Rows that nobody asks for are not copied, where the table is as it is stored.
-		let elements = table.elements::<T>()?;
 		let mut values = vec![T::zeroed(); indices.len() * width];
 		let task = (CHUNK / width).max(1);
 		let threads = threads(values.len());
+		// Rows that nobody asks for are not copied: a view can show far more of them than there are indices.
+		if table.affine().contiguous_at().is_none() && table.len() > values.len() {
+			for_chunks(
+				threads,
+				&mut values,
+				task * width,
+				|| (vec![0; task], vec![0; width.min(CHUNK)]),
+				|(chosen, piece), at, out| {
+					let chosen = &mut chosen[..out.len() / width];
+					indices.load(at * task, chosen);
+					for (out, row) in out.chunks_exact_mut(width).zip(chosen) {
+						let Some(row) = usize::try_from(*row).ok().filter(|row| *row < rows) else {
+							continue;
+						};
+						for (out, first) in
+							out.chunks_mut(CHUNK).zip((row * width..).step_by(CHUNK))
+						{
+							let piece = &mut piece[..out.len()];
+							table.load(first, piece);
+							truncate(piece, out);
+						}
+					}
+				},
+			);
+			return Ok(T::wrap(values));
+		}
+		let elements = table.elements::<T>()?;
 		for_chunks(
 			threads,
 			&mut values,
@@ -133,29 +158,73 @@ pub(super) fn iota(shape: &Shape, axis: u8) -> Buffer {
 }
 
 /// [`Op::ScatterAdd`] of rows of `updates` into those of `result`.
-pub(super) fn scatter_add(updates: &Source, indices: &Source, result: &Shape, to: DType) -> Buffer {
-	let (width, len) = (after(result, 0), result.elements() as usize);
-	let rows = indices.numbers();
-	let task = (CHUNK / width).max(1) * width;
-	let mut sums = vec![0i64; len];
-	for_chunks(
-		threads(updates.len()),
-		&mut sums,
-		task,
-		|| (),
-		|(), at, sums| {
-			let first = at * task / width;
-			let mut update = vec![0; width];
-			for (n, row) in rows.iter().enumerate() {
-				let row = usize::try_from(*row).ok().and_then(|row| row.checked_sub(first));
-				let Some(row) = row.filter(|row| *row < sums.len() / width) else { continue };
-				updates.load(n * width, &mut update);
-				let sums = sums[row * width..][..width].iter_mut();
-				sums.zip(&update).for_each(|(sum, x)| *sum += i64::from(*x));
+pub(super) fn scatter_add(
+	updates: &Source,
+	indices: &Source,
+	result: &Shape,
+	to: DType,
+) -> Result<Buffer, ExecError> {
+	fn rows<T: Element>(
+		updates: &Source,
+		indices: &Source,
+		(width, len): (usize, usize),
+		to: DType,
+	) -> Result<Buffer, ExecError> {
+		let (elements, indices) = (updates.elements::<T>()?, indices.numbers());
+		let some = (CHUNK / width).max(1);
+		let order = Order::new(&indices, len / width, some);
+		let how = (some * width, threads(elements.len() + len));
+		let sums = || vec![0i64; some * width];
+		Ok(Buffer::fill_with(to, len, how, sums, |sums, start, out| {
+			let sums = &mut sums[..out.len()];
+			sums.fill(0);
+			let first = start / width;
+			for &n in order.of(first / some) {
+				let n = n as usize;
+				let row = &mut sums[(indices[n] as usize - first) * width..][..width];
+				let update = &elements[n * width..][..width];
+				row.iter_mut().zip(update).for_each(|(sum, &x)| *sum += i64::from(x.into()));
 			}
-		},
-	);
-	Buffer::fill(to, len, |start, out| {
-		out.iter_mut().zip(&sums[start..]).for_each(|(out, sum)| *out = to.saturate(*sum));
-	})
+			out.iter_mut().zip(sums).for_each(|(out, sum)| *out = to.saturate(*sum));
+		}))
+	}
+	let sizes = (after(result, 0), result.elements() as usize);
+	typed!(rows, updates.dtype(), (updates, indices, sizes, to))
+}
+
+/// Which indices name the rows of each task, so that no task looks at all of them.
+struct Order {
+	/// Positions of indices, those of the first task first.
+	positions: Vec<u32>,
+	/// Where those of each task begin, and where the last ones end.
+	starts: Vec<u32>,
+}
+
+impl Order {
+	/// For a result of `rows` rows, of which each task has `some`. What lies outside is in no task.
+	fn new(indices: &[i32], rows: usize, some: usize) -> Self {
+		let task = |&index: &i32| {
+			usize::try_from(index).ok().filter(|row| *row < rows).map(|row| row / some)
+		};
+		let mut starts = vec![0u32; rows.div_ceil(some) + 1];
+		for task in indices.iter().filter_map(task) {
+			starts[task + 1] += 1;
+		}
+		for at in 1..starts.len() {
+			starts[at] += starts[at - 1];
+		}
+		let mut next = starts.clone();
+		let mut positions = vec![0; starts[starts.len() - 1] as usize];
+		for (position, index) in (0..).zip(indices) {
+			if let Some(task) = task(index) {
+				positions[next[task] as usize] = position;
+				next[task] += 1;
+			}
+		}
+		Self { positions, starts }
+	}
+
+	fn of(&self, task: usize) -> &[u32] {
+		&self.positions[self.starts[task] as usize..self.starts[task + 1] as usize]
+	}
 }

@@ -95,7 +95,8 @@ impl Cache {
 	) -> Result<Ready<'a, T>, ExecError> {
 		let buffer = Arc::as_ptr(source.shared) as usize;
 		let key = Key { path, buffer, affine: source.affine(), n, k };
-		if !path.packs() || !self.seen(key, source.shared) {
+		// One row is the left operand of a product of one row.
+		if n == 1 || !path.packs() || !self.seen(key, source.shared) {
 			return Ok(Ready::Rows(source.elements()?));
 		}
 		if let Some(packed) = self.entries().find(&key) {

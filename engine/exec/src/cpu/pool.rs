@@ -1,12 +1,9 @@
 //! Windows over images.
 
 use super::Source;
-use crate::{
-	segments::{for_chunks, threads},
-	simd::vectorised,
-	Buffer, Element, ExecError,
-};
+use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer, Element, ExecError};
 use assay_ops::{DType, PoolKind, Shape};
+use core::ops::Range;
 
 /// Attributes of [`assay_ops::Op::Pool`].
 #[derive(Clone, Copy)]
@@ -17,23 +14,83 @@ pub(super) struct Pool {
 	pub(super) pad: [[u8; 2]; 2],
 }
 
-vectorised! {
-	fn raise[T: Element](most: &mut [i64], pixel: &[T]) {
-		for (most, &x) in most.iter_mut().zip(pixel) {
-			*most = (*most).max(i64::from(x.into()));
+/// What windows are folded in.
+trait Folded: Copy + Into<i64> {
+	/// Below every element.
+	const LEAST: Self;
+	const ZERO: Self;
+
+	fn of(x: i32) -> Self;
+	fn add(self, other: Self) -> Self;
+	fn raise(self, other: Self) -> Self;
+}
+
+macro_rules! folded {
+	($type:ty) => {
+		impl Folded for $type {
+			const LEAST: Self = <$type>::MIN;
+			const ZERO: Self = 0;
+
+			#[inline(always)]
+			fn of(x: i32) -> Self {
+				x.into()
+			}
+
+			#[inline(always)]
+			fn add(self, other: Self) -> Self {
+				self.wrapping_add(other)
+			}
+
+			#[inline(always)]
+			fn raise(self, other: Self) -> Self {
+				self.max(other)
+			}
 		}
-	}
+	};
+}
+folded!(i32);
+folded!(i64);
+
+/// A window: rows of an image that lie `line` elements apart, of each of them the elements `from`, all channels of
+/// which follow each other.
+struct Reach {
+	rows: Range<usize>,
+	line: usize,
+	from: Range<usize>,
 }
 
 vectorised! {
-	fn add[T: Element](sums: &mut [i64], pixel: &[T]) {
-		sums.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum += i64::from(x.into()));
+	fn fold[T: Element, A: Folded](folded: &mut [A], image: &[T], reach: &Reach, kind: PoolKind) {
+		let (Reach { rows, line, from }, channels) = (reach, folded.len());
+		let lines = rows.clone().map(|row| &image[row * line..][from.clone()]);
+		match (kind, &mut *folded) {
+			(PoolKind::Max, [most]) => {
+				*most = lines.flatten().fold(A::LEAST, |most, &x| most.raise(A::of(x.into())));
+			}
+			(PoolKind::Sum, [sum]) => {
+				*sum = lines.flatten().fold(A::ZERO, |sum, &x| sum.add(A::of(x.into())));
+			}
+			(PoolKind::Max, most) => {
+				most.fill(A::LEAST);
+				for pixel in lines.flat_map(|line| line.chunks_exact(channels)) {
+					most.iter_mut().zip(pixel).for_each(|(most, &x)| {
+						*most = most.raise(A::of(x.into()));
+					});
+				}
+			}
+			(PoolKind::Sum, sums) => {
+				sums.fill(A::ZERO);
+				for pixel in lines.flat_map(|line| line.chunks_exact(channels)) {
+					sums.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum = sum.add(A::of(x.into())));
+				}
+			}
+		}
 	}
 }
 
 impl Pool {
 	/// The elements of the image that output position `at` reads along a direction.
-	fn reach(&self, axis: usize, at: usize, size: usize) -> std::ops::Range<usize> {
+	fn reach(&self, axis: usize, at: usize, size: usize) -> Range<usize> {
 		let first = at * usize::from(self.stride[axis]);
 		let (low, kernel) = (usize::from(self.pad[axis][0]), usize::from(self.kernel[axis]));
 		first.saturating_sub(low)..(first + kernel).saturating_sub(low).min(size)
@@ -47,14 +104,15 @@ impl Pool {
 		to: DType,
 		result: &Shape,
 	) -> Result<Buffer, ExecError> {
+		// A window has at most 255 · 255 elements: of 16 bits they sum up to less than 2^31.
 		match x.dtype() {
-			DType::I8 => self.typed::<i8>(x, shape, to, result),
-			DType::I16 => self.typed::<i16>(x, shape, to, result),
-			DType::I32 => self.typed::<i32>(x, shape, to, result),
+			DType::I8 => self.typed::<i8, i32>(x, shape, to, result),
+			DType::I16 => self.typed::<i16, i32>(x, shape, to, result),
+			DType::I32 => self.typed::<i32, i64>(x, shape, to, result),
 		}
 	}
 
-	fn typed<T: Element>(
+	fn typed<T: Element, A: Folded + Send>(
 		&self,
 		x: &Source,
 		shape: &Shape,
@@ -64,40 +122,20 @@ impl Pool {
 		let elements = x.elements::<T>()?;
 		let size = |shape: &Shape| [1, 2, 3].map(|at| shape.dims()[at] as usize);
 		let ([height, width, channels], [rows, columns, _]) = (size(shape), size(result));
-		let line = columns * channels;
-		let mut values = vec![0i32; result.elements() as usize];
-		for_chunks(
-			threads(elements.len()),
-			&mut values,
-			line,
-			|| (),
-			|(), at, out| {
-				let (image, row) = (at / rows, at % rows);
-				let mut folded = vec![0i64; channels];
-				for (column, out) in out.chunks_exact_mut(channels).enumerate() {
-					folded.fill(match self.kind {
-						PoolKind::Max => i64::MIN,
-						PoolKind::Sum => 0,
-					});
-					for y in self.reach(0, row, height) {
-						for x in self.reach(1, column, width) {
-							let pixel = ((image * height + y) * width + x) * channels;
-							let pixel = &elements[pixel..pixel + channels];
-							match self.kind {
-								PoolKind::Max => raise(&mut folded, pixel),
-								PoolKind::Sum => add(&mut folded, pixel),
-							}
-						}
-					}
-					out.iter_mut().zip(&folded).for_each(|(out, x)| *out = to.saturate(*x));
-				}
-			},
-		);
-		Ok(match to {
-			DType::I32 => Buffer::I32(values.into()),
-			_ => Buffer::fill(to, values.len(), |start, out| {
-				out.copy_from_slice(&values[start..start + out.len()]);
-			}),
-		})
+		let (len, line) = (result.elements() as usize, width * channels);
+		let window = usize::from(self.kernel[0]) * usize::from(self.kernel[1]);
+		let how = ((CHUNK / channels).max(1) * channels, threads(len.saturating_mul(window)));
+		let scratch = || vec![A::ZERO; channels];
+		Ok(Buffer::fill_with(to, len, how, scratch, |folded, start, out| {
+			for (position, out) in (start / channels..).zip(out.chunks_exact_mut(channels)) {
+				let (row, column) = (position / columns % rows, position % columns);
+				let image = &elements[position / columns / rows * height * line..][..height * line];
+				let across = self.reach(1, column, width);
+				let from = across.start * channels..across.end * channels;
+				let reach = Reach { rows: self.reach(0, row, height), line, from };
+				fold(folded, image, &reach, self.kind);
+				out.iter_mut().zip(&*folded).for_each(|(out, x)| *out = to.saturate((*x).into()));
+			}
+		}))
 	}
 }

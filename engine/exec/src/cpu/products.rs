@@ -1,7 +1,8 @@
 //! Exact products: of matrices, of batches of them, and convolutions.
 
 use super::{
-	elementwise, fused, mismatch, packed, patches::Patches, short, small, CpuBackend, Source,
+	elementwise, fused, grouped, mismatch, packed, patches::Patches, short, small, CpuBackend,
+	Source,
 };
 use crate::{
 	buffer::CHUNK,
@@ -175,6 +176,11 @@ impl<'a, F: Factor> Epilogue<'a, F> {
 		Ok(Self { own: F::epilogue(narrow)?, requant })
 	}
 
+	/// Whether sums of bytes stay as they are.
+	pub(super) fn is_exact(&self) -> bool {
+		self.requant.is_none()
+	}
+
 	/// Puts sums in their place.
 	///
 	/// # Safety
@@ -208,6 +214,13 @@ fn product<F: Factor, T: Element>(
 	epilogue: &Epilogue<'_, F>,
 	out: &mut [T],
 ) {
+	if let Right::Rows(b) = b {
+		if sizes.n == 1 && sizes.m > 1 && epilogue.requant.is_none() {
+			// One column lies in memory as one row does, which fills the lanes.
+			let sizes = Sizes { m: 1, n: sizes.m, k: sizes.k };
+			return product(path, sizes, (b, Right::Rows(a)), epilogue, out);
+		}
+	}
 	let done = match epilogue.requant {
 		None => F::exact(path, sizes, a, b, out),
 		Some(requant) => F::requantised(path, sizes, (a, b), requant, out),
@@ -322,7 +335,7 @@ pub(super) fn batches(
 	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, (narrow, requant), shape))
 }
 
-/// [`Op::Conv2d`] of one group: patches are gathered, some rows at a time, and multiplied.
+/// [`Op::Conv2d`]: patches are gathered, some rows at a time, and multiplied. See [`grouped`] for more than one group.
 pub(super) fn convolution(
 	cpu: &CpuBackend,
 	(x, x_shape): (&Source, &Shape),
@@ -339,7 +352,7 @@ pub(super) fn convolution(
 	typed_by!(patches, x.dtype(), dtype, (cpu, x, w, &window, (narrow, requant), &shape))
 }
 
-fn patches<F: Factor, T: Element>(
+fn patches<F: grouped::Fold, T: Element>(
 	cpu: &CpuBackend,
 	x: &Source,
 	w: &Source,
@@ -348,8 +361,11 @@ fn patches<F: Factor, T: Element>(
 	shape: &Shape,
 ) -> Result<Buffer, ExecError> {
 	let (n, k) = (shape.last() as usize, window.patch() as usize);
-	let (path, x) = (cpu.path, x.elements::<F>()?);
 	let epilogue = Epilogue::<F>::new(narrow, requant)?;
+	if window.groups > 1 {
+		return grouped::convolution::<F, T>(cpu, (x, w), window, &epilogue, shape);
+	}
+	let (path, x) = (cpu.path, x.elements::<F>()?);
 	let w = cpu.packed.ready::<F>(path, w, n, k)?;
 	let mut values = SPARE.elements::<T>(shape.elements() as usize);
 	if window.is_whole() {
@@ -372,7 +388,7 @@ fn patches<F: Factor, T: Element>(
 			|| (),
 			|(), task, out| {
 				let first = block * rows + task * some;
-				patches.gather(&x, first..first + out.len() / k, out);
+				patches.gather(&x, 0, first..first + out.len() / k, out);
 			},
 		);
 		product(path, Sizes { m, n, k }, (gathered, w.right()), &epilogue, out);

@@ -10,6 +10,9 @@ const TASK: usize = 1 << 14;
 /// Elements of operands that are read row by row.
 const WHOLE: usize = 1 << 16;
 
+/// Rows so short that a piece of one takes as long to read as all of it.
+const SHORT: usize = 128;
+
 /// A fold along one axis, over operands seen as `[outside, axis, inside]`.
 struct Fold {
 	axis: usize,
@@ -39,9 +42,10 @@ impl Fold {
 		finish: impl Fn(A) -> i32 + Sync,
 	) -> Buffer {
 		let chunk = match (TASK / self.axis).clamp(1, CHUNK) {
+			chunk if self.inside <= SHORT => chunk.next_multiple_of(self.inside),
 			// Pieces of a row are dearer to read than whole ones, unless there is work for all threads.
 			chunk if chunk < self.inside && self.len * self.axis <= WHOLE => self.inside.min(CHUNK),
-			chunk => chunk,
+			chunk => chunk.max(SHORT),
 		};
 		let threads = threads(self.len * self.axis);
 		let scratch = || (vec![initial; chunk.min(self.len)], [const { Vec::new() }; N]);
@@ -51,19 +55,32 @@ impl Fold {
 			while done < out.len() {
 				let at = start + done;
 				let (outside, inside) = (at / self.inside, at % self.inside);
+				let base = outside * self.axis * self.inside + inside;
+				// Short folds that lie together are read in one stretch.
+				let together = CHUNK / (self.axis * self.inside);
+				let together = together.min((out.len() - done) / self.inside);
+				if inside == 0 && together > 1 {
+					let (fold, width) = (self.axis * self.inside, self.inside);
+					let rows = read(&sources, scratch, base, together * fold);
+					for at in 0..together {
+						let accumulators = &mut accumulators[..width];
+						accumulators.fill(initial);
+						absorb(accumulators, 0, rows.map(|rows| &rows[at * fold..][..fold]));
+						for (out, accumulator) in out[done..].iter_mut().zip(&*accumulators) {
+							*out = finish(*accumulator);
+						}
+						done += width;
+					}
+					continue;
+				}
 				let width = (self.inside - inside).min(out.len() - done);
 				let accumulators = &mut accumulators[..width];
 				accumulators.fill(initial);
-				let base = outside * self.axis * self.inside + inside;
 				// Rows that lie together are read in one stretch.
 				let rows = if width == self.inside { (CHUNK / width).max(1) } else { 1 };
 				for first in (0..self.axis).step_by(rows) {
 					let len = rows.min(self.axis - first) * width;
-					let mut scratch = scratch.iter_mut();
-					let rows = sources.map(|source| match scratch.next() {
-						Some(scratch) => source.chunk(base + first * self.inside, len, scratch),
-						None => &[],
-					});
+					let rows = read(&sources, scratch, base + first * self.inside, len);
 					absorb(accumulators, first, rows);
 				}
 				for (out, accumulator) in out[done..].iter_mut().zip(&*accumulators) {
@@ -73,6 +90,20 @@ impl Fold {
 			}
 		})
 	}
+}
+
+/// The elements from `start` on of each operand.
+fn read<'s, const N: usize>(
+	sources: &'s [&Source; N],
+	scratch: &'s mut [Vec<i32>; N],
+	start: usize,
+	len: usize,
+) -> [&'s [i32]; N] {
+	let mut scratch = scratch.iter_mut();
+	sources.map(|source| match scratch.next() {
+		Some(scratch) => source.chunk(start, len, scratch),
+		None => &[],
+	})
 }
 
 vectorised! {

@@ -13,10 +13,16 @@ pub(super) fn is_small(m: usize, n: usize, k: usize) -> bool {
 /// Columns come in multiples of this; what is too many is zeros.
 const EDGE: usize = 8;
 
+/// Rows of a that are too few to turn b for.
+const FEW: usize = 3;
+
 /// What products of elements, widened to i32, are summed in.
 pub(super) trait Sum: Copy + Default + From<i32> {
 	/// `Σ x · b[i]` into `sums[i]` for every x of `a` and its row of `b`, as many as `sums` long.
 	fn row(sums: &mut [Self], a: &[i32], b: &[Self]);
+
+	/// `Σ a[i] · b[i]`.
+	fn dot<F: Copy + Into<i32>>(a: &[F], b: &[F]) -> Self;
 }
 
 /// [`Sum::row`] for a type and its product of an i32 with what was one.
@@ -63,6 +69,20 @@ macro_rules! sum {
 				debug_assert!(sums.len().is_multiple_of(EDGE));
 				run(sums, a, b);
 			}
+
+			fn dot<F: Copy + Into<i32>>(a: &[F], b: &[F]) -> Self {
+				vectorised! {
+					fn run[F: Copy + Into<i32>](a: &[F], b: &[F]) -> $type {
+						let product: fn(i32, $type) -> $type = $product;
+						let products = a.iter().zip(b).map(|(&x, &y)| {
+							let (x, y): (i32, i32) = (x.into(), y.into());
+							product(x, <$type>::from(y))
+						});
+						products.sum()
+					}
+				}
+				run(a, b)
+			}
 		}
 	};
 }
@@ -87,6 +107,17 @@ pub(super) fn product<S: Sum, F: Copy + Into<i32>>(
 ) {
 	let width = n.next_multiple_of(EDGE);
 	let Scratch { turned, sums, left } = scratch;
+	if a.len() / k < FEW {
+		// Turning b would take longer than its products.
+		sums.resize(n, S::default());
+		for (row, a) in a.chunks_exact(k).enumerate() {
+			for (sum, b) in sums.iter_mut().zip(b.chunks_exact(k)) {
+				*sum = S::dot(a, b);
+			}
+			emit(row, &sums[..n]);
+		}
+		return;
+	}
 	// b turned over, so that a row of results is a sum of rows.
 	turned.clear();
 	turned.resize(width * k, S::default());

@@ -11,7 +11,8 @@ use crate::{
 pub(crate) fn unary(node: &Node) -> Option<Box<dyn Fn(f64) -> f64 + Sync + '_>> {
 	let f = |name, default| f64::from(node.float(name, default));
 	Some(match node.op.as_str() {
-		"Relu" => Box::new(|x| x.max(0.0)),
+		// What is no number stays none, here and below: it must be seen.
+		"Relu" => Box::new(|x| if x < 0.0 { 0.0 } else { x }),
 		"LeakyRelu" => {
 			let alpha = f("alpha", 0.01);
 			Box::new(move |x| if x < 0.0 { alpha * x } else { x })
@@ -107,10 +108,10 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 		"PRelu" => binary(
 			call,
 			|a, s| if a < 0.0 { a * s } else { a },
-			|a, s| if a < 0 { a * s } else { a },
+			|a, s| if a < 0 { a.wrapping_mul(s) } else { a },
 		)?,
-		"Max" => fold(call, f32::max, Ord::max)?,
-		"Min" => fold(call, f32::min, Ord::min)?,
+		"Max" => fold(call, larger, Ord::max)?,
+		"Min" => fold(call, smaller, Ord::min)?,
 		"Sum" => fold(call, |a, b| a + b, i64::wrapping_add)?,
 		"Mean" => {
 			let sum = fold(call, |a, b| a + b, i64::wrapping_add)?;
@@ -129,6 +130,24 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 		_ => return Ok(None),
 	};
 	Ok(Some(vec![result]))
+}
+
+/// The larger one; no number where one is none.
+pub(super) fn larger(a: f32, b: f32) -> f32 {
+	if a > b || a.is_nan() {
+		a
+	} else {
+		b
+	}
+}
+
+/// The smaller one; no number where one is none.
+pub(super) fn smaller(a: f32, b: f32) -> f32 {
+	if a < b || a.is_nan() {
+		a
+	} else {
+		b
+	}
 }
 
 /// Whether a Dropout is not for inference.
@@ -164,28 +183,14 @@ fn clip(call: &Call) -> Result<Array> {
 	};
 	let (lo, hi) = (bound(1, "min", f32::NEG_INFINITY), bound(2, "max", f32::INFINITY));
 	let data = match &a.data {
-		Data::Float(data) => Data::Float(data.iter().map(|x| x.max(lo).min(hi)).collect()),
+		Data::Float(data) => {
+			Data::Float(data.iter().map(|&x| smaller(larger(x, lo), hi)).collect())
+		}
 		Data::Int(data) => {
 			Data::Int(data.iter().map(|&x| x.max(lo as i64).min(hi as i64)).collect())
 		}
 	};
 	Ok(Array { dims: a.dims.clone(), data })
-}
-
-/// Positions of both operands for each element of the result, and its dimensions.
-type Pairs = (Vec<usize>, Vec<usize>, Vec<usize>);
-
-fn pairs(call: &Call, a: &Array, b: &Array) -> Result<Pairs> {
-	let dims = broadcast(&[&a.dims, &b.dims]).ok_or_else(|| call.bad("shapes do not broadcast"))?;
-	let positions = |x: &Array| {
-		if x.dims == dims {
-			(0..x.len()).collect()
-		} else {
-			walk(&dims, &broadcast_strides(&x.dims, &dims), 0)
-		}
-	};
-	let (at, bt) = (positions(a), positions(b));
-	Ok((dims, at, bt))
 }
 
 fn apply(
@@ -195,14 +200,25 @@ fn apply(
 	float: impl Fn(f32, f32) -> f32,
 	int: impl Fn(i64, i64) -> i64,
 ) -> Result<Array> {
-	let (dims, at, bt) = pairs(call, a, b)?;
-	let data = match (&a.data, &b.data) {
-		(Data::Int(a), Data::Int(b)) => {
-			Data::Int(at.iter().zip(&bt).map(|(&i, &j)| int(a[i], b[j])).collect())
+	let dims = broadcast(&[&a.dims, &b.dims]).ok_or_else(|| call.bad("shapes do not broadcast"))?;
+	fn each<A: Copy, R>(
+		dims: &[usize],
+		(a_dims, a): (&[usize], &[A]),
+		(b_dims, b): (&[usize], &[A]),
+		f: impl Fn(A, A) -> R,
+	) -> Vec<R> {
+		if a_dims == dims && b_dims == dims {
+			return a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect();
 		}
+		let at = walk(dims, &broadcast_strides(a_dims, dims), 0);
+		let bt = walk(dims, &broadcast_strides(b_dims, dims), 0);
+		at.zip(bt).map(|(i, j)| f(a[i], b[j])).collect()
+	}
+	let data = match (&a.data, &b.data) {
+		(Data::Int(x), Data::Int(y)) => Data::Int(each(&dims, (&a.dims, x), (&b.dims, y), int)),
 		_ => {
-			let (a, b) = (a.floats(), b.floats());
-			Data::Float(at.iter().zip(&bt).map(|(&i, &j)| float(a[i], b[j])).collect())
+			let (x, y) = (a.float_data(), b.float_data());
+			Data::Float(each(&dims, (&a.dims, &x), (&b.dims, &y), float))
 		}
 	};
 	Ok(Array { dims, data })
@@ -250,19 +266,17 @@ fn select(call: &Call) -> Result<Array> {
 	let (condition, a, b) = (call.get(0)?, call.get(1)?, call.get(2)?);
 	let dims = broadcast(&[&condition.dims, &a.dims, &b.dims])
 		.ok_or_else(|| call.bad("shapes do not broadcast"))?;
-	let spread = |x: &Array| {
-		let at = walk(&dims, &broadcast_strides(&x.dims, &dims), 0);
-		x.pick(dims.clone(), at.into_iter())
-	};
-	let (condition, a, b) = (spread(condition).ints(), spread(a), spread(b));
+	let at = |x: &Array| walk(&dims, &broadcast_strides(&x.dims, &dims), 0);
+	let places = at(condition).zip(at(a).zip(at(b)));
+	let chosen = condition.int_data();
 	let data = match (&a.data, &b.data) {
-		(Data::Int(a), Data::Int(b)) => Data::Int(
-			(0..condition.len()).map(|i| if condition[i] != 0 { a[i] } else { b[i] }).collect(),
-		),
+		(Data::Int(a), Data::Int(b)) => {
+			Data::Int(places.map(|(c, (i, j))| if chosen[c] != 0 { a[i] } else { b[j] }).collect())
+		}
 		_ => {
-			let (a, b) = (a.floats(), b.floats());
+			let (a, b) = (a.float_data(), b.float_data());
 			Data::Float(
-				(0..condition.len()).map(|i| if condition[i] != 0 { a[i] } else { b[i] }).collect(),
+				places.map(|(c, (i, j))| if chosen[c] != 0 { a[i] } else { b[j] }).collect(),
 			)
 		}
 	};

@@ -60,9 +60,9 @@ pub(super) fn matmul(call: &Call) -> Result<Array> {
 	};
 	let batch = broadcast(&[a_batch, b_batch]).filter(|_| k == b_k);
 	let batch = batch.ok_or_else(|| call.bad("shapes do not fit"))?;
-	let (a_data, b_data) = (a.floats(), b.floats());
+	let (a_data, b_data) = (a.float_data(), b.float_data());
 	let starts = |dims: &[usize], each: usize| -> Vec<usize> {
-		walk(&batch, &broadcast_strides(dims, &batch), 0).into_iter().map(|i| i * each).collect()
+		walk(&batch, &broadcast_strides(dims, &batch), 0).map(|i| i * each).collect()
 	};
 	let (a_starts, b_starts) = (starts(a_batch, m * k), starts(b_batch, k * n));
 	let mut out = vec![0.0; a_starts.len() * m * n];
@@ -92,15 +92,15 @@ pub(super) fn linear(call: &Call) -> Result<Array> {
 	if k != w_k {
 		return Err(call.bad("K differs"));
 	}
-	let m = x.len() / k.max(1);
-	let (x_data, w_data) = (x.floats(), w.floats());
-	let bias = call.maybe(2).map(Array::floats);
+	let m: usize = x.dims.iter().rev().skip(1).product();
+	let (x_data, w_data) = (x.float_data(), w.float_data());
+	let bias = call.maybe(2).map(Array::float_data);
 	let mut out = vec![0.0; m * n];
 	let rows = m.div_ceil(rayon::current_num_threads()).max(1);
 	out.par_chunks_mut((rows * n).max(1)).enumerate().for_each(|(at, c)| {
 		sgemm((c.len() / n.max(1), k, n), &x_data[at * rows * k..], &w_data, (1, k), c);
 		for row in c.chunks_mut(n.max(1)) {
-			for (value, bias) in row.iter_mut().zip(bias.iter().flatten()) {
+			for (value, bias) in row.iter_mut().zip(bias.iter().flat_map(|bias| bias.iter())) {
 				*value += bias;
 			}
 		}
@@ -122,7 +122,7 @@ pub(super) fn gemm(call: &Call) -> Result<Array> {
 			array.clone()
 		} else {
 			let own = strides(&array.dims);
-			array.pick([cols, rows], walk(&[cols, rows], &[own[1], own[0]], 0).into_iter())
+			array.pick([cols, rows], walk(&[cols, rows], &[own[1], own[0]], 0))
 		})
 	};
 	let (a, b) = (transposed(call.get(0)?, "transA")?, transposed(call.get(1)?, "transB")?);
@@ -138,7 +138,7 @@ pub(super) fn gemm(call: &Call) -> Result<Array> {
 			.filter(|dims| *dims == product.dims)
 			.ok_or_else(|| call.bad("C does not broadcast"))?;
 		let at = walk(&product.dims, &broadcast_strides(&c.dims, &product.dims), 0);
-		let c = c.floats();
+		let c = c.float_data();
 		for (value, i) in out.iter_mut().zip(at) {
 			*value += beta * c[i];
 		}

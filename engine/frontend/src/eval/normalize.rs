@@ -24,7 +24,8 @@ pub(super) fn batch(call: &Call) -> Result<Array> {
 		return Err(call.bad("one parameter for each channel is needed"));
 	}
 	let inner: usize = x.dims.iter().skip(2).product();
-	let data = x.floats().into_iter().enumerate().map(|(i, value)| {
+	let data = x.float_data();
+	let data = data.iter().enumerate().map(|(i, value)| {
 		let c = i / inner.max(1) % channels.max(1);
 		(value - mean[c]) / (var[c] + epsilon).sqrt() * scale[c] + bias[c]
 	});
@@ -40,8 +41,10 @@ pub(super) fn layer(call: &Call) -> Result<Array> {
 	let centre = call.node.op == "LayerNormalization";
 	let parameter = |index: usize| call.maybe(index).map(Array::floats);
 	let (gamma, beta) = (parameter(1), parameter(2));
-	for list in [&gamma, &beta].into_iter().flatten() {
-		if list.is_empty() || !n.is_multiple_of(list.len()) {
+	for array in [call.maybe(1), call.maybe(2)].into_iter().flatten() {
+		// The last dimensions, or one number.
+		let last = x.dims.len().saturating_sub(array.rank());
+		if array.len() != 1 && (array.is_empty() || last < axis || array.dims != x.dims[last..]) {
 			return Err(call.bad("a parameter does not fit"));
 		}
 	}
@@ -100,7 +103,6 @@ pub(super) fn lp(call: &Call) -> Result<Array> {
 pub(super) fn softmax(call: &Call) -> Result<Array> {
 	let x = call.get(0)?;
 	let old = call.opset < 13;
-	let axis = call.axis(call.node.int("axis", if old { 1 } else { -1 }), x.rank())?;
 	let row = |row: &mut [f64]| {
 		let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
 		let sum: f64 = row
@@ -116,9 +118,14 @@ pub(super) fn softmax(call: &Call) -> Result<Array> {
 	};
 	if old {
 		// Before operator set 13 everything from the axis on is one row.
+		let axis = match call.node.int("axis", 1) {
+			end if end == x.rank() as i64 => x.rank(),
+			axis => call.axis(axis, x.rank())?,
+		};
 		let n: usize = x.dims.iter().skip(axis).product();
 		let flat = along(&x.reshaped([x.len() / n.max(1), n]), 1, row);
 		return Ok(flat.reshaped(x.dims.clone()));
 	}
+	let axis = call.axis(call.node.int("axis", -1), x.rank())?;
 	Ok(along(x, axis, row))
 }

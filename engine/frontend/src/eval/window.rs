@@ -1,11 +1,19 @@
 //! Convolutions and pools over two dimensions (one dimension counts as two with a height of 1).
 
-use super::{linear::sgemm, Call};
+use super::{
+	elementwise::larger,
+	linear::sgemm,
+	plan::{groups, planes, pool_kernel},
+	Call,
+};
 use crate::{
 	array::Array,
 	error::{Error, Result},
 };
 use rayon::prelude::*;
+
+/// Largest stride, dilation, padding and extent of a window or image.
+const FURTHEST: usize = 1 << 40;
 
 /// Where the windows of a convolution or pool lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,39 +42,53 @@ impl Window {
 			));
 		}
 		let line = spatial.len() == 1;
-		let pair = |values: Option<&[i64]>, default: i64| -> [usize; 2] {
-			let at = |i: usize| values.and_then(|v| v.get(i)).copied().unwrap_or(default).max(0);
-			if line {
-				[default as usize, at(0) as usize]
-			} else {
-				[at(0) as usize, at(1) as usize]
-			}
+		let list = |name: &str, default: usize, times: usize| -> Result<Vec<usize>> {
+			let Some(values) = node.ints(name) else {
+				return Ok(vec![default; times * spatial.len()]);
+			};
+			let found: Option<Vec<usize>> = values
+				.iter()
+				.map(|&value| {
+					usize::try_from(value).ok().filter(|&v| v >= default && v <= FURTHEST)
+				})
+				.collect();
+			found.filter(|found| found.len() == times * spatial.len()).ok_or_else(|| {
+				let values = &values[..values.len().min(8)];
+				call.bad(&format!("{name} {values:?} over {} dimensions", spatial.len()))
+			})
 		};
-		let size = |dims: &[usize]| if line { [1, dims[0]] } else { [dims[0], dims[1]] };
-		let (stride, dilation) = (pair(node.ints("strides"), 1), pair(node.ints("dilations"), 1));
-		let (spatial, kernel) = (size(spatial), size(kernel));
-		if stride.contains(&0) || dilation.contains(&0) {
-			return Err(call.bad("a stride or dilation of 0"));
-		}
-		let pads = node.ints("pads").unwrap_or(&[]);
-		if pads.iter().any(|&pad| pad < 0) {
-			return Err(call.bad("negative padding"));
-		}
-		let at = |i: usize| pads.get(i).copied().unwrap_or(0) as usize;
+		let pair = |values: &[usize], default: usize| match *values {
+			[x] => [default, x],
+			[y, x, ..] => [y, x],
+			[] => [default; 2],
+		};
+		let stride = pair(&list("strides", 1, 1)?, 1);
+		let dilation = pair(&list("dilations", 1, 1)?, 1);
+		let pads = list("pads", 0, 2)?;
+		let (spatial, kernel) = (pair(spatial, 1), pair(kernel, 1));
+		let at = |i: usize| pads.get(i).copied().unwrap_or(0);
 		let mut pad =
 			if line { [[0, 0], [at(0), at(1)]] } else { [[at(0), at(2)], [at(1), at(3)]] };
 		let mut out = [0, 0];
 		for i in 0..2 {
-			let extent = dilation[i] * (kernel[i].max(1) - 1) + 1;
+			let too_large = || call.bad("a window or image beyond all bounds");
+			let extent = (kernel[i].max(1) - 1)
+				.checked_mul(dilation[i])
+				.filter(|extent| *extent <= FURTHEST && spatial[i] <= FURTHEST)
+				.ok_or_else(too_large)?
+				+ 1;
 			match node.text("auto_pad") {
 				same @ ("SAME_UPPER" | "SAME_LOWER") => {
-					let windows = spatial[i].div_ceil(stride[i]);
+					let windows = spatial[i].div_ceil(stride[i]).max(1);
 					let total = ((windows - 1) * stride[i] + extent).saturating_sub(spatial[i]);
 					let (less, more) = (total / 2, total - total / 2);
 					pad[i] = if same == "SAME_UPPER" { [less, more] } else { [more, less] };
 				}
 				"VALID" => pad[i] = [0, 0],
-				_ => {}
+				"" | "NOTSET" => {}
+				other => {
+					return Err(call.bad(&format!("auto_pad `{}`", crate::error::short(other))))
+				}
 			}
 			let padded = spatial[i] + pad[i][0] + pad[i][1];
 			let free =
@@ -89,33 +111,17 @@ impl Window {
 	}
 }
 
-/// `[N, C, H, W]` of a tensor with one or two spatial dimensions.
-fn planes(call: &Call, x: &Array) -> Result<[usize; 4]> {
-	match x.dims[..] {
-		[n, c, w] => Ok([n, c, 1, w]),
-		[n, c, h, w] => Ok([n, c, h, w]),
-		_ => Err(Error::unsupported(
-			&call.node.name,
-			format!("{} of {} dimensions", call.node.op, x.rank()),
-			"only batches of images or lines, [N, C, H, W] or [N, C, W], can be imported",
-		)),
-	}
-}
-
 pub(super) fn conv(call: &Call) -> Result<Array> {
 	let (x, w) = (call.get(0)?, call.get(1)?);
 	let [n, c, h, width] = planes(call, x)?;
 	let window = Window::new(call, &x.dims[2..], w.dims.get(2..).unwrap_or(&[]))?;
-	let groups = call.node.int("group", 1).max(1) as usize;
+	let groups = groups(call)?;
 	let (out_c, group_c) = (w.dims[0], w.dims[1]);
-	if group_c * groups != c || out_c % groups != 0 {
-		return Err(call.bad("channels and groups do not fit"));
-	}
 	let [kh, kw] = window.kernel;
 	let [oh, ow] = window.out;
 	let k = group_c * kh * kw;
-	let (x_data, w_data) = (x.floats(), w.floats());
-	let bias = call.maybe(2).map(Array::floats);
+	let (x_data, w_data) = (x.float_data(), w.float_data());
+	let bias = call.maybe(2).map(Array::float_data);
 	let mut out = vec![0.0; n * out_c * oh * ow];
 	out.par_chunks_mut((out_c * oh * ow).max(1)).enumerate().for_each(|(b, out)| {
 		let mut columns = vec![0.0; k * oh * ow];
@@ -140,7 +146,7 @@ pub(super) fn conv(call: &Call) -> Result<Array> {
 			sgemm((per_group, k, oh * ow), weights, &columns, (oh * ow, 1), result);
 		}
 		if let Some(bias) = &bias {
-			for (plane, bias) in out.chunks_mut((oh * ow).max(1)).zip(bias) {
+			for (plane, bias) in out.chunks_mut((oh * ow).max(1)).zip(bias.iter()) {
 				plane.iter_mut().for_each(|value| *value += bias);
 			}
 		}
@@ -154,17 +160,11 @@ pub(super) fn pool(call: &Call) -> Result<Array> {
 	let x = call.get(0)?;
 	let [n, c, h, width] = planes(call, x)?;
 	let node = call.node;
-	let global = node.op.starts_with("Global");
-	let kernel: Vec<usize> = if global {
-		x.dims[2..].to_vec()
-	} else {
-		node.ints("kernel_shape").unwrap_or(&[]).iter().map(|&k| k.max(1) as usize).collect()
-	};
-	let window = Window::new(call, &x.dims[2..], &kernel)?;
+	let window = Window::new(call, &x.dims[2..], &pool_kernel(call, &x.dims[2..])?)?;
 	let max = node.op.ends_with("MaxPool");
 	let counts_padding = node.int("count_include_pad", 0) != 0;
 	let [oh, ow] = window.out;
-	let data = x.floats();
+	let data = x.float_data();
 	let mut out = Vec::with_capacity(n * c * oh * ow);
 	for plane in data.chunks((h * width).max(1)).take(n * c) {
 		for y in 0..oh {
@@ -175,7 +175,7 @@ pub(super) fn pool(call: &Call) -> Result<Array> {
 						let sy = window.source(0, y, ky, h);
 						let sx = window.source(1, x, kx, width);
 						let (Some(sy), Some(sx)) = (sy, sx) else { continue };
-						best = best.max(plane[sy * width + sx]);
+						best = larger(plane[sy * width + sx], best);
 						sum += plane[sy * width + sx];
 						count += 1;
 					}

@@ -45,7 +45,7 @@ impl Lowering<'_> {
 					"Greater" => (1, 0, Relation::Less),
 					_ => (1, 0, Relation::LessOrEqual),
 				};
-				let values = self.aligned(&[input(a), input(b)], input(a))?;
+				let values = self.aligned(&[input(a), input(b)], input(a), true)?;
 				let op = Op::Compare { relation };
 				self.elementwise(op, &[&values[0], &values[1]], &dims, DType::I8, 1.0)?
 			}
@@ -82,13 +82,24 @@ impl Lowering<'_> {
 				let name = format!("{}.constant", node.name);
 				// Room above the range, so that a mask is far below every score.
 				let wide = self.rescaled(&x, DType::I32, x.scale)?;
-				let constant = self.quantized(&name, &array, DType::I32, x.scale)?;
+				let constant = self.cut(&name, &array, DType::I32, x.scale)?;
 				for name in [&a, &b] {
 					pair.push(if fixed(name) { constant.clone() } else { wide.clone() });
 				}
 				pair
 			}
-			_ => self.aligned(&[&a, &b], node.output())?,
+			// A mask of two constants: their own range counts, whatever the samples show of it.
+			(true, true) => {
+				let (x, y) = (self.constant(&a)?, self.constant(&b)?);
+				let integer = x.is_int() && y.is_int();
+				let magnitude = super::largest(&x).max(super::largest(&y));
+				let (dtype, scale) = match integer || magnitude == 0.0 {
+					true => (DType::I32, 1.0),
+					false => (DType::I16, magnitude / 32767.0),
+				};
+				vec![self.quantized(&a, &x, dtype, scale)?, self.quantized(&b, &y, dtype, scale)?]
+			}
+			_ => self.aligned(&[&a, &b], node.output(), false)?,
 		};
 		let (dtype, scale) = (values[0].dtype, values[0].scale);
 		self.elementwise(Op::Select, &[&condition, &values[0], &values[1]], dims, dtype, scale)

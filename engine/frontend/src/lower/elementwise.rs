@@ -1,8 +1,11 @@
 //! Sums, products, clamps.
 
-use super::{emit::factor, quantize, Lowering, Value};
+use super::{
+	emit::{factor, HIDING_UNIT},
+	quantize, Lowering, Value,
+};
 use crate::{
-	error::{Error, Result},
+	error::{short, Error, Result},
 	graph::Node,
 };
 use assay_ops::{DType, Op};
@@ -12,21 +15,37 @@ impl Lowering<'_> {
 		let names: Vec<&str> = node.inputs.iter().map(String::as_str).collect();
 		let output = node.output().to_string();
 		let dims = self.result_dims(node)?;
+		let op = |to| match node.op.as_str() {
+			"Sub" => Op::Sub { to },
+			_ => Op::Add { to },
+		};
 		// What hides others by being far below them is a mask: it saturates where it applies.
-		if let Some(mask) = self.mask(&names) {
-			let x = self.operand_value(names[1 - mask])?;
-			let m = self.operand_value(names[mask])?;
-			let m = self.rescaled(&m, DType::I32, x.scale)?;
-			let pair = if mask == 0 { [&m, &x] } else { [&x, &m] };
-			let op = match node.op.as_str() {
-				"Sub" => Op::Sub { to: DType::I32 },
-				_ => Op::Add { to: DType::I32 },
-			};
-			let value = self.elementwise(op, &pair, &dims, DType::I32, x.scale)?;
-			self.set(node, value);
+		let masks = self.masks(&names)?;
+		if masks.contains(&true) {
+			let scale = self.unmasked_scale(&names, &masks)?;
+			let mut sum: Option<Value> = None;
+			for name in &names {
+				let value = match self.graph.constants.get(*name).cloned() {
+					// As fine as the scores: beside what hides there may be numbers, as in ALiBi.
+					Some(array) => self.cut(name, &array, DType::I32, scale)?,
+					None => {
+						let value = self.operand_value(name)?;
+						self.rescaled(&value, DType::I32, scale)?
+					}
+				};
+				sum = Some(match sum {
+					None => value,
+					Some(sum) => {
+						let operands = [&sum, &value];
+						self.elementwise(op(DType::I32), &operands, &dims, DType::I32, scale)?
+					}
+				});
+			}
+			let sum = sum.ok_or_else(|| Error::node(&node.name, "a sum of nothing"))?;
+			self.set(node, sum);
 			return Ok(());
 		}
-		let values = self.aligned(&names, &output)?;
+		let values = self.aligned(&names, &output, false)?;
 		let Some((first, rest)) = values.split_first() else {
 			return Err(Error::node(&node.name, "a sum of nothing"));
 		};
@@ -41,32 +60,62 @@ impl Lowering<'_> {
 		};
 		let mut sum = first.clone();
 		for value in rest {
-			let op = if node.op == "Sub" { Op::Sub { to } } else { Op::Add { to } };
 			let (scale, dims) = (sum.scale, dims.clone());
-			sum = self.elementwise(op, &[&sum, value], &dims, to, scale)?;
+			sum = self.elementwise(op(to), &[&sum, value], &dims, to, scale)?;
 		}
 		self.set(node, sum);
 		Ok(())
 	}
 
-	/// Which of two operands is a mask: a value with a magnitude far above the other's.
-	fn mask(&self, names: &[&str]) -> Option<usize> {
-		let &[a, b] = names else { return None };
-		let magnitude = |name: &str| match self.graph.constant(name) {
-			Some(array) => array.floats().iter().fold(0f64, |m, &x| m.max(f64::from(x.abs()))),
-			None => self.calibration.stats.get(name).map_or(1.0, |stats| stats.magnitude()),
-		};
-		let exact = |name: &str| self.scales.integer.get(name) == Some(&true);
-		let (ma, mb) = (magnitude(a), magnitude(b));
-		if exact(a) && exact(b) {
-			None
-		} else if ma > 1e4 * mb.max(1e-3) && ma > 1e3 {
-			Some(0)
-		} else if mb > 1e4 * ma.max(1e-3) && mb > 1e3 {
-			Some(1)
-		} else {
-			None
+	/// Which operands of a sum are masks: values with a magnitude far above another's. None, where all are alike.
+	fn masks(&mut self, names: &[&str]) -> Result<Vec<bool>> {
+		let exact = |name: &&str| self.scales.integer.get(*name) == Some(&true);
+		if names.len() < 2 || names.iter().all(exact) {
+			return Ok(vec![false; names.len()]);
 		}
+		let mut magnitudes = Vec::new();
+		for name in names {
+			let seen = match self.graph.constant(name) {
+				Some(array) => super::largest(array),
+				None => self.calibration.stats.get(*name).map_or(1.0, |stats| stats.magnitude()),
+			};
+			// A mask that the samples do not use is known by its unit.
+			let unit = match self.graph.constant(name) {
+				Some(_) => 0.0,
+				None => self.operand_value(name)?.scale,
+			};
+			magnitudes.push(if unit >= HIDING_UNIT { f64::INFINITY } else { seen });
+		}
+		let least = magnitudes.iter().copied().fold(f64::INFINITY, f64::min);
+		Ok(magnitudes
+			.iter()
+			.map(|&m| m.is_infinite() || (m > 1e4 * least.max(1e-3) && m > 1e3))
+			.collect())
+	}
+
+	/// The scale of 32-bit sums with masks: that of the operand that is none, or one that holds all of them.
+	fn unmasked_scale(&mut self, names: &[&str], masks: &[bool]) -> Result<f64> {
+		let others: Vec<&str> =
+			names.iter().zip(masks).filter(|(_, mask)| !**mask).map(|(name, _)| *name).collect();
+		if others.is_empty() {
+			let mut scale = 0f64;
+			for name in names {
+				scale = scale.max(self.operand_value(name)?.scale);
+			}
+			return Ok(scale);
+		}
+		if let [only] = others[..] {
+			return Ok(self.operand_value(only)?.scale);
+		}
+		let mut sum = 0.0;
+		for name in others {
+			sum += match self.graph.constant(name) {
+				Some(array) => super::largest(array),
+				None => self.calibration.stats(name)?.magnitude(),
+			};
+		}
+		// Masks need room below: 2^31 of 2^24.
+		Ok(sum / f64::from(1 << 24))
 	}
 
 	pub(super) fn product(&mut self, node: &Node) -> Result<()> {
@@ -168,10 +217,19 @@ impl Lowering<'_> {
 		if let Some(divisor) = self.graph.constant(&b) {
 			let inverse: Vec<f32> = divisor.floats().into_iter().map(|x| 1.0 / x).collect();
 			if let [by] = inverse[..] {
+				if !by.is_finite() {
+					return Err(Error::node(&node.name, "it divides by 0"));
+				}
 				return self.multiple(node, &a, by.into());
 			}
 			let inverse = crate::array::Array::float(divisor.dims.clone(), inverse);
-			let magnitude = inverse.floats().iter().fold(0f64, |m, x| m.max(f64::from(x.abs())));
+			let magnitude = super::largest(&inverse).max(f64::from(f32::MIN_POSITIVE));
+			if !magnitude.is_finite() {
+				return Err(Error::node(
+					&node.name,
+					format!("`{}` holds 0, by which it divides", short(&b)),
+				));
+			}
 			let y =
 				self.quantized(&format!("{b}.inverse"), &inverse, DType::I16, magnitude / 32767.0)?;
 			let x = self.small(&a)?;
@@ -193,7 +251,7 @@ impl Lowering<'_> {
 	pub(super) fn extreme(&mut self, node: &Node) -> Result<()> {
 		let names: Vec<&str> = node.inputs.iter().map(String::as_str).collect();
 		let dims = self.result_dims(node)?;
-		let values = self.aligned(&names, node.output())?;
+		let values = self.aligned(&names, node.output(), true)?;
 		let Some((first, rest)) = values.split_first() else {
 			return Err(Error::node(&node.name, "the extreme of nothing"));
 		};

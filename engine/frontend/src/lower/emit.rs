@@ -29,6 +29,9 @@ pub(crate) fn factor(ratio: f64) -> (i16, i8) {
 	((multiplier * ratio.signum()) as i16, shift as i8)
 }
 
+/// A unit from which on a value hides what it is added to: it is a mask.
+pub(super) const HIDING_UNIT: f64 = 1e20;
+
 impl Lowering<'_> {
 	/// A node whose result has `dims`.
 	pub(super) fn emit(
@@ -40,6 +43,7 @@ impl Lowering<'_> {
 		scale: f64,
 	) -> Value {
 		let source = self.builder.node(op, operands);
+		self.made_by.push(self.current.clone());
 		Value::whole(source, dtype, dims, scale)
 	}
 
@@ -159,7 +163,14 @@ impl Lowering<'_> {
 
 	/// Values in one width and scale: the width of the widest, the scale that the result wishes for, or that which
 	/// they have in common.
-	pub(super) fn aligned(&mut self, names: &[&str], result: &str) -> Result<Vec<Value>> {
+	///
+	/// Constants that only bound (`bounds`) are cut where they do not fit.
+	pub(super) fn aligned(
+		&mut self,
+		names: &[&str],
+		result: &str,
+		bounds: bool,
+	) -> Result<Vec<Value>> {
 		let moving: Vec<&str> =
 			names.iter().copied().filter(|name| self.graph.constant(name).is_none()).collect();
 		let mut values = Vec::new();
@@ -170,8 +181,8 @@ impl Lowering<'_> {
 		let same = values.windows(2).all(|w| (w[0].scale / w[1].scale - 1.0).abs() < 1e-9);
 		let exact = |scale: f64| {
 			names.iter().filter_map(|name| self.graph.constant(name)).all(|array| {
-				let largest = array.floats().iter().fold(0f64, |a, x| a.max(f64::from(x.abs())));
-				array.floats().iter().all(|&x| {
+				let largest = super::largest(array);
+				array.float_data().iter().all(|&x| {
 					let q = f64::from(x) / scale;
 					// Within a hundredth of a percent, or beyond everything.
 					(q - q.round()).abs() * scale <= 1e-4 * largest.min(1e30) || q.abs() > 1e9
@@ -179,7 +190,10 @@ impl Lowering<'_> {
 			})
 		};
 		let wide = values.iter().any(|value| value.dtype == DType::I32);
+		// Masks that are computed: one unit of theirs is more than any number.
+		let hiding = values.iter().map(|value| value.scale).fold(0.0, f64::max);
 		let (dtype, scale) = match common {
+			_ if hiding >= HIDING_UNIT => (if wide { DType::I32 } else { DType::I16 }, hiding),
 			Some(scale) if same && (exact(scale) || scale < self.scales.wide(result) * 4.0) => {
 				(values.iter().map(|value| value.dtype).max().unwrap_or(DType::I16), scale)
 			}
@@ -190,12 +204,11 @@ impl Lowering<'_> {
 			aligned.push(match self.graph.constant(name) {
 				Some(array) => {
 					let array = array.clone();
-					self.quantized(
-						name,
-						&array,
-						if dtype == DType::I32 { dtype } else { DType::I16 },
-						scale,
-					)?
+					let dtype = if dtype == DType::I32 { dtype } else { DType::I16 };
+					match bounds {
+						true => self.cut(name, &array, dtype, scale)?,
+						false => self.quantized(name, &array, dtype, scale)?,
+					}
 				}
 				None => self.converted(name, dtype, scale)?,
 			});

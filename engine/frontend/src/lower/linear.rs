@@ -25,6 +25,16 @@ struct Channels {
 	sums: Vec<f64>,
 }
 
+/// Largest bias in units of its sums: a quarter of 32 bits, which leaves the sums their room.
+const MOST_BIAS: f64 = (1u32 << 30) as f64;
+
+/// 32-bit sums `[.., channels]`, what a unit of each channel stands for, and what is to be added.
+struct Sums {
+	value: Value,
+	units: Vec<f64>,
+	bias: Vec<f32>,
+}
+
 /// Rounds weights `[channels, ..]`.
 fn quantize_channels(weights: &Array, channels: usize, limit: f64) -> Channels {
 	let data = weights.floats();
@@ -97,7 +107,7 @@ impl Lowering<'_> {
 				Error::unsupported(&node.name, "padding above 32767", "use less of it")
 			})
 		};
-		let groups = node.int("group", 1).max(1);
+		let groups = crate::eval::plan::groups(&self.call(node))?;
 		let geometry = Geometry {
 			stride: [byte(window.stride[0])?, byte(window.stride[1])?],
 			pad: [
@@ -172,27 +182,42 @@ impl Lowering<'_> {
 		let weight =
 			self.weight(&format!("{}.weight", node.name), dtype, shape, rounded.data, 1.0)?;
 		// 16-bit products: as many low bits of the sums go as it takes for 32 bits to hold them.
-		let magnitude = self.calibration.stats(&output)?.magnitude() * 2.0;
+		let stats = self.calibration.stats(&output)?;
+		let (magnitude, ends) = (stats.magnitude() * 2.0, [stats.min, stats.max]);
 		let largest =
 			rounded.scales.iter().zip(&rounded.sums).zip(&bias).map(|((w, sum), bias)| {
-				let seen = (magnitude + f64::from(bias.abs())) / (x.scale * w);
-				seen.min(sum * f64::from(x.dtype.max()))
+				// Without their bias, which may be most of the result.
+				let own = ends.map(|end| 2.0 * f64::from((end - bias).abs()));
+				let seen = (magnitude + f64::from(bias.abs())).min(own[0].max(own[1]));
+				(seen / (x.scale * w)).min(sum * f64::from(x.dtype.max()))
 			});
 		let bits = largest.fold(1.0, f64::max).log2().ceil();
 		let drop = if width == Width::I16 { (bits - SUM_BITS).max(0.0) as i8 } else { 0 };
 		let narrow = Narrow { multiplier: 1, shift: drop, to: DType::I32 };
 		let (op, operands) = product(&weight, (width == Width::I16).then_some(narrow));
 		let sums = self.emit(op, operands, DType::I32, dims, 1.0);
-		let (to, scale) = self.wish(&output);
 		let units: Vec<f64> =
 			rounded.scales.iter().map(|w| w * x.scale * 2f64.powi(drop.into())).collect();
-		let factors: Vec<(i16, i8)> = units.iter().map(|unit| factor(unit / scale)).collect();
-		let bias: Vec<i32> = bias
+		let sums_of = Sums { value: sums, units, bias };
+		let oversized = sums_of
+			.bias
 			.iter()
-			.zip(&units)
-			.map(|(&bias, unit)| super::quantize(f64::from(bias), *unit, DType::I32))
-			.collect();
-		let n = vec![channels as u32];
+			.zip(&sums_of.units)
+			.any(|(bias, unit)| f64::from(bias.abs()) > unit * MOST_BIAS);
+		let value = match oversized {
+			true => self.far_from_zero(node, &sums_of)?,
+			false => self.requantized(node, sums_of)?,
+		};
+		self.set(node, value);
+		Ok(())
+	}
+
+	/// Sums and their bias, down to what the result should be.
+	fn requantized(&mut self, node: &Node, sums: Sums) -> Result<Value> {
+		let Sums { value: sums, units, bias } = sums;
+		let (to, scale) = self.wish(node.output());
+		let factors: Vec<(i16, i8)> = units.iter().map(|unit| factor(unit / scale)).collect();
+		let n = vec![units.len() as u32];
 		let multipliers = factors.iter().map(|f| f.0.into()).collect();
 		let shifts = factors.iter().map(|f| f.1.into()).collect();
 		let name = node.name.clone();
@@ -201,12 +226,35 @@ impl Lowering<'_> {
 		let s = self.weight(&format!("{name}.shift"), DType::I8, n.clone(), shifts, 1.0)?;
 		let mut operands = vec![sums.source.into(), m.source.into(), s.source.into()];
 		if node.input(2).is_some() {
+			let bias = bias.iter().zip(&units);
+			let bias =
+				bias.map(|(&b, unit)| super::quantize(b.into(), *unit, DType::I32)).collect();
 			let b = self.weight(&format!("{name}.bias"), DType::I32, n, bias, 1.0)?;
 			operands.push(b.source.into());
 		}
-		let result = self.emit(Op::Requant { to }, operands, to, sums.dims.clone(), scale);
-		self.set(node, result);
-		Ok(())
+		Ok(self.emit(Op::Requant { to }, operands, to, sums.dims.clone(), scale))
+	}
+
+	/// A bias that does not fit beside its sums: it is added to them in 32 bits whose unit holds both, and there the result
+	/// stays, so that what varies is not lost beside what does not.
+	fn far_from_zero(&mut self, node: &Node, sums: &Sums) -> Result<Value> {
+		let magnitude = self.calibration.stats(node.output())?.magnitude();
+		let largest = sums.bias.iter().fold(magnitude, |m, x| m.max(f64::from(x.abs())));
+		let scale = largest * 2.0 / MOST_BIAS;
+		let n = [sums.units.len()];
+		let factors = sums.units.iter().map(|unit| (unit / scale) as f32).collect();
+		let factors = Array::float(n, factors);
+		let unit = (super::largest(&factors) / 32767.0).max(2f64.powi(-62));
+		// A power of two, so that it is a shift.
+		let shift = (-unit.log2().ceil()).clamp(-31.0, 62.0);
+		let name = format!("{}.factor", node.name);
+		let factors = self.quantized(&name, &factors, DType::I16, 2f64.powf(-shift))?;
+		let dims = sums.value.dims.clone();
+		let op = Op::MulShift { shift: shift as i8, to: DType::I32 };
+		let scaled = self.elementwise(op, &[&sums.value, &factors], &dims, DType::I32, scale)?;
+		let bias = Array::float(n, sums.bias.clone());
+		let bias = self.quantized(&format!("{}.bias", node.name), &bias, DType::I32, scale)?;
+		self.elementwise(Op::Add { to: DType::I32 }, &[&scaled, &bias], &dims, DType::I32, scale)
 	}
 
 	/// A product of two values that are both computed, such as attention's scores.

@@ -19,14 +19,18 @@ mod window;
 use crate::{
 	array::Array,
 	calibrate::Calibration,
-	error::{Error, Result},
+	error::{short, Error, Result},
 	eval::Call,
 	graph::{Graph, Node},
+	model::Origin,
 };
 use assay_ops::{DType, TensorType};
 use assay_program::{Program, ProgramBuilder, Source};
 use scales::Scales;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+	collections::{BTreeMap, HashMap},
+	sync::Arc,
+};
 pub(crate) use value::Value;
 
 /// A tensor of the weights file.
@@ -81,7 +85,67 @@ pub struct Lowered {
 	pub inputs: Vec<Port>,
 	/// The model's outputs.
 	pub outputs: Vec<Port>,
+	/// What should be looked at, in sentences.
+	pub warnings: Vec<String>,
 	pub(crate) traces: Vec<Trace>,
+	/// The node of the model that each node of the program comes from, with its operator.
+	pub(crate) made_by: Vec<Arc<(String, String)>>,
+}
+
+impl Lowered {
+	/// Which nodes of the program come from which of the model.
+	pub(crate) fn origins(&self) -> Vec<Origin> {
+		let mut origins: Vec<Origin> = Vec::new();
+		for made_by in &self.made_by {
+			let (name, operator) = &**made_by;
+			match origins.last_mut() {
+				Some(last) if last.name == *name && last.operator == *operator => last.nodes += 1,
+				_ => {
+					let (name, operator) = (name.clone(), operator.clone());
+					origins.push(Origin { name, operator, nodes: 1 });
+				}
+			}
+		}
+		origins
+	}
+}
+
+/// Whether a node mostly costs none: it moves elements, and is a view.
+pub(crate) fn is_free(graph: &Graph, node: &Node) -> bool {
+	let fixed = |index: usize| node.input(index).is_some_and(|name| graph.constant(name).is_some());
+	match node.op.as_str() {
+		"Gather" => fixed(1),
+		"Mul" | "Div" => {
+			[0, 1].iter().any(|&i| node.input(i).is_some_and(|name| graph.scalar(name).is_some()))
+		}
+		op => matches!(
+			op,
+			"Reshape"
+				| "Flatten" | "Squeeze"
+				| "Unsqueeze"
+				| "Transpose"
+				| "Slice" | "Split"
+				| "Expand" | "Identity"
+				| "Dropout" | "Cast"
+				| "DepthToSpace"
+		),
+	}
+}
+
+/// Refuses what operators have no counterpart for, as far as shapes and attributes tell, before anything is measured.
+pub(crate) fn check(graph: &Graph) -> Result<()> {
+	for node in &graph.nodes {
+		if node.op.ends_with("Pool") {
+			let call = Call {
+				node,
+				opset: graph.opset,
+				operands: node.inputs.iter().map(|name| graph.constant(name)).collect(),
+			};
+			let dims = graph.shape(node.input(0).unwrap_or_default())?;
+			window::check(&call, dims.get(2..).unwrap_or(&[]))?;
+		}
+	}
+	Ok(())
 }
 
 /// Lowers a graph that the passes are done with. Errors: `unsupported` and `unsupported-operator`, which name the node.
@@ -99,11 +163,16 @@ pub fn lower(graph: &Graph, calibration: &Calibration) -> Result<Lowered> {
 		converted: HashMap::new(),
 		scalars: BTreeMap::new(),
 		tables: HashMap::new(),
+		warnings: Vec::new(),
+		made_by: Vec::new(),
+		current: Arc::new(("inputs".into(), "Input".into())),
 	};
 	let inputs = lowering.take_inputs()?;
 	for node in &graph.nodes {
+		lowering.current = Arc::new((node.name.clone(), node.op.clone()));
 		lowering.node(node)?;
 	}
+	lowering.current = Arc::new(("outputs".into(), "Output".into()));
 	lowering.finish(inputs)
 }
 
@@ -224,8 +293,14 @@ fn hint(op: &str) -> &'static str {
 		"Ceil" | "Floor" | "Round" | "Sign" | "ThresholdedRelu" => {
 			"a function that jumps makes a large error of a small one; do this part outside the model"
 		}
+		"Trilu" | "Tile" | "Mod" | "CumSum" | "EyeLike" | "OneHot" | "ScatterND" => {
+			"where it only makes constants, fold them first: onnxsim MODEL OUT, or onnxruntime's basic optimisation"
+		}
 		"NonZero" | "NonMaxSuppression" | "Unique" | "Compress" => {
 			"its result has no fixed shape; do this part outside the model"
+		}
+		op if op.contains('.') => {
+			"only operators of ONNX's own domain are read; export without optimised or custom operators"
 		}
 		_ => "docs/models.md lists the operators that can be imported; write the model with those",
 	}
@@ -248,6 +323,12 @@ pub(crate) struct Lowering<'a> {
 	scalars: BTreeMap<(DType, i32), Value>,
 	/// Tables by what is in them.
 	tables: HashMap<Vec<i32>, Source>,
+	/// What should be looked at.
+	warnings: Vec<String>,
+	/// Where each node of the program comes from.
+	made_by: Vec<Arc<(String, String)>>,
+	/// The node of the model that is lowered, with its operator.
+	current: Arc<(String, String)>,
 }
 
 impl<'a> Lowering<'a> {
@@ -350,7 +431,8 @@ impl<'a> Lowering<'a> {
 				"take a smaller model or --batch; if the message names neither, report the model",
 			)
 		})?;
-		Ok(Lowered { program, weights: self.weights, inputs, outputs, traces })
+		let (weights, warnings, made_by) = (self.weights, self.warnings, self.made_by);
+		Ok(Lowered { program, weights, inputs, outputs, warnings, traces, made_by })
 	}
 
 	/// The value of `name`; a constant becomes a weight with a scale of its own.
@@ -360,7 +442,7 @@ impl<'a> Lowering<'a> {
 		}
 		let array = self.constant(name)?;
 		let integer = array.is_int();
-		let magnitude = array.floats().iter().fold(0f64, |a, &x| a.max(f64::from(x.abs())));
+		let magnitude = largest(&array);
 		let scale = if integer || magnitude == 0.0 { 1.0 } else { magnitude / 32767.0 };
 		let value =
 			self.quantized(name, &array, if integer { DType::I32 } else { DType::I16 }, scale)?;
@@ -378,10 +460,26 @@ impl<'a> Lowering<'a> {
 		})
 	}
 
-	/// A constant as integers of `scale`.
+	/// A constant as integers of `scale`. What does not fit them is cut, and said.
 	fn quantized(&mut self, name: &str, array: &Array, dtype: DType, scale: f64) -> Result<Value> {
-		let round = |x: f32| quantize(f64::from(x), scale, dtype);
-		let data: Vec<i32> = array.floats().into_iter().map(round).collect();
+		let most = (f64::from(dtype.max()) + 1.0) * scale;
+		let beyond = array.float_data().iter().filter(|x| f64::from(x.abs()) > most).count();
+		if beyond > 0 {
+			self.warnings.push(format!(
+				"node `{}` ({}): {beyond} of {} elements of `{}` are beyond what its integers hold, ±{most:.3e}, and are cut",
+				short(&self.current.0),
+				self.current.1,
+				array.len(),
+				short(name)
+			));
+		}
+		self.cut(name, array, dtype, scale)
+	}
+
+	/// As [`Lowering::quantized`], of bounds, masks and paddings, which may be cut to the range of what they stand beside.
+	fn cut(&mut self, name: &str, array: &Array, dtype: DType, scale: f64) -> Result<Value> {
+		let round = |x: &f32| quantize(f64::from(*x), scale, dtype);
+		let data: Vec<i32> = array.float_data().iter().map(round).collect();
 		let dims = to_dims(&array.dims);
 		if let [only] = data[..] {
 			return Ok(Value {
@@ -460,8 +558,14 @@ impl<'a> Lowering<'a> {
 	}
 }
 
+/// Dimensions of the program. One that does not fit becomes the largest number, of which no tensor can be made.
 pub(crate) fn to_dims(dims: &[usize]) -> Vec<u32> {
-	dims.iter().map(|&dim| dim as u32).collect()
+	dims.iter().map(|&dim| u32::try_from(dim).unwrap_or(u32::MAX)).collect()
+}
+
+/// The largest magnitude.
+pub(crate) fn largest(array: &Array) -> f64 {
+	array.float_data().iter().fold(0f64, |a, &x| a.max(f64::from(x.abs())))
 }
 
 /// The nearest integer of `dtype`.

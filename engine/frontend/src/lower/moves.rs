@@ -3,11 +3,15 @@
 use super::{to_dims, Lowering, Value};
 use crate::{
 	error::{Error, Result},
-	eval::rearrange::{pads, slice_ranges, split_lengths},
+	eval::rearrange::{pads, permutation, slice_ranges, split_lengths},
 	graph::Node,
+	passes::finite::HIDES,
 };
 use assay_ops::{DType, Op};
 use assay_program::Source;
+
+/// Most pieces that are joined: more than a program has nodes for.
+const MOST_PIECES: usize = 1 << 16;
 
 /// Most operands of a Concat node.
 const CONCAT: usize = 16;
@@ -20,13 +24,7 @@ impl Lowering<'_> {
 			"Identity" | "Dropout" => x,
 			"Transpose" => {
 				let rank = x.dims.len();
-				let order: Vec<usize> = match node.ints("perm") {
-					Some(perm) => {
-						let call = self.call(node);
-						perm.iter().map(|&axis| call.axis(axis, rank)).collect::<Result<_>>()?
-					}
-					None => (0..rank).rev().collect(),
-				};
+				let order = permutation(&self.call(node), rank)?;
 				x.permuted(&order)
 			}
 			"Expand" => x
@@ -64,6 +62,8 @@ impl Lowering<'_> {
 		let ranges = slice_ranges(&call)?;
 		let mut value = x;
 		for (axis, (start, count, step)) in ranges.into_iter().enumerate() {
+			// One element has no direction.
+			let step = if count > 1 { step } else { 1 };
 			let Ok(step) = u32::try_from(step) else {
 				return Err(Error::unsupported(
 					&node.name,
@@ -92,7 +92,7 @@ impl Lowering<'_> {
 	}
 
 	fn depth_to_space(&mut self, node: &Node, x: &Value, dims: &[u32]) -> Result<Value> {
-		let block = node.int("blocksize", 1).max(1) as u32;
+		let block = u32::try_from(node.int("blocksize", 1)).unwrap_or(1).max(1);
 		let (&[n, _, h, w], &[_, depth, ..]) = (&x.dims[..], dims) else {
 			return Err(Error::node(&node.name, "four dimensions are needed"));
 		};
@@ -133,10 +133,13 @@ impl Lowering<'_> {
 		let rows = match self.graph.constant(&table) {
 			Some(array) => {
 				let array = array.clone();
-				let (dtype, scale) = if array.is_int() {
-					(DType::I32, 1.0)
-				} else {
-					(DType::I16, self.scales.wide(node.output()))
+				let wide = self.scales.wide(node.output());
+				// A table of masks needs a unit of its own, whichever rows the samples show.
+				let masks = f64::from(HIDES) <= super::largest(&array);
+				let (dtype, scale) = match (array.is_int(), masks) {
+					(true, _) => (DType::I32, 1.0),
+					(false, true) => (DType::I16, super::largest(&array) / 32767.0),
+					(false, false) => (DType::I16, wide),
 				};
 				self.quantized(&table, &array, dtype, scale)?
 			}
@@ -171,12 +174,27 @@ impl Lowering<'_> {
 	) -> Result<()> {
 		let x = self.operand_value(table)?;
 		let len = i64::from(x.dims[axis]);
-		let at: Vec<u32> = at.iter().map(|&i| (if i < 0 { i + len } else { i }) as u32).collect();
-		let step = at.windows(2).map(|w| w[1].wrapping_sub(w[0])).next().unwrap_or(1);
-		let even = at.windows(2).all(|w| w[1].wrapping_sub(w[0]) == step) && step <= len as u32;
-		let value = if even {
-			x.sliced(axis, at[0], at.len() as u32, step.max(1))
+		let at = at
+			.iter()
+			.map(|&i| if i < 0 { i.saturating_add(len) } else { i })
+			.map(|i| u32::try_from(i).ok().filter(|_| i < len))
+			.collect::<Option<Vec<u32>>>()
+			.filter(|at| !at.is_empty())
+			.ok_or_else(|| Error::node(&node.name, "an index outside its table"))?;
+		// Positions that are equally far apart, forwards, are a view.
+		let step = at.get(1).map_or(Some(1), |second| second.checked_sub(at[0]));
+		let even =
+			|step: u32| step > 0 && at.windows(2).all(|w| w[1].checked_sub(w[0]) == Some(step));
+		let value = if let Some(step) = step.filter(|&step| even(step)) {
+			x.sliced(axis, at[0], at.len() as u32, step)
 		} else {
+			if at.len() > MOST_PIECES {
+				return Err(Error::unsupported(
+					&node.name,
+					format!("a Gather of {} rows in no order", at.len()),
+					"fold it into its table: onnxsim",
+				));
+			}
 			let pieces: Vec<Value> = at.iter().map(|&i| x.sliced(axis, i, 1, 1)).collect();
 			self.joined(node, &pieces, axis)?
 		};
@@ -201,7 +219,7 @@ impl Lowering<'_> {
 			}
 			values
 		} else {
-			self.aligned(&names, node.output())?
+			self.aligned(&names, node.output(), false)?
 		};
 		let value = self.joined(node, &values, axis)?;
 		self.set(node, value);
@@ -220,7 +238,8 @@ impl Lowering<'_> {
 				let order = group[0].storage_order();
 				let at = order.iter().position(|&a| a == axis).unwrap_or(0);
 				let mut dims = group[0].permuted(&order).dims;
-				dims[at] = group.iter().map(|piece| piece.dims[axis]).sum();
+				dims[at] =
+					group.iter().fold(0u32, |sum, piece| sum.saturating_add(piece.dims[axis]));
 				let operands = group
 					.iter()
 					.map(|piece| piece.permuted(&order).operand())
@@ -257,7 +276,7 @@ impl Lowering<'_> {
 		for (axis, (low, high)) in pads.into_iter().enumerate() {
 			let crop = |pad: i64| pad.min(0).unsigned_abs() as u32;
 			if low < 0 || high < 0 {
-				let count = value.dims[axis] - crop(low) - crop(high);
+				let count = value.dims[axis].saturating_sub(crop(low)).saturating_sub(crop(high));
 				value = value.sliced(axis, crop(low), count, 1);
 			}
 			let (low, high) = (low.max(0) as u32, high.max(0) as u32);
@@ -268,7 +287,7 @@ impl Lowering<'_> {
 			let at = order.iter().position(|&a| a == axis).unwrap_or(0);
 			let seen = value.permuted(&order);
 			let mut dims = seen.dims.clone();
-			dims[at] += low + high;
+			dims[at] = dims[at].saturating_add(low).saturating_add(high);
 			let op = Op::Pad { axis: at as u8, low, high, value: fill };
 			let operand = seen.operand()?;
 			let padded = self.emit(op, vec![operand], value.dtype, dims, value.scale);

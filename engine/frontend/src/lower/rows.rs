@@ -25,13 +25,20 @@ impl Lowering<'_> {
 		let old = self.graph.opset < 13;
 		let rank = x.dims.len();
 		let axis = self.call(node).axis(node.int("axis", if old { 1 } else { -1 }), rank)?;
-		if old && axis + 1 != rank {
-			return Err(Error::unsupported(
-				&node.name,
-				"a softmax over several dimensions, as before operator set 13",
-				"convert the model to operator set 13 or later",
-			));
-		}
+		// Before operator set 13 a softmax is over all dimensions from the axis on: over one, if the others are 1.
+		let long: Vec<usize> = (axis..rank).filter(|&at| x.dims[at] != 1).collect();
+		let axis = match long[..] {
+			_ if !old => axis,
+			[] => axis,
+			[only] => only,
+			_ => {
+				return Err(Error::unsupported(
+					&node.name,
+					"a softmax over several dimensions, as before operator set 13",
+					"convert the model to operator set 13 or later",
+				))
+			}
+		};
 		let (seen, back) = self.rows(&x, axis);
 		// Distances in 2^-10 of log2.
 		let (multiplier, shift) = factor(x.scale * std::f64::consts::LOG2_E * 1024.0);
@@ -59,7 +66,7 @@ impl Lowering<'_> {
 			));
 		}
 		let x = self.wide(&name)?;
-		let n: u32 = x.dims[axis..].iter().product();
+		let n = x.dims[axis..].iter().fold(1u32, |n, &dim| n.saturating_mul(dim));
 		let mut rows = x.dims[..axis].to_vec();
 		rows.push(n);
 		let seen = self.reshaped(&x, &rows)?;
@@ -106,10 +113,20 @@ impl Lowering<'_> {
 	) -> Result<Value> {
 		let (to, scale) = self.wish(node.output());
 		// gamma and beta share a scale that is the result's by a power of two, so that gamma fills 16 bits.
-		let largest = gamma.iter().fold(1e-30f64, |a, x| a.max(f64::from(x.abs())));
-		let shift = (scale / (largest / 32767.0)).log2().floor().clamp(-31.0, 62.0);
+		let largest = |list: &[f32]| list.iter().fold(1e-30f64, |a, x| a.max(f64::from(x.abs())));
+		// Of beta, 32 bits are filled at most.
+		let least = (largest(gamma) / 32767.0).max(largest(beta) / f64::from(1 << 30));
+		let shift = (scale / least).log2().floor().clamp(-31.0, 62.0);
 		let unit = scale / 2f64.powf(shift);
 		let squared = f64::from(epsilon) / (x.scale * x.scale);
+		if squared > f64::from(u32::MAX) {
+			self.warnings.push(format!(
+				"node `{}` ({}): its epsilon {epsilon:e} is too large beside values of at most {:.1e}, and is cut",
+				crate::error::short(&node.name),
+				node.op,
+				x.scale * 32767.0
+			));
+		}
 		let epsilon = squared.round().clamp(0.0, f64::from(u32::MAX)) as u32;
 		let parameters = |list: &[f32]| Array::float([list.len()], list.to_vec());
 		let name = node.name.clone();

@@ -54,23 +54,33 @@ pub(crate) fn hands_on(op: &str) -> bool {
 /// Sets of values that share something.
 #[derive(Default)]
 struct Groups {
-	parent: HashMap<String, String>,
+	numbers: HashMap<String, usize>,
+	parent: Vec<usize>,
 }
 
 impl Groups {
-	fn find(&mut self, name: &str) -> String {
-		let mut at = name.to_string();
-		while let Some(parent) = self.parent.get(&at).filter(|parent| **parent != at) {
-			at = parent.clone();
+	/// The number of the set that `name` is in.
+	fn find(&mut self, name: &str) -> usize {
+		let mut at = match self.numbers.get(name) {
+			Some(&at) => at,
+			None => {
+				let at = self.parent.len();
+				self.numbers.insert(name.into(), at);
+				self.parent.push(at);
+				at
+			}
+		};
+		while self.parent[at] != at {
+			// Half the way for whoever comes next.
+			self.parent[at] = self.parent[self.parent[at]];
+			at = self.parent[at];
 		}
 		at
 	}
 
 	fn join(&mut self, a: &str, b: &str) {
 		let (a, b) = (self.find(a), self.find(b));
-		if a != b {
-			self.parent.insert(a, b);
-		}
+		self.parent[a] = b;
 	}
 }
 
@@ -120,10 +130,14 @@ impl Scales {
 		let only8 = only8(graph, calibration);
 		let mut this =
 			Self { wide: HashMap::new(), narrow: HashMap::new(), only8, integer: integer.clone() };
-		let mut wide: HashMap<String, f64> = HashMap::new();
-		let mut narrow: HashMap<String, f64> = HashMap::new();
+		let mut wide: HashMap<usize, f64> = HashMap::new();
+		let mut narrow: HashMap<usize, f64> = HashMap::new();
 		for (name, stats) in &calibration.stats {
 			if cut.contains_key(name) {
+				continue;
+			}
+			// Of a value that is 0 throughout, such as a mask that nothing uses, the range says nothing.
+			if stats.is_zero() {
 				continue;
 			}
 			let root = wide.entry(sums.find(name)).or_default();

@@ -87,9 +87,9 @@ impl Value {
 	/// Every `step`-th of `count` elements from `start` on, along one dimension.
 	pub fn sliced(&self, axis: usize, start: u32, count: u32, step: u32) -> Self {
 		let mut value = self.clone();
-		value.offset += start * self.strides[axis];
+		value.offset = value.offset.saturating_add(start.saturating_mul(self.strides[axis]));
 		value.dims[axis] = count;
-		value.strides[axis] *= step;
+		value.strides[axis] = value.strides[axis].saturating_mul(step);
 		value
 	}
 

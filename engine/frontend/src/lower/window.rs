@@ -4,10 +4,51 @@ use super::{emit::factor, linear::images, Lowering, Value};
 use crate::{
 	array::Array,
 	error::{Error, Result},
-	eval::Window,
+	eval::{plan::pool_kernel, Call, Window},
 	graph::Node,
 };
 use assay_ops::{DType, Op, PoolKind};
+
+/// The windows of a pool over `spatial`, if there is a counterpart. Errors: `unsupported`, `bad-model`.
+pub(super) fn check(call: &Call, spatial: &[usize]) -> Result<Window> {
+	let node = call.node;
+	let refused = |what: String, fix: &str| Err(Error::unsupported(&node.name, what, fix));
+	let window = Window::new(call, spatial, &pool_kernel(call, spatial)?)?;
+	if node.outputs.get(1).is_some_and(|name| !name.is_empty()) {
+		return refused("a pool that gives positions".into(), "use its first result alone");
+	}
+	if window.dilation != [1, 1] {
+		return refused("a pool with dilation".into(), "use a plain pool");
+	}
+	let size = if spatial.len() == 1 { [1, spatial[0]] } else { [spatial[0], spatial[1]] };
+	for i in 0..2 {
+		let (kernel, stride, [low, high]) = (window.kernel[i], window.stride[i], window.pad[i]);
+		if kernel > 255 || stride > 255 {
+			let fix = match node.op.as_str() {
+				"GlobalMaxPool" => "write it as ReduceMax over the last dimensions",
+				"GlobalAveragePool" => "write it as ReduceMean over the last dimensions",
+				_ => "pool in two steps",
+			};
+			return refused(
+				format!("a window of {kernel} with steps of {stride}; 255 are the most"),
+				fix,
+			);
+		}
+		if low.max(high) >= kernel && low.max(high) > 0 {
+			return refused(
+				format!("padding of {} for windows of {kernel}", low.max(high)),
+				"pad by less",
+			);
+		}
+		if (size[i] + low + high).saturating_sub(kernel) / stride + 1 != window.out[i] {
+			return refused(
+				"ceil_mode with a last window that is cut off".into(),
+				"pad to whole windows",
+			);
+		}
+	}
+	Ok(window)
+}
 
 impl Lowering<'_> {
 	pub(super) fn pool(&mut self, node: &Node) -> Result<()> {
@@ -15,35 +56,8 @@ impl Lowering<'_> {
 		let max = node.op.ends_with("MaxPool");
 		let x = if max { self.operand_value(&name)? } else { self.wide(&name)? };
 		let spatial: Vec<usize> = x.dims.iter().skip(2).map(|&dim| dim as usize).collect();
-		let kernel: Vec<usize> = if node.op.starts_with("Global") {
-			spatial.clone()
-		} else {
-			node.ints("kernel_shape").unwrap_or(&[]).iter().map(|&k| k.max(1) as usize).collect()
-		};
-		let window = Window::new(&self.call(node), &spatial, &kernel)?;
-		if node.outputs.get(1).is_some_and(|name| !name.is_empty()) || window.dilation != [1, 1] {
-			return Err(Error::unsupported(
-				&node.name,
-				"a pool with dilation or that gives positions",
-				"use a plain pool",
-			));
-		}
+		let window = check(&self.call(node), &spatial)?;
 		let image = images(&x)?;
-		let fits = (0..2).all(|i| {
-			let (k, [low, high]) = (window.kernel[i], window.pad[i]);
-			k <= 255 && window.stride[i] <= 255 && low < k && high < k
-		});
-		let same = (0..2).all(|i| {
-			let padded = image.dims[1 + i] as usize + window.pad[i][0] + window.pad[i][1];
-			(padded - window.kernel[i]) / window.stride[i] + 1 == window.out[i]
-		});
-		if !fits || !same {
-			return Err(Error::unsupported(
-				&node.name,
-				"a window above 255, padding as wide as the window, or ceil_mode",
-				"pool in two steps, and pad to whole windows",
-			));
-		}
 		let byte = |pair: [usize; 2]| [pair[0] as u8, pair[1] as u8];
 		let pool = |kind, to| Op::Pool {
 			kind,

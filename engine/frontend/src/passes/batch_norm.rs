@@ -3,46 +3,65 @@ use crate::{
 	array::Array,
 	graph::{Graph, Node},
 };
+use std::collections::HashMap;
 
 /// Folds each BatchNormalization into the convolution or product that alone feeds it; where there is none it becomes
 /// a product and a sum. Returns how many it found.
 pub fn batch_norm(graph: &mut Graph) -> usize {
+	let links = Links::new(graph);
+	// Where a norm went into the product before it: the product that makes its result now.
+	let mut within: HashMap<usize, usize> = HashMap::new();
+	let mut nodes: Vec<Vec<Node>> = Vec::new();
 	let mut count = 0;
-	while let Some((at, factors, offsets)) = find(graph) {
-		let node = graph.nodes[at].clone();
-		let input = node.input(0).unwrap_or_default().to_string();
-		let links = Links::new(graph);
+	for at in 0..graph.nodes.len() {
+		nodes.push(Vec::new());
+		let Some((factors, offsets)) = parameters(graph, at) else { continue };
+		count += 1;
+		let input = graph.nodes[at].input(0).unwrap_or_default().to_string();
 		let rank = graph.shapes.get(&input).map_or(0, Vec::len);
-		let before = links.producer(graph, &input).filter(|(_, producer)| {
+		let before = links.producer(graph, &input).map(|(before, _)| before);
+		let before = before.map(|before| within.get(&before).copied().unwrap_or(before));
+		let before = before.filter(|&before| {
+			let producer = &graph.nodes[before];
 			let weighted = producer.op == "Conv" || (producer.op == "Linear" && rank == 2);
 			weighted
+				&& producer.output() == input
 				&& links.only_consumer(graph, &input).is_some()
 				&& producer.input(1).is_some_and(|w| graph.constant(w).is_some())
+				&& producer.input(2).is_none_or(|b| graph.constant(b).is_some())
 		});
-		match before.map(|(before, _)| before) {
-			Some(before) => fold(graph, before, at, &factors, &offsets),
-			None => split(graph, at, &input, rank, factors, offsets),
+		match before {
+			Some(before) => {
+				fold(graph, before, at, &factors, &offsets);
+				within.insert(at, before);
+			}
+			None => nodes[at] = split(graph, at, &input, rank, factors, offsets),
 		}
-		count += 1;
+	}
+	let old = std::mem::take(&mut graph.nodes);
+	for (at, (node, instead)) in old.into_iter().zip(nodes).enumerate() {
+		if !within.contains_key(&at) && instead.is_empty() {
+			graph.nodes.push(node);
+		}
+		graph.nodes.extend(instead);
 	}
 	count
 }
 
-/// A BatchNormalization with its factor and offset for each channel.
-fn find(graph: &Graph) -> Option<(usize, Vec<f32>, Vec<f32>)> {
-	graph.nodes.iter().enumerate().find_map(|(at, node)| {
-		if node.op != "BatchNormalization" {
-			return None;
-		}
-		let list = |i: usize| graph.constant(node.input(i)?).map(Array::floats);
-		let (scale, bias, mean, var) = (list(1)?, list(2)?, list(3)?, list(4)?);
-		let epsilon = node.float("epsilon", 1e-5);
-		let factors: Vec<f32> =
-			scale.iter().zip(&var).map(|(scale, var)| scale / (var + epsilon).sqrt()).collect();
-		let offsets =
-			bias.iter().zip(&mean).zip(&factors).map(|((bias, mean), f)| bias - mean * f).collect();
-		Some((at, factors, offsets))
-	})
+/// Factor and offset for each channel of a BatchNormalization of constants.
+fn parameters(graph: &Graph, at: usize) -> Option<(Vec<f32>, Vec<f32>)> {
+	let node = &graph.nodes[at];
+	if node.op != "BatchNormalization" {
+		return None;
+	}
+	let list = |i: usize| graph.constant(node.input(i)?).map(Array::floats);
+	let (scale, bias, mean, var) = (list(1)?, list(2)?, list(3)?, list(4)?);
+	let epsilon = node.float("epsilon", 1e-5);
+	let factors: Vec<f32> =
+		scale.iter().zip(&var).map(|(scale, var)| scale / (var + epsilon).sqrt()).collect();
+	let offsets =
+		bias.iter().zip(&mean).zip(&factors).map(|((bias, mean), f)| bias - mean * f).collect();
+	Some((factors, offsets))
 }
 
 fn fold(graph: &mut Graph, before: usize, at: usize, factors: &[f32], offsets: &[f32]) {
@@ -64,9 +83,9 @@ fn fold(graph: &mut Graph, before: usize, at: usize, factors: &[f32], offsets: &
 	producer.inputs.truncate(1);
 	producer.inputs.extend([weights, bias]);
 	producer.outputs = vec![output];
-	graph.nodes.remove(at);
 }
 
+/// A product and a sum in place of a norm.
 fn split(
 	graph: &mut Graph,
 	at: usize,
@@ -74,20 +93,19 @@ fn split(
 	rank: usize,
 	factors: Vec<f32>,
 	offsets: Vec<f32>,
-) {
+) -> Vec<Node> {
 	let node = graph.nodes[at].clone();
 	let mut dims = vec![1; rank.saturating_sub(1).max(1)];
 	dims[0] = factors.len();
 	let factor =
 		graph.add_constant(&format!("{}.factor", node.name), Array::float(dims.clone(), factors));
 	let offset = graph.add_constant(&format!("{}.offset", node.name), Array::float(dims, offsets));
-	let between = format!("{}.scaled", node.output());
-	let shape = graph.shapes.get(input).cloned().unwrap_or_default();
-	graph.shapes.insert(between.clone(), shape);
-	graph.nodes[at] = Node::new(&node.name, "Mul", &[input, &factor], &between);
-	let sum =
-		Node::new(&format!("{}.offset", node.name), "Add", &[&between, &offset], node.output());
-	graph.nodes.insert(at + 1, sum);
+	let between = graph.add_value(&format!("{}.scaled", node.output()), input);
+	let name = format!("{}.offset", node.name);
+	vec![
+		Node::new(&node.name, "Mul", &[input, &factor], &between),
+		Node::new(&name, "Add", &[&between, &offset], node.output()),
+	]
 }
 
 #[cfg(test)]
@@ -117,6 +135,18 @@ mod tests {
 		let mut constants = parameters(4);
 		constants.push(("w", testing::noise(&[4, 3, 3, 3], 5)));
 		let nodes = vec![Node::new("c", "Conv", &["x", "w"], "a"), norm("a")];
+		let mut graph = testing::graph(&[2, 3, 6, 6], nodes, &constants);
+		assert_eq!(testing::unchanged(&mut graph, batch_norm), ["Conv"]);
+	}
+
+	#[test]
+	fn normalizations_should_all_fold_when_they_follow_each_other() {
+		let mut constants = parameters(4);
+		constants.push(("w", testing::noise(&[4, 3, 3, 3], 5)));
+		let second =
+			Node::new("m", "BatchNormalization", &["b", "scale", "bias", "mean", "var"], "y");
+		let first = Node { outputs: vec!["b".into()], ..norm("a") };
+		let nodes = vec![Node::new("c", "Conv", &["x", "w"], "a"), first, second];
 		let mut graph = testing::graph(&[2, 3, 6, 6], nodes, &constants);
 		assert_eq!(testing::unchanged(&mut graph, batch_norm), ["Conv"]);
 	}

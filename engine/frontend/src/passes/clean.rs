@@ -1,5 +1,5 @@
 use crate::graph::Graph;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Drops nodes that only hand their operand on: identities, dropouts (inference), casts of floats to floats, and
 /// an `Expand`, `Reshape` or `Tile` to the shape that is there. Returns how many.
@@ -7,6 +7,7 @@ pub fn clean(graph: &mut Graph) -> usize {
 	let integer: HashMap<String, bool> = integers(graph);
 	let mut renamed: HashMap<String, String> = HashMap::new();
 	let before = graph.nodes.len();
+	let outputs: HashSet<String> = graph.outputs.iter().cloned().collect();
 	let mut kept = Vec::with_capacity(before);
 	for mut node in std::mem::take(&mut graph.nodes) {
 		for name in &mut node.inputs {
@@ -25,8 +26,8 @@ pub fn clean(graph: &mut Graph) -> usize {
 			_ => false,
 		};
 		// What makes an output under its own name stays.
-		if hands_on && !graph.outputs.contains(&node.outputs[0]) {
-			renamed.insert(node.outputs[0].clone(), input);
+		if hands_on && !node.output().is_empty() && !outputs.contains(node.output()) {
+			renamed.insert(node.output().into(), input);
 		} else {
 			kept.push(node);
 		}

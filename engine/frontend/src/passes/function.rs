@@ -1,6 +1,6 @@
 use super::clean::integers;
 use crate::graph::{Attribute, Graph, Input, Node};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// Operators of one value that are no straight line.
 const CURVED: &[&str] = &[
@@ -47,7 +47,7 @@ pub fn function(graph: &mut Graph) -> usize {
 			roots.insert(node.output().into(), root);
 		}
 	}
-	let consumers = graph.consumers();
+	let (consumers, producers) = (graph.consumers(), graph.producers());
 	let mut made: Vec<(usize, Node)> = Vec::new();
 	for (at, node) in graph.nodes.iter().enumerate() {
 		let Some(root) = roots.get(node.output()) else { continue };
@@ -55,8 +55,11 @@ pub fn function(graph: &mut Graph) -> usize {
 		let inside = |&next: &usize| roots.get(graph.nodes[next].output()) == Some(root);
 		let ends = graph.outputs.iter().any(|name| name == node.output())
 			|| !consumers.get(node.output()).is_some_and(|next| next.iter().all(inside));
-		let body = body(graph, at, root, &roots);
-		if ends && body.nodes.len() > 1 && body.nodes.iter().any(|node| curved(graph, node)) {
+		if !ends {
+			continue;
+		}
+		let Some(body) = body(graph, at, root, &roots, &producers) else { continue };
+		if body.nodes.len() > 1 && body.nodes.iter().any(|node| curved(graph, node)) {
 			let name = node.name.clone();
 			let function = Node::new(&name, "Function", &[root], node.output())
 				.with("body", Attribute::Body(Box::new(body)));
@@ -111,26 +114,44 @@ fn root(
 	found.map(String::from)
 }
 
+/// Most nodes of a function. Real ones have ten or so; a chain without end is left as it is.
+const LONGEST: usize = 128;
+
 /// The nodes between `root` and the result of node `at`.
-fn body(graph: &Graph, at: usize, root: &str, roots: &HashMap<String, String>) -> Graph {
+fn body(
+	graph: &Graph,
+	at: usize,
+	root: &str,
+	roots: &HashMap<String, String>,
+	producers: &HashMap<&str, usize>,
+) -> Option<Graph> {
 	let result = graph.nodes[at].output();
-	let mut needed = HashSet::from([result]);
-	let mut body = Graph { opset: graph.opset, outputs: vec![result.into()], ..Graph::default() };
+	let mut body = Graph {
+		opset: graph.opset,
+		outputs: vec![result.into()],
+		limits: graph.limits,
+		..Graph::default()
+	};
 	body.inputs.push(Input { name: root.into(), integer: false, dims: Vec::new() });
-	for node in graph.nodes[..=at].iter().rev() {
-		let part =
-			needed.contains(node.output()) && roots.get(node.output()).is_some_and(|r| r == root);
-		if part {
-			needed.extend(node.inputs.iter().map(String::as_str).filter(|name| *name != root));
-			body.nodes.insert(0, node.clone());
+	let mut parts = BTreeSet::from([at]);
+	let mut open = vec![at];
+	while let Some(next) = open.pop() {
+		for name in graph.nodes[next].inputs.iter().filter(|name| *name != root) {
+			if let Some(array) = graph.constants.get(name) {
+				body.constants.insert(name.clone(), array.clone());
+			} else if roots.get(name).is_some_and(|other| other == root) {
+				let made = *producers.get(name.as_str())?;
+				if parts.insert(made) {
+					open.push(made);
+				}
+			}
+		}
+		if parts.len() > LONGEST {
+			return None;
 		}
 	}
-	for name in needed {
-		if let Some(array) = graph.constants.get(name) {
-			body.constants.insert(name.into(), array.clone());
-		}
-	}
-	body
+	body.nodes = parts.into_iter().map(|at| graph.nodes[at].clone()).collect();
+	Some(body)
 }
 
 #[cfg(test)]

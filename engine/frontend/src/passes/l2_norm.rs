@@ -28,7 +28,8 @@ pub fn l2_norm(graph: &mut Graph) -> usize {
 fn axis(graph: &Graph, links: &Links, node: &Node) -> Option<i64> {
 	let x = node.input(0)?;
 	let mut value = node.input(1)?;
-	loop {
+	// A floor and a shape are what stands between, in some order.
+	for _ in 0..8 {
 		let (_, producer) = links.producer(graph, value)?;
 		value = match producer.op.as_str() {
 			"Expand" => producer.input(0)?,
@@ -63,6 +64,7 @@ fn axis(graph: &Graph, links: &Links, node: &Node) -> Option<i64> {
 			_ => return None,
 		};
 	}
+	None
 }
 
 #[cfg(test)]

@@ -7,21 +7,42 @@ use crate::{
 /// Finds `(x − mean) / sqrt(mean((x − mean)²) + ε) · γ + β` over the last dimension, written out in parts, and makes it one
 /// LayerNormalization; without the mean, one RMSNormalization. γ and β may be missing. Returns how many.
 pub fn layer_norm(graph: &mut Graph) -> usize {
-	let mut count = 0;
-	while let Some((last, node)) = find(graph) {
+	let found = find(graph);
+	let count = found.len();
+	for Found { last, x, epsilon, centred, gamma, beta } in found {
+		let (name, output) =
+			(graph.nodes[last].name.clone(), graph.nodes[last].output().to_string());
+		let gamma = graph.add_constant(&format!("{name}.gamma"), gamma);
+		let op = if centred { "LayerNormalization" } else { "RMSNormalization" };
+		let mut node = Node::new(&name, op, &[&x, &gamma], &output)
+			.with("axis", Attribute::Int(-1))
+			.with("epsilon", Attribute::Float(epsilon));
+		if let Some(beta) = beta {
+			node.inputs.push(graph.add_constant(&format!("{name}.beta"), beta));
+		}
 		graph.nodes[last] = node;
-		graph.prune();
-		count += 1;
 	}
+	graph.prune();
 	count
 }
 
-/// The last node of a pattern, and what takes its place.
-fn find(graph: &mut Graph) -> Option<(usize, Node)> {
+/// A normalization in parts: its last node, and what it is of.
+struct Found {
+	last: usize,
+	x: String,
+	epsilon: f32,
+	centred: bool,
+	gamma: Array,
+	beta: Option<Array>,
+}
+
+/// All of them.
+fn find(graph: &Graph) -> Vec<Found> {
 	let links = Links::new(graph);
+	let mut all = Vec::new();
 	for at in 0..graph.nodes.len() {
 		let Some((x, epsilon, centred, mut last)) = core(graph, &links, at) else { continue };
-		let n = *graph.shapes.get(&x)?.last()?;
+		let Some(&n) = graph.shapes.get(&x).and_then(|dims| dims.last()) else { continue };
 		let row = |name: &str| {
 			graph
 				.constant(name)
@@ -46,19 +67,9 @@ fn find(graph: &mut Graph) -> Option<(usize, Node)> {
 				(last, beta) = (next, Some(found));
 			}
 		}
-		let (name, output) =
-			(graph.nodes[last].name.clone(), graph.nodes[last].output().to_string());
-		let gamma = graph.add_constant(&format!("{name}.gamma"), gamma);
-		let op = if centred { "LayerNormalization" } else { "RMSNormalization" };
-		let mut node = Node::new(&name, op, &[&x, &gamma], &output)
-			.with("axis", Attribute::Int(-1))
-			.with("epsilon", Attribute::Float(epsilon));
-		if let Some(beta) = beta {
-			node.inputs.push(graph.add_constant(&format!("{name}.beta"), beta));
-		}
-		return Some((last, node));
+		all.push(Found { last, x, epsilon, centred, gamma, beta });
 	}
-	None
+	all
 }
 
 /// The operand, ε, whether the mean is taken off, and the node with the normalized value.

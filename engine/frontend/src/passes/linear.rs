@@ -1,4 +1,4 @@
-use super::{other, Links};
+use super::{finite::is_mask, other, Links};
 use crate::{
 	array::{strides, walk, Array},
 	graph::{Graph, Node},
@@ -19,17 +19,13 @@ pub fn linear(graph: &mut Graph) -> usize {
 			count += 1;
 		}
 	}
-	while let Some((product, sum, bias)) = find_bias(graph) {
-		absorb(graph, product, sum, bias);
-		count += 1;
-	}
-	count
+	count + biases(graph)
 }
 
 fn transposed(w: &Array) -> Array {
 	let own = strides(&w.dims);
 	let dims = [w.dims[1], w.dims[0]];
-	w.pick(dims, walk(&dims, &[own[1], own[0]], 0).into_iter())
+	w.pick(dims, walk(&dims, &[own[1], own[0]], 0))
 }
 
 fn from_matmul(graph: &mut Graph, at: usize) -> Option<Node> {
@@ -75,30 +71,53 @@ fn from_gemm(graph: &mut Graph, at: usize) -> Option<Node> {
 	Some(result)
 }
 
-/// A `Linear` or `Conv`, the sum that alone reads it, and what the sum adds to each channel.
-fn find_bias(graph: &Graph) -> Option<(usize, usize, Vec<f32>)> {
+/// Adds what follows each `Linear` or `Conv` to its bias; how many sums went.
+fn biases(graph: &mut Graph) -> usize {
 	let links = Links::new(graph);
-	graph.nodes.iter().enumerate().find_map(|(at, node)| {
-		if !matches!(node.op.as_str(), "Linear" | "Conv") {
-			return None;
+	let mut gone = vec![false; graph.nodes.len()];
+	for at in 0..graph.nodes.len() {
+		if !matches!(graph.nodes[at].op.as_str(), "Linear" | "Conv") {
+			continue;
 		}
-		let (sum, next) = links.only_consumer(graph, node.output())?;
-		let added =
-			(next.op == "Add").then(|| graph.constant(other(next, node.output())?)).flatten()?;
-		let dims = graph.shapes.get(node.output())?;
-		let channel = if node.op == "Linear" { dims.len().checked_sub(1)? } else { 1 };
-		let channels = dims[channel];
-		// Aligned at the last dimension, only the channels may differ from 1.
-		let missing = dims.len().checked_sub(added.rank())?;
-		let fits =
-			added.dims.iter().enumerate().all(|(i, &dim)| dim == 1 || i + missing == channel);
-		let values = added.floats();
-		let value = |i: usize| values[if values.len() == 1 { 0 } else { i }];
-		fits.then(|| (at, sum, (0..channels).map(value).collect()))
-	})
+		let mut found: Option<Vec<f32>> = None;
+		let mut output = graph.nodes[at].output().to_string();
+		while let Some((sum, added)) = added(graph, &links, at, &output) {
+			gone[sum] = true;
+			output = graph.nodes[sum].output().to_string();
+			found = Some(match found {
+				Some(bias) => bias.iter().zip(&added).map(|(a, b)| a + b).collect(),
+				None => added,
+			});
+		}
+		if let Some(bias) = found {
+			absorb(graph, at, output, bias);
+		}
+	}
+	let mut place = gone.iter();
+	graph.nodes.retain(|_| !place.next().copied().unwrap_or(false));
+	gone.iter().filter(|gone| **gone).count()
 }
 
-fn absorb(graph: &mut Graph, product: usize, sum: usize, mut bias: Vec<f32>) {
+/// The sum that alone reads `output`, which product `at` makes, and what it adds to each channel.
+fn added(graph: &Graph, links: &Links, at: usize, output: &str) -> Option<(usize, Vec<f32>)> {
+	let (sum, next) = links.only_consumer(graph, output)?;
+	let added = (next.op == "Add").then(|| graph.constant(other(next, output)?)).flatten()?;
+	let dims = graph.shapes.get(output)?;
+	let channel = if graph.nodes[at].op == "Linear" { dims.len().checked_sub(1)? } else { 1 };
+	let channels = *dims.get(channel)?;
+	// Aligned at the last dimension, only the channels may differ from 1.
+	let missing = dims.len().checked_sub(added.rank())?;
+	let fits = added.dims.iter().enumerate().all(|(i, &dim)| dim == 1 || i + missing == channel);
+	let values = added.float_data();
+	// A mask would take the whole range of a bias.
+	if !fits || is_mask(&values) {
+		return None;
+	}
+	let value = |i: usize| values[if values.len() == 1 { 0 } else { i }];
+	Some((sum, (0..channels).map(value).collect()))
+}
+
+fn absorb(graph: &mut Graph, product: usize, output: String, mut bias: Vec<f32>) {
 	let old =
 		graph.nodes[product].input(2).and_then(|name| graph.constant(name)).map(Array::floats);
 	for (value, old) in bias.iter_mut().zip(old.iter().flatten()) {
@@ -106,12 +125,10 @@ fn absorb(graph: &mut Graph, product: usize, sum: usize, mut bias: Vec<f32>) {
 	}
 	let hint = format!("{}.bias", graph.nodes[product].name);
 	let name = graph.add_constant(&hint, Array::float([bias.len()], bias));
-	let output = graph.nodes[sum].output().to_string();
 	let node = &mut graph.nodes[product];
 	node.inputs.truncate(2);
 	node.inputs.push(name);
 	node.outputs = vec![output];
-	graph.nodes.remove(sum);
 }
 
 #[cfg(test)]
@@ -145,6 +162,24 @@ mod tests {
 			let mut graph = testing::graph(&[2, 3], vec![node], &constants);
 			assert_eq!(testing::unchanged(&mut graph, linear), ["Linear"]);
 		}
+	}
+
+	#[test]
+	fn sum_should_stay_when_it_is_a_mask() {
+		let mask = Array::float([4], vec![0.0, f32::NEG_INFINITY, 0.0, -1e9]);
+		let mut graph = testing::graph(
+			&[2, 3],
+			vec![
+				Node::new("m", "MatMul", &["x", "w"], "a"),
+				Node::new("b", "Add", &["a", "b"], "s"),
+				Node::new("s", "Add", &["s", "mask"], "y"),
+			],
+			&[("w", testing::noise(&[3, 4], 1)), ("b", testing::noise(&[4], 2)), ("mask", mask)],
+		);
+		linear(&mut graph);
+		let left: Vec<_> = graph.nodes.iter().map(|node| node.op.as_str()).collect();
+		assert_eq!(left, ["Linear", "Add"]);
+		assert_eq!(graph.nodes[0].inputs.len(), 3);
 	}
 
 	#[test]

@@ -3,6 +3,7 @@
 //!
 //! | pass | does |
 //! |---|---|
+//! | [`finite`] | infinite constants that are masks become very large numbers; everywhere else they, and NaN, are refused |
 //! | [`infer`] | shapes from samples; folds what is constant, shapes included |
 //! | [`clean`] | drops casts between floats, identities and dropouts |
 //! | [`linear`] | products with a constant matrix become `Linear`; a bias is added to it or to its convolution |
@@ -13,6 +14,7 @@
 
 mod batch_norm;
 mod clean;
+pub(crate) mod finite;
 mod function;
 mod infer;
 mod l2_norm;
@@ -22,6 +24,7 @@ mod linear;
 pub use batch_norm::batch_norm;
 pub use clean::clean;
 pub(crate) use clean::integers as clean_integers;
+pub use finite::finite;
 pub use function::function;
 pub use infer::infer;
 pub use l2_norm::l2_norm;
@@ -33,7 +36,7 @@ use crate::{
 	eval::Values,
 	graph::{Graph, Node},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a pass changed, for the report.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -44,11 +47,14 @@ pub struct Change {
 	pub count: usize,
 }
 
-/// All passes in their order. `sample` is one batch of inputs.
-pub fn run(graph: &mut Graph, sample: &Values) -> Result<Vec<Change>> {
+/// All passes in their order, and the work that evaluating one batch takes. `sample` is one batch of inputs.
+pub fn run(graph: &mut Graph, sample: &Values) -> Result<(Vec<Change>, u64)> {
 	let mut changes = Vec::new();
 	let mut done = |pass, count| changes.push(Change { pass, count });
-	done("infer and fold", infer(graph, sample)?);
+	graph.prune();
+	finite::numbers(graph)?;
+	done("infer and fold", infer(graph, sample)?.0);
+	done("finite", finite(graph)?);
 	done("clean", clean(graph));
 	done("linear", linear(graph));
 	done("batch norm", batch_norm(graph));
@@ -56,16 +62,17 @@ pub fn run(graph: &mut Graph, sample: &Values) -> Result<Vec<Change>> {
 	done("l2 norm", l2_norm(graph));
 	done("function", function(graph));
 	graph.prune();
-	// What fusing made has shapes too.
-	infer(graph, sample)?;
-	Ok(changes)
+	// What fusing made has shapes too, and must be numbers.
+	let (_, work) = infer(graph, sample)?;
+	finite(graph)?;
+	Ok((changes, work))
 }
 
 /// Who makes and who reads each value, by name; a snapshot.
 pub(crate) struct Links {
 	producers: HashMap<String, usize>,
 	consumers: HashMap<String, Vec<usize>>,
-	outputs: Vec<String>,
+	outputs: HashSet<String>,
 }
 
 impl Links {
@@ -74,7 +81,7 @@ impl Links {
 		Self {
 			producers: graph.producers().into_iter().map(own).collect(),
 			consumers: graph.consumers().into_iter().map(|(n, at)| (n.to_string(), at)).collect(),
-			outputs: graph.outputs.clone(),
+			outputs: graph.outputs.iter().cloned().collect(),
 		}
 	}
 
@@ -92,9 +99,7 @@ impl Links {
 	/// The one node that reads `value`, if nothing else does and it is no output.
 	pub fn only_consumer<'a>(&self, graph: &'a Graph, value: &str) -> Option<(usize, &'a Node)> {
 		match self.consumers.get(value).map(Vec::as_slice) {
-			Some(&[at]) if !self.outputs.iter().any(|name| name == value) => {
-				Some((at, &graph.nodes[at]))
-			}
+			Some(&[at]) if !self.outputs.contains(value) => Some((at, &graph.nodes[at])),
 			_ => None,
 		}
 	}

@@ -11,6 +11,9 @@ use assay_ops::{DType, Op, Shape, View};
 /// Bits of fraction of attention weights.
 const WEIGHT_BITS: i8 = 15;
 
+/// Most elements of a causal mask.
+const LONGEST_MASK: u64 = 400 * 400;
+
 /// What a position must not see: 2^14 below everything else.
 const HIDDEN: i32 = -(1 << 30);
 
@@ -31,8 +34,17 @@ pub(super) fn attention(
 		let reason = format!("{heads} heads must divide the width {width}");
 		return Err(field(format!("{}.attention.heads", place(path)), reason));
 	}
+	// A causal mask is a constant of the program, which has 256 KiB for everything.
+	if causal && u64::from(length) * u64::from(length) > LONGEST_MASK {
+		let reason =
+			format!("a causal mask for {length} positions does not fit a program; at most 400");
+		return Err(field(format!("{}.attention.causal", place(path)), reason));
+	}
 	let depth = width / heads;
-	let before = linear(graph, x, &format!("{path}.qkv"), 3 * width, true, Wanted::Adaptive)?;
+	let Some(all) = width.checked_mul(3) else {
+		return Err(field(place(path), format!("a width of {width} is too large")));
+	};
+	let before = linear(graph, x, &format!("{path}.qkv"), all, true, Wanted::Adaptive)?;
 	let qkv = before.value;
 	// [batch, length, 3, heads, depth], seen as [batch, heads, length, depth] or with the last two
 	// dimensions the other way round.

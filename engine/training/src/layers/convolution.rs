@@ -37,6 +37,10 @@ pub(super) fn conv2d(
 	if outputs == 0 || kernel.contains(&0) || stride.contains(&0) {
 		return Err(field(place(path), "outputs, kernel and stride must be at least 1"));
 	}
+	if height.max(width) > i16::MAX as u32 {
+		let reason = format!("an image of {height} by {width}; at most {} each", i16::MAX);
+		return Err(field(place(path), reason));
+	}
 	let input = [height as i32, width as i32];
 	if (0..2).any(|axis| input[axis] + 2 * i32::from(padding[axis]) < i32::from(kernel[axis])) {
 		return Err(field(place(path), "the kernel is larger than the padded image"));
@@ -44,7 +48,7 @@ pub(super) fn conv2d(
 	let pad = padding.map(|pad| [i16::from(pad); 2]);
 	let geometry = Geometry { stride, pad, ..Geometry::UNIT };
 	let dims = [outputs, kernel[0].into(), kernel[1].into(), channels];
-	let patch = f64::from(dims[1] * dims[2] * channels);
+	let patch = dims[1..].iter().map(|&dim| f64::from(dim)).product::<f64>();
 	let init = Init::Uniform(1.0 / patch.sqrt());
 	let parameter = graph.parameter(format!("{path}.weight"), &dims, init)?;
 	let bias =

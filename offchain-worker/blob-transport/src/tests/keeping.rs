@@ -79,3 +79,37 @@ async fn blobs_should_be_kept_while_a_job_that_names_them_is_open() {
 		store.remove(root).unwrap();
 	}
 }
+
+/// What a verifier has computed: quiet until its job reveals it, kept until the job has ended, and for a
+/// while afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_should_be_kept_for_their_job_and_shown_when_it_names_them() {
+	let dir = tempfile::tempdir().unwrap();
+	let store = store(&dir);
+	let (waker, wake) = mpsc::unbounded();
+	let open = Arc::new(Mutex::new(Ok(BTreeMap::from([(7, BTreeSet::new())]))));
+	let chain = Chain { open: open.clone(), wake: Arc::new(Mutex::new(Some(wake))) };
+	let outboards = Arc::new(Outboards::open(dir.path().join("o"), store.clone()).unwrap());
+	tokio::spawn(Keeper::new(chain, store.clone(), outboards, Metrics::default()).run());
+	let look = || async {
+		waker.unbounded_send(()).unwrap();
+		tokio::time::sleep(Duration::from_millis(3300)).await;
+	};
+	tokio::time::sleep(Duration::from_millis(500)).await;
+	let output = bytes(1000, 4);
+	let root = root_of(&output);
+	store.insert_quiet_from(7, root, 1000, &output[..]).unwrap();
+	// Of a job that the keeper's next look does not see yet, and of one that it never sees.
+	store.keep(8, [8; 32], 1).unwrap();
+	look().await;
+	assert!(store.jobs(std::time::Instant::now()).contains(&8));
+	assert!(!store.is_public(&root));
+	*open.lock() = Ok(BTreeMap::from([(7, BTreeSet::from([root]))]));
+	look().await;
+	assert!(!store.jobs(std::time::Instant::now()).contains(&8));
+	assert!(store.is_public(&root) && matches!(store.remove(&root), Err(BlobError::Pinned(_))));
+	*open.lock() = Ok(BTreeMap::new());
+	look().await;
+	assert!(store.jobs(std::time::Instant::now()).is_empty());
+	store.remove(&root).unwrap();
+}

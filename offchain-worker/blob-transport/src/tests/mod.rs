@@ -5,6 +5,7 @@ mod hostile;
 mod keeping;
 mod serving;
 mod simulation;
+mod starving;
 
 use assay_blobs::{BlobStore, Hash, Options};
 use std::{sync::Arc, time::Duration};

@@ -261,3 +261,61 @@ fn outboards_should_be_swept_when_their_blobs_are_gone_and_foreign_files_left_al
 	// Of another length than the outboard of this blob: not taken for one.
 	assert!(!outboards.is_ready(&held, 100_000));
 }
+
+/// A verifier's own copy of a result: nobody can find out that it is here before the job's reveal, and
+/// everybody gets it afterwards.
+#[tokio::test]
+async fn result_should_be_served_when_its_job_has_revealed_it_and_not_before() {
+	let served = serve(ServeLimits::default());
+	let blob = bytes(2 * MAX_RANGE as usize, 9);
+	let (root, total) = (root_of(&blob), blob.len() as u64);
+	served.store.insert_quiet_from(3, root, total, &blob[..]).unwrap();
+	let peer = PeerId::random();
+	let request = range(root, total, 0, MAX_RANGE);
+	for job in [None, Some(4)] {
+		if let Some(job) = job {
+			// A job of somebody who wants to know.
+			served.store.name(job, None, [root].into()).unwrap();
+		}
+		let have = served.ask(peer, &Request::Have(vec![root])).await;
+		assert_eq!(have, Response::Have(vec![0]));
+		for total in [total, total + GROUP] {
+			let answer = served.ask(peer, &range(root, total, 0, MAX_RANGE)).await;
+			assert_eq!(answer, Response::Refused(Refusal::Unknown));
+		}
+	}
+	served.store.name(3, None, [root].into()).unwrap();
+	let have = served.ask(peer, &Request::Have(vec![root])).await;
+	assert_eq!(have, Response::Have(vec![total]));
+	assert!(matches!(served.ask(peer, &request).await, Response::Slice(_)));
+}
+
+/// After a restart a long blob is hashed once, away from the places for answers, whoever asks how often.
+#[tokio::test]
+async fn long_blob_should_be_checked_once_while_peers_wait_outside() {
+	let served = serve(ServeLimits::default());
+	let blob = bytes((65 << 20) + 5, 10);
+	let root = served.store.insert(&blob).unwrap();
+	let Served { dir, store, outboards, requests } = served;
+	outboards.open_blob(&root, blob.len() as u64).map(drop).unwrap();
+	drop((requests, outboards));
+	let store = Arc::try_unwrap(store);
+	drop(store);
+	tokio::time::sleep(Duration::from_millis(50)).await;
+	let store = super::store(&dir);
+	let outboards = Arc::new(Outboards::open(dir.path().join("outboards"), store.clone()).unwrap());
+	let server =
+		Server::new(store.clone(), outboards.clone(), ServeLimits::default(), Metrics::default());
+	let (requests, receiver) = async_channel::bounded(256);
+	tokio::spawn(server.run(receiver));
+	let served = Served { dir, store, outboards, requests };
+	assert!(served.outboards.is_ready(&root, blob.len() as u64) && !served.store.is_checked(&root));
+	let request = range(root, blob.len() as u64, 0, MAX_RANGE);
+	let busy = |answer: &Response| matches!(answer, Response::Refused(Refusal::Busy(500)));
+	let first = served.ask(PeerId::random(), &request).await;
+	assert!(busy(&first), "{first:?}");
+	while !served.store.is_checked(&root) {
+		tokio::time::sleep(Duration::from_millis(10)).await;
+	}
+	assert!(matches!(served.ask(PeerId::random(), &request).await, Response::Slice(_)));
+}

@@ -22,7 +22,7 @@ pub(super) type Hash = H256;
 
 /// The result of job `n`, as it was paid for; nobody else's root begins like this.
 pub(super) fn result(n: u8) -> Settlement {
-	Settlement { job: n.into(), task: [n; 32], run_root: [n ^ 0xff; 32] }
+	Settlement { job: n.into(), order: [n ^ 0x55; 32], task: [n; 32], run_root: [n ^ 0xff; 32] }
 }
 
 /// What fails when it is asked.

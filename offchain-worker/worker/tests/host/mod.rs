@@ -7,7 +7,7 @@ pub mod jobs;
 
 use assay_exec::Tensor;
 use assay_program::{Program, Source};
-use assay_worker_protocol::{blocking, FrameError, InputFile, Reply, Request, Run, Stage};
+use assay_worker_protocol::{blocking, FrameError, InputFile, Record, Reply, Request, Run, Stage};
 use std::{
 	fs::{self, File},
 	io::Write,
@@ -34,6 +34,7 @@ pub struct Job {
 	pub start: Option<Vec<Vec<u8>>>,
 	pub steps: u32,
 	pub keep: Vec<Source>,
+	pub record: Record,
 	pub adapter: Option<String>,
 }
 
@@ -41,7 +42,16 @@ impl Job {
 	pub fn new(program: &Program, tensors: &[Tensor], steps: u32) -> Self {
 		let inputs = tensors.iter().map(|tensor| tensor.bytes.to_vec()).collect();
 		let (program, tensors) = (program.encode(), tensors.to_vec());
-		Job { program, tensors, inputs, start: None, steps, keep: vec![], adapter: None }
+		Job {
+			program,
+			tensors,
+			inputs,
+			start: None,
+			steps,
+			keep: vec![],
+			record: Record::default(),
+			adapter: None,
+		}
 	}
 
 	/// Other bytes for an input, which the record then names.
@@ -69,6 +79,7 @@ impl Job {
 			adapter: self.adapter.clone(),
 			audit_tiles: 4,
 			keep: self.keep.clone(),
+			record: self.record.clone(),
 		}
 	}
 }

@@ -1,0 +1,350 @@
+//! Signing, sending and following transactions.
+
+use super::{
+	chain_error,
+	errors::{dispatch_error, lost, submit_error},
+	urgency::{decide, raised, Urgency, Version},
+	Confirm, Event, Hash, Head, Included, Node,
+};
+use crate::error::{Error, Result};
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::{
+	collections::{BTreeMap, HashMap},
+	future::Future,
+	sync::{Mutex, PoisonError},
+};
+use subxt::{
+	client::OnlineClientAtBlockImpl,
+	config::{substrate::AccountId32, DefaultExtrinsicParamsBuilder, SubstrateConfig},
+	dynamic::{self, Value},
+	error::TransactionEventsError,
+	ext::scale_value::Composite,
+	rpcs::client::rpc_params,
+	transactions::{DynamicPayload, TransactionInBlock, TransactionProgress, TransactionStatus},
+};
+use subxt_signer::sr25519::Keypair;
+
+/// Blocks for which a signed transaction stays valid.
+const MORTALITY: u64 = 128;
+/// Blocks after its deadline for which a transaction is still looked for.
+const GRACE: u64 = 3;
+
+type Client = OnlineClientAtBlockImpl<SubstrateConfig>;
+type Payload = DynamicPayload<Composite<()>>;
+
+/// What the transactions of one process have to know of each other.
+#[derive(Default)]
+pub(super) struct Signing {
+	/// Held from asking for a nonce until the pool has the transaction: of two that are sent at once, the second
+	/// one must count the first.
+	turn: tokio::sync::Mutex<()>,
+	/// Nonces of urgent transactions on their way and what they tip, by account: they do not replace each other, and none
+	/// tips less than those that wait for it.
+	held: Mutex<HashMap<Hash, BTreeMap<u64, u128>>>,
+	/// At which block a call was first sent, and its deadline, by what it says: whoever sends it again goes on where it
+	/// was with its tips.
+	begun: Mutex<HashMap<Hash, (u64, u64)>>,
+}
+
+impl Signing {
+	/// The block at which a call was first sent, which is `head` where it has not been.
+	fn first(&self, call: Hash, head: u64, deadline: u64) -> u64 {
+		let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+		begun.retain(|_, (_, until)| until.saturating_add(MORTALITY) > head);
+		begun.entry(call).or_insert((head, deadline)).0
+	}
+
+	/// A call is in a block.
+	fn done(&self, call: &Hash) {
+		self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(call);
+	}
+}
+
+/// The nonce of one urgent transaction; free again when it is dropped.
+struct Hold<'a> {
+	signing: &'a Signing,
+	account: Hash,
+	nonce: Option<u64>,
+}
+
+impl<'a> Hold<'a> {
+	fn new(signing: &'a Signing, account: Hash) -> Self {
+		Self { signing, account, nonce: None }
+	}
+
+	/// The first nonce from `best` on that no other urgent transaction holds.
+	fn lowest(&self, best: u64) -> u64 {
+		let held = self.signing.held.lock().unwrap_or_else(PoisonError::into_inner);
+		let taken = |nonce: &u64| {
+			self.nonce != Some(*nonce)
+				&& held.get(&self.account).is_some_and(|h| h.contains_key(nonce))
+		};
+		(best..).find(|nonce| !taken(nonce)).unwrap_or(best)
+	}
+
+	/// The most that urgent transactions tip which come after nonce `from`.
+	fn floor(&self, from: u64) -> u128 {
+		let held = self.signing.held.lock().unwrap_or_else(PoisonError::into_inner);
+		let after = held.get(&self.account).into_iter().flatten();
+		after.filter(|(nonce, _)| **nonce > from).map(|(_, tip)| *tip).max().unwrap_or(0)
+	}
+
+	fn take(&mut self, version: Option<Version>) {
+		let mut held = self.signing.held.lock().unwrap_or_else(PoisonError::into_inner);
+		let of = held.entry(self.account).or_default();
+		if let Some(old) = self.nonce {
+			of.remove(&old);
+		}
+		of.extend(version.map(|version| (version.nonce, version.tip)));
+		self.nonce = version.map(|version| version.nonce);
+	}
+}
+
+impl Drop for Hold<'_> {
+	fn drop(&mut self) {
+		self.take(None);
+	}
+}
+
+/// How one version of a transaction came to its end.
+type End = Result<TransactionInBlock<SubstrateConfig, Client>>;
+
+/// Follows a transaction until it counts as done.
+async fn follow(
+	mut progress: TransactionProgress<SubstrateConfig, Client>,
+	name: String,
+	confirm: Confirm,
+) -> End {
+	loop {
+		match progress.next().await.ok_or_else(lost)?.map_err(chain_error)? {
+			TransactionStatus::InBestBlock(block) if confirm == Confirm::Block => return Ok(block),
+			TransactionStatus::InFinalizedBlock(block) => return Ok(block),
+			TransactionStatus::Invalid { message } | TransactionStatus::Error { message } => {
+				return Err(submit_error(&name, &message))
+			}
+			TransactionStatus::Dropped { message } => {
+				return Err(Error::new("tx-dropped", format!("{name}: {message}"))
+					.fix("try again; the node's pool dropped the transaction"))
+			}
+			_ => {}
+		}
+	}
+}
+
+impl Node {
+	/// Signs, submits and follows one call until it is confirmed; arguments go by name.
+	///
+	/// # Errors
+	/// `Pallet.Error` with the runtime's own words when the call fails; `tx-invalid`, `tx-dropped`, `fee` when it is
+	/// not included.
+	pub async fn submit(
+		&self,
+		key: &Keypair,
+		pallet: &str,
+		call: &str,
+		args: Vec<(&str, Value)>,
+	) -> Result<Included> {
+		let payload = dynamic::tx(pallet, call, Composite::named(args));
+		let account = AccountId32(key.public_key().0);
+		let turn = self.signing.turn.lock().await;
+		let nonce: u64 =
+			self.request("system_accountNextIndex", rpc_params![account.to_string()]).await?;
+		let progress = self.send(key, &payload, Version { nonce, tip: 0 }).await;
+		let name = format!("{pallet}.{call}");
+		let progress = progress.map_err(|e| submit_error(&name, &e))?;
+		drop(turn);
+		let included = follow(progress, name, self.confirm).await?;
+		self.collect(pallet, call, included).await
+	}
+
+	/// As [`Self::submit`], for a call that is worth nothing after a deadline: it waits behind nothing of its account
+	/// but what is urgent too, and pays more with every block that passes without it. Where the pool takes no version of
+	/// it, that is told at once: the caller has to look at the chain, where it may have happened by an earlier one.
+	///
+	/// # Errors
+	/// As [`Self::submit`], and `too-late` a few blocks after the deadline.
+	pub async fn submit_urgent(
+		&self,
+		key: &Keypair,
+		pallet: &str,
+		call: &str,
+		args: Vec<(&str, Value)>,
+		urgency: Urgency,
+	) -> Result<Included> {
+		let payload = dynamic::tx(pallet, call, Composite::named(args));
+		let name = format!("{pallet}.{call}");
+		let account = key.public_key().0;
+		let mut hold = Hold::new(&self.signing, account);
+		let mut versions = FuturesUnordered::new();
+		let mut head = self.head().await?.number;
+		let said = format!("{name} {:?}", payload.call_data());
+		let said = *blake3::hash(&[account.as_slice(), said.as_bytes()].concat()).as_bytes();
+		let first = self.signing.first(said, head, urgency.deadline);
+		let mut sent = None;
+		let n = urgency.deadline.saturating_sub(first);
+		loop {
+			if head <= urgency.deadline {
+				let turn = self.signing.turn.lock().await;
+				let best = self.best().await?;
+				let nonce = best.transactions().account_nonce(&AccountId32(account)).await;
+				let lowest = hold.lowest(nonce.map_err(chain_error)?);
+				let at = (head.saturating_sub(first), n);
+				let place = (lowest, hold.floor(lowest));
+				if let Some(version) = decide(&urgency, at, place, sent, !versions.is_empty()) {
+					hold.take(Some(version));
+					match self.bid(key, &payload, version, urgency.max_tip).await {
+						Ok((version, progress)) => {
+							hold.take(Some(version));
+							sent = Some(version);
+							versions.push(follow(progress, name.clone(), self.confirm));
+						}
+						Err(text) if versions.is_empty() => return Err(submit_error(&name, &text)),
+						Err(_) => {}
+					}
+				}
+				drop(turn);
+			} else if versions.is_empty() || head > urgency.deadline.saturating_add(GRACE) {
+				let text = format!("{name} was not included by block {}", urgency.deadline);
+				return Err(Error::new("too-late", text)
+					.fix("raise --max-tip, and see that the account can pay it"));
+			}
+			tokio::select! {
+				Some(end) = versions.next(), if !versions.is_empty() => match end {
+					Ok(included) => {
+						self.signing.done(&said);
+						return self.collect(pallet, call, included).await;
+					}
+					// Where another version is on its way, this one was replaced by it.
+					Err(error) if versions.is_empty() || error.code == "node-lost" => {
+						return Err(error)
+					}
+					Err(_) => {}
+				},
+				next = self.next_head(head) => head = next?.number,
+			}
+		}
+	}
+
+	/// Sends a version; one that tips more where the pool wants more, less where the account cannot pay it.
+	async fn bid(
+		&self,
+		key: &Keypair,
+		payload: &Payload,
+		mut version: Version,
+		max_tip: u128,
+	) -> Result<(Version, TransactionProgress<SubstrateConfig, Client>), String> {
+		let (mut lowered, mut banned) = (false, 0);
+		loop {
+			let refusal = match self.send(key, payload, version).await {
+				Ok(progress) => return Ok((version, progress)),
+				Err(text) => text,
+			};
+			let tip = if refusal.contains("Inability to pay") && version.tip > 0 {
+				lowered = true;
+				// A few tries, and then without any.
+				let enough = version.tip > max_tip.checked_shr(7).unwrap_or(0);
+				Some(if enough { version.tip / 2 } else { 0 })
+			} else if refusal.contains("Priority is too low") && !lowered {
+				raised(version.tip, max_tip)
+			} else if refusal.contains("temporarily banned") || refusal.contains("already imported")
+			{
+				// The pool knows these bytes; others say the same.
+				banned += 1;
+				(banned < 4).then(|| version.tip.saturating_add(1))
+			} else {
+				None
+			};
+			match tip {
+				Some(tip) => version.tip = tip,
+				None => return Err(refusal),
+			}
+		}
+	}
+
+	/// Signs and sends; the pool's own words where it refuses.
+	fn send<'a>(
+		&'a self,
+		key: &'a Keypair,
+		payload: &'a Payload,
+		version: Version,
+	) -> impl Future<Output = Result<TransactionProgress<SubstrateConfig, Client>, String>> + Send + 'a
+	{
+		async move {
+			// Mortality is anchored in a finalized block, which no reorganisation can remove.
+			let at = self.client.at_current_block().await.map_err(|e| e.to_string())?;
+			let params = DefaultExtrinsicParamsBuilder::new()
+				.nonce(version.nonce)
+				.tip(version.tip)
+				.mortal(MORTALITY)
+				.build();
+			let mut tx = at.transactions();
+			tx.sign_and_submit_then_watch(payload, key, params).await.map_err(|e| e.to_string())
+		}
+	}
+
+	/// What an included transaction has caused.
+	async fn collect(
+		&self,
+		pallet: &str,
+		call: &str,
+		included: TransactionInBlock<SubstrateConfig, Client>,
+	) -> Result<Included> {
+		let events = included.wait_for_success().await.map_err(|e| match e {
+			TransactionEventsError::ExtrinsicFailed(e) => dispatch_error(pallet, call, &e),
+			other => chain_error(other),
+		})?;
+		let hash = included.block_hash();
+		let number = self.client.at_block(hash).await.map_err(chain_error)?.block_number();
+		let events = events
+			.iter()
+			.map(|event| {
+				let event = event.map_err(chain_error)?;
+				let fields: Composite<()> =
+					event.decode_fields_unchecked_as().map_err(chain_error)?;
+				Ok(Event {
+					pallet: event.pallet_name().into(),
+					name: event.event_name().into(),
+					fields: Value::without_context(fields.into()),
+				})
+			})
+			.collect::<Result<_>>()?;
+		Ok(Included { block: Head { number, hash: hash.0 }, events })
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn call_should_go_on_where_it_was_when_it_is_sent_again() {
+		let signing = Signing::default();
+		assert_eq!(signing.first([1; 32], 10, 30), 10);
+		assert_eq!(signing.first([1; 32], 14, 30), 10);
+		assert_eq!(signing.first([2; 32], 14, 30), 14);
+		signing.done(&[1; 32]);
+		assert_eq!(signing.first([1; 32], 15, 30), 15);
+		// What nobody sends any more is forgotten.
+		signing.first([3; 32], 30 + MORTALITY, 500);
+		assert_eq!(signing.begun.lock().unwrap().len(), 1);
+	}
+
+	#[test]
+	fn urgent_transactions_should_not_take_each_others_nonce() {
+		let signing = Signing::default();
+		let (mut one, mut two) = (Hold::new(&signing, [1; 32]), Hold::new(&signing, [1; 32]));
+		let mut other = Hold::new(&signing, [2; 32]);
+		let version = |nonce, tip| Some(Version { nonce, tip });
+		one.take(version(one.lowest(5), 1));
+		two.take(version(two.lowest(5), 9));
+		other.take(version(other.lowest(5), 100));
+		assert_eq!((one.nonce, two.nonce, other.nonce), (Some(5), Some(6), Some(5)));
+		// What waits for it decides what it has to tip.
+		assert_eq!((one.floor(5), two.floor(6), other.floor(5)), (9, 0, 0));
+		// Its own nonce is no obstacle; that of one that is gone is free again.
+		assert_eq!(one.lowest(5), 5);
+		drop(one);
+		assert_eq!(two.lowest(5), 5);
+		assert_eq!(two.lowest(9), 9);
+	}
+}
