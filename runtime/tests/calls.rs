@@ -456,6 +456,18 @@ fn register(byte: u8) -> RuntimeCall {
 	RuntimeCall::Programs(pallet_assay_programs::Call::register_program { program })
 }
 
+fn post() -> RuntimeCall {
+	RuntimeCall::Jobs(pallet_assay_jobs::Call::post_job {
+		program: [0; 32],
+		input_roots: Default::default(),
+		steps: 1,
+		price_start: UNIT,
+		price_max: UNIT,
+		ramp_blocks: 1,
+		assurance: Default::default(),
+	})
+}
+
 fn free(who: Sr25519Keyring) -> u128 {
 	Balances::balance(&who.to_account_id())
 }
@@ -533,7 +545,7 @@ fn ordinary_transactions_should_have_room_when_somebody_pays_for_operational_jun
 				(0..2).map(|at| signed(Ferdie, nonce + at, prove(256 << 10))).collect();
 			all.extend((2..8).map(|at| signed(Ferdie, nonce + at, prove(0))));
 			let honest = all.len();
-			all.push(signed(Charlie, block, register(block as u8)));
+			all.push(signed(Charlie, block, post()));
 			let mut open = true;
 			open_block(Claim::Plain);
 			let outcomes: Vec<_> = all.into_iter().map(Executive::apply_extrinsic).collect();
@@ -550,7 +562,7 @@ fn ordinary_transactions_should_have_room_when_somebody_pays_for_operational_jun
 				matches!(outcomes[honest], Ok(Err(_))),
 				"{:?}: {:?} with {:?} used of {MAXIMUM_BLOCK_WEIGHT}",
 				outcomes[honest],
-				register(9).get_dispatch_info().total_weight(),
+				post().get_dispatch_info().total_weight(),
 				System::block_weight(),
 			);
 			Executive::finalize_block();

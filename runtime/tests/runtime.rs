@@ -262,6 +262,7 @@ fn operational_calls_should_have_a_reserve_when_blocks_are_full() {
 	let most = weights.get(DispatchClass::Operational).max_total.unwrap();
 	assert_eq!(most, OPERATIONAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
 	assert!(most.all_lte(MAXIMUM_BLOCK_WEIGHT - reserve));
+	assert_eq!(weights.max_block, MAXIMUM_BLOCK_WEIGHT);
 	let seats = pallet_assay_jobs::types::MAX_SEATS;
 	let push = <Runtime as pallet_assay_jobs::Config>::WeightInfo::advance(seats);
 	assert!(push.all_lte(MAXIMUM_BLOCK_WEIGHT / 2));

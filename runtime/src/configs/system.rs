@@ -34,8 +34,9 @@ pub const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 /// It takes no more from those for whom the class is there. Verifiers' transactions come before all
 /// others in the pool ([`VerifierPriority`](pallet_assay_jobs::Config::VerifierPriority)) and so in the
 /// block, and what a seat may send is bounded; what providers and challengers sign outbids junk by a tip
-/// in three quarters of a block as it would in a whole one. A block has room for four of the largest
-/// proofs beside each other.
+/// in three quarters of a block as it would in a whole one. A block has room for several of the largest
+/// proofs beside each other. By length operational transactions can still fill a block; that costs 3.9
+/// ASY, which is more than outbidding ordinary ones does.
 pub const OPERATIONAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 /// Share of a block assumed to go to `on_initialize` and friends.
 const AVERAGE_ON_INITIALIZE_RATIO: Perbill = Perbill::from_percent(10);
@@ -51,21 +52,27 @@ pub const SS58_PREFIX: u16 = 42;
 
 parameter_types! {
 	/// Limits of execution time per block, class and transaction.
-	pub RuntimeBlockWeights: limits::BlockWeights = limits::BlockWeights::builder()
-		.base_block(BlockExecutionWeight::get())
-		.for_class(DispatchClass::all(), |weights| {
-			weights.base_extrinsic = ExtrinsicBaseWeight::get();
-		})
-		.for_class(DispatchClass::Normal, |weights| {
-			weights.max_total = Some(NORMAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
-		})
-		.for_class(DispatchClass::Operational, |weights| {
-			weights.max_total = Some(OPERATIONAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
-			weights.reserved =
-				Some(MAXIMUM_BLOCK_WEIGHT - NORMAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
-		})
-		.avg_block_initialization(AVERAGE_ON_INITIALIZE_RATIO)
-		.build_or_panic();
+	pub RuntimeBlockWeights: limits::BlockWeights = limits::BlockWeights {
+		// The builder takes the largest share of a class for the size of a block.
+		max_block: MAXIMUM_BLOCK_WEIGHT,
+		..limits::BlockWeights::builder()
+			.base_block(BlockExecutionWeight::get())
+			.for_class(DispatchClass::all(), |weights| {
+				weights.base_extrinsic = ExtrinsicBaseWeight::get();
+			})
+			.for_class(DispatchClass::Normal, |weights| {
+				weights.max_total = Some(NORMAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
+				// Whatever hooks have taken of the part that operational transactions leave.
+				weights.reserved = Some(MAXIMUM_BLOCK_WEIGHT / 8);
+			})
+			.for_class(DispatchClass::Operational, |weights| {
+				weights.max_total = Some(OPERATIONAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
+				weights.reserved =
+					Some(MAXIMUM_BLOCK_WEIGHT - NORMAL_DISPATCH_RATIO * MAXIMUM_BLOCK_WEIGHT);
+			})
+			.avg_block_initialization(AVERAGE_ON_INITIALIZE_RATIO)
+			.build_or_panic()
+	};
 	/// Limits of bytes per block and class.
 	pub RuntimeBlockLength: limits::BlockLength = limits::BlockLength::builder()
 		.max_length(MAXIMUM_BLOCK_BYTES)
