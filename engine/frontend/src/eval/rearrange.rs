@@ -8,6 +8,9 @@ use crate::{
 	limits,
 };
 
+/// Low and high padding of each dimension.
+type Pads = Vec<(i64, i64)>;
+
 /// Dimensions of a result, and whether it is of integers.
 type Planned = (Vec<usize>, bool);
 
@@ -467,7 +470,7 @@ pub(crate) fn pads(call: &Call, rank: usize) -> Result<Vec<(i64, i64)>> {
 }
 
 /// Paddings, and the dimensions of the result. Negative ones take away no more than there is.
-fn pad_dims(call: &Call) -> Result<(Vec<(i64, i64)>, Vec<usize>)> {
+fn pad_dims(call: &Call) -> Result<(Pads, Vec<usize>)> {
 	let x = call.get(0)?;
 	let mode = call.node.text("mode");
 	if !matches!(mode, "" | "constant") {

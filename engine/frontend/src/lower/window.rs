@@ -21,7 +21,7 @@ pub(super) fn check(call: &Call, spatial: &[usize]) -> Result<Window> {
 		return refused("a pool with dilation".into(), "use a plain pool");
 	}
 	let size = if spatial.len() == 1 { [1, spatial[0]] } else { [spatial[0], spatial[1]] };
-	for i in 0..2 {
+	for (i, size) in size.into_iter().enumerate() {
 		let (kernel, stride, [low, high]) = (window.kernel[i], window.stride[i], window.pad[i]);
 		if kernel > 255 || stride > 255 {
 			let fix = match node.op.as_str() {
@@ -40,7 +40,7 @@ pub(super) fn check(call: &Call, spatial: &[usize]) -> Result<Window> {
 				"pad by less",
 			);
 		}
-		if (size[i] + low + high).saturating_sub(kernel) / stride + 1 != window.out[i] {
+		if (size + low + high).saturating_sub(kernel) / stride + 1 != window.out[i] {
 			return refused(
 				"ceil_mode with a last window that is cut off".into(),
 				"pad to whole windows",

@@ -65,7 +65,7 @@ pub fn array(tensor: &onnx::Tensor, folder: &mut Folder, limits: &Limits) -> Res
 		return Err(bad("its elements are given in two ways".into()));
 	}
 	if !raw.is_empty() && raw.len() as u64 != len as u64 * size {
-		let (found, whole) = (raw.len() as u64 / size, raw.len() as u64 % size == 0);
+		let (found, whole) = (raw.len() as u64 / size, (raw.len() as u64).is_multiple_of(size));
 		return Err(bad(if whole {
 			format!("{found} elements where its dimensions say {len}")
 		} else {
