@@ -28,7 +28,7 @@ pub struct Attack {
 	pub outcome: &'static str,
 	/// Blocks from the wrong reveal to the slash.
 	pub blocks: Blocks,
-	/// Who must have lost or got how much, in ASY, transaction fees left aside.
+	/// Who must have lost or got how much, in ASY, transaction fees and fees for data left aside.
 	pub money: &'static str,
 	/// Does it, on a chain of its own, and says what came of it.
 	pub run: fn() -> Result<Report, String>,

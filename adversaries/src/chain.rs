@@ -61,6 +61,10 @@ pub struct World {
 	pub log: Vec<(BlockNumber, RuntimeEvent)>,
 	/// What each account got (blocks' authors) less what it paid (signers) in transaction fees.
 	pub fees: BTreeMap<AccountId, i128>,
+	/// The same for the fees of those who hold inputs and outputs.
+	pub data_fees: BTreeMap<AccountId, i128>,
+	/// What was burned of the latter.
+	pub data_burned: i128,
 	parent: H256,
 	slot: u64,
 	authors: BTreeMap<BabeId, Person>,
@@ -129,6 +133,8 @@ pub fn run_with<R>(validators: usize, more: &[Person], play: impl FnOnce(&mut Wo
 			people: people.into_iter().map(|person| (person.account(), person)).collect(),
 			log: Vec::new(),
 			fees: BTreeMap::new(),
+			data_fees: BTreeMap::new(),
+			data_burned: 0,
 			parent: System::block_hash(0),
 			slot: GENESIS_SLOT,
 			authors: authors.into(),
@@ -268,8 +274,25 @@ impl World {
 					*self.fees.entry(author.clone()).or_default() += fee;
 				}
 			}
+			if let RuntimeEvent::Jobs(pallet_assay_jobs::Event::HolderPaid {
+				job,
+				account,
+				amount,
+			}) = &record.event
+			{
+				self.note_data_fee(*job, account, *amount as i128);
+			}
 			self.log.push((number, record.event));
 		}
+	}
+
+	/// Remembers what a holder of inputs or outputs got, and what its requester paid for that.
+	fn note_data_fee(&mut self, job: u64, holder: &AccountId, net: i128) {
+		let Some(job) = pallet_assay_jobs::Jobs::<Runtime>::get(job) else { return };
+		let gross = job.data_share as i128;
+		*self.data_fees.entry(holder.clone()).or_default() += net;
+		*self.data_fees.entry(job.requester).or_default() -= gross;
+		self.data_burned += gross - net;
 	}
 
 	/// One block with one transaction.
@@ -310,20 +333,23 @@ impl World {
 		}
 	}
 
-	/// Balance of every account, held parts included, without the effect of transaction fees.
+	/// Balance of every account, held parts included, without the effect of transaction fees and of fees
+	/// for data.
 	pub fn balances(&self) -> BTreeMap<AccountId, i128> {
 		frame_system::Account::<Runtime>::iter()
 			.map(|(who, info)| {
 				let total = (info.data.free + info.data.reserved) as i128;
-				let fees = self.fees.get(&who).copied().unwrap_or_default();
+				let of =
+					|fees: &BTreeMap<AccountId, i128>| fees.get(&who).copied().unwrap_or_default();
+				let fees = of(&self.fees) + of(&self.data_fees);
 				(who, total - fees)
 			})
 			.collect()
 	}
 
-	/// All money there is.
-	pub fn issuance(&self) -> Balance {
-		Balances::total_issuance()
+	/// All money there is, and what was burned of fees for data.
+	pub fn issuance(&self) -> i128 {
+		Balances::total_issuance() as i128 + self.data_burned
 	}
 }
 

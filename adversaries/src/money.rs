@@ -4,7 +4,7 @@ use crate::chain::World;
 use assay_runtime::{constants::currency::UNIT, AccountId};
 use std::collections::BTreeMap;
 
-/// What every account has, transaction fees left aside, and all money there is.
+/// What every account has, transaction fees and fees for data left aside, and all money there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Purses {
 	accounts: BTreeMap<AccountId, i128>,
@@ -23,7 +23,7 @@ pub struct Moved {
 impl Purses {
 	/// As they are now.
 	pub fn now(world: &World) -> Self {
-		Self { accounts: world.balances(), issuance: world.issuance() as i128 }
+		Self { accounts: world.balances(), issuance: world.issuance() }
 	}
 
 	/// What has moved since.

@@ -31,6 +31,11 @@ const MOST_FORKS: u32 = 2_000;
 /// What a job's draw must give: how many win in each tranche, `None` where the job is not audited.
 pub type Draw = fn(Option<&[usize]>) -> bool;
 
+/// Nobody wins: the result of a rare audit that no verifier looks at.
+pub fn nobody(draw: Option<&[usize]>) -> bool {
+	draw.is_none_or(|sizes| sizes.iter().all(|count| *count == 0))
+}
+
 /// A committee of three, which the amounts of most attacks are about; or no audit.
 pub fn three(draw: Option<&[usize]>) -> bool {
 	draw.is_none_or(|sizes| sizes[0] == 3)
@@ -410,7 +415,7 @@ impl<'a> Stage<'a> {
 		name.split('-').next().unwrap_or_default().into()
 	}
 
-	/// Who has got or lost how much since the job was posted, transaction fees left aside; and whose
+	/// Who has got or lost how much since the job was posted, transaction fees and fees for data left aside; and whose
 	/// stake waits to be slashed.
 	///
 	/// # Errors

@@ -9,7 +9,7 @@ use crate::{
 	calls::{self, Offer},
 	chain, models, offline,
 	people::{Person, VALIDATORS},
-	stage::{ensure, expect, offer, Cast, Report, Stage},
+	stage::{ensure, expect, nobody, offer, Cast, Report, Stage},
 	work::{Lie, Table, Work},
 };
 use assay_market::{Assurance, Audit, ChallengeMove, Phase};
@@ -63,7 +63,7 @@ fn withheld_openings() -> Result<Report, String> {
 		let outsiders = vec![(Person::named("Outsider"), OutsiderMisdeed::None)];
 		let cast = Cast { provider, outsiders, ..Cast::default() };
 		let mut stage = Stage::post_for(world, work, cast, offer);
-		stage.draw = |draw| draw.is_none();
+		stage.draw = nobody;
 		let report = stage.play()?;
 		ensure(stage.view().audited == Some(false), "the job was audited")?;
 		Ok(report)
@@ -151,7 +151,7 @@ fn settle_race() -> Result<Report, String> {
 			let outsider = Person::named("Outsider");
 			if after > 0 {
 				let late = stage.with(calls::demand(&outsider, stage.job, None));
-				expect("the late demand", late, Err("NothingToDispute"))?;
+				expect("the late demand", late, Err("invalid: Custom(100)"))?;
 				return stage.play();
 			}
 			let truth = stage.truth.clone();
@@ -164,7 +164,7 @@ fn settle_race() -> Result<Report, String> {
 		})
 	};
 	let (in_time, too_late) = (late(0)?, late(1)?);
-	let outcome = format!("Disputed, {}; NothingToDispute, {}", in_time.outcome, too_late.outcome);
+	let outcome = format!("Disputed, {}; Custom(100), {}", in_time.outcome, too_late.outcome);
 	Ok(Report { outcome, ..in_time })
 }
 
@@ -218,7 +218,7 @@ fn replayed_demand() -> Result<Report, String> {
 		let demand = ChallengeMove::Demand { child: Some(child) };
 		let copied = calls::move_as_verifier(&honest, stage.job, demand);
 		stage.until(|stage| answers(stage) == 2)?;
-		expect("the copy", stage.with(copied), Err("invalid: Stale"))?;
+		expect("the copy", stage.with(copied), Err("invalid: BadProof"))?;
 		ensure(Jobs::job_view(stage.job).is_some(), "the job is there")?;
 		let mut report = stage.play()?;
 		report.outcome = format!("Stale, {}", report.outcome);
@@ -285,7 +285,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "settle-race-at-the-deadline",
 		what: "the only objection comes in the deadline block; the job waits. A block later: too late",
-		outcome: "Disputed, ProvenFraud; NothingToDispute, Paid",
+		outcome: "Disputed, ProvenFraud; Custom(100), Paid",
 		// The challenge period of 9 blocks begins when the verdicts are open; the demand comes in its last
 		// one, and is answered and followed by one more and the proof.
 		blocks: Blocks::Exactly(VERDICTS + 9 + 5),
@@ -304,7 +304,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "replayed-demand",
 		what: "the provider sends a verifier's signed demand again, to lead its lane astray",
-		outcome: "Stale, ProvenFraud",
+		outcome: "BadProof, ProvenFraud",
 		blocks: proved_by_verifier(2, 1),
 		money: PROVEN_BY_VERIFIER,
 		run: replayed_demand,

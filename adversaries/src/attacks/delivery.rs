@@ -6,7 +6,7 @@ use crate::{
 	chain::{self, Tx},
 	models,
 	people::Person,
-	stage::{ensure, offer, Cast, Report, Stage},
+	stage::{ensure, nobody, offer, Cast, Report, Stage},
 };
 use assay_market::{verifier::signing_payload, Assurance, Audit, Phase, Purpose, VerifierAction};
 use assay_runtime::{Runtime, RuntimeCall};
@@ -16,11 +16,6 @@ use sp_runtime::Permill;
 fn rarely_audited() -> Offer {
 	let audit = Audit::Custom(Permill::from_percent(5));
 	Offer { assurance: Assurance { audit, ..Assurance::default() }, ..offer() }
-}
-
-/// Nobody wins.
-fn nobody(sizes: Option<&[usize]>) -> bool {
-	sizes.is_none_or(|sizes| sizes.iter().all(|count| *count == 0))
 }
 
 fn post(world: &mut chain::World) -> Stage<'_> {
@@ -47,7 +42,7 @@ fn outputs_withheld() -> Result<Report, String> {
 		let mut stage = post(world);
 		set_outputs(&mut stage, false);
 		let mut report = stage.play()?;
-		ensure(stage.view().output_roots.len() == 1, "the roots are public")?;
+		ensure(!stage.view().output_roots.is_empty(), "the roots are not public")?;
 		let again = keepers(&stage).iter().all(|(_, drawn_at)| *drawn_at > 0);
 		report.outcome =
 			format!("keepers drawn {}, {}", if again { "twice" } else { "?" }, report.outcome);
@@ -168,7 +163,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "false-yes-to-outputs",
 		what: "a friend who was not drawn, and one who was, before the reveal, say that outputs are there",
-		outcome: "?",
+		outcome: "invalid: Future, invalid: Custom(2), Undelivered",
 		blocks: Blocks::None,
 		money: "?",
 		run: false_yes,

@@ -12,7 +12,10 @@ use crate::{
 	stage::{ensure, expect, offer, prepare, Cast, Report, Stage},
 };
 use assay_market::{Assurance, Attestation, Outcome};
-use assay_runtime::{constants::currency::MILLI, Jobs};
+use assay_runtime::{constants::currency::MILLI, Balance, Jobs};
+
+/// A little above the lowest price for so little work.
+const LOWEST: Balance = MILLI + MILLI / 10;
 
 fn cast(requester: RequesterMisdeed) -> Cast {
 	Cast { requester, ..Cast::default() }
@@ -45,8 +48,8 @@ fn cancel(misdeed: RequesterMisdeed, refused: Option<&str>) -> Result<Report, St
 /// One owner behind requester and provider farms reputation at the lowest price there is.
 fn self_dealing() -> Result<Report, String> {
 	let cheap = |attestation| Offer {
-		price_start: MILLI,
-		price_max: MILLI,
+		price_start: LOWEST,
+		price_max: LOWEST,
 		assurance: Assurance { attestation, ..Assurance::default() },
 		..offer()
 	};

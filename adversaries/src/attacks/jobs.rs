@@ -22,7 +22,7 @@ fn drawn_for(salt: u8) -> Result<(Vec<String>, String), String> {
 		stage.provider.salt = [salt; 32];
 		stage.until_phase(Phase::Committed)?;
 		let again = calls::commit_raw(&stage.provider.who, stage.job, [salt; 32]);
-		expect("another commitment", stage.with(again), Err("AlreadyCommitted"))?;
+		expect("another commitment", stage.with(again), Err("invalid: Custom(100)"))?;
 		stage.until(|stage| !stage.drawn().is_empty())?;
 		Ok((stage.drawn().into_iter().map(|who| who.name).collect(), stage.money()?))
 	})
@@ -36,7 +36,7 @@ fn draw_grinding() -> Result<Report, String> {
 		let (other, _) = drawn_for(salt)?;
 		ensure(other == first, format!("salt {salt} draws {other:?} instead of {first:?}"))?;
 	}
-	let outcome = "AlreadyCommitted, one committee for 6 commitments".into();
+	let outcome = "Custom(100), one committee for 6 commitments".into();
 	Ok(Report { outcome, blocks: None, money })
 }
 
@@ -163,7 +163,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "draw-grinding",
 		what: "a provider tries commitments until a friendly committee is drawn",
-		outcome: "AlreadyCommitted, one committee for 6 commitments",
+		outcome: "Custom(100), one committee for 6 commitments",
 		blocks: Blocks::None,
 		money: "nothing",
 		run: draw_grinding,
@@ -179,7 +179,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "forged-authorized-call",
 		what: "calls of drawn verifiers with other keys, by others, and as ordinary transactions",
-		outcome: "BadProof, Custom(1), Custom(2), BadOrigin, ProvenFraud",
+		outcome: "BadProof, Custom(1), Custom(2), invalid: Call, ProvenFraud",
 		blocks: proved_by_verifier(2, 1),
 		money: PROVEN_BY_VERIFIER,
 		run: forged_calls,

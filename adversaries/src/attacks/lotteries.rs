@@ -216,12 +216,18 @@ const FORMER_LOCKS: u32 = 64;
 
 /// Posts cheap jobs that wait for a provider for as long as they can, and has their inputs attested.
 fn flood(world: &mut World) -> Result<(), String> {
-	let rival = Person::named("Rival");
+	// As many as it takes with so many jobs an account.
+	let rivals = ["Rival", "Accomplice", "Thief", "Outsider"].map(Person::named);
 	let work = models::accumulator(1);
-	expect("the rival", world.send(calls::register(&rival, false)), Ok(()))?;
-	expect("its program", world.send(calls::register_program(&rival, &work.bytes)), Ok(()))?;
-	let cheap = Offer { price_start: MILLI, price_max: MILLI, ramp_blocks: 1_000, ..offer() };
-	let posts = (0..FLOOD).map(|_| calls::post_job(&rival, &work, cheap)).collect();
+	for rival in &rivals {
+		expect("a rival", world.send(calls::register(rival, false)), Ok(()))?;
+	}
+	let registered = world.send(calls::register_program(&rivals[0], &work.bytes));
+	expect("its program", registered, Ok(()))?;
+	let price = 2 * MILLI;
+	let cheap = Offer { price_start: price, price_max: price, ramp_blocks: 1_000, ..offer() };
+	let posts =
+		(0..FLOOD).map(|at| calls::post_job(&rivals[at % rivals.len()], &work, cheap)).collect();
 	for verdict in world.send_all(posts) {
 		expect("a cheap job", verdict, Ok(()))?;
 	}

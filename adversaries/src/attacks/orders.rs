@@ -126,7 +126,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "another-job-under-the-number-attest",
 		what: "an attestation that was signed for another job of the same number, on another fork",
-		outcome: "invalid: BadProof, Paid",
+		outcome: "invalid: Custom(8), Paid",
 		blocks: Blocks::None,
 		money: super::PAID,
 		run: || another_job(Step::Attest),
@@ -166,7 +166,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "another-job-under-the-number-demand",
 		what: "a demand about the result of another job of the same number, on another fork",
-		outcome: "OtherOrder, Paid",
+		outcome: "invalid: Custom(100), Paid",
 		blocks: Blocks::None,
 		money: super::PAID,
 		run: || another_job(Step::Demand),

@@ -60,6 +60,7 @@ fn abandoned_fold() -> Result<Report, String> {
 		stage.until(|stage| Arbitration::lane(stage.job, who.clone()).is_none())?;
 		let closed = stage.view();
 		ensure(closed.condemned.is_none(), "half a proof condemned the result")?;
+		stage.draw = |_| true;
 		let mut report = stage.play()?;
 		report.outcome = format!("lane closed, {}", report.outcome);
 		Ok(report)
@@ -253,7 +254,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "forged-operands",
 		what: "18 changes to a valid proof: tiles of another node, step, position, tensor and more",
 		outcome: "18 refused by name, ProvenFraud",
-		blocks: Blocks::Exactly(4),
+		blocks: Blocks::Exactly(8),
 		money: PROVEN_BY_OUTSIDER,
 		run: forged_operands,
 	},

@@ -8,7 +8,7 @@ use crate::{
 	chain::{self, Tx},
 	models,
 	people::Person,
-	stage::{ensure, expect, offer, Cast, Report, Stage},
+	stage::{ensure, expect, nobody, offer, Cast, Report, Stage},
 	work::{Lie, Table},
 };
 use assay_market::{Assurance, Audit, Outcome, Phase, SampledChunk, SeatStatus};
@@ -171,7 +171,7 @@ fn audit_of_a_public_root() -> Result<Report, String> {
 		let work = models::inference();
 		let cast = Cast { drawn, ..Cast::default() };
 		let mut stage = Stage::post_for(world, work, cast, offer);
-		stage.draw = |draw| draw.is_none();
+		stage.draw = nobody;
 		stage.until_phase(Phase::Challengeable)?;
 		ensure(stage.view().audited == Some(false), "the job was audited")?;
 		stage.draw = |draw| draw.is_some_and(|sizes| sizes[0] == 3);

@@ -329,7 +329,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "give-back-attested",
 		what: "a provider gives a claimed job back, twice; a stranger tries too",
-		outcome: "?",
+		outcome: "invalid: Custom(100), invalid: Custom(100), Expired",
 		blocks: Blocks::None,
 		money: "?",
 		run: || give_back(offer()),
@@ -337,7 +337,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "give-back-opted-out",
 		what: "the same where the requester opted out of attestation",
-		outcome: "?",
+		outcome: "invalid: Custom(100), invalid: Custom(100), Expired",
 		blocks: Blocks::None,
 		money: "?",
 		run: || give_back(opted_out()),
@@ -369,7 +369,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "proof-parts-for-nothing",
 		what: "a proof of several parts against a right result, whose last part is refused",
-		outcome: "?",
+		outcome: "16 parts charged, NotWrong, Paid",
 		blocks: Blocks::None,
 		money: "?",
 		run: parts_for_nothing,
@@ -377,7 +377,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "vouching-by-the-dozen",
 		what: "a validator vouches for twenty frauds that are proved in one session",
-		outcome: "?",
+		outcome: "2000, 4000, 40000 deferred after 1, 2 and 20 frauds",
 		blocks: Blocks::None,
 		money: "nothing",
 		run: vouching_by_the_dozen,
