@@ -221,7 +221,7 @@ fn replayed_demand() -> Result<Report, String> {
 		expect("the copy", stage.with(copied), Err("invalid: BadProof"))?;
 		ensure(Jobs::job_view(stage.job).is_some(), "the job is there")?;
 		let mut report = stage.play()?;
-		report.outcome = format!("Stale, {}", report.outcome);
+		report.outcome = format!("BadProof, {}", report.outcome);
 		Ok(report)
 	})
 }
