@@ -22,7 +22,7 @@ use pallet_assay_jobs::{Answer, Call as Market, Sample, Seat};
 use serde_json::Value;
 use sp_core::crypto::{UncheckedFrom, VrfSecret};
 use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
-use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
+use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie, Dave};
 use sp_runtime::{traits::Dispatchable, transaction_validity::TransactionSource, DispatchError};
 use std::cell::RefCell;
 
@@ -68,7 +68,7 @@ fn dispatch(who: u8, call: RuntimeCall) -> Result<(), DispatchError> {
 	// What a pool does with it, from anyone.
 	let authorized = call.authorize(TransactionSource::External);
 	let origin = match who % 7 {
-		0 => RuntimeOrigin::signed(Alice.to_account_id()),
+		0 => RuntimeOrigin::signed(Dave.to_account_id()),
 		1 => RuntimeOrigin::signed(Bob.to_account_id()),
 		2 => RuntimeOrigin::signed(Charlie.to_account_id()),
 		3 => RuntimeOrigin::none(),
@@ -182,17 +182,18 @@ fn chain() -> sp_io::TestExternalities {
 	chain.execute_with(|| {
 		Runtime::build_state(genesis).expect("the preset builds");
 		System::set_block_number(1);
-		let alice = RuntimeOrigin::signed(Alice.to_account_id());
+		// Alice is the only validator, and nobody else could verify a job of hers.
+		let dave = RuntimeOrigin::signed(Dave.to_account_id());
 		let run = stateful();
 		let bytes = run.program.encode();
 		let program = assay_program::program_id(&bytes);
 		let bytes = bytes.try_into().expect("a short program");
-		Programs::register_program(alice.clone(), bytes).expect("an admissible program");
+		Programs::register_program(dave.clone(), bytes).expect("an admissible program");
 		for id in 0..4 {
 			let inputs = run.input_roots.clone().try_into().expect("two inputs");
 			let assurance = Assurance { attestation: Attestation::OptedOut, ..Default::default() };
 			let price = 1 << 40;
-			Jobs::post_job(alice.clone(), program, inputs, 3, price, price, 5, assurance)
+			Jobs::post_job(dave.clone(), program, inputs, 3, price, price, 5, assurance)
 				.expect("a good job");
 			if id > 0 {
 				reveal(id, if id < 3 { run.record().run_root } else { [0xab; 32] });

@@ -5,7 +5,7 @@ use crate::{
 	shapes::HARD,
 };
 use assay_ops::{DType, Geometry, Narrow, NormKind, Op, PoolKind, Relation, TensorType, View};
-use assay_program::{Operand, ProgramBuilder, Source};
+use assay_program::{Limits, Operand, ProgramBuilder, Source};
 use assay_referee::sample::Position;
 use assay_worker_protocol::{
 	encode, Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile,
@@ -34,7 +34,13 @@ fn built(make: impl FnOnce(&mut ProgramBuilder) -> Source) -> Vec<u8> {
 pub fn program() -> Seeds {
 	let hard = HARD.iter().map(|hard| {
 		let name: String = hard.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-		(format!("hard-{}", name.replace("--", "-")), (hard.make)(hard.most.min(5)).encode())
+		// The largest small one that is admitted.
+		let sizes = (1..=hard.most.min(5)).rev();
+		let admitted = sizes
+			.map(|size| (hard.make)(size))
+			.find(|program| program.check(&Limits::V1).is_ok())
+			.unwrap_or_else(|| (hard.make)(1));
+		(format!("hard-{}", name.replace("--", "-")), admitted.encode())
 	});
 	let plain = named([
 		("state", stateful().program.encode()),

@@ -75,7 +75,15 @@ const FREE: &[(&str, &str)] = &[
 ];
 
 /// Root can break the state, and the test with it, by these.
-const DESTRUCTIVE: &[&str] = &["System.kill_storage", "System.kill_prefix", "System.set_storage"];
+const DESTRUCTIVE: &[&str] = &[
+	"System.kill_storage",
+	"System.kill_prefix",
+	"System.set_storage",
+	// These ask the node's executor for the version of a blob; there is none here.
+	"System.set_code",
+	"System.set_code_without_checks",
+	"System.apply_authorized_upgrade",
+];
 
 /// What became of a transaction.
 #[derive(Clone, Debug)]

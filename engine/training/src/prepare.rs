@@ -55,8 +55,8 @@ fn scaled(name: &str, values: &[f64], exponent: i32) -> Result<Vec<i32>> {
 		.collect()
 }
 
-/// Refuses data that are no finite numbers, or all the same.
-fn varied(name: &str, values: &[f64]) -> Result<()> {
+/// Refuses data that are no finite numbers.
+fn finite(name: &str, values: &[f64]) -> Result<()> {
 	let wrong = values.iter().filter(|value| !value.is_finite()).count();
 	if let Some(at) = values.iter().position(|value| !value.is_finite()) {
 		let reason = format!(
@@ -64,10 +64,6 @@ fn varied(name: &str, values: &[f64]) -> Result<()> {
 			values.len(),
 			values[at]
 		);
-		return Err(samples(name, reason));
-	}
-	if values.len() > 1 && values.windows(2).all(|pair| pair[0] == pair[1]) {
-		let reason = format!("all {} elements are {}; give real data", values.len(), values[0]);
 		return Err(samples(name, reason));
 	}
 	Ok(())
@@ -235,7 +231,7 @@ pub(crate) fn inputs(training: &Training, data: &Arrays, weights: &Arrays) -> Re
 		let elements = match role {
 			Role::Data(slot) => {
 				let values = shaped("x", find(data, "x")?, &ty)?;
-				varied("x", values)?;
+				finite("x", values)?;
 				let exponent = exponent_for(largest(values), 14);
 				exponents[usize::from(slot.0)] = exponent;
 				scaled("x", values, exponent)?
