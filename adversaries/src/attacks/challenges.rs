@@ -244,8 +244,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "an unaudited wrong result whose provider does not answer: its bond is 64 times the price",
 		outcome: "Withheld",
 		blocks: unanswered_to_outsider(),
-		money: "provider -643.400673400674, outsider +128.680134680135, \
-			requester +160.850168350168, burned 353.870370370371",
+		money: "provider -210.051900727358, outsider +42.010380145472, requester +52.512975181839, burned 115.528545400047",
 		run: withheld_openings,
 	},
 	Attack {

@@ -133,7 +133,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a provider commits to the right run and reveals it, and gives the outputs to nobody",
 		outcome: "keepers drawn twice, Undelivered",
 		blocks: Blocks::None,
-		money: "?",
+		money: "provider -1, requester -1, burned 2",
 		run: outputs_withheld,
 	},
 	Attack {
@@ -141,7 +141,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "friends of the requester were drawn to keep the outputs, and say that they cannot get them",
 		outcome: "Paid",
 		blocks: Blocks::None,
-		money: "?",
+		money: "requester -10, provider +9.5, burned 0.5",
 		run: false_no_at_first,
 	},
 	Attack {
@@ -149,7 +149,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a keeper's no of the first round is sent again in the second",
 		outcome: "invalid: BadProof, Paid",
 		blocks: Blocks::None,
-		money: "?",
+		money: "requester -10, provider +9.5, burned 0.5",
 		run: old_no_again,
 	},
 	Attack {
@@ -157,7 +157,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "no keeper says anything about outputs that three verifiers have",
 		outcome: "Paid",
 		blocks: Blocks::None,
-		money: "?",
+		money: "requester -11.999999999998, 3 verifiers +0.633333333332 each, provider +9.5, burned 0.600000000002",
 		run: silent_keepers,
 	},
 	Attack {
@@ -165,7 +165,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a friend who was not drawn, and one who was, before the reveal, say that outputs are there",
 		outcome: "invalid: Future, invalid: Custom(2), Undelivered",
 		blocks: Blocks::None,
-		money: "?",
+		money: "provider -1, requester -1, burned 2",
 		run: false_yes,
 	},
 ];

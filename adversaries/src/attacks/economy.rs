@@ -139,7 +139,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the requester names inputs that nobody can get",
 		outcome: "InputsUnavailable",
 		blocks: Blocks::None,
-		money: "nothing",
+		money: "requester -0.14192, burned 0.14192",
 		run: || cancel(RequesterMisdeed::WithholdInputs, None),
 	},
 	Attack {
@@ -147,7 +147,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "an input is shorter than its type: every engine refuses it, no verifier attests it",
 		outcome: "InputLength, InputsUnavailable",
 		blocks: Blocks::None,
-		money: "nothing",
+		money: "5C53HEC6E3waSbiRdH9ShTqjeCozGHnVLR9gKT4z8rXiYpbg -0.14192, burned 0.14192",
 		run: malformed_inputs,
 	},
 	Attack {
@@ -155,7 +155,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a provider claims a job and is never heard of again",
 		outcome: "ProviderTimeout",
 		blocks: Blocks::None,
-		money: "provider -2, requester +2",
+		money: "provider -2, requester -0.14192, burned 2.14192",
 		run: claim_and_stall,
 	},
 	Attack {
@@ -163,7 +163,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the requester cancels while the provider works: the provider gets its fee share",
 		outcome: "CancelledWhileClaimed",
 		blocks: Blocks::None,
-		money: "requester -1, provider +0.95, burned 0.05",
+		money: "requester -1.14192, provider +0.95, burned 0.19192",
 		run: || cancel(RequesterMisdeed::CancelWhileClaimed, None),
 	},
 	Attack {
@@ -187,8 +187,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "requester and provider are one: one account cannot, two pay what is burned for each merit",
 		outcome: "OwnJob; Paid without merit; Paid with",
 		blocks: Blocks::None,
-		money: "requester -0.001199999998, 3 verifiers +0.000063333332 each, provider +0.00095, \
-			burned 0.000060000002",
+		money: "requester -0.001319999999, 3 verifiers +0.000069666666 each, provider +0.001045, burned 0.000066000001",
 		run: self_dealing,
 	},
 ];

@@ -95,7 +95,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the only verifier of a rare audit differs from a wrong result and lets it be",
 		outcome: "a second look, ProvenFraud",
 		blocks: Blocks::Exactly(56),
-		money: "?",
+		money: "provider -46.068428665418, verifier +9.213685733084, requester +11.517107166354, burned 25.33763576598",
 		run: || one_look(lie(), VerifierMisdeed::Idle),
 	},
 	Attack {
@@ -103,7 +103,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the only verifier of a rare audit of a wrong result never opens its verdict",
 		outcome: "a second look, ProvenFraud",
 		blocks: Blocks::Exactly(69),
-		money: "?",
+		money: "provider -46.068428665418, verifier +9.213685733084, requester +11.517107166354, burned 25.33763576598; deferred: verifier -2000",
 		run: || one_look(lie(), VerifierMisdeed::NeverReveal),
 	},
 	Attack {
@@ -111,7 +111,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the only verifier of a rare audit of a right result never opens its verdict",
 		outcome: "a second look, Paid",
 		blocks: Blocks::None,
-		money: "?",
+		money: "requester -12, 2 verifiers +0.95 each, provider +9.5, burned 0.6",
 		run: || one_look(ProviderMisdeed::None, VerifierMisdeed::NeverReveal),
 	},
 	Attack {
@@ -119,7 +119,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "no verifier of a sure audit answers: the requester sees nothing of the result",
 		outcome: "nothing shown, Inconclusive",
 		blocks: Blocks::None,
-		money: "?",
+		money: "nothing",
 		run: nobody_answers,
 	},
 	Attack {

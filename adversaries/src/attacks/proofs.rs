@@ -229,9 +229,9 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "abandoned-fold",
 		what: "the first of several parts of a proof, and no more",
-		outcome: "lane closed, Inconclusive",
-		blocks: Blocks::None,
-		money: "outsider -1, provider +0.5, burned 0.5",
+		outcome: "lane closed, ProvenFraud",
+		blocks: Blocks::Exactly(32),
+		money: "provider -9.5, outsider -1, verifier +2, requester +2.5, burned 6",
 		run: abandoned_fold,
 	},
 	Attack {
@@ -239,7 +239,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the same, while another lane carries the proof through",
 		outcome: "ProvenFraud",
 		blocks: proved_by_outsider(1, 8),
-		money: "provider -9.5, accomplice -1, outsider +2, requester +2.5, burned 6",
+		money: "provider -9.5, accomplice -1, requester +2.5, outsider +4, burned 4",
 		run: abandoned_fold_of_one_of_two,
 	},
 	Attack {

@@ -101,7 +101,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "two verifiers of the other segment confirm it, and nothing happens to them; the third proves",
 		outcome: "ProvenFraud",
 		blocks: proved_by_verifier(3, 1),
-		money: PROVEN_BY_VERIFIER,
+		money: "provider -16.031764172358, verifier +3.206352834472, requester +4.007941043089, burned 8.817470294797",
 		run: || played(lying(lie()), one_and_two),
 	},
 	Attack {
@@ -109,7 +109,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the first step of the second segment is wrong; verifiers of the first are not to blame",
 		outcome: "ProvenFraud",
 		blocks: proved_by_verifier(3, 1),
-		money: PROVEN_BY_VERIFIER,
+		money: "provider -16.031764172358, verifier +3.206352834472, requester +4.007941043089, burned 8.817470294797",
 		run: || played(lying(lie_behind_the_checkpoint()), two_and_one),
 	},
 	Attack {
@@ -117,7 +117,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "all drawn verifiers vouch unseen for a lie in the first segment: two of them for that segment",
 		outcome: "ProvenFraud",
 		blocks: proved_by_outsider(3, 1),
-		money: "provider -10, outsider +2, requester +2.5, burned 5.5; deferred: 2 verifiers -2000 each",
+		money: "provider -16.031764172358, outsider +3.206352834472, requester +4.007941043089, burned 8.817470294797; deferred: 2 verifiers -2000 each",
 		run: || vouched(lie()),
 	},
 	Attack {
@@ -125,7 +125,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the same with a lie in the first step of the second segment, for which one of them vouches",
 		outcome: "ProvenFraud",
 		blocks: proved_by_outsider(3, 1),
-		money: "provider -10, outsider +2, requester +2.5, burned 5.5; deferred: verifier -2000",
+		money: "provider -16.031764172358, outsider +3.206352834472, requester +4.007941043089, burned 8.817470294797; deferred: verifier -2000",
 		run: || vouched(lie_behind_the_checkpoint()),
 	},
 	Attack {
@@ -133,7 +133,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "all drawn verifiers have the honest segment; an outsider's replay of the whole run finds the lie",
 		outcome: "ProvenFraud",
 		blocks: proved_by_outsider(3, 1),
-		money: super::PROVEN_BY_OUTSIDER,
+		money: "provider -16.031764172358, outsider +3.206352834472, requester +4.007941043089, burned 8.817470294797",
 		run: || {
 			let outsiders = vec![(Person::named("Outsider"), OutsiderMisdeed::None)];
 			played(Cast { outsiders, ..lying(lie()) }, |segments| segments == [1, 1, 1])
@@ -144,7 +144,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the provider has committed to checkpoints that its own trace contradicts: it cannot reveal",
 		outcome: "SegmentsMismatch, Withheld",
 		blocks: Blocks::None,
-		money: "provider -10, requester +2.5, burned 7.5",
+		money: "provider -16.031764172358, requester +4.007941043089, burned 12.023823129269",
 		run: || refused(ProviderMisdeed::OtherCheckpoints(Lie::at(3, work().anchor(0), 0))),
 	},
 	Attack {
@@ -152,7 +152,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the segments at the reveal do not hash to the committed run root",
 		outcome: "SegmentsMismatch, Withheld",
 		blocks: Blocks::None,
-		money: "provider -10, requester +2.5, burned 7.5",
+		money: "provider -16.031764172358, requester +4.007941043089, burned 12.023823129269",
 		run: || refused(ProviderMisdeed::OtherSegments),
 	},
 	Attack {

@@ -323,7 +323,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a requester opts out of attestation and names inputs that nobody has; a provider claims",
 		outcome: "ProviderTimeout",
 		blocks: Blocks::None,
-		money: "?",
+		money: "requester -0.14192, burned 0.14192",
 		run: || robbery_by_stall(opted_out()),
 	},
 	Attack {
@@ -331,7 +331,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a provider gives a claimed job back, twice; a stranger tries too",
 		outcome: "invalid: Custom(100), invalid: Custom(100), Expired",
 		blocks: Blocks::None,
-		money: "?",
+		money: "requester -0.14192, provider -0.0625, burned 0.20442",
 		run: || give_back(offer()),
 	},
 	Attack {
@@ -339,7 +339,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the same where the requester opted out of attestation",
 		outcome: "invalid: Custom(100), invalid: Custom(100), Expired",
 		blocks: Blocks::None,
-		money: "?",
+		money: "requester -0.14192, burned 0.14192",
 		run: || give_back(opted_out()),
 	},
 	Attack {
@@ -355,7 +355,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "an account posts cheap jobs without end, and cancels them",
 		outcome: "64 taken, TooManyJobsOfAccount",
 		blocks: Blocks::None,
-		money: "?",
+		money: "burned 9.04192",
 		run: market_filled,
 	},
 	Attack {
@@ -371,7 +371,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a proof of several parts against a right result, whose last part is refused",
 		outcome: "16 parts charged, NotWrong, Paid",
 		blocks: Blocks::None,
-		money: "?",
+		money: "requester -11.999999999998, thief -1, 3 verifiers +0.633333333332 each, provider +10, burned 1.100000000002",
 		run: parts_for_nothing,
 	},
 	Attack {

@@ -214,8 +214,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a verifier accuses two right results in a row: no fee, then no draws, never a slash",
 		outcome: "2 × NotWrong, Paid, suspended",
 		blocks: Blocks::None,
-		money: "requester -33.999999999996, 2 verifiers +1.899999999996 each, provider +28.5, \
-			burned 1.700000000004",
+		money: "requester -22.666666666664, 2 verifiers +1.266666666664 each, provider +19, burned 1.133333333336",
 		run: false_accuser,
 	},
 	Attack {

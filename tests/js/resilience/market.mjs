@@ -184,6 +184,7 @@ export class Market {
 					escrows.set(data.job.toNumber(), of("escrow"));
 					break;
 				case "jobs.VerifierPaid":
+				case "jobs.HolderPaid":
 					add(data.account, of("amount"));
 					seats.set(data.job.toNumber(), (seats.get(data.job.toNumber()) ?? 0n) + of("amount"));
 					break;
