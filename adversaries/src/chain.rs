@@ -9,7 +9,7 @@ use assay_runtime::{
 	configs::{consensus::SessionKeys, system::tx_extension},
 	constants::time::SLOT_MILLISECONDS,
 	genesis_config_presets::{ENDOWMENT, VALIDATOR_STAKE},
-	AccountId, Authorship, Babe, Balance, Balances, BlockNumber, Executive, Header, Runtime,
+	AccountId, Authorship, Babe, Balances, BlockNumber, Executive, Header, Runtime,
 	RuntimeCall, RuntimeEvent, Session, SignedPayload, System, UncheckedExtrinsic,
 };
 use codec::Encode;

@@ -70,6 +70,7 @@ export async function close(api, blocks) {
 					job().provider = `${data.provider}`;
 					break;
 				case "jobs.VerifierPaid":
+				case "jobs.HolderPaid":
 					add(data.account, of("amount"));
 					job().seats += of("amount");
 					break;

@@ -85,11 +85,11 @@ export class Market {
 		return JSON.parse(stdout.trim().split("\n").at(-1));
 	}
 
-	/** //Dave posts the digits job, audited for sure; its number. */
+	/** //Dave posts the digits job, audited for sure unless `more` says otherwise; its number. */
 	async post(...more) {
 		const { job } = await this.assay("Dave", "job", "post", "--program", `${digits}/digits.program`,
 			"--input", `images=${digits}/digits.safetensors`, "--weights", `${digits}/weights.safetensors`,
-			"--price-start", "5", "--price-max", "10", "--ramp", "10", "--audit", "100", ...more);
+			"--price-start", "5", "--price-max", "10", "--ramp", "10", ...(more.includes("--audit") ? [] : ["--audit", "100"]), ...more);
 		this.say(`job ${job} posted`);
 		return job;
 	}
