@@ -9,8 +9,8 @@ use assay_runtime::{
 	configs::{consensus::SessionKeys, system::tx_extension},
 	constants::time::SLOT_MILLISECONDS,
 	genesis_config_presets::{ENDOWMENT, VALIDATOR_STAKE},
-	AccountId, Authorship, Babe, Balances, BlockNumber, Executive, Header, Runtime,
-	RuntimeCall, RuntimeEvent, Session, SignedPayload, System, UncheckedExtrinsic,
+	AccountId, Authorship, Babe, Balances, BlockNumber, Executive, Header, Runtime, RuntimeCall,
+	RuntimeEvent, Session, SignedPayload, System, UncheckedExtrinsic,
 };
 use codec::Encode;
 use frame_support::traits::{DisabledValidators, Get};

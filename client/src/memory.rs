@@ -47,9 +47,8 @@ fn groups(text: &str) -> Vec<PathBuf> {
 
 /// Bytes that can be written to the disk of a folder.
 pub fn disk(folder: &Path) -> u64 {
-	nix::sys::statvfs::statvfs(folder).map_or(u64::MAX, |disk| {
-		u64::from(disk.fragment_size()).saturating_mul(u64::from(disk.blocks_available()))
-	})
+	nix::sys::statvfs::statvfs(folder)
+		.map_or(u64::MAX, |disk| disk.fragment_size().saturating_mul(disk.blocks_available()))
 }
 
 #[cfg(test)]

@@ -200,9 +200,9 @@ mod tests {
 	fn result_should_be_compared_again_when_its_number_stands_for_another_order() {
 		let mut patrol = patrol(|_| {});
 		let first = job(0, "Challengeable");
-		assert_eq!(compares(patrol.look(&[first.clone()], 1)), [0]);
+		assert_eq!(compares(patrol.look(std::slice::from_ref(&first), 1)), [0]);
 		let other = Job { order: [0xd; 32], ..first.clone() };
-		assert_eq!(compares(patrol.look(&[other.clone()], 2)), [0]);
+		assert_eq!(compares(patrol.look(std::slice::from_ref(&other), 2)), [0]);
 		// What comes back about the order that is gone says nothing about the one that is there.
 		patrol.failed(0, ORDER, 2);
 		patrol.done(0, [0xd; 32]);

@@ -58,6 +58,7 @@ enum Subject {
 
 impl Subject {
 	/// `None` where the call is no such call.
+	#[allow(clippy::collapsible_match)]
 	fn of(call: &RuntimeCall) -> Option<Self> {
 		use pallet_assay_arbitration::Call as Dispute;
 		use pallet_assay_jobs::Call as Market;

@@ -2,7 +2,6 @@
 //! it is deferred, and root can cancel it until then.
 
 // Every test program uses a part of it.
-#[allow(dead_code)]
 mod chain;
 
 use assay_market::{ReportVouching, VerifierFaults, Verifiers};

@@ -5,7 +5,6 @@
 //! A trapped transaction is in no block and pays no fee, so that a program whose proofs trap could not be
 //! proved wrong, and stalled every author that has such a proof in its pool.
 
-#[allow(dead_code)]
 mod chain;
 #[path = "../../primitives/program/tests/common/shapes.rs"]
 mod shapes;

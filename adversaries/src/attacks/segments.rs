@@ -1,7 +1,7 @@
 //! Runs that are cut into segments: a lie in one of them, friends in others, and checkpoints that are not
 //! those of the run.
 
-use super::{proved_by_outsider, proved_by_verifier, PAID, PAID_TO_TWO, PROVEN_BY_VERIFIER};
+use super::{proved_by_outsider, proved_by_verifier, PAID, PAID_TO_TWO};
 use crate::{
 	actors::{OutsiderMisdeed, ProviderMisdeed, VerifierMisdeed},
 	attack::{Attack, Blocks},

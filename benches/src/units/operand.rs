@@ -67,7 +67,7 @@ impl Seen {
 				.dtype
 				.saturate((next() as i32 >> (32 - 8 * self.dtype.size() as u32).min(31)).into()),
 			Fill::All(value) => value,
-			Fill::Below(most) => (u64::from(next()) * u64::from(most) >> 32) as i32,
+			Fill::Below(most) => ((u64::from(next()) * u64::from(most)) >> 32) as i32,
 			Fill::Rising => at as i32,
 		};
 		Ok((0..count).map(element).collect())

@@ -262,6 +262,8 @@ impl Node {
 	}
 
 	/// Signs and sends; the pool's own words where it refuses.
+	// An `async fn` would not promise that its future can be sent to another thread.
+	#[allow(clippy::manual_async_fn)]
 	fn send<'a>(
 		&'a self,
 		key: &'a Keypair,

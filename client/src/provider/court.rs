@@ -24,10 +24,13 @@ use std::{
 use subxt_signer::sr25519::Keypair;
 use tokio::{sync::Notify, task::spawn_blocking};
 
+/// Whether somebody has the turn; who waits, by deadline and number; the next number.
+type Waiting = (bool, BTreeSet<(u64, u64)>, u64);
+
 /// Whose turn it is to replay: the one whose answer is owed first.
 #[derive(Default)]
 pub(super) struct Turns {
-	waiting: Mutex<(bool, BTreeSet<(u64, u64)>, u64)>,
+	waiting: Mutex<Waiting>,
 	changed: Notify,
 }
 
@@ -35,7 +38,7 @@ pub(super) struct Turns {
 pub(super) struct Turn<'a>(&'a Turns);
 
 impl Turns {
-	fn state(&self) -> std::sync::MutexGuard<'_, (bool, BTreeSet<(u64, u64)>, u64)> {
+	fn state(&self) -> std::sync::MutexGuard<'_, Waiting> {
 		self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 

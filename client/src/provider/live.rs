@@ -235,9 +235,10 @@ impl Chain for Live {
 	}
 
 	async fn claim(&self, facts: &Facts) -> Result<()> {
-		let claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-		let claim = claims.get(&facts.id.order).copied();
-		drop(claims);
+		let claim = {
+			let claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+			claims.get(&facts.id.order).copied()
+		};
 		// Of an earlier life: it was looked at by other means than there are now.
 		let claim = claim
 			.ok_or_else(|| Error::new("provider.LookAgain", "its terms are not known any more"))?;

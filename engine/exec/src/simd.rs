@@ -22,17 +22,21 @@ macro_rules! vectorised {
 		$body:block
 	) => {
 		$(#[$meta])*
+		#[allow(clippy::too_many_arguments)]
 		$vis fn $name<$($generics)*>($($arg: $type),*) $(-> $result)? {
 			#[inline(always)]
+			#[allow(clippy::too_many_arguments)]
 			fn plain<$($generics)*>($($arg: $type),*) $(-> $result)? $body
 
 			#[cfg(target_arch = "x86_64")]
 			{
 				#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+				#[allow(clippy::too_many_arguments)]
 				fn wide<$($generics)*>($($arg: $type),*) $(-> $result)? {
 					plain($($arg),*)
 				}
 				#[target_feature(enable = "avx2")]
+				#[allow(clippy::too_many_arguments)]
 				fn middle<$($generics)*>($($arg: $type),*) $(-> $result)? {
 					plain($($arg),*)
 				}

@@ -43,6 +43,7 @@ fn attention(x: &Array, hidden: impl Fn(usize, usize) -> bool) -> Vec<f32> {
 		let rows: Vec<&[f32]> = sample.chunks(WIDTH).collect();
 		let (q, k): (Vec<_>, Vec<_>) =
 			rows.iter().map(|row| (times(row, &wq), times(row, &wk))).unzip();
+		#[allow(clippy::needless_range_loop)]
 		for i in 0..LENGTH {
 			let score = |j: usize| -> f64 {
 				match hidden(i, j) {

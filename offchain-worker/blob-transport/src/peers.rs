@@ -154,7 +154,9 @@ impl Peers {
 			self.known.iter().filter(idle).map(|(id, peer)| (peer.seen, *id)).collect();
 		if let Some(many) = gone.len().checked_sub(GONE).filter(|many| *many > 0) {
 			gone.sort();
-			gone[..many].iter().for_each(|(_, id)| drop(self.known.remove(id)));
+			for (_, id) in &gone[..many] {
+				self.known.remove(id);
+			}
 		}
 	}
 

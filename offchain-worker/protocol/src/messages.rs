@@ -79,6 +79,8 @@ pub struct InputFile {
 }
 
 /// From the worker to the host.
+// One is decoded at a time: a box would only make them harder to write.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum Reply {
 	/// It goes on.

@@ -147,8 +147,10 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 
 	/// Ends, with the reason, when a verdict that waits certainly comes too late: by what this machine
 	/// was measured to do at best, and a quarter more. Never where nothing was measured.
+	#[allow(clippy::while_immutable_condition)]
 	async fn hopeless(&self, verdict: &Verdict<'_>, mut head: watch::Receiver<Head>) -> String {
 		let JobAssignment { program, terms, .. } = verdict.assignment;
+		// Whoever has committed is held to it, late or not.
 		while !verdict.committed {
 			let best = head.borrow_and_update().best;
 			let left = self.config.block_time.saturating_mul(verdict.last.saturating_sub(best));

@@ -152,7 +152,7 @@ mod tests {
 	#[test]
 	fn openings_should_be_counted_to_the_most_that_a_lane_can_have() {
 		let Limits { nodes, peak_memory, .. } = Limits::V1;
-		let most = most_openings(u32::MAX, nodes as u32, nodes as u32, peak_memory / 1_024);
+		let most = most_openings(u32::MAX, nodes, nodes, peak_memory / 1_024);
 		assert_eq!(u64::from(most), MAX_OPENINGS);
 	}
 }

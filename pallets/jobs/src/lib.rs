@@ -100,7 +100,7 @@ pub use weights::WeightInfo;
 pub const LOG_TARGET: &str = "runtime::assay-jobs";
 
 // The macro gives `authorize` of a call one argument more than the call has.
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments, clippy::type_complexity)]
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;

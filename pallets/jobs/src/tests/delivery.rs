@@ -238,7 +238,7 @@ fn keepers_should_be_told_what_to_fetch_and_until_when() {
 		let id = post_verifying(&right());
 		let who = keepers(id)[0].clone();
 		let key = pair(&seed_of(&who)).public();
-		let duty = || Market::assignments(&[key.clone()]).remove(0);
+		let duty = || Market::assignments(core::slice::from_ref(&key)).remove(0);
 		assert_eq!((duty().purpose, duty().status), (Purpose::Keep, SeatStatus::Pending));
 		assert_eq!((duty().order, duty().output_roots), (order(id), vec![]));
 		roll_past_deadline(id);

@@ -408,8 +408,8 @@ fn seat_should_tell_its_owner_which_segment_it_is() {
 		let segment = drawn(id, &who);
 		assert_ok!(commit(id, &who, &part(id, &who, &honest())));
 		let key = pair(&seed_of(&who)).public();
-		let seats = Market::assignments(&[key]).into_iter();
-		let seat = seats.filter(|seat| seat.purpose == Purpose::Verify).next().expect("one");
+		let mut seats = Market::assignments(&[key]).into_iter();
+		let seat = seats.find(|seat| seat.purpose == Purpose::Verify).expect("one");
 		let duty = seat.segment.expect("the run is cut");
 		assert_eq!((duty.index, duty.terms.steps), (segment, LENGTH));
 		assert_eq!(Some(duty.terms.checkpoints), job(id).checkpoints);
