@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { account, event, send, UNIT } from "../chain.mjs";
-import { programId, uploadInputs } from "../digits.mjs";
+import { programHex, programId, uploadInputs } from "../digits.mjs";
 import { onMarket, provider } from "./market.mjs";
 
 /** Seconds within which a job comes to its next phase, and to its end, on a busy machine. */
@@ -46,6 +46,7 @@ describe("provider", { concurrency: 3 }, () => {
 		const before = await bonded(market);
 		market.startProvider();
 		await market.provider.line(/work units a second measured/, STEP);
+		await send(market.api, account("//Dave"), market.api.tx.programs.registerProgram(programHex));
 		const real = await uploadInputs(market.api);
 		const nobodys = real.map((_, at) => `0x${(at + 1).toString(16).padStart(2, "0").repeat(32)}`);
 		const unattested = await post(market, nobodys, "OptedOut");
