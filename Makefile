@@ -43,7 +43,7 @@ test-js: build ## A real --dev node driven through Polkadot.js
 	@echo "test: Polkadot.js against a running node"
 	@scripts/test-js
 
-test-resilience: build ## Real processes killed in every phase, tools missing, silence (about 4 minutes)
+test-resilience: build ## Real processes killed in every phase, tools missing, silence, outputs withheld, providers stopped (about 8 minutes)
 	@echo "test: resilience (real nodes, workers and providers)"
 	@scripts/test-resilience
 
@@ -103,7 +103,7 @@ cases = --count $(N) $(if $(SEED),--seed $(SEED))
 
 .PHONY: adversaries honest mutants
 adversaries: build ## Attack the real runtime in every way the protocol names: table of outcomes and money
-	@echo "adversaries: each attack on a chain of its own (about half a minute)"
+	@echo "adversaries: each attack on a chain of its own (about two minutes)"
 	@$(BIN)/adversaries
 
 honest: build ## N random honest jobs through engines, referee and runtime: none may be slashed (SEED=…)
