@@ -13,7 +13,7 @@ setup: ## Install what is missing on Debian 12 (compilers, wasm target, lavapipe
 	@scripts/setup
 
 build: setup ## Build the node, the worker and the client
-	@echo "build: assay-node, assay-worker and assay (cold: about 25 minutes on two cores)"
+	@echo "build: assay-node, assay-worker and assay (cold: 25 to 40 minutes on two cores)"
 	@$(CARGO) build --release --workspace --bins
 
 demo: build ## Post a real job to a fresh chain and follow it to settlement
