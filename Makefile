@@ -19,7 +19,7 @@ build: setup ## Build the node, the worker and the client
 demo: build ## Post a real job to a fresh chain and follow it to settlement
 	@scripts/demo
 
-check-docs: ## Links, widths and the glossary of the docs (scripts/check-docs --help)
+check-docs: setup ## Links, widths and the glossary of the docs (scripts/check-docs --help)
 	@echo "lint: docs"
 	@scripts/check-docs --self-test
 	@scripts/check-docs
