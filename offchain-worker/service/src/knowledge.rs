@@ -127,7 +127,7 @@ fn decode(bytes: &[u8]) -> Option<Vec<(Hash, Hash)>> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::SharedStorage;
+	use crate::testing::world::SharedStorage;
 	use std::iter::empty;
 
 	fn number(n: u32) -> Hash {

@@ -26,7 +26,7 @@
 //! provider does, and stay quiet there until the job's own record names them.
 //!
 //! # What is done first, and what is refused
-//! See `queue`: the earliest deadline first, among those that bring most for their time, so that cheap
+//! See `turns/queue.rs`: the earliest deadline first, among those that bring most for their time, so that cheap
 //! heavy jobs cannot keep this node from well-paid ones. What certainly comes too late, by what this
 //! machine was measured to do, or needs more memory than it has, is abstained from before anything is
 //! fetched or started. In an audit that nobody can see such an abstention is what calls further verifiers.
@@ -76,49 +76,12 @@
 //! recreates a lost entry equal.
 
 mod chain;
-mod challenger;
 mod dispute;
-#[cfg(test)]
-mod dispute_testing;
-#[cfg(test)]
-mod dispute_tests;
-mod duty;
 mod fault;
-mod fetch;
-mod folder;
-mod holding;
-mod hush;
 mod inputs;
-mod keep;
-#[cfg(test)]
-mod keep_tests;
-mod kept;
 mod knowledge;
-#[cfg(test)]
-mod knowledge_tests;
-#[cfg(test)]
-mod lottery_tests;
-mod machine;
-mod mailbox;
 mod metrics;
-mod moves;
-#[cfg(test)]
-mod order_tests;
-mod outputs;
-mod process;
-mod queue;
-#[cfg(test)]
-mod queue_tests;
-mod rates;
-mod runs;
-mod salt;
-mod sampling;
-#[cfg(test)]
-mod sampling_tests;
-mod sandbox;
-mod segments;
-#[cfg(test)]
-mod segments_tests;
+mod replay;
 mod service;
 mod survey;
 #[cfg(test)]
@@ -126,13 +89,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod tickets;
-mod trouble;
+mod turns;
 mod verify;
-mod worker_replay;
-#[cfg(test)]
-mod worker_tests;
-mod workers;
+mod worker;
 
 use std::{
 	path::{Path, PathBuf},
@@ -153,13 +112,13 @@ use substrate_prometheus_endpoint::Registry;
 
 pub use chain::{Chain, ChainError, ClientChain, Disputed, Head, JobAssignment, OpenLottery};
 pub use fault::Fault;
-pub use fetch::Fetch;
+pub use inputs::fetch::Fetch;
 pub use knowledge::Knowledge;
-pub use mailbox::Mailbox;
 pub use metrics::Metrics;
-pub use process::{check_worker, find_worker, ProcessRunner};
-pub use salt::derive_salt;
 pub use service::{Ran, Replay, Runner, Service};
+pub use verify::mailbox::Mailbox;
+pub use verify::salt::derive_salt;
+pub use worker::process::{check_worker, find_worker, ProcessRunner};
 
 /// Target of every log line of this crate.
 pub const LOG_TARGET: &str = "assay::verifier";

@@ -20,11 +20,11 @@ use tokio::{
 };
 
 use crate::{
-	dispute::Disputes,
-	duty::{Duty, Finding, Kind, Opening, Seat, Seats, Shared, TaskId},
-	moves::Moves,
-	rates::Rates,
-	sampling::Sampling,
+	dispute::disputes::Disputes,
+	dispute::moves::Moves,
+	turns::rates::Rates,
+	verify::duty::{Duty, Finding, Kind, Opening, Seat, Seats, Shared, TaskId},
+	verify::sampling::Sampling,
 	AccountId, BlockNumber, Chain, Config, Fault, Hash, Head, JobAssignment, Mailbox, Metrics,
 	LOG_TARGET,
 };

@@ -10,10 +10,10 @@ use codec::Encode;
 use sp_core::offchain::OffchainStorage;
 
 use crate::{
-	duty::{
+	verify::duty::{
 		slot_of, task_of, Duty, Finding, Kind, Opening, Orders, Seat, Seats, Shared, Survey, TaskId,
 	},
-	tickets::{Draw, Winner},
+	verify::tickets::{Draw, Winner},
 	BlockNumber, Chain, ChainError, Disputed, Hash, JobAssignment, OpenLottery, LOG_TARGET,
 };
 

@@ -1,0 +1,4 @@
+//! What tests of several rooms share.
+
+pub(crate) mod court;
+pub(crate) mod world;
