@@ -10,12 +10,15 @@ use parking_lot::Mutex;
 use sp_core::offchain::OffchainStorage;
 
 use crate::{
+	chain::Chain,
+	fault::Fault,
 	inputs::segments::Start,
 	replay::trouble::{After, Trouble, FRESH_STARTS},
 	replay::worker_replay::{Deadline, Need, Record, WorkerReplay},
+	runner::Runner,
 	thread::on_thread,
+	types::{Hash, LOG_TARGET},
 	verify::duty::{task_hash, Shared},
-	Chain, Fault, Hash, Runner, LOG_TARGET,
 };
 
 /// The groups that were opened in a lane, from the top.

@@ -18,10 +18,12 @@ use sp_core::offchain::OffchainStorage;
 use tokio::task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet};
 
 use crate::{
+	chain::{Chain, Disputed},
 	dispute::challenger::{Memory, Opened, Outcome, Quest},
 	replay::worker_replay::Deadline,
+	runner::Runner,
+	types::{AccountId, Balance, BlockNumber, Hash, LOG_TARGET},
 	verify::duty::{task_hash, Shared},
-	AccountId, Balance, BlockNumber, Chain, Disputed, Hash, Runner, LOG_TARGET,
 };
 
 type Lane = LaneView<AccountId, Balance, BlockNumber>;

@@ -6,7 +6,7 @@ use assay_market::{dispute_key, DisputeEntry, JobId, VerifierId};
 use codec::{DecodeAll, Encode};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
-use crate::{Hash, LOG_TARGET};
+use crate::types::{Hash, LOG_TARGET};
 
 /// Version byte in front of the index.
 const INDEX_VERSION: u8 = 2;
@@ -125,7 +125,7 @@ fn decode_index(bytes: &[u8]) -> Option<Vec<Indexed>> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::world::SharedStorage;
+	use crate::testing::storage::SharedStorage;
 	use assay_market::ChallengeMove;
 	use sp_core::{crypto::UncheckedFrom, sr25519};
 

@@ -6,7 +6,7 @@ use assay_blobs::{BlobError, BlobStore};
 use assay_commitments::RunShape;
 use assay_program::{ops::TILE_BYTES, Checked, Limits, Program, ProgramError, Source, State};
 
-use crate::{Fault, Hash};
+use crate::{fault::Fault, types::Hash};
 
 /// Most bytes of tensors that a verdict's replay keeps in case that chunks of them are asked for. Their
 /// way through the job's folder costs less than another worker's start up to there.

@@ -10,10 +10,8 @@ use sp_core::offchain::OffchainStorage;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{
-	turns::queue::Worth,
-	verify::duty::{joined, Shared},
+	chain::Chain, thread::joined, turns::queue::Worth, types::Hash, verify::duty::Shared,
 	verify::verifier::Verdict,
-	Chain, Hash,
 };
 
 /// A turn in which fewer bytes come in a second than these is a slow one: a quarter of what the chain's

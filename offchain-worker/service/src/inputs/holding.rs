@@ -10,7 +10,7 @@ use assay_blobs::{BlobError, BlobStore};
 use assay_market::JobId;
 use parking_lot::Mutex;
 
-use crate::{Hash, LOG_TARGET};
+use crate::types::{Hash, LOG_TARGET};
 
 #[derive(Default)]
 struct Held {

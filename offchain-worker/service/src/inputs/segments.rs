@@ -13,10 +13,14 @@ use sp_core::offchain::OffchainStorage;
 use tokio::task::spawn_blocking;
 
 use crate::{
+	chain::{Chain, JobAssignment},
+	fault::Fault,
 	inputs::examined::{check_held, Examined},
-	verify::duty::{joined, task_of, Shared},
+	runner::Ran,
+	thread::joined,
+	types::{Hash, LOG_TARGET},
+	verify::duty::{task_of, Shared},
 	verify::verifier::Verdict,
-	Chain, Fault, Hash, JobAssignment, Ran, LOG_TARGET,
 };
 
 /// What a replay starts from.

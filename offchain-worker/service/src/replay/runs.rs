@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use assay_market::JobId;
 
-use crate::{Balance, Hash, Ran};
+use crate::{
+	runner::Ran,
+	types::{Balance, Hash},
+};
 
 /// Most runs that are remembered, with 2 MiB of roots each at most.
 const RUNS: usize = 32;

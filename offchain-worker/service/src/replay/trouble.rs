@@ -2,7 +2,7 @@
 
 use assay_dispute::Error;
 
-use crate::Fault;
+use crate::fault::Fault;
 
 /// How often in a row an attempt begins with nothing remembered before it is given up.
 pub(crate) const FRESH_STARTS: u32 = 1;

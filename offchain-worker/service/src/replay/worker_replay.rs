@@ -19,13 +19,18 @@ use sp_core::offchain::OffchainStorage;
 use tokio::task::spawn_blocking;
 
 use crate::{
+	chain::Chain,
+	fault::Fault,
 	inputs::examined::{check_held, decode, Examined},
 	inputs::segments::Start,
+	metrics::Metrics,
+	runner::{Replay, Runner},
+	thread::joined,
 	turns::rates::Rates,
 	turns::workers::{Bid, Workers},
-	verify::duty::{joined, Shared},
+	types::{BlockNumber, Hash, LOG_TARGET},
+	verify::duty::Shared,
 	worker::machine::Memory,
-	BlockNumber, Chain, Fault, Hash, Metrics, Replay, Runner, LOG_TARGET,
 };
 
 /// What a job is replayed for once more.

@@ -21,8 +21,10 @@ use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 use sp_keystore::Keystore;
 
 use crate::{
+	chain::{Disputed, OpenLottery},
+	runner::Ran,
 	testing::world::{compute, order_of, World, GENESIS},
-	AccountId, BlockNumber, Disputed, Hash, OpenLottery, Ran,
+	types::{AccountId, BlockNumber, Hash},
 };
 
 /// The job of these tests.

@@ -24,7 +24,7 @@ use assay_program::{
 };
 use futures::{channel::mpsc, future::BoxFuture, stream::BoxStream, FutureExt, StreamExt};
 use parking_lot::Mutex;
-use sp_core::offchain::{storage::InMemOffchainStorage, OffchainStorage, STORAGE_PREFIX};
+use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 use sp_keystore::{testing::MemoryKeystore, Keystore};
 use sp_runtime::Permill;
 use substrate_prometheus_endpoint::{prometheus::proto::Metric, Registry};
@@ -32,8 +32,16 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::{
-	BlockNumber, Chain, ChainError, Config, Disputed, Fault, Hash, Head, JobAssignment, Metrics,
-	OpenLottery, ProcessRunner, Ran, Replay, Runner, Service,
+	chain::{Chain, ChainError, Disputed, Head, JobAssignment, OpenLottery},
+	config::Config,
+	fault::Fault,
+	inputs::fetch::Fetch,
+	metrics::Metrics,
+	runner::{Ran, Replay, Runner},
+	service::Service,
+	testing::storage::SharedStorage,
+	types::{BlockNumber, Hash},
+	worker::process::ProcessRunner,
 };
 
 pub(crate) const GENESIS: Hash = [9; 32];
@@ -41,34 +49,6 @@ pub(crate) const GENESIS: Hash = [9; 32];
 /// Hash of the order that a job has unless a test says otherwise.
 pub(crate) fn order_of(job: JobId) -> Hash {
 	*blake3::hash(&job.to_le_bytes()).as_bytes()
-}
-
-/// Offchain storage whose clones share their content, as those of the node do.
-#[derive(Clone, Default)]
-pub(crate) struct SharedStorage(Arc<Mutex<InMemOffchainStorage>>);
-
-impl OffchainStorage for SharedStorage {
-	fn set(&mut self, prefix: &[u8], key: &[u8], value: &[u8]) {
-		self.0.lock().set(prefix, key, value);
-	}
-
-	fn remove(&mut self, prefix: &[u8], key: &[u8]) {
-		self.0.lock().remove(prefix, key);
-	}
-
-	fn get(&self, prefix: &[u8], key: &[u8]) -> Option<Vec<u8>> {
-		self.0.lock().get(prefix, key)
-	}
-
-	fn compare_and_set(
-		&mut self,
-		prefix: &[u8],
-		key: &[u8],
-		old_value: Option<&[u8]>,
-		new_value: &[u8],
-	) -> bool {
-		self.0.lock().compare_and_set(prefix, key, old_value, new_value)
-	}
 }
 
 #[derive(Default)]
@@ -371,7 +351,7 @@ pub(crate) struct World {
 	pub(crate) keystore: Arc<MemoryKeystore>,
 	pub(crate) storage: SharedStorage,
 	pub(crate) blobs: Arc<BlobStore>,
-	pub(crate) fetch: Option<Arc<dyn crate::Fetch>>,
+	pub(crate) fetch: Option<Arc<dyn Fetch>>,
 	pub(crate) config: Config,
 	pub(crate) dir: TempDir,
 	pub(crate) alice: VerifierId,

@@ -4,9 +4,11 @@ use assay_market::{task_hash, Purpose::Verify};
 use assay_program::program_id;
 
 use crate::{
+	fault::Fault,
+	knowledge::Knowledge,
 	testing::court::{Court, Lie, JOB},
 	testing::world::{compute, eventually, Act, FakeRunner, World},
-	Hash, Knowledge,
+	types::Hash,
 };
 
 const ROOT: Hash = [7; 32];
@@ -46,7 +48,7 @@ async fn verdict_should_be_known_when_a_job_was_replayed_and_after_a_restart() {
 #[tokio::test]
 async fn verdict_should_be_unknown_when_the_node_abstains_or_only_attests() {
 	let world = World::new();
-	let crash = || Act::Fail(crate::Fault::Crashed("signal 9".into()));
+	let crash = || Act::Fail(Fault::Crashed("signal 9".into()));
 	world.chain.draw(vec![world.lottery(1)]);
 	world.chain.set(vec![world.assignment(2, assay_market::Purpose::Attest)]);
 	let _node = world.start(FakeRunner::new([crash(), crash()]));

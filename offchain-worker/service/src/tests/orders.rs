@@ -8,10 +8,11 @@ use assay_market::{
 };
 
 use crate::{
-	derive_salt,
+	chain::{JobAssignment, OpenLottery},
 	testing::court::{entry, entry_of, Court, Lie},
 	testing::world::{eventually, order_of, Act, FakeRunner, World, GENESIS},
-	Hash, JobAssignment, OpenLottery,
+	types::Hash,
+	verify::salt::derive_salt,
 };
 
 const JOB: u64 = 1;

@@ -21,7 +21,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use crate::Balance;
+use crate::types::Balance;
 
 /// Most duties that one look considers.
 pub(crate) const CONSIDERED: usize = 128;

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use schnellru::{ByLength, LruMap};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
-use crate::{Hash, LOG_TARGET};
+use crate::types::{Hash, LOG_TARGET};
 
 /// Programs whose rates are remembered.
 const PROGRAMS: u32 = 64;
@@ -179,7 +179,7 @@ fn decode(bytes: &[u8]) -> Option<Vec<(Hash, u64)>> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::world::SharedStorage;
+	use crate::testing::storage::SharedStorage;
 
 	const MINUTE: Duration = Duration::from_secs(60);
 

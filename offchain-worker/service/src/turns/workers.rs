@@ -13,7 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
 	turns::queue::{next, pre_empted, Item, Worth},
-	Balance, BlockNumber,
+	types::{Balance, BlockNumber},
 };
 
 /// What somebody wants a worker for.

@@ -15,23 +15,26 @@ use parking_lot::Mutex;
 use schnellru::{ByLength, LruMap};
 use sp_core::offchain::OffchainStorage;
 use sp_keystore::KeystorePtr;
-use tokio::{sync::Semaphore, task::JoinError};
+use tokio::sync::Semaphore;
 
 use crate::{
-	derive_salt,
+	chain::{Chain, Disputed, Head, JobAssignment},
+	config::Config,
 	dispute::moves::Moves,
-	fault::reason_name,
+	fault::{reason_name, Fault},
 	inputs::examined::{Examined, Lengths},
+	inputs::fetch::Fetch,
 	inputs::holding::Holding,
+	metrics::Metrics,
 	replay::runs::Runs,
 	turns::rates::Rates,
 	turns::workers::Workers,
+	types::{AccountId, Hash, LOG_TARGET},
 	verify::hush::Hush,
-	verify::mailbox::Slot,
+	verify::mailbox::{Mailbox, Slot},
+	verify::salt::derive_salt,
 	verify::sampling::Chunks,
 	verify::tickets::Tickets,
-	AccountId, Chain, Config, Disputed, Fault, Hash, Head, JobAssignment, Mailbox, Metrics,
-	LOG_TARGET,
 };
 
 /// Most programs whose examination is remembered; the longest unused one makes room.
@@ -134,7 +137,7 @@ pub(crate) struct Shared<C, S> {
 	pub(crate) blobs: Arc<BlobStore>,
 	pub(crate) config: Config,
 	pub(crate) metrics: Metrics,
-	pub(crate) fetch: OnceLock<Arc<dyn crate::Fetch>>,
+	pub(crate) fetch: OnceLock<Arc<dyn Fetch>>,
 	pub(crate) rates: Arc<Rates>,
 	/// Whose replays have a worker.
 	pub(crate) workers: Workers,
@@ -288,8 +291,3 @@ pub(crate) fn slot_of(assignment: &JobAssignment, key: &VerifierId) -> Slot {
 
 /// Names that are still in use, for whoever clears up what is not.
 pub(crate) type Orders = BTreeSet<Hash>;
-
-/// The result of a blocking task; its panic is an internal fault.
-pub(crate) fn joined<T>(result: Result<Result<T, Fault>, JoinError>) -> Result<T, Fault> {
-	result.unwrap_or_else(|error| Err(Fault::Internal(error.to_string())))
-}

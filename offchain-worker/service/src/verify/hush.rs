@@ -16,7 +16,7 @@ use assay_market::JobId;
 use log::Level;
 use parking_lot::Mutex;
 
-use crate::{Hash, LOG_TARGET};
+use crate::types::{Hash, LOG_TARGET};
 
 /// Most lines that wait for one job; further ones stay at debug.
 const LINES: usize = 16;

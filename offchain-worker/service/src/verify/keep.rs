@@ -7,9 +7,12 @@ use sp_core::offchain::OffchainStorage;
 use tokio::{sync::watch, task::spawn_blocking};
 
 use crate::{
+	chain::{Chain, Head, JobAssignment},
+	fault::Fault,
 	inputs::examined::check_held,
-	verify::duty::{joined, task_of, Finding, Shared},
-	BlockNumber, Chain, Fault, Hash, Head, JobAssignment, LOG_TARGET,
+	thread::joined,
+	types::{BlockNumber, Hash, LOG_TARGET},
+	verify::duty::{task_of, Finding, Shared},
 };
 
 impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {

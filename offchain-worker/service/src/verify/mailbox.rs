@@ -6,7 +6,10 @@ use assay_market::{mailbox_key, JobId, MailboxEntry, Purpose, VerifierId};
 use codec::{Decode, DecodeAll, Encode};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
-use crate::{verify::sampling::Chunks, Hash, LOG_TARGET};
+use crate::{
+	types::{Hash, LOG_TARGET},
+	verify::sampling::Chunks,
+};
 
 /// Version byte in front of the index.
 const INDEX_VERSION: u8 = 2;
@@ -188,7 +191,7 @@ fn decode_index(bytes: &[u8]) -> Option<Vec<Indexed>> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::world::SharedStorage;
+	use crate::testing::storage::SharedStorage;
 	use assay_market::AbstainReason;
 	use sp_core::{crypto::UncheckedFrom, sr25519};
 

@@ -9,12 +9,15 @@ use assay_referee::sample::check_all;
 use sp_core::offchain::OffchainStorage;
 
 use crate::{
+	chain::{Chain, JobAssignment},
+	fault::Fault,
 	inputs::segments::steps_of,
 	replay::trouble::{After, Trouble, FRESH_STARTS},
 	replay::worker_replay::{Deadline, Need, Record, WorkerReplay},
+	runner::Runner,
 	thread::on_thread,
+	types::{AccountId, BlockNumber, Hash, LOG_TARGET},
 	verify::duty::{task_of, Shared},
-	AccountId, BlockNumber, Chain, Fault, Hash, JobAssignment, Runner, LOG_TARGET,
 };
 
 /// Blocks before the reveal deadline at which the pallet's hook opens a verdict without chunks.

@@ -10,7 +10,7 @@ use assay_market::{
 use sp_core::{crypto::ByteArray, sr25519};
 use sp_keystore::Keystore;
 
-use crate::{Fault, Hash, OpenLottery};
+use crate::{chain::OpenLottery, fault::Fault, types::Hash};
 
 /// Names a ticket: order, seed and key. On another fork a number may be another job's, and a job may
 /// have another seed.

@@ -17,11 +17,15 @@ use sp_core::offchain::OffchainStorage;
 use tokio::{sync::watch, task::spawn_blocking};
 
 use crate::{
+	chain::{Chain, Head, JobAssignment},
+	fault::Fault,
 	inputs::examined::check_held,
 	inputs::segments::steps_of,
+	runner::{Replay, Runner},
+	thread::joined,
 	turns::workers::Bid,
-	verify::duty::{joined, task_of, Finding, Shared},
-	BlockNumber, Chain, Fault, Hash, Head, JobAssignment, Replay, Runner,
+	types::{BlockNumber, Hash},
+	verify::duty::{task_of, Finding, Shared},
 };
 
 /// A replay that is wanted for a verdict.

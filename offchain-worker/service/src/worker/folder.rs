@@ -13,7 +13,7 @@ use nix::{
 	unistd::Pid,
 };
 
-use crate::LOG_TARGET;
+use crate::types::LOG_TARGET;
 
 /// A folder that is removed when this value is dropped.
 ///

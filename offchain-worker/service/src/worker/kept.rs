@@ -9,7 +9,7 @@ use assay_program::Source;
 use assay_worker_protocol::KeptFile;
 use nix::fcntl::OFlag;
 
-use crate::{Fault, Hash};
+use crate::{fault::Fault, types::Hash};
 
 /// Reads the files that a worker says it has written for the tensors `wanted`, each with its length
 /// in bytes. Blocks.

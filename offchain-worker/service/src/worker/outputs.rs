@@ -13,7 +13,11 @@ use assay_market::JobId;
 use assay_worker_protocol::OutputFile;
 use nix::fcntl::OFlag;
 
-use crate::{worker::kept::name, Fault, Hash, LOG_TARGET};
+use crate::{
+	fault::Fault,
+	types::{Hash, LOG_TARGET},
+	worker::kept::name,
+};
 
 /// Moves the outputs of a run into the store, quietly: nobody outside this node can ask for them before
 /// the job's own record names them. `wanted` are the positions of the outputs among the anchors of the

@@ -35,14 +35,18 @@ use tokio::{
 };
 
 use crate::{
+	config::Config,
+	fault::Fault,
 	inputs::examined::input_paths,
-	verify::duty::joined,
+	metrics::Metrics,
+	runner::{Ran, Replay, Runner},
+	thread::joined,
+	types::{Hash, LOG_TARGET},
 	worker::folder::{clear_stale, JobFolder},
 	worker::kept::read_kept,
 	worker::machine::Memory,
 	worker::outputs::take_outputs,
 	worker::sandbox,
-	Config, Fault, Hash, Metrics, Ran, Replay, Runner, LOG_TARGET,
 };
 
 /// Name of the worker binary.
@@ -685,7 +689,7 @@ async fn keep_tail(mut pipe: ChildStderr, tail: Arc<Mutex<Vec<u8>>>) {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::Limits;
+	use crate::config::Limits;
 
 	const GIB: u64 = 1 << 30;
 

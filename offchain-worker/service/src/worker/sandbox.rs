@@ -5,7 +5,7 @@ use std::{process::Stdio, time::Duration};
 use serde::Deserialize;
 use tokio::{process::Command, time::timeout};
 
-use crate::Fault;
+use crate::fault::Fault;
 
 /// Most time of `check-sandbox`, which computes nothing.
 const PATIENCE: Duration = Duration::from_secs(30);

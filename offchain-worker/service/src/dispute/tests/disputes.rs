@@ -3,9 +3,9 @@
 use assay_market::{ChallengeMove, Purpose::Verify, Turn};
 
 use crate::{
+	fault::Fault,
 	testing::court::{entry, Court, Lie, JOB},
 	testing::world::{eventually, Act, FakeRunner, World},
-	Fault,
 };
 
 const DEEP: [&str; 6] = ["demand", "demand", "demand", "demand", "bind", "prove"];

@@ -21,9 +21,11 @@ use parking_lot::Mutex;
 use sp_keystore::Keystore;
 
 use crate::{
+	chain::{JobAssignment, OpenLottery},
+	inputs::fetch::Fetch,
 	testing::world::{eventually, FakeRunner, World, GENESIS},
+	types::{AccountId, Hash},
 	verify::duty::task_hash,
-	AccountId, Fetch, Hash, JobAssignment, OpenLottery,
 };
 
 const JOB: u64 = 4;

@@ -6,10 +6,12 @@ use assay_market::{AbstainReason, DisputedResult, DutyTerms, MailboxEntry, Purpo
 use sp_core::offchain::OffchainStorage;
 
 use crate::{
+	chain::{Disputed, JobAssignment, OpenLottery},
+	config::Config,
 	testing::court::{Court, Lie},
 	testing::world::{abstained, eventually, Act, FakeRunner, World, GENESIS},
 	turns::rates::Rates,
-	BlockNumber, Config, Disputed, JobAssignment, OpenLottery,
+	types::BlockNumber,
 };
 
 const ROOT: [u8; 32] = [7; 32];

@@ -8,9 +8,11 @@ use futures::{future::BoxFuture, FutureExt};
 use parking_lot::Mutex;
 
 use crate::{
+	chain::{JobAssignment, OpenLottery},
+	inputs::fetch::Fetch,
 	testing::court::{Lie, JOB},
 	testing::world::{compute, eventually, FakeRunner, World},
-	Fetch, Hash, JobAssignment, OpenLottery,
+	types::Hash,
 };
 
 const HELD: MailboxEntry = MailboxEntry::Attested { ok: true };

@@ -5,9 +5,10 @@ use log::Level;
 use sp_keystore::Keystore;
 
 use crate::{
-	derive_salt,
+	chain::OpenLottery,
+	fault::Fault,
 	testing::world::{abstained, eventually, order_of, Act, FakeRunner, Node, World, GENESIS},
-	Fault, OpenLottery,
+	verify::salt::derive_salt,
 };
 
 const ROOT: [u8; 32] = [7; 32];

@@ -6,9 +6,11 @@ use assay_program::{Limits, Program};
 use assay_referee::sample::check_all;
 
 use crate::{
+	chain::{JobAssignment, OpenLottery},
+	fault::Fault,
 	testing::court::{Lie, JOB},
 	testing::world::{compute, eventually, Act, FakeRunner, World},
-	AccountId, Fault, Hash, JobAssignment, OpenLottery,
+	types::{AccountId, Hash},
 };
 
 /// A job of several steps, or of one with small tensors, that is verified.

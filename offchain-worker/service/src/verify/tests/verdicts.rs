@@ -8,9 +8,10 @@ use assay_market::{
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
 use crate::{
-	derive_salt,
+	chain::OpenLottery,
+	fault::Fault,
 	testing::world::{abstained, eventually, order_of, Act, FakeRunner, World, GENESIS},
-	Fault, OpenLottery,
+	verify::salt::derive_salt,
 };
 
 const ROOT: [u8; 32] = [7; 32];

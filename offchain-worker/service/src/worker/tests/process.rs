@@ -12,10 +12,13 @@ use assay_market::{AbstainReason, MailboxEntry, Purpose::Verify};
 use assay_program::Source;
 
 use crate::{
-	check_worker, derive_salt, find_worker,
+	fault::Fault,
+	metrics::Metrics,
+	runner::{Ran, Replay, Runner},
 	testing::court::{entry, Court, Lie, JOB},
 	testing::world::{abstained, compute, eventually, order_of, World, GENESIS},
-	Fault, Metrics, ProcessRunner, Ran, Replay, Runner,
+	verify::salt::derive_salt,
+	worker::process::{check_worker, find_worker, ProcessRunner},
 };
 
 /// A world with one job to verify.
