@@ -563,6 +563,10 @@ pub struct Challenge {
 	/// Where the worker is.
 	#[command(flatten)]
 	pub worker: WorkerFlags,
+	/// Tip at most this much for a move of a dispute, in ASY; a tip begins at nothing and doubles with every block towards
+	/// the deadline [default: a twentieth of the provider's bond, as its answers do]
+	#[arg(long, value_name = "ASY")]
+	pub max_tip: Option<Amount>,
 	/// Only compare: send nothing, put up nothing; needs no --key
 	#[arg(long)]
 	pub dry_run: bool,
@@ -601,6 +605,10 @@ pub struct Watch {
 	/// Stop after the first job that was compared
 	#[arg(long)]
 	pub once: bool,
+	/// Tip at most this much for a move of a dispute, in ASY; a tip begins at nothing and doubles with every block towards
+	/// the deadline [default: a twentieth of the provider's bond, as its answers do]
+	#[arg(long, value_name = "ASY")]
+	pub max_tip: Option<Amount>,
 	/// Only compare: send nothing, put up nothing; needs no --key
 	#[arg(long)]
 	pub dry_run: bool,

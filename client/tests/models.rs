@@ -212,7 +212,7 @@ fn samples_should_be_refused_by_name_when_they_are_no_numbers() {
 		assert!(message.contains("`x`") && message.contains("[6, 4]"), "{message}");
 	}
 	assert!(!folder.join("o").exists() && !folder.join("y.npz").exists());
-	// Training: x with one that is no number, all zeros, weights that do not fit.
+	// Training: x with one that is no number, weights that do not fit.
 	let description = r#"{"input":{"dense":{"shape":[16]}},"layers":[{"linear":{"outputs":3}}],"optimizer":{"sgd":{}},"learning_rate":{"constant":0.05},"batch":4,"steps":2}"#;
 	std::fs::write(folder.join("d.json"), description).expect("written");
 	let train = |x: Array, weights: Option<Array>| {
@@ -229,11 +229,12 @@ fn samples_should_be_refused_by_name_when_they_are_no_numbers() {
 	};
 	let (code, document) = train(noise(&[60, 16], 5), None);
 	assert_eq!(code, Some(0), "{document}");
-	for x in [bad["x"].clone(), Array::float([60, 16], vec![0.0; 960])] {
-		let (code, document) = train(x, None);
-		assert_eq!((code, document["error"]["code"].as_str()), (Some(1), Some("bad-samples")));
-		assert!(document["error"]["message"].as_str().is_some_and(|text| text.contains("`x`")));
-	}
+	let (code, document) = train(bad["x"].clone(), None);
+	assert_eq!((code, document["error"]["code"].as_str()), (Some(1), Some("bad-samples")));
+	assert!(document["error"]["message"].as_str().is_some_and(|text| text.contains("`x`")));
+	// Data that are all the same teach nothing, but they are data.
+	let (code, document) = train(Array::float([60, 16], vec![0.0; 960]), None);
+	assert_eq!(code, Some(0), "{document}");
 	for value in [f32::NAN, f32::INFINITY, 40.0] {
 		let mut weights = noise(&[3, 16], 7).floats();
 		weights[5] = value;

@@ -312,6 +312,7 @@ impl Node {
 		job: JobId,
 		child: Option<u32>,
 		list: Option<Hash>,
+		urgency: Urgency,
 	) -> Result<Included> {
 		let optional = |value: Option<Value>| match value {
 			Some(value) => Value::unnamed_variant("Some", [value]),
@@ -320,7 +321,7 @@ impl Node {
 		let mut args = job_args(job);
 		args.push(("child", optional(child.map(|child| value!(child)))));
 		args.push(("list", optional(list.map(Value::from_bytes))));
-		self.submit(key, PALLET, "demand", args).await
+		self.submit_urgent(key, PALLET, "demand", args, urgency).await
 	}
 
 	/// Answers a demand. Anyone may.
@@ -369,10 +370,11 @@ impl Node {
 		key: &Keypair,
 		job: JobId,
 		commitment: Hash,
+		urgency: Urgency,
 	) -> Result<Included> {
 		let mut args = job_args(job);
 		args.push(("commitment", Value::from_bytes(commitment)));
-		self.submit(key, PALLET, "commit_proof", args).await
+		self.submit_urgent(key, PALLET, "commit_proof", args, urgency).await
 	}
 
 	/// Sends a fraud proof, or one part of it.
@@ -381,10 +383,11 @@ impl Node {
 		key: &Keypair,
 		job: JobId,
 		part: &ProofPart,
+		urgency: Urgency,
 	) -> Result<Included> {
 		let mut args = job_args(job);
 		args.push(("part", part_value(part)));
-		self.submit(key, PALLET, "prove_fraud", args).await
+		self.submit_urgent(key, PALLET, "prove_fraud", args, urgency).await
 	}
 }
 

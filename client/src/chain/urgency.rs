@@ -29,6 +29,15 @@ pub struct Version {
 	pub tip: u128,
 }
 
+/// The part of a bond that may be paid in tips for a transaction which saves it, or takes it.
+const TIP_PART: u128 = 20;
+
+/// Most that a transaction tips which decides about a bond, where the user has not said it: as much for whoever answers
+/// as for whoever challenges.
+pub fn tip_of(bond: u128) -> u128 {
+	bond / TIP_PART
+}
+
 /// The least tip that is tried where a pool wants more than it was offered.
 const LEAST_TIP: u128 = 1_000_000;
 

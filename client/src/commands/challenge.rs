@@ -9,6 +9,7 @@ use crate::{
 		calls::JobId,
 		disputes::{accusation_json, proof_commitment, Disputed, Lane},
 		ss58,
+		urgency::{tip_of, Urgency},
 		value::Read,
 		Hash, Included, Link,
 	},
@@ -87,6 +88,7 @@ pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
 	}
 	let link = Link::new(node);
 	let runner = Runner::scratch(context, &args.worker, &args.adapter).await?;
+	let max_tip = args.max_tip.as_ref().map(|tip| link.node().units(tip)).transpose()?;
 	let compared = compare(&link, ui, &runner, id, &disputed).await?;
 	ui.document(&compared.to_json());
 	ui.fields(&[
@@ -97,7 +99,7 @@ pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
 	match (compared.equal(), key) {
 		(true, _) => Ok(Outcome::Equal.tell(ui, id, None)),
 		(false, None) => Ok(Outcome::Differs.tell(ui, id, None)),
-		(false, Some(key)) => bring_down(link, ui, key, compared).await.map(Outcome::code),
+		(false, Some(key)) => bring_down(link, ui, key, max_tip, compared).await.map(Outcome::code),
 	}
 }
 
@@ -106,12 +108,13 @@ pub(super) async fn bring_down(
 	link: Link,
 	ui: &Ui,
 	key: Keypair,
+	max_tip: Option<u128>,
 	compared: Compared,
 ) -> Result<Outcome> {
 	let Compared { job, order, challenger, .. } = compared;
 	let id = JobId { number: job, order };
 	let account = key.public_key().0;
-	let live = Live { link, ui: *ui, key, account, id };
+	let live = Live { link, ui: *ui, key, account, id, max_tip };
 	let (outcome, proven) = Lead::new(&live, *ui, job, challenger).to_the_end().await?;
 	if let Some(Proven { accusation, prover }) = &proven {
 		let who = match *prover == account {
@@ -134,6 +137,21 @@ struct Live {
 	key: Keypair,
 	account: Hash,
 	id: JobId,
+	/// Most tip; `None`: a part of the provider's bond.
+	max_tip: Option<u128>,
+}
+
+impl Live {
+	/// Until when the next move counts: that of the lane, or the end of the challenge period where there is none yet.
+	async fn urgency(&self) -> Result<Urgency> {
+		let node = self.link.node();
+		let lane = node.lane(self.id.number, &self.account).await?;
+		let job = node.job(self.id.number).await?;
+		let head = node.head().await?.number;
+		let deadline = lane.map(|lane| lane.deadline).or(job.deadline).unwrap_or(head);
+		let max_tip = self.max_tip.unwrap_or_else(|| tip_of(job.bond.unwrap_or(0)));
+		Ok(Urgency::until(deadline.max(head), max_tip))
+	}
 }
 
 fn sent(included: &Included) -> Result<Sent> {
@@ -180,7 +198,8 @@ impl Chain for Live {
 	}
 
 	async fn demand(&self, child: Option<u32>, list: Option<Hash>) -> Result<Sent> {
-		sent(&self.link.node().demand(&self.key, self.id, child, list).await?)
+		let urgency = self.urgency().await?;
+		sent(&self.link.node().demand(&self.key, self.id, child, list, urgency).await?)
 	}
 
 	fn commitment(&self, first: &ProofPart) -> Hash {
@@ -188,11 +207,13 @@ impl Chain for Live {
 	}
 
 	async fn commit(&self, commitment: Hash) -> Result<Sent> {
-		sent(&self.link.node().commit_proof(&self.key, self.id, commitment).await?)
+		let urgency = self.urgency().await?;
+		sent(&self.link.node().commit_proof(&self.key, self.id, commitment, urgency).await?)
 	}
 
 	async fn prove(&self, part: &ProofPart) -> Result<Sent> {
-		sent(&self.link.node().prove_fraud(&self.key, self.id, part).await?)
+		let urgency = self.urgency().await?;
+		sent(&self.link.node().prove_fraud(&self.key, self.id, part, urgency).await?)
 	}
 
 	async fn poke(&self) -> Result<()> {

@@ -43,6 +43,8 @@ struct Watcher {
 	ui: Ui,
 	key: Option<Keypair>,
 	runner: Runner,
+	/// Most tip for a move; `None`: a part of the bond.
+	max_tip: Option<u128>,
 	/// One job is run at a time.
 	turn: Semaphore,
 	tally: Tally,
@@ -71,12 +73,14 @@ pub async fn run(context: &Context, args: cli::Watch) -> Result<u8> {
 		}
 		begun = begin => begun?,
 	};
+	let max_tip = args.max_tip.as_ref().map(|tip| node.units(tip)).transpose()?;
 	let watcher = Watcher {
 		link: Link::new(node),
 		// Bars of several jobs would overwrite each other.
 		ui: Ui { terminal: false, ..ui },
 		key,
 		runner,
+		max_tip,
 		turn: Semaphore::new(1),
 		tally: Tally::default(),
 	};
@@ -203,7 +207,8 @@ impl Watcher {
 				let count = |cell: &Cell<u64>, by| cell.set(cell.get().saturating_add_signed(by));
 				// Stays counted where the command is stopped meanwhile.
 				count(&self.tally.leading, 1);
-				let outcome = bring_down(self.link.clone(), &self.ui, key.clone(), compared).await;
+				let (link, key) = (self.link.clone(), key.clone());
+				let outcome = bring_down(link, &self.ui, key, self.max_tip, compared).await;
 				count(&self.tally.leading, -1);
 				if matches!(outcome, Ok(Outcome::Proven | Outcome::Withheld)) {
 					count(&self.tally.fallen, 1);

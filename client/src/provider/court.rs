@@ -6,7 +6,12 @@ use super::{
 	record::Executed,
 };
 use crate::{
-	chain::{calls::JobId, disputes::Demand, urgency::Urgency, Hash, Link},
+	chain::{
+		calls::JobId,
+		disputes::Demand,
+		urgency::{tip_of, Urgency},
+		Hash, Link,
+	},
 	error::{Error, Result},
 	files::Files,
 	output::Ui,
@@ -170,7 +175,7 @@ impl Court for Live {
 			Some(_) => 0,
 			None => node.find_job(id.number).await?.and_then(|job| job.bond).unwrap_or(0),
 		};
-		let max_tip = self.max_tip.unwrap_or_else(|| super::live::tip_of(bond));
+		let max_tip = self.max_tip.unwrap_or_else(|| tip_of(bond));
 		let urgency = Urgency::until(demand.deadline, max_tip);
 		let included = match (stated, demand.place) {
 			(Some(run_root), Place::Lazy { step, anchor, .. }) => {

@@ -10,7 +10,7 @@ use crate::{
 	chain::{
 		calls::{Checkpoints, Claim, JobId},
 		jobs::Job,
-		urgency::Urgency,
+		urgency::{tip_of, Urgency},
 		Hash, Link,
 	},
 	error::{io, Error, Result},
@@ -31,15 +31,8 @@ use std::{
 use subxt_signer::sr25519::Keypair;
 use tokio::task::spawn_blocking;
 
-/// The part of a bond that may be paid in tips to save it.
-const TIP_PART: u128 = 20;
 /// How long a run is watched before its speed is believed.
 const GLIMPSE: Duration = Duration::from_secs(10);
-
-/// Most that a transaction tips which saves a bond, where the user has not said it.
-pub(super) fn tip_of(bond: u128) -> u128 {
-	bond / TIP_PART
-}
 
 /// What a provider needs of a job's record at best block `head`.
 pub(super) fn facts(job: &Job, head: u64) -> Facts {
