@@ -40,7 +40,7 @@ pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
 	let node = context.node().await?;
 	let job = node.job(id).await?;
 	let Some(disputed) = node.disputed_result(id).await? else {
-		if job.run_root.is_none() && !job.is_over() {
+		if job.run_root.is_none() && !job.phase.is_terminal() {
 			return Err(Error::new(
 				"not-revealed",
 				format!("job {id} is {} and has no opened result to challenge", job.phase),

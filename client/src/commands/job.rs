@@ -4,8 +4,8 @@ use super::{disputes, post, report, Context, UNPAID};
 use crate::{
 	chain::{
 		calls::JobId,
-		jobs::{Job, Lottery},
-		ss58, Node,
+		jobs::{Job, Lottery, Named, Phase, Purpose, SeatStatus},
+		Node,
 	},
 	cli::JobCommand,
 	error::Result,
@@ -35,13 +35,13 @@ pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
 			let node = context.node().await?;
 			let head = node.head().await?;
 			let job = node.job(job).await?;
-			let lanes = match job.is_over() {
+			let lanes = match job.phase.is_terminal() {
 				true => 0,
 				false => node.lanes(job.id).await?.len(),
 			};
-			let lottery = match job.phase.as_str() {
-				"Verifying" => node.lottery(job.id).await?,
-				_ => None,
+			let lottery = match job.phase.is(Phase::Verifying) {
+				true => node.lottery(job.id).await?,
+				false => None,
 			};
 			why(ui, &job, lottery.as_ref(), lanes, head.number);
 			Ok(0)
@@ -51,8 +51,10 @@ pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
 			let account = account.as_deref().map(crate::chain::parse_account).transpose()?;
 			let mut jobs = node.jobs(from, limit).await?;
 			jobs.retain(|j| {
-				phase.as_ref().is_none_or(|p| p.eq_ignore_ascii_case(&j.phase))
-					&& account.is_none_or(|a| j.requester == a || j.provider == Some(a))
+				phase.as_ref().is_none_or(|p| p.eq_ignore_ascii_case(&j.phase.to_string()))
+					&& account.is_none_or(|a| {
+						j.requester.0 == a || j.provider.as_ref().is_some_and(|p| p.0 == a)
+					})
 			});
 			list(ui, &node, &jobs);
 			Ok(0)
@@ -67,9 +69,9 @@ pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
 
 /// 0 for a job that was paid or still runs, [`UNPAID`] for one that ended otherwise.
 pub fn exit_code(job: &Job) -> u8 {
-	match job.phase.as_str() {
-		"Failed" => UNPAID,
-		_ => 0,
+	match job.phase.is(Phase::Failed) {
+		true => UNPAID,
+		false => 0,
 	}
 }
 
@@ -107,18 +109,17 @@ async fn call(context: &Context, job: u64, call: &str, done: &str) -> Result<u8>
 }
 
 fn list(ui: &Ui, node: &Node, jobs: &[Job]) {
-	ui.document(&json!({ "jobs": jobs.iter().map(Job::to_json).collect::<Vec<_>>() }));
+	ui.document(&json!({ "jobs": jobs }));
 	let rows: Vec<_> = jobs
 		.iter()
 		.map(|j| {
-			let account = |a: &Option<[u8; 32]>| a.map_or("–".into(), |a| abbreviate(&ss58(&a)));
 			vec![
 				j.id.to_string(),
-				j.phase.clone(),
-				j.reason.clone().unwrap_or_else(|| "–".into()),
+				j.phase.to_string(),
+				j.reason.as_ref().map_or("–".into(), Named::to_string),
 				node.money(j.price.or(j.current_price).unwrap_or(j.price_max)),
-				account(&Some(j.requester)),
-				account(&j.provider),
+				abbreviate(&j.requester.to_string()),
+				j.provider.as_ref().map_or("–".into(), |p| abbreviate(&p.to_string())),
 				short(j.program),
 			]
 		})
@@ -143,11 +144,11 @@ fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 	let (code, meaning, advice) = match (&job.reason, &job.condemned) {
 		(Some(code), _) => {
 			let (meaning, advice) = explain::reason(code);
-			(Some(code.clone()), meaning, advice)
+			(Some(code), meaning, advice)
 		}
 		(None, Some(code)) => {
 			let (meaning, advice) = explain::condemned(code);
-			(Some(code.clone()), meaning, advice)
+			(Some(code), meaning, advice)
 		}
 		(None, None) if lanes > 0 => {
 			let (meaning, advice) = explain::disputed();
@@ -158,9 +159,9 @@ fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 		}
 	};
 	let advice = advice.replace("JOB", &job.id.to_string());
-	let spoken = job.verdicts.iter().filter(|verdict| verdict.purpose == "Verify").count();
-	let keepers: Vec<_> = job.verdicts.iter().filter(|v| v.purpose == "Keep").collect();
-	let holding = keepers.iter().filter(|v| v.status == "Attested(true)").count();
+	let spoken = job.verdicts.iter().filter(|verdict| verdict.purpose.is(Purpose::Verify)).count();
+	let keepers: Vec<_> = job.verdicts.iter().filter(|v| v.purpose.is(Purpose::Keep)).collect();
+	let holding = keepers.iter().filter(|v| v.status.is(SeatStatus::Attested(true))).count();
 	ui.document(&json!({
 		"job": job.id,
 		"order": hex(job.order),
@@ -179,9 +180,9 @@ fn why(ui: &Ui, job: &Job, lottery: Option<&Lottery>, lanes: usize, head: u64) {
 	}));
 	let what = match code {
 		Some(code) if job.reason.is_none() => format!("{}, condemned: {code}", job.phase),
-		Some(code) => code,
+		Some(code) => code.to_string(),
 		None if lanes > 0 => format!("{}, disputed", job.phase),
-		None => job.phase.clone(),
+		None => job.phase.to_string(),
 	};
 	ui.line(format!("job {}: {what}", job.id));
 	ui.line(format!("  order {}", hex(job.order)));
@@ -249,15 +250,15 @@ pub async fn watch(
 			last = Some((*block, time.unwrap_or_default())).filter(|_| time.is_some()).or(last);
 		}
 		seen = seen.max(job.history.len());
-		if let (Some(reason), false) = (&job.condemned, condemned || job.is_over()) {
+		if let (Some(reason), false) = (&job.condemned, condemned || job.phase.is_terminal()) {
 			condemned = true;
 			emit(&json!({"event": "condemned", "job": id, "reason": reason}));
 			let (meaning, _) = explain::condemned(reason);
 			spinner.print(format!("block {head:>6}  condemned: {reason}. {meaning}"));
 		}
-		if job.is_over() {
+		if job.phase.is_terminal() {
 			spinner.clear();
-			let reason = job.reason.clone().unwrap_or_else(|| job.phase.clone());
+			let reason = job.reason.as_ref();
 			emit(&json!({
 				"event": "end",
 				"job": id,
@@ -269,8 +270,9 @@ pub async fn watch(
 				"refunded": job.refunded.to_string(),
 				"burned": job.burned.to_string(),
 			}));
-			let (meaning, advice) = explain::reason(&reason);
-			ui.line(format!("job {id} is over: {reason}. {meaning}"));
+			let name = reason.map_or_else(|| job.phase.to_string(), Named::to_string);
+			let (meaning, advice) = reason.map_or_else(explain::unknown, explain::reason);
+			ui.line(format!("job {id} is over: {name}. {meaning}"));
 			ui.line(format!("  {}", advice.replace("JOB", &id.to_string())));
 			return Ok(job);
 		}
