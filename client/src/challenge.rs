@@ -9,7 +9,7 @@ use crate::{
 		jobs::{Job, Named, ReasonCode},
 		Hash,
 	},
-	commands::{STANDS, UNPAID},
+	context::{STANDS, UNPAID},
 	error::{Error, Result},
 	output::{hex, Ui},
 	replay::dispute_error,

@@ -146,18 +146,4 @@ mod tests {
 		);
 		assert_eq!(reason(&ReasonCode::Paid.into()).0, ReasonCode::Paid.meaning());
 	}
-
-	#[test]
-	fn fixes_should_name_commands_that_exist_when_they_name_any() {
-		use clap::CommandFactory;
-		let command = crate::cli::Cli::command();
-		for code in ["Jobs.Disputed", "Arbitration.NoLane", "Arbitration.NotDue"] {
-			let text = fix(code).unwrap();
-			let words = text.split('`').nth(1).unwrap().split(' ').skip(1);
-			let mut at = &command;
-			for word in words.take_while(|w| w.chars().all(char::is_lowercase)) {
-				at = at.find_subcommand(word).unwrap_or_else(|| panic!("{text}: {word}"));
-			}
-		}
-	}
 }

@@ -1,9 +1,5 @@
 //! `assay challenge`: what a drawn verifier's node does by itself, for any account.
 
-use super::{
-	job::{abbreviate, reconnect},
-	Context,
-};
 use crate::{
 	chain::{
 		calls::JobId,
@@ -15,9 +11,11 @@ use crate::{
 	},
 	challenge::{Chain, Lead, Outcome, Proven, Sent, Standing},
 	cli,
+	connection::reconnect,
+	context::Context,
 	error::{Error, Result},
 	files::Files,
-	output::{hex, Ui},
+	output::{abbreviate, hex, Ui},
 	program::Loaded,
 	replay::{dispute_error, job as disputed_job, WorkerReplay},
 	runner::Runner,

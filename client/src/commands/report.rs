@@ -1,16 +1,14 @@
 //! `assay job report`.
 
-use super::{
-	job::{abbreviate, exit_code},
-	Context,
-};
+use super::follow::exit_code;
 use crate::{
 	chain::{
 		jobs::{Job, Named, Purpose, SeatStatus},
 		ss58, Balance, Hash, Node,
 	},
+	context::Context,
 	error::{io, Error, Result},
-	output::{hex, short},
+	output::{abbreviate, hex, short},
 	program::Loaded,
 	tensors,
 };
