@@ -6,10 +6,10 @@
 use crate::{
 	chain::{
 		disputes::{place_json, place_text, Lane, Turn},
-		jobs::Job,
+		jobs::{Job, Named, ReasonCode},
 		Hash,
 	},
-	commands::{STANDS, UNPAID},
+	context::{STANDS, UNPAID},
 	error::{Error, Result},
 	output::{hex, Ui},
 	replay::dispute_error,
@@ -83,9 +83,9 @@ impl Outcome {
 
 	/// What became of a job that shows no result any more.
 	pub fn of(job: &Job) -> Self {
-		match job.condemned.as_deref().or(job.reason.as_deref()) {
-			Some("ProvenFraud") => Self::Proven,
-			Some("Withheld") => Self::Withheld,
+		match job.condemned.as_ref().or(job.reason.as_ref()).and_then(Named::known) {
+			Some(ReasonCode::ProvenFraud) => Self::Proven,
+			Some(ReasonCode::Withheld) => Self::Withheld,
 			_ => Self::TooLate,
 		}
 	}

@@ -1,6 +1,9 @@
 //! The commands and their flags.
 
-use crate::{amount::Amount, chain::Confirm, error::Error, runner::WorkerFlags, tensors::InputArg};
+use crate::{
+	amount::Amount, context::Global, error::Error, hash::parse_hash, runner::WorkerFlags,
+	tensors::InputArg,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -30,30 +33,6 @@ pub struct Cli {
 	/// What to do.
 	#[command(subcommand)]
 	pub command: Command,
-}
-
-/// Flags of all commands.
-#[derive(Clone, Debug, Args)]
-pub struct Global {
-	/// The node's WebSocket address
-	#[arg(long, global = true, env = "ASSAY_URL", default_value = "ws://127.0.0.1:9944")]
-	#[arg(value_name = "URL", help_heading = "Connection and output")]
-	pub url: String,
-	/// Signing key: //Alice style for development, or a private file with a mnemonic or 0x seed
-	#[arg(long, global = true, env = "ASSAY_KEY", hide_env_values = true, value_name = "KEY")]
-	#[arg(help_heading = "Connection and output")]
-	pub key: Option<String>,
-	/// Where keys and the provider's database are kept [default: ~/.local/share/assay]
-	#[arg(long, global = true, env = "ASSAY_STATE_DIR", value_name = "DIR")]
-	#[arg(help_heading = "Connection and output")]
-	pub state_dir: Option<PathBuf>,
-	/// When a transaction counts as done
-	#[arg(long, global = true, value_enum, default_value_t = Confirm::Block)]
-	#[arg(help_heading = "Connection and output")]
-	pub confirm: Confirm,
-	/// Print JSON for scripts
-	#[arg(long, global = true, help_heading = "Connection and output")]
-	pub json: bool,
 }
 
 /// What to do.
@@ -692,16 +671,6 @@ pub enum StakeCommand {
 	},
 }
 
-/// 32 bytes from 64 hexadecimal digits, with or without `0x`.
-pub fn parse_hash(text: &str) -> Result<[u8; 32], Error> {
-	let mut hash = [0; 32];
-	hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash).map_err(|_| {
-		Error::new("bad-hash", format!("`{text}` is not a root or id"))
-			.fix("write 0x and 64 hexadecimal digits")
-	})?;
-	Ok(hash)
-}
-
 fn parse_named_root(text: &str) -> Result<(String, [u8; 32]), Error> {
 	let (name, root) = text.split_once('=').ok_or_else(|| {
 		Error::new("bad-input-argument", format!("`{text}` names no input"))
@@ -776,7 +745,19 @@ mod tests {
 			assert_eq!(parse_percent(text).unwrap_err().code, "bad-percent", "{text}");
 		}
 		assert_eq!(parse_percent("100%").unwrap(), 1_000_000);
-		assert_eq!(parse_hash("0x12").unwrap_err().code, "bad-hash");
 		assert!(Cli::try_parse_from(["assay", "job", "post", "--program", "p"]).is_err());
+	}
+
+	#[test]
+	fn fixes_should_name_commands_that_exist_when_they_name_any() {
+		let command = Cli::command();
+		for code in ["Jobs.Disputed", "Arbitration.NoLane", "Arbitration.NotDue"] {
+			let text = crate::explain::fix(code).unwrap();
+			let words = text.split('`').nth(1).unwrap().split(' ').skip(1);
+			let mut at = &command;
+			for word in words.take_while(|w| w.chars().all(char::is_lowercase)) {
+				at = at.find_subcommand(word).unwrap_or_else(|| panic!("{text}: {word}"));
+			}
+		}
 	}
 }

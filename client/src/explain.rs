@@ -1,140 +1,43 @@
 //! Phases, reason codes and errors of the chain in sentences, each with what to do.
 
+use assay_job::{words::WHILE_CONDEMNED, Named, Phase, ReasonCode};
+
+/// What is said of a phase or a reason that a later runtime has.
+const UNKNOWN: &str = "The chain says something that this client does not know.";
+/// What to do about it.
+const UPDATE: &str = "Use the client of the node's version.";
+
 /// What a job waits for in a phase, and who can move it.
-pub fn phase(name: &str) -> &'static str {
-	match name {
-		"Posted" => "drawn validators attest that they hold the inputs and will serve them",
-		"Open" => "a provider may claim the job at the ramp's current price",
-		"Claimed" => "the provider runs the job and owes a commitment to its result",
-		"Committed" => {
-			"the result is committed; the chain waits for the blocks that decide who verifies and who \
-			 keeps the outputs"
-		}
-		"Verifying" => {
-			"validators, drawn in private, replay the job and commit to what they found; who they are \
-			 is known when they speak"
-		}
-		"Revealing" => {
-			"the provider opens its result, the validators their verdicts with samples of their own \
-			 traces"
-		}
-		"Challengeable" => {
-			"the result is open; anyone may still prove it wrong, and the keepers fetch the outputs"
-		}
-		"Settled" => "the provider was paid",
-		"Failed" => "the job ended without payment",
-		_ => "a phase that this client does not know; use the client of the node's version",
-	}
+pub fn phase(phase: &Named<Phase>) -> &'static str {
+	phase.known().map_or(UNKNOWN, Phase::waits_for)
 }
 
 /// What a person should do while a job is in a phase.
-pub fn phase_advice(name: &str, overdue: bool) -> &'static str {
-	match (name, overdue) {
-		("Settled" | "Failed", _) => "nothing: the job is over",
-		(_, true) => {
-			"its deadline has passed: `assay job poke JOB` makes the chain apply its default"
-		}
-		("Posted", _) => {
-			"wait; if the nodes cannot get the inputs the job is refunded. Upload them again with \
-			 `assay blob put`, or post with --no-attestation"
-		}
-		("Open", _) => {
-			"wait for a provider, or start one with `assay provider run`; cancelling is free now"
-		}
-		("Claimed", _) => {
-			"wait; a provider that stays silent loses a part of its bond; one that cannot do it gives \
-			 it back: the job then opens again"
-		}
-		("Committed" | "Verifying" | "Revealing" | "Challengeable", _) => {
-			"wait; the chain moves it on at the deadline, `assay job watch JOB` follows it"
-		}
-		_ => "use the client of the node's version",
-	}
+pub fn phase_advice(phase: &Named<Phase>, overdue: bool) -> &'static str {
+	phase.known().map_or(UPDATE, |phase| phase.advice(overdue))
 }
 
-/// What a reason code means and what to do: (meaning, advice).
-pub fn reason(code: &str) -> (&'static str, &'static str) {
-	match code {
-		"Paid" => (
-			"The result stood: the provider and the verifiers that agreed were paid.",
-			"Fetch the outputs with `assay job report JOB --output-dir DIR`.",
-		),
-		"Cancelled" => (
-			"The requester cancelled before a provider had claimed the job; everything was refunded.",
-			"Post it again when you like.",
-		),
-		"CancelledWhileClaimed" => (
-			"The requester cancelled while a provider worked on the job; the provider got its fee \
-			 share and the rest was refunded.",
-			"Cancel while the job is Posted or Open to pay nothing.",
-		),
-		"InputsUnavailable" => (
-			"Too few of the drawn validators attested that they hold the inputs; everything was \
-			 refunded.",
-			"Upload every input with `assay blob put` to a node that its peers can reach, then post \
-			 again.",
-		),
-		"Expired" => (
-			"Nobody claimed the job before its deadline; everything was refunded.",
-			"Post again with a higher --price-max or a longer --ramp, or start a provider.",
-		),
-		"ProviderTimeout" => (
-			"Several providers claimed the job and stayed silent or gave it back; everything was refunded. \
-			 Silence costs a part of the bond, which is burned: nobody earns by it.",
-			"Look whether the inputs can be had (`assay blob status ROOT`) and whether the job is too large \
-			 for the providers there are; then post it again.",
-		),
-		"Inconclusive" => (
-			"The verifiers could not reach a verdict, in general before the result was shown; nobody was \
-			 paid and everything was refunded.",
-			"Post it again; look at the verdicts in `assay job report JOB` for device faults.",
-		),
-		"Undelivered" => (
-			"The result was not proved wrong, but too few of those who were asked could get its outputs; \
-			 nobody was paid and everything was refunded.",
-			"Post it again. As the provider: the node behind `assay provider run` must be reachable by its \
-			 peers, and keep the outputs until the job has settled.",
-		),
-		"Withheld" => (
-			"The provider did not open its committed result, or a part of it that a challenger demanded, or \
-			 stated lazy anchors that contradict it; it was slashed as for fraud and the requester was \
-			 compensated.",
-			"Post it again; as the provider, keep `assay provider run` and its state folder running.",
-		),
-		"ProvenFraud" => (
-			"The result was proved wrong; the provider's bond was slashed and the requester was \
-			 compensated.",
-			"Post it again.",
-		),
-		_ => (
-			"The chain gives a reason that this client does not know.",
-			"Use the client of the node's version.",
-		),
-	}
+/// What it means that a job ended so, and what to do.
+pub fn reason(code: &Named<ReasonCode>) -> (&'static str, &'static str) {
+	code.known().map_or(unknown(), |code| (code.meaning(), code.advice()))
 }
 
 /// What it means that a result is condemned although its job has not ended, and what to do.
-pub fn condemned(code: &str) -> (&'static str, &'static str) {
-	let advice =
-		"wait: the job ends when the verifiers have opened their verdicts, at the latest at the \
-	              reveal deadline; the requester then gets everything back, and compensation";
-	let meaning = match code {
-		"ProvenFraud" => "the result was proved wrong and the provider's bond is slashed",
-		"Withheld" => {
-			"the provider did not give an opening of its result that was demanded, or stated lazy anchors \
-			 that contradict it; its bond is slashed"
-		}
-		_ => "the result has fallen, for a reason that this client does not know",
-	};
-	(meaning, advice)
+pub fn condemned(code: &Named<ReasonCode>) -> (&'static str, &'static str) {
+	(code.known().map_or(UNKNOWN, ReasonCode::condemned), WHILE_CONDEMNED)
+}
+
+/// What is said of what this client does not know, and what to do.
+pub const fn unknown() -> (&'static str, &'static str) {
+	(UNKNOWN, UPDATE)
 }
 
 /// What it means that challenges of a result are open, and what to do.
 pub fn disputed() -> (&'static str, &'static str) {
 	(
-		"the result is open and challenged; it settles when no challenge is left, or falls",
-		"wait; `assay job disputes JOB` shows whose move it is and until when. As the provider, keep \
-		 `assay provider run` running: it answers by itself",
+		"The result is open and challenged; it settles when no challenge is left, or falls.",
+		"Wait; `assay job disputes JOB` shows whose move it is and until when. As the provider, keep \
+		 `assay provider run` running: it answers by itself.",
 	)
 }
 
@@ -231,54 +134,16 @@ mod tests {
 	use super::*;
 
 	#[test]
-	fn every_reason_should_have_a_sentence_when_the_chain_can_give_it() {
-		for code in [
-			"Paid",
-			"Cancelled",
-			"CancelledWhileClaimed",
-			"InputsUnavailable",
-			"Expired",
-			"ProviderTimeout",
-			"Inconclusive",
-			"Withheld",
-			"ProvenFraud",
-			"Undelivered",
-		] {
-			assert!(!reason(code).0.contains("does not know"), "{code}");
-		}
-		assert!(reason("Later").0.contains("does not know"));
-	}
-
-	#[test]
-	fn condemned_should_have_a_sentence_when_the_chain_can_give_it() {
-		for code in ["ProvenFraud", "Withheld"] {
-			assert!(!condemned(code).0.contains("does not know"), "{code}");
-		}
-		assert!(condemned("Paid").0.contains("does not know"));
-		assert!(disputed().1.contains("assay job disputes JOB"));
-	}
-
-	#[test]
-	fn fixes_should_name_commands_that_exist_when_they_name_any() {
-		use clap::CommandFactory;
-		let command = crate::cli::Cli::command();
-		for code in ["Jobs.Disputed", "Arbitration.NoLane", "Arbitration.NotDue"] {
-			let text = fix(code).unwrap();
-			let words = text.split('`').nth(1).unwrap().split(' ').skip(1);
-			let mut at = &command;
-			for word in words.take_while(|w| w.chars().all(char::is_lowercase)) {
-				at = at.find_subcommand(word).unwrap_or_else(|| panic!("{text}: {word}"));
-			}
-		}
-	}
-
-	#[test]
-	fn advice_should_be_to_poke_when_a_deadline_has_passed() {
-		for name in ["Posted", "Open", "Claimed", "Committed", "Verifying", "Revealing"] {
-			assert!(!phase(name).contains("does not know"), "{name}");
-			assert!(phase_advice(name, true).contains("poke"), "{name}");
-			assert!(!phase_advice(name, false).contains("poke"), "{name}");
-		}
-		assert!(phase_advice("Settled", true).contains("over"));
+	fn client_should_say_that_it_is_too_old_when_the_chain_has_a_later_name() {
+		let later = || Named::Unknown("Later".into());
+		assert_eq!((phase(&later()), phase_advice(&later(), true)), (UNKNOWN, UPDATE));
+		assert_eq!(
+			(
+				reason(&Named::Unknown("Later".into())).1,
+				condemned(&Named::Unknown("Later".into())).0
+			),
+			(UPDATE, UNKNOWN)
+		);
+		assert_eq!(reason(&ReasonCode::Paid.into()).0, ReasonCode::Paid.meaning());
 	}
 }

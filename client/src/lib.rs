@@ -4,14 +4,15 @@
 //! the runtime is compiled in, values are read by name. Programs, canonical bytes, commitments and
 //! runs come from the primitives and engines that the validators use as well.
 //!
-//! * [`cli`]: commands and flags. [`commands`]: what each does.
+//! * [`cli`]: the commands. Each has its flags and what it does in one file of `commands`.
+//! * [`context`]: what every command stands on; [`connection`]: how a lost node is found again.
 //! * [`chain`]: connection, transactions, jobs, blobs.
 //! * [`provider`]: the state machine of a provider and its database.
 //! * [`challenge`]: the state machine of a challenger. [`patrol`]: which results a watcher looks at.
 //! * [`runner`]: runs strangers' programs in sandboxed workers. [`replay`]: does so for a dispute about a result.
 //! * [`device`]: the engine of this machine, for programs of our own.
 //! * [`tensors`]: safetensors files to job inputs and back.
-//! * [`key`], [`amount`], [`explain`], [`output`], [`error`]: what a user meets.
+//! * [`key`], [`amount`], [`hash`], [`explain`], [`output`], [`error`]: what a user meets.
 
 #![warn(missing_docs)]
 
@@ -19,11 +20,14 @@ pub mod amount;
 pub mod chain;
 pub mod challenge;
 pub mod cli;
-pub mod commands;
+mod commands;
+pub mod connection;
+pub mod context;
 pub mod device;
 pub mod error;
 pub mod explain;
 pub mod files;
+pub mod hash;
 pub mod key;
 pub mod memory;
 pub mod npz;
@@ -81,8 +85,8 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 			} else {
 				ui.note(format!("error: {error}"));
 			}
-			match error.code == commands::FAULT_CODE {
-				true => ExitCode::from(commands::FAULT),
+			match error.code == context::FAULT_CODE {
+				true => ExitCode::from(context::FAULT),
 				false => ExitCode::FAILURE,
 			}
 		}

@@ -224,6 +224,14 @@ pub fn short(bytes: impl AsRef<[u8]>) -> String {
 	}
 }
 
+/// An address short enough for a table.
+pub fn abbreviate(address: &str) -> String {
+	match (address.get(..6), address.get(address.len().saturating_sub(4)..)) {
+		(Some(head), Some(tail)) if address.len() > 12 => format!("{head}…{tail}"),
+		_ => address.into(),
+	}
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;

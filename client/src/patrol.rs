@@ -1,6 +1,9 @@
 //! Which results a watcher runs again, and when: the part of `assay watch` that needs neither chain nor engine.
 
-use crate::chain::{jobs::Job, Hash};
+use crate::chain::{
+	jobs::{Job, Phase},
+	Hash,
+};
 use std::collections::BTreeMap;
 
 /// Blocks until a job that could not be compared is tried again: its inputs may be on their way to the
@@ -24,7 +27,7 @@ impl Wishes {
 		if !self.jobs.is_empty() && !self.jobs.contains(&job.id) {
 			return Some("it is not one of --jobs".into());
 		}
-		if job.provider.is_some() && job.provider == self.account {
+		if job.provider.is_some() && job.provider.as_ref().map(|who| who.0) == self.account {
 			return Some("this account is its provider".into());
 		}
 		match self.max_work {
@@ -79,11 +82,11 @@ impl Patrol {
 	/// What is to be done at block `head`, where the chain has these jobs from [`Self::first`] on; jobs
 	/// whose time runs out come first.
 	pub fn look(&mut self, jobs: &[Job], head: u64) -> Vec<Task> {
-		let alive = jobs.iter().find(|job| !job.is_over()).map(|job| job.id);
+		let alive = jobs.iter().find(|job| !job.phase.is_terminal()).map(|job| job.id);
 		if let Some(first) = alive.or_else(|| jobs.last().map(|job| job.id + 1)) {
 			self.first = first;
 		}
-		for job in jobs.iter().filter(|job| job.is_over()) {
+		for job in jobs.iter().filter(|job| job.phase.is_terminal()) {
 			// Who is still at it finds out itself.
 			if !matches!(self.seen(job), Some(Seen::UnderWay)) {
 				self.seen.remove(&job.id);
@@ -91,7 +94,9 @@ impl Patrol {
 		}
 		let mut due: Vec<&Job> = jobs
 			.iter()
-			.filter(|job| !job.is_over() && job.run_root.is_some() && job.condemned.is_none())
+			.filter(|job| {
+				!job.phase.is_terminal() && job.run_root.is_some() && job.condemned.is_none()
+			})
 			.filter(|job| match self.seen(job) {
 				None => true,
 				Some(Seen::Again(block)) => *block <= head,
@@ -99,7 +104,7 @@ impl Patrol {
 			})
 			.collect();
 		// While results are being revealed, the challenge period is still to come.
-		due.sort_by_key(|job| (job.phase != "Challengeable", job.deadline, job.id));
+		due.sort_by_key(|job| (!job.phase.is(Phase::Challengeable), job.deadline, job.id));
 		let mut tasks = Vec::new();
 		for job in due {
 			match self.wishes.refusal(job) {
@@ -149,21 +154,21 @@ impl Patrol {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::chain::jobs::tests::view;
+	use crate::chain::jobs::{tests, ReasonCode};
 
 	const ME: Hash = [0xee; 32];
 	/// Of the view that all jobs are made from.
 	const ORDER: Hash = [0xc; 32];
 
-	fn job(id: u64, phase: &str) -> Job {
-		let mut job = Job::read(&view()).unwrap();
+	fn job(id: u64, phase: Phase) -> Job {
+		let mut job = tests::job();
 		job.id = id;
 		job.phase = phase.into();
 		job.reason = None;
 		job.deadline = Some(100 + id);
 		match phase {
-			"Settled" => job.reason = Some("Paid".into()),
-			"Revealing" | "Challengeable" => {}
+			Phase::Settled => job.reason = Some(ReasonCode::Paid.into()),
+			Phase::Revealing | Phase::Challengeable => {}
 			_ => job.run_root = None,
 		}
 		job
@@ -186,10 +191,10 @@ mod tests {
 	#[test]
 	fn results_should_be_compared_once_when_they_are_revealed() {
 		let mut patrol = patrol(|_| {});
-		assert_eq!(patrol.look(&[job(0, "Posted"), job(1, "Verifying")], 1), []);
-		let jobs = [job(0, "Revealing"), job(1, "Verifying"), job(2, "Settled")];
+		assert_eq!(patrol.look(&[job(0, Phase::Posted), job(1, Phase::Verifying)], 1), []);
+		let jobs = [job(0, Phase::Revealing), job(1, Phase::Verifying), job(2, Phase::Settled)];
 		assert_eq!(patrol.look(&jobs, 2), [Task::Compare(0, ORDER)]);
-		let jobs = [job(0, "Challengeable"), job(1, "Challengeable")];
+		let jobs = [job(0, Phase::Challengeable), job(1, Phase::Challengeable)];
 		assert_eq!(patrol.look(&jobs, 3), [Task::Compare(1, ORDER)]);
 		patrol.done(0, ORDER);
 		patrol.done(1, ORDER);
@@ -199,7 +204,7 @@ mod tests {
 	#[test]
 	fn result_should_be_compared_again_when_its_number_stands_for_another_order() {
 		let mut patrol = patrol(|_| {});
-		let first = job(0, "Challengeable");
+		let first = job(0, Phase::Challengeable);
 		assert_eq!(compares(patrol.look(std::slice::from_ref(&first), 1)), [0]);
 		let other = Job { order: [0xd; 32], ..first.clone() };
 		assert_eq!(compares(patrol.look(std::slice::from_ref(&other), 2)), [0]);
@@ -213,9 +218,9 @@ mod tests {
 	#[test]
 	fn result_should_not_be_compared_when_it_has_fallen_or_is_still_hidden() {
 		let mut patrol = patrol(|_| {});
-		let mut fallen = job(0, "Revealing");
-		fallen.condemned = Some("ProvenFraud".into());
-		let mut hidden = job(1, "Revealing");
+		let mut fallen = job(0, Phase::Revealing);
+		fallen.condemned = Some(ReasonCode::ProvenFraud.into());
+		let mut hidden = job(1, Phase::Revealing);
 		hidden.run_root = None;
 		assert_eq!(patrol.look(&[fallen, hidden.clone()], 1), []);
 		hidden.run_root = Some([1; 32]);
@@ -225,16 +230,16 @@ mod tests {
 	#[test]
 	fn jobs_should_come_in_the_order_of_their_time_when_several_are_due() {
 		let mut patrol = patrol(|_| {});
-		let mut soon = job(5, "Challengeable");
+		let mut soon = job(5, Phase::Challengeable);
 		soon.deadline = Some(10);
-		let jobs = [job(3, "Revealing"), job(4, "Challengeable"), soon];
+		let jobs = [job(3, Phase::Revealing), job(4, Phase::Challengeable), soon];
 		assert_eq!(compares(patrol.look(&jobs, 1)), [5, 4, 3]);
 	}
 
 	#[test]
 	fn job_should_be_tried_again_when_it_failed_but_not_at_once() {
 		let mut patrol = patrol(|_| {});
-		let jobs = [job(0, "Challengeable")];
+		let jobs = [job(0, Phase::Challengeable)];
 		assert_eq!(compares(patrol.look(&jobs, 10)), [0]);
 		patrol.failed(0, ORDER, 10);
 		for head in 11..10 + RETRY_BLOCKS {
@@ -249,11 +254,11 @@ mod tests {
 			wishes.jobs = vec![1, 2, 3];
 			wishes.max_work = Some(1000);
 		});
-		let mut own = job(1, "Challengeable");
-		own.provider = Some(ME);
-		let mut large = job(2, "Challengeable");
+		let mut own = job(1, Phase::Challengeable);
+		own.provider = Some(ME.into());
+		let mut large = job(2, Phase::Challengeable);
 		large.work_units = 1001;
-		let jobs = [job(0, "Challengeable"), own, large, job(3, "Challengeable")];
+		let jobs = [job(0, Phase::Challengeable), own, large, job(3, Phase::Challengeable)];
 		let tasks = patrol.look(&jobs, 1);
 		let why = |job: u64| {
 			tasks.iter().find_map(|task| match task {
@@ -271,13 +276,13 @@ mod tests {
 	#[test]
 	fn patrol_should_forget_jobs_when_they_are_over() {
 		let mut patrol = patrol(|wishes| wishes.jobs = vec![0, 1]);
-		let jobs = [job(0, "Challengeable"), job(1, "Challengeable")];
+		let jobs = [job(0, Phase::Challengeable), job(1, Phase::Challengeable)];
 		assert_eq!(compares(patrol.look(&jobs, 1)), [0, 1]);
 		patrol.done(0, ORDER);
 		assert!(!patrol.finished());
 		patrol.done(1, ORDER);
 		assert!(patrol.finished());
-		let jobs = [job(0, "Settled"), job(1, "Settled")];
+		let jobs = [job(0, Phase::Settled), job(1, Phase::Settled)];
 		assert_eq!(patrol.look(&jobs, 2), []);
 		assert!(patrol.seen.is_empty() && patrol.finished());
 		assert_eq!(patrol.first(), 2);
@@ -289,7 +294,7 @@ mod tests {
 	fn patrol_should_never_be_finished_when_it_watches_all_jobs() {
 		let mut patrol = patrol(|_| {});
 		assert!(!patrol.finished());
-		patrol.look(&[job(0, "Settled")], 1);
+		patrol.look(&[job(0, Phase::Settled)], 1);
 		assert!(!patrol.finished());
 	}
 }

@@ -1,7 +1,7 @@
 //! Runs strangers' programs: each in a sandboxed `assay-worker`, a process without this one's key.
 
 use crate::{
-	commands::Context,
+	context::Context,
 	device::AUDITED_TILES,
 	error::{io, Error, Result},
 	files::Scratch,

@@ -1,11 +1,13 @@
 // A job's life through Polkadot.js: register a program, post, watch the events to settlement, read the reason code.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { account, connect, event, send, UNIT, waitForEvent } from "./chain.mjs";
 import { labels, programHex, programId, uploadInputs } from "./digits.mjs";
 import { root } from "./tensors.mjs";
 
-let api, roots;
+let api, roots, settled;
 const requester = account("//Eve");
 const everyResult = { audit: { Custom: 1_000_000 }, attestation: "Required" };
 const post = (changes = {}) => {
@@ -75,6 +77,7 @@ test("job should settle and pay when everyone is honest", { timeout: 300_000 }, 
 	const right = classes.filter((c, i) => c === truth[i]).length / truth.length;
 	assert.ok(right > 0.98, `accuracy ${right}`);
 	assert.ok((await api.query.balances.totalIssuance()).toBigInt() < issuance, "a part of the fee was burned");
+	settled = job;
 });
 
 test("job should end as cancelled when its requester cancels before a claim", { timeout: 120_000 }, async () => {
@@ -91,12 +94,50 @@ test("job should end as cancelled when its requester cancels before a claim", { 
 	assert.ok(view.order.eq(order));
 });
 
+/** What a value of the chain is as JSON; numbers as strings, since each side has its own rule which of them are. */
+function plain(value) {
+	if ("isSome" in value) return value.isSome ? plain(value.unwrap()) : null;
+	if (value instanceof Map) return Object.fromEntries([...value].map(([key, field]) => [key, plain(field)]));
+	if (Array.isArray(value)) return value.map(plain);
+	if ("isTrue" in value) return value.isTrue;
+	if (value.defKeys) return value.isBasic || value.isNone ? value.type : { [value.type]: plain(value.inner) };
+	return value.toString();
+}
+const textual = (json) => JSON.parse(JSON.stringify(json, (_, value) => (typeof value === "number" ? String(value) : value)));
+const told = (job) => api._rpcCore.provider.send("jobs_get", [job]);
+const assay = (...args) => JSON.parse(execFileSync(join(process.env.ASSAY_BIN, "assay"), [...args, "--json"], { maxBuffer: 1 << 26 }));
+
+for (const [name, job] of [
+	["it was paid", () => settled],
+	["it was cancelled", async () => {
+		const { job, order } = event(await send(api, requester, post()), "jobs", "JobPosted").data;
+		await send(api, requester, api.tx.jobs.cancelJob(job, order));
+		return job.toNumber();
+	}],
+]) {
+	test(`job should be the same by RPC, by command and by runtime API when ${name}`, { timeout: 60_000 }, async () => {
+		const id = await job();
+		const [rpc, view] = [await told(id), plain((await api.call.marketApi.job(id)).unwrap())];
+		const report = assay("job", "report", String(id));
+		const [listed] = assay("job", "list", "--from", String(id), "--limit", "1").jobs;
+		assert.deepEqual(Object.keys(rpc).sort(), Object.keys(view).sort(), "no field is missing, none is more");
+		for (const key of Object.keys(view)) {
+			assert.deepEqual(textual(rpc)[key], view[key], `jobs_get: ${key}`);
+			assert.deepEqual(report[key], rpc[key], `assay job report: ${key}`);
+		}
+		assert.deepEqual(listed, rpc, "assay job list");
+		assert.equal(typeof rpc.workUnits, "string", "what may be above 2^53 is no number");
+	});
+}
+
 test("job should be told with its order and its bytes when its node is asked over RPC", { timeout: 60_000 }, async () => {
 	const { job, order, deposit } = event(await send(api, requester, post()), "jobs", "JobPosted").data;
-	const told = await api._rpcCore.provider.send("jobs_get", [job.toNumber()]);
-	assert.equal(told.order, order.toHex());
-	assert.equal(told.deposit, deposit.toString());
-	assert.ok(told.inputBytes > 0 && told.outputBytes > 0 && told.barred.length === 0);
+	const view = await told(job.toNumber());
+	assert.equal(view.order, order.toHex());
+	assert.equal(view.deposit, deposit.toString());
+	assert.ok(BigInt(view.inputBytes) > 0n && BigInt(view.outputBytes) > 0n && view.barred.length === 0);
+	const why = await api._rpcCore.provider.send("jobs_why", [job.toNumber()]);
+	assert.match(why.text, /^Drawn validators have to attest|^A provider has to claim/);
 	await send(api, requester, api.tx.jobs.cancelJob(job, order));
 });
 

@@ -9,6 +9,7 @@ use assay_client::{
 	chain::{
 		calls::{Checkpoints, Claim, JobId},
 		disputes::Turn,
+		jobs::Phase,
 		urgency::Urgency,
 		Confirm, Node,
 	},
@@ -59,7 +60,9 @@ async fn run(args: Args) -> Result<()> {
 	let mut head = 0;
 	let job = loop {
 		head = node.next_head(head).await?.number;
-		if let Some(job) = node.jobs(0, 4096).await?.into_iter().find(|job| job.phase == "Open") {
+		if let Some(job) =
+			node.jobs(0, 4096).await?.into_iter().find(|job| job.phase.is(Phase::Open))
+		{
 			break job;
 		}
 	};
@@ -80,8 +83,9 @@ async fn run(args: Args) -> Result<()> {
 	let commitment = result_commitment(&node.genesis, &job.order, &account, &root, &salt);
 	// Its checkpoints are those of its wrong run, and it serves none of them.
 	let segments = job
-		.segment_steps
-		.and_then(|length| Segmentation::new(job.steps, length))
+		.assurance
+		.segments
+		.and_then(|segments| Segmentation::new(job.steps, segments.steps))
 		.and_then(|cut| open_segments(&cut, &table.traces()));
 	let checkpoints = segments.as_ref().map(|segments| Checkpoints {
 		manifest: root,
@@ -96,11 +100,11 @@ async fn run(args: Args) -> Result<()> {
 	loop {
 		head = node.next_head(head).await?.number;
 		let now = node.job(job.id).await?;
-		if now.is_over() {
-			println!("over {}", now.reason.unwrap_or_default());
+		if now.phase.is_terminal() {
+			println!("over {}", now.reason.map_or_else(String::new, |reason| reason.to_string()));
 			return Ok(());
 		}
-		if now.phase == "Revealing" && !revealed {
+		if now.phase.is(Phase::Revealing) && !revealed {
 			let opening = table.opening(&work);
 			let (segments, until) = (segments.as_ref(), urgency(now.deadline.unwrap_or(u64::MAX)));
 			node.reveal_result(&signer, id, root, salt, &opening, segments, until).await?;

@@ -4,6 +4,8 @@
 use super::{urgency::Urgency, value::Read, Hash, Included, Node};
 use crate::error::Result;
 use assay_commitments::{OutputsOpening, SegmentsOpening};
+pub use assay_job::Checkpoints;
+
 use subxt::{dynamic::Value, ext::scale_value::value};
 use subxt_signer::sr25519::Keypair;
 
@@ -42,15 +44,6 @@ pub struct Post {
 	pub attested: bool,
 	/// Steps of one segment; `None`: each verifier replays the whole run.
 	pub segment_steps: Option<u32>,
-}
-
-/// What a provider says its segments start from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checkpoints {
-	/// Content address of the manifest.
-	pub manifest: Hash,
-	/// What binds the trace roots before them.
-	pub digest: Hash,
 }
 
 /// What a provider asks of the chain when it claims.

@@ -15,6 +15,7 @@ pub use errors::chain_error;
 use crate::{
 	amount::{format_units, Amount, DEFAULT_DECIMALS},
 	error::{Error, Result},
+	hash::parse_hash,
 };
 use errors::{root_cause, rpc_error};
 use std::{
@@ -348,7 +349,7 @@ pub fn ss58(account: &Hash) -> String {
 
 /// An account from its SS58 or hexadecimal form.
 pub fn parse_account(text: &str) -> Result<Hash> {
-	if let Ok(hash) = crate::cli::parse_hash(text) {
+	if let Ok(hash) = parse_hash(text) {
 		return Ok(hash);
 	}
 	text.parse::<AccountId32>().map(|a| a.0).map_err(|_| {

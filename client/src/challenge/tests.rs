@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::chain::disputes::proof_commitment;
-use crate::chain::jobs::tests::view;
+use crate::chain::jobs::tests::job;
 use assay_commitments::{Below, RunShape};
 use assay_dispute::{local::LocalReplay, Answerer, Job as Record};
 use assay_exec::{
@@ -478,13 +478,13 @@ fn challenge_should_end_equal_when_the_result_is_right() {
 
 #[test]
 fn outcome_should_follow_the_reason_when_the_job_shows_no_result() {
-	let mut job = Job::read(&view()).unwrap();
+	let mut job = job();
 	assert_eq!(Outcome::of(&job), Outcome::TooLate);
-	job.reason = Some("ProvenFraud".into());
+	job.reason = Some(ReasonCode::ProvenFraud.into());
 	assert_eq!(Outcome::of(&job), Outcome::Proven);
 	// Condemned, and not over yet.
 	job.reason = None;
-	job.condemned = Some("Withheld".into());
+	job.condemned = Some(ReasonCode::Withheld.into());
 	assert_eq!(Outcome::of(&job), Outcome::Withheld);
 }
 

@@ -1,8 +1,8 @@
 //! `assay blob`.
 
-use super::Context;
 use crate::{
 	cli::BlobCommand,
+	context::Context,
 	error::{io, Result},
 	output::{bytes, hex},
 };

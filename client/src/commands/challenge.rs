@@ -1,9 +1,5 @@
 //! `assay challenge`: what a drawn verifier's node does by itself, for any account.
 
-use super::{
-	job::{abbreviate, reconnect},
-	Context,
-};
 use crate::{
 	chain::{
 		calls::JobId,
@@ -15,9 +11,11 @@ use crate::{
 	},
 	challenge::{Chain, Lead, Outcome, Proven, Sent, Standing},
 	cli,
+	connection::reconnect,
+	context::Context,
 	error::{Error, Result},
 	files::Files,
-	output::{hex, Ui},
+	output::{abbreviate, hex, Ui},
 	program::Loaded,
 	replay::{dispute_error, job as disputed_job, WorkerReplay},
 	runner::Runner,
@@ -40,7 +38,7 @@ pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
 	let node = context.node().await?;
 	let job = node.job(id).await?;
 	let Some(disputed) = node.disputed_result(id).await? else {
-		if job.run_root.is_none() && !job.is_over() {
+		if job.run_root.is_none() && !job.phase.is_terminal() {
 			return Err(Error::new(
 				"not-revealed",
 				format!("job {id} is {} and has no opened result to challenge", job.phase),

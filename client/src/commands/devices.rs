@@ -1,7 +1,6 @@
 //! `assay devices`.
 
-use super::Context;
-use crate::{cli, device::Device, error::Result};
+use crate::{cli, context::Context, device::Device, error::Result};
 use assay_gpu::DeviceKind;
 use serde_json::json;
 

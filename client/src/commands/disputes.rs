@@ -1,9 +1,10 @@
 //! `assay job disputes`.
 
-use super::{job::abbreviate, Context};
 use crate::{
 	chain::{disputes::waits_for, ss58},
+	context::Context,
 	error::Result,
+	output::abbreviate,
 };
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The last line: what should never happen ends with a sentence and an exit code, not with a backtrace.
 
-use super::FAULT_CODE;
+use crate::context::FAULT_CODE;
 use crate::error::{Error, Result};
 use std::{
 	panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe},

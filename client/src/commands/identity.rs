@@ -1,9 +1,9 @@
 //! `assay identity`.
 
-use super::Context;
 use crate::{
 	chain::{ss58, value::Read, Node},
 	cli::{IdentityCommand, IdentityDetails, Role},
+	context::Context,
 	device::{Device, Profile},
 	error::{Error, Result},
 	output::hex,

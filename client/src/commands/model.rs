@@ -1,8 +1,9 @@
 //! `assay model`.
 
-use super::{guard::guarded, profile, train, Context, MISSED};
+use super::{guard::guarded, profile, train};
 use crate::{
 	cli::{ModelCommand, ModelImport, ModelNodeTests, ModelRun, WidthChoice},
+	context::{Context, MISSED},
 	error::{Error, Result},
 	output::bytes,
 };

@@ -1,9 +1,10 @@
 //! `assay job post`.
 
-use super::{job, program, report, Context};
+use super::{follow, program, report};
 use crate::{
 	chain::{calls::Post, ss58, value::Read, Hash, Node},
 	cli,
+	context::Context,
 	error::{Error, Result},
 	output::hex,
 	program::Loaded,
@@ -80,15 +81,15 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 		ui.note(format!("follow it with `assay job watch {id}`"));
 		return Ok(0);
 	}
-	let ended = job::watch(&mut node, ui, id, &mut |line| ui.document(line)).await?;
-	if let (Some(dir), 0) = (&args.output_dir, job::exit_code(&ended)) {
+	let ended = follow::watch(&mut node, ui, id, &mut |line| ui.document(line)).await?;
+	if let (Some(dir), 0) = (&args.output_dir, follow::exit_code(&ended)) {
 		let path = report::fetch_outputs(context, &node, &ended, &loaded, dir).await?;
 		ui.result(
 			&json!({"event": "outputs", "job": id, "file": path}),
 			format!("outputs in {}", path.display()),
 		);
 	}
-	Ok(job::exit_code(&ended))
+	Ok(follow::exit_code(&ended))
 }
 
 /// `assay job inputs`: everything of a post but the transaction.

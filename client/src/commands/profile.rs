@@ -1,6 +1,6 @@
 //! `--profile` of `assay model run` and `assay model train`.
 
-use super::Context;
+use crate::context::Context;
 use assay_exec::CpuExecutor;
 use serde_json::{json, Value};
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! `assay program`.
 
-use super::{program_id_of, Context};
 use crate::{
 	chain::{value::Read, Node},
 	cli::ProgramCommand,
+	context::{program_id_of, Context},
 	error::Result,
 	output::{hex, short},
 	program::Loaded,

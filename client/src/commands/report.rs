@@ -1,13 +1,14 @@
 //! `assay job report`.
 
-use super::{
-	job::{abbreviate, exit_code},
-	Context,
-};
+use super::follow::exit_code;
 use crate::{
-	chain::{jobs::Job, ss58, Balance, Hash, Node},
+	chain::{
+		jobs::{Job, Named, Purpose, SeatStatus},
+		ss58, Balance, Hash, Node,
+	},
+	context::Context,
 	error::{io, Error, Result},
-	output::{hex, short},
+	output::{abbreviate, hex, short},
 	program::Loaded,
 	tensors,
 };
@@ -49,7 +50,7 @@ pub async fn run(
 		}
 		None => None,
 	};
-	let mut document = job.to_json();
+	let mut document = serde_json::to_value(&job).map_err(|e| Error::new("json", e.to_string()))?;
 	document["decimals"] = node.decimals.into();
 	document["symbol"] = node.symbol.clone().into();
 	document["phases"] = phases
@@ -95,17 +96,17 @@ fn print(context: &Context, node: &Node, job: &Job, phases: &[PhaseRow], account
 	ui.fields(&[
 		("job", job.id.to_string()),
 		("order", hex(job.order)),
-		("phase", job.phase.clone()),
-		("reason", optional(job.reason.clone())),
-		("condemned", optional(job.condemned.clone())),
+		("phase", job.phase.to_string()),
+		("reason", optional(job.reason.as_ref().map(Named::to_string))),
+		("condemned", optional(job.condemned.as_ref().map(Named::to_string))),
 		("price", optional(job.price.map(|p| node.money(p)))),
 		("paid", node.money(job.paid)),
 		("refunded", node.money(job.refunded)),
 		("burned", node.money(job.burned)),
 		("deposit", node.money(job.deposit)),
 		("program", hex(job.program)),
-		("requester", ss58(&job.requester)),
-		("provider", optional(job.provider.map(|p| ss58(&p)))),
+		("requester", job.requester.to_string()),
+		("provider", optional(job.provider.as_ref().map(ToString::to_string))),
 		("result", optional(job.run_root.map(hex))),
 	]);
 	for root in &job.output_roots {
@@ -118,12 +119,12 @@ fn print(context: &Context, node: &Node, job: &Job, phases: &[PhaseRow], account
 			.iter()
 			.map(|v| {
 				vec![
-					abbreviate(&ss58(&v.account)),
-					v.purpose.to_lowercase(),
+					abbreviate(&v.account.to_string()),
+					v.purpose.to_string().to_lowercase(),
 					v.tranche.to_string(),
-					match v.status.as_str() {
-						"Opened" => "opened without chunks".into(),
-						_ => v.status.clone(),
+					match v.status.is(SeatStatus::Opened) {
+						true => "opened without chunks".into(),
+						false => v.status.to_string(),
 					},
 					optional(v.run_root.map(short)),
 					match v.matches {
@@ -187,7 +188,7 @@ async fn phases(node: &Node, job: &Job) -> Vec<PhaseRow> {
 				last.time_ms.zip(time_ms).map(|(from, to)| to.saturating_sub(from) as f64 / 1000.0);
 		}
 		rows.push(PhaseRow {
-			phase: phase.clone(),
+			phase: phase.to_string(),
 			block: *block,
 			time_ms,
 			blocks: None,
@@ -200,12 +201,13 @@ async fn phases(node: &Node, job: &Job) -> Vec<PhaseRow> {
 /// Balances in the block before the job was posted and in the block in which it ended, or now.
 async fn balances(node: &Node, job: &Job) -> Result<Vec<AccountRow>> {
 	let first = job.history.first().map(|(_, block)| block.saturating_sub(1));
-	let last = job.is_over().then(|| job.history.last().map(|(_, block)| *block)).flatten();
-	let mut parties = vec![("requester", job.requester)];
-	parties.extend(job.provider.map(|p| ("provider", p)));
-	for verdict in job.verdicts.iter().filter(|v| v.purpose == "Verify") {
-		if parties.iter().all(|(role, who)| *role != "verifier" || *who != verdict.account) {
-			parties.push(("verifier", verdict.account));
+	let last =
+		job.phase.is_terminal().then(|| job.history.last().map(|(_, block)| *block)).flatten();
+	let mut parties = vec![("requester", job.requester.0)];
+	parties.extend(job.provider.as_ref().map(|p| ("provider", p.0)));
+	for verdict in job.verdicts.iter().filter(|v| v.purpose.is(Purpose::Verify)) {
+		if parties.iter().all(|(role, who)| *role != "verifier" || *who != verdict.account.0) {
+			parties.push(("verifier", verdict.account.0));
 		}
 	}
 	let mut rows = Vec::new();

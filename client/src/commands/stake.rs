@@ -1,10 +1,10 @@
 //! `assay stake`.
 
-use super::Context;
 use crate::{
 	amount::Amount,
 	chain::{ss58, value::Read, Node},
 	cli::StakeCommand,
+	context::Context,
 	error::{Error, Result},
 };
 use serde_json::json;

@@ -1,8 +1,9 @@
 //! `assay model train`.
 
-use super::{profile, Context};
+use super::profile;
 use crate::{
 	cli::Train,
+	context::Context,
 	error::{io, Error, Result},
 	npz,
 	output::hex,

@@ -1,8 +1,8 @@
 //! `assay verify`.
 
-use super::{Context, UNPAID};
 use crate::{
 	cli,
+	context::{Context, UNPAID},
 	error::{Error, Result},
 	files::Files,
 	output::hex,

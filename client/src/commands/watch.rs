@@ -1,17 +1,15 @@
 //! `assay watch`: compares every revealed result with a run on this machine, and challenges what differs.
 
-use super::{
-	challenge::{bring_down, compare},
-	Context,
-};
+use super::challenge::{bring_down, compare};
 use crate::{
 	chain::{jobs::Job, ss58, Link},
 	challenge::Outcome,
 	cli,
+	connection::back,
+	context::Context,
 	error::{Error, Result},
 	output::Ui,
 	patrol::{Patrol, Task, Wishes},
-	provider::run::back,
 	runner::Runner,
 	stop::stop,
 };

@@ -14,9 +14,8 @@ use crate::{
 		disputes::{place_json, place_text, Demand},
 		ss58, Hash, Link,
 	},
-	commands::job::abbreviate,
 	error::{Error, Result},
-	output::Ui,
+	output::{abbreviate, Ui},
 };
 use assay_commitments::Place;
 use serde_json::json;

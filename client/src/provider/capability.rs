@@ -1,7 +1,11 @@
 //! What this provider can do and is willing to do, held against a job before it is claimed.
 
 use crate::{
-	chain::{jobs::Job, parameters::Parameters, Hash},
+	chain::{
+		jobs::{Attestation, Job},
+		parameters::Parameters,
+		Hash,
+	},
 	output::bytes,
 };
 use std::time::Duration;
@@ -108,13 +112,13 @@ impl Terms {
 		if !self.jobs.is_empty() && !self.jobs.contains(&job.id) {
 			return refuse("other-job", "not one of --job");
 		}
-		if job.requester == self.account {
+		if job.requester.0 == self.account {
 			return refuse("own-job", "this account posted it");
 		}
-		if job.barred.contains(&self.account) {
+		if job.barred.iter().any(|who| who.0 == self.account) {
 			return refuse("barred", "this account stalled on it or gave it back");
 		}
-		if !job.attested && !self.accept_unattested {
+		if job.assurance.attestation != Attestation::Required && !self.accept_unattested {
 			let text =
 				"nobody attests that its inputs can be had; --accept-unattested takes such jobs";
 			return refuse("unattested", text);
@@ -195,7 +199,10 @@ impl Terms {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::chain::{jobs::tests::view, parameters::Clock};
+	use crate::chain::{
+		jobs::{tests, Phase},
+		parameters::Clock,
+	};
 
 	const UNIT: u128 = 1_000_000_000_000;
 
@@ -239,8 +246,8 @@ mod tests {
 	}
 
 	fn job(change: impl FnOnce(&mut Job)) -> Job {
-		let mut job = Job::read(&view()).unwrap();
-		job.phase = "Open".into();
+		let mut job = tests::job();
+		job.phase = Phase::Open.into();
 		job.barred = vec![];
 		job.current_price = Some(UNIT);
 		job.bond = Some(10 * UNIT);
@@ -259,9 +266,9 @@ mod tests {
 		assert_eq!(code(&terms, &means, &job(|_| {})), None);
 		type Case = (&'static str, fn(&mut Job));
 		let cases: [Case; 8] = [
-			("own-job", |job| job.requester = [0xcc; 32]),
-			("barred", |job| job.barred = vec![[1; 32], [0xcc; 32]]),
-			("unattested", |job| job.attested = false),
+			("own-job", |job| job.requester.0 = [0xcc; 32]),
+			("barred", |job| job.barred = vec![[1; 32].into(), [0xcc; 32].into()]),
+			("unattested", |job| job.assurance.attestation = Attestation::OptedOut),
 			("price-per-work", |job| job.current_price = Some(UNIT / 11)),
 			("stake", |job| job.bond = Some(1_001 * UNIT)),
 			("bond", |job| job.bond = Some(501 * UNIT)),
@@ -285,7 +292,7 @@ mod tests {
 	#[test]
 	fn job_that_robs_default_providers_should_be_refused_by_default() {
 		let robbery = job(|job| {
-			job.attested = false;
+			job.assurance.attestation = Attestation::OptedOut;
 			job.bond = Some(64 * UNIT);
 		});
 		assert_eq!(code(&terms(), &means(), &robbery), Some("unattested"));

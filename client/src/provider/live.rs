@@ -9,7 +9,7 @@ use super::{
 use crate::{
 	chain::{
 		calls::{Checkpoints, Claim, JobId},
-		jobs::Job,
+		jobs::{Job, Named, Phase},
 		urgency::{tip_of, Urgency},
 		Hash, Link,
 	},
@@ -36,12 +36,12 @@ const GLIMPSE: Duration = Duration::from_secs(10);
 
 /// What a provider needs of a job's record at best block `head`.
 pub(super) fn facts(job: &Job, head: u64) -> Facts {
-	let standing = match job.phase.as_str() {
-		"Posted" => Standing::Posted,
-		"Open" => Standing::Open,
-		"Claimed" => Standing::Claimed,
-		phase if job.is_over() => {
-			Standing::Over(job.reason.clone().unwrap_or_else(|| phase.to_string()))
+	let standing = match job.phase {
+		Named::Known(Phase::Posted) => Standing::Posted,
+		Named::Known(Phase::Open) => Standing::Open,
+		Named::Known(Phase::Claimed) => Standing::Claimed,
+		ref phase if phase.is_terminal() => {
+			Standing::Over(job.reason.as_ref().map_or_else(|| phase.to_string(), Named::to_string))
 		}
 		_ => Standing::Committed,
 	};
@@ -50,14 +50,16 @@ pub(super) fn facts(job: &Job, head: u64) -> Facts {
 		program: job.program,
 		inputs: job.input_roots.clone(),
 		steps: job.steps,
-		segment_steps: job.segment_steps,
+		segment_steps: job.assurance.segments.map(|segments| segments.steps),
 		work_units: job.work_units,
 		// While a job is open again, the record still names the provider that stalled.
-		provider: job.provider.filter(|_| !matches!(standing, Standing::Posted | Standing::Open)),
+		provider: (job.provider.as_ref())
+			.filter(|_| !matches!(standing, Standing::Posted | Standing::Open))
+			.map(|provider| provider.0),
 		standing,
 		commitment: job.commitment,
 		revealed: job.run_root.is_some(),
-		reveal_open: job.phase == "Revealing",
+		reveal_open: job.phase.is(Phase::Revealing),
 		reveal_final: false,
 		head,
 		deadline: job.deadline,
@@ -355,26 +357,30 @@ pub(super) fn tidy(live: &Live, open: &[super::record::Record]) -> Result<()> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::chain::jobs::tests::view;
+	use crate::chain::jobs::tests::job;
 
 	#[test]
 	fn facts_should_follow_the_phase_when_the_job_moves() {
-		let mut job = Job::read(&view()).unwrap();
+		let mut job = job();
 		assert_eq!(facts(&job, 9).standing, Standing::Over("Paid".into()));
 		for (phase, standing, reveal) in [
-			("Posted", Standing::Posted, false),
-			("Open", Standing::Open, false),
-			("Claimed", Standing::Claimed, false),
-			("Committed", Standing::Committed, false),
-			("Verifying", Standing::Committed, false),
-			("Revealing", Standing::Committed, true),
-			("Challengeable", Standing::Committed, false),
+			(Phase::Posted, Standing::Posted, false),
+			(Phase::Open, Standing::Open, false),
+			(Phase::Claimed, Standing::Claimed, false),
+			(Phase::Committed, Standing::Committed, false),
+			(Phase::Verifying, Standing::Committed, false),
+			(Phase::Revealing, Standing::Committed, true),
+			(Phase::Challengeable, Standing::Committed, false),
 		] {
 			job.phase = phase.into();
 			let facts = facts(&job, 9);
-			assert_eq!((facts.standing.clone(), facts.reveal_open), (standing, reveal), "{phase}");
-			let open = matches!(phase, "Posted" | "Open");
-			assert_eq!(facts.provider.is_none(), open, "{phase}");
+			assert_eq!(
+				(facts.standing.clone(), facts.reveal_open),
+				(standing, reveal),
+				"{phase:?}"
+			);
+			let open = matches!(phase, Phase::Posted | Phase::Open);
+			assert_eq!(facts.provider.is_none(), open, "{phase:?}");
 		}
 		job.deadline = Some(12);
 		assert_eq!((facts(&job, 9).left(), facts(&job, 20).left()), (3, 0));

@@ -9,7 +9,12 @@ use super::{
 	tasks::Tasks,
 };
 use crate::{
-	chain::{calls::Claim, jobs::Job, value::Read, Hash, Node},
+	chain::{
+		calls::Claim,
+		jobs::{Job, Phase},
+		value::Read,
+		Hash, Node,
+	},
 	cli::ProviderRun,
 	error::Result,
 	files::Files,
@@ -100,12 +105,12 @@ impl Market {
 		head: u64,
 	) -> Result<Option<Job>> {
 		let jobs = node.jobs(self.first, 4096).await?;
-		if let Some(alive) = jobs.iter().find(|j| !j.is_over()) {
+		if let Some(alive) = jobs.iter().find(|j| !j.phase.is_terminal()) {
 			self.first = alive.id;
 		} else if let Some(last) = jobs.last() {
 			self.first = last.id + 1;
 		}
-		for job in jobs.iter().filter(|j| !j.is_over()) {
+		for job in jobs.iter().filter(|j| !j.phase.is_terminal()) {
 			// Also one that was given up although its claim then went through.
 			let unknown = match store.get(&job.order)?.map(|record| record.stage) {
 				None => true,
@@ -118,7 +123,7 @@ impl Market {
 			}
 		}
 		self.refused.retain(|_, until| *until > head);
-		let open = |j: &&Job| j.phase == "Open" && !self.refused.contains_key(&j.order);
+		let open = |j: &&Job| j.phase.is(Phase::Open) && !self.refused.contains_key(&j.order);
 		let open: Vec<Job> = jobs.iter().filter(open).cloned().collect();
 		// Nothing is fetched for a job that is gone.
 		let fetches = &self.fetches;

@@ -14,7 +14,8 @@ use super::{
 use crate::{
 	chain::{calls::JobId, ss58, value::Read, Hash, Link, Node},
 	cli::ProviderRun,
-	commands::Context,
+	connection::back,
+	context::{Context, UNPAID},
 	device::Device,
 	error::{io, Error, Result},
 	files::Files,
@@ -36,9 +37,6 @@ use std::{
 	time::Duration,
 };
 use subxt::dynamic::Value;
-
-/// Longest pause before another try at a lost node.
-const LONGEST_RETRY: Duration = Duration::from_secs(15);
 
 /// Refuses to start where every claim would be refused.
 async fn ensure_registered(node: &Node, who: &Hash) -> Result<()> {
@@ -299,7 +297,7 @@ async fn work(
 				flying.remove(&advanced.order);
 				match landed(&provider, live, market, advanced, head).await {
 					Ok(Some(reason)) if market.args.once => {
-						let code = if reason == "Paid" { 0 } else { crate::commands::UNPAID };
+						let code = if reason == "Paid" { 0 } else { UNPAID };
 						return Ok(Some(code));
 					}
 					outcome => outcome.map(drop),
@@ -457,23 +455,6 @@ fn report(ui: &Ui, job: Option<u64>, error: &Error) {
 	match job {
 		Some(job) => ui.note(format!("job {job}: {error}")),
 		None => ui.note(error.to_string()),
-	}
-}
-
-/// A connection that works, however long it takes; the chain must be the same.
-pub(crate) async fn back(node: &Node) -> Result<Node> {
-	let mut pause = Duration::from_millis(500);
-	loop {
-		if node.alive().await {
-			return Ok(node.clone());
-		}
-		match node.again().await {
-			Ok(node) => return Ok(node),
-			Err(error) if error.code == "chain-reset" => return Err(error),
-			Err(_) => {}
-		}
-		tokio::time::sleep(pause).await;
-		pause = (pause * 2).min(LONGEST_RETRY);
 	}
 }
 

@@ -1,12 +1,13 @@
 //! What the pallets, the runtime, the verifier service and the clients of Assay agree on.
 //!
 //! * [`order`]: the hash that names a job on every fork ([`Order`]).
-//! * [`job`]: how a job is named, where it stands, why it ended ([`Phase`], [`ReasonCode`], …).
+//! * [`assay_job`], passed on: how a job is named, where it stands, why it ended ([`Phase`], [`ReasonCode`], …),
+//!   and everything about it ([`JobView`]).
 //! * [`parameters`]: the numbers that root sets ([`MarketParameters`]) and the clocks they make.
 //! * [`dispute`]: lanes, moves and proofs about an opened result ([`ChallengeMove`], [`LaneView`], …).
 //! * [`finality`]: what a block settled, for those who vote on it ([`Settlement`], [`Standing`]).
 //! * [`lottery`]: the private draw of verifiers ([`Ticket`], [`LotteryTerms`], …).
-//! * [`view`]: what the runtime API answers ([`JobView`], [`Assignment`], [`LotteryDuty`]).
+//! * [`view`]: what the runtime API answers validators ([`Assignment`], [`LotteryDuty`]).
 //! * [`verifier`]: the session key of a verifier and the bytes it signs ([`VerifierAction`]).
 //! * [`mailbox`]: how the node's service hands a verdict to the pallet's offchain hook.
 //! * [`traits`]: what one pallet asks of another, so that each can be tested alone.
@@ -19,7 +20,6 @@ extern crate alloc;
 pub mod api;
 pub mod dispute;
 pub mod finality;
-pub mod job;
 pub mod lottery;
 pub mod mailbox;
 pub mod order;
@@ -29,15 +29,15 @@ pub mod verifier;
 pub mod view;
 
 pub use assay_commitments::Hash;
+pub use assay_job::{
+	words, AbstainReason, Assurance, Attestation, Audit, Checkpoints, JobId, JobView, Outcome,
+	Phase, Purpose, ReasonCode, SeatStatus, Segments, VerdictView, MAX_INPUTS, MAX_OUTPUTS,
+};
 pub use assay_referee::sample::{SampledChunk, SAMPLED_CHUNKS};
 pub use dispute::{
 	proof_commitment, proof_hash, ChallengeMove, DisputeDuty, DisputedResult, LaneView, Turn,
 };
 pub use finality::{task_hash, Settlement, Settlements, Standing, MAX_SETTLEMENTS};
-pub use job::{
-	AbstainReason, Assurance, Attestation, Audit, Checkpoints, JobId, Outcome, Phase, Purpose,
-	ReasonCode, Segments, MAX_INPUTS, MAX_OUTPUTS,
-};
 pub use lottery::{segment_of, Lottery, LotteryTerms, Ticket};
 pub use mailbox::{dispute_key, mailbox_key, DisputeEntry, MailboxEntry, MailboxError};
 pub use order::Order;
@@ -48,6 +48,4 @@ pub use traits::{
 	Verifiers,
 };
 pub use verifier::{verifier_crypto, VerifierAction, VerifierId, VerifierSignature};
-pub use view::{
-	Assignment, DutyTerms, JobView, LotteryDuty, SeatStatus, SegmentDuty, SegmentTerms, VerdictView,
-};
+pub use view::{Assignment, DutyTerms, LotteryDuty, SegmentDuty, SegmentTerms};

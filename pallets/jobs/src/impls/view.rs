@@ -6,12 +6,12 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_market::{
-	Assignment, Assurance, DutyTerms, JobId, JobView, LotteryDuty, Phase, Purpose, SegmentDuty,
-	SegmentTerms, VerdictView, VerifierId, VerifierInfo, Verifiers,
+	Assignment, DutyTerms, JobId, JobView, LotteryDuty, Phase, Purpose, SegmentDuty, SegmentTerms,
+	VerdictView, VerifierId, VerifierInfo, Verifiers,
 };
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::{One, SaturatedConversion, Saturating, Zero};
+use sp_runtime::traits::{One, SaturatedConversion, Saturating};
 
 /// Most jobs in one answer.
 pub const MAX_PAGE: u32 = 64;
@@ -188,7 +188,7 @@ impl<T: Config> Pallet<T> {
 				};
 				VerdictView {
 					account: seat.account,
-					key: seat.key,
+					key: seat.key.into_inner().0,
 					purpose: seat.purpose,
 					tranche: seat.tranche,
 					drawn_at: seat.drawn_at,
@@ -257,47 +257,15 @@ impl<T: Config> Pallet<T> {
 		let slot = (id % u64::from(T::MaxArchived::get())) as u32;
 		let job = Archive::<T>::get(slot).filter(|job| job.id == id)?;
 		let paid = job.reason == assay_market::ReasonCode::Paid;
-		Some(JobView {
-			id,
-			order: job.order,
-			requester: job.requester,
-			provider: job.provider,
-			barred: Vec::new(),
-			program: job.program,
-			input_roots: Vec::new(),
-			steps: 0,
-			work_units: 0,
-			input_bytes: 0,
-			output_bytes: 0,
-			assurance: Assurance::default(),
-			audit_ppm: 0,
-			price_start: Zero::zero(),
-			price_max: Zero::zero(),
-			ramp_blocks: Zero::zero(),
-			price: None,
-			current_price: None,
-			bond: None,
-			escrow: Zero::zero(),
-			data_fee: Zero::zero(),
-			deposit: Zero::zero(),
-			phase: if paid { Phase::Settled } else { Phase::Failed },
-			reason: Some(job.reason),
-			deadline: None,
-			history: Vec::new(),
-			audited: None,
-			audit_requested: false,
-			commitment: None,
-			run_root: job.run_root,
-			trace_root: None,
-			condemned: None,
-			output_roots: Vec::new(),
-			checkpoints: None,
-			segment_roots: Vec::new(),
-			verdicts: Vec::new(),
-			paid: job.paid,
-			refunded: job.refunded,
-			burned: job.burned,
-			archived: true,
-		})
+		let phase = if paid { Phase::Settled } else { Phase::Failed };
+		let mut view = JobView::blank(id, job.order, job.requester, job.program, phase);
+		view.provider = job.provider;
+		view.reason = Some(job.reason);
+		view.run_root = job.run_root;
+		view.paid = job.paid;
+		view.refunded = job.refunded;
+		view.burned = job.burned;
+		view.archived = true;
+		Some(view)
 	}
 }

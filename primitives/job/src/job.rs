@@ -1,11 +1,11 @@
 //! How a job is named, where it stands and why it ended.
 
-use crate::Hash;
+use crate::{json, Hash};
 use assay_commitments::Segmentation;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
-use sp_runtime::Permill;
+use sp_arithmetic::Permill;
 
 /// Jobs are numbered from 0 in the order in which they were posted; a number is never used twice.
 pub type JobId = u64;
@@ -33,6 +33,7 @@ pub const MAX_OUTPUTS: u32 = 64;
 	Serialize,
 	Deserialize,
 )]
+#[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum Phase {
 	/// Escrow is held; drawn validators attest that they hold every input.
 	Posted,
@@ -76,6 +77,7 @@ impl Phase {
 	Serialize,
 	Deserialize,
 )]
+#[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum ReasonCode {
 	/// The result stood: provider and matching verifiers were paid.
 	Paid,
@@ -183,6 +185,7 @@ impl Outcome {
 	Serialize,
 	Deserialize,
 )]
+#[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum AbstainReason {
 	/// A device failed its self-test, was lost or gave an error.
 	DeviceFault,
@@ -217,6 +220,7 @@ pub enum AbstainReason {
 	Serialize,
 	Deserialize,
 )]
+#[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum Purpose {
 	/// To attest that it holds every input of the job.
 	Attest,
@@ -267,6 +271,7 @@ pub enum Audit {
 	Serialize,
 	Deserialize,
 )]
+#[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum Attestation {
 	/// A quorum of drawn validators must hold every input.
 	#[default]
@@ -291,6 +296,7 @@ pub enum Attestation {
 	Serialize,
 	Deserialize,
 )]
+#[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub struct Assurance {
 	/// How likely a committee replays the result.
 	pub audit: Audit,
@@ -316,6 +322,7 @@ pub struct Assurance {
 	Serialize,
 	Deserialize,
 )]
+#[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub struct Segments {
 	/// L: steps of one segment, a power of two of at least 2. The last one may be shorter.
 	pub steps: u32,
@@ -342,11 +349,13 @@ impl Segments {
 	MaxEncodedLen,
 	TypeInfo,
 	Serialize,
-	Deserialize,
 )]
+#[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub struct Checkpoints {
 	/// Content address of the manifest: which states every segment starts from.
+	#[serde(serialize_with = "json::hash")]
 	pub manifest: Hash,
 	/// [`assay_commitments::checkpoints_digest`] of the trace roots of the steps before them.
+	#[serde(serialize_with = "json::hash")]
 	pub digest: Hash,
 }

@@ -1,0 +1,24 @@
+//! Roots and ids as they are typed.
+
+use crate::error::{Error, Result};
+
+/// 32 bytes from 64 hexadecimal digits, with or without `0x`.
+pub fn parse_hash(text: &str) -> Result<[u8; 32]> {
+	let mut hash = [0; 32];
+	hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash).map_err(|_| {
+		Error::new("bad-hash", format!("`{text}` is not a root or id"))
+			.fix("write 0x and 64 hexadecimal digits")
+	})?;
+	Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn hash_should_be_refused_by_name_when_it_is_too_short() {
+		assert_eq!(parse_hash("0x12").unwrap_err().code, "bad-hash");
+		assert_eq!(parse_hash(&"ab".repeat(32)).unwrap(), [0xab; 32]);
+	}
+}
