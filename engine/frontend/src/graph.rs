@@ -143,10 +143,11 @@ impl Graph {
 		self.constants.get(name).map(Arc::as_ref)
 	}
 
-	/// The constant of this name if it has one element.
+	/// The constant of this name if it has one element, and that is a number of f32: of larger integers not every one is.
 	pub fn scalar(&self, name: &str) -> Option<f32> {
 		let array = self.constant(name)?;
-		(array.len() == 1).then(|| array.floats().first().copied()).flatten()
+		let exact = !array.is_int() || array.ints().iter().all(|x| x.unsigned_abs() <= 1 << 24);
+		(array.len() == 1 && exact).then(|| array.floats().first().copied()).flatten()
 	}
 
 	/// Dimensions of a value.

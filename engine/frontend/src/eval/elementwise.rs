@@ -170,8 +170,32 @@ fn cast(call: &Call) -> Result<Array> {
 	Ok(match to {
 		1 | 10 | 11 | 16 => Array::float(dims, a.floats()),
 		9 => Array::int(dims, a.floats().into_iter().map(|x| i64::from(x != 0.0)).collect()),
-		_ => Array::int(dims, a.ints()),
+		_ => {
+			let (integers, (least, most)) = (a.ints(), range(to));
+			if let Some(beyond) = integers.iter().find(|x| !(least..=most).contains(*x)) {
+				return Err(Error::unsupported(
+					&call.node.name,
+					format!("a cast of {beyond} to integers of {least} to {most}, which wraps"),
+					"cast to wider integers, or clip before the cast",
+				));
+			}
+			Array::int(dims, integers)
+		}
 	})
+}
+
+/// What a type of integers holds, by ONNX's number of it.
+fn range(to: i64) -> (i64, i64) {
+	match to {
+		2 => (0, u8::MAX.into()),
+		3 => (i8::MIN.into(), i8::MAX.into()),
+		4 => (0, u16::MAX.into()),
+		5 => (i16::MIN.into(), i16::MAX.into()),
+		6 => (i32::MIN.into(), i32::MAX.into()),
+		12 => (0, u32::MAX.into()),
+		13 => (0, i64::MAX),
+		_ => (i64::MIN, i64::MAX),
+	}
 }
 
 fn clip(call: &Call) -> Result<Array> {
@@ -182,13 +206,16 @@ fn clip(call: &Call) -> Result<Array> {
 			.unwrap_or_else(|| call.node.float(name, default))
 	};
 	let (lo, hi) = (bound(1, "min", f32::NEG_INFINITY), bound(2, "max", f32::INFINITY));
+	let integer = |index: usize, default: f32| {
+		let given = call.maybe(index).filter(|bound| bound.is_int());
+		given.and_then(|bound| bound.ints().first().copied()).unwrap_or(default as i64)
+	};
+	let (least, most) = (integer(1, lo), integer(2, hi));
 	let data = match &a.data {
 		Data::Float(data) => {
 			Data::Float(data.iter().map(|&x| smaller(larger(x, lo), hi)).collect())
 		}
-		Data::Int(data) => {
-			Data::Int(data.iter().map(|&x| x.max(lo as i64).min(hi as i64)).collect())
-		}
+		Data::Int(data) => Data::Int(data.iter().map(|&x| x.max(least).min(most)).collect()),
 	};
 	Ok(Array { dims: a.dims.clone(), data })
 }
@@ -246,6 +273,10 @@ fn fold(
 
 fn power(call: &Call) -> Result<Array> {
 	let (a, b) = (call.get(0)?, call.get(1)?);
+	if a.is_int() && b.is_int() && b.ints().iter().all(|b| (0..64).contains(b)) {
+		let power = |a: i64, b: i64| a.wrapping_pow(b as u32);
+		return apply(call, a, b, f32::powf, power);
+	}
 	let float = Array::float(b.dims.clone(), b.floats());
 	let result = apply(call, a, &float, f32::powf, |a, _| a)?;
 	Ok(if a.is_int() { Array::int(result.dims.clone(), result.ints()) } else { result })

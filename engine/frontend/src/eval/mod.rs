@@ -3,6 +3,9 @@
 //! It is the float reference: calibration reads every value from it, the report and the node tests compare with
 //! it. It is checked against the expected results of ONNX's own node tests and against onnxruntime.
 
+#[cfg(test)]
+mod tests;
+
 mod elementwise;
 mod linear;
 mod normalize;

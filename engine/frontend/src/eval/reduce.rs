@@ -5,7 +5,10 @@ use super::{
 	plan::reduction,
 	Call,
 };
-use crate::{array::Array, error::Result};
+use crate::{
+	array::{Array, Data},
+	error::Result,
+};
 
 /// Reduces one row.
 type Reduction = Box<dyn Fn(&[f32]) -> f64>;
@@ -21,6 +24,9 @@ pub(super) fn reduce(call: &Call) -> Result<Array> {
 	let dims: Vec<usize> = order.iter().map(|&axis| x.dims[axis]).collect();
 	let strides: Vec<usize> = order.iter().map(|&axis| own[axis]).collect();
 	let values = x.pick(dims.clone(), crate::array::walk(&dims, &strides, 0));
+	if let Some(out) = integers(call, &values, outer) {
+		return Ok(Array::int(result, out));
+	}
 	let values = values.float_data();
 	let sum = |row: &[f32], f: fn(f64) -> f64| row.iter().map(|&v| f(f64::from(v))).sum::<f64>();
 	let function: Reduction = match call.node.op.as_str() {
@@ -40,6 +46,25 @@ pub(super) fn reduce(call: &Call) -> Result<Array> {
 	};
 	let out = Array::float(result, out);
 	Ok(if x.is_int() { Array::int(out.dims.clone(), out.ints()) } else { out })
+}
+
+/// Of integers, what no float of 24 bits has to round; they wrap as they do in ONNX.
+fn integers(call: &Call, values: &Array, outer: usize) -> Option<Vec<i64>> {
+	let Data::Int(values) = &values.data else { return None };
+	let function: fn(&[i64]) -> i64 = match call.node.op.as_str() {
+		"ReduceSum" => |row| row.iter().fold(0, |all, x| all.wrapping_add(*x)),
+		"ReduceSumSquare" => {
+			|row| row.iter().fold(0, |all, x| all.wrapping_add(x.wrapping_mul(*x)))
+		}
+		"ReduceL1" => |row| row.iter().fold(0, |all, x| all.wrapping_add(x.wrapping_abs())),
+		"ReduceMax" => |row| row.iter().copied().max().unwrap_or(i64::MIN),
+		"ReduceMin" => |row| row.iter().copied().min().unwrap_or(i64::MAX),
+		_ => return None,
+	};
+	Some(match values.len() / outer.max(1) {
+		0 => vec![function(&[]); outer],
+		each => values.chunks(each).map(function).collect(),
+	})
 }
 
 pub(super) fn arg_max(call: &Call) -> Result<Array> {

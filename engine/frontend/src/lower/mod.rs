@@ -17,7 +17,7 @@ pub(crate) mod value;
 mod window;
 
 use crate::{
-	array::Array,
+	array::{Array, Data},
 	calibrate::Calibration,
 	error::{short, Error, Result},
 	eval::Call,
@@ -463,7 +463,14 @@ impl<'a> Lowering<'a> {
 	/// A constant as integers of `scale`. What does not fit them is cut, and said.
 	fn quantized(&mut self, name: &str, array: &Array, dtype: DType, scale: f64) -> Result<Value> {
 		let most = (f64::from(dtype.max()) + 1.0) * scale;
-		let beyond = array.float_data().iter().filter(|x| f64::from(x.abs()) > most).count();
+		let beyond = numbers(array).iter().filter(|x| x.abs() > most).count();
+		if beyond > 0 && array.is_int() {
+			return Err(Error::unsupported(
+				&self.current.0,
+				format!("{beyond} integers of `{}` are beyond ±{most:.0}", short(name)),
+				"the program's integers have at most 32 bits; write the model with smaller ones",
+			));
+		}
 		if beyond > 0 {
 			self.warnings.push(format!(
 				"node `{}` ({}): {beyond} of {} elements of `{}` are beyond what its integers hold, ±{most:.3e}, and are cut",
@@ -478,8 +485,8 @@ impl<'a> Lowering<'a> {
 
 	/// As [`Lowering::quantized`], of bounds, masks and paddings, which may be cut to the range of what they stand beside.
 	fn cut(&mut self, name: &str, array: &Array, dtype: DType, scale: f64) -> Result<Value> {
-		let round = |x: &f32| quantize(f64::from(*x), scale, dtype);
-		let data: Vec<i32> = array.float_data().iter().map(round).collect();
+		let data: Vec<i32> =
+			numbers(array).into_iter().map(|x| quantize(x, scale, dtype)).collect();
 		let dims = to_dims(&array.dims);
 		if let [only] = data[..] {
 			return Ok(Value {
@@ -575,5 +582,13 @@ pub(crate) fn quantize(x: f64, scale: f64, dtype: DType) -> i32 {
 		0
 	} else {
 		q.clamp(f64::from(dtype.min()), f64::from(dtype.max())) as i32
+	}
+}
+
+/// The elements of a constant; integers exactly.
+fn numbers(array: &Array) -> Vec<f64> {
+	match &array.data {
+		Data::Float(data) => data.iter().map(|x| f64::from(*x)).collect(),
+		Data::Int(data) => data.iter().map(|x| *x as f64).collect(),
 	}
 }

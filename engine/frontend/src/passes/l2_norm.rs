@@ -32,14 +32,19 @@ fn axis(graph: &Graph, links: &Links, node: &Node) -> Option<i64> {
 	for _ in 0..8 {
 		let (_, producer) = links.producer(graph, value)?;
 		value = match producer.op.as_str() {
-			"Expand" => producer.input(0)?,
+			// To more than x has it is no norm of x's shape.
+			"Expand" if graph.shapes.get(node.output()) == graph.shapes.get(x) => {
+				producer.input(0)?
+			}
 			"Clip" => {
-				let floor = producer.input(1).and_then(|name| graph.scalar(name));
-				let floor = floor.unwrap_or_else(|| producer.float("min", 0.0));
+				let floor = match producer.input(1) {
+					Some(name) => graph.scalar(name)?,
+					None => producer.float("min", 0.0),
+				};
 				let open = producer.input(2).is_none() && !producer.attributes.contains_key("max");
 				(open && floor <= TINY).then(|| producer.input(0)).flatten()?
 			}
-			"Max" => {
+			"Max" if producer.inputs.len() == 2 => {
 				let [a, b] = [producer.input(0)?, producer.input(1)?];
 				let small = |name: &str| graph.scalar(name).is_some_and(|floor| floor <= TINY);
 				if small(b) {
@@ -71,6 +76,47 @@ fn axis(graph: &Graph, links: &Links, node: &Node) -> Option<i64> {
 mod tests {
 	use super::*;
 	use crate::{array::Array, passes::testing};
+
+	/// A floor that is computed, a third operand, and a shape that is larger.
+	#[test]
+	fn norm_should_not_be_taken_for_one_when_something_else_stands_between() {
+		let norm =
+			|| Node::new("n", "ReduceL2", &["x"], "n").with("axes", Attribute::Ints(vec![1]));
+		let floor = Array::float([], vec![1e-12]);
+		let cases = [
+			(
+				vec![
+					norm(),
+					Node::new("m", "ReduceMax", &["x"], "m").with("keepdims", Attribute::Int(0)),
+					Node::new("c", "Clip", &["n", "m"], "c"),
+					Node::new("d", "Div", &["x", "c"], "y"),
+				],
+				vec![],
+			),
+			(
+				vec![
+					norm(),
+					Node::new("b", "Abs", &["x"], "b"),
+					Node::new("c", "Max", &["n", "floor", "b"], "c"),
+					Node::new("d", "Div", &["x", "c"], "y"),
+				],
+				vec![("floor", floor.clone())],
+			),
+			(
+				vec![
+					norm(),
+					Node::new("e", "Expand", &["n", "to"], "e"),
+					Node::new("d", "Div", &["x", "e"], "y"),
+				],
+				vec![("to", Array::int([3], vec![2, 4, 8]))],
+			),
+		];
+		for (nodes, constants) in cases {
+			let mut graph = testing::graph(&[4, 8], nodes, &constants);
+			let operators = testing::unchanged(&mut graph, l2_norm);
+			assert!(operators.contains(&"Div".to_string()), "{operators:?}");
+		}
+	}
 
 	#[test]
 	fn norm_should_be_found_when_it_is_clipped_and_expanded() {

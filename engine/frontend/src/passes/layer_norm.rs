@@ -67,6 +67,10 @@ fn find(graph: &Graph) -> Vec<Found> {
 				(last, beta) = (next, Some(found));
 			}
 		}
+		// γ, β or ε of a higher rank than x's make something else of it.
+		if graph.shapes.get(graph.nodes[last].output()) != graph.shapes.get(&x) {
+			continue;
+		}
 		all.push(Found { last, x, epsilon, centred, gamma, beta });
 	}
 	all

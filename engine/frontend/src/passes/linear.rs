@@ -107,7 +107,8 @@ fn added(graph: &Graph, links: &Links, at: usize, output: &str) -> Option<(usize
 	let channels = *dims.get(channel)?;
 	// Aligned at the last dimension, only the channels may differ from 1.
 	let missing = dims.len().checked_sub(added.rank())?;
-	let fits = added.dims.iter().enumerate().all(|(i, &dim)| dim == 1 || i + missing == channel);
+	let own = |i: usize, dim: usize| i + missing == channel && dim == channels;
+	let fits = added.dims.iter().enumerate().all(|(i, &dim)| dim == 1 || own(i, dim));
 	let values = added.float_data();
 	// A mask would take the whole range of a bias.
 	if !fits || is_mask(&values) {
@@ -148,6 +149,26 @@ mod tests {
 		);
 		assert_eq!(testing::unchanged(&mut graph, linear), ["Linear"]);
 		assert_eq!(graph.nodes[0].inputs.len(), 3);
+	}
+
+	/// As in ordinal regression: one number for a sample, and thresholds that make several of it.
+	#[test]
+	fn sum_should_stay_when_it_makes_more_channels() {
+		let mut graph = testing::graph(
+			&[5, 3],
+			vec![
+				Node::new("m", "MatMul", &["x", "w"], "a"),
+				Node::new("s", "Add", &["a", "b"], "y"),
+			],
+			&[("w", testing::noise(&[3, 1], 1)), ("b", testing::noise(&[4], 2))],
+		);
+		assert_eq!(testing::unchanged(&mut graph, linear), ["Linear", "Add"]);
+		let mut graph = testing::graph(
+			&[2, 3, 4, 4],
+			vec![Node::new("c", "Conv", &["x", "w"], "a"), Node::new("s", "Add", &["a", "b"], "y")],
+			&[("w", testing::noise(&[1, 3, 1, 1], 1)), ("b", testing::noise(&[5, 1, 1], 2))],
+		);
+		assert_eq!(testing::unchanged(&mut graph, linear), ["Conv", "Add"]);
 	}
 
 	#[test]

@@ -1,5 +1,6 @@
 //! Named passes from a model as it was exported to one that can be lowered. Each is small, changes the one graph
-//! type, and leaves what the graph computes as it was (in floats, up to rounding).
+//! type, and leaves what the graph computes as it was (in floats, up to rounding). In the end the graph is compared with
+//! the one that was read, on a batch of samples.
 //!
 //! | pass | does |
 //! |---|---|
@@ -20,6 +21,7 @@ mod infer;
 mod l2_norm;
 mod layer_norm;
 mod linear;
+mod same;
 
 pub use batch_norm::batch_norm;
 pub use clean::clean;
@@ -52,6 +54,7 @@ pub fn run(graph: &mut Graph, sample: &Values) -> Result<(Vec<Change>, u64)> {
 	let mut changes = Vec::new();
 	let mut done = |pass, count| changes.push(Change { pass, count });
 	graph.prune();
+	let read = graph.clone();
 	finite::numbers(graph)?;
 	done("infer and fold", infer(graph, sample)?.0);
 	done("finite", finite(graph)?);
@@ -65,6 +68,7 @@ pub fn run(graph: &mut Graph, sample: &Values) -> Result<(Vec<Change>, u64)> {
 	// What fusing made has shapes too, and must be numbers.
 	let (_, work) = infer(graph, sample)?;
 	finite(graph)?;
+	same::same(&read, graph, sample)?;
 	Ok((changes, work))
 }
 
@@ -157,12 +161,12 @@ pub(crate) mod testing {
 	/// Runs `pass` and checks that the graph still computes the same; its operators afterwards.
 	pub fn unchanged(graph: &mut Graph, pass: impl FnOnce(&mut Graph) -> usize) -> Vec<String> {
 		let inputs = sample(&graph.shapes["x"].clone());
-		let before = eval::run(graph, &inputs).unwrap()["y"].floats();
+		let before = eval::run(graph, &inputs).unwrap()["y"].clone();
 		pass(graph);
 		graph.prune();
-		let after = eval::run(graph, &inputs).unwrap()["y"].floats();
-		assert_eq!(before.len(), after.len());
-		for (at, (a, b)) in before.iter().zip(&after).enumerate() {
+		let after = eval::run(graph, &inputs).unwrap()["y"].clone();
+		assert_eq!(before.dims, after.dims);
+		for (at, (a, b)) in before.floats().iter().zip(&after.floats()).enumerate() {
 			assert!((a - b).abs() <= 1e-4 * (1.0 + a.abs()), "element {at}: {a} became {b}");
 		}
 		graph.nodes.iter().map(|node| node.op.clone()).collect()

@@ -129,6 +129,15 @@ pub(super) fn check(node: &Node, opset: i64) -> Result<()> {
 	if node.op == "Concat" && opset >= 4 && !node.attributes.contains_key("axis") {
 		return Err(Error::node(&node.name, "attribute `axis`: Concat needs it"));
 	}
+	// Their default was training.
+	let trains = matches!(node.op.as_str(), "BatchNormalization" | "Dropout") && opset < 7;
+	if trains && !node.attributes.contains_key("is_test") {
+		return Err(Error::unsupported(
+			&node.name,
+			format!("{} without is_test", node.op),
+			"export for inference with a recent operator set",
+		));
+	}
 	for (name, value) in &node.attributes {
 		let bad =
 			|text: String| Error::node(&node.name, format!("attribute `{}`: {text}", short(name)));
