@@ -1,6 +1,7 @@
 //! The whole way from an ONNX file and samples to a model folder and a report.
 
 use crate::{
+	along::{self, append, Along},
 	anchors,
 	array::Array,
 	calibrate::{self, decibels, Calibration, Precision, Range, Width, CLEAN},
@@ -9,7 +10,7 @@ use crate::{
 	graph::Graph,
 	limits::Limits,
 	lower::{self, Lowered},
-	model::{append, chunk, sample_count, Model},
+	model::{chunk, sample_count, Model},
 	npz::Arrays,
 	passes::{self, finite::HIDES, Change},
 	read, samples,
@@ -163,6 +164,8 @@ pub struct Prepared {
 	pub changes: Vec<Change>,
 	/// Calibration samples.
 	pub samples: usize,
+	/// Where the samples lie in each output.
+	pub along: HashMap<String, Along>,
 	/// What should be looked at.
 	pub warnings: Vec<String>,
 }
@@ -271,7 +274,7 @@ pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<
 	let fixed = graph.inputs.iter().find_map(|input| input.dims.first().copied().flatten());
 	let batch = fixed.or(options.batch).unwrap_or(count.min(BATCH)).max(1);
 	let used = count.min(options.most.max(1));
-	let warnings = axis_warnings(&graph, samples);
+	let mut warnings = axis_warnings(&graph, samples);
 	let wanted = wanted(&graph, samples, batch)?;
 	// The last batch is filled up.
 	let whole: u64 = wanted.values().map(|array| array.bytes() / count.max(1) as u64).sum();
@@ -288,12 +291,16 @@ pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<
 	let Some(first) = batches.first() else {
 		return Err(Error::new("bad-samples", "there are no samples", "give at least one"));
 	};
+	let read = graph.clone();
 	let (changes, work) = passes::run(&mut graph, first)?;
+	let found = along::find(&read, &wanted, batch)?;
+	warnings.extend(found.warnings);
 	let unknown = lower::unsupported(&graph);
 	if let Some((op, hint)) = unknown.first() {
 		return Err(Error::new("unsupported-operator", format!("operator {}", short(op)), *hint));
 	}
-	let evaluations = batches.len() as u64 + 1;
+	// Twice for the samples, and twice for what the passes made of it.
+	let evaluations = batches.len() as u64 + 6;
 	if work.saturating_mul(evaluations) > options.limits.total_work {
 		return Err(Error::new(
 			"too-much-work",
@@ -313,7 +320,8 @@ pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<
 		));
 	}
 	lower::check(&graph)?;
-	Ok(Prepared { graph, batches, batch, changes, samples: used, warnings })
+	let along = found.along;
+	Ok(Prepared { graph, batches, batch, changes, samples: used, along, warnings })
 }
 
 /// Lowers a prepared graph to a checked model.
@@ -322,7 +330,10 @@ pub fn build(prepared: &Prepared, options: &Options) -> Result<(Model, Lowered, 
 		Calibration::new(&prepared.graph, &prepared.batches, options.range, options.precision)?;
 	let mut lowered = lower::lower(&prepared.graph, &calibration)?;
 	let checked = anchors::place(&mut lowered)?;
-	let model = Model::new(&lowered, checked, prepared.batch)?;
+	let mut model = Model::new(&lowered, checked, prepared.batch)?;
+	for output in &mut model.sidecar.outputs {
+		output.samples = prepared.along.get(&output.name).copied();
+	}
 	Ok((model, lowered, calibration))
 }
 
@@ -496,7 +507,8 @@ fn compare_with(
 		for name in &prepared.graph.outputs {
 			if let Some(array) = found.get(name) {
 				let array = Array::clone(array);
-				append(&mut reference, name.clone(), array, batch.min(count - start), batch);
+				let along = prepared.along.get(name).copied();
+				append(&mut reference, name, array, (batch.min(count - start), batch), along)?;
 			}
 		}
 		Ok(())

@@ -9,7 +9,8 @@
 //! 3. [`calibrate`]: ranges of all values, and which products need 16 bits.
 //! 4. [`lower`]: integers of 8, 16 and 32 bits, one rounding after each product.
 //! 5. [`anchors`]: what is committed, so that every tile can be refereed.
-//! 6. [`model`]: files, runs on float samples. [`node_tests`]: ONNX's own tests of each operator.
+//! 6. [`along`]: where the samples of a batch lie in each output.
+//! 7. [`model`]: files, runs on float samples. [`node_tests`]: ONNX's own tests of each operator.
 //!
 //! What strangers wrote is bounded before it is read or computed ([`limits`], [`files`]), samples must be numbers
 //! ([`samples`]), the result is held to a [`target`], and what saturates is counted ([`watch`]).
@@ -18,6 +19,7 @@
 //! import need not be reproducible; its result is.
 #![warn(missing_docs)]
 
+pub mod along;
 pub mod anchors;
 pub mod array;
 pub mod calibrate;

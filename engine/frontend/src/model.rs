@@ -1,6 +1,7 @@
 //! An imported model in a folder: program, weights, and what the integers mean.
 
 use crate::{
+	along::{append, Along},
 	array::Array,
 	error::{io, list, short, Error, Result},
 	files,
@@ -39,6 +40,9 @@ pub struct Meaning {
 	pub scale: f64,
 	/// Whether the float model has integers there, which are taken as they are.
 	pub integer: bool,
+	/// Of an output: where the samples of a batch lie in it.
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	pub samples: Option<Along>,
 }
 
 /// `model.json`.
@@ -131,6 +135,7 @@ fn meaning(port: &Port) -> Meaning {
 		shape: port.dims.clone(),
 		scale: port.scale,
 		integer: port.integer,
+		samples: None,
 	}
 }
 
@@ -398,7 +403,9 @@ impl Model {
 			watch.run(&run)?;
 			visit(start, &run)?;
 			for (name, array) in self.dequantize(&run) {
-				append(&mut outputs, name, array, used, batch);
+				let port = self.sidecar.outputs.iter().find(|port| port.name == name);
+				let along = port.and_then(|port| port.samples);
+				append(&mut outputs, &name, array, (used, batch), along)?;
 			}
 		}
 		Ok(Results { outputs, saturated: watch.saturated() })
@@ -538,24 +545,4 @@ pub fn sample_count<'a>(samples: &Arrays, names: impl Iterator<Item = &'a str>) 
 /// One batch of samples; the last sample repeats where there are too few.
 pub fn chunk(samples: &Arrays, start: usize, batch: usize) -> Arrays {
 	samples.iter().map(|(name, array)| (name.clone(), array.samples(start, batch))).collect()
-}
-
-/// Adds the first `used` samples of a batch to what there is.
-pub(crate) fn append(results: &mut Arrays, name: String, array: Array, used: usize, batch: usize) {
-	let batched = array.dims.first() == Some(&batch);
-	let part = if batched { array.samples(0, used) } else { array };
-	match results.get_mut(&name) {
-		Some(all) if batched && !all.dims.is_empty() => {
-			all.dims[0] += used;
-			match (&mut all.data, part.data) {
-				(crate::array::Data::Float(all), crate::array::Data::Float(part)) => {
-					all.extend(part)
-				}
-				(crate::array::Data::Int(all), crate::array::Data::Int(part)) => all.extend(part),
-				_ => {}
-			}
-		}
-		Some(_) => {}
-		None => drop(results.insert(name, part)),
-	}
 }

@@ -230,6 +230,7 @@ fn whole(
 		batch: 1,
 		changes,
 		samples: 1,
+		along: Default::default(),
 		warnings: Vec::new(),
 	};
 	let (model, ..) = build(&prepared, options)?;

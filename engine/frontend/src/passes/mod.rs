@@ -32,6 +32,7 @@ pub use infer::infer;
 pub use l2_norm::l2_norm;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
+pub(crate) use same::difference;
 
 use crate::{
 	error::Result,

@@ -39,7 +39,7 @@ fn changed(name: &str, how: String) -> Error {
 }
 
 /// How two arrays of the same shape differ by more than rounding.
-fn difference(a: &Array, b: &Array) -> Option<String> {
+pub(crate) fn difference(a: &Array, b: &Array) -> Option<String> {
 	if a.is_int() && b.is_int() {
 		let (a, b) = (a.ints(), b.ints());
 		let count = a.iter().zip(&b).filter(|(a, b)| a != b).count();
