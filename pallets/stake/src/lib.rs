@@ -167,8 +167,8 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxDeferredSlashes: Get<u32>;
 
-		/// Verdicts in a row that differed from results that stood, after which a verifier is
-		/// suspended.
+		/// Faults, each a verdict that differed from a result that stood, after which a verifier is
+		/// suspended. A verdict that was right takes back one of them.
 		#[pallet::constant]
 		type FaultsBeforeSuspension: Get<u32>;
 
@@ -284,7 +284,8 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type DeferredRange<T: Config> = StorageValue<_, (u32, u32), ValueQuery>;
 
-	/// Verdicts in a row of each bonded account that differed from results that stood; at least one.
+	/// Faults of each bonded account, verdicts that differed from results that stood, which no right
+	/// verdict has taken back; at least one.
 	#[pallet::storage]
 	pub type VerifierFaultCounts<T: Config> =
 		StorageMap<_, Blake2_128Concat, T::AccountId, u32, OptionQuery>;
