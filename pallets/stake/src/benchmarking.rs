@@ -128,7 +128,7 @@ mod benchmarks {
 		Candidates::<T>::insert(&weakest, ());
 		let mut index = 0;
 		while Candidates::<T>::count() < T::MaxCandidates::get() {
-			Candidates::<T>::insert(account::<T::AccountId>("other", index, SEED), ());
+			Candidates::<T>::insert(bonded::<T>("other", index, 3), ());
 			index += 1;
 		}
 		let who = bonded::<T>("who", 0, 2);

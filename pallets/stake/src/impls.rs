@@ -3,6 +3,7 @@
 use crate::{pallet::*, types::*, MAX_SLASHES_PER_BLOCK};
 use alloc::vec::Vec;
 use assay_market::{Electorate, JobBonds, JobId, Slashed, VerifierInfo, Verifiers};
+use core::cmp::Reverse;
 use frame_support::{
 	defensive, ensure,
 	pallet_prelude::DispatchResult,
@@ -61,20 +62,34 @@ impl<T: Config> Pallet<T> {
 		who: &T::AccountId,
 		displace: Option<T::AccountId>,
 	) -> DispatchResult {
-		let stake = Ledgers::<T>::get(who).ok_or(Error::<T>::NotBonded)?.active;
+		let stake = Ledgers::<T>::get(who).ok_or(Error::<T>::NotBonded)?.standing();
 		ensure!(stake >= T::MinValidatorBond::get(), Error::<T>::BelowMinimumValidatorBond);
 		ensure!(pallet_session::Pallet::<T>::is_registered(who), Error::<T>::NoSessionKeys);
 		ensure!(!Candidates::<T>::contains_key(who), Error::<T>::AlreadyCandidate);
 		if Candidates::<T>::count() >= T::MaxCandidates::get() {
-			let weaker = displace.ok_or(Error::<T>::TooManyCandidates)?;
-			ensure!(Candidates::<T>::contains_key(&weaker), Error::<T>::CannotDisplace);
-			let theirs = Ledgers::<T>::get(&weaker).map(|ledger| ledger.active);
-			ensure!(theirs.unwrap_or_default() < stake, Error::<T>::CannotDisplace);
-			Self::remove_candidate(&weaker, RemovalReason::Displaced);
+			let named = displace.ok_or(Error::<T>::TooManyCandidates)?;
+			ensure!(Candidates::<T>::contains_key(&named), Error::<T>::CannotDisplace);
+			// Only the weakest: a place that a large account takes and leaves again goes to the next one
+			// that asks, so whoever could be displaced could be replaced by anything.
+			let (Reverse(theirs), weakest) =
+				Self::weakest_candidate().ok_or(Error::<T>::CannotDisplace)?;
+			ensure!(named == weakest, Error::<T>::NotTheWeakest);
+			ensure!(theirs < stake, Error::<T>::CannotDisplace);
+			Self::remove_candidate(&weakest, RemovalReason::Displaced);
 		}
 		Candidates::<T>::insert(who, ());
 		Self::deposit_event(Event::CandidateAdded { who: who.clone() });
 		Ok(())
+	}
+
+	/// The candidate with the least stake: the last in the order of elections.
+	fn weakest_candidate() -> Option<(Reverse<BalanceOf<T>>, T::AccountId)> {
+		Candidates::<T>::iter_keys()
+			.map(|who| {
+				let stake = Ledgers::<T>::get(&who).map(|ledger| ledger.standing());
+				(Reverse(stake.unwrap_or_default()), who)
+			})
+			.max()
 	}
 
 	/// Take an account off the candidates. Returns whether it was one.
@@ -318,7 +333,7 @@ impl<T: Config> Verifiers<T::AccountId, BalanceOf<T>> for Pallet<T> {
 			.filter(|(_, account)| !suspended.iter().any(|(other, _)| other == account))
 			.filter_map(|(_, account)| {
 				let ledger = Ledgers::<T>::get(&account)?;
-				let stake = ledger.active.saturating_sub(ledger.deferred);
+				let stake = ledger.standing();
 				if stake.is_zero() || ledger.locks >= T::MaxJobLocks::get() {
 					return None;
 				}

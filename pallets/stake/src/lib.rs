@@ -19,13 +19,14 @@
 //!   burned.
 //! - **Validating**: an account with at least [`pallet::Config::MinValidatorBond`] and session keys
 //!   can offer itself by [`pallet::Call::validate`]. The candidates with the most stake are the
-//!   validators of the next planned session.
+//!   validators of the next planned session, but only so many that heads, which is what BABE and
+//!   GRANDPA count, cannot be had for much less stake than others have behind theirs.
 //! - **Verifying**: the validators of a session may verify the jobs whose lotteries are opened in it,
 //!   with the stake and the session key that they had when it was planned ([`pallet::Members`]). An
 //!   account that attests or verifies is locked: it cannot withdraw anything until the job ends.
 //!
-//! A verifier whose verdicts differ [`pallet::Config::FaultsBeforeSuspension`] times in a row from
-//! results that stood is *suspended*: no job draws it for
+//! A verifier whose verdicts differ [`pallet::Config::FaultsBeforeSuspension`] times more often from
+//! results that stood than they agree with one is *suspended*: no job draws it for
 //! [`pallet::Config::SuspensionSessions`]. That is no slash; it still validates.
 //!
 //! Stake leaves in two steps, [`pallet::Call::unbond`] and, [`pallet::Config::UnbondingSessions`]
@@ -78,6 +79,10 @@ pub const LOG_TARGET: &str = "runtime::assay-stake";
 /// Sessions for which a validator that no longer stands can still be in the set: the running one
 /// and the one already planned.
 pub const EXIT_SESSIONS: u32 = 2;
+
+/// The part of the best protection against cheap heads, as (part, whole), below which an election does not
+/// go in order to have more validators. See `session::electable`.
+pub const LEAST_PROTECTION: (u32, u32) = (3, 4);
 
 /// Deferred slashes carried out in one block at most.
 pub const MAX_SLASHES_PER_BLOCK: u32 = 16;
@@ -167,8 +172,8 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxDeferredSlashes: Get<u32>;
 
-		/// Verdicts in a row that differed from results that stood, after which a verifier is
-		/// suspended.
+		/// Faults, each a verdict that differed from a result that stood, after which a verifier is
+		/// suspended. A verdict that was right takes back one of them.
 		#[pallet::constant]
 		type FaultsBeforeSuspension: Get<u32>;
 
@@ -284,7 +289,8 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type DeferredRange<T: Config> = StorageValue<_, (u32, u32), ValueQuery>;
 
-	/// Verdicts in a row of each bonded account that differed from results that stood; at least one.
+	/// Faults of each bonded account, verdicts that differed from results that stood, which no right
+	/// verdict has taken back; at least one.
 	#[pallet::storage]
 	pub type VerifierFaultCounts<T: Config> =
 		StorageMap<_, Blake2_128Concat, T::AccountId, u32, OptionQuery>;
@@ -488,10 +494,11 @@ pub mod pallet {
 		NotCandidate,
 		/// The account has no session keys. Set them with `session.setKeys` first.
 		NoSessionKeys,
-		/// All places for candidates are taken. Name in `displace` a candidate with less stake.
+		/// All places for candidates are taken. Name in `displace` the candidate with the least stake,
+		/// and have more than it.
 		TooManyCandidates,
-		/// The named account does not stand as validator or does not have less stake. Name a
-		/// candidate with less stake than yours.
+		/// The named account does not stand as validator or does not have less stake than yours. Name
+		/// the candidate with the least stake; where it has as much as you, bond more.
 		CannotDisplace,
 		/// The number of validators must be between 1 and `MaxValidators`.
 		InvalidValidatorCount,
@@ -502,6 +509,9 @@ pub mod pallet {
 		TooManyJobHolds,
 		/// The account's stake already backs this job.
 		JobAlreadyHeld,
+		/// Only the weakest candidate can be displaced, and the named one is not. Name the one with the
+		/// least `active` less `deferred` in `ledgers`; of equal ones the one with the largest account.
+		NotTheWeakest,
 	}
 
 	#[pallet::hooks]
@@ -732,8 +742,9 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// From the session after the next, the account validates whenever its stake is among the
-		/// largest. Where all places for candidates are taken, `displace` names a candidate with
-		/// less stake, which loses its place; otherwise leave it empty.
+		/// largest and not far below the others'. Where all places for candidates are taken, `displace`
+		/// names the candidate with the least stake, which loses its place if it has less than this
+		/// account; otherwise leave it empty. Stake that deferred slashes claim does not count.
 		///
 		/// ## Errors
 		///
@@ -743,6 +754,7 @@ pub mod pallet {
 		/// - [`Error::AlreadyCandidate`]
 		/// - [`Error::TooManyCandidates`]
 		/// - [`Error::CannotDisplace`]
+		/// - [`Error::NotTheWeakest`]
 		///
 		/// ## Events
 		///

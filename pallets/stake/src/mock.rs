@@ -91,6 +91,8 @@ pub fn verifier_key(who: AccountId) -> VerifierId {
 
 parameter_types! {
 	pub static SlashDefer: SessionIndex = 2;
+	pub static MaxCandidates: u32 = 4;
+	pub static MaxValidators: u32 = 3;
 }
 
 impl Config for Test {
@@ -104,8 +106,8 @@ impl Config for Test {
 	type MaxUnbondingChunks = ConstU32<3>;
 	type MaxJobHolds = ConstU32<3>;
 	type MaxJobLocks = ConstU32<2>;
-	type MaxCandidates = ConstU32<4>;
-	type MaxValidators = ConstU32<3>;
+	type MaxCandidates = MaxCandidates;
+	type MaxValidators = MaxValidators;
 	type MaxDeferredSlashes = ConstU32<3>;
 	type FaultsBeforeSuspension = ConstU32<3>;
 	type SuspensionSessions = ConstU32<2>;
@@ -117,9 +119,16 @@ impl Config for Test {
 pub struct ExtBuilder {
 	validators: Vec<(AccountId, Balance)>,
 	validator_count: u32,
+	crowd: AccountId,
 }
 
 impl ExtBuilder {
+	/// So many accounts with money and keys, and places for all of them.
+	pub fn crowd(mut self, accounts: u32) -> Self {
+		self.crowd = accounts.into();
+		self
+	}
+
 	pub fn validators(mut self, validators: &[(AccountId, Balance)]) -> Self {
 		self.validators = validators.to_vec();
 		self
@@ -132,9 +141,12 @@ impl ExtBuilder {
 
 	pub fn build(self) -> sp_io::TestExternalities {
 		SlashDefer::set(2);
+		MaxCandidates::set((self.crowd as u32).max(4));
+		MaxValidators::set((self.crowd as u32).max(3));
+		let people = ALICE..=self.crowd.max(8);
 		let storage = RuntimeGenesisConfig {
 			balances: pallet_balances::GenesisConfig {
-				balances: (ALICE..=8).map(|who| (who, ENDOWMENT)).collect(),
+				balances: people.clone().map(|who| (who, ENDOWMENT)).collect(),
 				..Default::default()
 			},
 			stake: GenesisConfig {
@@ -142,7 +154,7 @@ impl ExtBuilder {
 				validator_count: self.validator_count,
 			},
 			session: pallet_session::GenesisConfig {
-				keys: (ALICE..=8).map(|who| (who, who, UintAuthorityId(who))).collect(),
+				keys: people.map(|who| (who, who, UintAuthorityId(who))).collect(),
 				..Default::default()
 			},
 			..Default::default()

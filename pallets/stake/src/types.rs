@@ -115,6 +115,11 @@ impl<T: Config> Ledger<T> {
 		self.unbonding.iter().fold(self.active, |sum, chunk| sum.saturating_add(chunk.value))
 	}
 
+	/// What counts for standing as validator: active, and not claimed by a deferred slash.
+	pub fn standing(&self) -> BalanceOf<T> {
+		self.active.saturating_sub(self.deferred)
+	}
+
 	/// What a new job hold can take: active, not held and not claimed by a deferred slash.
 	pub fn free(&self) -> BalanceOf<T> {
 		self.active.saturating_sub(self.held).saturating_sub(self.deferred)

@@ -18,6 +18,10 @@ use frame_support::{
 	weights::{constants::ParityDbWeight, Weight},
 };
 
+/// Candidates among which `validate` looks for the weakest, each with a key and a ledger to read: what the
+/// runtime has places for.
+const LOOKED_AT: u64 = 512;
+
 /// Weights of the calls of the stake pallet. `n` is the number of slashes carried out.
 pub trait WeightInfo {
 	fn bond() -> Weight;
@@ -52,7 +56,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		Weight::from_parts(60_000_000, 4_764).saturating_add(T::DbWeight::get().reads_writes(4, 4))
 	}
 	fn validate() -> Weight {
-		Weight::from_parts(50_000_000, 7_528).saturating_add(T::DbWeight::get().reads_writes(6, 4))
+		Weight::from_parts(50_000_000, 7_528)
+			.saturating_add(Weight::from_parts(2_000_000, 5_513).saturating_mul(LOOKED_AT))
+			.saturating_add(T::DbWeight::get().reads_writes(6, 4))
+			.saturating_add(T::DbWeight::get().reads(2).saturating_mul(LOOKED_AT))
 	}
 	fn chill() -> Weight {
 		Weight::from_parts(30_000_000, 4_764).saturating_add(T::DbWeight::get().reads_writes(2, 2))
@@ -95,7 +102,9 @@ impl WeightInfo for () {
 	}
 	fn validate() -> Weight {
 		Weight::from_parts(50_000_000, 7_528)
+			.saturating_add(Weight::from_parts(2_000_000, 5_513).saturating_mul(LOOKED_AT))
 			.saturating_add(ParityDbWeight::get().reads_writes(6, 4))
+			.saturating_add(ParityDbWeight::get().reads(2).saturating_mul(LOOKED_AT))
 	}
 	fn chill() -> Weight {
 		Weight::from_parts(30_000_000, 4_764)

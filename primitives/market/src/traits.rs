@@ -278,7 +278,7 @@ pub trait VerifierFaults<AccountId> {
 	/// never cost stake.
 	fn note_fault(who: &AccountId);
 
-	/// A verdict of this verifier was right; earlier faults are forgotten.
+	/// A verdict of this verifier was right; it takes back one earlier fault.
 	fn note_match(who: &AccountId);
 }
 

@@ -34,14 +34,60 @@ fn verifier_should_be_left_out_of_draws_when_its_faults_repeat() {
 }
 
 #[test]
-fn faults_should_be_forgotten_when_a_verdict_was_right() {
+fn fault_should_be_taken_back_when_a_verdict_was_right() {
 	ExtBuilder::default().validators(&[(ALICE, 400), (BOB, 300)]).run(|| {
+		roll_to_session(1);
+		faults(ALICE, 2);
+		for left in [Some(1), None, None] {
+			Stake::note_match(&ALICE);
+			assert_eq!(VerifierFaultCounts::<Test>::get(ALICE), left);
+		}
 		for _ in 0..5 {
-			faults(ALICE, 2);
+			faults(ALICE, 1);
 			Stake::note_match(&ALICE);
 			assert_eq!(VerifierFaultCounts::<Test>::get(ALICE), None);
 		}
 		assert_eq!(active(), vec![ALICE, BOB]);
+	});
+}
+
+fn suspensions() -> usize {
+	let suspended = |event: &Event<Test>| matches!(event, Event::VerifierSuspended { .. });
+	stake_events().iter().filter(|event| suspended(event)).count()
+}
+
+#[test]
+fn verifier_should_be_suspended_when_two_of_three_verdicts_are_false_alarms() {
+	ExtBuilder::default().validators(&[(ALICE, 400), (BOB, 300)]).run(|| {
+		for _ in 0..30 {
+			faults(ALICE, 2);
+			Stake::note_match(&ALICE);
+		}
+		// Each round leaves one more; the third is the last in every second round.
+		assert_eq!(suspensions(), 15);
+	});
+}
+
+#[test]
+fn verifier_should_not_be_suspended_when_it_is_wrong_once_in_ten_verdicts() {
+	use proptest::{prelude::*, test_runner::TestRunner};
+	ExtBuilder::default().validators(&[(ALICE, 400), (BOB, 300)]).run(|| {
+		// Says what to repeat it with where it fails.
+		TestRunner::default()
+			.run(&proptest::collection::vec(0..10usize, 200), |wrong| {
+				for at in wrong {
+					for verdict in 0..10 {
+						if verdict == at {
+							Stake::note_fault(&ALICE);
+						} else {
+							Stake::note_match(&ALICE);
+						}
+					}
+				}
+				prop_assert_eq!(suspensions(), 0);
+				Ok(())
+			})
+			.unwrap();
 	});
 }
 

@@ -5,6 +5,7 @@ mod bond_extra;
 mod cancel_deferred_slash;
 mod chill;
 mod conduct;
+mod election;
 mod electorate;
 mod genesis;
 mod invariants;
