@@ -295,6 +295,10 @@ mod benches {
 				T::Verifiers::lock(&seat.account, id);
 			}
 		});
+		// Not in the block of the claim.
+		frame_system::Pallet::<T>::set_block_number(
+			frame_system::Pallet::<T>::block_number() + 1u32.into(),
+		);
 		let who = account("provider", 0, 0);
 		#[extrinsic_call]
 		_(RawOrigin::Signed(who), id, order::<T>(id));

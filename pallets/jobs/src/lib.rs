@@ -468,6 +468,8 @@ pub mod pallet {
 		WrongPhase,
 		/// The deadline of this phase has passed; answers count up to its block.
 		DeadlinePassed,
+		/// The job was claimed in this very block. Give it back in a later one, or do not claim it.
+		TooEarlyToGiveBack,
 		/// The result is already committed and cannot be replaced.
 		AlreadyCommitted,
 		/// The result is committed: the job can no longer be cancelled.
@@ -1114,15 +1116,15 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Up to the deadline for the commitment. Where the inputs were attested, a part of what a stall costs
-		/// is burned of the bond, growing evenly with the time that has passed since the claim, and the
-		/// inputs are attested anew. Where the requester opted out of that it is free, and the job opens again. The account
+		/// From the block after the claim up to the deadline for the commitment. Where the inputs were attested,
+		/// a part of what a stall costs is burned of the bond, growing evenly with the time that has passed
+		/// since the claim and never less than a tenth of it, and the inputs are attested anew. Where the requester opted out of that it is free, and the job opens again. The account
 		/// may not claim it any more; the fourth one that gave it back or stayed silent ends the job.
 		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`], [`Error::WrongPhase`],
-		/// [`Error::DeadlinePassed`].
+		/// [`Error::DeadlinePassed`], [`Error::TooEarlyToGiveBack`].
 		///
 		/// ## Events
 		///

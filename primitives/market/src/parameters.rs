@@ -36,6 +36,9 @@ pub const WORK_PRICE_UNITS: u128 = 1_000_000_000;
 /// Bytes that [`MarketParameters::byte_price`] is the price of.
 pub const BYTE_PRICE_BYTES: u128 = 1 << 20;
 
+/// Giving a job back costs at least a stall divided by this, where its inputs were attested.
+const GIVE_BACK_PART: u128 = 10;
+
 /// Most parts of a fraud proof. After each accepted part the challenger has time for the next.
 pub const MAX_PROOF_PARTS: u32 = 32;
 
@@ -378,7 +381,8 @@ where
 		(self.stall_slash * bond).min(price)
 	}
 
-	/// What of it a provider loses that gives the job back after `elapsed` of `clock` blocks, rounded up.
+	/// What of it a provider loses that gives the job back after `elapsed` of `clock` blocks, rounded up: at
+	/// least a tenth, since others could not claim the job meanwhile.
 	pub fn give_back(
 		&self,
 		price: Balance,
@@ -388,12 +392,11 @@ where
 	) -> Balance {
 		let stall = self.stall(price, bond);
 		let clock: u128 = clock.saturated_into();
-		multiply_up(
-			stall.saturated_into(),
-			elapsed.saturated_into::<u128>().min(clock),
-			clock.max(1),
-		)
-		.saturated_into()
+		let stall: u128 = stall.saturated_into();
+		let elapsed = elapsed.saturated_into::<u128>().min(clock);
+		multiply_up(stall, elapsed, clock.max(1))
+			.max(stall.div_ceil(GIVE_BACK_PART))
+			.saturated_into()
 	}
 
 	/// How many verdicts one audit pays: a committee where it is sure, and the expected number of winners,
@@ -726,9 +729,13 @@ mod tests {
 	fn give_back_should_cost_a_part_of_a_stall_as_the_time_goes_by() {
 		let parameters = Parameters::production(UNIT);
 		let after = |elapsed, clock| parameters.give_back(10 * UNIT, 20 * UNIT, elapsed, clock);
-		assert_eq!([after(0, 200), after(50, 200), after(200, 200)], [0, UNIT, 4 * UNIT]);
-		assert_eq!((after(300, 200), after(1, 0), after(0, 0)), (4 * UNIT, 0, 0));
-		assert_eq!(after(1, 300), (4 * UNIT).div_ceil(300));
+		let least = 4 * UNIT / 10;
+		assert_eq!([after(50, 200), after(200, 200), after(300, 200)], [UNIT, 4 * UNIT, 4 * UNIT]);
+		// A tenth of a stall at least.
+		assert_eq!([after(0, 200), after(1, 200), after(20, 200)], [least; 3]);
+		assert_eq!(after(21, 200), (4 * UNIT * 21).div_ceil(200));
+		assert_eq!([after(1, 0), after(0, 0)], [least; 2]);
+		assert_eq!(parameters.give_back(1, 20 * UNIT, 0, 200), 1);
 	}
 
 	#[test]

@@ -381,6 +381,7 @@ impl<T: Config> Pallet<T> {
 			job.provider.as_ref() == Some(who)
 				&& Self::ensure_live(&job, phase).is_ok()
 				&& (call != ProviderCall::Reveal || job.run_root.is_none())
+				&& (call != ProviderCall::GiveBack || Self::may_give_back(&job))
 		})
 	}
 

@@ -12,6 +12,7 @@ use assay_market::{
 	Attestation, Hash, JobBonds, JobId, Outcome, Phase, Purpose, ReasonCode, Verifiers,
 };
 use frame_support::{defensive, ensure};
+use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::{
 	traits::{Saturating, Zero},
 	DispatchResult,
@@ -44,12 +45,13 @@ impl<T: Config> Pallet<T> {
 		let mut job = Self::job_of_order(id, &order)?;
 		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
 		Self::ensure_live(&job, Phase::Claimed)?;
+		ensure!(Self::may_give_back(&job), Error::<T>::TooEarlyToGiveBack);
 		let parameters = Parameters::<T>::get();
 		let attested = job.assurance.attestation == Attestation::Required;
 		let mut burned = BalanceOf::<T>::zero();
 		if attested {
-			// Early it costs next to nothing, late as much as a stall; nobody gains by it.
-			let claimed_at = job.history.last().map_or(Self::now(), |(_, at)| *at);
+			// Early it costs a tenth of a stall, late as much as one; nobody gains by it.
+			let claimed_at = Self::claimed_at(&job);
 			let (elapsed, clock) =
 				(Self::now().saturating_sub(claimed_at), job.deadline.saturating_sub(claimed_at));
 			let price = job.price.unwrap_or(job.price_max);
@@ -68,6 +70,17 @@ impl<T: Config> Pallet<T> {
 		}
 		Self::store(id, job);
 		Ok(())
+	}
+
+	/// When the phase of a claimed job began.
+	fn claimed_at(job: &JobOf<T>) -> BlockNumberFor<T> {
+		job.history.last().map_or(Self::now(), |(_, at)| *at)
+	}
+
+	/// Whether the claim is older than this block. Claimed and given back in one transaction, a job could
+	/// be taken from everybody else by an account that never stood behind it for a moment.
+	pub(crate) fn may_give_back(job: &JobOf<T>) -> bool {
+		Self::now() > Self::claimed_at(job)
 	}
 
 	/// Gives the provider what is left of its bond, and keeps it from claiming the job again. `false`

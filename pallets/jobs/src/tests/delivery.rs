@@ -358,6 +358,7 @@ fn attestation_of_an_earlier_round_should_count_in_no_later_one() {
 			assert_ok!(attest(id, who, true));
 		}
 		assert_ok!(claim(id, provider()));
+		roll(1);
 		assert_ok!(give_back(id, provider()));
 		roll_past_deadline(id);
 		assert_eq!(pending(id, Purpose::Attest).len(), 3);

@@ -15,6 +15,10 @@ fn enrol(who: &AccountId) {
 	Providers::insert(who, ());
 	FreeStake::insert(who, STAKE);
 }
+/// Takes out of the world what [`enrol`] has put there, be it burned.
+fn expel(who: &AccountId) {
+	BurnedStake::mutate(|burned| *burned -= STAKE - FreeStake::take(who));
+}
 
 #[test]
 fn give_back_should_have_the_inputs_attested_anew_when_they_were_attested() {
@@ -51,6 +55,7 @@ fn all_of(who: &AccountId) -> u64 {
 fn give_back_should_be_free_when_the_requester_opted_out_of_attestation() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_claimed();
+		roll(1);
 		assert_ok!(give_back(id, provider()));
 		assert_eq!((phase(id), job(id).opened_at), (Phase::Open, now()));
 		assert_eq!((FreeStake::get(provider()), BurnedStake::get()), (STAKE, 0));
@@ -78,6 +83,10 @@ fn give_back_should_count_in_the_deadline_block_and_not_after_it() {
 fn give_back_should_fail_when_it_is_not_the_providers_or_too_late() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_claimed();
+		assert_noop!(give_back(id, provider()), Error::<Test>::TooEarlyToGiveBack);
+		assert!(!Market::may_send(&provider(), id, &order(id), crate::ProviderCall::GiveBack));
+		roll(1);
+		assert!(Market::may_send(&provider(), id, &order(id), crate::ProviderCall::GiveBack));
 		assert_noop!(give_back(id, second_provider()), Error::<Test>::NotProvider);
 		assert_noop!(give_back(id + 1, provider()), Error::<Test>::UnknownJob);
 		assert_ok!(commit_result(id, &right()));
@@ -98,13 +107,14 @@ fn fourth_provider_that_gives_back_should_end_the_job() {
 		for (index, who) in all.iter().enumerate() {
 			assert_eq!(phase(id), Phase::Open, "{index}");
 			assert_ok!(claim(id, who.clone()));
+			roll(1);
 			assert_ok!(give_back(id, who.clone()));
 		}
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
 		assert_eq!(job(id).barred.to_vec(), all);
 		assert_eq!((free(&requester()), held(&requester())), (BALANCE, 0));
 		assert_eq!(all_money(), before);
-		[third(), fourth()].iter().for_each(FreeStake::remove);
+		[third(), fourth()].iter().for_each(expel);
 	});
 }
 
@@ -129,20 +139,51 @@ fn stall_should_cost_nothing_when_the_inputs_were_never_attested() {
 	});
 }
 
-/// At once, and in the last block.
+/// In the block after the claim, halfway, and in the last block.
 #[test]
-fn give_back_should_cost_nothing_at_first_and_as_much_as_a_stall_at_last() {
-	for (blocks, share) in [(0, 0), (1, 1), (2, 2)] {
+fn give_back_should_cost_a_tenth_of_a_stall_at_first_and_as_much_as_one_at_last() {
+	for (half_clocks, tenths) in [(0, 1), (1, 5), (2, 10)] {
 		ExtBuilder::default().build_and_execute(|| {
 			let id = post_claimed_attested();
 			let clock = job(id).deadline - now();
-			roll(clock * blocks / 2);
+			roll((clock * half_clocks / 2).max(1));
 			let stall = test_parameters().stall(PRICE, job(id).bond);
 			assert_ok!(give_back(id, provider()));
 			let burned = BurnedStake::get();
-			assert!(burned.abs_diff(stall * share / 2) <= stall / clock, "{blocks}: {burned}");
+			let expected = stall * tenths / 10;
+			assert!(burned.abs_diff(expected) <= stall / clock, "{half_clocks}: {burned}");
+			assert!(burned >= stall / 10);
 		});
 	}
+}
+
+/// Four accounts could end every job that opens, at no price, and its requester would lose a part of its
+/// deposit each time.
+#[test]
+fn four_who_give_an_attested_job_back_should_pay_for_it_and_not_its_requester() {
+	ExtBuilder::default().build_and_execute(|| {
+		[third(), fourth()].iter().for_each(enrol);
+		let id = post_attested();
+		let mut stalls = 0;
+		for who in [provider(), second_provider(), third(), fourth()] {
+			if phase(id) == Phase::Posted {
+				attest_all(id);
+			}
+			assert_ok!(claim(id, who.clone()));
+			stalls += test_parameters().stall(job(id).price.expect("claimed"), job(id).bond);
+			roll(1);
+			assert_ok!(give_back(id, who));
+		}
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
+		assert!(BurnedStake::get() >= stalls / 10, "{}", BurnedStake::get());
+		// Nothing of the deposit is burned.
+		let burned = |event: &RuntimeEvent| {
+			matches!(event, RuntimeEvent::Market(Event::DepositBurned { .. }))
+		};
+		assert!(!System::events().iter().any(|record| burned(&record.event)));
+		assert_eq!(all_of(&requester()), BALANCE);
+		[third(), fourth()].iter().for_each(expel);
+	});
 }
 
 /// The bond follows the audit probability that the requester has chosen. What a stall costs must not, and
@@ -184,6 +225,7 @@ fn history_should_have_room_for_the_longest_way() {
 		let id = post_attested();
 		for who in [second_provider(), third(), fourth()] {
 			assert_ok!(claim(id, who.clone()));
+			roll(1);
 			assert_ok!(give_back(id, who));
 			attest_all(id);
 		}
@@ -222,6 +264,6 @@ fn history_should_have_room_for_the_longest_way() {
 		}
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Undelivered)));
 		assert_eq!(job(id).history.len() as u32, MAX_HISTORY_OF_PHASES);
-		[third(), fourth()].iter().for_each(FreeStake::remove);
+		[third(), fourth()].iter().for_each(expel);
 	});
 }
