@@ -538,7 +538,7 @@ pub mod pallet {
 		/// `verifierFee` must not be 0.
 		InvalidVerifierFee,
 		/// `stallSlash` must be above 0 and below `compensation`, `proverPart` above 0, and
-		/// `compensation` and `proverPart` together below 50 %: most of a bond is burned.
+		/// `compensation` and `proverPart` together below 50 %: at least half of a bond is burned.
 		InvalidSlash,
 		/// The burned part of `minPrice` must be at least one unit, `workPrice` and `bytePrice` above 0.
 		InvalidMinPrice,

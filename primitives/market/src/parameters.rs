@@ -118,8 +118,8 @@ pub enum ParametersError {
 	VerifierFee,
 	/// `stall_slash` is 0 or not below `compensation`: fraud must cost more than silence. Or
 	/// `prover_part` is 0 (nobody would prove), or it makes half of the bond or more together with
-	/// `compensation`: most of a slashed bond is burned, so that a cheat who proves its own fraud, or
-	/// who is its own requester, still loses most of it.
+	/// `compensation`: at least half of a slashed bond is burned, so that a cheat who proves its own fraud,
+	/// or who is its own requester, still loses as much.
 	Slash,
 	/// `min_price` is so small that the burned part of it rounds to nothing, or `work_price` or
 	/// `byte_price` is 0.
@@ -195,10 +195,10 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub cancel_fee: Permill,
 	/// Part of the bond that a silent provider loses, up to the price. All of it is burned.
 	pub stall_slash: Permill,
-	/// Part of the bond that goes to the requester after fraud.
+	/// Part of the bond that goes to the requester after fraud; where a result is withheld, up to the price.
 	pub compensation: Permill,
-	/// Part of the bond that goes to whoever proved the fraud or demanded what stayed withheld; the
-	/// rest is burned.
+	/// Part of the bond that goes to whoever proved the fraud or demanded what stayed withheld, then up to
+	/// what the work is worth; the rest is burned.
 	pub prover_part: Permill,
 	/// What an account that was not drawn puts up for a lane, as a part of the agreed price; never
 	/// less than the price of the work that an answer may take.
@@ -379,6 +379,29 @@ where
 	/// the bond is: whoever posts jobs decides how others fail at them, and must not earn by it.
 	pub fn stall(&self, price: Balance, bond: Balance) -> Balance {
 		(self.stall_slash * bond).min(price)
+	}
+
+	/// What of a slashed bond the requester gets, and what whoever proved the fraud or demanded what stayed
+	/// withheld. Together at most half of it.
+	///
+	/// Where nothing is *proven* they get no more than the price, and than what the replay that they may
+	/// have made is worth: whoever posts jobs chooses the bond, may know how to keep a provider from
+	/// answering in time, and must not earn by it.
+	pub fn parts_of_bond(
+		&self,
+		bond: Balance,
+		proven: bool,
+		price: Balance,
+		work: u64,
+	) -> (Balance, Balance) {
+		let half = bond / Balance::from(2u32);
+		let requester = (self.compensation * bond).min(half);
+		let prover = (self.prover_part * bond).min(half - requester);
+		if proven {
+			(requester, prover)
+		} else {
+			(requester.min(price), prover.min(self.least_price(work, 0)))
+		}
 	}
 
 	/// What of it a provider loses that gives the job back after `elapsed` of `clock` blocks, rounded up: at
@@ -723,6 +746,21 @@ mod tests {
 		assert_eq!(parameters.stall(UNIT, 64 * UNIT), UNIT);
 		assert_eq!(parameters.stall(10 * UNIT, 20 * UNIT), 4 * UNIT);
 		assert_eq!(parameters.stall(0, UNIT), 0);
+	}
+
+	#[test]
+	fn parts_of_bond_should_be_bounded_by_price_and_work_when_nothing_is_proven() {
+		let parameters = Parameters::production(UNIT);
+		let parts = |bond, proven| parameters.parts_of_bond(bond, proven, UNIT, 10_000_000_000);
+		assert_eq!(parts(64 * UNIT, true), (16 * UNIT, 64 * UNIT / 5));
+		// The price, and ten times the price of 10^9 units.
+		let replay = UNIT / 1_000 + UNIT / 10;
+		assert_eq!(parts(64 * UNIT, false), (UNIT, replay));
+		assert_eq!(parts(UNIT / 5, false), (UNIT / 20, UNIT / 25));
+		for bond in [0, 1, 3, UNIT, u128::MAX] {
+			let (requester, prover) = parts(bond, true);
+			assert!(requester + prover <= bond / 2, "{bond}");
+		}
 	}
 
 	#[test]

@@ -119,7 +119,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 		job.condemned = Some(reason);
 		job.wrong_step = step;
 		Self::deposit_event(Event::ResultCondemned { job: id, reason, by: by.clone() });
-		Self::slash_bond(id, &job, Some((by, costs)), &parameters);
+		Self::slash_bond(id, &job, reason, Some((by, costs)), &parameters);
 		match job.phase {
 			// Whoever hides a verdict when the job ends is taken for an accomplice, so everyone gets
 			// the time to open that the reveal phase would have given.

@@ -88,8 +88,9 @@ impl<T: Config> Pallet<T> {
 					// The verifiers had their time to open what they had hidden.
 					Some(reason) => Self::finish(id, &mut job, reason),
 					None if job.run_root.is_none() => {
-						Self::slash_bond(id, &job, None, &parameters);
-						Self::finish(id, &mut job, ReasonCode::Withheld);
+						let reason = ReasonCode::Withheld;
+						Self::slash_bond(id, &job, reason, None, &parameters);
+						Self::finish(id, &mut job, reason);
 					}
 					None => Self::challenge(id, &mut job, &parameters),
 				},
