@@ -281,7 +281,7 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Committed));
 	}
 
-	/// Attested by as many as can be drawn, all of whom are dismissed.
+	/// Attested by as many as can be drawn.
 	#[benchmark]
 	fn give_back() {
 		let id = post_with::<T>(1, OUTPUTS, Attestation::Required);
@@ -302,7 +302,7 @@ mod benches {
 		let who = account("provider", 0, 0);
 		#[extrinsic_call]
 		_(RawOrigin::Signed(who), id, order::<T>(id));
-		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Posted));
+		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Open));
 	}
 
 	#[benchmark]

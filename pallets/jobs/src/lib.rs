@@ -1118,8 +1118,9 @@ pub mod pallet {
 		///
 		/// From the block after the claim up to the deadline for the commitment. Where the inputs were attested,
 		/// a part of what a stall costs is burned of the bond, growing evenly with the time that has passed
-		/// since the claim and never less than a tenth of it, and the inputs are attested anew. Where the requester opted out of that it is free, and the job opens again. The account
-		/// may not claim it any more; the fourth one that gave it back or stayed silent ends the job.
+		/// since the claim and never less than a tenth of it. Where the requester opted out of that it is free.
+		/// The job opens again, and its ramp goes on. The account may not claim it any more; the fourth one that
+		/// gave it back or stayed silent ends the job.
 		///
 		/// ## Errors
 		///

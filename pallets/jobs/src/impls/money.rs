@@ -76,7 +76,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Pays everyone who says that it holds the inputs, or the outputs, whatever became of the job. Where
-	/// the requester has cancelled it, what the attesters could have earned is burned: they were asked.
+	/// the requester has cancelled it, at whatever time, what the attesters could have earned is burned: they
+	/// were asked.
 	pub(crate) fn pay_holders(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
 		let parameters = Parameters::<T>::get();
 		let seats = Seats::<T>::get(id);
@@ -93,7 +94,9 @@ impl<T: Config> Pallet<T> {
 				left = left.saturating_sub(job.data_share);
 			}
 		}
-		if reason == ReasonCode::Cancelled && drawn {
+		let cancelled =
+			matches!(reason, ReasonCode::Cancelled | ReasonCode::CancelledWhileClaimed);
+		if cancelled && drawn {
 			Self::burn(job, left);
 		}
 	}

@@ -420,10 +420,16 @@ impl<T: Config> Pallet<T> {
 	/// Opens the job to providers, with its ramp at the start.
 	pub(crate) fn open(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		job.opened_at = Self::now();
-		let deadline = job
-			.opened_at
-			.saturating_add(job.ramp_blocks)
-			.saturating_add(parameters.open_time(job.input_bytes));
+		Self::reopen(id, job, parameters);
+	}
+
+	/// Opens the job to other providers. Its ramp goes on: a price that has once been offered is not taken
+	/// back, and nobody gets a place in the market for a second ramp by a claim of its own. Whoever has
+	/// attested the inputs holds them still.
+	pub(crate) fn reopen(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		let ramped = job.opened_at.saturating_add(job.ramp_blocks);
+		let time = parameters.open_time(job.input_bytes);
+		let deadline = ramped.max(Self::now()).saturating_add(time);
 		Self::enter(id, job, Phase::Open, deadline);
 	}
 

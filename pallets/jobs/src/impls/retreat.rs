@@ -5,7 +5,7 @@
 //! it is burned; where the inputs were never attested it loses nothing.
 
 use crate::{
-	Answer, BalanceOf, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf, Seats,
+	Answer, BalanceOf, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf, SeatOf, Seats,
 };
 use crate::{MAX_BARRED, MAX_STALLS};
 use assay_market::{
@@ -35,7 +35,7 @@ impl<T: Config> Pallet<T> {
 		Self::deposit_event(Event::ProviderStalled { job: id, provider, burned });
 		job.stalls = job.stalls.saturating_add(1);
 		if Self::bar_provider(id, job) {
-			Self::open(id, job, parameters);
+			Self::reopen(id, job, parameters);
 		} else {
 			Self::finish(id, job, ReasonCode::ProviderTimeout);
 		}
@@ -60,13 +60,10 @@ impl<T: Config> Pallet<T> {
 		}
 		Self::note(&job, &who, Outcome::ProviderGaveBack);
 		Self::deposit_event(Event::JobGivenBack { job: id, provider: who, burned });
-		if !Self::bar_provider(id, &mut job) {
-			Self::finish(id, &mut job, ReasonCode::ProviderTimeout);
-		} else if attested {
-			Self::dismiss(id, &job, Purpose::Attest);
-			Self::await_draw(id, &mut job, Phase::Posted, &parameters);
+		if Self::bar_provider(id, &mut job) {
+			Self::reopen(id, &mut job, &parameters);
 		} else {
-			Self::open(id, &mut job, &parameters);
+			Self::finish(id, &mut job, ReasonCode::ProviderTimeout);
 		}
 		Self::store(id, job);
 		Ok(())
@@ -101,15 +98,18 @@ impl<T: Config> Pallet<T> {
 		true
 	}
 
-	/// Takes the seats of a purpose away from those who have them, and their locks where they have no
-	/// other. Whoever said nothing is counted as absent.
-	pub(crate) fn dismiss(id: JobId, job: &JobOf<T>, purpose: Purpose) {
+	/// Takes the seats of keepers away that do not have the outputs, and their locks where they have no
+	/// other seat. Whoever said nothing is counted as absent. Who has them keeps its seat, and is paid.
+	pub(crate) fn dismiss_keepers(id: JobId, job: &JobOf<T>) {
 		let mut seats = Seats::<T>::get(id);
+		let goes = |seat: &SeatOf<T>| {
+			seat.purpose == Purpose::Keep && seat.answer != Answer::Attested(true)
+		};
 		let dismissed: alloc::vec::Vec<_> =
-			seats.iter().filter(|seat| seat.purpose == purpose).cloned().collect();
-		seats.retain(|seat| seat.purpose != purpose);
+			seats.iter().filter(|seat| goes(seat)).cloned().collect();
+		seats.retain(|seat| !goes(seat));
 		for seat in dismissed {
-			if matches!(seat.answer, Answer::Pending | Answer::NoShow) {
+			if seat.answer == Answer::Pending {
 				Self::note(job, &seat.account, Outcome::VerifierNoShow);
 			}
 			if !seats.iter().any(|other| other.key == seat.key) {

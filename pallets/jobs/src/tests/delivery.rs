@@ -344,27 +344,68 @@ fn answer_of_an_earlier_round_should_count_in_no_later_one() {
 		});
 }
 
+/// Who has the outputs is not asked again, counts, and is paid; only the others are drawn anew.
 #[test]
-fn attestation_of_an_earlier_round_should_count_in_no_later_one() {
-	use assay_market::VerifierAction;
-	ExtBuilder::default().verifiers(3).build_and_execute(|| {
-		let id = post(standard());
-		roll_past_deadline(id);
-		let drawn = pending(id, Purpose::Attest);
-		let late = drawn[2].clone();
-		let drawn_at = Market::drawn_at(id, Purpose::Attest, &late);
-		let signed = call_of(id, &late, VerifierAction::AttestInputs { ok: true, drawn_at });
-		for who in &drawn[..2] {
-			assert_ok!(attest(id, who, true));
+fn keepers_that_have_the_outputs_should_stay_when_others_are_drawn() {
+	let three = |p: &mut crate::ParametersOf<Test>| {
+		dear(p);
+		p.attest_quorum = 3;
+	};
+	chain().parameters(three).build_and_execute(|| {
+		let id = post_unaudited();
+		let first = keepers(id);
+		for (who, ok) in first.iter().zip([true, true, false]) {
+			assert_ok!(keep(id, who, ok));
 		}
-		assert_ok!(claim(id, provider()));
-		roll(1);
-		assert_ok!(give_back(id, provider()));
 		roll_past_deadline(id);
-		assert_eq!(pending(id, Purpose::Attest).len(), 3);
-		assert_eq!(apply(signed), invalid(InvalidTransaction::BadProof));
-		assert_ok!(attest(id, &late, true));
+		assert_eq!((job(id).keepers_redrawn, keepers(id)), (true, first[..2].to_vec()));
+		assert_eq!(Locks::iter().count(), 2);
+		roll_past_deadline(id);
+		let second = keepers(id);
+		assert_eq!((second.len(), &second[..2]), (3, &first[..2]));
+		// Its yes is final.
+		assert_eq!(keep(id, &first[0], true), invalid(InvalidTransaction::Stale));
+		assert_ok!(keep(id, &second[2], true));
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+		for account in second {
+			assert_eq!(free(&account), NET);
+			assert!(has_event(Event::HolderPaid { job: id, account, amount: NET }));
+		}
 	});
+}
+
+/// A requester that posts a job, has an account of its own claim it and give it back, and cancels, pays
+/// those who have fetched the inputs, and burns what the others could have earned.
+#[test]
+fn attesters_should_be_paid_when_the_job_was_given_back_and_cancelled() {
+	for claimed in [false, true] {
+		ExtBuilder::default().parameters(dear).build_and_execute(|| {
+			let id = post(standard());
+			roll_past_deadline(id);
+			let drawn = pending(id, Purpose::Attest);
+			for who in &drawn[..2] {
+				assert_ok!(attest(id, who, true));
+			}
+			assert_ok!(claim(id, provider()));
+			roll(1);
+			assert_ok!(give_back(id, provider()));
+			let mut cancel_fee = 0;
+			if claimed {
+				assert_ok!(claim(id, second_provider()));
+				cancel_fee = PRICE / 10;
+			}
+			let price = job(id).price;
+			assert_ok!(cancel(id, requester()));
+			cancel_fee = price.map_or(cancel_fee, |price| price / 10);
+			for who in &drawn[..2] {
+				assert_eq!(free(who), NET);
+			}
+			let data = job(id).data_fee / 2;
+			assert_eq!(free(&requester()), BALANCE - data - cancel_fee, "{claimed}");
+			assert_eq!(job(id).burned, data - 2 * NET + cancel_fee.div_ceil(20));
+		});
+	}
 }
 
 /// Nobody could be drawn who might say anything.
@@ -396,7 +437,7 @@ fn holders_should_be_paid_for_their_bytes_whatever_the_end() {
 				.filter(|seat| seat.answer == crate::Answer::Attested(true))
 				.map(|seat| seat.account)
 				.collect();
-			assert_eq!(attesters.len(), 2, "the third was not asked any more");
+			assert_eq!(attesters.len(), 3, "also the one that came after the quorum");
 			assert_ok!(claim(id, provider()));
 			assert_ok!(commit_result(id, &right()));
 			roll_past_deadline(id);
