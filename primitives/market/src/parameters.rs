@@ -422,12 +422,10 @@ where
 			.saturated_into()
 	}
 
-	/// How many verdicts one audit pays: a committee where it is sure, and the expected number of winners,
-	/// rounded up, where its tickets are thinned. At least 1.
+	/// How many verdicts one audit pays: the expected number of winners of its first tranche, rounded up.
+	/// At least 1. Were it a committee where the audit is sure, twice as many winners would share what pays
+	/// for its work.
 	pub fn shares(&self, audit: Permill) -> u32 {
-		if audit.is_one() {
-			return self.committee;
-		}
 		let winners = u128::from(audit.deconstruct())
 			.saturating_mul(self.committee.into())
 			.saturating_mul(self.tranche_width_percent.into())
@@ -780,17 +778,18 @@ mod tests {
 	fn committee_fee_should_be_worth_the_work_of_those_who_are_paid() {
 		let parameters = Parameters::production(UNIT);
 		let audit = Permill::from_percent;
-		// Five where the audit is sure; a · 10 winners otherwise, rounded up.
+		// a · 10 winners, rounded up.
 		let shares = [100, 20, 5, 41, 50].map(|percent| parameters.shares(audit(percent)));
-		assert_eq!(shares, [5, 2, 1, 5, 5]);
+		assert_eq!(shares, [10, 2, 1, 5, 5]);
+		assert_eq!(Parameters::development(UNIT).shares(Permill::one()), 5);
 		assert_eq!(parameters.shares(Permill::from_parts(1)), 1);
 		let fee = |price, work, percent| parameters.committee_fee(price, work, audit(percent));
 		assert_eq!(fee(UNIT, 0, 100), UNIT / 5);
 		// 300 · 10^9 units at 0.01 ASY are 3 ASY a verdict.
-		assert_eq!(fee(UNIT, 300_000_000_000, 100), 15 * UNIT);
+		assert_eq!(fee(UNIT, 300_000_000_000, 100), 30 * UNIT);
 		assert_eq!(fee(UNIT, 300_000_000_000, 20), 6 * UNIT);
 		assert_eq!(fee(100 * UNIT, 300_000_000_000, 20), 20 * UNIT);
-		assert_eq!(fee(0, 1, 100), 50);
+		assert_eq!(fee(0, 1, 100), 100);
 	}
 
 	#[test]

@@ -94,8 +94,7 @@ impl<T: Config> Pallet<T> {
 				left = left.saturating_sub(job.data_share);
 			}
 		}
-		let cancelled =
-			matches!(reason, ReasonCode::Cancelled | ReasonCode::CancelledWhileClaimed);
+		let cancelled = matches!(reason, ReasonCode::Cancelled | ReasonCode::CancelledWhileClaimed);
 		if cancelled && drawn {
 			Self::burn(job, left);
 		}

@@ -128,7 +128,7 @@ fn open_result_should_be_looked_at_once_more_when_too_few_verdicts_match() {
 		assert_noop!(request_audit(id, requester()), Error::<Test>::AuditAlreadyRequested);
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
-		let share = PRICE / 5 / 3;
+		let share = PRICE / 5 / 12;
 		assert_eq!(free(&second[0]), share - share.div_ceil(20));
 		assert_eq!(Conduct::get(&first[0]), [false]);
 	});
@@ -198,7 +198,8 @@ fn requested_audit_should_take_nothing_from_a_result_when_nobody_answers() {
 	);
 }
 
-/// A verifier of the rated speed replays once more for its chunks. The time to reveal has room for it.
+/// A verifier of the rated speed replays once more for each of its chunks. The time to reveal has room for
+/// it.
 #[test]
 fn reveal_period_should_grow_with_what_a_verifier_replays() {
 	let slow = |p: &mut crate::ParametersOf<Test>| p.reveal.work_per_block = WORK / 7;
@@ -208,7 +209,7 @@ fn reveal_period_should_grow_with_what_a_verifier_replays() {
 		roll_past_deadline(id);
 		assert_eq!(phase(id), Phase::Revealing);
 		let base = test_parameters().reveal.base;
-		assert_eq!(job(id).deadline, now() + base + WORK.div_ceil(WORK / 7));
+		assert_eq!(job(id).deadline, now() + base + (2 * WORK).div_ceil(WORK / 7));
 	});
 }
 
@@ -231,8 +232,8 @@ fn verifiers_should_be_paid_for_their_work_when_a_part_of_the_price_is_less() {
 	let dear = |p: &mut crate::ParametersOf<Test>| p.work_price = 3_000 * UNIT;
 	ExtBuilder::default().parameters(dear).build_and_execute(|| {
 		let id = post_verifying(&right());
-		// A thousandth of 10^9 units for each of three.
-		assert_eq!((job(id).verifier_pot, job(id).shares), (9 * UNIT, 3));
+		// A thousandth of 10^9 units for each of twelve, as many as could be expected of a larger chain.
+		assert_eq!((job(id).verifier_pot, job(id).shares), (36 * UNIT, 12));
 		commit_wanted(id, &right());
 		close(id);
 		let drawn = seated(id);
@@ -256,6 +257,9 @@ fn provider_should_send_only_what_could_succeed() {
 		let id = post_open();
 		assert_eq!(may(&provider(), id), [false; 3]);
 		assert_ok!(claim(id, provider()));
+		assert_eq!(may(&provider(), id), [true, false, false]);
+		// Not in the block of the claim.
+		roll(1);
 		assert_eq!(may(&provider(), id), [true, false, true]);
 		assert_eq!(may(&second_provider(), id), [false; 3]);
 		assert!(!Market::may_send(&provider(), id, &[9; 32], Commit));
