@@ -542,7 +542,8 @@ where
 	/// very last block. Jobs for which this is above the chain's `MaxLifetime` cannot be posted.
 	///
 	/// `bytes` are those of inputs and outputs. `openings` is D, the most demands on the way from the run
-	/// root down to a tile. Lanes run in parallel and start before the challenge deadline, so that one
+	/// root down to a tile. Lanes run in parallel and start before a challenge deadline. A second look does
+	/// not wait for those that are alive, and while keepers are drawn anew none is opened, so that one
 	/// lane is all that is added: D answers and moves, what the provider owes others meanwhile, a last
 	/// move, a proof commitment, and the parts of a folded proof, which need no replay between them.
 	pub fn lifetime(&self, work: u64, bytes: u64, openings: u32) -> BlockNumber {
@@ -855,15 +856,15 @@ mod tests {
 		assert_eq!(parameters.lane_deposit(UNIT, work), parameters.least_price(work, 0));
 	}
 
-	/// What is left for a job's own clocks under the runtime's limit of 14 400 blocks: 673 · 10^9 units for
-	/// a run that is proved wrong with three openings, 347 · 10^9 for one with nine.
+	/// What is left for a job's own clocks under the runtime's limit of 14 400 blocks: 594 · 10^9 units for
+	/// a run that is proved wrong with three openings, 323 · 10^9 for one with nine.
 	#[test]
 	fn lifetime_should_leave_room_for_ordinary_jobs_when_the_chain_is_a_public_one() {
 		let parameters = Parameters::production(UNIT);
 		let fits = |work, openings| parameters.lifetime(work, 16 << 20, openings) <= 14_400;
-		assert!(fits(673_000_000_000, 3), "{}", parameters.lifetime(673_000_000_000, 16 << 20, 3));
-		assert!(!fits(674_000_000_000, 3));
-		assert!(fits(347_000_000_000, 9), "{}", parameters.lifetime(347_000_000_000, 16 << 20, 9));
-		assert!(!fits(348_000_000_000, 9));
+		assert!(fits(594_000_000_000, 3), "{}", parameters.lifetime(594_000_000_000, 16 << 20, 3));
+		assert!(!fits(595_000_000_000, 3));
+		assert!(fits(323_000_000_000, 9), "{}", parameters.lifetime(323_000_000_000, 16 << 20, 9));
+		assert!(!fits(324_000_000_000, 9));
 	}
 }

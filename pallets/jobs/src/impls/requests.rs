@@ -393,7 +393,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(
 			job.phase != Phase::Challengeable
 				|| job.draw.is_some()
-				|| !T::Arbitration::is_disputed(id),
+				|| !T::Arbitration::is_disputed(id)
+				|| Self::wants_second_look(id, &job, &Parameters::<T>::get()),
 			Error::<T>::Disputed
 		);
 		let weight = Self::weight_to_advance(id, &job);

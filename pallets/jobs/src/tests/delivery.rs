@@ -274,16 +274,37 @@ fn keepers_should_not_be_asked_again_when_the_result_is_disputed() {
 		close_lane(id);
 		roll(1);
 		assert!(job(id).keepers_redrawn);
-		// One that is opened while others are asked holds the job too.
-		assert!(result(id).is_some_and(|result| result.open));
-		open_lane(id);
+		// While others are asked no lane is opened, neither before nor after their draw.
 		for _ in 0..2 {
+			assert!(result(id).is_some_and(|result| !result.open));
 			roll_past_deadline(id);
 		}
-		roll(20);
-		assert_eq!(phase(id), Phase::Challengeable);
-		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
-		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Undelivered)));
+	});
+}
+
+/// Where nobody was left for a second look, others may have come when keepers are drawn anew. Then it is
+/// too late for one.
+#[test]
+fn second_look_should_not_be_opened_when_keepers_were_drawn_anew() {
+	chain().parameters(|p| p.audit = Permill::from_percent(50)).build_and_execute(|| {
+		let id = (0..8)
+			.map(|_| post_verifying(&right()))
+			.find(|id| !winners(*id).is_empty())
+			.expect("most lotteries have a winner");
+		let who = winners(id)[0].clone();
+		assert_ok!(commit(id, &who, &wrong()));
+		close(id);
+		assert_ok!(reveal_alone(id));
+		assert_ok!(reveal(id, &who, &wrong()));
+		Suspended::put((0..8).map(verifier).collect::<Vec<_>>());
+		roll_past_deadline(id);
+		assert_eq!((job(id).keepers_redrawn, job(id).second_audit), (true, None));
+		Suspended::kill();
+		roll_past_deadline(id);
+		keep_all(id);
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 	});
 }
 

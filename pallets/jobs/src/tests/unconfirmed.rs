@@ -134,6 +134,48 @@ fn open_result_should_be_looked_at_once_more_when_too_few_verdicts_match() {
 	});
 }
 
+/// A job waits for lanes once, at its end. Were it twice, it could take twice as long as stake is locked for.
+#[test]
+fn second_look_should_not_wait_for_a_lane_when_verdicts_leave_doubt() {
+	for pushed in [false, true] {
+		ExtBuilder::default().verifiers(8).build_and_execute(|| {
+			let id = post_challengeable(&right(), &wrong());
+			open_lane(id);
+			roll_to(job(id).deadline);
+			if pushed {
+				// As where the agenda was full.
+				crate::Agenda::<Test>::remove(job(id).deadline + 1);
+				crate::Jobs::<Test>::mutate(id, |job| {
+					job.as_mut().expect("there").scheduled = None
+				});
+			}
+			roll(1);
+			if pushed {
+				assert_eq!(phase(id), Phase::Challengeable);
+				assert_ok!(Market::poke(RuntimeOrigin::signed(bystander()), id));
+			}
+			assert_eq!(
+				(phase(id), job(id).second_audit),
+				(Phase::Committed, Some(SecondAudit::Automatic))
+			);
+			roll_past_deadline(id);
+			for who in &winners(id)[..2] {
+				assert_ok!(commit(id, who, &right()));
+			}
+			close(id);
+			for who in &seated(id)[3..] {
+				assert_ok!(reveal(id, who, &right()));
+			}
+			roll_past_deadline(id);
+			roll(5);
+			assert_eq!(phase(id), Phase::Challengeable, "now it waits");
+			close_lane(id);
+			roll(1);
+			assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+		});
+	}
+}
+
 #[test]
 fn job_should_end_inconclusive_when_a_second_look_does_not_help() {
 	let (chain, unmatched) = post_unmatched(8);
