@@ -68,6 +68,7 @@ pub fn fix(code: &str) -> Option<&'static str> {
 		"Jobs.BondAboveExpectation" | "Jobs.PriceBelowExpectation" => {
 			"the job's terms have changed since it was looked at; it is looked at again"
 		}
+		"Jobs.TooEarlyToGiveBack" => "it was claimed in this very block; give it back in the next one",
 		"Arbitration.OtherOrder" => {
 			"a reorganisation has put another job under this number; start the command again"
 		}

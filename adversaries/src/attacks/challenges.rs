@@ -227,8 +227,8 @@ fn replayed_demand() -> Result<Report, String> {
 }
 
 /// A paid job beside a lane whose deposit of 1 was forfeited: half to the provider, half burned.
-const FORFEITED: &str = "requester -11.999999999998, outsider -1, \
-	3 verifiers +0.633333333332 each, provider +10, burned 1.100000000002";
+const FORFEITED: &str =
+	"requester -11.2, outsider -1, 3 verifiers +0.38 each, provider +10, burned 1.06";
 
 pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
@@ -241,10 +241,10 @@ pub(super) const ATTACKS: &[Attack] = &[
 	},
 	Attack {
 		name: "withheld-openings",
-		what: "an unaudited wrong result whose provider does not answer: its bond is 64 times the price",
+		what: "an unaudited wrong result whose provider does not answer: its bond is 21 times the price",
 		outcome: "Withheld",
 		blocks: unanswered_to_outsider(),
-		money: "provider -210.051900727358, outsider +42.010380145472, requester +52.512975181839, burned 115.528545400047",
+		money: "provider -210.051900727358, outsider +0.00100624688, requester +10, burned 200.050894480478",
 		run: withheld_openings,
 	},
 	Attack {
@@ -252,7 +252,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a right result, confirmed by all, that the provider withholds to have them slashed",
 		outcome: "Withheld",
 		blocks: unanswered_to_outsider(),
-		money: PROVEN_BY_OUTSIDER,
+		money: "provider -10, outsider +0.00100624688, requester +2.5, burned 7.49899375312",
 		run: honest_vouchers,
 	},
 	Attack {

@@ -103,7 +103,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a verifier confirms a root that a decoy's provider leaked to it",
 		outcome: "ProvenFraud, reimbursed, voucher slashed",
 		blocks: super::proved_by_verifier(2, 1),
-		money: "verifier -2000, provider -2.499929492192, pot -2.000070507808, verifier +2, requester +2.5, burned 2000",
+		money: "verifier -2000, provider -2.499894238288, pot -2.000105761712, verifier +2, requester +2.5, burned 2000",
 		run: vouching_for_a_decoy,
 	},
 	Attack {

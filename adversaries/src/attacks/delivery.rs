@@ -157,7 +157,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "no keeper says anything about outputs that three verifiers have",
 		outcome: "Paid",
 		blocks: Blocks::None,
-		money: "requester -11.999999999998, 3 verifiers +0.633333333332 each, provider +9.5, burned 0.600000000002",
+		money: super::PAID,
 		run: silent_keepers,
 	},
 	Attack {

@@ -155,7 +155,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a provider claims a job and is never heard of again",
 		outcome: "ProviderTimeout",
 		blocks: Blocks::None,
-		money: "provider -2, requester -0.14192, burned 2.14192",
+		money: "provider -2, burned 2",
 		run: claim_and_stall,
 	},
 	Attack {
@@ -163,7 +163,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the requester cancels while the provider works: the provider gets its fee share",
 		outcome: "CancelledWhileClaimed",
 		blocks: Blocks::None,
-		money: "requester -1.14192, provider +0.95, burned 0.19192",
+		money: "requester -1.141920000001, provider +0.95, burned 0.191920000001",
 		run: || cancel(RequesterMisdeed::CancelWhileClaimed, None),
 	},
 	Attack {
@@ -187,7 +187,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "requester and provider are one: one account cannot, two pay what is burned for each merit",
 		outcome: "OwnJob; Paid without merit; Paid with",
 		blocks: Blocks::None,
-		money: "requester -0.001319999999, 3 verifiers +0.000069666666 each, provider +0.001045, burned 0.000066000001",
+		money: "requester -0.001232, 3 verifiers +0.0000418 each, provider +0.001045, burned 0.0000616",
 		run: self_dealing,
 	},
 ];

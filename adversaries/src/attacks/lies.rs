@@ -165,7 +165,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "only the outputs were computed; the trace's other leaves are made up",
 		outcome: "Withheld",
 		blocks: unanswered_to_verifier(),
-		money: PROVEN_BY_VERIFIER,
+		money: super::WITHHELD_TO_VERIFIER,
 		run: || with(models::inference(), ProviderMisdeed::HollowTrace),
 	},
 	Attack {
@@ -173,7 +173,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "only the last step is there; the run's other leaves are made up",
 		outcome: "Withheld",
 		blocks: unanswered_to_verifier(),
-		money: PROVEN_BY_VERIFIER,
+		money: "provider -10, verifier +0.0010112948, requester +2.5, burned 7.4989887052",
 		run: || with(models::recurrent(5), ProviderMisdeed::HollowRun),
 	},
 	Attack {
@@ -181,7 +181,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the provider answers a demand with children of which one is another",
 		outcome: "WrongAnswer, Withheld",
 		blocks: unanswered_to_verifier(),
-		money: PROVEN_BY_VERIFIER,
+		money: super::WITHHELD_TO_VERIFIER,
 		run: wrong_children,
 	},
 	Attack {
@@ -189,7 +189,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a wrong inference whose provider answers nothing",
 		outcome: "Withheld",
 		blocks: unanswered_to_verifier(),
-		money: PROVEN_BY_VERIFIER,
+		money: super::WITHHELD_TO_VERIFIER,
 		run: || never_answers(models::inference()),
 	},
 	Attack {
@@ -197,7 +197,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the same with a tensor of 272 tiles",
 		outcome: "Withheld",
 		blocks: unanswered_to_verifier(),
-		money: PROVEN_BY_VERIFIER,
+		money: "provider -10, verifier +0.00102822144, requester +2.5, burned 7.49897177856",
 		run: || never_answers(models::wide()),
 	},
 ];

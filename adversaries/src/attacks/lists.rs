@@ -1,9 +1,6 @@
 //! Lazy anchors, whose roots are in no trace: what providers and others make of the lists of them.
 
-use super::{
-	played, proved_by_outsider, proved_by_verifier, ANSWER, PROVEN_BY_OUTSIDER, PROVEN_BY_VERIFIER,
-	VERDICTS,
-};
+use super::{played, proved_by_outsider, proved_by_verifier, ANSWER, VERDICTS};
 use crate::{
 	actors::{Leader, OutsiderMisdeed, ProviderMisdeed, VerifierMisdeed},
 	attack::{Attack, Blocks},
@@ -120,13 +117,17 @@ fn bad_statements() -> Result<Report, String> {
 	})
 }
 
+/// What falls with a false list, or without one, moves: it is withheld.
+const WITHHELD_AFTER_A_LIST: &str =
+	"provider -10, verifier +0.001011858, requester +2.5, burned 7.498988142";
+
 pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "lie-behind-a-true-list",
 		what: "a wrong state behind lazy anchors, whose roots the provider lists truly",
 		outcome: "Withheld",
 		blocks: proved_by_verifier(4, 1),
-		money: PROVEN_BY_VERIFIER,
+		money: WITHHELD_AFTER_A_LIST,
 		run: || with(ProviderMisdeed::Lie(lie())),
 	},
 	Attack {
@@ -134,7 +135,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the same with a lazy anchor made up that the provider lists: the list is proved wrong",
 		outcome: "Withheld",
 		blocks: proved_by_verifier(4, 1),
-		money: PROVEN_BY_VERIFIER,
+		money: WITHHELD_AFTER_A_LIST,
 		run: made_up_list,
 	},
 	Attack {
@@ -142,7 +143,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the same, and the provider answers everything but the demand for the list",
 		outcome: "Withheld",
 		blocks: Blocks::Exactly(VERDICTS + 2 * 2 + 1 + ANSWER + 1),
-		money: PROVEN_BY_VERIFIER,
+		money: WITHHELD_AFTER_A_LIST,
 		run: || with(ProviderMisdeed::LieAndHideList(lie())),
 	},
 	Attack {
@@ -150,7 +151,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a provider lists falsely to an accomplice, so that honest verifiers be slashed for its run",
 		outcome: "Withheld",
 		blocks: proved_by_outsider(4, 1),
-		money: PROVEN_BY_OUTSIDER,
+		money: "provider -10, outsider +0.001011858, requester +2.5, burned 7.498988142",
 		run: false_list_of_a_right_run,
 	},
 	Attack {
@@ -158,7 +159,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a list in the provider's name, of another step, anchor or run, of the wrong length, and a second one",
 		outcome: "Withheld",
 		blocks: proved_by_verifier(4, 1),
-		money: PROVEN_BY_VERIFIER,
+		money: WITHHELD_AFTER_A_LIST,
 		run: bad_statements,
 	},
 ];

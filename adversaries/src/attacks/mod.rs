@@ -12,6 +12,7 @@ mod lotteries;
 mod orders;
 mod programs;
 mod proofs;
+mod retreat;
 mod samples;
 mod segments;
 mod thieves;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Attack> {
 		delivery::ATTACKS,
 		looks::ATTACKS,
 		thieves::ATTACKS,
+		retreat::ATTACKS,
 	] {
 		all.extend(module.iter().copied());
 	}
@@ -61,16 +63,17 @@ fn played(work: Work, cast: Cast) -> Result<Report, String> {
 const PROVEN_BY_VERIFIER: &str = "provider -10, verifier +2, requester +2.5, burned 5.5";
 /// The same, proven by somebody who was not drawn.
 const PROVEN_BY_OUTSIDER: &str = "provider -10, outsider +2, requester +2.5, burned 5.5";
-/// What an honest job moves: 95 % of the price of 10, three shares of the committee's 2, and what is
-/// burned of both.
-const PAID: &str = "requester -11.999999999998, 3 verifiers +0.633333333332 each, provider +9.5, \
-	burned 0.600000000002";
+/// What a result moves whose opening a verifier has demanded in vain, for the small inference: nothing is
+/// proved, and it gets what its replay is worth.
+const WITHHELD_TO_VERIFIER: &str =
+	"provider -10, verifier +0.00100624688, requester +2.5, burned 7.49899375312";
+/// What an honest job moves: 95 % of the price of 10, three of five shares of the committee's 2, and what
+/// is burned of both.
+const PAID: &str = "requester -11.2, 3 verifiers +0.38 each, provider +9.5, burned 0.56";
 /// The same where one of three verifiers earned nothing.
-const PAID_TO_TWO: &str = "requester -11.333333333332, 2 verifiers +0.633333333332 each, \
-	provider +9.5, burned 0.566666666668";
+const PAID_TO_TWO: &str = "requester -10.8, 2 verifiers +0.38 each, provider +9.5, burned 0.54";
 /// The same where one of the three verdicts that were wanted came.
-const PAID_TO_ONE: &str = "requester -10.666666666666, verifier +0.633333333332, provider +9.5, \
-	burned 0.533333333334";
+const PAID_TO_ONE: &str = "requester -10.4, verifier +0.38, provider +9.5, burned 0.52";
 
 /// Blocks from a reveal until the verdicts are open. Commitments are closed in block c, and the provider
 /// reveals in c + 1. The blocks up to c + [`SAMPLE_DELAY`] are mixed into the seed of the sample, which

@@ -239,7 +239,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "the same, while another lane carries the proof through",
 		outcome: "ProvenFraud",
 		blocks: proved_by_outsider(1, 8),
-		money: "provider -9.5, accomplice -1, requester +2.5, outsider +4, burned 4",
+		money: "provider -9.5, accomplice -1, outsider +2.5, requester +2.5, burned 5.5",
 		run: abandoned_fold_of_one_of_two,
 	},
 	Attack {

@@ -331,7 +331,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a provider gives a claimed job back, twice; a stranger tries too",
 		outcome: "invalid: Custom(100), invalid: Custom(100), Expired",
 		blocks: Blocks::None,
-		money: "requester -0.14192, provider -0.0625, burned 0.20442",
+		money: "provider -0.2, requester -0.14192, burned 0.34192",
 		run: || give_back(offer()),
 	},
 	Attack {
@@ -371,7 +371,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a proof of several parts against a right result, whose last part is refused",
 		outcome: "16 parts charged, NotWrong, Paid",
 		blocks: Blocks::None,
-		money: "requester -11.999999999998, thief -1, 3 verifiers +0.633333333332 each, provider +10, burned 1.100000000002",
+		money: "requester -11.2, thief -1, 3 verifiers +0.38 each, provider +10, burned 1.06",
 		run: parts_for_nothing,
 	},
 	Attack {

@@ -214,7 +214,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a verifier accuses two right results in a row: no fee, then no draws, never a slash",
 		outcome: "2 × NotWrong, Paid, suspended",
 		blocks: Blocks::None,
-		money: "requester -22.666666666664, 2 verifiers +1.266666666664 each, provider +19, burned 1.133333333336",
+		money: "requester -21.6, 2 verifiers +0.76 each, provider +19, burned 1.08",
 		run: false_accuser,
 	},
 	Attack {

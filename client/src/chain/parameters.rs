@@ -59,7 +59,7 @@ pub struct Parameters {
 	pub attest_size: u128,
 	/// Standard audit probability.
 	pub audit: u128,
-	/// How many verdicts a sure audit pays.
+	/// How many verifiers a committee has.
 	pub committee: u128,
 	/// Expected winners of a tranche, in percent of that.
 	pub tranche_width_percent: u128,
@@ -110,13 +110,8 @@ impl Parameters {
 	/// What is held for a job with this highest price: it, one committee's fee and the fee of those who hold its data.
 	/// `audit` is in parts per million, `work` what one verifier replays, `bytes` those of inputs and outputs.
 	pub fn escrow(&self, price_max: u128, work: u64, audit: u128, bytes: u64) -> u128 {
-		let shares = match audit >= MILLION {
-			true => self.committee,
-			false => {
-				let winners = audit.saturating_mul(self.committee);
-				multiply_up(winners, self.tranche_width_percent, 100 * MILLION).max(1)
-			}
-		};
+		let winners = audit.saturating_mul(self.committee);
+		let shares = multiply_up(winners, self.tranche_width_percent, 100 * MILLION).max(1);
 		let worth =
 			multiply_up(u128::from(work).saturating_mul(shares), self.work_price, PRICED_WORK);
 		let committee = multiply_up(price_max, self.verifier_fee, MILLION).max(worth);

@@ -281,7 +281,7 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Committed));
 	}
 
-	/// Attested by as many as can be drawn, all of whom are dismissed.
+	/// Attested by as many as can be drawn.
 	#[benchmark]
 	fn give_back() {
 		let id = post_with::<T>(1, OUTPUTS, Attestation::Required);
@@ -295,10 +295,14 @@ mod benches {
 				T::Verifiers::lock(&seat.account, id);
 			}
 		});
+		// Not in the block of the claim.
+		frame_system::Pallet::<T>::set_block_number(
+			frame_system::Pallet::<T>::block_number() + 1u32.into(),
+		);
 		let who = account("provider", 0, 0);
 		#[extrinsic_call]
 		_(RawOrigin::Signed(who), id, order::<T>(id));
-		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Posted));
+		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Open));
 	}
 
 	#[benchmark]

@@ -158,7 +158,7 @@ macro_rules! bounds {
 			CALL.and(JOB).and(AGENDA).weigh($db)
 		}
 		fn give_back() -> Weight {
-			// Ends the job, or dismisses those who attested and waits for others.
+			// Ends the job, or opens it again.
 			CALL.and(JOB)
 				.and(SEATS)
 				.and(AGENDA)

@@ -468,6 +468,8 @@ pub mod pallet {
 		WrongPhase,
 		/// The deadline of this phase has passed; answers count up to its block.
 		DeadlinePassed,
+		/// The job was claimed in this very block. Give it back in a later one, or do not claim it.
+		TooEarlyToGiveBack,
 		/// The result is already committed and cannot be replaced.
 		AlreadyCommitted,
 		/// The result is committed: the job can no longer be cancelled.
@@ -536,7 +538,7 @@ pub mod pallet {
 		/// `verifierFee` must not be 0.
 		InvalidVerifierFee,
 		/// `stallSlash` must be above 0 and below `compensation`, `proverPart` above 0, and
-		/// `compensation` and `proverPart` together below 50 %: most of a bond is burned.
+		/// `compensation` and `proverPart` together below 50 %: at least half of a bond is burned.
 		InvalidSlash,
 		/// The burned part of `minPrice` must be at least one unit, `workPrice` and `bytePrice` above 0.
 		InvalidMinPrice,
@@ -1117,15 +1119,16 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Up to the deadline for the commitment. Where the inputs were attested, a part of what a stall costs
-		/// is burned of the bond, growing evenly with the time that has passed since the claim, and the
-		/// inputs are attested anew. Where the requester opted out of that it is free, and the job opens again. The account
-		/// may not claim it any more; the fourth one that gave it back or stayed silent ends the job.
+		/// From the block after the claim up to the deadline for the commitment. Where the inputs were attested,
+		/// a part of what a stall costs is burned of the bond, growing evenly with the time that has passed
+		/// since the claim and never less than a tenth of it. Where the requester opted out of that it is free.
+		/// The job opens again, and its ramp goes on. The account may not claim it any more; the fourth one that
+		/// gave it back or stayed silent ends the job.
 		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`], [`Error::WrongPhase`],
-		/// [`Error::DeadlinePassed`].
+		/// [`Error::DeadlinePassed`], [`Error::TooEarlyToGiveBack`].
 		///
 		/// ## Events
 		///

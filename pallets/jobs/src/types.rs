@@ -46,7 +46,7 @@ pub type Chunks = BoundedVec<SampledChunk, ConstU32<{ SAMPLED_CHUNKS as u32 }>>;
 pub const MAX_AUDITS: u32 = 2;
 
 /// Most seats that a job can have at a time: those who attest the inputs, those who keep the outputs
-/// (each drawn anew at most once, when the old ones are dismissed), and two audits with
+/// (drawn anew at most once, in place of those who are dismissed), and two audits with
 /// [`LotteryTerms::capacity`](assay_market::LotteryTerms::capacity) each: 16 + 16 + 2 · 68 = 168.
 pub const MAX_SEATS: u32 = 2 * MAX_COMMITTEE + MAX_AUDITS * (4 * MAX_COMMITTEE + 4);
 
@@ -56,10 +56,10 @@ pub const MAX_BARRED: u32 = 4;
 /// Stalls, of which the last one ends the job.
 pub const MAX_STALLS: u32 = 2;
 
-/// Most phases that a job can enter. Three providers give it back and the fourth commits: four times
-/// Posted, Open and Claimed. Then two audits, each Committed, Verifying, Revealing and Challengeable
-/// (keepers are drawn anew within the last one), and the end: 4 · 3 + 2 · 4 + 1 = 21.
-pub const MAX_HISTORY_OF_PHASES: u32 = 3 * MAX_BARRED + 4 * MAX_AUDITS + 1;
+/// Most phases that a job can enter. Posted; three providers give it back and the fourth commits: four
+/// times Open and Claimed. Then two audits, each Committed, Verifying, Revealing and Challengeable
+/// (keepers are drawn anew within the last one), and the end: 1 + 4 · 2 + 2 · 4 + 1 = 18.
+pub const MAX_HISTORY_OF_PHASES: u32 = 1 + 2 * MAX_BARRED + 4 * MAX_AUDITS + 1;
 
 /// Bytes of a job's record that a deposit is held for, beside 32 for every input: the fixed part
 /// (1.3 KB), the roots of its outputs and segments, and seats, as most jobs have them.
@@ -96,7 +96,7 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub price_max: Balance,
 	/// Its length.
 	pub ramp_blocks: BlockNumber,
-	/// When the job was opened last.
+	/// When the job was opened first, and its ramp began.
 	pub opened_at: BlockNumber,
 	/// The price agreed at the claim.
 	pub price: Option<Balance>,

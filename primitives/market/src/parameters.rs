@@ -36,6 +36,9 @@ pub const WORK_PRICE_UNITS: u128 = 1_000_000_000;
 /// Bytes that [`MarketParameters::byte_price`] is the price of.
 pub const BYTE_PRICE_BYTES: u128 = 1 << 20;
 
+/// Giving a job back costs at least a stall divided by this, where its inputs were attested.
+const GIVE_BACK_PART: u128 = 10;
+
 /// Most parts of a fraud proof. After each accepted part the challenger has time for the next.
 pub const MAX_PROOF_PARTS: u32 = 32;
 
@@ -115,8 +118,8 @@ pub enum ParametersError {
 	VerifierFee,
 	/// `stall_slash` is 0 or not below `compensation`: fraud must cost more than silence. Or
 	/// `prover_part` is 0 (nobody would prove), or it makes half of the bond or more together with
-	/// `compensation`: most of a slashed bond is burned, so that a cheat who proves its own fraud, or
-	/// who is its own requester, still loses most of it.
+	/// `compensation`: at least half of a slashed bond is burned, so that a cheat who proves its own fraud,
+	/// or who is its own requester, still loses as much.
 	Slash,
 	/// `min_price` is so small that the burned part of it rounds to nothing, or `work_price` or
 	/// `byte_price` is 0.
@@ -192,10 +195,10 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub cancel_fee: Permill,
 	/// Part of the bond that a silent provider loses, up to the price. All of it is burned.
 	pub stall_slash: Permill,
-	/// Part of the bond that goes to the requester after fraud.
+	/// Part of the bond that goes to the requester after fraud; where a result is withheld, up to the price.
 	pub compensation: Permill,
-	/// Part of the bond that goes to whoever proved the fraud or demanded what stayed withheld; the
-	/// rest is burned.
+	/// Part of the bond that goes to whoever proved the fraud or demanded what stayed withheld, then up to
+	/// what the work is worth; the rest is burned.
 	pub prover_part: Permill,
 	/// What an account that was not drawn puts up for a lane, as a part of the agreed price; never
 	/// less than the price of the work that an answer may take.
@@ -378,7 +381,31 @@ where
 		(self.stall_slash * bond).min(price)
 	}
 
-	/// What of it a provider loses that gives the job back after `elapsed` of `clock` blocks, rounded up.
+	/// What of a slashed bond the requester gets, and what whoever proved the fraud or demanded what stayed
+	/// withheld. Together at most half of it.
+	///
+	/// Where nothing is *proven* they get no more than the price, and than what the replay that they may
+	/// have made is worth: whoever posts jobs chooses the bond, may know how to keep a provider from
+	/// answering in time, and must not earn by it.
+	pub fn parts_of_bond(
+		&self,
+		bond: Balance,
+		proven: bool,
+		price: Balance,
+		work: u64,
+	) -> (Balance, Balance) {
+		let half = bond / Balance::from(2u32);
+		let requester = (self.compensation * bond).min(half);
+		let prover = (self.prover_part * bond).min(half - requester);
+		if proven {
+			(requester, prover)
+		} else {
+			(requester.min(price), prover.min(self.least_price(work, 0)))
+		}
+	}
+
+	/// What of it a provider loses that gives the job back after `elapsed` of `clock` blocks, rounded up: at
+	/// least a tenth, since others could not claim the job meanwhile.
 	pub fn give_back(
 		&self,
 		price: Balance,
@@ -388,20 +415,17 @@ where
 	) -> Balance {
 		let stall = self.stall(price, bond);
 		let clock: u128 = clock.saturated_into();
-		multiply_up(
-			stall.saturated_into(),
-			elapsed.saturated_into::<u128>().min(clock),
-			clock.max(1),
-		)
-		.saturated_into()
+		let stall: u128 = stall.saturated_into();
+		let elapsed = elapsed.saturated_into::<u128>().min(clock);
+		multiply_up(stall, elapsed, clock.max(1))
+			.max(stall.div_ceil(GIVE_BACK_PART))
+			.saturated_into()
 	}
 
-	/// How many verdicts one audit pays: a committee where it is sure, and the expected number of winners,
-	/// rounded up, where its tickets are thinned. At least 1.
+	/// How many verdicts one audit pays: the expected number of winners of its first tranche, rounded up.
+	/// At least 1. Were it a committee where the audit is sure, twice as many winners would share what pays
+	/// for its work.
 	pub fn shares(&self, audit: Permill) -> u32 {
-		if audit.is_one() {
-			return self.committee;
-		}
 		let winners = u128::from(audit.deconstruct())
 			.saturating_mul(self.committee.into())
 			.saturating_mul(self.tranche_width_percent.into())
@@ -518,7 +542,8 @@ where
 	/// very last block. Jobs for which this is above the chain's `MaxLifetime` cannot be posted.
 	///
 	/// `bytes` are those of inputs and outputs. `openings` is D, the most demands on the way from the run
-	/// root down to a tile. Lanes run in parallel and start before the challenge deadline, so that one
+	/// root down to a tile. Lanes run in parallel and start before a challenge deadline. A second look does
+	/// not wait for those that are alive, and while keepers are drawn anew none is opened, so that one
 	/// lane is all that is added: D answers and moves, what the provider owes others meanwhile, a last
 	/// move, a proof commitment, and the parts of a folded proof, which need no replay between them.
 	pub fn lifetime(&self, work: u64, bytes: u64, openings: u32) -> BlockNumber {
@@ -723,29 +748,49 @@ mod tests {
 	}
 
 	#[test]
+	fn parts_of_bond_should_be_bounded_by_price_and_work_when_nothing_is_proven() {
+		let parameters = Parameters::production(UNIT);
+		let parts = |bond, proven| parameters.parts_of_bond(bond, proven, UNIT, 10_000_000_000);
+		assert_eq!(parts(64 * UNIT, true), (16 * UNIT, 64 * UNIT / 5));
+		// The price, and ten times the price of 10^9 units.
+		let replay = UNIT / 1_000 + UNIT / 10;
+		assert_eq!(parts(64 * UNIT, false), (UNIT, replay));
+		assert_eq!(parts(UNIT / 5, false), (UNIT / 20, UNIT / 25));
+		for bond in [0, 1, 3, UNIT, u128::MAX] {
+			let (requester, prover) = parts(bond, true);
+			assert!(requester + prover <= bond / 2, "{bond}");
+		}
+	}
+
+	#[test]
 	fn give_back_should_cost_a_part_of_a_stall_as_the_time_goes_by() {
 		let parameters = Parameters::production(UNIT);
 		let after = |elapsed, clock| parameters.give_back(10 * UNIT, 20 * UNIT, elapsed, clock);
-		assert_eq!([after(0, 200), after(50, 200), after(200, 200)], [0, UNIT, 4 * UNIT]);
-		assert_eq!((after(300, 200), after(1, 0), after(0, 0)), (4 * UNIT, 0, 0));
-		assert_eq!(after(1, 300), (4 * UNIT).div_ceil(300));
+		let least = 4 * UNIT / 10;
+		assert_eq!([after(50, 200), after(200, 200), after(300, 200)], [UNIT, 4 * UNIT, 4 * UNIT]);
+		// A tenth of a stall at least.
+		assert_eq!([after(0, 200), after(1, 200), after(20, 200)], [least; 3]);
+		assert_eq!(after(21, 200), (4 * UNIT * 21).div_ceil(200));
+		assert_eq!([after(1, 0), after(0, 0)], [least; 2]);
+		assert_eq!(parameters.give_back(1, 20 * UNIT, 0, 200), 1);
 	}
 
 	#[test]
 	fn committee_fee_should_be_worth_the_work_of_those_who_are_paid() {
 		let parameters = Parameters::production(UNIT);
 		let audit = Permill::from_percent;
-		// Five where the audit is sure; a · 10 winners otherwise, rounded up.
+		// a · 10 winners, rounded up.
 		let shares = [100, 20, 5, 41, 50].map(|percent| parameters.shares(audit(percent)));
-		assert_eq!(shares, [5, 2, 1, 5, 5]);
+		assert_eq!(shares, [10, 2, 1, 5, 5]);
+		assert_eq!(Parameters::development(UNIT).shares(Permill::one()), 5);
 		assert_eq!(parameters.shares(Permill::from_parts(1)), 1);
 		let fee = |price, work, percent| parameters.committee_fee(price, work, audit(percent));
 		assert_eq!(fee(UNIT, 0, 100), UNIT / 5);
 		// 300 · 10^9 units at 0.01 ASY are 3 ASY a verdict.
-		assert_eq!(fee(UNIT, 300_000_000_000, 100), 15 * UNIT);
+		assert_eq!(fee(UNIT, 300_000_000_000, 100), 30 * UNIT);
 		assert_eq!(fee(UNIT, 300_000_000_000, 20), 6 * UNIT);
 		assert_eq!(fee(100 * UNIT, 300_000_000_000, 20), 20 * UNIT);
-		assert_eq!(fee(0, 1, 100), 50);
+		assert_eq!(fee(0, 1, 100), 100);
 	}
 
 	#[test]
@@ -811,15 +856,15 @@ mod tests {
 		assert_eq!(parameters.lane_deposit(UNIT, work), parameters.least_price(work, 0));
 	}
 
-	/// What is left for a job's own clocks under the runtime's limit of 14 400 blocks: 673 · 10^9 units for
-	/// a run that is proved wrong with three openings, 347 · 10^9 for one with nine.
+	/// What is left for a job's own clocks under the runtime's limit of 14 400 blocks: 594 · 10^9 units for
+	/// a run that is proved wrong with three openings, 323 · 10^9 for one with nine.
 	#[test]
 	fn lifetime_should_leave_room_for_ordinary_jobs_when_the_chain_is_a_public_one() {
 		let parameters = Parameters::production(UNIT);
 		let fits = |work, openings| parameters.lifetime(work, 16 << 20, openings) <= 14_400;
-		assert!(fits(673_000_000_000, 3), "{}", parameters.lifetime(673_000_000_000, 16 << 20, 3));
-		assert!(!fits(674_000_000_000, 3));
-		assert!(fits(347_000_000_000, 9), "{}", parameters.lifetime(347_000_000_000, 16 << 20, 9));
-		assert!(!fits(348_000_000_000, 9));
+		assert!(fits(594_000_000_000, 3), "{}", parameters.lifetime(594_000_000_000, 16 << 20, 3));
+		assert!(!fits(595_000_000_000, 3));
+		assert!(fits(323_000_000_000, 9), "{}", parameters.lifetime(323_000_000_000, 16 << 20, 9));
+		assert!(!fits(324_000_000_000, 9));
 	}
 }

@@ -68,9 +68,10 @@ const MAX_OUTPUT_BYTES: u64 = 4 << 30;
 /// # What closing the market costs
 /// To post [`MAX_ACTIVE_JOBS`] jobs takes 64 accounts. The first half of the jobs has a deposit of
 /// 1.416 ASY each, the second half between that and 14.16, on average 5.5 times as much:
-/// 2,048 · 1.416 · (1 + 5.5) = 18,850 ASY are held while the market is closed, which is a day at most for
-/// one set of jobs (the longest ramp and the open period). A tenth of it is burned where they come to
-/// nothing: 1,885 ASY a day. Whoever has all of these jobs claimed, run and paid for by accounts of its
+/// 2,048 · 1.416 · (1 + 5.5) = 18,850 ASY are held while the market is closed, which is 28.5 hours at most
+/// for one set of cheap jobs: the longest ramp once, and four open periods with three clocks for a commit
+/// between them, where accounts of one's own claim each job late and give it back. A tenth of it is burned
+/// where they come to nothing: 1,590 ASY a day. Whoever has all of these jobs claimed, run and paid for by accounts of its
 /// own keeps that, and pays their fees and the burned parts instead, about 0.01 ASY a job or some 40 ASY a
 /// day, beside the bonds and the capital.
 const JOB_DEPOSIT_BASE: Balance = UNIT;

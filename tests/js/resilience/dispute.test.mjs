@@ -19,8 +19,16 @@ function only(blocks, section, method, job) {
 	return found[0];
 }
 
+/** What the work of a job is worth at least. */
+async function leastPrice(market, job) {
+	const { workUnits } = await market.view(job);
+	const { minPrice, workPrice } = await market.api.query.jobs.parameters();
+	const worth = workUnits.toBigInt() * workPrice.toBigInt();
+	return minPrice.toBigInt() + (worth + 10n ** 9n - 1n) / 10n ** 9n;
+}
+
 /** What each party got of the bond of a condemned result, and how long it took from the reveal. */
-function condemned(market, blocks, job, reason, by) {
+async function condemned(market, blocks, job, reason, by) {
 	const verdict = only(blocks, "jobs", "ResultCondemned", job);
 	assert.equal(`${verdict.data.reason}`, reason);
 	assert.equal(`${verdict.data.by}`, by);
@@ -28,9 +36,12 @@ function condemned(market, blocks, job, reason, by) {
 	assert.equal(slashed.length, 2, "one part for the prover, the rest");
 	const [prover, rest] = slashed.map(({ data }) => ({ paid: data.paid.toBigInt(), burned: data.burned.toBigInt() }));
 	const bond = prover.paid + prover.burned + rest.paid + rest.burned;
-	assert.equal(bond, only(blocks, "jobs", "JobClaimed", job).data.bond.toBigInt(), "the whole bond is gone");
-	assert.equal(prover.paid, bond / 5n, "a fifth to the prover");
-	assert.equal(rest.paid, bond / 4n, "a quarter to the requester");
+	const claim = only(blocks, "jobs", "JobClaimed", job).data;
+	assert.equal(bond, claim.bond.toBigInt(), "the whole bond is gone");
+	// Where nothing is proved, no more than a replay and the price.
+	const part = (whole, most) => (reason === "ProvenFraud" || whole < most ? whole : most);
+	assert.equal(prover.paid, part(bond / 5n, await leastPrice(market, job)), "a fifth to the prover");
+	assert.equal(rest.paid, part(bond / 4n, claim.price.toBigInt()), "a quarter to the requester");
 	const took = verdict.number - only(blocks, "jobs", "ResultRevealed", job).number;
 	market.say(`${reason}: ${took} blocks from the reveal to the slash; ${prover.paid} to the prover, ${rest.paid} to the requester`);
 	return took;
@@ -42,7 +53,7 @@ describe("disputes", { concurrency: 3 }, () => {
 		const job = await market.post();
 		await market.ended(job, "ProvenFraud", END);
 		const { blocks, ends } = await market.books();
-		const took = condemned(market, blocks, job, "ProvenFraud", validator);
+		const took = await condemned(market, blocks, job, "ProvenFraud", validator);
 		assert.ok(took <= 14, `${took} blocks`);
 		const { data } = only(blocks, "arbitration", "FraudProven", job);
 		assert.ok(data.accusation.step.eq(0) && data.accusation.tile.eq(0));
@@ -56,7 +67,7 @@ describe("disputes", { concurrency: 3 }, () => {
 		const job = await market.post();
 		await market.ended(job, "Withheld", END);
 		const { blocks } = await market.books();
-		condemned(market, blocks, job, "Withheld", validator);
+		await condemned(market, blocks, job, "Withheld", validator);
 		assert.equal(named(blocks, "arbitration", "OpeningWithheld").length, 1);
 	});
 
@@ -76,7 +87,7 @@ describe("disputes", { concurrency: 3 }, () => {
 		assert.deepEqual([outcome.event, outcome.outcome, outcome.proof.prover], ["end", "proven", eve]);
 		await market.ended(job, "ProvenFraud", END);
 		const { blocks } = await market.books();
-		condemned(market, blocks, job, "ProvenFraud", eve);
+		await condemned(market, blocks, job, "ProvenFraud", eve);
 		const opened = only(blocks, "arbitration", "LaneOpened", job).data;
 		assert.ok(`${opened.challenger}` === eve && opened.deposit.toBigInt() > 0n);
 		const closed = only(blocks, "arbitration", "LaneClosed", job).data;

@@ -54,7 +54,8 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Draws the keepers of a job, in public: whoever looks for the outputs must find them.
+	/// Draws the keepers of a job that it has not got, in public: whoever looks for the outputs must find
+	/// them.
 	pub(crate) fn draw_keepers(
 		id: JobId,
 		job: &JobOf<T>,
@@ -62,8 +63,10 @@ impl<T: Config> Pallet<T> {
 		mix: &[u8],
 	) {
 		let seed = Self::draw_seed(mix, job, Purpose::Keep);
-		let (size, deadline) = (parameters.attest_size, job.deadline);
-		Self::draw(id, job, Purpose::Keep, &seed, size, deadline);
+		let there = Seats::<T>::get(id).iter().filter(|seat| seat.purpose == Purpose::Keep).count();
+		let missing = parameters.attest_size.saturating_sub(there as u32);
+		let deadline = job.deadline;
+		Self::draw(id, job, Purpose::Keep, &seed, missing, deadline);
 	}
 
 	/// Whether enough accounts hold the outputs: keepers that said so, and verifiers that have come to
@@ -88,10 +91,10 @@ impl<T: Config> Pallet<T> {
 		holders.len() as u32 >= wanted
 	}
 
-	/// Asks others to fetch the outputs, once: who was drawn first may be away, or not want to. The draw
-	/// waits as every other.
+	/// Asks others to fetch the outputs, once, in place of those who do not have them: who was drawn first may
+	/// be away, or not want to. The draw waits as every other.
 	pub(crate) fn redraw_keepers(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		Self::dismiss(id, job, Purpose::Keep);
+		Self::dismiss_keepers(id, job);
 		job.keepers_redrawn = true;
 		Self::deposit_event(Event::KeepersDismissed { job: id });
 		Self::await_draw(id, job, Phase::Challengeable, parameters);

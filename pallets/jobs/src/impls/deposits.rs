@@ -6,7 +6,7 @@
 
 use crate::{ActiveJobs, BalanceOf, Config, Event, HoldReason, JobOf, JobsOfRequester, Pallet};
 use crate::{Parameters, RECORD_BYTES};
-use assay_market::{JobId, ReasonCode};
+use assay_market::{Attestation, JobId, ReasonCode};
 use frame_support::{
 	defensive,
 	traits::{
@@ -54,7 +54,7 @@ impl<T: Config> Pallet<T> {
 		JobsOfRequester::<T>::mutate_exists(&job.requester, |own| {
 			*own = own.and_then(|own| own.checked_sub(1)).filter(|own| *own > 0);
 		});
-		if Self::came_to_nothing(id, reason) {
+		if Self::came_to_nothing(id, job, reason) {
 			let part = Parameters::<T>::get().abandon_burn.mul_ceil(job.deposit);
 			Self::burn_deposit(id, job, part);
 		}
@@ -63,8 +63,9 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Whether a job that ends like this took a place in the market for nothing. Not where a result was
-	/// committed; nor where validators that were drawn did not say whether they hold the inputs.
-	fn came_to_nothing(id: JobId, reason: ReasonCode) -> bool {
+	/// committed; nor where validators that were drawn did not say whether they hold the inputs; nor where
+	/// providers left a job whose inputs were there, which its requester can do nothing about.
+	fn came_to_nothing(id: JobId, job: &JobOf<T>, reason: ReasonCode) -> bool {
 		match reason {
 			ReasonCode::Paid
 			| ReasonCode::Withheld
@@ -72,10 +73,8 @@ impl<T: Config> Pallet<T> {
 			| ReasonCode::Undelivered
 			| ReasonCode::Inconclusive => false,
 			ReasonCode::InputsUnavailable => Self::attesters_refused(id),
-			ReasonCode::Cancelled
-			| ReasonCode::CancelledWhileClaimed
-			| ReasonCode::Expired
-			| ReasonCode::ProviderTimeout => true,
+			ReasonCode::Cancelled | ReasonCode::CancelledWhileClaimed | ReasonCode::Expired => true,
+			ReasonCode::ProviderTimeout => job.assurance.attestation == Attestation::OptedOut,
 		}
 	}
 

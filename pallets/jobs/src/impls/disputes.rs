@@ -30,8 +30,10 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			input_roots: job.input_roots.into_inner(),
 			steps: job.steps,
 			work_units: job.work_units,
-			// Also while a requested second audit runs: another challenge period follows it.
-			open: job.phase != Phase::Challengeable || Self::now() <= job.deadline,
+			// Also while a second audit runs: another challenge period follows it. None follows the time of
+			// keepers that are drawn anew, and everybody had two before.
+			open: !job.keepers_redrawn
+				&& (job.phase != Phase::Challengeable || Self::now() <= job.deadline),
 			answer_time: parameters.answer.blocks(job.work_units, 0),
 			answer_rate: parameters.answer.work_per_block,
 			patience: parameters.answer_queue,
@@ -119,7 +121,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 		job.condemned = Some(reason);
 		job.wrong_step = step;
 		Self::deposit_event(Event::ResultCondemned { job: id, reason, by: by.clone() });
-		Self::slash_bond(id, &job, Some((by, costs)), &parameters);
+		Self::slash_bond(id, &job, reason, Some((by, costs)), &parameters);
 		match job.phase {
 			// Whoever hides a verdict when the job ends is taken for an accomplice, so everyone gets
 			// the time to open that the reveal phase would have given.

@@ -80,7 +80,7 @@ impl<T: Config> Pallet<T> {
 	/// Puts the job into a phase, until `deadline`, and on the agenda for the block after.
 	pub(crate) fn enter(id: JobId, job: &mut JobOf<T>, phase: Phase, deadline: BlockNumberFor<T>) {
 		if job.history.try_push((phase, Self::now())).is_err() {
-			defensive!("a job enters at most 21 phases");
+			defensive!("a job enters at most 18 phases");
 		}
 		job.phase = phase;
 		Self::set_deadline(id, job, deadline);

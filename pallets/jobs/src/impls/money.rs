@@ -76,7 +76,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Pays everyone who says that it holds the inputs, or the outputs, whatever became of the job. Where
-	/// the requester has cancelled it, what the attesters could have earned is burned: they were asked.
+	/// the requester has cancelled it, at whatever time, what the attesters could have earned is burned: they
+	/// were asked.
 	pub(crate) fn pay_holders(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
 		let parameters = Parameters::<T>::get();
 		let seats = Seats::<T>::get(id);
@@ -93,17 +94,19 @@ impl<T: Config> Pallet<T> {
 				left = left.saturating_sub(job.data_share);
 			}
 		}
-		if reason == ReasonCode::Cancelled && drawn {
+		let cancelled = matches!(reason, ReasonCode::Cancelled | ReasonCode::CancelledWhileClaimed);
+		if cancelled && drawn {
 			Self::burn(job, left);
 		}
 	}
 
 	/// Takes the whole bond of a proven or withheld fraud: the prover's part and its `costs` to `by`, the
-	/// compensation to the requester, and the rest is burned. The costs are what its proof's fees were, up
-	/// to a fifth of the bond; without them most of it is burned.
+	/// compensation to the requester, and the rest is burned, at least half of the bond. The costs are what
+	/// its proof's fees were, as far as the parts leave something of the other half.
 	pub(crate) fn slash_bond(
 		id: JobId,
 		job: &JobOf<T>,
+		reason: ReasonCode,
 		by: Option<(&T::AccountId, BalanceOf<T>)>,
 		parameters: &ParametersOf<T>,
 	) {
@@ -111,7 +114,10 @@ impl<T: Config> Pallet<T> {
 			defensive!("a job with a committed result has a provider");
 			return;
 		};
-		let compensation = parameters.compensation * job.bond;
+		let proven = reason == ReasonCode::ProvenFraud;
+		let price = job.price.unwrap_or(job.price_max);
+		let (compensation, prover_part) =
+			parameters.parts_of_bond(job.bond, proven, price, job.work_units);
 		let mut total = Slashed::<BalanceOf<T>>::default();
 		let mut slash = |amount: BalanceOf<T>, pay: (&T::AccountId, BalanceOf<T>)| {
 			let taken = T::JobBonds::slash(&provider, id, amount, Some(pay));
@@ -121,10 +127,8 @@ impl<T: Config> Pallet<T> {
 		};
 		let (mut left, mut prover_paid) = (job.bond, Zero::zero());
 		if let Some((prover, costs)) = by {
-			let costs = costs.min(job.bond / 5u32.into());
-			let part = (parameters.prover_part * job.bond)
-				.saturating_add(costs)
-				.min(left.saturating_sub(compensation));
+			let most = (job.bond / 2u32.into()).saturating_sub(compensation);
+			let part = prover_part.saturating_add(costs).min(most);
 			prover_paid = slash(part, (prover, part));
 			left = left.saturating_sub(part);
 		}

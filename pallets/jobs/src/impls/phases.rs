@@ -88,8 +88,9 @@ impl<T: Config> Pallet<T> {
 					// The verifiers had their time to open what they had hidden.
 					Some(reason) => Self::finish(id, &mut job, reason),
 					None if job.run_root.is_none() => {
-						Self::slash_bond(id, &job, None, &parameters);
-						Self::finish(id, &mut job, ReasonCode::Withheld);
+						let reason = ReasonCode::Withheld;
+						Self::slash_bond(id, &job, reason, None, &parameters);
+						Self::finish(id, &mut job, reason);
 					}
 					None => Self::challenge(id, &mut job, &parameters),
 				},
@@ -146,20 +147,17 @@ impl<T: Config> Pallet<T> {
 
 	/// The challenge period is over: pays a result that enough verifiers have reached independently, where
 	/// the audit was sure, and whose outputs can be had. Otherwise others are asked, once; then nobody is
-	/// paid. A disputed job waits off the agenda until [`assay_market::Disputes::quiet`] puts it back.
+	/// paid. A disputed job waits off the agenda until [`assay_market::Disputes::quiet`] puts it back; a
+	/// second look does not wait for its lanes, so that a job waits for lanes once, at its end.
 	fn settle(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		if Self::wants_second_look(id, job, parameters) {
+			return Self::repeat_audit(id, job, parameters);
+		}
 		if T::Arbitration::is_disputed(id) {
 			return;
 		}
 		let matching = Self::matching(id, job);
-		let unconfirmed = (matching.len() as u32) < job.needed;
-		let unseen = Self::is_unseen(id, job);
-		if (unconfirmed || unseen || Self::is_contradicted(id, job))
-			&& Self::repeat_audit(id, job, parameters)
-		{
-			return;
-		}
-		if unconfirmed || unseen {
+		if (matching.len() as u32) < job.needed || Self::is_unseen(id, job) {
 			return Self::finish(id, job, ReasonCode::Inconclusive);
 		}
 		let delivered = Self::is_delivered(id, job, parameters);
@@ -220,21 +218,25 @@ impl<T: Config> Pallet<T> {
 			&& verifiers.all(|seat| matches!(seat.answer, Answer::Abstained(_)))
 	}
 
-	/// A result that is open already is not confirmed, seen by nobody, or contradicted. Giving it away, or paying it, would
-	/// be wrong as long as others can look at it: a sure audit is opened, unless there was a second one, or
-	/// nobody is left. Gives whether it is.
-	fn repeat_audit(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) -> bool {
-		if job.second_audit.is_some() {
-			return false;
-		}
-		let (_, terms) = Self::lottery_terms(id, job, parameters);
-		if terms.candidates == 0 {
-			return false;
-		}
+	/// Whether an open result is not confirmed, seen by nobody, or contradicted, while others can look at it: giving it away,
+	/// or paying it, would be wrong. Not where there was a second look, nobody is left, or the result is
+	/// accepted and only its outputs are missing.
+	pub(crate) fn wants_second_look(
+		id: JobId,
+		job: &JobOf<T>,
+		parameters: &ParametersOf<T>,
+	) -> bool {
+		let first = job.second_audit.is_none() && !job.keepers_redrawn;
+		let unconfirmed = || (Self::matching(id, job).len() as u32) < job.needed;
+		let left = || Self::lottery_terms(id, job, parameters).1.candidates > 0;
+		first && (unconfirmed() || Self::is_unseen(id, job) || Self::is_contradicted(id, job)) && left()
+	}
+
+	/// Opens a sure audit more, after the one that has left doubt.
+	fn repeat_audit(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		job.second_audit = Some(SecondAudit::Automatic);
 		Self::deposit_event(Event::AuditRepeated { job: id });
 		Self::await_draw(id, job, Phase::Committed, parameters);
-		true
 	}
 
 	/// Ends the job: refunds what is left, releases every hold and lock, writes the reputations.

@@ -383,6 +383,7 @@ impl<T: Config> Pallet<T> {
 			job.provider.as_ref() == Some(who)
 				&& Self::ensure_live(&job, phase).is_ok()
 				&& (call != ProviderCall::Reveal || job.run_root.is_none())
+				&& (call != ProviderCall::GiveBack || Self::may_give_back(&job))
 		})
 	}
 
@@ -394,7 +395,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(
 			job.phase != Phase::Challengeable
 				|| job.draw.is_some()
-				|| !T::Arbitration::is_disputed(id),
+				|| !T::Arbitration::is_disputed(id)
+				|| Self::wants_second_look(id, &job, &Parameters::<T>::get()),
 			Error::<T>::Disputed
 		);
 		let weight = Self::weight_to_advance(id, &job);
@@ -421,10 +423,16 @@ impl<T: Config> Pallet<T> {
 	/// Opens the job to providers, with its ramp at the start.
 	pub(crate) fn open(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		job.opened_at = Self::now();
-		let deadline = job
-			.opened_at
-			.saturating_add(job.ramp_blocks)
-			.saturating_add(parameters.open_time(job.input_bytes));
+		Self::reopen(id, job, parameters);
+	}
+
+	/// Opens the job to other providers. Its ramp goes on: a price that has once been offered is not taken
+	/// back, and nobody gets a place in the market for a second ramp by a claim of its own. Whoever has
+	/// attested the inputs holds them still.
+	pub(crate) fn reopen(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
+		let ramped = job.opened_at.saturating_add(job.ramp_blocks);
+		let time = parameters.open_time(job.input_bytes);
+		let deadline = ramped.max(Self::now()).saturating_add(time);
 		Self::enter(id, job, Phase::Open, deadline);
 	}
 

@@ -5,13 +5,14 @@
 //! it is burned; where the inputs were never attested it loses nothing.
 
 use crate::{
-	Answer, BalanceOf, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf, Seats,
+	Answer, BalanceOf, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf, SeatOf, Seats,
 };
 use crate::{MAX_BARRED, MAX_STALLS};
 use assay_market::{
 	Attestation, Hash, JobBonds, JobId, Outcome, Phase, Purpose, ReasonCode, Verifiers,
 };
 use frame_support::{defensive, ensure};
+use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::{
 	traits::{Saturating, Zero},
 	DispatchResult,
@@ -34,7 +35,7 @@ impl<T: Config> Pallet<T> {
 		Self::deposit_event(Event::ProviderStalled { job: id, provider, burned });
 		job.stalls = job.stalls.saturating_add(1);
 		if Self::bar_provider(id, job) {
-			Self::open(id, job, parameters);
+			Self::reopen(id, job, parameters);
 		} else {
 			Self::finish(id, job, ReasonCode::ProviderTimeout);
 		}
@@ -44,12 +45,13 @@ impl<T: Config> Pallet<T> {
 		let mut job = Self::job_of_order(id, &order)?;
 		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
 		Self::ensure_live(&job, Phase::Claimed)?;
+		ensure!(Self::may_give_back(&job), Error::<T>::TooEarlyToGiveBack);
 		let parameters = Parameters::<T>::get();
 		let attested = job.assurance.attestation == Attestation::Required;
 		let mut burned = BalanceOf::<T>::zero();
 		if attested {
-			// Early it costs next to nothing, late as much as a stall; nobody gains by it.
-			let claimed_at = job.history.last().map_or(Self::now(), |(_, at)| *at);
+			// Early it costs a tenth of a stall, late as much as one; nobody gains by it.
+			let claimed_at = Self::claimed_at(&job);
 			let (elapsed, clock) =
 				(Self::now().saturating_sub(claimed_at), job.deadline.saturating_sub(claimed_at));
 			let price = job.price.unwrap_or(job.price_max);
@@ -58,16 +60,24 @@ impl<T: Config> Pallet<T> {
 		}
 		Self::note(&job, &who, Outcome::ProviderGaveBack);
 		Self::deposit_event(Event::JobGivenBack { job: id, provider: who, burned });
-		if !Self::bar_provider(id, &mut job) {
-			Self::finish(id, &mut job, ReasonCode::ProviderTimeout);
-		} else if attested {
-			Self::dismiss(id, &job, Purpose::Attest);
-			Self::await_draw(id, &mut job, Phase::Posted, &parameters);
+		if Self::bar_provider(id, &mut job) {
+			Self::reopen(id, &mut job, &parameters);
 		} else {
-			Self::open(id, &mut job, &parameters);
+			Self::finish(id, &mut job, ReasonCode::ProviderTimeout);
 		}
 		Self::store(id, job);
 		Ok(())
+	}
+
+	/// When the phase of a claimed job began.
+	fn claimed_at(job: &JobOf<T>) -> BlockNumberFor<T> {
+		job.history.last().map_or(Self::now(), |(_, at)| *at)
+	}
+
+	/// Whether the claim is older than this block. Claimed and given back in one transaction, a job could
+	/// be taken from everybody else by an account that never stood behind it for a moment.
+	pub(crate) fn may_give_back(job: &JobOf<T>) -> bool {
+		Self::now() > Self::claimed_at(job)
 	}
 
 	/// Gives the provider what is left of its bond, and keeps it from claiming the job again. `false`
@@ -88,15 +98,18 @@ impl<T: Config> Pallet<T> {
 		true
 	}
 
-	/// Takes the seats of a purpose away from those who have them, and their locks where they have no
-	/// other. Whoever said nothing is counted as absent.
-	pub(crate) fn dismiss(id: JobId, job: &JobOf<T>, purpose: Purpose) {
+	/// Takes the seats of keepers away that do not have the outputs, and their locks where they have no
+	/// other seat. Whoever said nothing is counted as absent. Who has them keeps its seat, and is paid.
+	pub(crate) fn dismiss_keepers(id: JobId, job: &JobOf<T>) {
 		let mut seats = Seats::<T>::get(id);
+		let goes = |seat: &SeatOf<T>| {
+			seat.purpose == Purpose::Keep && seat.answer != Answer::Attested(true)
+		};
 		let dismissed: alloc::vec::Vec<_> =
-			seats.iter().filter(|seat| seat.purpose == purpose).cloned().collect();
-		seats.retain(|seat| seat.purpose != purpose);
+			seats.iter().filter(|seat| goes(seat)).cloned().collect();
+		seats.retain(|seat| !goes(seat));
 		for seat in dismissed {
-			if matches!(seat.answer, Answer::Pending | Answer::NoShow) {
+			if seat.answer == Answer::Pending {
 				Self::note(job, &seat.account, Outcome::VerifierNoShow);
 			}
 			if !seats.iter().any(|other| other.key == seat.key) {

@@ -110,7 +110,8 @@ impl<T: Config> Pallet<T> {
 			Self::seat_of(id, Purpose::Attest, account).ok_or(Error::<T>::NotDrawn)?;
 		ensure!(round.saturated_into::<u32>() == drawn_at, Error::<T>::NotDrawn);
 		ensure!(matches!(answer, Answer::Pending | Answer::NoShow), Error::<T>::AlreadyAnswered);
-		ensure!(job.phase == Phase::Posted, Error::<T>::WrongPhase);
+		// Also when the quorum is reached: whoever was drawn fetches, and is paid for holding the inputs.
+		ensure!(!job.phase.is_terminal(), Error::<T>::WrongPhase);
 		ensure!(answer == Answer::Pending && Self::now() <= deadline, Error::<T>::DeadlinePassed);
 		Ok(Accepted { key, deadline })
 	}
@@ -248,6 +249,9 @@ impl<T: Config> Pallet<T> {
 		Self::check_attestation(id, &job, &account, drawn_at)?;
 		Self::answer(id, &account, Purpose::Attest, Answer::Attested(ok));
 		Self::deposit_event(Event::InputsAttested { job: id, account, ok });
+		if job.phase != Phase::Posted {
+			return Ok(());
+		}
 		match Self::attestation(id) {
 			Some(true) => Self::open(id, &mut job, &Parameters::<T>::get()),
 			// The job ends in the next block, where its end is paid for by the agenda.

@@ -47,7 +47,7 @@ fn abstain_should_never_be_paid_when_the_job_is() {
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 		assert_eq!(free(&drawn[0]), 0);
-		let share = PRICE / 5 / 3;
+		let share = PRICE / 5 / 12;
 		assert_eq!(free(&drawn[1]), share - share.div_ceil(20), "its share is not shared out");
 		assert_eq!(outcomes(&drawn[0]), [Outcome::VerifierAbstained]);
 	});

@@ -17,9 +17,42 @@ fn attest_inputs_should_open_the_job_when_the_quorum_is_reached() {
 		assert_ok!(attest(id, &drawn[2], true));
 		assert_eq!(phase(id), Phase::Open);
 		assert!(has_event(Event::InputsAttested { job: id, account: drawn[0].clone(), ok: true }));
-		// Late, and no longer asked for.
-		assert_eq!(attest(id, &drawn[1], true), invalid(InvalidTransaction::Stale));
+		assert_eq!(attest(id, &drawn[0], true), invalid(InvalidTransaction::Stale));
 	});
+}
+
+/// It was drawn, and has fetched the inputs as the others have.
+#[test]
+fn attest_inputs_should_count_until_its_deadline_when_the_quorum_is_reached() {
+	for phases in 0..3 {
+		ExtBuilder::default().build_and_execute(|| {
+			let (id, drawn) = post_drawn();
+			let last = job(id).deadline;
+			assert_ok!(attest(id, &drawn[0], true));
+			assert_ok!(attest(id, &drawn[2], true));
+			if phases > 0 {
+				assert_ok!(claim(id, provider()));
+			}
+			if phases > 1 {
+				assert_ok!(commit_result(id, &right()));
+			}
+			let before = job(id);
+			roll_to(last);
+			if phases < 2 {
+				assert_ok!(attest(id, &drawn[1], true));
+				assert_eq!(job(id), before, "nothing but its own seat changes");
+				roll(1);
+			} else {
+				roll(1);
+				assert_eq!(attest(id, &drawn[1], true), invalid(InvalidTransaction::Stale));
+			}
+			if phases == 0 {
+				assert_ok!(cancel(id, requester()));
+				let merit = [Outcome::VerifierAttested];
+				assert!(drawn.iter().all(|who| outcomes(who) == merit));
+			}
+		});
+	}
 }
 
 #[test]

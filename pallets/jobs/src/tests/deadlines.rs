@@ -99,13 +99,13 @@ fn job_should_open_once_more_when_the_provider_is_silent() {
 		}));
 		assert_noop!(commit_result(id, &right()), Error::<Test>::NotProvider);
 		assert_noop!(claim(id, provider()), Error::<Test>::Barred);
-		// The ramp starts over.
-		assert_eq!(Market::current_price(id), Some(PRICE / 2 + PRICE / 20));
+		// The ramp does not start over.
+		assert_eq!(Market::current_price(id), Some(PRICE));
 		assert_ok!(claim(id, second_provider()));
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
 		assert_eq!(outcomes(&second_provider()), [Outcome::ProviderStalled]);
-		let second_bond = test_parameters().bond(PRICE / 2, Permill::one(), 1, 5);
+		let second_bond = test_parameters().bond(PRICE, Permill::one(), 1, 5);
 		assert_eq!(BurnedStake::get(), bond / 5 + second_bond / 5);
 		assert_eq!(free(&requester()), BALANCE);
 	});

@@ -274,16 +274,37 @@ fn keepers_should_not_be_asked_again_when_the_result_is_disputed() {
 		close_lane(id);
 		roll(1);
 		assert!(job(id).keepers_redrawn);
-		// One that is opened while others are asked holds the job too.
-		assert!(result(id).is_some_and(|result| result.open));
-		open_lane(id);
+		// While others are asked no lane is opened, neither before nor after their draw.
 		for _ in 0..2 {
+			assert!(result(id).is_some_and(|result| !result.open));
 			roll_past_deadline(id);
 		}
-		roll(20);
-		assert_eq!(phase(id), Phase::Challengeable);
-		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
-		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Undelivered)));
+	});
+}
+
+/// Where nobody was left for a second look, others may have come when keepers are drawn anew. Then it is
+/// too late for one.
+#[test]
+fn second_look_should_not_be_opened_when_keepers_were_drawn_anew() {
+	chain().parameters(|p| p.audit = Permill::from_percent(50)).build_and_execute(|| {
+		let id = (0..8)
+			.map(|_| post_verifying(&right()))
+			.find(|id| !winners(*id).is_empty())
+			.expect("most lotteries have a winner");
+		let who = winners(id)[0].clone();
+		assert_ok!(commit(id, &who, &wrong()));
+		close(id);
+		assert_ok!(reveal_alone(id));
+		assert_ok!(reveal(id, &who, &wrong()));
+		Suspended::put((0..8).map(verifier).collect::<Vec<_>>());
+		roll_past_deadline(id);
+		assert_eq!((job(id).keepers_redrawn, job(id).second_audit), (true, None));
+		Suspended::kill();
+		roll_past_deadline(id);
+		keep_all(id);
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 	});
 }
 
@@ -344,26 +365,68 @@ fn answer_of_an_earlier_round_should_count_in_no_later_one() {
 		});
 }
 
+/// Who has the outputs is not asked again, counts, and is paid; only the others are drawn anew.
 #[test]
-fn attestation_of_an_earlier_round_should_count_in_no_later_one() {
-	use assay_market::VerifierAction;
-	ExtBuilder::default().verifiers(3).build_and_execute(|| {
-		let id = post(standard());
-		roll_past_deadline(id);
-		let drawn = pending(id, Purpose::Attest);
-		let late = drawn[2].clone();
-		let drawn_at = Market::drawn_at(id, Purpose::Attest, &late);
-		let signed = call_of(id, &late, VerifierAction::AttestInputs { ok: true, drawn_at });
-		for who in &drawn[..2] {
-			assert_ok!(attest(id, who, true));
+fn keepers_that_have_the_outputs_should_stay_when_others_are_drawn() {
+	let three = |p: &mut crate::ParametersOf<Test>| {
+		dear(p);
+		p.attest_quorum = 3;
+	};
+	chain().parameters(three).build_and_execute(|| {
+		let id = post_unaudited();
+		let first = keepers(id);
+		for (who, ok) in first.iter().zip([true, true, false]) {
+			assert_ok!(keep(id, who, ok));
 		}
-		assert_ok!(claim(id, provider()));
-		assert_ok!(give_back(id, provider()));
 		roll_past_deadline(id);
-		assert_eq!(pending(id, Purpose::Attest).len(), 3);
-		assert_eq!(apply(signed), invalid(InvalidTransaction::BadProof));
-		assert_ok!(attest(id, &late, true));
+		assert_eq!((job(id).keepers_redrawn, keepers(id)), (true, first[..2].to_vec()));
+		assert_eq!(Locks::iter().count(), 2);
+		roll_past_deadline(id);
+		let second = keepers(id);
+		assert_eq!((second.len(), &second[..2]), (3, &first[..2]));
+		// Its yes is final.
+		assert_eq!(keep(id, &first[0], true), invalid(InvalidTransaction::Stale));
+		assert_ok!(keep(id, &second[2], true));
+		roll_past_deadline(id);
+		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+		for account in second {
+			assert_eq!(free(&account), NET);
+			assert!(has_event(Event::HolderPaid { job: id, account, amount: NET }));
+		}
 	});
+}
+
+/// A requester that posts a job, has an account of its own claim it and give it back, and cancels, pays
+/// those who have fetched the inputs, and burns what the others could have earned.
+#[test]
+fn attesters_should_be_paid_when_the_job_was_given_back_and_cancelled() {
+	for claimed in [false, true] {
+		ExtBuilder::default().parameters(dear).build_and_execute(|| {
+			let id = post(standard());
+			roll_past_deadline(id);
+			let drawn = pending(id, Purpose::Attest);
+			for who in &drawn[..2] {
+				assert_ok!(attest(id, who, true));
+			}
+			assert_ok!(claim(id, provider()));
+			roll(1);
+			assert_ok!(give_back(id, provider()));
+			let mut cancel_fee = 0;
+			if claimed {
+				assert_ok!(claim(id, second_provider()));
+				cancel_fee = PRICE / 10;
+			}
+			let price = job(id).price;
+			assert_ok!(cancel(id, requester()));
+			cancel_fee = price.map_or(cancel_fee, |price| price / 10);
+			for who in &drawn[..2] {
+				assert_eq!(free(who), NET);
+			}
+			let data = job(id).data_fee / 2;
+			assert_eq!(free(&requester()), BALANCE - data - cancel_fee, "{claimed}");
+			assert_eq!(job(id).burned, data - 2 * NET + cancel_fee.div_ceil(20));
+		});
+	}
 }
 
 /// Nobody could be drawn who might say anything.
@@ -395,7 +458,7 @@ fn holders_should_be_paid_for_their_bytes_whatever_the_end() {
 				.filter(|seat| seat.answer == crate::Answer::Attested(true))
 				.map(|seat| seat.account)
 				.collect();
-			assert_eq!(attesters.len(), 2, "the third was not asked any more");
+			assert_eq!(attesters.len(), 3, "also the one that came after the quorum");
 			assert_ok!(claim(id, provider()));
 			assert_ok!(commit_result(id, &right()));
 			roll_past_deadline(id);

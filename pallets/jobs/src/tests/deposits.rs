@@ -111,6 +111,7 @@ fn part_of_the_deposit_should_be_burned_when_the_job_comes_to_nothing() {
 		(
 			|| {
 				let id = post_claimed();
+				roll(1);
 				assert_ok!(give_back(id, provider()));
 				roll_past_deadline(id);
 				id
@@ -143,7 +144,7 @@ fn part_of_the_deposit_should_be_burned_when_the_job_comes_to_nothing() {
 
 #[test]
 fn deposit_should_come_back_whole_when_the_requester_is_not_to_blame() {
-	let cases: [Case; 4] = [
+	let cases: [Case; 5] = [
 		(
 			|| {
 				let id = post_challengeable(&right(), &right());
@@ -159,6 +160,16 @@ fn deposit_should_come_back_whole_when_the_requester_is_not_to_blame() {
 				id
 			},
 			ReasonCode::Inconclusive,
+		),
+		// Inputs that were attested are there, and yet nobody has done the job.
+		(
+			|| {
+				let id = post_claimed_attested();
+				roll_past_deadline(id);
+				roll_past_deadline(id);
+				id
+			},
+			ReasonCode::ProviderTimeout,
 		),
 		// One no and two who said nothing: they could have made the quorum.
 		(|| refused(1), ReasonCode::InputsUnavailable),

@@ -35,8 +35,8 @@ fn job_should_pay_provider_and_verifiers_when_everyone_is_honest() {
 		let ended = job(id);
 		assert_eq!((ended.phase, ended.reason), (Phase::Settled, Some(ReasonCode::Paid)));
 		assert_eq!(ended.output_roots.to_vec(), right().outputs());
-		// 5 % of every fee is burned: of 10 UNIT for the provider and of a third of 2 for each.
-		let share = PRICE / 5 / 3;
+		// 5 % of every fee is burned: of 10 UNIT for the provider and of a twelfth of 2 for each.
+		let share = PRICE / 5 / 12;
 		let net = share - share.div_ceil(20);
 		assert_eq!(free(&provider()), BALANCE + PRICE - PRICE / 20);
 		for who in &drawn {

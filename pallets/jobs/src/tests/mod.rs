@@ -30,6 +30,7 @@ mod reveal_verdict;
 mod segments;
 mod set_parameters;
 mod settled;
+mod silence;
 mod unconfirmed;
 mod views;
 mod vouching;

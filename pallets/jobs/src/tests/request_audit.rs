@@ -83,8 +83,8 @@ fn request_audit_should_hold_another_fee_and_draw_others_when_there_was_a_commit
 		}
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
-		// Two pots in as many shares as two committees have members.
-		let share = 2 * (PRICE / 5) / 6;
+		// Two pots in as many shares as two tranches have expected winners.
+		let share = 2 * (PRICE / 5) / 24;
 		for who in committee(id) {
 			assert_eq!(free(&who), share - share.div_ceil(20));
 		}
