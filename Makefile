@@ -52,9 +52,16 @@ test-resilience: build ## Real processes killed in every phase, tools missing, s
 	@echo "test: resilience (real nodes, workers and providers)"
 	@scripts/test-resilience
 
-test-disputes: build ## A lying provider on a live chain, brought down by a validator and by an outsider (about 3 minutes)
+test-disputes: build ## A lying provider on a live chain, brought down by a validator and by an outsider; a busy honest one (about 7 minutes)
 	@echo "test: disputes (real nodes, a provider that lies)"
 	@scripts/test-disputes
+
+# Further arguments of the provider, such as BUSY="--keep-traces 0": every answer then takes a replay.
+BUSY ?=
+.PHONY: test-busy
+test-busy: build ## 22 open results of one provider, all demanded of at once while every block is full (about 9 minutes)
+	@echo "test: busy (a real node and provider, an attacker, a crowd)"
+	@ASSAY_BUSY_ARGS="$(BUSY)" scripts/test-busy
 
 test-blobs: build ## Blobs between three real nodes, one of them killed half way (about 3 minutes)
 	@echo "test: blobs (real nodes that fetch from each other)"
