@@ -74,13 +74,8 @@ impl Patrol {
 		Self { wishes, first: 0, seen: BTreeMap::new() }
 	}
 
-	/// The first job that has to be asked about.
-	pub fn first(&self) -> u64 {
-		self.first
-	}
-
-	/// What is to be done at block `head`, where the chain has these jobs from [`Self::first`] on; jobs
-	/// whose time runs out come first.
+	/// What is to be done at block `head`, where the chain has these jobs, all that are open among them; jobs whose
+	/// time runs out come first.
 	pub fn look(&mut self, jobs: &[Job], head: u64) -> Vec<Task> {
 		let alive = jobs.iter().find(|job| !job.phase.is_terminal()).map(|job| job.id);
 		if let Some(first) = alive.or_else(|| jobs.last().map(|job| job.id + 1)) {
@@ -154,7 +149,13 @@ impl Patrol {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::chain::jobs::{tests, ReasonCode};
+	use crate::chain::{
+		jobs::{tests, ReasonCode},
+		scan::{
+			tests::{wait, FakeJobs},
+			Scan,
+		},
+	};
 
 	const ME: Hash = [0xee; 32];
 	/// Of the view that all jobs are made from.
@@ -285,9 +286,22 @@ mod tests {
 		let jobs = [job(0, Phase::Settled), job(1, Phase::Settled)];
 		assert_eq!(patrol.look(&jobs, 2), []);
 		assert!(patrol.seen.is_empty() && patrol.finished());
-		assert_eq!(patrol.first(), 2);
+		assert_eq!(patrol.first, 2);
 		assert_eq!(patrol.look(&[], 3), []);
-		assert_eq!(patrol.first(), 2);
+		assert_eq!(patrol.first, 2);
+	}
+
+	#[test]
+	fn result_should_be_compared_when_thousands_of_jobs_are_over_since_the_oldest_open_one() {
+		let chain = FakeJobs::default();
+		chain.post(1, Some(Phase::Open));
+		chain.post(5_000, Some(Phase::Settled));
+		chain.post(1, Some(Phase::Challengeable));
+		let (mut patrol, mut scan) = (patrol(|_| {}), Scan::default());
+		let looks = (1..=3)
+			.flat_map(|head| compares(patrol.look(&wait(scan.look(&chain, head)).unwrap(), head)));
+		// The fake shows results of open jobs as well.
+		assert_eq!(looks.collect::<Vec<_>>(), [0, 5_001]);
 	}
 
 	#[test]

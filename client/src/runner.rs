@@ -19,9 +19,9 @@ use std::{
 	path::{Path, PathBuf},
 	sync::{
 		atomic::{AtomicU32, Ordering},
-		Arc,
+		Arc, Mutex, OnceLock, PoisonError,
 	},
-	time::Instant,
+	time::{Duration, Instant},
 };
 
 /// Memory that a worker takes beside its tensors: the engine, the driver, the program.
@@ -71,32 +71,74 @@ impl<'a> Work<'a> {
 pub struct Watch {
 	started: Instant,
 	permille: Arc<AtomicU32>,
+	/// When a worker first told how far the run itself is, and how far it was then: what comes before is loading.
+	first: Arc<OnceLock<(Instant, u32)>>,
+	/// How often in a row somebody who looked has thought it too slow, and how far it was at the last time.
+	doubts: Arc<Mutex<(u32, u32)>>,
 	/// Milliseconds of the whole run, once it has ended.
 	took: Arc<AtomicU32>,
 }
 
 impl Default for Watch {
 	fn default() -> Self {
-		Self { started: Instant::now(), permille: Arc::default(), took: Arc::default() }
+		let (permille, first, doubts, took) = Default::default();
+		Self { started: Instant::now(), permille, first, doubts, took }
 	}
 }
 
+/// How fast a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+	/// Finished part, in thousandths.
+	pub done: u32,
+	/// The part of it that was made since a worker first told of it.
+	pub made: u32,
+	/// How long that took.
+	pub took: Duration,
+	/// Since it was begun, with fetching and loading.
+	pub age: Duration,
+}
+
 impl Watch {
-	/// Finished part, in thousandths, and how long that took.
-	pub fn progress(&self) -> (u32, std::time::Duration) {
-		(self.permille.load(Ordering::Relaxed), self.started.elapsed())
+	/// Finished part, in thousandths.
+	pub fn done(&self) -> u32 {
+		self.permille.load(Ordering::Relaxed)
+	}
+
+	/// How fast the run is, once a worker has told of it.
+	pub fn pace(&self) -> Option<Pace> {
+		let (since, before) = *self.first.get()?;
+		let done = self.done();
+		let (took, age) = (since.elapsed(), self.started.elapsed());
+		Some(Pace { done, made: done.saturating_sub(before), took, age })
+	}
+
+	/// Takes down what a look has made of its pace; how many in a row have now thought it too slow. Where nothing
+	/// has been done since the last one, nothing is learnt.
+	pub fn doubt(&self, slow: bool, done: u32) -> u32 {
+		let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+		match slow {
+			false => *doubts = (0, done),
+			true if doubts.0 == 0 || done > doubts.1 => {
+				*doubts = (doubts.0.saturating_add(1), done)
+			}
+			true => {}
+		}
+		doubts.0
 	}
 
 	/// How long the run took, once it has ended.
-	pub fn took(&self) -> Option<std::time::Duration> {
+	pub fn took(&self) -> Option<Duration> {
 		let milliseconds = self.took.load(Ordering::Relaxed);
-		(milliseconds > 0).then(|| std::time::Duration::from_millis(milliseconds.into()))
+		(milliseconds > 0).then(|| Duration::from_millis(milliseconds.into()))
 	}
 
 	fn set(&self, progress: Progress) {
 		if progress.stage == Stage::Running {
 			let done = u128::from(progress.done) * 1000 / u128::from(progress.total.max(1));
-			self.permille.store(done.min(1000) as u32, Ordering::Relaxed);
+			let done = done.min(1000) as u32;
+			self.first.get_or_init(|| (Instant::now(), done));
+			self.permille.store(done, Ordering::Relaxed);
 		}
 	}
 }
@@ -204,7 +246,7 @@ impl Runner {
 		let start = Instant::now();
 		let report = |progress: Progress| {
 			watch.set(progress);
-			bar.set(watch.progress().0.into());
+			bar.set(watch.done().into());
 		};
 		let finished =
 			self.host.run(&task, limits, &report).await.map_err(|fault| failed(&fault))?;
@@ -279,6 +321,28 @@ mod tests {
 			assert_eq!(error.code, code);
 			assert!(error.fix.is_some_and(|text| text.contains(fix)), "{code}");
 		}
+	}
+
+	#[test]
+	fn pace_should_be_that_of_the_run_when_loading_takes_long() {
+		let ago = |seconds| Instant::now() - Duration::from_secs(seconds);
+		let watch = Watch { started: ago(40), ..Watch::default() };
+		let tell = |stage, done| watch.set(Progress { stage, done, total: 100 });
+		tell(Stage::Loading, 50);
+		assert_eq!(watch.pace(), None);
+		tell(Stage::Running, 1);
+		let pace = watch.pace().unwrap();
+		assert_eq!((pace.done, pace.made), (10, 0));
+		assert!(pace.took < Duration::from_secs(20) && pace.age >= Duration::from_secs(40));
+		tell(Stage::Running, 3);
+		assert_eq!(watch.pace().unwrap().made, 20);
+	}
+
+	#[test]
+	fn doubts_should_count_only_when_something_was_done_between_them() {
+		let watch = Watch::default();
+		assert_eq!([1, 1, 1, 2, 3].map(|done| watch.doubt(true, done)), [1, 1, 1, 2, 3]);
+		assert_eq!((watch.doubt(false, 4), watch.doubt(true, 5)), (0, 1));
 	}
 
 	#[test]

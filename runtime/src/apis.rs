@@ -272,6 +272,10 @@ impl_runtime_apis! {
 			Jobs::jobs(from, limit)
 		}
 
+		fn next_job() -> JobId {
+			pallet_assay_jobs::NextJob::<Runtime>::get()
+		}
+
 		fn program(id: assay_market::Hash) -> Option<Vec<u8>> {
 			Programs::bytes(&id)
 		}

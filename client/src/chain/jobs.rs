@@ -18,9 +18,9 @@ use subxt::{
 /// The runtime API that answers for jobs.
 const API: &str = "MarketApi";
 /// Most jobs that one call returns.
-const PAGE: u32 = 64;
+pub(super) const PAGE: u32 = 64;
 /// How many ids one call looks at.
-const SCAN: u64 = 4096;
+pub(super) const SCAN: u64 = 4096;
 
 /// A validator and what it said.
 pub type Verdict = VerdictView<AccountId32, u64, Named<Purpose>, Named<SeatStatus>>;
@@ -118,6 +118,11 @@ impl Node {
 		}
 	}
 
+	/// Up to `limit` jobs with ids from `from`, as one call answers.
+	pub(super) async fn page_of_jobs(&self, from: u64, limit: u32) -> Result<Vec<Job>> {
+		ask(&self.best().await?, "jobs", vec![value!(from), value!(limit)]).await
+	}
+
 	/// Up to `limit` jobs with ids from `from`.
 	pub async fn jobs(&self, from: u64, limit: usize) -> Result<Vec<Job>> {
 		let next = match self.storage("Jobs", "NextJob", vec![]).await? {
@@ -127,8 +132,7 @@ impl Node {
 		let (mut jobs, mut from) = (Vec::new(), from);
 		while jobs.len() < limit && from < next {
 			let page = u32::try_from(limit - jobs.len()).unwrap_or(PAGE).min(PAGE);
-			let args = vec![value!(from), value!(page)];
-			let batch: Vec<Job> = ask(&self.best().await?, "jobs", args).await?;
+			let batch = self.page_of_jobs(from, page).await?;
 			// A page that is not full covers a whole scan, also where the chain has forgotten jobs.
 			from = match batch.last() {
 				Some(last) if batch.len() >= page as usize => last.id + 1,

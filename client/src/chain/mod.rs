@@ -6,6 +6,7 @@ pub mod disputes;
 mod errors;
 pub mod jobs;
 pub mod parameters;
+pub mod scan;
 mod submit;
 pub mod urgency;
 pub mod value;

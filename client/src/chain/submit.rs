@@ -15,7 +15,10 @@ use std::{
 };
 use subxt::{
 	client::OnlineClientAtBlockImpl,
-	config::{substrate::AccountId32, DefaultExtrinsicParamsBuilder, SubstrateConfig},
+	config::{
+		substrate::{AccountId32, H256},
+		DefaultExtrinsicParamsBuilder, SubstrateConfig,
+	},
 	dynamic::{self, Value},
 	error::TransactionEventsError,
 	ext::scale_value::Composite,
@@ -24,8 +27,12 @@ use subxt::{
 };
 use subxt_signer::sr25519::Keypair;
 
-/// Blocks for which a signed transaction stays valid.
-const MORTALITY: u64 = 128;
+/// Blocks for which a signed transaction stays valid: as long as anything that is sent for a job may wait, and half of
+/// what the chain remembers of its blocks.
+const MORTALITY: u64 = 2048;
+/// Blocks below the best one at which a transaction is anchored at most. The chain takes a transaction for one of
+/// another era where finality is further behind than its mortality, and would refuse all of them.
+const ANCHOR_DEPTH: u64 = 32;
 /// Blocks after its deadline for which a transaction is still looked for.
 const GRACE: u64 = 3;
 
@@ -104,6 +111,12 @@ impl Drop for Hold<'_> {
 	fn drop(&mut self) {
 		self.take(None);
 	}
+}
+
+/// The block in which mortality is anchored: the last finalized one, which no reorganisation can remove, or one that is
+/// hardly ever removed where finality is far behind. Of a version whose anchor is gone another one is signed.
+fn anchor(best: u64, finalized: u64) -> u64 {
+	finalized.max(best.saturating_sub(ANCHOR_DEPTH)).min(best)
 }
 
 /// How one version of a transaction came to its end.
@@ -272,12 +285,18 @@ impl Node {
 	) -> impl Future<Output = Result<TransactionProgress<SubstrateConfig, Client>, String>> + Send + 'a
 	{
 		async move {
-			// Mortality is anchored in a finalized block, which no reorganisation can remove.
-			let at = self.client.at_current_block().await.map_err(|e| e.to_string())?;
+			let at = self.best().await.map_err(|e| e.to_string())?;
+			let finalized = self.finalized().await.map_err(|e| e.to_string())?.block_number();
+			let number = anchor(at.block_number(), finalized);
+			let hash: Option<H256> = self
+				.request("chain_getBlockHash", rpc_params![number])
+				.await
+				.map_err(|e| e.to_string())?;
+			let hash = hash.ok_or_else(|| format!("the node has no block {number}"))?;
 			let params = DefaultExtrinsicParamsBuilder::new()
 				.nonce(version.nonce)
 				.tip(version.tip)
-				.mortal(MORTALITY)
+				.mortal_from_unchecked(MORTALITY, number, hash)
 				.build();
 			let mut tx = at.transactions();
 			tx.sign_and_submit_then_watch(payload, key, params).await.map_err(|e| e.to_string())
@@ -329,6 +348,25 @@ mod tests {
 		// What nobody sends any more is forgotten.
 		signing.first([3; 32], 30 + MORTALITY, 500);
 		assert_eq!(signing.begun.lock().unwrap().len(), 1);
+	}
+
+	#[test]
+	fn transaction_should_be_of_the_era_that_the_chain_computes_when_finality_is_far_behind() {
+		use subxt::utils::Era;
+		let best = 100_000;
+		// Up to a day's blocks behind.
+		for behind in [0, 1, 31, 32, 33, 127, 128, 200, 600, 5_000, 28_800] {
+			let number = anchor(best, best - behind);
+			assert_eq!(number, best - behind.min(ANCHOR_DEPTH));
+			let Era::Mortal { period, phase } = Era::mortal(MORTALITY, number) else { panic!() };
+			// As the runtime computes the block whose hash is signed, in every block that may take it.
+			for block in best..best + MORTALITY - ANCHOR_DEPTH {
+				assert_eq!((block.max(phase) - phase) / period * period + phase, number);
+				assert!(block - number < 4096, "the chain has forgotten its hash");
+			}
+		}
+		// A finalized block that has come meanwhile, and the first blocks of a chain.
+		assert_eq!((anchor(10, 12), anchor(10, 0), anchor(0, 0)), (10, 0, 0));
 	}
 
 	#[test]

@@ -2,7 +2,7 @@
 
 use super::challenge::{bring_down, compare};
 use crate::{
-	chain::{jobs::Job, ss58, Link},
+	chain::{jobs::Job, scan::Scan, ss58, Link},
 	challenge::Outcome,
 	cli,
 	connection::back,
@@ -21,9 +21,6 @@ use std::{
 };
 use subxt_signer::sr25519::Keypair;
 use tokio::sync::Semaphore;
-
-/// Most jobs that one look asks for.
-const PAGE: usize = 4096;
 
 /// What has been done, for the last line.
 #[derive(Default)]
@@ -120,7 +117,7 @@ impl Watcher {
 		let mut patrol = Patrol::new(wishes);
 		let mut jobs = FuturesUnordered::new();
 		let mut head = 0;
-		let mut look = Box::pin(self.look(head, patrol.first()));
+		let mut look = Box::pin(self.look(head, Scan::default()));
 		loop {
 			tokio::select! {
 				Some((job, order, outcome)) = jobs.next(), if !jobs.is_empty() => {
@@ -137,7 +134,7 @@ impl Watcher {
 						}
 					}
 				}
-				looked = &mut look => {
+				(scan, looked) = &mut look => {
 					match looked {
 						Ok((number, all)) => {
 							head = number;
@@ -161,17 +158,21 @@ impl Watcher {
 							self.link.replace(back(&self.link.node()).await?);
 						}
 					}
-					look = Box::pin(self.look(head, patrol.first()));
+					look = Box::pin(self.look(head, scan));
 				}
 			}
 		}
 	}
 
-	/// The jobs from number `first` on, at a block after `head`.
-	async fn look(&self, head: u64, first: u64) -> Result<(u64, Vec<Job>)> {
+	/// The jobs that are open, at a block after `head`; what the search knows comes back with them.
+	async fn look(&self, head: u64, mut scan: Scan) -> (Scan, Result<(u64, Vec<Job>)>) {
 		let node = self.link.node();
-		let head = node.next_head(head).await?;
-		Ok((head.number, node.jobs(first, PAGE).await?))
+		let head = match node.next_head(head).await {
+			Ok(head) => head.number,
+			Err(error) => return (scan, Err(error)),
+		};
+		let jobs = scan.look(&node, head).await;
+		(scan, jobs.map(|jobs| (head, jobs)))
 	}
 
 	/// Compares one job's result, and brings it down where it differs.

@@ -17,7 +17,7 @@ use crate::{
 	files::Files,
 	output::Ui,
 	program::Loaded,
-	runner::{failed, Runner, Watch, Work},
+	runner::{failed, Pace, Runner, Watch, Work},
 };
 use assay_commitments::{OutputsOpening, SegmentsOpening};
 use serde_json::json;
@@ -33,6 +33,12 @@ use tokio::task::spawn_blocking;
 
 /// How long a run is watched before its speed is believed.
 const GLIMPSE: Duration = Duration::from_secs(10);
+/// Thousandths of a run from which one look is enough to find it too slow; before, a few nodes may be all of it.
+const SAMPLE: u32 = 50;
+/// How many looks in a row have to find so before that, with something done between them.
+const LOOKS: u32 = 3;
+/// Thousandths below which a run has just begun.
+const EARLY: u32 = 100;
 
 /// What a provider needs of a job's record at best block `head`.
 pub(super) fn facts(job: &Job, head: u64) -> Facts {
@@ -68,14 +74,18 @@ pub(super) fn facts(job: &Job, head: u64) -> Facts {
 	}
 }
 
-/// Whether a run will end too late: `done` thousandths took `spent`, and `left` is there. Its speed so far is
-/// trusted less than the clock: half as long again is still hoped for.
-fn is_too_slow(done: u32, spent: Duration, left: Duration) -> bool {
-	if spent < GLIMPSE {
+/// Whether a run looks as if it will end too late, where `left` is there. Its speed so far is trusted less than the
+/// clock: half as long again is still hoped for, and of a run that has just begun half as long again as the whole clock.
+fn is_too_slow(pace: &Pace, left: Duration) -> bool {
+	if pace.took < GLIMPSE || pace.made == 0 {
 		return false;
 	}
-	let rest = spent.saturating_mul(1000 - done.min(1000)) / done.max(1);
-	rest > left.saturating_mul(3) / 2
+	let rest = pace.took.saturating_mul(1000 - pace.done.min(1000)) / pace.made;
+	let time = match pace.done {
+		..EARLY => left.saturating_add(pace.age),
+		_ => left,
+	};
+	rest > time.saturating_mul(3) / 2
 }
 
 /// The live chain and workers.
@@ -278,14 +288,18 @@ impl Engine for Live {
 			return Some(format!("{blocks} blocks are left and the run is not done"));
 		}
 		let left = self.block.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
-		let (done, spent) = self.watches().get(&facts.id.order)?.progress();
-		let running = done > 0 && self.runs.is_running(&facts.id.order);
-		(running && is_too_slow(done, spent, left)).then(|| {
+		let watch = self.watches().get(&facts.id.order)?.clone();
+		let pace = watch.pace().filter(|_| self.runs.is_running(&facts.id.order))?;
+		let doubts = watch.doubt(is_too_slow(&pace, left), pace.done);
+		let Pace { done, made, took, .. } = pace;
+		(doubts >= LOOKS || (doubts > 0 && done >= SAMPLE)).then(|| {
 			format!(
-				"{}.{} % of the run took {} s, and {} s are left",
+				"{}.{} % of the run took {} s, {}.{} % of it are done and {} s are left",
+				made / 10,
+				made % 10,
+				took.as_secs(),
 				done / 10,
 				done % 10,
-				spent.as_secs(),
 				left.as_secs()
 			)
 		})
@@ -389,12 +403,21 @@ mod tests {
 	#[test]
 	fn run_should_be_given_up_only_when_it_is_clearly_too_slow() {
 		let seconds = Duration::from_secs;
+		let is_too_slow = |done, made, took, left| {
+			let pace = Pace { done, made, took: seconds(took), age: seconds(took + 40) };
+			super::is_too_slow(&pace, seconds(left))
+		};
 		// A tenth took 20 s, so that 180 s are to come.
-		assert!(!is_too_slow(100, seconds(20), seconds(180)));
-		assert!(!is_too_slow(100, seconds(20), seconds(121)));
-		assert!(is_too_slow(100, seconds(20), seconds(119)));
+		assert!(!is_too_slow(100, 100, 20, 180));
+		assert!(!is_too_slow(100, 100, 20, 121));
+		assert!(is_too_slow(100, 100, 20, 119));
+		// Half of it was done when it was first told of.
+		assert!(!is_too_slow(200, 100, 20, 107) && is_too_slow(200, 100, 20, 106));
+		// It has just begun: the whole clock is what it is held against.
+		assert!(!is_too_slow(90, 90, 20, 75) && is_too_slow(90, 90, 20, 74));
 		// Too early to tell.
-		assert!(!is_too_slow(1, seconds(5), seconds(1)));
-		assert!(!is_too_slow(1000, seconds(500), seconds(1)));
+		assert!(!is_too_slow(1, 1, 5, 1) && !is_too_slow(1000, 1000, 500, 1));
+		// A heavy first node: all of the run hangs on what one report has told.
+		assert!(!is_too_slow(900, 0, 600, 1));
 	}
 }

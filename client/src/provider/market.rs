@@ -12,6 +12,7 @@ use crate::{
 	chain::{
 		calls::Claim,
 		jobs::{Job, Phase},
+		scan::Scan,
 		value::Read,
 		Hash, Node,
 	},
@@ -49,8 +50,8 @@ pub(super) struct Market {
 	slower: HashMap<Hash, u64>,
 	files: Files,
 	ui: Ui,
-	/// Jobs below this id are over.
-	first: u64,
+	/// Which jobs are open.
+	scan: Scan,
 	/// Why jobs were passed over, so that it is said once.
 	passed: HashMap<Hash, Refusal>,
 	/// Orders that the chain refused or whose inputs did not come, and until which block they are left alone.
@@ -66,7 +67,7 @@ impl Market {
 	/// Nothing is known of the jobs yet.
 	pub(super) fn new(args: ProviderRun, terms: Terms, rate: u64, files: Files, ui: Ui) -> Self {
 		let (slower, passed, refused, programs) = Default::default();
-		let (first, preparing, fetches) = (0, HashMap::new(), Tasks::default());
+		let (scan, preparing, fetches) = (Scan::default(), HashMap::new(), Tasks::default());
 		Self {
 			args,
 			terms,
@@ -74,7 +75,7 @@ impl Market {
 			slower,
 			files,
 			ui,
-			first,
+			scan,
 			passed,
 			refused,
 			programs,
@@ -104,12 +105,7 @@ impl Market {
 		(free, queued, open_work): (bool, u64, u64),
 		head: u64,
 	) -> Result<Option<Job>> {
-		let jobs = node.jobs(self.first, 4096).await?;
-		if let Some(alive) = jobs.iter().find(|j| !j.phase.is_terminal()) {
-			self.first = alive.id;
-		} else if let Some(last) = jobs.last() {
-			self.first = last.id + 1;
-		}
+		let jobs = self.scan.look(node, head).await?;
 		for job in jobs.iter().filter(|j| !j.phase.is_terminal()) {
 			// Also one that was given up although its claim then went through.
 			let unknown = match store.get(&job.order)?.map(|record| record.stage) {

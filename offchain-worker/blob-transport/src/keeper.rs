@@ -14,6 +14,7 @@ use assay_blobs::{BlobError, BlobStore, Claim, Hash, Owner};
 use assay_market::{api::MarketApi, JobId, JobView};
 use codec::Codec;
 use futures::{stream::BoxStream, StreamExt};
+use parking_lot::Mutex;
 use sc_client_api::BlockchainEvents;
 use sp_api::{ApiExt, ProvideRuntimeApi};
 use sp_blockchain::HeaderBackend;
@@ -36,8 +37,8 @@ const LONGEST: Duration = Duration::from_secs(120);
 const SCRUB: Duration = Duration::from_secs(60);
 /// Jobs in one question to the runtime, the most that it answers.
 const PAGE: u32 = 64;
-/// Most jobs that one look goes through, so that it ends.
-const JOBS: u64 = 65_536;
+/// How many numbers one question looks at.
+const SCAN: u64 = 4096;
 
 /// The chain could not answer, for the stated reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,13 +86,14 @@ type Types<Block, AccountId, Balance> = fn() -> (Block, AccountId, Balance);
 /// The market of a running node's chain.
 pub struct ClientMarket<Block, Client, AccountId, Balance> {
 	client: Arc<Client>,
+	scan: Mutex<Scan>,
 	_types: PhantomData<Types<Block, AccountId, Balance>>,
 }
 
 impl<Block, Client, AccountId, Balance> ClientMarket<Block, Client, AccountId, Balance> {
 	/// Wraps the node's client.
 	pub fn new(client: Arc<Client>) -> Self {
-		Self { client, _types: PhantomData }
+		Self { client, scan: Mutex::default(), _types: PhantomData }
 	}
 }
 
@@ -103,31 +105,84 @@ where
 	Client: ProvideRuntimeApi<Block>,
 	Client::Api: MarketApi<Block, AccountId, Balance, NumberFor<Block>>,
 {
-	/// All open jobs at one block, and the first id that is not behind us for good.
+	/// All open jobs at one block, and the number of the next job there.
 	fn at(
 		&self,
 		at: Block::Hash,
-		from: JobId,
+		scan: &Scan,
 		open: &mut BTreeMap<JobId, OpenJob>,
 	) -> Result<JobId, sp_api::ApiError> {
 		let api = self.client.runtime_api();
 		// Before the upgrade that brings the market there is none.
 		if !api.has_api::<dyn MarketApi<Block, AccountId, Balance, NumberFor<Block>>>(at)? {
-			return Ok(from);
+			return Ok(0);
 		}
-		let (mut next, mut first_open) = (from, None);
-		while next < from.saturating_add(JOBS) {
-			let page = self.client.runtime_api().jobs(at, next, PAGE)?;
-			let Some(last) = page.last().map(|job| job.id) else { break };
-			for job in page.iter().filter(|job| !job.phase.is_terminal()) {
-				first_open.get_or_insert(job.id);
+		let next = api.next_job(at)?;
+		scan.each(
+			next,
+			|from, limit| self.client.runtime_api().jobs(at, from, limit),
+			|job| {
 				let OpenJob { claim, blobs } = open.entry(job.id).or_default();
 				*claim = Some(claim_of(job));
 				blobs.extend(named(job));
-			}
-			next = last.saturating_add(1);
+			},
+		)?;
+		Ok(next)
+	}
+}
+
+/// Which jobs are open: those that were at the last look, and those that are new since. What is over is never asked
+/// about again, however many numbers were used since the oldest open job.
+#[derive(Debug, Default)]
+struct Scan {
+	/// Jobs below `next` that are open at the best or at the last finalized block.
+	open: BTreeSet<JobId>,
+	/// What is below and not in `open` has ended for good: no block above the last finalized one can change that.
+	next: JobId,
+}
+
+impl Scan {
+	/// Every open job of a chain on which `end` is the next number, by questions for pages: up to so many jobs from this
+	/// number on, within the next [`SCAN`] numbers.
+	fn each<AccountId, Balance, BlockNumber, E>(
+		&self,
+		end: JobId,
+		page: impl Fn(JobId, u32) -> Result<Vec<JobView<AccountId, Balance, BlockNumber>>, E>,
+		mut found: impl FnMut(&JobView<AccountId, Balance, BlockNumber>),
+	) -> Result<(), E> {
+		let known: Vec<JobId> = self.open.iter().copied().collect();
+		let mut rest = &known[..];
+		while let Some(first) = rest.first().copied() {
+			let near = rest.iter().take_while(|job| **job - first < u64::from(PAGE)).count();
+			let (asked, after) = rest.split_at(near);
+			let last = asked.last().copied().unwrap_or(first);
+			let jobs = page(first, (last - first + 1) as u32)?;
+			let open = jobs.iter().filter(|job| asked.contains(&job.id));
+			open.filter(|job| !job.phase.is_terminal()).for_each(&mut found);
+			rest = after;
 		}
-		Ok(first_open.unwrap_or(next))
+		let mut from = self.next;
+		while from < end {
+			let jobs = page(from, PAGE)?;
+			// A page that is not full covers a whole scan, also where the chain has forgotten jobs.
+			from = match jobs.last() {
+				Some(last) if jobs.len() >= PAGE as usize => last.id.saturating_add(1),
+				_ => from.saturating_add(SCAN),
+			};
+			jobs.iter().filter(|job| !job.phase.is_terminal()).for_each(&mut found);
+		}
+		Ok(())
+	}
+
+	/// What a look has found, where `finalized` is the next number at the last finalized block.
+	fn learn(&mut self, finalized: JobId, open: impl Iterator<Item = JobId>) {
+		self.next = self.next.max(finalized);
+		self.open = open.filter(|job| *job < self.next).collect();
+	}
+
+	/// The first open job, or the next one to come.
+	fn first(&self) -> JobId {
+		self.open.first().copied().unwrap_or(self.next)
 	}
 }
 
@@ -176,13 +231,15 @@ where
 		Ok((from, open.into_iter().map(|(job, open)| (job, open.blobs)).collect()))
 	}
 
-	fn claims(&self, from: JobId) -> Result<(JobId, BTreeMap<JobId, OpenJob>), MarketError> {
+	fn claims(&self, _: JobId) -> Result<(JobId, BTreeMap<JobId, OpenJob>), MarketError> {
 		let failed = |error: sp_api::ApiError| MarketError(error.to_string());
 		let info = self.client.info();
 		let mut open = BTreeMap::new();
-		let finalized = self.at(info.finalized_hash, from, &mut open).map_err(failed)?;
-		let best = self.at(info.best_hash, from, &mut open).map_err(failed)?;
-		Ok((finalized.min(best), open))
+		let mut scan = self.scan.lock();
+		let finalized = self.at(info.finalized_hash, &scan, &mut open).map_err(failed)?;
+		self.at(info.best_hash, &scan, &mut open).map_err(failed)?;
+		scan.learn(finalized, open.keys().copied());
+		Ok((scan.first(), open))
 	}
 
 	fn wake(&self) -> BoxStream<'static, ()> {
@@ -313,5 +370,71 @@ impl State {
 		if let Err(error) = self.outboards.sweep() {
 			log::warn!(target: LOG_TARGET, "Cannot look at the outboards: {error}");
 		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use assay_market::Phase;
+	use std::{cell::Cell, convert::Infallible};
+
+	type View = JobView<[u8; 32], u128, u32>;
+
+	/// What a chain answers on which jobs have these phases; `None`: forgotten.
+	fn page(jobs: &[Option<Phase>], from: JobId, limit: u32) -> Vec<View> {
+		let numbers = from..(jobs.len() as JobId).min(from + SCAN);
+		let view = |id: JobId| {
+			let phase = jobs[id as usize]?;
+			Some(JobView::blank(id, [1; 32], [2; 32], [3; 32], phase))
+		};
+		numbers.filter_map(view).take(limit.min(PAGE) as usize).collect()
+	}
+
+	/// The open jobs at the last finalized and at the best block, and how many questions that took.
+	fn look(
+		scan: &mut Scan,
+		finalized: &[Option<Phase>],
+		best: &[Option<Phase>],
+	) -> (Vec<JobId>, u32) {
+		let (mut open, asked) = (BTreeSet::new(), Cell::new(0));
+		for chain in [finalized, best] {
+			let ask = |from, limit| {
+				asked.set(asked.get() + 1);
+				Ok::<_, Infallible>(page(chain, from, limit))
+			};
+			scan.each(chain.len() as JobId, ask, |job| {
+				open.insert(job.id);
+			})
+			.unwrap();
+		}
+		scan.learn(finalized.len() as JobId, open.iter().copied());
+		(open.into_iter().collect(), asked.get())
+	}
+
+	#[test]
+	fn open_jobs_should_be_found_when_thousands_are_over_or_forgotten_since_the_oldest_one() {
+		let mut jobs = vec![None; 5_000];
+		jobs.push(Some(Phase::Open));
+		jobs.extend(vec![None; 20_000]);
+		jobs.extend(vec![Some(Phase::Settled); 70_000]);
+		jobs.push(Some(Phase::Claimed));
+		let mut scan = Scan::default();
+		assert_eq!(look(&mut scan, &jobs, &jobs).0, [5_000, 95_001]);
+		assert_eq!(scan.first(), 5_000);
+		// From then on only what is open and what is new is asked for.
+		let mut best = jobs.clone();
+		best.extend([Some(Phase::Settled), Some(Phase::Posted)]);
+		assert_eq!(look(&mut scan, &jobs, &best), (vec![5_000, 95_001, 95_003], 5));
+	}
+
+	#[test]
+	fn job_should_be_open_until_it_is_over_at_the_finalized_block_too() {
+		let mut scan = Scan::default();
+		let (open, over) = (Some(Phase::Open), Some(Phase::Settled));
+		assert_eq!(look(&mut scan, &[open], &[over, open]).0, [0, 1]);
+		assert_eq!(look(&mut scan, &[open], &[over]).0, [0], "the other one was of a fork");
+		assert_eq!(look(&mut scan, &[over], &[over, open]).0, [1]);
+		assert_eq!(scan.first(), 1);
 	}
 }

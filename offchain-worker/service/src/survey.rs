@@ -10,7 +10,7 @@ use codec::Encode;
 use sp_core::offchain::OffchainStorage;
 
 use crate::{
-	chain::{Chain, ChainError, Disputed, JobAssignment, OpenLottery},
+	chain::{Chain, ChainError, Disputed, Head, JobAssignment, OpenLottery},
 	types::{BlockNumber, Hash, LOG_TARGET},
 	verify::duty::{
 		slot_of, task_of, Duty, Finding, Kind, Opening, Orders, Seat, Seats, Shared, Survey, TaskId,
@@ -21,6 +21,16 @@ use crate::{
 /// Most jobs whose blobs are newly kept in one survey: their programs are examined for that, which takes
 /// time that other duties need. The next block goes on.
 const NEWLY_HELD: usize = 16;
+
+/// Blocks below the best one at which the block of a lottery counts as final where finality is further behind: the
+/// voting gate's default hard cap and a little more. Else whoever stops finality would stop the verdicts as well, and
+/// a thinned audit would end without any. On a fork that goes a verdict costs nothing: it is bound to order and seed.
+const STANDS: BlockNumber = 120;
+
+/// Whether no other fork is to be reckoned with that has another seed in this block.
+fn is_settled(block: BlockNumber, head: &Head) -> bool {
+	block <= head.finalized || head.best.saturating_sub(block) >= STANDS
+}
 
 impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	/// Reads lotteries and seats, forgets finished jobs and lists what is left to do. Blocks.
@@ -58,7 +68,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			self.hold_once(&seat, &mut newly);
 			// Before the block of the lottery is final another fork may have another seed.
 			let due = winner.tranche <= lottery.tranche
-				&& lottery.draw_block <= head.finalized
+				&& is_settled(lottery.draw_block, &head)
 				&& head.best <= lottery.commit_deadline;
 			if due {
 				self.owe_verdict(&mut duties, seat, Some(winner.ticket));

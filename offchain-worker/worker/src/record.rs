@@ -85,9 +85,7 @@ impl<'a> Recorder<'a> {
 
 impl Observer for Recorder<'_> {
 	fn progress(&mut self, progress: Progress) -> ControlFlow<()> {
-		let Progress { step, steps, node, nodes, .. } = progress;
-		let total = u64::from(steps) * u64::from(nodes);
-		let done = (u64::from(step) * u64::from(nodes) + u64::from(node)).min(total);
+		let (done, total) = share(&progress);
 		self.link.progress(Stage::Running, done, total);
 		ControlFlow::Continue(())
 	}
@@ -112,6 +110,16 @@ impl Observer for Recorder<'_> {
 			}
 		}
 	}
+}
+
+/// How far a run is, by its work: one node may be nearly all of it.
+fn share(progress: &Progress) -> (u64, u64) {
+	let Progress { step, steps, node, nodes, work, total_work } = *progress;
+	if total_work > 0 {
+		return (work.min(total_work), total_work);
+	}
+	let total = u64::from(steps) * u64::from(nodes);
+	((u64::from(step) * u64::from(nodes) + u64::from(node)).min(total), total)
 }
 
 /// Most bytes that a record takes in memory beside the run and the tensors of its trees.
@@ -143,4 +151,21 @@ fn write(dir: &Path, bytes: &[u8]) -> Result<OutputFile, Fault> {
 	fs::write(dir.join(&name), bytes)
 		.map_err(|error| Fault::local(LocalFaultKind::Disk, format!("{name}: {error}")))?;
 	Ok(OutputFile { root, name, len: bytes.len() as u64 })
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn progress_should_be_that_of_the_work_when_nodes_differ() {
+		let at = |work, total_work| {
+			let node = 2;
+			share(&Progress { step: 0, steps: 1, node, nodes: 500, work, total_work })
+		};
+		assert_eq!(at(990, 1000), (990, 1000));
+		assert_eq!(at(1001, 1000), (1000, 1000));
+		// A program that counts as no work at all.
+		assert_eq!(at(0, 0), (2, 500));
+	}
 }

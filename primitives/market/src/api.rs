@@ -33,6 +33,9 @@ sp_api::decl_runtime_apis! {
 		/// Up to `limit` (at most 64) jobs with an id of at least `from`, in order.
 		fn jobs(from: JobId, limit: u32) -> Vec<JobView<AccountId, Balance, BlockNumber>>;
 
+		/// The number that the next job will have.
+		fn next_job() -> JobId;
+
 		/// The bytes of a registered program.
 		fn program(id: Hash) -> Option<Vec<u8>>;
 

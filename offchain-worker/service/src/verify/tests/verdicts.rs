@@ -107,6 +107,21 @@ async fn replay_should_wait_when_the_draw_block_is_not_final() {
 }
 
 #[tokio::test]
+async fn replay_should_begin_when_finality_stands_still_and_the_draw_block_is_far_below_the_best() {
+	let world = World::new();
+	let mut lottery = world.lottery(1);
+	(lottery.draw_block, lottery.commit_deadline) = (500, 800);
+	world.chain.draw(vec![lottery]);
+	let runner = FakeRunner::new([Act::Root(ROOT)]);
+	let _node = world.start(runner.clone());
+	world.chain.advance(619, 300);
+	world.settle().await;
+	assert_eq!(runner.calls(), 0);
+	world.chain.advance(620, 300);
+	assert_eq!(world.found(1, Verify).await, replayed(&world, 1, ROOT));
+}
+
+#[tokio::test]
 async fn replay_should_be_repeated_once_when_a_local_fault_occurs() {
 	let world = World::new();
 	world.chain.draw(vec![world.lottery(1)]);
