@@ -1,9 +1,12 @@
-//! Roots and ids as they are typed.
+//! Hashes, and how they are typed.
 
 use crate::error::{Error, Result};
 
+/// 32 bytes: a block, a program, a tensor root or an account.
+pub type Hash = [u8; 32];
+
 /// 32 bytes from 64 hexadecimal digits, with or without `0x`.
-pub fn parse_hash(text: &str) -> Result<[u8; 32]> {
+pub fn parse_hash(text: &str) -> Result<Hash> {
 	let mut hash = [0; 32];
 	hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash).map_err(|_| {
 		Error::new("bad-hash", format!("`{text}` is not a root or id"))

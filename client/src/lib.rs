@@ -1,7 +1,7 @@
 //! The command line of Assay, for requesters, providers and auditors.
 //!
-//! It reaches the chain only through a node's RPC and the metadata that the node serves: no type of
-//! the runtime is compiled in, values are read by name. Programs, canonical bytes, commitments and
+//! It reaches the chain only through a node's RPC and the metadata that the node serves: nothing of the
+//! runtime is compiled in, values are read by name. Programs, canonical bytes, commitments and
 //! runs come from the primitives and engines that the validators use as well.
 //!
 //! * [`cli`]: the commands. Each has its flags and what it does in one file of `commands`.
@@ -74,7 +74,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 			return ExitCode::FAILURE;
 		}
 	};
-	let outcome = runtime.block_on(commands::run(cli, ui));
+	let outcome = runtime.block_on(cli::run(cli, ui));
 	// An engine that still computes must not keep a finished command alive.
 	runtime.shutdown_background();
 	match outcome {

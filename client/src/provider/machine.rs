@@ -14,8 +14,8 @@
 
 use super::{
 	record::{Executed, Record, Stage},
+	salt::Salt,
 	store::Store,
-	Salt,
 };
 use crate::{
 	chain::{

@@ -2,6 +2,7 @@
 
 use super::{
 	capability::{Means, Refusal, Terms},
+	flags::ProviderRun,
 	live::facts,
 	machine::CONFLICT,
 	record::Stage,
@@ -15,7 +16,6 @@ use crate::{
 		value::Read,
 		Hash, Node,
 	},
-	cli::ProviderRun,
 	error::Result,
 	files::Files,
 	memory,

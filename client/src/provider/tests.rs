@@ -3,8 +3,8 @@
 use super::{
 	machine::{Chain, Engine, Facts, Progress, Provider, Standing},
 	record::{Executed, Record, Segments, Stage},
+	salt::Salt,
 	store::Store,
-	Salt,
 };
 use crate::{
 	chain::{
