@@ -10,7 +10,7 @@ use crate::{
 		value::Read,
 		Hash, Included, Link,
 	},
-	challenge::{Chain, Lead, Outcome, Proven, Sent, Standing},
+	challenge::{Chain, Lead, Outcome, Proven, ResultState, Sent},
 	connection::reconnect,
 	context::Context,
 	error::{Error, Result},
@@ -200,15 +200,15 @@ fn sent(included: &Included) -> Result<Sent> {
 }
 
 impl Chain for Live {
-	async fn standing(&self) -> Result<Standing> {
+	async fn state(&self) -> Result<ResultState> {
 		let node = self.link.node();
 		let job = self.id.number;
 		// After a reorganisation the number may stand for another job, whose result was never looked at here.
 		let same = |order: &Hash| *order == self.id.order;
 		Ok(match node.disputed_result(job).await? {
-			Some(disputed) if same(&disputed.order) => Standing::Stands { open: disputed.open },
+			Some(disputed) if same(&disputed.order) => ResultState::Stands { open: disputed.open },
 			_ => match node.find_job(job).await?.filter(|job| same(&job.order)) {
-				Some(job) => Standing::Gone(Outcome::of(&job)),
+				Some(job) => ResultState::Gone(Outcome::of(&job)),
 				None => {
 					let text = format!("job {job} is another order on the best chain, or none");
 					return Err(Error::new("order-replaced", text)

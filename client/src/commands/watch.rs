@@ -9,7 +9,7 @@ use crate::{
 	context::Context,
 	error::{Error, Result},
 	output::Ui,
-	patrol::{Patrol, Task, Wishes},
+	patrol::{Criteria, Patrol, Task},
 	runner::{Runner, WorkerFlags},
 	stop::stop,
 };
@@ -159,8 +159,8 @@ impl Watcher {
 				None => format!("watching on {device}; nothing is sent"),
 			},
 		);
-		let wishes = Wishes { jobs: args.jobs.clone(), max_work: args.max_work, account };
-		let mut patrol = Patrol::new(wishes);
+		let criteria = Criteria { jobs: args.jobs.clone(), max_work: args.max_work, account };
+		let mut patrol = Patrol::new(criteria);
 		let mut jobs = FuturesUnordered::new();
 		let mut head = 0;
 		let mut look = Box::pin(self.look(head, patrol.first()));
