@@ -15,6 +15,43 @@ pub fn parse_hash(text: &str) -> Result<Hash> {
 	Ok(hash)
 }
 
+/// A hash as hexadecimal, for serde.
+pub(crate) mod text {
+	use crate::hash::Hash;
+	use serde::{de::Error, Deserialize, Deserializer, Serialize, Serializer};
+
+	pub fn serialize<S: Serializer>(hash: &Hash, s: S) -> Result<S::Ok, S::Error> {
+		hex::encode(hash).serialize(s)
+	}
+
+	pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Hash, D::Error> {
+		let mut hash = [0; 32];
+		hex::decode_to_slice(String::deserialize(d)?, &mut hash).map_err(D::Error::custom)?;
+		Ok(hash)
+	}
+}
+
+/// Hashes as hexadecimal, for serde.
+pub(crate) mod texts {
+	use crate::hash::Hash;
+	use serde::{de::Error, Deserialize, Deserializer, Serialize, Serializer};
+
+	pub fn serialize<S: Serializer>(list: &[Hash], s: S) -> Result<S::Ok, S::Error> {
+		list.iter().map(hex::encode).collect::<Vec<_>>().serialize(s)
+	}
+
+	pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Hash>, D::Error> {
+		Vec::<String>::deserialize(d)?
+			.iter()
+			.map(|text| {
+				let mut hash = [0; 32];
+				hex::decode_to_slice(text, &mut hash).map_err(D::Error::custom)?;
+				Ok(hash)
+			})
+			.collect()
+	}
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;

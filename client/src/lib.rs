@@ -10,6 +10,7 @@
 //! * [`provider`]: the state machine of a provider and its database.
 //! * [`challenge`]: the state machine of a challenger. [`patrol`]: which results a watcher looks at.
 //! * [`runner`]: runs strangers' programs in sandboxed workers. [`replay`]: does so for a dispute about a result.
+//! * [`executed`]: what is left of a run; [`kept`]: hash trees and checkpoints of it on disk.
 //! * [`device`]: the engine of this machine, for programs of our own.
 //! * [`tensors`]: safetensors files to job inputs and back.
 //! * [`key`], [`amount`], [`hash`], [`explain`], [`output`], [`error`]: what a user meets.
@@ -25,9 +26,11 @@ pub mod connection;
 pub mod context;
 pub mod device;
 pub mod error;
+pub mod executed;
 pub mod explain;
 pub mod files;
 pub mod hash;
+pub mod kept;
 pub mod key;
 pub mod memory;
 pub mod npz;

@@ -1,9 +1,7 @@
 //! The provider's state machine against the live chain and real workers.
 
 use super::{
-	kept::{plan, size, Kept},
 	machine::{Chain, Engine, Facts, JobState, GIVE_BACK_BLOCKS},
-	record::{Executed, Segments},
 	tasks::Tasks,
 };
 use crate::{
@@ -14,7 +12,9 @@ use crate::{
 		Hash, Link,
 	},
 	error::{io, Error, Result},
+	executed::{Executed, Segments},
 	files::Files,
+	kept::{plan, size, Kept},
 	output::Ui,
 	program::Loaded,
 	runner::{failed, Runner, Watch, Work},

@@ -13,7 +13,7 @@
 //! to the root that it shows. It waits for finality, as long as its deadline lets it.
 
 use super::{
-	record::{Executed, Record, Stage},
+	record::{Record, Stage},
 	salt::Salt,
 	store::Store,
 };
@@ -23,6 +23,7 @@ use crate::{
 		Hash,
 	},
 	error::{Error, Result},
+	executed::Executed,
 };
 use assay_commitments::{result_commitment, OutputsOpening, SegmentsOpening};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -4,7 +4,6 @@ pub mod answers;
 mod capability;
 mod court;
 pub mod flags;
-pub mod kept;
 mod live;
 pub mod machine;
 mod market;

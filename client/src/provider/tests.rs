@@ -2,7 +2,7 @@
 
 use super::{
 	machine::{Chain, Engine, Facts, JobState, Progress, Provider},
-	record::{Executed, Record, Segments, Stage},
+	record::{Record, Stage},
 	salt::Salt,
 	store::Store,
 };
@@ -12,6 +12,7 @@ use crate::{
 		Hash,
 	},
 	error::{Error, Result},
+	executed::{Executed, Segments},
 };
 use assay_commitments::{
 	result_commitment, run_root, trace_root, verify_outputs, verify_segments, OutputsOpening,
