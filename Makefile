@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO := . scripts/toolchain.sh && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint fmt fmt-check test-rust test-js test-resilience test-disputes test-blobs blobs doc fuzz
+.PHONY: help setup build demo test lint fmt fmt-check check-docs test-rust test-js test-resilience test-disputes test-blobs blobs doc fuzz
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -19,12 +19,17 @@ build: setup ## Build the node, the worker and the client
 demo: build ## Post a real job to a fresh chain and follow it to settlement
 	@scripts/demo
 
+check-docs: setup ## Links, widths and the glossary of the docs (scripts/check-docs --help)
+	@echo "lint: docs"
+	@scripts/check-docs --self-test
+	@scripts/check-docs
+
 fmt-check: setup ## Formatting, differences as errors
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all -- --check
 	@$(CARGO) fmt --manifest-path zombienet/Cargo.toml -- --check
 
-lint: fmt-check ## Formatting and clippy, warnings as errors
+lint: check-docs fmt-check ## Docs, formatting and clippy, warnings as errors
 	@echo "lint: clippy"
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo clippy --release --workspace --all-targets -- -D warnings
 
@@ -33,7 +38,7 @@ fmt: ## Format everything
 	@cargo fmt --manifest-path zombienet/Cargo.toml
 
 # Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
-test: fmt-check test-rust test-js test-resilience test-disputes test-blobs test-network lint ## Set up and run every test
+test: check-docs fmt-check test-rust test-js test-resilience test-disputes test-blobs test-network lint ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"
@@ -130,7 +135,7 @@ network-keeper: setup
 	@echo "zombienet: network-keeper (cold: about 5 minutes on two cores)"
 	@$(CARGO) build --locked --manifest-path zombienet/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
 
-zombienet: build network-keeper ## Adversary scenarios on networks of four validators (SCENARIO=…; all: about 40 minutes)
+zombienet: build network-keeper ## Adversary scenarios on networks of four validators (SCENARIO=…; all: about 45 minutes)
 	@scripts/zombienet $(if $(SCENARIO),--only "$(SCENARIO)")
 
 test-network: build network-keeper ## The two short ones of them: all honest, and a provider that lies (about 5 minutes)

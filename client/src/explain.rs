@@ -80,6 +80,7 @@ pub fn fix(code: &str) -> Option<&'static str> {
 		"Jobs.RampTooLong" => "give a shorter --ramp",
 		"Jobs.AuditTooLow" => "give a higher --audit, or leave it out",
 		"Jobs.WrongSteps" => "give --steps 1 for a program without step state",
+		"Jobs.TooManySteps" => "post several jobs of at most 65536 steps, each from the last states of the one before",
 		"Jobs.WrongSegments" => {
 			"give a --segment-steps that is a power of two and makes 2 to 256 segments, or leave it out"
 		}

@@ -1,4 +1,4 @@
-//! Every attack of `docs/protocol.md` that does not need several nodes, with what must come of it.
+//! Every attack of `docs/protocol` that does not need several nodes, with what must come of it.
 
 mod challenges;
 mod decoys;

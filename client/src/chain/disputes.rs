@@ -236,7 +236,7 @@ pub fn place_json(place: &Place) -> serde_json::Value {
 	}
 }
 
-/// Binds an account to a fraud proof before anyone has seen it; see `docs/protocol.md`, Challenge.
+/// Binds an account to a fraud proof before anyone has seen it; see `docs/protocol/proofs.md`.
 pub fn proof_commitment(genesis: &Hash, order: &Hash, account: &Hash, first: &ProofPart) -> Hash {
 	let proof = blake3::hash(&first.encode());
 	let mut hasher = blake3::Hasher::new_derive_key(PROOF_CONTEXT);

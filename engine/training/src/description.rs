@@ -187,8 +187,6 @@ pub enum Order {
 	Given,
 }
 
-/// Most steps: each writes the loss curve anew.
-const MOST_STEPS: u32 = 1 << 20;
 
 /// Most examples of a step.
 const MOST_BATCH: u32 = 1 << 20;
@@ -265,7 +263,7 @@ impl Description {
 				.ok_or_else(|| field(name, format!("is {value}; must be at most {most}")))
 		};
 		most("batch", self.batch.into(), MOST_BATCH.into())?;
-		most("steps", self.steps.into(), MOST_STEPS.into())?;
+		most("steps", self.steps.into(), assay_program::MAX_STEPS.into())?;
 		if self.order != Order::Random {
 			let positions = u64::from(self.batch) * u64::from(self.steps);
 			if positions > MOST_POSITIONS {

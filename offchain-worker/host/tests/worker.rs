@@ -61,7 +61,16 @@ fn speak(dir: &Path, reply: impl FnOnce(&mut UnixStream, Request) + Send + 'stat
 	let dir = dir.to_owned();
 	thread::spawn(move || {
 		let folder = job_folder(&dir);
-		let mut stream = UnixStream::connect(folder.join("node.sock")).unwrap();
+		// The socket is there a moment before anybody listens at it.
+		let mut stream = (0..200)
+			.find_map(|_| {
+				let stream = UnixStream::connect(folder.join("node.sock")).ok();
+				stream.or_else(|| {
+					thread::sleep(Duration::from_millis(1));
+					None
+				})
+			})
+			.expect("the host listens");
 		blocking::handshake(&mut stream).unwrap();
 		let request = blocking::receive(&mut stream).unwrap();
 		reply(&mut stream, request);

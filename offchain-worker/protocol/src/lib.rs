@@ -41,5 +41,5 @@ pub const MAGIC: [u8; 8] = *b"ASSAYWRK";
 pub const MAX_FRAME: u32 = 4 << 20;
 /// Longest [`Hello`] in bytes.
 pub const MAX_HELLO: u32 = 128;
-/// Most steps of a run, so that the trace roots fit a frame.
-pub const MAX_STEPS: u32 = 65_536;
+/// Most steps of a run. The trace roots of so many fit a frame.
+pub use assay_program::MAX_STEPS;

@@ -12,7 +12,7 @@ use sp_api::{ApiExt, ProvideRuntimeApi};
 use sp_blockchain::HeaderBackend;
 use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
 
-use crate::{AccountId, Balance, BlockNumber, Hash};
+use crate::types::{AccountId, Balance, BlockNumber, Hash};
 
 /// An assignment of this chain.
 pub type JobAssignment = Assignment<AccountId, Balance, BlockNumber>;

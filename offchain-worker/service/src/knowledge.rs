@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use schnellru::{ByLength, LruMap};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
-use crate::{Hash, LOG_TARGET};
+use crate::types::{Hash, LOG_TARGET};
 
 /// Most tasks whose run root is remembered.
 const VERDICTS: u32 = 4_096;
@@ -127,7 +127,7 @@ fn decode(bytes: &[u8]) -> Option<Vec<(Hash, Hash)>> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::SharedStorage;
+	use crate::testing::storage::SharedStorage;
 	use std::iter::empty;
 
 	fn number(n: u32) -> Hash {

@@ -26,7 +26,7 @@
 //! provider does, and stay quiet there until the job's own record names them.
 //!
 //! # What is done first, and what is refused
-//! See `queue`: the earliest deadline first, among those that bring most for their time, so that cheap
+//! See `turns/queue.rs`: the earliest deadline first, among those that bring most for their time, so that cheap
 //! heavy jobs cannot keep this node from well-paid ones. What certainly comes too late, by what this
 //! machine was measured to do, or needs more memory than it has, is abstained from before anything is
 //! fetched or started. In an audit that nobody can see such an abstention is what calls further verifiers.
@@ -76,49 +76,15 @@
 //! recreates a lost entry equal.
 
 mod chain;
-mod challenger;
+mod config;
 mod dispute;
-#[cfg(test)]
-mod dispute_testing;
-#[cfg(test)]
-mod dispute_tests;
-mod duty;
 mod fault;
-mod fetch;
-mod folder;
-mod holding;
-mod hush;
 mod inputs;
-mod keep;
-#[cfg(test)]
-mod keep_tests;
-mod kept;
 mod knowledge;
-#[cfg(test)]
-mod knowledge_tests;
-#[cfg(test)]
-mod lottery_tests;
-mod machine;
-mod mailbox;
 mod metrics;
-mod moves;
-#[cfg(test)]
-mod order_tests;
-mod outputs;
-mod process;
-mod queue;
-#[cfg(test)]
-mod queue_tests;
-mod rates;
-mod runs;
-mod salt;
-mod sampling;
-#[cfg(test)]
-mod sampling_tests;
-mod sandbox;
-mod segments;
-#[cfg(test)]
-mod segments_tests;
+mod replay;
+mod run;
+mod runner;
 mod service;
 mod survey;
 #[cfg(test)]
@@ -126,204 +92,20 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod tickets;
-mod trouble;
+mod turns;
+mod types;
 mod verify;
-mod worker_replay;
-#[cfg(test)]
-mod worker_tests;
-mod workers;
-
-use std::{
-	path::{Path, PathBuf},
-	sync::Arc,
-	time::Duration,
-};
-
-use assay_blobs::BlobStore;
-use assay_market::api::{ArbitrationApi, MarketApi};
-use futures::{future::BoxFuture, FutureExt};
-use sc_client_api::BlockchainEvents;
-use sp_api::ProvideRuntimeApi;
-use sp_blockchain::HeaderBackend;
-use sp_core::offchain::OffchainStorage;
-use sp_keystore::KeystorePtr;
-use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
-use substrate_prometheus_endpoint::Registry;
+mod worker;
 
 pub use chain::{Chain, ChainError, ClientChain, Disputed, Head, JobAssignment, OpenLottery};
+pub use config::{Config, Limits};
 pub use fault::Fault;
-pub use fetch::Fetch;
+pub use inputs::fetch::Fetch;
 pub use knowledge::Knowledge;
-pub use mailbox::Mailbox;
 pub use metrics::Metrics;
-pub use process::{check_worker, find_worker, ProcessRunner};
-pub use salt::derive_salt;
-pub use service::{Ran, Replay, Runner, Service};
-
-/// Target of every log line of this crate.
-pub const LOG_TARGET: &str = "assay::verifier";
-
-/// A 32-byte hash.
-pub type Hash = [u8; 32];
-/// Account id of the chain.
-pub type AccountId = sp_runtime::AccountId32;
-/// Balance of the chain.
-pub type Balance = u128;
-/// Block number of the chain.
-pub type BlockNumber = u32;
-
-/// Settings of the service.
-#[derive(Clone, Debug)]
-pub struct Config {
-	/// The worker binary; see [`find_worker`].
-	pub worker: PathBuf,
-	/// Folder of the service below the node's base path. Created with mode 0700; one subfolder
-	/// per running job, removed when the job ends.
-	pub dir: PathBuf,
-	/// Engine of the worker: `auto`, `cpu`, a part of an adapter's name, or `None` for `auto`.
-	pub adapter: Option<String>,
-	/// Whether a worker may run jobs although the kernel gives it no full sandbox.
-	pub allow_unsandboxed: bool,
-	/// Notified when something was left for the pallets' offchain hooks, so that they need not wait for
-	/// the next block to find it.
-	pub found: Arc<tokio::sync::Notify>,
-	/// What this node finds out about results, for whoever asks before it votes for finality.
-	pub knowledge: Knowledge,
-	/// How long blobs are fetched for one replay before another one may have its turn.
-	pub fetch_turn: Duration,
-	/// Jobs replayed at the same time, at least 1.
-	pub concurrency: usize,
-	/// Time between two blocks of the chain.
-	pub block_time: Duration,
-	/// Tiles of every step that the worker recomputes by the definition, as a check of its device.
-	pub audit_tiles: u32,
-	/// Limits of one worker process.
-	pub limits: Limits,
-	/// Where workers have no full sandbox, it is tried again this often, with a line in the log.
-	pub sandbox_check: Duration,
-	/// Pause before a local fault is retried.
-	pub retry_delay: Duration,
-	/// Blocks before the commit deadline at which a job that could not be replayed is abstained
-	/// from, so that the chain can still draw a further tranche.
-	pub abstain_margin: BlockNumber,
-	/// Blocks before the deadline of a lane at which a fraud proof is sent without binding it to its
-	/// account first: a copy of it could then earn what is the account's, but the proof is in time.
-	pub prove_margin: BlockNumber,
-}
-
-impl Config {
-	/// The settings of a node whose base path for this chain is `base`.
-	pub fn new(worker: PathBuf, base: &Path) -> Self {
-		Self {
-			worker,
-			dir: base.join("verifier"),
-			adapter: None,
-			allow_unsandboxed: false,
-			found: Arc::default(),
-			knowledge: Knowledge::default(),
-			fetch_turn: Duration::from_secs(30),
-			concurrency: 1,
-			block_time: Duration::from_secs(3),
-			audit_tiles: 4,
-			limits: Limits::default(),
-			sandbox_check: Duration::from_secs(60),
-			retry_delay: Duration::from_secs(3),
-			abstain_margin: 3,
-			prove_margin: 2,
-		}
-	}
-}
-
-/// Limits of one worker process.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-	/// Wall clock time that every job gets, whatever its size.
-	pub wall_floor: Duration,
-	/// Work units per second that the wall clock limit assumes at least.
-	pub work_rate: u64,
-	/// Most wall clock time of any job.
-	pub wall_cap: Duration,
-	/// Memory that every job gets, in bytes.
-	pub memory_floor: u64,
-	/// Memory that the least job takes beside its tensors: the engine, its compiler and its driver.
-	pub memory_overhead: u64,
-	/// Most memory of any job, in bytes; `None`: what the machine has for workers, which is the most in
-	/// any case.
-	pub memory_cap: Option<u64>,
-	/// Time until a started worker has connected and shaken hands.
-	pub handshake: Duration,
-}
-
-impl Default for Limits {
-	fn default() -> Self {
-		Self {
-			wall_floor: Duration::from_secs(60),
-			work_rate: 20_000_000,
-			wall_cap: Duration::from_secs(6 * 3600),
-			memory_floor: 4 << 30,
-			memory_overhead: 128 << 20,
-			memory_cap: None,
-			handshake: Duration::from_secs(20),
-		}
-	}
-}
-
-/// What [`run`] needs from the node.
-pub struct Params<Client, Storage> {
-	/// The node's client.
-	pub client: Arc<Client>,
-	/// The node's keystore; the verifier keys are those of `assay_market::verifier_crypto::KEY_TYPE`.
-	pub keystore: KeystorePtr,
-	/// The node's offchain storage: `backend.offchain_storage()`.
-	pub offchain_storage: Storage,
-	/// The node's blob store.
-	pub blobs: Arc<BlobStore>,
-	/// Where inputs come from that are not in it; `None`: only from clients.
-	pub fetch: Option<Arc<dyn Fetch>>,
-	/// Settings.
-	pub config: Config,
-	/// Where to register the metrics.
-	pub registry: Option<Registry>,
-}
-
-/// Runs the service until the returned future is dropped; workers are killed with it.
-///
-/// Spawn it on the task manager of a validator node:
-/// `task_manager.spawn_handle().spawn("assay-verifier", Some("assay"), run(params))`.
-/// Errors are logged and counted, never fatal to the node.
-pub fn run<Block, Client, Storage>(params: Params<Client, Storage>) -> BoxFuture<'static, ()>
-where
-	Block: BlockT,
-	Block::Header: HeaderT<Number = BlockNumber>,
-	Client: ProvideRuntimeApi<Block>
-		+ HeaderBackend<Block>
-		+ BlockchainEvents<Block>
-		+ Send
-		+ Sync
-		+ 'static,
-	Client::Api: MarketApi<Block, AccountId, Balance, BlockNumber>
-		+ ArbitrationApi<Block, AccountId, Balance, BlockNumber>,
-	Storage: OffchainStorage + 'static,
-{
-	async move {
-		let Params { client, keystore, offchain_storage, blobs, fetch, config, registry } = params;
-		let metrics = Metrics::register(registry.as_ref());
-		let chain = Arc::new(ClientChain::new(client));
-		let runner = Arc::new(ProcessRunner::new(config.clone(), blobs.clone(), metrics.clone()));
-		runner.prepare().await;
-		let jobs = runner.clone();
-		let open = tokio::task::spawn_blocking(move || {
-			Service::open(chain, keystore, offchain_storage, blobs, jobs, config, metrics)
-				.fetching(fetch)
-		});
-		match open.await {
-			Ok(service) => tokio::select! {
-				_ = async { futures::join!(service.run(), runner.self_test()) } => {}
-				() = runner.watch_sandbox() => {}
-			},
-			Err(error) => log::error!(target: LOG_TARGET, "The verifier cannot start: {error}"),
-		}
-	}
-	.boxed()
-}
+pub use run::{run, Params};
+pub use runner::{Ran, Replay, Runner};
+pub use service::Service;
+pub use types::{AccountId, Balance, BlockNumber, Hash, LOG_TARGET};
+pub use verify::{mailbox::Mailbox, salt::derive_salt};
+pub use worker::process::{check_worker, find_worker, ProcessRunner};

@@ -10,7 +10,7 @@ use substrate_prometheus_endpoint::{
 	PrometheusError, Registry, U64,
 };
 
-use crate::LOG_TARGET;
+use crate::types::LOG_TARGET;
 
 #[derive(Clone)]
 struct Inner {

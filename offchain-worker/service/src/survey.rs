@@ -10,11 +10,12 @@ use codec::Encode;
 use sp_core::offchain::OffchainStorage;
 
 use crate::{
-	duty::{
+	chain::{Chain, ChainError, Disputed, JobAssignment, OpenLottery},
+	types::{BlockNumber, Hash, LOG_TARGET},
+	verify::duty::{
 		slot_of, task_of, Duty, Finding, Kind, Opening, Orders, Seat, Seats, Shared, Survey, TaskId,
 	},
-	tickets::{Draw, Winner},
-	BlockNumber, Chain, ChainError, Disputed, Hash, JobAssignment, OpenLottery, LOG_TARGET,
+	verify::tickets::{Draw, Winner},
 };
 
 /// Most jobs whose blobs are newly kept in one survey: their programs are examined for that, which takes

@@ -9,6 +9,8 @@ use tokio::{
 	task::{spawn_blocking, JoinError},
 };
 
+use crate::fault::Fault;
+
 /// Lets work on a thread of its own wait for futures.
 pub(crate) struct Waiter {
 	handle: Handle,
@@ -42,4 +44,9 @@ pub(crate) async fn on_thread<T: Send + 'static>(
 	let done = spawn_blocking(move || work(&mut waiter)).await;
 	drop(alive);
 	done
+}
+
+/// The result of a blocking task; its panic is an internal fault.
+pub(crate) fn joined<T>(result: Result<Result<T, Fault>, JoinError>) -> Result<T, Fault> {
+	result.unwrap_or_else(|error| Err(Fault::Internal(error.to_string())))
 }

@@ -46,12 +46,14 @@
 //!   provider that has others demand of it cannot put a challenger off.
 //! * **Orders.** A job's number may stand for another job after a reorganisation. Whoever moves names the
 //!   hash of the job's order, and is refused by another one.
-//! * **Deposits.** A drawn verifier puts up nothing and its moves are free. It has one lane in a job, and
-//!   one that comes to nothing, by an invalid proof or by silence, is a fault of it: repeated faults
-//!   suspend it. Anyone else holds a deposit, which grows with the lanes that the job has, comes back when the job fails and is otherwise half burned, half paid to the provider.
+//! * **Deposits.** A drawn verifier puts up nothing. It has one lane in a job, and one that comes to
+//!   nothing, by an invalid proof or by silence, is a fault of it: repeated faults suspend it. Anyone else
+//!   holds a deposit, which grows with the lanes that the job has, comes back when the job fails and is
+//!   otherwise half burned, half paid to the provider.
 //! * **Fees.** An answer and the proof that condemns are free once they are accepted: each can be given
-//!   once. A part of a proof that proves nothing yet is paid for, as every failure is; who proves the
-//!   fraud in the end is given back what its parts have cost.
+//!   once. A verifier's demands and its commitment are free, too. A part of a proof that proves nothing yet
+//!   is paid for by whoever sends it, as every failure is; who proves the fraud in the end is given back
+//!   what its parts have cost.
 //! * **Who is paid.** A proof is public before it is in a block. An account that has bound itself to
 //!   it with a proof commitment in an earlier block gets the prover's part, whoever sends it.
 //! * **Lists.** A proof that refers to a provider's list shows that the list or the run is wrong. It
@@ -193,6 +195,10 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type AliveLanes<T: Config> = StorageMap<_, Twox64Concat, JobId, u32, ValueQuery>;
 
+	/// Bytes of proofs that came as verifiers' moves in this block; gone at its end.
+	#[pallet::storage]
+	pub type ProofBytes<T: Config> = StorageValue<_, u32, ValueQuery>;
+
 	/// Who is bound to which proof, in the order in which they came.
 	#[pallet::storage]
 	pub type ProofCommitments<T: Config> =
@@ -244,6 +250,9 @@ pub mod pallet {
 		ProofCommitted { job: JobId, challenger: T::AccountId, commitment: Hash },
 		/// A part of a fraud proof was accepted; more of them decide.
 		ProofPartAccepted { job: JobId, challenger: T::AccountId, part: u32 },
+		/// `fee` of a verifier's account was burned for a part that did not prove the fraud. It comes back
+		/// with the other costs when the result falls by its proof.
+		ProofPartCharged { job: JobId, challenger: T::AccountId, fee: BalanceOf<T> },
 		/// A tile of the result, or of what the provider has listed of it, is wrong. `prover` gets the
 		/// prover's part of the bond.
 		FraudProven { job: JobId, accusation: Accusation, prover: T::AccountId },
@@ -352,6 +361,10 @@ pub mod pallet {
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn on_initialize(now: BlockNumberFor<T>) -> Weight {
 			T::WeightInfo::on_initialize_base().saturating_add(Self::run_agenda(now))
+		}
+
+		fn on_finalize(_: BlockNumberFor<T>) {
+			ProofBytes::<T>::kill();
 		}
 
 		fn offchain_worker(now: BlockNumberFor<T>) {
@@ -522,7 +535,7 @@ pub mod pallet {
 			let who = ensure_signed(origin)?;
 			let bytes = part.encoded_size() as u32;
 			let result = Self::result_of(job, &order)?;
-			Ok(match Self::do_prove(job, result, who, *part, Payer::Deposit)? {
+			Ok(match Self::do_prove(job, result, who, *part)? {
 				Proved::Fraud => Pays::No.into(),
 				Proved::Part => Some(Self::weight_of_part(bytes)).into(),
 			})
@@ -566,8 +579,10 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Sent by the node's offchain hook; free for whoever is authorized, without deposit. The first
-		/// invalid proof uses the lane up. The signature binds how the lane stood, so that a move cannot be
+		/// Sent by the node's offchain hook; without deposit, and free but for parts of proofs that do not
+		/// prove the fraud: those are charged to the account, which must be able to pay them. At most
+		/// [`MAX_PROOF_BYTES`] of proofs are taken in a block this way. The first invalid proof uses the lane
+		/// up. The signature binds how the lane stood, so that a move cannot be
 		/// sent again further down; `retry` only makes repeated submissions differ.
 		///
 		/// ## Errors

@@ -105,7 +105,7 @@ pub fn deposit_after(lanes: u64) -> u64 {
 }
 /// The bond of every job.
 pub const BOND: u64 = 10_000;
-pub const BALANCE: u64 = 1_000_000;
+pub const BALANCE: u64 = 100_000_000;
 
 parameter_types! {
 	pub const ExistentialDeposit: u64 = 10;
@@ -1023,6 +1023,7 @@ pub fn all_money() -> u64 {
 		.into_iter()
 		.map(|record| match record.event {
 			RuntimeEvent::Arbitration(Event::LaneClosed { burned, .. }) => burned,
+			RuntimeEvent::Arbitration(Event::ProofPartCharged { fee, .. }) => fee,
 			_ => 0,
 		})
 		.sum();

@@ -48,6 +48,10 @@ pub enum Payer {
 	Seat,
 }
 
+/// Most bytes of proofs in a block that come as verifiers' moves. They go before all that is signed, and a
+/// block takes four times as much.
+pub const MAX_PROOF_BYTES: u32 = 1 << 20;
+
 /// Most parts of a fraud proof, as the program check allows them.
 pub const MAX_PARTS: u32 = assay_program::Limits::V1.parts;
 

@@ -111,8 +111,9 @@ macro_rules! estimates {
 		fn prove_fraud(b: u32) -> Weight {
 			// The part is hashed as a whole, and tile by tile with the paths: 8 µs a KiB.
 			let bytes = u64::from(b) / 128;
-			// The fold, and the multiplier that its fee is reckoned with.
-			sum($db, &[RESULT, SEAT, LANE, PROGRAM, BOUND, (2, 1, 50), PUT], bytes)
+			// The fold, and the multiplier that its fee is reckoned with; the account that is charged, the
+			// issuance, and the bytes of the block.
+			sum($db, &[RESULT, SEAT, LANE, PROGRAM, BOUND, (2, 1, 50), (5, 4, 80), PUT], bytes)
 		}
 		fn put_lane() -> Weight {
 			sum($db, &[RESULT, LANE, PUT], 0)
@@ -125,12 +126,12 @@ macro_rules! estimates {
 		fn authorize_move(b: u32) -> Weight {
 			sum(
 				$db,
-				&[RESULT, RESULT, SEAT, SEAT, LANE, PLANS, BOUND, SIGNATURE],
+				&[RESULT, RESULT, SEAT, SEAT, LANE, PLANS, BOUND, SIGNATURE, (6, 0, 40)],
 				u64::from(b) / 128,
 			)
 		}
 		fn on_initialize_base() -> Weight {
-			sum($db, &[(1, 1, 20)], 0)
+			sum($db, &[(1, 2, 20)], 0)
 		}
 	};
 }

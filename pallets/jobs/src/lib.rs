@@ -540,6 +540,9 @@ pub mod pallet {
 		InvalidSlash,
 		/// The burned part of `minPrice` must be at least one unit, `workPrice` and `bytePrice` above 0.
 		InvalidMinPrice,
+		/// More steps than any worker runs: see [`assay_market::MAX_STEPS`]. Post several jobs, each from
+		/// the last states of the one before.
+		TooManySteps,
 	}
 
 	#[pallet::hooks]
@@ -613,7 +616,7 @@ pub mod pallet {
 		/// ## Errors
 		///
 		/// [`Error::UnknownProgram`], [`Error::WrongInputCount`], [`Error::TooManyTensors`],
-		/// [`Error::WrongSteps`], [`Error::TooMuchWork`], [`Error::PriceTooLow`],
+		/// [`Error::WrongSteps`], [`Error::TooManySteps`], [`Error::TooMuchWork`], [`Error::PriceTooLow`],
 		/// [`Error::RampUpsideDown`], [`Error::RampTooLong`], [`Error::AuditTooLow`],
 		/// [`Error::WrongSegments`], [`Error::LifetimeTooLong`], [`Error::TooManyJobs`],
 		/// [`Error::TooManyJobsOfAccount`], [`Error::TooManyOutputBytes`],

@@ -2,7 +2,7 @@
 //!
 //! Where the first eager anchor that differs may have been computed from *lazy* anchors, whose roots
 //! are in no trace, the way leads through a list of their roots first ([`Place::Lazy`]): the
-//! provider's own statement, which nothing above it proves. See `docs/protocol.md`, Challenge.
+//! provider's own statement, which nothing above it proves. See `docs/protocol/disputes.md`.
 
 use crate::{
 	tree::{group_len, group_parent, top_level, verify_group, GROUP_CHILDREN, GROUP_LEVELS},
@@ -254,7 +254,8 @@ impl Place {
 }
 
 /// The most groups on the way from the run root to a chunk, for a run of `steps` steps, `anchors`
-/// eager and `lazy` lazy anchors, and `tiles` tiles of the largest of them: D in `docs/protocol.md`.
+/// eager and `lazy` lazy anchors, and `tiles` tiles of the largest of them: D in
+/// `docs/protocol/parameters.md`.
 pub fn most_openings(steps: u32, anchors: u32, lazy: u32, tiles: u64) -> u32 {
 	let groups = |count: u64| top_level(count).map_or(0, |level| level / GROUP_LEVELS + 1);
 	// What is alone needs no group in the run tree and in a tensor's tree.

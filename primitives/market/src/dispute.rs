@@ -2,7 +2,7 @@
 //!
 //! A challenger whose replay differs from the provider's result opens a *lane*: it demands the
 //! openings that lead from the run root down to the first tile that differs, and then proves that
-//! tile wrong. See `docs/protocol.md`, Challenge.
+//! tile wrong. See `docs/protocol/disputes.md`.
 
 use crate::{Hash, JobId, VerifierId};
 use alloc::{boxed::Box, vec::Vec};

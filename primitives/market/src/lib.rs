@@ -33,7 +33,10 @@ pub use assay_job::{
 	words, AbstainReason, Assurance, Attestation, Audit, Checkpoints, JobId, JobView, Outcome,
 	Phase, Purpose, ReasonCode, SeatStatus, Segments, VerdictView, MAX_INPUTS, MAX_OUTPUTS,
 };
-pub use assay_referee::sample::{SampledChunk, SAMPLED_CHUNKS};
+pub use assay_referee::{
+	sample::{SampledChunk, SAMPLED_CHUNKS},
+	MAX_STEPS,
+};
 pub use dispute::{
 	proof_commitment, proof_hash, ChallengeMove, DisputeDuty, DisputedResult, LaneView, Turn,
 };

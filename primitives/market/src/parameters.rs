@@ -1,5 +1,6 @@
 //! The numbers that root sets, what they must satisfy, and the clocks and bonds they make.
 
+use crate::SAMPLED_CHUNKS;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
@@ -498,10 +499,11 @@ where
 		self.challenge_deposit.mul_ceil(price).max(self.least_price(work, 0))
 	}
 
-	/// How long what a verifier may owe takes to be revealed: a replay for the chunks that it is asked
-	/// for, of one segment where the run is cut.
+	/// How long what a verifier may owe takes to be revealed: a replay for each of the chunks that it is
+	/// asked for, since they may lie in different steps, of one segment where the run is cut.
 	pub fn reveal_time(&self, work: u64, segment: Option<u64>) -> BlockNumber {
-		self.reveal.blocks(segment.unwrap_or(work).min(work), 0)
+		let replays = SAMPLED_CHUNKS as u64;
+		self.reveal.blocks(segment.unwrap_or(work).min(work).saturating_mul(replays), 0)
 	}
 
 	/// How long an opened job waits for a provider after its ramp. Whoever claims it has fetched the
@@ -525,7 +527,7 @@ where
 		let tranche = self.verify.blocks(work, bytes).saturating_add(one);
 		let audit = draw
 			.saturating_add(tranche.saturating_mul(self.max_tranches.into()))
-			.saturating_add(self.reveal.blocks(work, 0))
+			.saturating_add(self.reveal_time(work, None))
 			.saturating_add(one)
 			.saturating_add(self.challenge.blocks(work, bytes))
 			.saturating_add(one);
@@ -760,9 +762,9 @@ mod tests {
 	fn times_should_grow_with_what_is_replayed_and_fetched() {
 		let parameters = Parameters::production(UNIT);
 		let work = 94_000_000_000;
-		assert_eq!(parameters.reveal_time(work, None), 100 + 94);
-		assert_eq!(parameters.reveal_time(work, Some(3_000_000_000)), 100 + 3);
-		assert_eq!(parameters.reveal_time(work, Some(u64::MAX)), 100 + 94);
+		assert_eq!(parameters.reveal_time(work, None), 100 + 2 * 94);
+		assert_eq!(parameters.reveal_time(work, Some(3_000_000_000)), 100 + 2 * 3);
+		assert_eq!(parameters.reveal_time(work, Some(u64::MAX)), 100 + 2 * 94);
 		assert_eq!(parameters.open_time(0), 1_200);
 		assert_eq!(parameters.open_time(16 << 30), 1_200 + 1_024);
 	}
@@ -789,9 +791,9 @@ mod tests {
 		assert_eq!(parameters.lifetime(0, 0, 0), 2 * audit + keepers + proof);
 		let openings = 9 * (5 + 5);
 		assert_eq!(parameters.lifetime(0, 0, 9), 2 * audit + keepers + proof + openings);
-		// One more block of work for each tranche, reveal, challenge, answer and move.
+		// One more block of work for each tranche, challenge, answer and move, and two for each reveal.
 		let work = 1_000_000_000;
-		let more = 2 * (2 + 1 + 1) + 9 * 2 + 1;
+		let more = 2 * (2 + 2 + 1) + 9 * 2 + 1;
 		assert_eq!(parameters.lifetime(work, 0, 9), parameters.lifetime(0, 0, 9) + more);
 		// Reveals and answers fetch nothing; keepers do.
 		let more = 2 * (2 + 1) + 1 + 9 + 1;

@@ -63,7 +63,7 @@ pub use format::{
 	FORMAT_VERSION, MAGIC, MAX_NAME_BYTES, MAX_PROGRAM_BYTES,
 };
 pub use interpret::interpret_step;
-pub use limits::Limits;
+pub use limits::{Limits, MAX_STEPS};
 pub use plan::AnchorPlan;
 pub use recompute::{anchor_needs, recompute_anchor_tile, AnchorFold, PartNeeds};
 pub use referee::{AnchorCost, Effort, RefereeCost};

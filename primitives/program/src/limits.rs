@@ -1,3 +1,7 @@
+/// Most steps of a run: the trace roots of so many fit a frame between a node and its worker. No chain takes a job
+/// of more, since what nobody can run nobody can find wrong.
+pub const MAX_STEPS: u32 = 65_536;
+
 /// What a program may ask of the chain, the referee and the executors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -106,6 +106,7 @@ mod prove;
 pub mod sample;
 mod types;
 
+pub use assay_program::MAX_STEPS;
 pub use error::{ProofError, ProveError};
 pub use judge::{judge, Record, Ruling};
 pub use opened::OpenedTree;

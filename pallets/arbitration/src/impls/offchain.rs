@@ -7,7 +7,7 @@ use assay_market::{
 	dispute_key, verifier::signing_payload, ChallengeMove, DisputeDuty, DisputeEntry,
 	DisputedResult, Hash, VerifierId,
 };
-use codec::{Decode, Input};
+use codec::{Decode, Encode, Input};
 use frame_system::{offchain::SubmitTransaction, pallet_prelude::BlockNumberFor};
 use sp_application_crypto::RuntimeAppPublic;
 use sp_runtime::{offchain::storage::StorageValueRef, traits::SaturatedConversion};
@@ -62,6 +62,18 @@ impl<T: Config> Pallet<T> {
 
 	fn submit(genesis: &Hash, duty: DutyOf<T>, action: ChallengeMove, retry: u32) {
 		let DisputeDuty { job, account, key, result: DisputedResult { order, .. }, .. } = duty;
+		if let ChallengeMove::Prove { part } = &action {
+			let bytes = part.encoded_size() as u32;
+			if !Self::can_pay(&account, bytes) {
+				log::error!(
+					target: crate::LOG_TARGET,
+					"job {job}: the result is proved wrong, and {account:?} cannot pay for a part of the proof \
+					({:?} units, which come back with the others once the result falls). Send it some at once!",
+					Self::fee_of_part(bytes),
+				);
+				return;
+			}
+		}
 		let signed = Self::signed_action(job, &account, &action);
 		let payload = signing_payload(genesis, job, &order, &account, retry, &signed);
 		let Some(signature) = key.sign(&payload) else {

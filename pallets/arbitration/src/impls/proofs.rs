@@ -2,8 +2,8 @@
 
 use super::ResultOf;
 use crate::{
-	BalanceOf, Config, Error, Event, Fold, FoldOf, Folds, Lanes, Pallet, Payer, ProofCommitments,
-	Proved, RefereedPrograms, WeightInfo,
+	BalanceOf, Config, Error, Event, Fold, FoldOf, Folds, Lanes, Pallet, ProofCommitments, Proved,
+	RefereedPrograms, WeightInfo,
 };
 use alloc::vec::Vec;
 use assay_market::{proof_commitment, proof_hash, Hash, JobId, ReasonCode, Turn};
@@ -32,12 +32,16 @@ impl<T: Config> Pallet<T> {
 		T::WeightInfo::prove_fraud(bytes).saturating_add(Weight::from_parts(PART_PICOSECONDS, 0))
 	}
 
+	/// What a part costs that does not prove the fraud, signed or as a verifier's move.
+	pub(crate) fn fee_of_part(bytes: u32) -> BalanceOf<T> {
+		T::FeeOf::convert((Self::weight_of_part(bytes), bytes))
+	}
+
 	pub(crate) fn do_prove(
 		job: JobId,
 		result: ResultOf<T>,
 		who: T::AccountId,
 		part: ProofPart,
-		payer: Payer,
 	) -> Result<Proved, DispatchError> {
 		let fold = Self::continued(job, &who, &part)?;
 		let (program, checked) =
@@ -79,12 +83,8 @@ impl<T: Config> Pallet<T> {
 				Ok(Proved::Fraud)
 			}
 			Ruling::Continue(accumulators) => {
-				// Whoever signs it pays for it; the part that proves the fraud is free.
-				let bytes = part.encoded_size() as u32;
-				let fee = match payer {
-					Payer::Deposit => T::FeeOf::convert((Self::weight_of_part(bytes), bytes)),
-					Payer::Seat => Zero::zero(),
-				};
+				// Whoever sends it pays for it; the part that proves the fraud is free.
+				let fee = Self::fee_of_part(part.encoded_size() as u32);
 				let so_far = (proof, listed, costs.saturating_add(fee), accumulators);
 				Self::keep_part(job, who, part, so_far, result.proof_time)?;
 				Ok(Proved::Part)

@@ -1,19 +1,38 @@
-//! Moves of drawn verifiers: authorized by their session keys, free, and bounded.
+//! Moves of drawn verifiers: authorized by their session keys, without deposit, and bounded.
 //!
-//! A verifier has one free lane in a job in which it was drawn and has given a verdict. In it there are at
-//! most as many demands as a run has levels, one commitment, and the parts of one proof, up to 32 of them,
-//! which take by far the most. A lane that comes to nothing, by a refused proof or because its owner falls
-//! silent, is a fault, and a verifier with a few faults is suspended. So what a seat can take of the blocks
-//! for nothing is what one honest proof takes, a few times in as many sessions.
+//! A verifier has one lane without deposit in a job in which it was drawn and has given a verdict. In it
+//! there are at most as many demands as a run has levels and one commitment, which are small and free, and
+//! the parts of one proof, up to 32 of half a megabyte each. A part that does not prove the fraud is charged
+//! to the verifier's account like a signed one, and paid back with the others once the result falls: seats
+//! cost hardly anything, so that what is free for each of them is free without end. A lane that comes to
+//! nothing, by a refused proof or because its owner falls silent, is a fault as well, and a verifier with a
+//! few faults is suspended.
+//!
+//! Such moves go before everything that is signed, whatever it tips. So they leave most of a block to others
+//! ([`MAX_PROOF_BYTES`]), and verdicts go before parts of proofs. Of parts, those whose lane has the least
+//! time left go first.
 
 use super::ResultOf;
-use crate::{Config, Error, Event, Folds, Lanes, Pallet, Payer, Proved, WeightInfo};
+use crate::{
+	Config, Error, Event, Folds, Lanes, Pallet, Payer, ProofBytes, Proved, WeightInfo,
+	MAX_PROOF_BYTES,
+};
 use assay_market::{
 	verifier::signing_payload, ChallengeMove, Disputes, Hash, JobId, VerifierAction,
 	VerifierSignature,
 };
 use codec::Encode;
-use frame_support::{dispatch::DispatchResultWithPostInfo, ensure, traits::Get, weights::Weight};
+use frame_support::{
+	defensive,
+	dispatch::DispatchResultWithPostInfo,
+	ensure,
+	traits::{
+		fungible::{Inspect, Mutate},
+		tokens::{Fortitude, Precision, Preservation},
+		Get,
+	},
+	weights::Weight,
+};
 use sp_application_crypto::RuntimeAppPublic;
 use sp_io::hashing::blake2_256;
 use sp_runtime::{
@@ -32,6 +51,9 @@ pub mod refusal {
 	/// On this fork the number is another job's.
 	pub const OTHER_ORDER: u8 = 4;
 }
+
+/// By how much the priority of parts of proofs is lower than that of other moves: verdicts come in between.
+const PROOFS_AFTER: u64 = 2;
 
 /// How long a first move, which has no deadline of its own, may wait in the pool, in blocks.
 const LONGEVITY: u64 = 8;
@@ -118,6 +140,17 @@ impl<T: Config> Pallet<T> {
 		let payload = signing_payload(&Self::genesis_hash(), job, order, account, retry, &signed);
 		ensure!(key.verify(&payload, signature), InvalidTransaction::BadProof);
 		Self::check_move(job, order, account, action).map_err(refused)?;
+		let priority = match action {
+			ChallengeMove::Prove { part } => {
+				let bytes = part.encoded_size() as u32;
+				ensure!(Self::can_pay(account, bytes), InvalidTransaction::Payment);
+				// The author leaves it for the next block.
+				let fits = ProofBytes::<T>::get().saturating_add(bytes) <= MAX_PROOF_BYTES;
+				ensure!(fits, InvalidTransaction::ExhaustsResources);
+				T::VerifierPriority::get().saturating_sub(PROOFS_AFTER)
+			}
+			_ => T::VerifierPriority::get(),
+		};
 		let lane = Lanes::<T>::get(job, account);
 		let left = lane
 			.as_ref()
@@ -125,12 +158,40 @@ impl<T: Config> Pallet<T> {
 		let answers = lane.map(|lane| (lane.answers, lane.committed));
 		let parts = Folds::<T>::get(job, account).map(|fold| fold.next);
 		Ok(ValidTransaction {
-			priority: T::VerifierPriority::get(),
+			priority,
 			requires: alloc::vec![],
 			provides: alloc::vec![("assay-arbitration", job, account, answers, parts).encode()],
 			longevity: left.max(1),
 			propagate: true,
 		})
+	}
+
+	/// Whether an account could pay for a part of a proof, should that prove nothing.
+	pub(crate) fn can_pay(account: &T::AccountId, bytes: u32) -> bool {
+		let free =
+			T::Currency::reducible_balance(account, Preservation::Preserve, Fortitude::Polite);
+		free >= Self::fee_of_part(bytes)
+	}
+
+	/// Charges for a part that was sent as a verifier's move and did not prove the fraud.
+	fn charge_part(job: JobId, account: &T::AccountId, bytes: u32) {
+		let charged = T::Currency::burn_from(
+			account,
+			Self::fee_of_part(bytes),
+			Preservation::Preserve,
+			Precision::Exact,
+			Fortitude::Polite,
+		);
+		match charged {
+			Ok(fee) => Self::deposit_event(Event::ProofPartCharged {
+				job,
+				challenger: account.clone(),
+				fee,
+			}),
+			Err(_) => {
+				defensive!("`authorize` has seen that the account can pay");
+			}
+		}
 	}
 
 	pub(crate) fn do_move_as_verifier(
@@ -150,13 +211,19 @@ impl<T: Config> Pallet<T> {
 				Ok(().into())
 			}
 			ChallengeMove::Prove { part } => {
-				let weight = Self::weight_of_part(part.encoded_size() as u32);
-				let error = match Self::do_prove(job, result, account.clone(), *part, Payer::Seat) {
+				let bytes = part.encoded_size() as u32;
+				let weight = Self::weight_of_part(bytes);
+				ProofBytes::<T>::mutate(|all| all.saturating_accrue(bytes));
+				let error = match Self::do_prove(job, result, account.clone(), *part) {
 					Ok(Proved::Fraud) => return Ok(().into()),
-					Ok(Proved::Part) => return Ok(Some(weight).into()),
+					Ok(Proved::Part) => {
+						Self::charge_part(job, &account, bytes);
+						return Ok(Some(weight).into());
+					}
 					Err(error) => error,
 				};
-				// The transaction was free: it must leave a trace, or it could be sent again.
+				Self::charge_part(job, &account, bytes);
+				// The transaction must leave a trace, or it could be sent again.
 				Self::use_up(job, &account);
 				T::Jobs::note_rejected(job, &account);
 				Self::deposit_event(Event::ProofRejected {

@@ -1,4 +1,4 @@
-//! Attacks by name, as `docs/protocol.md` lists them.
+//! Attacks by name, as `docs/protocol` lists them.
 
 use super::*;
 use crate::{refusal, AliveLanes, Folds, Opened, ProofCommitments, MAX_PROOF_COMMITMENTS};

@@ -1,8 +1,9 @@
-//! What is free, and how often: parts of a proof are paid for, and a verifier whose free lane comes to
-//! nothing has a fault.
+//! What is free, and how often: parts of a proof are paid for, by verifiers too, and a verifier whose lane
+//! comes to nothing has a fault.
 
 use super::*;
-use crate::{Payer, Proved, WeightInfo};
+use crate::{ProofBytes, Proved, WeightInfo, MAX_PROOF_BYTES};
+use assay_referee::ProofPart;
 use codec::Encode;
 use frame_support::{dispatch::DispatchResultWithPostInfo, weights::Weight};
 use sp_runtime::traits::Dispatchable;
@@ -44,7 +45,7 @@ fn part_should_be_paid_for_when_it_proves_nothing_yet() {
 		let info = prove_fraud(id, &challenger(), last).expect("a true part");
 		assert_eq!(info.pays_fee, Pays::No);
 		assert_eq!(condemned(id), proven(&challenger()));
-		// What it has paid is told, so that it gets it back; a verifier has paid nothing.
+		// What it has paid is told, so that it gets it back; and so a verifier, whose account is charged.
 		let paid: usize = first.iter().map(|part| 2 * part.encoded_size()).sum();
 		assert_eq!(costs(id), Some(paid as u64));
 		let id = post(lying_long());
@@ -52,8 +53,10 @@ fn part_should_be_paid_for_when_it_proves_nothing_yet() {
 		assert_ok!(answer(id, &verifier(0), lying_long()));
 		for part in &parts {
 			assert_ok!(act_prove(id, &verifier(0), part));
+			roll(1);
 		}
-		assert_eq!((condemned(id), costs(id)), (proven(&verifier(0)), Some(0)));
+		assert_eq!((condemned(id), costs(id)), (proven(&verifier(0)), Some(paid as u64)));
+		assert_eq!(charges(id, &verifier(0)), first.iter().map(fee).collect::<Vec<_>>());
 	});
 }
 
@@ -137,9 +140,121 @@ fn verifier_should_have_no_fault_when_the_result_falls_whoever_proves_it() {
 	});
 }
 
-/// What a seat can take of the blocks for nothing, before it has a fault: what one honest proof takes.
+/// What a part costs in the mock.
+fn fee(part: &ProofPart) -> u64 {
+	2 * part.encoded_size() as u64
+}
+
+/// What a verifier was charged for parts, in order.
+fn charges(id: u64, who: &AccountId) -> Vec<u64> {
+	let of = |event| match event {
+		RuntimeEvent::Arbitration(Event::ProofPartCharged { job, challenger, fee })
+			if job == id && challenger == *who =>
+		{
+			Some(fee)
+		}
+		_ => None,
+	};
+	System::events().into_iter().filter_map(|record| of(record.event)).collect()
+}
+
+fn prove_call(id: u64, who: &AccountId, part: &ProofPart) -> RuntimeCall {
+	move_call(id, who, ChallengeMove::Prove { part: Box::new(part.clone()) })
+}
+
+/// Seats can be had by the dozen, in jobs of one's own: what each of them gets for nothing is small.
 #[test]
-fn seat_should_take_no_more_for_nothing_than_one_proof_takes() {
+fn verifier_should_pay_for_every_part_that_does_not_prove_the_fraud() {
+	execute(|| {
+		let id = post(honest_long());
+		let accused = honest_long().accusation(Lie { step: 0, anchor: 0, tile: 0 });
+		let parts = honest_long().proof(accused);
+		let who = verifier(0);
+		assert_ok!(act_demand(id, &who, None));
+		assert_ok!(answer(id, &who, honest_long()));
+		let before = free(&who);
+		for part in &parts {
+			assert_ok!(act_prove(id, &who, part));
+			roll(1);
+		}
+		// The last one, which is refused, as well.
+		assert_eq!(charges(id, &who), parts.iter().map(fee).collect::<Vec<_>>());
+		assert_eq!(before - free(&who), parts.iter().map(fee).sum::<u64>());
+		assert_eq!(rejected(id, &who), 1);
+	});
+}
+
+#[test]
+fn part_should_be_refused_when_its_verifier_could_not_pay_for_it() {
+	execute(|| {
+		let id = post(lying_long());
+		let parts = lying_long().proof(lying_long().lie_accused());
+		let who = verifier(0);
+		assert_ok!(act_demand(id, &who, None));
+		assert_ok!(answer(id, &who, lying_long()));
+		let ed = <Balances as frame_support::traits::Currency<_>>::minimum_balance();
+		let pay = |from: &AccountId, to: AccountId, amount| {
+			let from = RuntimeOrigin::signed(from.clone());
+			assert_ok!(Balances::transfer_keep_alive(from, to, amount));
+		};
+		// One unit too few.
+		pay(&who, bystander(), free(&who) - ed - fee(&parts[0]) + 1);
+		assert_eq!(act_prove(id, &who, &parts[0]), invalid(InvalidTransaction::Payment));
+		// Its lane is as it was, and goes on once there is something to pay with.
+		assert_eq!((rejected(id, &who), charges(id, &who)), (0, vec![]));
+		pay(&bystander(), who.clone(), 1);
+		assert_ok!(act_prove(id, &who, &parts[0]));
+		assert_eq!(free(&who), ed);
+	});
+}
+
+/// Verifiers' proofs go before all that is signed: most of a block is left to others.
+#[test]
+fn parts_should_wait_for_the_next_block_when_a_block_has_its_share_of_them() {
+	execute(|| {
+		let id = post(lying_long());
+		let parts = lying_long().proof(lying_long().lie_accused());
+		let who = verifier(0);
+		assert_ok!(act_demand(id, &who, None));
+		assert_ok!(answer(id, &who, lying_long()));
+		assert_ok!(act_prove(id, &who, &parts[0]));
+		assert_eq!(ProofBytes::<Test>::get() as usize, parts[0].encoded_size());
+		let bytes = parts[1].encoded_size() as u32;
+		ProofBytes::<Test>::put(MAX_PROOF_BYTES - bytes + 1);
+		let full = invalid(InvalidTransaction::ExhaustsResources);
+		assert_eq!(act_prove(id, &who, &parts[1]), full);
+		ProofBytes::<Test>::put(MAX_PROOF_BYTES - bytes);
+		assert_ok!(validate(&prove_call(id, &who, &parts[1])));
+		// Other moves are small.
+		ProofBytes::<Test>::put(MAX_PROOF_BYTES);
+		let other = post(lying());
+		assert_ok!(act_demand(other, &verifier(1), None));
+		roll(1);
+		assert_eq!(ProofBytes::<Test>::get(), 0);
+		assert_ok!(act_prove(id, &who, &parts[1]));
+		// The largest part has its place in an empty block.
+		assert!(assay_referee::MAX_PART_BYTES as u32 <= MAX_PROOF_BYTES);
+	});
+}
+
+#[test]
+fn priority_of_proofs_should_be_lower_than_that_of_other_moves_with_room_for_verdicts() {
+	execute(|| {
+		let id = post(lying());
+		let who = verifier(0);
+		let demand = move_call(id, &who, ChallengeMove::Demand { child: None });
+		let first = validate(&demand).expect("valid").priority;
+		assert_ok!(apply(demand));
+		assert_ok!(answer(id, &who, lying()));
+		let part = &lying().proof(lying().lie_accused())[0];
+		let proof = validate(&prove_call(id, &who, part)).expect("valid").priority;
+		assert_eq!(proof + 2, first);
+	});
+}
+
+/// What a seat can take of the blocks, before it has a fault: what one honest proof takes.
+#[test]
+fn seat_should_take_no_more_than_one_proof_takes() {
 	execute(|| {
 		let id = post(honest_long());
 		let accused = honest_long().accusation(Lie { step: 0, anchor: 0, tile: 0 });
@@ -150,6 +265,7 @@ fn seat_should_take_no_more_for_nothing_than_one_proof_takes() {
 		assert_ok!(answer(id, &who, honest_long()));
 		for part in &parts {
 			all += charged(id, &who, ChallengeMove::Prove { part: Box::new(part.clone()) });
+			roll(1);
 		}
 		assert_eq!(rejected(id, &who), 1);
 		// Nothing goes on after it.
@@ -196,12 +312,11 @@ fn proved_should_tell_a_part_from_the_whole() {
 		assert_ok!(demand(id, &challenger(), None));
 		let result = || Arbitration::result_of(id, &order(id)).expect("open");
 		for part in &parts[..parts.len() - 1] {
-			let ruling =
-				Arbitration::do_prove(id, result(), challenger(), part.clone(), Payer::Deposit);
+			let ruling = Arbitration::do_prove(id, result(), challenger(), part.clone());
 			assert_eq!(ruling, Ok(Proved::Part));
 		}
 		let last = parts.last().expect("several").clone();
-		let ruling = Arbitration::do_prove(id, result(), challenger(), last, Payer::Deposit);
+		let ruling = Arbitration::do_prove(id, result(), challenger(), last);
 		assert_eq!(ruling, Ok(Proved::Fraud));
 	});
 }

@@ -225,7 +225,16 @@ fn carry_out(step: Move) {
 			}
 			let accepted = included(|| answer_with(id, &of, &provider(), children));
 			let awaited = Arbitration::result_of(id, &order(id)).is_ok() && now() <= lane.deadline;
-			assert_eq!(accepted, honest && awaited, "the true answer, and no other");
+			// Below a list that it has stated falsely even the true answer fits nothing.
+			let misled = (0..lane.answers)
+				.filter_map(|at| Opened::<Test>::get((id, of.clone(), at)))
+				.any(|group| {
+					group.place.is_stated(run)
+						&& group.children[..] != run.children(group.place)[..]
+				});
+			if !misled {
+				assert_eq!(accepted, honest && awaited, "the true answer, and no other");
+			}
 		}
 		Move::Commit { job, by, junk } => {
 			let (id, by) = (recent(job), who(by));

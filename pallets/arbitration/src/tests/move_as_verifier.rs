@@ -39,6 +39,7 @@ fn verifier_should_prove_part_by_part_when_the_proof_is_folded() {
 		assert_ok!(answer(id, &who, lying_long()));
 		for part in lying_long().proof(lying_long().lie_accused()) {
 			assert_ok!(act_prove(id, &who, &part));
+			roll(1);
 		}
 		assert_eq!(condemned(id), proven(&who));
 	});

@@ -153,12 +153,13 @@ impl<T: Config> Pallet<T> {
 		}
 		let matching = Self::matching(id, job);
 		let unconfirmed = (matching.len() as u32) < job.needed;
-		if (unconfirmed || Self::is_contradicted(id, job))
+		let unseen = Self::is_unseen(id, job);
+		if (unconfirmed || unseen || Self::is_contradicted(id, job))
 			&& Self::repeat_audit(id, job, parameters)
 		{
 			return;
 		}
-		if unconfirmed {
+		if unconfirmed || unseen {
 			return Self::finish(id, job, ReasonCode::Inconclusive);
 		}
 		let delivered = Self::is_delivered(id, job, parameters);
@@ -207,7 +208,19 @@ impl<T: Config> Pallet<T> {
 		})
 	}
 
-	/// A result that is open already is not confirmed, or contradicted. Giving it away, or paying it, would
+	/// Whether all who won an audit that was not sure abstained. That is not the same as that nobody won: what
+	/// none of them could run, perhaps nobody can, and a provider may say of it what it likes.
+	fn is_unseen(id: JobId, job: &JobOf<T>) -> bool {
+		if job.is_sure() || job.second_audit.is_some() {
+			return false;
+		}
+		let seats = Seats::<T>::get(id);
+		let mut verifiers = seats.iter().filter(|seat| seat.purpose == Purpose::Verify).peekable();
+		verifiers.peek().is_some()
+			&& verifiers.all(|seat| matches!(seat.answer, Answer::Abstained(_)))
+	}
+
+	/// A result that is open already is not confirmed, seen by nobody, or contradicted. Giving it away, or paying it, would
 	/// be wrong as long as others can look at it: a sure audit is opened, unless there was a second one, or
 	/// nobody is left. Gives whether it is.
 	fn repeat_audit(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) -> bool {

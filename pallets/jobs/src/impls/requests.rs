@@ -12,7 +12,7 @@ use assay_commitments::{
 };
 use assay_market::{
 	Arbitration, Assurance, Attestation, Audit, Checkpoints, Hash, Identities, JobBonds, JobId,
-	Order, Outcome, ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS,
+	Order, Outcome, ParametersError, Phase, Programs, ReasonCode, MAX_OUTPUTS, MAX_STEPS,
 };
 use frame_support::{
 	ensure,
@@ -47,6 +47,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(summary.outputs.len() <= MAX_OUTPUTS as usize, Error::<T>::TooManyTensors);
 		ensure!(input_roots.len() == summary.input_tiles.len(), Error::<T>::WrongInputCount);
 		ensure!(steps == 1 || (steps > 1 && summary.states > 0), Error::<T>::WrongSteps);
+		// Nobody could run it, and so nobody would ever find fault with it.
+		ensure!(steps <= MAX_STEPS, Error::<T>::TooManySteps);
 		ensure!(price_max >= price_start, Error::<T>::RampUpsideDown);
 		ensure!(ramp_blocks <= parameters.max_ramp, Error::<T>::RampTooLong);
 		let audit = match assurance.audit {

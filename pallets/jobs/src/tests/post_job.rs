@@ -91,6 +91,14 @@ fn post_job_should_name_what_is_wrong_when_an_argument_is_bad() {
 			(Post { steps: 0, ..Default::default() }, Error::WrongSteps),
 			(Post { steps: 2, ..Default::default() }, Error::WrongSteps),
 			(Post { program: STATEFUL, steps: 0, ..Default::default() }, Error::WrongSteps),
+			(
+				Post {
+					program: STATEFUL,
+					steps: assay_market::MAX_STEPS + 1,
+					..Default::default()
+				},
+				Error::TooManySteps,
+			),
 			(Post { start: least - 1, ..Default::default() }, Error::PriceTooLow),
 			(Post { max: PRICE / 2 - 1, ..Default::default() }, Error::RampUpsideDown),
 			(Post { ramp: 1_201, ..Default::default() }, Error::RampTooLong),
@@ -98,7 +106,7 @@ fn post_job_should_name_what_is_wrong_when_an_argument_is_bad() {
 			(
 				Post {
 					program: STATEFUL,
-					steps: u32::MAX,
+					steps: assay_market::MAX_STEPS,
 					start: 10_000 * PRICE,
 					max: 10_000 * PRICE,
 					..Default::default()

@@ -316,3 +316,67 @@ fn thinned_result_should_be_paid_when_a_contradiction_has_nobody_left_to_look() 
 		assert_eq!(Conduct::get(verifier(0)), [false]);
 	});
 }
+
+/// Up to the end of an audit in which every winner has abstained, and of the challenge period after it.
+fn post_abstained() -> JobId {
+	let id = (0..32).map(|_| post_rare(20)).find(|id| !winners(*id).is_empty()).expect("one");
+	while phase(id) == Phase::Verifying {
+		for who in winners(id) {
+			assert_ok!(abstain(id, &who));
+		}
+		roll_past_deadline(id);
+	}
+	assert_ok!(reveal_result(id, &right()));
+	roll_past_deadline(id);
+	id
+}
+
+/// That all winners abstain is not the same as that nobody has won: a job that no validator can run would be
+/// paid whatever its provider says.
+#[test]
+fn sure_audit_should_follow_when_all_winners_of_a_thinned_one_abstain() {
+	for able in [true, false] {
+		chain().build_and_execute(|| {
+			let id = post_abstained();
+			assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));
+			roll_past_deadline(id);
+			while phase(id) == Phase::Verifying {
+				for who in winners(id) {
+					if able {
+						assert_ok!(commit(id, &who, &right()));
+					} else {
+						assert_ok!(abstain(id, &who));
+					}
+				}
+				roll_past_deadline(id);
+			}
+			if able {
+				await_sample(id);
+				let committed = |who: &AccountId| {
+					crate::Seats::<Test>::get(id).iter().any(|seat| {
+						seat.account == *who && matches!(seat.answer, crate::Answer::Committed(_))
+					})
+				};
+				for who in seated(id).iter().filter(|who| committed(who)) {
+					assert_ok!(reveal(id, who, &right()));
+				}
+			}
+			while !phase(id).is_terminal() {
+				roll_past_deadline(id);
+			}
+			let expected = match able {
+				true => (Phase::Settled, Some(ReasonCode::Paid)),
+				false => (Phase::Failed, Some(ReasonCode::Inconclusive)),
+			};
+			assert_eq!(ending(id), expected);
+		});
+	}
+}
+
+#[test]
+fn result_should_not_be_paid_when_all_have_abstained_and_nobody_is_left() {
+	ExtBuilder::default().verifiers(1).build_and_execute(|| {
+		let id = post_abstained();
+		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
+	});
+}

@@ -3,7 +3,7 @@
 //! The last author of the blocks that make a seed knows it before anybody else, and may keep its block to
 //! itself: then another author's block makes another seed. Here it is given as much as it can have: its
 //! own slot is always the last one, and the next one is not. Figures with real tickets of sr25519 keys, for
-//! docs/protocol.md; the seeds are fixed, and printed.
+//! docs/protocol/draws.md; the seeds are fixed, and printed.
 
 use super::*;
 use crate::impls::draw::{pick, u128_of};

@@ -1,0 +1,4 @@
+//! Tests of all rooms together.
+
+mod knowledge;
+mod orders;

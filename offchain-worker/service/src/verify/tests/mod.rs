@@ -1,0 +1,4 @@
+mod keep;
+mod lottery;
+mod sampling;
+mod verdicts;
