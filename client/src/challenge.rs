@@ -122,7 +122,7 @@ pub struct Sent {
 
 /// What may be done about a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ResultState {
 	/// It can be disputed; in new lanes, too, or in open ones only.
 	Stands {
 		/// New lanes are accepted.
@@ -136,7 +136,7 @@ pub enum Standing {
 #[allow(async_fn_in_trait)] // Only ever used on one thread, with types of this crate.
 pub trait Chain {
 	/// Whether there is something to dispute.
-	async fn standing(&self) -> Result<Standing>;
+	async fn state(&self) -> Result<ResultState>;
 	/// The account's lane.
 	async fn lane(&self) -> Result<Option<Lane>>;
 	/// Height of the best block.
@@ -194,9 +194,9 @@ impl<'a, C: Chain, R: Replay> Lead<'a, C, R> {
 
 	/// Looks at the lane and does what is due.
 	async fn step(&mut self, head: &mut u64) -> Result<Option<End>> {
-		let open = match self.chain.standing().await? {
-			Standing::Stands { open } => open,
-			Standing::Gone(outcome) => return Ok(Some((outcome, None))),
+		let open = match self.chain.state().await? {
+			ResultState::Stands { open } => open,
+			ResultState::Gone(outcome) => return Ok(Some((outcome, None))),
 		};
 		let lane = self.chain.lane().await?;
 		let passed = match (&lane, self.deadline) {
@@ -228,7 +228,7 @@ impl<'a, C: Chain, R: Replay> Lead<'a, C, R> {
 		match moved {
 			// A refusal of the chain: it may have moved on since the lane was read.
 			Err(error) if error.code.contains('.') => {
-				let fallen = matches!(self.chain.standing().await?, Standing::Gone(_));
+				let fallen = matches!(self.chain.state().await?, ResultState::Gone(_));
 				if fallen || self.chain.lane().await? != lane {
 					return Ok(None);
 				}

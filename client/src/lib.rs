@@ -1,7 +1,7 @@
 //! The command line of Assay, for requesters, providers and auditors.
 //!
-//! It reaches the chain only through a node's RPC and the metadata that the node serves: no type of
-//! the runtime is compiled in, values are read by name. Programs, canonical bytes, commitments and
+//! It reaches the chain only through a node's RPC and the metadata that the node serves: nothing of the
+//! runtime is compiled in, values are read by name. Programs, canonical bytes, commitments and
 //! runs come from the primitives and engines that the validators use as well.
 //!
 //! * [`cli`]: the commands. Each has its flags and what it does in one file of `commands`.
@@ -10,6 +10,7 @@
 //! * [`provider`]: the state machine of a provider and its database.
 //! * [`challenge`]: the state machine of a challenger. [`patrol`]: which results a watcher looks at.
 //! * [`runner`]: runs strangers' programs in sandboxed workers. [`replay`]: does so for a dispute about a result.
+//! * [`executed`]: what is left of a run; [`kept`]: hash trees and checkpoints of it on disk.
 //! * [`device`]: the engine of this machine, for programs of our own.
 //! * [`tensors`]: safetensors files to job inputs and back.
 //! * [`key`], [`amount`], [`hash`], [`explain`], [`output`], [`error`]: what a user meets.
@@ -25,9 +26,11 @@ pub mod connection;
 pub mod context;
 pub mod device;
 pub mod error;
+pub mod executed;
 pub mod explain;
 pub mod files;
 pub mod hash;
+pub mod kept;
 pub mod key;
 pub mod memory;
 pub mod npz;
@@ -74,7 +77,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 			return ExitCode::FAILURE;
 		}
 	};
-	let outcome = runtime.block_on(commands::run(cli, ui));
+	let outcome = runtime.block_on(cli::run(cli, ui));
 	// An engine that still computes must not keep a finished command alive.
 	runtime.shutdown_background();
 	match outcome {

@@ -12,7 +12,7 @@ pub const RETRY_BLOCKS: u64 = 3;
 
 /// What a watcher wants to look at.
 #[derive(Clone, Debug, Default)]
-pub struct Wishes {
+pub struct Criteria {
 	/// Only these jobs; all where it is empty.
 	pub jobs: Vec<u64>,
 	/// Most work units of a job.
@@ -21,7 +21,7 @@ pub struct Wishes {
 	pub account: Option<Hash>,
 }
 
-impl Wishes {
+impl Criteria {
 	/// Why a job is none of the watcher's, `None` if it is one.
 	fn refusal(&self, job: &Job) -> Option<String> {
 		if !self.jobs.is_empty() && !self.jobs.contains(&job.id) {
@@ -60,7 +60,7 @@ enum Seen {
 
 /// Follows all jobs.
 pub struct Patrol {
-	wishes: Wishes,
+	criteria: Criteria,
 	/// Jobs below this number are over.
 	first: u64,
 	/// Of jobs that are not over, with the hash of the order that was seen: after a reorganisation the number may stand
@@ -70,8 +70,8 @@ pub struct Patrol {
 
 impl Patrol {
 	/// Nothing is known of the jobs yet.
-	pub fn new(wishes: Wishes) -> Self {
-		Self { wishes, first: 0, seen: BTreeMap::new() }
+	pub fn new(criteria: Criteria) -> Self {
+		Self { criteria, first: 0, seen: BTreeMap::new() }
 	}
 
 	/// What is to be done at block `head`, where the chain has these jobs, all that are open among them; jobs whose
@@ -102,7 +102,7 @@ impl Patrol {
 		due.sort_by_key(|job| (!job.phase.is(Phase::Challengeable), job.deadline, job.id));
 		let mut tasks = Vec::new();
 		for job in due {
-			match self.wishes.refusal(job) {
+			match self.criteria.refusal(job) {
 				Some(why) => {
 					self.seen.insert(job.id, (job.order, Seen::Done));
 					tasks.push(Task::Pass(job.id, why));
@@ -142,7 +142,7 @@ impl Patrol {
 	pub fn finished(&self) -> bool {
 		let open =
 			|job: &u64| *job >= self.first && !matches!(self.seen.get(job), Some((_, Seen::Done)));
-		!self.wishes.jobs.is_empty() && !self.wishes.jobs.iter().any(open)
+		!self.criteria.jobs.is_empty() && !self.criteria.jobs.iter().any(open)
 	}
 }
 
@@ -175,10 +175,10 @@ mod tests {
 		job
 	}
 
-	fn patrol(change: impl FnOnce(&mut Wishes)) -> Patrol {
-		let mut wishes = Wishes { account: Some(ME), ..Default::default() };
-		change(&mut wishes);
-		Patrol::new(wishes)
+	fn patrol(change: impl FnOnce(&mut Criteria)) -> Patrol {
+		let mut criteria = Criteria { account: Some(ME), ..Default::default() };
+		change(&mut criteria);
+		Patrol::new(criteria)
 	}
 
 	fn compares(tasks: Vec<Task>) -> Vec<u64> {
@@ -251,9 +251,9 @@ mod tests {
 
 	#[test]
 	fn jobs_should_be_passed_over_once_when_they_are_not_wanted() {
-		let mut patrol = patrol(|wishes| {
-			wishes.jobs = vec![1, 2, 3];
-			wishes.max_work = Some(1000);
+		let mut patrol = patrol(|criteria| {
+			criteria.jobs = vec![1, 2, 3];
+			criteria.max_work = Some(1000);
 		});
 		let mut own = job(1, Phase::Challengeable);
 		own.provider = Some(ME.into());
@@ -276,7 +276,7 @@ mod tests {
 
 	#[test]
 	fn patrol_should_forget_jobs_when_they_are_over() {
-		let mut patrol = patrol(|wishes| wishes.jobs = vec![0, 1]);
+		let mut patrol = patrol(|criteria| criteria.jobs = vec![0, 1]);
 		let jobs = [job(0, Phase::Challengeable), job(1, Phase::Challengeable)];
 		assert_eq!(compares(patrol.look(&jobs, 1)), [0, 1]);
 		patrol.done(0, ORDER);

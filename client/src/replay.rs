@@ -3,10 +3,11 @@
 use crate::{
 	chain::{disputes::Disputed, Hash, Link},
 	error::{Error, Result},
+	executed::Executed,
 	files::Files,
+	kept::Kept,
 	output::Ui,
 	program::Loaded,
-	provider::{kept::Kept, record::Executed},
 	runner::{failed, Runner, Watch, Work},
 };
 use assay_dispute::{BoxError, Job, Replay, Replayed};

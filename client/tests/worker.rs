@@ -200,7 +200,7 @@ async fn what_is_kept_should_open_the_run_and_be_a_start_for_a_part_of_it() {
 	let start = kept.start(loaded, &executed, 31, &blobs).unwrap();
 	assert_eq!(start.steps, 30 / length * length);
 	assert!(start.states.iter().all(|state| stored.contains(&state.root)));
-	let record = assay_client::provider::kept::plan_step(loaded, 1 << 30);
+	let record = assay_client::kept::plan_step(loaded, 1 << 30);
 	let trees = record.trees.clone();
 	let work = stage.work(31 - start.steps);
 	let part = Work { start: Some(start.states), record, ..work };

@@ -1,4 +1,5 @@
-//! The connection to a node: RPC and metadata only, nothing compiled in about the runtime.
+//! The connection to a node: RPC and metadata only. Nothing of the runtime is compiled in; what a job is
+//! ([`assay_job`]) is read by the names in the metadata, too.
 
 pub mod blobs;
 pub mod calls;
@@ -7,10 +8,12 @@ mod errors;
 pub mod jobs;
 pub mod parameters;
 pub mod scan;
+mod signing;
 mod submit;
 pub mod urgency;
 pub mod value;
 
+pub use crate::hash::Hash;
 pub use errors::chain_error;
 
 use crate::{
@@ -19,11 +22,11 @@ use crate::{
 	hash::parse_hash,
 };
 use errors::{root_cause, rpc_error};
+use signing::Signing;
 use std::{
 	sync::{Arc, Mutex, PoisonError},
 	time::Duration,
 };
-use submit::Signing;
 use subxt::{
 	backend::LegacyBackend,
 	client::{OnlineClient, OnlineClientAtBlock},
@@ -35,8 +38,6 @@ use subxt::{
 	rpcs::client::{rpc_params, RpcClient, RpcParams},
 };
 
-/// 32 bytes: a block, a program, a tensor root or an account.
-pub type Hash = [u8; 32];
 /// A client that reads the state of one block.
 pub type At = OnlineClientAtBlock<SubstrateConfig>;
 

@@ -3,16 +3,13 @@
 use super::{
 	chain_error,
 	errors::{dispatch_error, lost, submit_error},
+	signing::{Hold, MORTALITY},
 	urgency::{decide, raised, Urgency, Version},
-	Confirm, Event, Hash, Head, Included, Node,
+	Confirm, Event, Head, Included, Node,
 };
 use crate::error::{Error, Result};
 use futures::stream::{FuturesUnordered, StreamExt};
-use std::{
-	collections::{BTreeMap, HashMap},
-	future::Future,
-	sync::{Mutex, PoisonError},
-};
+use std::future::Future;
 use subxt::{
 	client::OnlineClientAtBlockImpl,
 	config::{
@@ -27,9 +24,6 @@ use subxt::{
 };
 use subxt_signer::sr25519::Keypair;
 
-/// Blocks for which a signed transaction stays valid: as long as anything that is sent for a job may wait, and half of
-/// what the chain remembers of its blocks.
-const MORTALITY: u64 = 2048;
 /// Blocks below the best one at which a transaction is anchored at most. The chain takes a transaction for one of
 /// another era where finality is further behind than its mortality, and would refuse all of them.
 const ANCHOR_DEPTH: u64 = 32;
@@ -38,80 +32,6 @@ const GRACE: u64 = 3;
 
 type Client = OnlineClientAtBlockImpl<SubstrateConfig>;
 type Payload = DynamicPayload<Composite<()>>;
-
-/// What the transactions of one process have to know of each other.
-#[derive(Default)]
-pub(super) struct Signing {
-	/// Held from asking for a nonce until the pool has the transaction: of two that are sent at once, the second
-	/// one must count the first.
-	turn: tokio::sync::Mutex<()>,
-	/// Nonces of urgent transactions on their way and what they tip, by account: they do not replace each other, and none
-	/// tips less than those that wait for it.
-	held: Mutex<HashMap<Hash, BTreeMap<u64, u128>>>,
-	/// At which block a call was first sent, and its deadline, by what it says: whoever sends it again goes on where it
-	/// was with its tips.
-	begun: Mutex<HashMap<Hash, (u64, u64)>>,
-}
-
-impl Signing {
-	/// The block at which a call was first sent, which is `head` where it has not been.
-	fn first(&self, call: Hash, head: u64, deadline: u64) -> u64 {
-		let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-		begun.retain(|_, (_, until)| until.saturating_add(MORTALITY) > head);
-		begun.entry(call).or_insert((head, deadline)).0
-	}
-
-	/// A call is in a block.
-	fn done(&self, call: &Hash) {
-		self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(call);
-	}
-}
-
-/// The nonce of one urgent transaction; free again when it is dropped.
-struct Hold<'a> {
-	signing: &'a Signing,
-	account: Hash,
-	nonce: Option<u64>,
-}
-
-impl<'a> Hold<'a> {
-	fn new(signing: &'a Signing, account: Hash) -> Self {
-		Self { signing, account, nonce: None }
-	}
-
-	/// The first nonce from `best` on that no other urgent transaction holds.
-	fn lowest(&self, best: u64) -> u64 {
-		let held = self.signing.held.lock().unwrap_or_else(PoisonError::into_inner);
-		let taken = |nonce: &u64| {
-			self.nonce != Some(*nonce)
-				&& held.get(&self.account).is_some_and(|h| h.contains_key(nonce))
-		};
-		(best..).find(|nonce| !taken(nonce)).unwrap_or(best)
-	}
-
-	/// The most that urgent transactions tip which come after nonce `from`.
-	fn floor(&self, from: u64) -> u128 {
-		let held = self.signing.held.lock().unwrap_or_else(PoisonError::into_inner);
-		let after = held.get(&self.account).into_iter().flatten();
-		after.filter(|(nonce, _)| **nonce > from).map(|(_, tip)| *tip).max().unwrap_or(0)
-	}
-
-	fn take(&mut self, version: Option<Version>) {
-		let mut held = self.signing.held.lock().unwrap_or_else(PoisonError::into_inner);
-		let of = held.entry(self.account).or_default();
-		if let Some(old) = self.nonce {
-			of.remove(&old);
-		}
-		of.extend(version.map(|version| (version.nonce, version.tip)));
-		self.nonce = version.map(|version| version.nonce);
-	}
-}
-
-impl Drop for Hold<'_> {
-	fn drop(&mut self) {
-		self.take(None);
-	}
-}
 
 /// The block in which mortality is anchored: the last finalized one, which no reorganisation can remove, or one that is
 /// hardly ever removed where finality is far behind. Of a version whose anchor is gone another one is signed.
@@ -338,19 +258,6 @@ mod tests {
 	use super::*;
 
 	#[test]
-	fn call_should_go_on_where_it_was_when_it_is_sent_again() {
-		let signing = Signing::default();
-		assert_eq!(signing.first([1; 32], 10, 30), 10);
-		assert_eq!(signing.first([1; 32], 14, 30), 10);
-		assert_eq!(signing.first([2; 32], 14, 30), 14);
-		signing.done(&[1; 32]);
-		assert_eq!(signing.first([1; 32], 15, 30), 15);
-		// What nobody sends any more is forgotten.
-		signing.first([3; 32], 30 + MORTALITY, 500);
-		assert_eq!(signing.begun.lock().unwrap().len(), 1);
-	}
-
-	#[test]
 	fn transaction_should_be_of_the_era_that_the_chain_computes_when_finality_is_far_behind() {
 		use subxt::utils::Era;
 		let best = 100_000;
@@ -367,24 +274,5 @@ mod tests {
 		}
 		// A finalized block that has come meanwhile, and the first blocks of a chain.
 		assert_eq!((anchor(10, 12), anchor(10, 0), anchor(0, 0)), (10, 0, 0));
-	}
-
-	#[test]
-	fn urgent_transactions_should_not_take_each_others_nonce() {
-		let signing = Signing::default();
-		let (mut one, mut two) = (Hold::new(&signing, [1; 32]), Hold::new(&signing, [1; 32]));
-		let mut other = Hold::new(&signing, [2; 32]);
-		let version = |nonce, tip| Some(Version { nonce, tip });
-		one.take(version(one.lowest(5), 1));
-		two.take(version(two.lowest(5), 9));
-		other.take(version(other.lowest(5), 100));
-		assert_eq!((one.nonce, two.nonce, other.nonce), (Some(5), Some(6), Some(5)));
-		// What waits for it decides what it has to tip.
-		assert_eq!((one.floor(5), two.floor(6), other.floor(5)), (9, 0, 0));
-		// Its own nonce is no obstacle; that of one that is gone is free again.
-		assert_eq!(one.lowest(5), 5);
-		drop(one);
-		assert_eq!(two.lowest(5), 5);
-		assert_eq!(two.lowest(9), 9);
 	}
 }

@@ -192,12 +192,12 @@ impl<'a> Fake<'a> {
 }
 
 impl Chain for Fake<'_> {
-	async fn standing(&self) -> Result<Standing> {
+	async fn state(&self) -> Result<ResultState> {
 		self.point()?;
 		let world = self.world();
 		Ok(match world.gone {
-			Some(outcome) => Standing::Gone(outcome),
-			None => Standing::Stands { open: !world.closed },
+			Some(outcome) => ResultState::Gone(outcome),
+			None => ResultState::Stands { open: !world.closed },
 		})
 	}
 

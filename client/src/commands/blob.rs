@@ -1,12 +1,43 @@
 //! `assay blob`.
 
 use crate::{
-	cli::BlobCommand,
 	context::Context,
 	error::{io, Result},
+	hash::parse_hash,
 	output::{bytes, hex},
 };
+use clap::Subcommand;
 use serde_json::json;
+use std::path::PathBuf;
+
+/// `assay blob …`
+#[derive(Debug, Subcommand)]
+pub enum BlobCommand {
+	/// Upload files as they are; prints their roots
+	Put {
+		/// Files
+		#[arg(required = true)]
+		files: Vec<PathBuf>,
+	},
+	/// Download a blob and check its root
+	Get {
+		/// Its root
+		#[arg(value_parser = parse_hash, value_name = "ROOT")]
+		root: [u8; 32],
+		/// Where to write it
+		#[arg(short, long, value_name = "FILE")]
+		output: PathBuf,
+		/// Its length; a node that lacks the blob then fetches it from its peers
+		#[arg(long, value_name = "LENGTH", value_parser = clap::value_parser!(u64).range(1..))]
+		bytes: Option<u64>,
+	},
+	/// What the node has of a blob
+	Status {
+		/// Its root
+		#[arg(value_parser = parse_hash, value_name = "ROOT")]
+		root: [u8; 32],
+	},
+}
 
 pub async fn run(context: &Context, command: BlobCommand) -> Result<u8> {
 	let ui = &context.ui;

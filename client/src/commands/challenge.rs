@@ -1,6 +1,7 @@
 //! `assay challenge`: what a drawn verifier's node does by itself, for any account.
 
 use crate::{
+	amount::Amount,
 	chain::{
 		calls::JobId,
 		disputes::{accusation_json, proof_commitment, Disputed, Lane},
@@ -9,8 +10,7 @@ use crate::{
 		value::Read,
 		Hash, Included, Link,
 	},
-	challenge::{Chain, Lead, Outcome, Proven, Sent, Standing},
-	cli,
+	challenge::{Chain, Lead, Outcome, Proven, ResultState, Sent},
 	connection::reconnect,
 	context::Context,
 	error::{Error, Result},
@@ -18,17 +18,52 @@ use crate::{
 	output::{abbreviate, hex, Ui},
 	program::Loaded,
 	replay::{dispute_error, job as disputed_job, WorkerReplay},
-	runner::Runner,
+	runner::{Runner, WorkerFlags},
 };
 use assay_commitments::run_root;
 use assay_dispute::Challenger;
 use assay_referee::ProofPart;
 use assay_worker_protocol::Record;
+use clap::Args;
 use serde_json::json;
 use std::{sync::Arc, time::Instant};
 use subxt_signer::sr25519::Keypair;
 
-pub async fn run(context: &Context, args: cli::Challenge) -> Result<u8> {
+const CHALLENGE_HELP: &str = "Runs the job again. Where the result is the same, that is all. Where it differs, the account puts
+up a deposit, asks the provider step by step for openings of its result down to the first wrong
+tile, and proves that tile wrong to the chain. The deposit comes back when the result falls, and
+the account gets the prover's part of the provider's bond; a challenge that is given up loses it.
+Stopped at any point, the same command continues from the chain's record.
+
+Examples:
+  assay challenge 7 --dry-run
+  assay challenge 7 --key //Eve --adapter cpu
+
+Exit codes: 0 the result is right, 1 failed, 2 wrong usage, 3 the result is wrong and has fallen
+(with --dry-run: it differs), 4 it differs and stands: too late, or the challenge was lost.";
+
+/// `assay challenge`
+#[derive(Debug, Args)]
+#[command(after_help = CHALLENGE_HELP)]
+pub struct Challenge {
+	/// Job id
+	pub job: u64,
+	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
+	/// Tip at most this much for a move of a dispute, in ASY; a tip begins at nothing and doubles with every block towards
+	/// the deadline [default: a twentieth of the provider's bond, as its answers do]
+	#[arg(long, value_name = "ASY")]
+	pub max_tip: Option<Amount>,
+	/// Only compare: send nothing, put up nothing; needs no --key
+	#[arg(long)]
+	pub dry_run: bool,
+}
+
+pub async fn run(context: &Context, args: Challenge) -> Result<u8> {
 	let ui = &context.ui;
 	let id = args.job;
 	let key = match args.dry_run {
@@ -165,15 +200,15 @@ fn sent(included: &Included) -> Result<Sent> {
 }
 
 impl Chain for Live {
-	async fn standing(&self) -> Result<Standing> {
+	async fn state(&self) -> Result<ResultState> {
 		let node = self.link.node();
 		let job = self.id.number;
 		// After a reorganisation the number may stand for another job, whose result was never looked at here.
 		let same = |order: &Hash| *order == self.id.order;
 		Ok(match node.disputed_result(job).await? {
-			Some(disputed) if same(&disputed.order) => Standing::Stands { open: disputed.open },
+			Some(disputed) if same(&disputed.order) => ResultState::Stands { open: disputed.open },
 			_ => match node.find_job(job).await?.filter(|job| same(&job.order)) {
-				Some(job) => Standing::Gone(Outcome::of(&job)),
+				Some(job) => ResultState::Gone(Outcome::of(&job)),
 				None => {
 					let text = format!("job {job} is another order on the best chain, or none");
 					return Err(Error::new("order-replaced", text)

@@ -1,10 +1,19 @@
 //! `assay devices`.
 
-use crate::{cli, context::Context, device::Device, error::Result};
+use crate::{context::Context, device::Device, error::Result};
 use assay_gpu::DeviceKind;
+use clap::Args;
 use serde_json::json;
 
-pub async fn run(context: &Context, args: cli::Devices) -> Result<u8> {
+/// `assay devices`
+#[derive(Debug, Args)]
+pub struct Devices {
+	/// Only this adapter: a number or name, cpu or auto [default: all]
+	#[arg(long)]
+	pub adapter: Option<String>,
+}
+
+pub async fn run(context: &Context, args: Devices) -> Result<u8> {
 	let ui = &context.ui;
 	let choices = match args.adapter {
 		Some(adapter) => vec![adapter],

@@ -2,15 +2,64 @@
 
 use crate::{
 	chain::{ss58, value::Read, Node},
-	cli::{IdentityCommand, IdentityDetails, Role},
 	context::Context,
 	device::{Device, Profile},
 	error::{Error, Result},
 	output::hex,
 	peer::PeerKey,
 };
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
+use std::path::PathBuf;
 use subxt::{dynamic::Value, ext::scale_value::value};
+
+/// What an identity is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+	/// Posts jobs
+	Requester,
+	/// Runs jobs
+	Provider,
+	/// Replays jobs
+	Verifier,
+}
+
+/// `assay identity …`
+#[derive(Debug, Subcommand)]
+pub enum IdentityCommand {
+	/// Register an identity; its peer key is made and kept in the state folder
+	#[command(after_help = "Example:\n  assay identity register --role provider --key //Charlie")]
+	Register(IdentityDetails),
+	/// Show the identity of an account
+	Show {
+		/// The account [default: that of --key]
+		account: Option<String>,
+	},
+	/// Replace the peer key by a new one
+	Rotate {
+		/// Use this ed25519 seed file (64 hexadecimal digits) instead of a new key
+		#[arg(long, value_name = "FILE")]
+		peer_key: Option<PathBuf>,
+	},
+	/// Change role or device profile
+	Update(IdentityDetails),
+	/// Remove the identity
+	Deregister,
+}
+
+/// Role and device profile of an identity.
+#[derive(Clone, Debug, Args)]
+pub struct IdentityDetails {
+	/// What the identity is for; repeat for more
+	#[arg(long, value_enum, default_value = "provider")]
+	pub role: Vec<Role>,
+	/// Adapter whose profile is published: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+	/// Use this ed25519 seed file (64 hexadecimal digits) instead of the one in the state folder
+	#[arg(long, value_name = "FILE")]
+	pub peer_key: Option<PathBuf>,
+}
 
 pub async fn run(context: &Context, command: IdentityCommand) -> Result<u8> {
 	match command {

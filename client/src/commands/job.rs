@@ -3,7 +3,8 @@
 use super::{
 	disputes,
 	follow::{exit_code, watch},
-	post, report,
+	post::{self, JobInputs, PostArgs, INPUTS_HELP, POST_HELP},
+	report,
 };
 use crate::{
 	chain::{
@@ -11,13 +12,81 @@ use crate::{
 		jobs::{Job, Lottery, Named, Phase, Purpose, SeatStatus},
 		Node,
 	},
-	cli::JobCommand,
 	context::Context,
 	error::Result,
 	explain,
 	output::{abbreviate, hex, short, Ui},
 };
+use clap::Subcommand;
 use serde_json::json;
+use std::path::PathBuf;
+
+/// `assay job …`
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+	/// Upload inputs and post a job
+	#[command(after_help = POST_HELP)]
+	Post(PostArgs),
+	/// Upload inputs and print their roots in the program's order, to post the job by a wallet
+	#[command(after_help = INPUTS_HELP)]
+	Inputs(JobInputs),
+	/// Follow a job to its end, phase by phase
+	Watch {
+		/// Job id
+		job: u64,
+	},
+	/// Cancel a job: free before a claim, the provider's fee share after it
+	Cancel {
+		/// Job id
+		job: u64,
+	},
+	/// Say where a job stands or why it ended, and what to do
+	Why {
+		/// Job id
+		job: u64,
+	},
+	/// List jobs, newest last
+	List {
+		/// First job id
+		#[arg(long, default_value_t = 0)]
+		from: u64,
+		/// Most jobs to list
+		#[arg(long, default_value_t = 50)]
+		limit: usize,
+		/// Only jobs in this phase, such as open
+		#[arg(long)]
+		phase: Option<String>,
+		/// Only jobs of this account, as requester or provider
+		#[arg(long, value_name = "ACCOUNT")]
+		account: Option<String>,
+	},
+	/// Everything about a job: price, provider, verdicts, blocks and seconds per phase
+	Report {
+		/// Job id
+		job: u64,
+		/// Also show the balances of requester, provider and verifiers before and after
+		#[arg(long)]
+		accounts: bool,
+		/// Fetch the outputs and write them as safetensors into this folder
+		#[arg(long, value_name = "DIR")]
+		output_dir: Option<PathBuf>,
+	},
+	/// Ask for the revealed result of your job to be replayed by validators; once per job
+	Audit {
+		/// Job id
+		job: u64,
+	},
+	/// Make the chain apply the default of a deadline that has passed; anyone may
+	Poke {
+		/// Job id
+		job: u64,
+	},
+	/// List the open challenges of a job: who demands what, until when, and how far they are
+	Disputes {
+		/// Job id
+		job: u64,
+	},
+}
 
 pub async fn run(context: &Context, command: JobCommand) -> Result<u8> {
 	let ui = &context.ui;

@@ -1,24 +1,172 @@
 //! `assay model`.
 
-use super::{guard::guarded, profile, train};
+use super::{
+	guard::guarded,
+	profile,
+	train::{self, Train},
+};
 use crate::{
-	cli::{ModelCommand, ModelImport, ModelNodeTests, ModelRun, WidthChoice},
 	context::{Context, MISSED},
 	error::{Error, Result},
 	output::bytes,
 };
 use assay_exec::CpuExecutor;
 use assay_frontend::{
-	calibrate::{Precision, Width},
+	calibrate::{Precision, Range, Width},
 	import::{import, open, Options, Report},
 	limits::Limits,
 	model::{Model, Results, Verdict},
 	node_tests::{self, Outcome},
 	npz::{self, Arrays},
+	target::Target,
 	watch::Saturated,
 };
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{json, Value};
-use std::{path::Path, time::Instant};
+use std::{
+	path::{Path, PathBuf},
+	time::Instant,
+};
+
+const IMPORT_HELP: &str =
+	"Writes model.program, weights.safetensors and model.json into DIR and reports how close the
+integer program comes to the float model. Samples are a NumPy archive with one array for each input
+of the model, samples along the first dimension: numpy.savez('samples.npz', input_name=array).
+docs/models.md lists operators and limits.
+
+On the held-out samples every output must reach --target: snr=DB (signal-to-noise ratio), cosine=NUMBER
+(mean cosine of a sample), top1=POINTS (most points of accuracy lost: rows with another largest element);
+snr=20 unless given. A model that misses it is reported, not written (--keep writes it), and the exit code is 5.
+Exit codes: 0 imported, 1 refused or failed, 2 wrong usage, 5 the target is missed, 6 a fault of assay itself.
+
+Examples:
+  assay model import mlp.onnx --calibrate samples.npz --out mlp
+  assay model import cnn.onnx --calibrate samples.npz --evaluate test.npz --target top1=0.5,cosine=0.99
+  assay model run mlp --input test.npz --output results.npz
+  assay job post --program mlp/model.program --weights mlp/weights.safetensors …";
+
+const RUN_HELP: &str = "What saturates is counted and named: inputs beyond what the calibration samples showed, and values
+inside. Samples that are no finite numbers, and indices outside their table, are refused.
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 6 a fault of assay itself.
+
+Example:
+  assay model run mlp --input test.npz --output results.npz";
+
+/// `assay model …`
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+	/// Lower an ONNX model to an integer program and its weights
+	#[command(after_help = IMPORT_HELP)]
+	Import(ModelImport),
+	/// Run an imported model on float samples, on this machine
+	#[command(after_help = RUN_HELP)]
+	Run(ModelRun),
+	/// Train a described network in integers
+	Train(Train),
+	/// Run ONNX's own tests of each operator (onnx/backend/test/data/node) through the importer
+	NodeTests(ModelNodeTests),
+}
+
+/// `assay model import`
+#[derive(Debug, Args)]
+pub struct ModelImport {
+	/// The model
+	#[arg(value_name = "MODEL.onnx")]
+	pub model: PathBuf,
+	/// Samples of the inputs, which say how large values are; a few hundred are enough
+	#[arg(long, value_name = "FILE.npz")]
+	pub calibrate: PathBuf,
+	/// Samples to compare on [default: every fifth of the others, left out of the calibration]
+	#[arg(long, value_name = "FILE.npz")]
+	pub evaluate: Option<PathBuf>,
+	/// Folder to write [default: the model's name]
+	#[arg(long, value_name = "DIR")]
+	pub out: Option<PathBuf>,
+	/// Samples in one run, where the model leaves it open [default: those given, at most 16]
+	#[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+	pub batch: Option<u32>,
+	/// Width of products: 8 bits, 16 bits, or 16 where 8 are too few
+	#[arg(long, value_enum, default_value_t = WidthChoice::Mixed)]
+	pub width: WidthChoice,
+	/// With --width mixed: products with a lower signal-to-noise ratio than this get 16 bits
+	#[arg(long, value_name = "DB", default_value_t = 25.0, value_parser = parse_sensitivity)]
+	pub sensitivity: f64,
+	/// How the range of 8-bit values is chosen: max, mse or a percentile such as 99.99
+	#[arg(long, value_name = "RANGE", default_value = "mse", value_parser = parse_range)]
+	pub range: Range,
+	/// What the held-out result must reach: snr=DB, cosine=NUMBER, top1=POINTS, several with commas
+	#[arg(long, value_name = "FIGURE", default_value = "snr=20")]
+	pub target: Target,
+	/// Write the model even if it misses the target
+	#[arg(long)]
+	pub keep: bool,
+	/// Most memory that the import may take for values, in GiB
+	#[arg(long, value_name = "GIB", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
+	pub max_memory: u32,
+}
+
+/// `--width`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WidthChoice {
+	/// 8 bits everywhere
+	#[value(name = "8")]
+	Eight,
+	/// 16 bits everywhere
+	#[value(name = "16")]
+	Sixteen,
+	/// 16 bits where 8 are too few
+	Mixed,
+}
+
+/// `assay model run`
+#[derive(Debug, Args)]
+pub struct ModelRun {
+	/// Folder of an imported model
+	#[arg(value_name = "DIR")]
+	pub model: PathBuf,
+	/// Samples: one array for each input of the model
+	#[arg(long, value_name = "FILE.npz")]
+	pub input: PathBuf,
+	/// Where to write the results: one array for each output of the model
+	#[arg(long, value_name = "FILE.npz")]
+	pub output: PathBuf,
+	/// Say what each operator took
+	#[arg(long)]
+	pub profile: bool,
+}
+
+/// `assay model node-tests`
+#[derive(Debug, Args)]
+pub struct ModelNodeTests {
+	/// Folder of the tests
+	#[arg(value_name = "DIR")]
+	pub folder: PathBuf,
+	/// Only tests whose name contains this
+	#[arg(long, value_name = "TEXT")]
+	pub only: Option<String>,
+}
+
+fn parse_sensitivity(text: &str) -> Result<f64> {
+	let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+	value.ok_or_else(|| {
+		Error::new("bad-sensitivity", format!("`{text}` is no number of dB"))
+			.fix("write a number such as 25; higher ones take more 16-bit products")
+	})
+}
+
+fn parse_range(text: &str) -> Result<Range> {
+	match text {
+		"max" => Ok(Range::Max),
+		"mse" => Ok(Range::Mse),
+		_ => match text.parse::<f64>() {
+			Ok(percent) if (50.0..=100.0).contains(&percent) => {
+				Ok(Range::Percentile(percent / 100.0))
+			}
+			_ => Err(Error::new("bad-range", format!("`{text}` is no range"))
+				.fix("write max, mse, or a percentile from 50 to 100 such as 99.99")),
+		},
+	}
+}
 
 pub fn run(context: &Context, command: ModelCommand) -> Result<u8> {
 	guarded(|| match command {

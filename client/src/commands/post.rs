@@ -2,19 +2,106 @@
 
 use super::{follow, program, report};
 use crate::{
+	amount::Amount,
 	chain::{calls::Post, ss58, value::Read, Hash, Node},
-	cli,
 	context::Context,
 	error::{Error, Result},
+	hash::parse_hash,
 	output::hex,
 	program::Loaded,
-	tensors,
+	tensors::{self, InputArg},
 };
 use assay_commitments::Segmentation;
+use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
+pub(super) const INPUTS_HELP: &str = "Example:
+  assay job inputs --program digits.program --input images=digits.safetensors \\
+      --weights weights.safetensors";
+
+pub(super) const POST_HELP: &str =
+	"Inputs are tensors of safetensors files, of dtype I8, I16 or I32 and exactly the
+program's shape. --input names them one by one; --weights gives the rest by name.
+
+Example:
+  assay job post --program digits.program --input images=digits.safetensors#test \\
+      --weights mlp.safetensors --price-start 1 --price-max 5 --ramp 20 --key //Dave --wait";
+
+/// The program of a job and the tensors that it works on.
+#[derive(Debug, Args)]
+pub struct JobInputs {
+	/// Program file, or 0x id of a registered program
+	#[arg(long, value_name = "FILE|ID")]
+	pub program: String,
+	/// An input: NAME=FILE.safetensors or NAME=FILE.safetensors#TENSOR; repeat for more
+	#[arg(long = "input", value_name = "NAME=FILE[#TENSOR]")]
+	pub inputs: Vec<InputArg>,
+	/// A safetensors file whose tensors are taken by input name; repeat for more
+	#[arg(long, value_name = "FILE")]
+	pub weights: Vec<PathBuf>,
+	/// Root of an input that is already uploaded: NAME=0x…; repeat for more
+	#[arg(long = "root", value_name = "NAME=ROOT", value_parser = parse_named_root)]
+	pub roots: Vec<(String, [u8; 32])>,
+}
+
+/// `assay job post`
+#[derive(Debug, Args)]
+pub struct PostArgs {
+	/// Program and inputs.
+	#[command(flatten)]
+	pub inputs: JobInputs,
+	/// Steps to run
+	#[arg(long, default_value_t = 1)]
+	pub steps: u32,
+	/// Most that you pay, in ASY: where the price ramp ends
+	#[arg(long, value_name = "ASY")]
+	pub price_max: Amount,
+	/// Where the price ramp starts, in ASY [default: a tenth of --price-max]
+	#[arg(long, value_name = "ASY")]
+	pub price_start: Option<Amount>,
+	/// Blocks that the price takes from start to max
+	#[arg(long, default_value_t = 10, value_name = "BLOCKS")]
+	pub ramp: u32,
+	/// How likely a committee replays the result, in percent [default: the chain's]
+	#[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+	pub audit: Option<u32>,
+	/// Open at once, without validators attesting the inputs; such a job earns no reputation
+	#[arg(long)]
+	pub no_attestation: bool,
+	/// Cut the run into segments of so many steps, a power of two; each verifier then replays one segment
+	/// that it draws in private. The provider's bond grows with the number of segments (2 to 256)
+	#[arg(long, value_name = "L")]
+	pub segment_steps: Option<u32>,
+	/// Follow the job to its end
+	#[arg(long)]
+	pub wait: bool,
+	/// Fetch the outputs after settlement and write them as safetensors into this folder
+	#[arg(long, value_name = "DIR", requires = "wait")]
+	pub output_dir: Option<PathBuf>,
+}
+
+fn parse_named_root(text: &str) -> Result<(String, [u8; 32])> {
+	let (name, root) = text.split_once('=').ok_or_else(|| {
+		Error::new("bad-input-argument", format!("`{text}` names no input"))
+			.fix("write --root NAME=0x…")
+	})?;
+	Ok((name.into(), parse_hash(root)?))
+}
+
+/// Parts per million of a percentage such as `12.5`.
+fn parse_percent(text: &str) -> Result<u32> {
+	let bad = || {
+		Error::new("bad-percent", format!("`{text}` is not a percentage"))
+			.fix("write a number above 0 and up to 100, such as 12.5")
+	};
+	let amount: Amount = text.trim_end_matches('%').parse().map_err(|_| bad())?;
+	let ppm = amount.to_units(4).map_err(|_| bad())?;
+	u32::try_from(ppm).ok().filter(|p| (1..=1_000_000).contains(p)).ok_or_else(bad)
+}
+
+pub async fn run(context: &Context, args: PostArgs) -> Result<u8> {
 	let ui = &context.ui;
 	let key = context.key()?;
 	let mut node = context.node().await?;
@@ -93,7 +180,7 @@ pub async fn run(context: &Context, args: cli::Post) -> Result<u8> {
 }
 
 /// `assay job inputs`: everything of a post but the transaction.
-pub async fn prepare(context: &Context, args: cli::JobInputs) -> Result<u8> {
+pub async fn prepare(context: &Context, args: JobInputs) -> Result<u8> {
 	let node = context.node().await?;
 	let loaded = context.program(&args.program, &node).await?;
 	let inputs = inputs(&loaded, &args)?;
@@ -142,7 +229,7 @@ async fn ensure_affordable(
 	node: &Node,
 	who: &Hash,
 	loaded: &Loaded,
-	args: &cli::Post,
+	args: &PostArgs,
 	(price_start, price_max): (u128, u128),
 ) -> Result<()> {
 	let parameters = node.parameters().await?;
@@ -188,7 +275,7 @@ async fn ensure_affordable(
 }
 
 /// Start and maximum of the ramp.
-fn prices(node: &Node, args: &cli::Post) -> Result<(u128, u128)> {
+fn prices(node: &Node, args: &PostArgs) -> Result<(u128, u128)> {
 	let max = node.units(&args.price_max)?;
 	let start = match &args.price_start {
 		Some(start) => node.units(start)?,
@@ -214,7 +301,7 @@ enum Given {
 	Root(Hash),
 }
 
-fn inputs(loaded: &Loaded, args: &cli::JobInputs) -> Result<Vec<Given>> {
+fn inputs(loaded: &Loaded, args: &JobInputs) -> Result<Vec<Given>> {
 	let mut roots = BTreeMap::new();
 	for (name, root) in &args.roots {
 		let known = loaded.program.inputs.iter().any(|i| i.name == *name);
@@ -294,5 +381,13 @@ mod tests {
 		assert!(error.to_string().contains("1000 steps"), "{error}");
 		assert_eq!(error.fix.as_deref(), Some("give a power of two from 4 to 512 for 1000 steps"));
 		assert!(ensure_cut(100, 12).is_err() && ensure_cut(2, 2).is_err());
+	}
+
+	#[test]
+	fn percentage_should_be_refused_when_out_of_range() {
+		for text in ["0", "101", "x", "-1", ""] {
+			assert_eq!(parse_percent(text).unwrap_err().code, "bad-percent", "{text}");
+		}
+		assert_eq!(parse_percent("100%").unwrap(), 1_000_000);
 	}
 }

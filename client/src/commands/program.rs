@@ -2,16 +2,41 @@
 
 use crate::{
 	chain::{value::Read, Node},
-	cli::ProgramCommand,
 	context::{program_id_of, Context},
 	error::Result,
+	hash::parse_hash,
 	output::{hex, short},
 	program::Loaded,
 };
+use clap::Subcommand;
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use subxt::dynamic::Value;
 use subxt_signer::sr25519::Keypair;
+
+/// `assay program …`
+#[derive(Debug, Subcommand)]
+pub enum ProgramCommand {
+	/// Show inputs, outputs, work units and checks of a program file or a registered program
+	#[command(after_help = "Example:\n  assay program inspect digits.program")]
+	Inspect {
+		/// Program file, or 0x id of a registered program
+		#[arg(value_name = "FILE|ID")]
+		program: String,
+	},
+	/// Register a program; the chain checks it and keeps a deposit
+	#[command(after_help = "Example:\n  assay program register digits.program --key //Dave")]
+	Register {
+		/// Program file
+		file: PathBuf,
+	},
+	/// Remove a program that no job needs, and get its deposit back
+	Remove {
+		/// Its id
+		#[arg(value_parser = parse_hash, value_name = "ID")]
+		program: [u8; 32],
+	},
+}
 
 pub async fn run(context: &Context, command: ProgramCommand) -> Result<u8> {
 	let ui = &context.ui;

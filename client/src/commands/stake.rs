@@ -3,12 +3,34 @@
 use crate::{
 	amount::Amount,
 	chain::{ss58, value::Read, Node},
-	cli::StakeCommand,
 	context::Context,
 	error::{Error, Result},
 };
+use clap::Subcommand;
 use serde_json::json;
 use subxt::{dynamic::Value, ext::scale_value::value};
+
+/// `assay stake …`
+#[derive(Debug, Subcommand)]
+pub enum StakeCommand {
+	/// Bond an amount, or add it to the bond
+	Bond {
+		/// In ASY
+		amount: Amount,
+	},
+	/// Set an amount on its way out
+	Unbond {
+		/// In ASY
+		amount: Amount,
+	},
+	/// Take out what has waited long enough
+	Withdraw,
+	/// Show the bond and balance of an account
+	Show {
+		/// The account [default: that of --key]
+		account: Option<String>,
+	},
+}
 
 pub async fn run(context: &Context, command: StakeCommand) -> Result<u8> {
 	let node = context.node().await?;

@@ -2,7 +2,6 @@
 
 use super::profile;
 use crate::{
-	cli::Train,
 	context::Context,
 	error::{io, Error, Result},
 	npz,
@@ -12,8 +11,62 @@ use crate::{
 use assay_exec::{CpuExecutor, Executor, Progress};
 use assay_frontend::files;
 use assay_training::{Arrays, Description, Saturation, Trainer};
+use clap::Args;
 use serde_json::{json, Value};
-use std::{ops::ControlFlow, path::Path, time::Instant};
+use std::{
+	ops::ControlFlow,
+	path::{Path, PathBuf},
+	time::Instant,
+};
+
+const TRAIN_HELP: &str =
+	"Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 6 a fault of assay itself.
+
+Example:
+  assay model train mlp.json --data digits.npz --output weights.npz";
+
+/// `assay model train`
+#[derive(Debug, Args)]
+#[command(after_help = TRAIN_HELP)]
+pub struct Train {
+	/// Layers, optimizer, learning rate, batch and steps (docs/training.md)
+	#[arg(value_name = "DESCRIPTION.json")]
+	pub description: PathBuf,
+	/// NumPy archive with x and y, or tokens, and perhaps order
+	#[arg(long, value_name = "FILE.npz")]
+	pub data: PathBuf,
+	/// First weights by name [default: at random from the description's seed]
+	#[arg(long, value_name = "FILE.npz", conflicts_with = "resume")]
+	pub weights: Option<PathBuf>,
+	/// How many steps now [default: all that are left]
+	#[arg(long, value_name = "N")]
+	pub steps: Option<u32>,
+	/// Steps between checkpoints and lines of progress
+	#[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+	pub every: u32,
+	/// Write the newest state there
+	#[arg(long, value_name = "DIR")]
+	pub checkpoint: Option<PathBuf>,
+	/// Go on from the state there
+	#[arg(long, value_name = "DIR")]
+	pub resume: Option<PathBuf>,
+	/// Write weights there
+	#[arg(long, value_name = "FILE.npz")]
+	pub output: Option<PathBuf>,
+	/// Write the loss curve there
+	#[arg(long, value_name = "FILE.csv")]
+	pub loss: Option<PathBuf>,
+	/// Write the training program there
+	#[arg(long, value_name = "FILE")]
+	pub program: Option<PathBuf>,
+	/// Write what the program reads there, for `assay job post --weights`: the job then takes the same steps. With
+	/// --steps 0 nothing is run here
+	#[arg(long, value_name = "FILE.safetensors")]
+	pub inputs: Option<PathBuf>,
+	/// Say what each operator took
+	#[arg(long)]
+	pub profile: bool,
+}
 
 fn failed(error: assay_training::Error) -> Error {
 	use assay_training::Error::*;

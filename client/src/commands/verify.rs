@@ -1,17 +1,31 @@
 //! `assay verify`.
 
 use crate::{
-	cli,
 	context::{Context, UNPAID},
 	error::{Error, Result},
 	files::Files,
 	output::hex,
 	program::Loaded,
-	runner::{Runner, Watch, Work},
+	runner::{Runner, Watch, Work, WorkerFlags},
 };
+use clap::Args;
 use serde_json::json;
 
-pub async fn run(context: &Context, args: cli::Verify) -> Result<u8> {
+/// `assay verify`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  assay verify 7 --adapter cpu")]
+pub struct Verify {
+	/// Job id
+	pub job: u64,
+	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
+}
+
+pub async fn run(context: &Context, args: Verify) -> Result<u8> {
 	let ui = &context.ui;
 	let node = context.node().await?;
 	let job = node.job(args.job).await?;

@@ -2,17 +2,18 @@
 
 use super::challenge::{bring_down, compare};
 use crate::{
+	amount::Amount,
 	chain::{jobs::Job, scan::Scan, ss58, Link},
 	challenge::Outcome,
-	cli,
 	connection::back,
 	context::Context,
 	error::{Error, Result},
 	output::Ui,
-	patrol::{Patrol, Task, Wishes},
-	runner::Runner,
+	patrol::{Criteria, Patrol, Task},
+	runner::{Runner, WorkerFlags},
 	stop::stop,
 };
+use clap::Args;
 use futures::stream::{FuturesUnordered, StreamExt};
 use serde_json::json;
 use std::{
@@ -21,6 +22,48 @@ use std::{
 };
 use subxt_signer::sr25519::Keypair;
 use tokio::sync::Semaphore;
+
+const WATCH_HELP: &str = "Follows the chain until it is stopped and runs every job again whose result is revealed and can
+still be challenged. Where a result differs, it does what `assay challenge` does, on the account's
+own deposit: the deposit comes back with the prover's part of the provider's bond. One job is run at
+a time, in the order in which their time runs out; disputes go on beside. Nothing is kept on disk:
+stopped at any point, the same command continues from the chain's record.
+
+Examples:
+  assay watch --key //Eve --adapter cpu
+  assay watch --key eve.key --max-work 1000000000000 --json
+  assay watch --dry-run --jobs 7,8
+
+Exit codes: 0 stopped by SIGTERM or ctrl-c, 1 failed, 2 wrong usage; with --once those of `assay
+challenge`: 0 the result is right, 3 it is wrong and has fallen, 4 it differs and stands.";
+
+/// `assay watch`
+#[derive(Clone, Debug, Args)]
+#[command(after_help = WATCH_HELP)]
+pub struct Watch {
+	/// Only these jobs: numbers with commas, or repeat
+	#[arg(long, value_name = "JOB", value_delimiter = ',')]
+	pub jobs: Vec<u64>,
+	/// Only jobs of at most this many work units, over all of their steps
+	#[arg(long, value_name = "UNITS")]
+	pub max_work: Option<u64>,
+	/// Adapter to run on: a number or name of `assay devices`, cpu or auto
+	#[arg(long, env = "ASSAY_ADAPTER", default_value = "auto")]
+	pub adapter: String,
+	/// Where the worker is.
+	#[command(flatten)]
+	pub worker: WorkerFlags,
+	/// Stop after the first job that was compared
+	#[arg(long)]
+	pub once: bool,
+	/// Tip at most this much for a move of a dispute, in ASY; a tip begins at nothing and doubles with every block towards
+	/// the deadline [default: a twentieth of the provider's bond, as its answers do]
+	#[arg(long, value_name = "ASY")]
+	pub max_tip: Option<Amount>,
+	/// Only compare: send nothing, put up nothing; needs no --key
+	#[arg(long)]
+	pub dry_run: bool,
+}
 
 /// What has been done, for the last line.
 #[derive(Default)]
@@ -46,7 +89,7 @@ struct Watcher {
 }
 
 /// Runs until stopped; or, with `--once`, until one job has been compared and what follows is done.
-pub async fn run(context: &Context, args: cli::Watch) -> Result<u8> {
+pub async fn run(context: &Context, args: Watch) -> Result<u8> {
 	// Before anything that may wait.
 	let stopped = stop()?;
 	let ui = context.ui;
@@ -98,7 +141,7 @@ pub async fn run(context: &Context, args: cli::Watch) -> Result<u8> {
 }
 
 impl Watcher {
-	async fn serve(&self, args: &cli::Watch) -> Result<u8> {
+	async fn serve(&self, args: &Watch) -> Result<u8> {
 		let ui = &self.ui;
 		let account = self.key.as_ref().map(|key| key.public_key().0);
 		let device = self.runner.adapter();
@@ -113,8 +156,8 @@ impl Watcher {
 				None => format!("watching on {device}; nothing is sent"),
 			},
 		);
-		let wishes = Wishes { jobs: args.jobs.clone(), max_work: args.max_work, account };
-		let mut patrol = Patrol::new(wishes);
+		let criteria = Criteria { jobs: args.jobs.clone(), max_work: args.max_work, account };
+		let mut patrol = Patrol::new(criteria);
 		let mut jobs = FuturesUnordered::new();
 		let mut head = 0;
 		let mut look = Box::pin(self.look(head, Scan::default()));

@@ -4,10 +4,7 @@
 //! provider does. It keeps no record of its own: what is owed is on the chain, what the answers are made
 //! from is in the record of the job, and an answer that is sent twice is refused the second time.
 
-use super::{
-	record::{Executed, Stage},
-	store::Store,
-};
+use super::{record::Stage, store::Store};
 use crate::{
 	chain::{
 		calls::JobId,
@@ -15,6 +12,7 @@ use crate::{
 		ss58, Hash, Link,
 	},
 	error::{Error, Result},
+	executed::Executed,
 	output::{abbreviate, Ui},
 };
 use assay_commitments::Place;

@@ -1,10 +1,6 @@
 //! Answers on the live chain: from what is kept of the run, else from one replay for all that is owed.
 
-use super::{
-	answers::{Court, Opener},
-	kept::{plan_step, size, Kept},
-	record::Executed,
-};
+use super::answers::{Court, Opener};
 use crate::{
 	chain::{
 		calls::JobId,
@@ -13,7 +9,9 @@ use crate::{
 		Hash, Link,
 	},
 	error::{Error, Result},
+	executed::Executed,
 	files::Files,
+	kept::{plan_step, size, Kept},
 	output::Ui,
 	program::Loaded,
 	replay::{dispute_error, job as disputed_job, Own, WorkerReplay},

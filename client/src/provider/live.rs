@@ -1,9 +1,7 @@
 //! The provider's state machine against the live chain and real workers.
 
 use super::{
-	kept::{plan, size, Kept},
-	machine::{Chain, Engine, Facts, Standing, GIVE_BACK_BLOCKS},
-	record::{Executed, Segments},
+	machine::{Chain, Engine, Facts, JobState, GIVE_BACK_BLOCKS},
 	tasks::Tasks,
 };
 use crate::{
@@ -14,7 +12,9 @@ use crate::{
 		Hash, Link,
 	},
 	error::{io, Error, Result},
+	executed::{Executed, Segments},
 	files::Files,
+	kept::{plan, size, Kept},
 	output::Ui,
 	program::Loaded,
 	runner::{failed, Pace, Runner, Watch, Work},
@@ -42,14 +42,14 @@ const EARLY: u32 = 100;
 
 /// What a provider needs of a job's record at best block `head`.
 pub(super) fn facts(job: &Job, head: u64) -> Facts {
-	let standing = match job.phase {
-		Named::Known(Phase::Posted) => Standing::Posted,
-		Named::Known(Phase::Open) => Standing::Open,
-		Named::Known(Phase::Claimed) => Standing::Claimed,
+	let state = match job.phase {
+		Named::Known(Phase::Posted) => JobState::Posted,
+		Named::Known(Phase::Open) => JobState::Open,
+		Named::Known(Phase::Claimed) => JobState::Claimed,
 		ref phase if phase.is_terminal() => {
-			Standing::Over(job.reason.as_ref().map_or_else(|| phase.to_string(), Named::to_string))
+			JobState::Over(job.reason.as_ref().map_or_else(|| phase.to_string(), Named::to_string))
 		}
-		_ => Standing::Committed,
+		_ => JobState::Committed,
 	};
 	Facts {
 		id: JobId { number: job.id, order: job.order },
@@ -60,9 +60,9 @@ pub(super) fn facts(job: &Job, head: u64) -> Facts {
 		work_units: job.work_units,
 		// While a job is open again, the record still names the provider that stalled.
 		provider: (job.provider.as_ref())
-			.filter(|_| !matches!(standing, Standing::Posted | Standing::Open))
+			.filter(|_| !matches!(state, JobState::Posted | JobState::Open))
 			.map(|provider| provider.0),
-		standing,
+		state,
 		commitment: job.commitment,
 		revealed: job.run_root.is_some(),
 		reveal_open: job.phase.is(Phase::Revealing),
@@ -376,23 +376,19 @@ mod tests {
 	#[test]
 	fn facts_should_follow_the_phase_when_the_job_moves() {
 		let mut job = job();
-		assert_eq!(facts(&job, 9).standing, Standing::Over("Paid".into()));
-		for (phase, standing, reveal) in [
-			(Phase::Posted, Standing::Posted, false),
-			(Phase::Open, Standing::Open, false),
-			(Phase::Claimed, Standing::Claimed, false),
-			(Phase::Committed, Standing::Committed, false),
-			(Phase::Verifying, Standing::Committed, false),
-			(Phase::Revealing, Standing::Committed, true),
-			(Phase::Challengeable, Standing::Committed, false),
+		assert_eq!(facts(&job, 9).state, JobState::Over("Paid".into()));
+		for (phase, state, reveal) in [
+			(Phase::Posted, JobState::Posted, false),
+			(Phase::Open, JobState::Open, false),
+			(Phase::Claimed, JobState::Claimed, false),
+			(Phase::Committed, JobState::Committed, false),
+			(Phase::Verifying, JobState::Committed, false),
+			(Phase::Revealing, JobState::Committed, true),
+			(Phase::Challengeable, JobState::Committed, false),
 		] {
 			job.phase = phase.into();
 			let facts = facts(&job, 9);
-			assert_eq!(
-				(facts.standing.clone(), facts.reveal_open),
-				(standing, reveal),
-				"{phase:?}"
-			);
+			assert_eq!((facts.state.clone(), facts.reveal_open), (state, reveal), "{phase:?}");
 			let open = matches!(phase, Phase::Posted | Phase::Open);
 			assert_eq!(facts.provider.is_none(), open, "{phase:?}");
 		}

@@ -13,9 +13,9 @@
 //! to the root that it shows. It waits for finality, as long as its deadline lets it.
 
 use super::{
-	record::{Executed, Record, Stage},
+	record::{Record, Stage},
+	salt::Salt,
 	store::Store,
-	Salt,
 };
 use crate::{
 	chain::{
@@ -23,6 +23,7 @@ use crate::{
 		Hash,
 	},
 	error::{Error, Result},
+	executed::Executed,
 };
 use assay_commitments::{result_commitment, OutputsOpening, SegmentsOpening};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -56,7 +57,7 @@ pub struct Facts {
 	/// Work units of all steps.
 	pub work_units: u64,
 	/// Where the job is.
-	pub standing: Standing,
+	pub state: JobState,
 	/// Who has claimed it.
 	pub provider: Option<Hash>,
 	/// What that provider has committed to.
@@ -86,7 +87,7 @@ impl Facts {
 
 /// The phases that make a difference to a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum JobState {
 	/// Cannot be claimed yet.
 	Posted,
 	/// Can be claimed at the current price.
@@ -212,18 +213,18 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 			self.store.put(&Record { strayed: None, ..record })?;
 			return Ok(Progress::Back);
 		}
-		if let Standing::Over(reason) = &facts.standing {
+		if let JobState::Over(reason) = &facts.state {
 			return self.over(&record, &facts, reason).await;
 		}
 		let mine = facts.provider == Some(self.account);
-		match (record.stage.clone(), &facts.standing) {
-			(Stage::Claiming, Standing::Posted) => Ok(Progress::Waiting),
-			(Stage::Claiming, Standing::Open) => match self.chain.claim(&facts).await {
+		match (record.stage.clone(), &facts.state) {
+			(Stage::Claiming, JobState::Posted) => Ok(Progress::Waiting),
+			(Stage::Claiming, JobState::Open) => match self.chain.claim(&facts).await {
 				Ok(()) => self.go(record, Stage::Claimed),
 				Err(error) => self.refused(record, error).await,
 			},
 			(Stage::Claiming, _) if mine => self.go(record, Stage::Claimed),
-			(Stage::GivingBack { why }, standing) if !mine || *standing != Standing::Claimed => {
+			(Stage::GivingBack { why }, state) if !mine || *state != JobState::Claimed => {
 				self.end(record, &format!("given back: {why}"))
 			}
 			(Stage::GivingBack { .. }, _) => match self.chain.give_back(&facts).await {
@@ -233,14 +234,14 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 				}
 			},
 			// The block with the claim was replaced, or the claim has lapsed; the chain knows which.
-			(_, Standing::Posted | Standing::Open) => self.go(record, Stage::Claiming),
+			(_, JobState::Posted | JobState::Open) => self.go(record, Stage::Claiming),
 			(_, _) if !mine => self.end(record, "claimed by another provider"),
-			(Stage::Claimed, Standing::Claimed | Standing::Committed) => {
+			(Stage::Claimed, JobState::Claimed | JobState::Committed) => {
 				self.execute(record, &facts).await
 			}
 			(Stage::Executed(executed), _) => self.commit(record, &facts, executed).await,
-			(Stage::Committed(executed) | Stage::Handed(executed), standing) => {
-				if facts.commitment.is_none() && *standing == Standing::Claimed {
+			(Stage::Committed(executed) | Stage::Handed(executed), state) => {
+				if facts.commitment.is_none() && *state == JobState::Claimed {
 					// The block with the commit was replaced; the same commitment goes out again.
 					return self.go(record, Stage::Executed(executed));
 				}
@@ -308,7 +309,7 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 
 	/// The run, or the job given back where it cannot end in time.
 	async fn execute(&self, record: Record, facts: &Facts) -> Result<Progress> {
-		let claimed = facts.standing == Standing::Claimed;
+		let claimed = facts.state == JobState::Claimed;
 		let why = match self.engine.run(facts).await {
 			Ok(Some(executed)) => {
 				executed.opening()?;
@@ -336,7 +337,7 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 				return self.go(record, Stage::Committed(executed))
 			}
 			Some(_) => return self.conflict(record),
-			None if facts.standing != Standing::Claimed => return Ok(Progress::Waiting),
+			None if facts.state != JobState::Claimed => return Ok(Progress::Waiting),
 			None => {}
 		}
 		// Whoever verifies needs the checkpoints as soon as it is drawn. Without them it only takes longer, so

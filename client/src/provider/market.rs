@@ -2,6 +2,7 @@
 
 use super::{
 	capability::{Means, Refusal, Terms},
+	flags::ProviderRun,
 	live::facts,
 	machine::CONFLICT,
 	record::Stage,
@@ -16,7 +17,6 @@ use crate::{
 		value::Read,
 		Hash, Node,
 	},
-	cli::ProviderRun,
 	error::Result,
 	files::Files,
 	memory,

@@ -4,16 +4,16 @@ use super::{
 	answers::{self, Answers},
 	capability::Terms,
 	court::{self, Keys},
+	flags::ProviderRun,
 	live::{tidy, Live},
 	machine::{Progress, Provider},
 	market::{free_stake, Market},
 	record::Stage,
+	salt::Salt,
 	store::Store,
-	Salt,
 };
 use crate::{
 	chain::{calls::JobId, ss58, value::Read, Hash, Link, Node},
-	cli::ProviderRun,
 	connection::back,
 	context::{Context, UNPAID},
 	device::Device,

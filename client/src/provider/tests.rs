@@ -1,10 +1,10 @@
 //! The state machine against a fake chain that enforces the chain's rules, killed at every step.
 
 use super::{
-	machine::{Chain, Engine, Facts, Progress, Provider, Standing},
-	record::{Executed, Record, Segments, Stage},
+	machine::{Chain, Engine, Facts, JobState, Progress, Provider},
+	record::{Record, Stage},
+	salt::Salt,
 	store::Store,
-	Salt,
 };
 use crate::{
 	chain::{
@@ -12,6 +12,7 @@ use crate::{
 		Hash,
 	},
 	error::{Error, Result},
+	executed::{Executed, Segments},
 };
 use assay_commitments::{
 	result_commitment, run_root, trace_root, verify_outputs, verify_segments, OutputsOpening,
@@ -154,12 +155,12 @@ impl Chain for Fake {
 		if world.revealed && world.looks_since > 4 {
 			world.ended.get_or_insert("Paid".into());
 		}
-		let standing = match (&world.ended, world.provider, world.commitment) {
-			(Some(reason), ..) => Standing::Over(reason.clone()),
-			(None, None, _) if world.open => Standing::Open,
-			(None, None, _) => Standing::Posted,
-			(None, Some(_), None) => Standing::Claimed,
-			(None, Some(_), Some(_)) => Standing::Committed,
+		let state = match (&world.ended, world.provider, world.commitment) {
+			(Some(reason), ..) => JobState::Over(reason.clone()),
+			(None, None, _) if world.open => JobState::Open,
+			(None, None, _) => JobState::Posted,
+			(None, Some(_), None) => JobState::Claimed,
+			(None, Some(_), Some(_)) => JobState::Committed,
 		};
 		Ok(Some(Facts {
 			id: JobId { number: job, order: if world.replaced { OTHER } else { ORDER } },
@@ -173,8 +174,8 @@ impl Chain for Fake {
 			inputs: vec![],
 			steps: STEPS as u32,
 			segment_steps: world.cut.then_some(2),
-			reveal_open: standing == Standing::Committed && world.looks_since > 2,
-			standing,
+			reveal_open: state == JobState::Committed && world.looks_since > 2,
+			state,
 			provider: world.provider,
 			commitment: world.commitment,
 			revealed: world.revealed,

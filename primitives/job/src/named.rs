@@ -76,11 +76,11 @@ impl<T: IntoVisitor, R: TypeResolver> Visitor for NamedVisitor<T, R> {
 	type Error = Error;
 	type TypeResolver = R;
 
-	fn unchecked_decode_as_type<'scale, 'resolver>(
+	fn unchecked_decode_as_type(
 		self,
-		input: &mut &'scale [u8],
+		input: &mut &[u8],
 		type_id: TypeIdFor<Self>,
-		types: &'resolver R,
+		types: &R,
 	) -> DecodeAsTypeResult<Self, Result<Named<T>, Error>> {
 		let mut rest = *input;
 		match T::decode_as_type(&mut rest, type_id, types) {
@@ -125,11 +125,11 @@ impl<R: TypeResolver> Visitor for AuditVisitor<R> {
 	type Error = Error;
 	type TypeResolver = R;
 
-	fn unchecked_decode_as_type<'scale, 'resolver>(
+	fn unchecked_decode_as_type(
 		self,
-		input: &mut &'scale [u8],
+		input: &mut &[u8],
 		type_id: TypeIdFor<Self>,
-		types: &'resolver R,
+		types: &R,
 	) -> DecodeAsTypeResult<Self, Result<Audit, Error>> {
 		let parts = Parts::decode_as_type(input, type_id, types);
 		DecodeAsTypeResult::Decoded(parts.map(|parts| match parts {

@@ -4,10 +4,10 @@
 //! looked at, the roots of their lazy anchors, and checkpoints to replay from. Nothing of it is believed when it is
 //! read: what is handed out leads to the run that was committed to.
 
-use super::record::{digest, Executed};
 use crate::{
 	chain::{calls::JobId, Hash},
 	error::{io, Error, Result},
+	executed::{digest, Executed},
 	program::Loaded,
 	runner::failed,
 };
