@@ -2,13 +2,11 @@
 
 use assay_client::{
 	chain::calls::JobId,
+	executed::Executed,
 	files::Files,
+	kept::{plan, Kept},
 	output::Ui,
 	program::Loaded,
-	provider::{
-		kept::{plan, Kept},
-		record::Executed,
-	},
 	runner::{Runner, Watch, Work, WorkerFlags},
 };
 use assay_commitments::{tensor_root, Place};

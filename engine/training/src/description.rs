@@ -187,7 +187,6 @@ pub enum Order {
 	Given,
 }
 
-
 /// Most examples of a step.
 const MOST_BATCH: u32 = 1 << 20;
 

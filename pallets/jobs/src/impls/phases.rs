@@ -229,7 +229,9 @@ impl<T: Config> Pallet<T> {
 		let first = job.second_audit.is_none() && !job.keepers_redrawn;
 		let unconfirmed = || (Self::matching(id, job).len() as u32) < job.needed;
 		let left = || Self::lottery_terms(id, job, parameters).1.candidates > 0;
-		first && (unconfirmed() || Self::is_unseen(id, job) || Self::is_contradicted(id, job)) && left()
+		first
+			&& (unconfirmed() || Self::is_unseen(id, job) || Self::is_contradicted(id, job))
+			&& left()
 	}
 
 	/// Opens a sure audit more, after the one that has left doubt.
