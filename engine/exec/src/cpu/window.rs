@@ -1,17 +1,26 @@
 //! Windows over images.
 
-use super::Source;
+use super::{Call, Source};
 use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer, Element, ExecError};
-use assay_ops::{DType, PoolKind, Shape};
+use assay_ops::{DType, PoolKind, Shape, Windowed};
 use core::ops::Range;
+
+pub(super) fn evaluate(op: Windowed, call: &Call) -> Result<Buffer, ExecError> {
+	match op {
+		Windowed::Pool { kind, kernel, stride, pad, to } => {
+			let [x] = call.exactly()?;
+			Pool { kind, kernel, stride, pad }.apply(x, call.seen(0), to, call.shape)
+		}
+	}
+}
 
 /// Attributes of [`assay_ops::Op::Pool`].
 #[derive(Clone, Copy)]
-pub(super) struct Pool {
-	pub(super) kind: PoolKind,
-	pub(super) kernel: [u8; 2],
-	pub(super) stride: [u8; 2],
-	pub(super) pad: [[u8; 2]; 2],
+struct Pool {
+	kind: PoolKind,
+	kernel: [u8; 2],
+	stride: [u8; 2],
+	pad: [[u8; 2]; 2],
 }
 
 /// What windows are folded in.
@@ -97,7 +106,7 @@ impl Pool {
 	}
 
 	/// Of x, whose shape is `shape`, to `result`, both `[batch, height, width, channels]`.
-	pub(super) fn apply(
+	fn apply(
 		&self,
 		x: &Source,
 		shape: &Shape,

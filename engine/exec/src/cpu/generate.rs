@@ -1,8 +1,37 @@
-//! Random bits.
+//! What follows from positions alone: themselves, and random bits.
 
-use super::Source;
-use crate::{simd::vectorised, Buffer};
-use assay_ops::DType;
+use super::{moves::after, Call, Source};
+use crate::{simd::vectorised, Buffer, ExecError};
+use assay_ops::{DType, Generate, Shape};
+
+pub(super) fn evaluate(op: Generate, call: &Call) -> Result<Buffer, ExecError> {
+	match op {
+		Generate::Iota { axis, .. } => {
+			let [] = call.exactly()?;
+			Ok(iota(call.shape, axis))
+		}
+		Generate::Philox { stream, .. } => {
+			let [seed, step] = call.exactly()?;
+			Ok(philox(seed, step, stream, call.len()))
+		}
+	}
+}
+
+/// [`assay_ops::Op::Iota`].
+fn iota(shape: &Shape, axis: u8) -> Buffer {
+	let (inner, dim) = (after(shape, axis), shape.dims()[usize::from(axis)] as usize);
+	Buffer::fill(DType::I32, shape.elements() as usize, |start, out| {
+		let (mut position, mut left) = (start / inner % dim, inner - start % inner);
+		for out in out {
+			*out = position as i32;
+			left -= 1;
+			if left == 0 {
+				left = inner;
+				position = if position + 1 == dim { 0 } else { position + 1 };
+			}
+		}
+	})
+}
 
 /// Blocks that are computed side by side.
 const LANES: usize = 16;
@@ -76,7 +105,7 @@ impl Generator {
 }
 
 /// [`assay_ops::Op::Philox`].
-pub(super) fn philox(seed: &Source, step: &Source, stream: u32, len: usize) -> Buffer {
+fn philox(seed: &Source, step: &Source, stream: u32, len: usize) -> Buffer {
 	let generator = Generator::new(seed, step, stream);
 	// Chunks begin with a block: their length is a multiple of four.
 	Buffer::fill(DType::I32, len, |start, out| generator.fill(start, out))

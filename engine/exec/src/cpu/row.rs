@@ -1,8 +1,27 @@
 //! Operators whose results share a whole row of the last dimension.
 
-use super::{elementwise::amount, Source};
-use crate::{segments::threads, simd::vectorised, Buffer};
-use assay_ops::{row_scale, DType, Moments, NormKind, EXP2, NORM_FRACTION_BITS};
+use super::{definition, elementwise::amount, Call, Source};
+use crate::{segments::threads, simd::vectorised, Buffer, ExecError};
+use assay_ops::{row_scale, DType, Moments, NormKind, Row, EXP2, NORM_FRACTION_BITS};
+
+pub(super) fn evaluate(op: Row, call: &Call) -> Result<Buffer, ExecError> {
+	Ok(match op {
+		// A search and a sort: the definition's are as quick.
+		Row::TopK { .. } => return definition::evaluate(call),
+		Row::Softmax { multiplier, shift, to } => {
+			let [a] = call.exactly()?;
+			softmax(a, multiplier, shift, to)
+		}
+		Row::Norm { kind, epsilon, to, shift } => {
+			let [a, gamma, beta] = call.exactly()?;
+			norm([a, gamma, beta], kind, epsilon, to, shift)
+		}
+		Row::RowScale { kind, epsilon, shift } => {
+			let [a] = call.exactly()?;
+			scale(a, kind, epsilon, shift)
+		}
+	})
+}
 
 /// Elements that one task reads, at least where there are as many.
 const TASK: usize = 1 << 13;
@@ -68,7 +87,7 @@ vectorised! {
 }
 
 /// [`assay_ops::Op::Softmax`].
-pub(super) fn softmax(a: &Source, multiplier: i16, shift: i8, to: DType) -> Buffer {
+fn softmax(a: &Source, multiplier: i16, shift: i8, to: DType) -> Buffer {
 	let (right, left) = match amount(shift) {
 		Ok(right) => (right, 0),
 		Err(left) => (0, left),
@@ -139,7 +158,7 @@ vectorised! {
 }
 
 /// [`assay_ops::Op::Norm`] of `a`, `gamma` and `beta`.
-pub(super) fn norm(
+fn norm(
 	[a, gamma, beta]: [&Source; 3],
 	kind: NormKind,
 	epsilon: u32,
@@ -169,7 +188,7 @@ pub(super) fn norm(
 }
 
 /// [`assay_ops::Op::RowScale`].
-pub(super) fn scale(a: &Source, kind: NormKind, epsilon: u32, shift: u8) -> Buffer {
+fn scale(a: &Source, kind: NormKind, epsilon: u32, shift: u8) -> Buffer {
 	let (rows, task) = (a.len() / a.last, rows_of_a_task(a.last));
 	Buffer::fill_chunks(DType::I32, rows, task, threads(a.len()), |start, out| {
 		let mut row = vec![0; a.last];

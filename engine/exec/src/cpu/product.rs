@@ -1,8 +1,8 @@
 //! Exact products: of matrices, of batches of them, and convolutions.
 
 use super::{
-	elementwise, fused, grouped, mismatch, packed, patches::Patches, short, small, CpuBackend,
-	Source,
+	elementwise, fused, grouped, mismatch, packed, patches::Patches, short, small, Call,
+	CpuBackend, Source,
 };
 use crate::{
 	buffer::CHUNK,
@@ -11,11 +11,30 @@ use crate::{
 	spare::SPARE,
 	Buffer, Element, ExecError,
 };
-use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Shape, Window};
+use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Product, Shape, Window};
 
 fn sizes(a: &Source, b: &Source) -> Sizes {
 	// The last dimension of both is k, and no dimension is 0.
 	Sizes { m: a.len() / a.last, n: b.len() / b.last, k: a.last }
+}
+
+/// A product, and perhaps a Requant of it.
+pub(super) fn evaluate(
+	cpu: &CpuBackend,
+	op: Product,
+	call: &Call,
+	requant: Option<&fused::Epilogue>,
+) -> Result<Buffer, ExecError> {
+	let [a, b, third @ ..] = call.sources else { return Err(mismatch(call.op)) };
+	let finish = (shifted(op.narrow(), third.first()), requant);
+	match op {
+		Product::MatMul { .. } => matmul(cpu, a, b, finish, call.dtype),
+		Product::BatchMatMul { .. } => batches(cpu, a, b, finish, call.dtype, call.shape),
+		Product::Conv2d { geometry, .. } => {
+			let (x, w) = ((a, call.seen(0)), (b, call.seen(1)));
+			convolution(cpu, x, w, geometry, finish, call.dtype)
+		}
+	}
 }
 
 /// Elements of patches that are gathered at a time: 4 MiB of i8.
@@ -243,7 +262,7 @@ fn product<F: Factor, T: Element>(
 }
 
 /// The epilogue with the third operand, if there is one, in its shift.
-pub(super) fn shifted(narrow: Option<Narrow>, third: Option<&Source>) -> Option<Narrow> {
+fn shifted(narrow: Option<Narrow>, third: Option<&Source>) -> Option<Narrow> {
 	let more = third.and_then(|source| source.numbers().first().copied()).unwrap_or(0);
 	narrow.map(|narrow| narrow.shifted(more))
 }
@@ -266,7 +285,7 @@ macro_rules! typed_by {
 }
 
 /// [`Op::MatMul`].
-pub(super) fn matmul(
+fn matmul(
 	cpu: &CpuBackend,
 	a: &Source,
 	b: &Source,
@@ -289,7 +308,7 @@ pub(super) fn matmul(
 }
 
 /// [`Op::BatchMatMul`]; `shape` is the result's.
-pub(super) fn batches(
+fn batches(
 	cpu: &CpuBackend,
 	a: &Source,
 	b: &Source,
@@ -336,7 +355,7 @@ pub(super) fn batches(
 }
 
 /// [`Op::Conv2d`]: patches are gathered, some rows at a time, and multiplied. See [`grouped`] for more than one group.
-pub(super) fn convolution(
+fn convolution(
 	cpu: &CpuBackend,
 	(x, x_shape): (&Source, &Shape),
 	(w, w_shape): (&Source, &Shape),

@@ -1,8 +1,27 @@
-//! Tables with straight lines between their points.
+//! Tables, and such with straight lines between their points.
 
-use super::Source;
-use crate::{simd::vectorised, Buffer};
-use assay_ops::DType;
+use super::{mismatch, Call, Source};
+use crate::{simd::vectorised, Buffer, ExecError};
+use assay_ops::{self as ops, DType};
+
+pub(super) fn evaluate(op: ops::Table, call: &Call) -> Result<Buffer, ExecError> {
+	let [index, table] = call.exactly()?;
+	match op {
+		ops::Table::Lut => lut(index, table),
+		ops::Table::LutInterp => Ok(lut_interp(index, table)),
+	}
+}
+
+/// `table[index + 128]`.
+fn lut(index: &Source, table: &Source) -> Result<Buffer, ExecError> {
+	let entries: [i32; 256] =
+		table.numbers().try_into().map_err(|_| mismatch(&assay_ops::Op::Lut))?;
+	Ok(Buffer::fill(table.dtype(), index.len(), |start, out| {
+		index.load(start, out);
+		// An i8 plus 128 is within the table.
+		out.iter_mut().for_each(|x| *x = entries[(*x + 128) as usize & 255]);
+	}))
+}
 
 /// Bits of an i16.
 const BITS: u32 = 16;
@@ -67,7 +86,7 @@ impl Table {
 }
 
 /// [`assay_ops::Op::LutInterp`].
-pub(super) fn lut_interp(a: &Source, table: &Source) -> Buffer {
+fn lut_interp(a: &Source, table: &Source) -> Buffer {
 	let values = Table::new(table);
 	Buffer::fill(table.dtype(), a.len(), |start, out| {
 		a.load(start, out);
