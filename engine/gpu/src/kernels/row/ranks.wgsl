@@ -1,4 +1,4 @@
-// As kernel.wgsl, for many of a row: each invocation counts how many elements of its row come before one
+// As top_k.wgsl, for many of a row: each invocation counts how many elements of its row come before one
 // element, which is its place among the largest.
 
 @group(0) @binding(1) var<storage, read_write> result: array<i32>;

@@ -1,4 +1,4 @@
-// The sums that sums.wgsl left, saturated.
+// The sums that scatter_sums.wgsl left, saturated.
 
 @group(0) @binding(2) var<storage, read> sums: array<u32>;
 

@@ -1,5 +1,5 @@
 // Patches of an image as packed rows: what a convolution of one group multiplies by its weights.
-// params beside those of window.wgsl: 0 elements of a patch, 1 words of the result, 2 words in a row, 3
+// params beside those of window/window.wgsl: 0 elements of a patch, 1 words of the result, 2 words in a row, 3
 // dtype, 4 position of the first row, 8 view. One invocation writes one word.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;

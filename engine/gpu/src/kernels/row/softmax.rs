@@ -1,15 +1,14 @@
 //! Softmax: first what all elements of a row share, then the elements.
 
-use super::{arguments, by_word, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
+use super::RowKernel as Kernel;
+use crate::{
+	device::{Device, Result, Storage},
+	kernels::{arguments, by_word, Seen},
+};
 use assay_ops::{DType, EXP2};
 
-pub(crate) const EXPONENTIAL: &str = include_str!("exponential.wgsl");
-pub(crate) const SUMS: &str = include_str!("sums.wgsl");
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
-
 /// Records Softmax. `to` is the type of the result.
-pub(crate) fn record(
+pub(super) fn record(
 	device: &mut Device,
 	operand: &Seen,
 	(multiplier, shift): (i16, i8),

@@ -1,4 +1,4 @@
-// IntDiv and Rsqrt. params beside those of by_word.wgsl and elementwise/load.wgsl: 5 bits of fraction.
+// IntDiv and Rsqrt. params beside those of by_word.wgsl and load.wgsl: 5 bits of fraction.
 
 override OP: u32;
 

@@ -1,11 +1,12 @@
 //! Operands of products, made ready.
 
-use super::{arguments, lanes, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
+use super::ProductKernel as Kernel;
+use crate::{
+	device::{Device, Result, Storage},
+	kernels::{arguments, lanes, Seen},
+};
 use assay_exec::Affine;
 use assay_ops::DType;
-
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
 
 /// Whether rows of `k` elements of an operand are whole words where they are stored.
 pub(crate) fn ready(affine: &Affine, k: u32, dtype: DType) -> bool {

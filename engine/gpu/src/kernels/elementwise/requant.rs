@@ -1,10 +1,11 @@
 //! Requant.
 
-use super::{arguments, by_word, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
+use super::ElementwiseKernel as Kernel;
+use crate::{
+	device::{Device, Result, Storage},
+	kernels::{arguments, by_word, Seen},
+};
 use assay_ops::DType;
-
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
 
 /// Records a Requant: `operands` are accumulator, multiplier, shift and perhaps bias.
 pub(crate) fn record(device: &mut Device, operands: &[Seen], to: DType) -> Result<Storage> {

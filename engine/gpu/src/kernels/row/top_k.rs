@@ -1,21 +1,21 @@
 //! TopK.
 
-use super::{arguments, Kernel, Seen};
-use crate::device::{Device, DeviceError, Result, Storage};
+use super::RowKernel as Kernel;
+use crate::{
+	device::{Device, DeviceError, Result, Storage},
+	kernels::{arguments, Seen},
+};
 use assay_exec::DeviceFault;
-
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
-pub(crate) const RANKS: &str = include_str!("ranks.wgsl");
 
 /// From here on finding the place of every element is quicker than looking for one of the k after the
 /// other.
-pub(crate) const MANY: u32 = 32;
+pub(super) const MANY: u32 = 32;
 
 /// Work units beyond which the CPU, which sorts, is left to it.
 const MOST_WORK: u64 = 1 << 36;
 
 /// Records the `k` largest of each row, or their positions. The result has one word for each element.
-pub(crate) fn record(
+pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,
 	operand: &Seen,

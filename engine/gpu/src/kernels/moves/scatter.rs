@@ -1,18 +1,18 @@
 //! ScatterAdd.
 
-use super::{arguments, by_word, Kernel, Seen};
-use crate::device::{Device, DeviceError, Result, Storage};
+use super::MovesKernel as Kernel;
+use crate::{
+	device::{Device, DeviceError, Result, Storage},
+	kernels::{arguments, by_word, Seen},
+};
 use assay_exec::DeviceFault;
 use assay_ops::DType;
-
-pub(crate) const SUMS: &str = include_str!("sums.wgsl");
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
 
 /// Updates of one row whose halves a word can sum.
 const MOST_UPDATES: u32 = 1 << 16;
 
 /// Records ScatterAdd into `rows` rows. `dtype` is that of the result.
-pub(crate) fn record(
+pub(super) fn record(
 	device: &mut Device,
 	updates: &Seen,
 	index: &Seen,

@@ -1,13 +1,12 @@
 //! Lut and LutInterp.
 
-use super::{arguments, by_word, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
-
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
-pub(crate) const INTERPOLATE: &str = include_str!("interpolate.wgsl");
+use crate::{
+	device::{Device, Result, Storage},
+	kernels::{arguments, by_word, Kernel, Seen},
+};
 
 /// Records Lut or LutInterp.
-pub(crate) fn record(
+pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,
 	index: &Seen,

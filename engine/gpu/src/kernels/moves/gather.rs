@@ -1,12 +1,13 @@
 //! Gather.
 
-use super::{arguments, by_word, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
-
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
+use super::MovesKernel as Kernel;
+use crate::{
+	device::{Device, Result, Storage},
+	kernels::{arguments, by_word, Seen},
+};
 
 /// Records the rows of `table` that `index` names.
-pub(crate) fn record(device: &mut Device, table: &Seen, index: &Seen) -> Result<Storage> {
+pub(super) fn record(device: &mut Device, table: &Seen, index: &Seen) -> Result<Storage> {
 	let rows = table.shape.dims()[0];
 	let inner = table.shape.elements() / rows;
 	let arguments = arguments(&[

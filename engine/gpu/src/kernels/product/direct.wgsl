@@ -1,6 +1,6 @@
 // A convolution, one output element after the other: for groups of channels, which leave products of
-// matrices nothing to share. params beside those of by_word.wgsl, window.wgsl and, for i16,
-// matmul/narrow.wgsl: 3 dtype of the operands, 8 view of the image, 43 view of the weights.
+// matrices nothing to share. params beside those of by_word.wgsl, window/window.wgsl and, for i16,
+// narrow.wgsl: 3 dtype of the operands, 8 view of the image, 43 view of the weights.
 
 @group(0) @binding(2) var<storage, read> image: array<u32>;
 @group(0) @binding(3) var<storage, read> weights: array<u32>;
@@ -29,7 +29,7 @@ fn element(at: u32, to: u32) -> i32 {
 			let weight = ((channel * params[30] + i) * params[31] + j) * params[33];
 			for (var c = 0u; c < params[33]; c++) {
 				let product = factor(met + c, weight + c);
-				// i8 sums stay in a word; those of i16 are summed in halves, as in matmul/i16.wgsl.
+				// i8 sums stay in a word; those of i16 are summed in halves, as in i16.wgsl.
 				sum += product;
 				low += bitcast<u32>(product) & 0xffffu;
 				high += product >> 16u;

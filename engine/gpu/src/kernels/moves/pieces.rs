@@ -1,10 +1,11 @@
 //! Concat and Pad.
 
-use super::{arguments, lanes, words, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
+use super::MovesKernel as Kernel;
+use crate::{
+	device::{Device, Result, Storage},
+	kernels::{arguments, lanes, words, Seen},
+};
 use assay_ops::Shape;
-
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
 
 /// Records one operand as the piece of `result`, of shape `shape`, that begins at `low` along `axis`.
 fn piece(
@@ -36,7 +37,7 @@ fn piece(
 }
 
 /// Records Concat along `axis`; `shape` is the result's.
-pub(crate) fn concat(
+pub(super) fn concat(
 	device: &mut Device,
 	operands: &[Seen],
 	axis: u8,
@@ -53,7 +54,7 @@ pub(crate) fn concat(
 }
 
 /// Records Pad along `axis`, with `low` elements before; `shape` is the result's.
-pub(crate) fn pad(
+pub(super) fn pad(
 	device: &mut Device,
 	operand: &Seen,
 	(axis, low): (u8, u32),

@@ -1,16 +1,11 @@
 //! MatMul and BatchMatMul, and the products that Conv2d makes.
 
-use super::{arguments, pack, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
+use super::{pack, ProductKernel as Kernel};
+use crate::{
+	device::{Device, Result, Storage},
+	kernels::{arguments, Seen},
+};
 use assay_ops::{DType, Narrow};
-
-pub(crate) const I8: &str = include_str!("i8.wgsl");
-pub(crate) const I16: &str = include_str!("i16.wgsl");
-pub(crate) const NARROW: &str = include_str!("narrow.wgsl");
-/// In the place of the epilogue where there is none.
-pub(crate) const NO_NARROW: &str = "fn narrow(low: u32, high: i32) -> i32 { return 0; }\n";
-pub(crate) const DOT_PACKED: &str = include_str!("dot_packed.wgsl");
-pub(crate) const DOT_PLAIN: &str = include_str!("dot_plain.wgsl");
 
 /// Edge of the square of C that a workgroup computes.
 const TILE: u32 = 64;

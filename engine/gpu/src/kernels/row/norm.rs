@@ -1,11 +1,11 @@
 //! Norm and RowScale: first what all elements of a row share, then, for Norm, the elements.
 
-use super::{arguments, by_word, Kernel, Seen};
-use crate::device::{Device, Result, Storage};
+use super::RowKernel as Kernel;
+use crate::{
+	device::{Device, Result, Storage},
+	kernels::{arguments, by_word, Seen},
+};
 use assay_ops::{DType, NormKind, MAX_FRACTION_BITS, NORM_FRACTION_BITS};
-
-pub(crate) const MOMENTS: &str = include_str!("moments.wgsl");
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
 
 /// Records the kernel that leaves `words` words for each row.
 fn moments(
@@ -27,7 +27,7 @@ fn moments(
 }
 
 /// Records RowScale.
-pub(crate) fn row_scale(
+pub(super) fn row_scale(
 	device: &mut Device,
 	operand: &Seen,
 	(kind, epsilon, shift): (NormKind, u32, u8),
@@ -37,7 +37,7 @@ pub(crate) fn row_scale(
 }
 
 /// Records Norm; `operands` are x, gamma and beta. `to` is the type of the result.
-pub(crate) fn record(
+pub(super) fn record(
 	device: &mut Device,
 	operands: [&Seen; 3],
 	(kind, epsilon, shift): (NormKind, u32, i8),
