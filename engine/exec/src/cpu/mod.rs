@@ -203,15 +203,16 @@ impl Backend for CpuBackend {
 	) -> Result<Option<Self::Value>, ExecError> {
 		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
 		// Sums of i8 products are at most K · 2^14, narrowed ones anything.
-		let largest = match (op.family(), product) {
-			(
-				Family::Product(
-					Product::MatMul { narrow: None } | Product::BatchMatMul { narrow: None },
-				),
-				[a, ..],
-			) => i64::from(a.shape.last()) << 14,
-			(_, _) => 1 << 31,
-		};
+		let mut largest = 1 << 31;
+		if let (
+			Family::Product(
+				Product::MatMul { narrow: None } | Product::BatchMatMul { narrow: None },
+			),
+			[a, ..],
+		) = (op.family(), product)
+		{
+			largest = i64::from(a.shape.last()) << 14;
+		}
 		let columns = shape.last() as usize;
 		let requant = fused::Epilogue::new(&parameters, dtype, columns, largest)?;
 		let evaluate = |this: &Self| this.product(op, product, Some(&requant), dtype, shape);
