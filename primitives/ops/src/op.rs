@@ -5,7 +5,7 @@ use crate::{
 	Windowed,
 };
 use codec::{Decode, Encode};
-use scale_info::TypeInfo;
+use scale_info::{TypeDef, TypeInfo};
 
 /// Longest reduced dimension of an i8 MatMul: K · 2^14 ≤ 2^31 − 1.
 pub const MATMUL_I8_MAX_K: u32 = 131_071;
@@ -334,6 +334,14 @@ pub enum Op {
 }
 
 impl Op {
+	/// How many operators there are.
+	pub fn count() -> usize {
+		match Self::type_info().type_def {
+			TypeDef::Variant(operators) => operators.variants.len(),
+			_ => 0,
+		}
+	}
+
 	/// The operator by its family: the only place where all of them stand.
 	pub fn family(&self) -> Family {
 		match *self {
