@@ -4,7 +4,7 @@
 use crate::{
 	backend::GpuBackend,
 	device::{DeviceError, Result},
-	kernels::{hashed_types, probes, result, Kernel},
+	kernels::{hashed_types, probes, result, Kernel, Probe},
 	AdapterInfo,
 };
 use assay_exec::{Affine, Backend, DeviceFault, Operand};
@@ -36,18 +36,18 @@ impl FailedKernel {
 }
 
 /// The hash of what this device gives for a kernel's probes.
-fn measure(backend: &mut GpuBackend, kernel: Kernel) -> Result<String> {
+fn measure(backend: &mut GpuBackend, kernel: Kernel, probes: &[Probe]) -> Result<String> {
 	let mut hasher = blake3::Hasher::new();
 	let mut tickets = Vec::new();
-	for probe in probes(kernel) {
-		let (dtype, shape) = result(&probe);
+	for probe in probes {
+		let (dtype, shape) = result(probe);
 		let values: Vec<_> = probe
 			.operands
 			.iter()
 			.map(|(buffer, ..)| backend.import(buffer.clone()).map_err(internal))
 			.collect::<Result<_>>()?;
 		if let Kernel::Root(_) = kernel {
-			for ty in hashed_types(&probe) {
+			for ty in hashed_types(probe) {
 				let ticket = backend.root(&values[0], &ty)?;
 				hasher.update(&backend.collect_root(ticket).map_err(internal)?);
 			}
@@ -86,12 +86,19 @@ pub(crate) struct Outcome {
 	pub(crate) cached: bool,
 }
 
-/// Tests every kernel against `expected`. Error: the device is lost.
-pub(crate) fn run(backend: &mut GpuBackend, expected: &[(&str, &str)]) -> Result<Outcome> {
+/// Tests every kernel with its probes against `expected`. A kernel without a probe would agree with anything, and one
+/// without an expectation with nothing: neither is used. Error: the device is lost.
+fn run(
+	backend: &mut GpuBackend,
+	probes: impl Fn(Kernel) -> Vec<Probe>,
+	expected: &[(&str, &str)],
+) -> Result<Outcome> {
 	let mut failed = Vec::new();
 	for kernel in Kernel::all() {
 		let expected = expected.iter().find(|(name, _)| *name == kernel.name());
-		let reason = match measure(backend, kernel) {
+		let probes = probes(kernel);
+		let reason = match measure(backend, kernel, &probes) {
+			_ if probes.is_empty() => "no probe tries it".into(),
 			Ok(found) if expected.is_some_and(|(_, expected)| found == *expected) => continue,
 			Ok(_) => "its results differ from the definition".into(),
 			Err(error) => {
@@ -174,7 +181,7 @@ pub(crate) fn recall_or_run(
 	if let Some(outcome) = cache.and_then(|folder| recall(folder, &key)) {
 		return Ok(outcome);
 	}
-	let outcome = run(backend, EXPECTED)?;
+	let outcome = run(backend, probes, EXPECTED)?;
 	if let Some(folder) = cache {
 		// Without its memory the test runs again next time.
 		if let Err(error) = remember(folder, &key, info, &outcome) {
@@ -232,12 +239,33 @@ mod tests {
 	fn self_test_should_switch_off_one_kernel_when_only_its_results_differ() {
 		let (mut backend, _) = any_adapter();
 		let mut expected = EXPECTED.to_vec();
-		assert_eq!(run(&mut backend, &expected).unwrap(), Outcome::default());
+		assert_eq!(run(&mut backend, probes, &expected).unwrap(), Outcome::default());
 		let requant = expected.iter_mut().find(|(kernel, _)| *kernel == "requant").unwrap();
 		requant.1 = "00";
-		let outcome = run(&mut backend, &expected).unwrap();
+		let outcome = run(&mut backend, probes, &expected).unwrap();
 		let kernels: Vec<Kernel> = outcome.failed.iter().map(FailedKernel::kernel).collect();
 		assert_eq!(kernels, [ElementwiseKernel::Requant.into()]);
+	}
+
+	#[test]
+	fn self_test_should_refuse_a_kernel_when_no_probe_tries_it() {
+		assert!(Kernel::all().all(|kernel| !probes(kernel).is_empty()));
+		let (mut backend, _) = any_adapter();
+		let untried = Kernel::from(ElementwiseKernel::Mul);
+		// As if it had just been added, with the hash that a definition of nothing has.
+		let nothing = blake3::hash(b"").to_hex().to_string();
+		let expected: Vec<(&str, &str)> = EXPECTED
+			.iter()
+			.map(|(name, hash)| (*name, if *name == untried.name() { &nothing } else { *hash }))
+			.collect();
+		let less = |kernel| if kernel == untried { Vec::new() } else { probes(kernel) };
+		let outcome = run(&mut backend, less, &expected).unwrap();
+		let kernels: Vec<Kernel> = outcome.failed.iter().map(FailedKernel::kernel).collect();
+		assert_eq!(kernels, [untried]);
+		// And so is one that nobody expects anything of.
+		let outcome = run(&mut backend, probes, &EXPECTED[1..]).unwrap();
+		assert_eq!(outcome.failed.len(), 1);
+		assert_eq!(outcome.failed[0].name, EXPECTED[0].0);
 	}
 
 	#[test]

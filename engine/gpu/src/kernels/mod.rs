@@ -16,7 +16,7 @@ pub use blake3::RootKernel;
 pub use elementwise::ElementwiseKernel;
 pub use generate::GenerateKernel;
 pub use moves::MovesKernel;
-pub(crate) use probes::{hashed_types, probes, result};
+pub(crate) use probes::{hashed_types, probes, result, Probe};
 pub use product::ProductKernel;
 pub(crate) use record::{candidates, record, stored_in_words, Outline};
 pub use reduce::ReduceKernel;
