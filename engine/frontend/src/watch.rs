@@ -86,6 +86,8 @@ fn cuts(op: &Op, dtype: DType) -> bool {
 		},
 		Family::Row(op) => match op {
 			Row::Norm { .. } => true,
+			// Its sums of 32 bits are scaled afterwards.
+			Row::CumSum { .. } => true,
 			Row::TopK { .. } | Row::Softmax { .. } | Row::RowScale { .. } => false,
 		},
 		Family::Window(_) | Family::Moves(_) | Family::Table(_) | Family::Generate(_) => false,

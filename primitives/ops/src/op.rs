@@ -331,6 +331,17 @@ pub enum Op {
 		/// Element type of the result.
 		to: DType,
 	},
+	/// `sat` of the sum of the elements of each row of the last dimension up to each of them. The sums are
+	/// exact in i64; what is cut of one is not missing in the next.
+	#[codec(index = 38)]
+	CumSum {
+		/// Leave an element out of its own sum.
+		exclusive: bool,
+		/// Sum from the end of the row.
+		reverse: bool,
+		/// Element type of the result.
+		to: DType,
+	},
 }
 
 impl Op {
@@ -386,6 +397,9 @@ impl Op {
 			}
 			Op::RowScale { kind, epsilon, shift } => {
 				Family::Row(Row::RowScale { kind, epsilon, shift })
+			}
+			Op::CumSum { exclusive, reverse, to } => {
+				Family::Row(Row::CumSum { exclusive, reverse, to })
 			}
 			Op::Gather => Family::Moves(Moves::Gather),
 			Op::ScatterAdd { rows, to } => Family::Moves(Moves::ScatterAdd { rows, to }),

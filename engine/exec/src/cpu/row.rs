@@ -20,6 +20,10 @@ pub(super) fn evaluate(op: Row, call: &Call) -> Result<Buffer, ExecError> {
 			let [a] = call.exactly()?;
 			scale(a, kind, epsilon, shift)
 		}
+		Row::CumSum { exclusive, reverse, to } => {
+			let [a] = call.exactly()?;
+			cum_sum(a, exclusive, reverse, to)
+		}
 	})
 }
 
@@ -195,6 +199,31 @@ fn scale(a: &Source, kind: NormKind, epsilon: u32, shift: u8) -> Buffer {
 		for (out, at) in out.iter_mut().zip(start..) {
 			a.load(at * a.last, &mut row);
 			*out = row_scale(&moments(kind, epsilon, &row), shift);
+		}
+	})
+}
+
+/// [`assay_ops::Op::CumSum`].
+fn cum_sum(a: &Source, exclusive: bool, reverse: bool, to: DType) -> Buffer {
+	/// At most 2^31 elements of 32 bits: a sum is at most 2^62.
+	fn add<'r>(row: impl Iterator<Item = &'r mut i32>, exclusive: bool, to: DType) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		let mut sum = 0i64;
+		for x in row {
+			let before = sum;
+			sum += i64::from(*x);
+			*x = (if exclusive { before } else { sum }).max(lo).min(hi) as i32;
+		}
+	}
+	let task = rows_of_a_task(a.last) * a.last;
+	Buffer::fill_chunks(to, a.len(), task, threads(a.len()), |start, out| {
+		a.load(start, out);
+		for row in out.chunks_exact_mut(a.last) {
+			if reverse {
+				add(row.iter_mut().rev(), exclusive, to);
+			} else {
+				add(row.iter_mut(), exclusive, to);
+			}
 		}
 	})
 }

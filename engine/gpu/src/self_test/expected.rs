@@ -49,6 +49,7 @@ pub(crate) const EXPECTED: &[(&str, &str)] = &[
 	("row-scale", "9bde1f3b40d8ffd1783d5d9d1b4e1e755890497779c242e367a34bd10acfcd30"),
 	("top-k", "5dbdc59d3a0c955112257fee2dbe641d72cdbe65c27cc8075518b0e7ec3d9f40"),
 	("top-k-ranks", "0ed0387281a0788f6f00a8dcac93edd7bd7ae64f0f63c2fd056a995193a4d356"),
+	("cum-sum", "c5fc7bdf1024854ddae651fad2b3b8659c07b185532190cf286c5b5d71031af6"),
 	("long-sum", "682703df98009db66b7768acddac6b831f0016e487ca5f5563ec49dd9abf2a33"),
 	("long-max", "2976fd5bcb5e1a75ca640ec0e0444809fdbdaf0df64d0d1dfd03e09b602e9b40"),
 	("long-arg-max", "d33258386de919ac2c85c350bfad6b5ab34ad8fb87933cafcec7746b75aff388"),

@@ -1,6 +1,7 @@
 //! Operators on rows: each result follows from a whole row of the last dimension. What all results
 //! of a row share is computed once for each row.
 
+mod cum_sum;
 mod exp2;
 mod norm;
 mod softmax;
@@ -28,6 +29,7 @@ pub enum Row {
 	Softmax { multiplier: i16, shift: i8, to: DType },
 	Norm { kind: NormKind, epsilon: u32, to: DType, shift: i8 },
 	RowScale { kind: NormKind, epsilon: u32, shift: u8 },
+	CumSum { exclusive: bool, reverse: bool, to: DType },
 }
 
 /// Of the reciprocal root of each row.
@@ -76,13 +78,18 @@ impl Definition for Row {
 				no_longer(shape.last(), NORM_MAX_LEN)?;
 				Ok((I32, without(shape, shape.rank().saturating_sub(1) as u8)?))
 			}
+			Self::CumSum { to, .. } => {
+				all.count(1)?;
+				all.dims(0, 1)?;
+				Ok((to, *all.at(0)?.1))
+			}
 		}
 	}
 
 	fn access(self, operands: &Operands, output: &Shape) -> (Vec<Access>, u32) {
 		let len = operands.last(0);
 		let accesses = match self {
-			Self::TopK { .. } | Self::Softmax { .. } => {
+			Self::TopK { .. } | Self::Softmax { .. } | Self::CumSum { .. } => {
 				vec![Access::Row { len, width: output.last() }]
 			}
 			Self::Norm { .. } => {
@@ -146,6 +153,9 @@ impl Definition for Row {
 				Self::TopK { k, values: as_values } => {
 					top_k::finish(&values, columns, (k, as_values), &mut results);
 				}
+				Self::CumSum { exclusive, reverse, to } => {
+					cum_sum::finish(&mut values, columns, (exclusive, reverse, to), &mut results);
+				}
 			}
 		}
 		results
@@ -156,7 +166,10 @@ impl Definition for Row {
 		let each = match self {
 			// The row, and the keys by which it is sorted.
 			Self::TopK { .. } => 12,
-			Self::Softmax { .. } | Self::Norm { .. } | Self::RowScale { .. } => 4,
+			Self::Softmax { .. }
+			| Self::Norm { .. }
+			| Self::RowScale { .. }
+			| Self::CumSum { .. } => 4,
 		};
 		Scratch { all: each * len as u64, each: 0 }
 	}
@@ -171,6 +184,7 @@ impl Definition for Row {
 			}
 			Self::RowScale { .. } => Weights::new(16, MOMENTS),
 			Self::TopK { .. } => Weights { more: ROW * len / last, ..Weights::new(64, 16) },
+			Self::CumSum { .. } => Weights { more: ROW * elements / last, ..Weights::new(4, 4) },
 		}
 	}
 
@@ -189,6 +203,8 @@ impl Definition for Row {
 				.all
 				.saturating_mul(time::READ + time::ROW_ELEMENT)
 				.saturating_add(asked.elements.saturating_mul(time::DIVISION)),
+			// Each row once, and a sum for each of its elements.
+			Self::CumSum { .. } => asked.all.saturating_mul(time::READ + time::ROW_ELEMENT),
 			// A search, and a sort of what it finds.
 			Self::TopK { .. } => asked.all.saturating_mul(time::READ + time::SORTED_ELEMENT),
 		}

@@ -115,6 +115,7 @@ const ALL: &[fn(&mut Random, Types) -> Drawn] = &[
 	row_scale,
 	reduce_sum_product,
 	pointwise,
+	cum_sum,
 ];
 
 /// How many kinds of operators there are here.
@@ -315,4 +316,8 @@ fn convolution(r: &mut Random, _: Types) -> Drawn {
 			return (op, seen);
 		}
 	}
+}
+
+fn cum_sum(r: &mut Random, Types { a, to, .. }: Types) -> Drawn {
+	(Op::CumSum { exclusive: r.flip(), reverse: r.flip(), to }, vec![(a, r.any(1))])
 }

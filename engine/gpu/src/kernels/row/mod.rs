@@ -1,5 +1,6 @@
 //! Operators on rows.
 
+mod cum_sum;
 mod norm;
 mod softmax;
 mod top_k;
@@ -21,6 +22,7 @@ const MOMENTS: &str = include_str!("moments.wgsl");
 const NORM: &str = include_str!("norm.wgsl");
 const TOP_K: &str = include_str!("top_k.wgsl");
 const RANKS: &str = include_str!("ranks.wgsl");
+const CUM_SUM: &str = include_str!("cum_sum.wgsl");
 
 kernels! {
 	/// Kernels of operators on rows.
@@ -39,12 +41,14 @@ kernels! {
 	TopK = "top-k", [TOP_K], None;
 	/// TopK of many.
 	TopKRanks = "top-k-ranks", [RANKS], None;
+	/// CumSum.
+	CumSum = "cum-sum", [CUM_SUM], None;
 }
 
 /// Whether the kernels leave a word for each element of the result, whatever its type.
 pub(super) fn stored_in_words(op: Row) -> bool {
 	match op {
-		Row::TopK { .. } => true,
+		Row::TopK { .. } | Row::CumSum { .. } => true,
 		Row::Softmax { .. } | Row::Norm { .. } | Row::RowScale { .. } => false,
 	}
 }
@@ -65,6 +69,9 @@ pub(super) fn candidates(op: Row, _: &[Outline]) -> Vec<Vec<Kernel>> {
 		Row::Softmax { .. } => vec![vec![RowKernel::Softmax.into(), RowKernel::SoftmaxSums.into()]],
 		Row::Norm { .. } => vec![vec![RowKernel::Norm.into(), RowKernel::NormMoments.into()]],
 		Row::RowScale { .. } => vec![vec![RowKernel::RowScale.into()]],
+		// Words, which a cast narrows.
+		Row::CumSum { to: DType::I32, .. } => vec![vec![RowKernel::CumSum.into()]],
+		Row::CumSum { .. } => vec![vec![RowKernel::CumSum.into(), CAST]],
 	}
 }
 
@@ -88,6 +95,11 @@ pub(super) fn record(device: &mut Device, kernel: Kernel, op: Row, call: &Call) 
 			let [x] = call.exactly()?;
 			norm::row_scale(device, x, (kind, epsilon, shift))
 		}
+		Row::CumSum { exclusive, reverse, .. } => {
+			let [a] = call.exactly()?;
+			let words = cum_sum::record(device, a, (exclusive, reverse), call.dtype)?;
+			narrowed(device, words, call.dtype, call.shape)
+		}
 	}
 }
 
@@ -99,6 +111,20 @@ pub(super) fn probes(kernel: RowKernel, probes: &mut Probes) {
 				let operand = given(DType::I16, &[1, len], vec![-7; len as usize]);
 				let op = Op::Softmax { multiplier: 181, shift: 7, to: DType::I8 };
 				probes.push(op, vec![operand]);
+			}
+		}
+		RowKernel::CumSum => {
+			// Rows that end within, with and after what an invocation sums, and sums beyond every type.
+			for dtype in [DType::I8, DType::I16, DType::I32] {
+				for (len, value) in
+					[(1, -1), (63, dtype.max()), (64, dtype.min()), (1000, dtype.max())]
+				{
+					for (exclusive, reverse) in [(false, false), (true, true)] {
+						let operand = given(dtype, &[2, len], vec![value; 2 * len as usize]);
+						probes
+							.push(Op::CumSum { exclusive, reverse, to: DType::I32 }, vec![operand]);
+					}
+				}
 			}
 		}
 		RowKernel::NormMoments
