@@ -191,6 +191,14 @@ pub fn program() -> Seeds {
 				b.reduce_sum_product(scaled, padded, 1, 4, DType::I32)
 			}),
 		),
+		(
+			"sums",
+			built(|b| {
+				let x = b.input("x", ty(DType::I16, &[3, 40]));
+				let sums = Op::CumSum { exclusive: true, reverse: true, to: DType::I8 };
+				b.node(sums, vec![x.into()])
+			}),
+		),
 	]);
 	plain.into_iter().chain(hard).collect()
 }

@@ -307,12 +307,18 @@ fn rows(many: u32) -> Vec<Case> {
 		let softmax = |to| Op::Softmax { multiplier: 20_000, shift: 8, to };
 		all.push(case(what, softmax(I16), vec![of(I16, dims)]));
 		all.push(case(what, softmax(I8), vec![of(I32, dims)]));
+		for reverse in [false, true] {
+			let sums = Op::CumSum { exclusive: reverse, reverse, to: I32 };
+			all.push(case(what, sums, vec![of(I32, dims)]));
+		}
 		let best = |k, values| Op::TopK { k, values };
 		all.push(case(what, best(1, true), vec![of(I32, dims)]));
 		all.push(case(what, best(n, false), vec![of(I32, dims)]));
 		all.push(case(what, best(n.div_ceil(2), true), vec![of(I32, dims).fill(Fill::Rising)]));
 	}
 	let long = [1, many / 2];
+	let sums = Op::CumSum { exclusive: false, reverse: false, to: I8 };
+	all.push(case("one row", sums, vec![of(I16, &long)]));
 	all.push(case("one row", Op::TopK { k: many / 4, values: true }, vec![of(I32, &long)]));
 	all.push(case(
 		"one row",

@@ -215,7 +215,7 @@ mod tests {
 			assert!(measured.contains(&name(&op)), "no case measures {}", name(&op));
 			operators += 1;
 		}
-		assert_eq!(operators, 38);
+		assert_eq!(operators, Op::count());
 	}
 
 	#[test]

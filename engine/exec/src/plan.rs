@@ -2,7 +2,7 @@ use crate::{
 	stretch::{self, Stretch},
 	Affine, ExecError,
 };
-use assay_ops::{Op, Shape, TensorType};
+use assay_ops::{Family, Op, Shape, TensorType};
 use assay_program::{Checked, Class, Program, Source};
 use std::collections::{HashMap, HashSet};
 
@@ -188,10 +188,8 @@ impl<'a> Plan<'a> {
 				&& acc.shape.last() == ty.shape.last();
 			if whole
 				&& readers[product] == 1
-				&& matches!(
-					self.nodes[product].op,
-					Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. }
-				) && program.nodes[product].class != Class::EagerAnchor
+				&& matches!(self.nodes[product].op.family(), Family::Product(_))
+				&& program.nodes[product].class != Class::EagerAnchor
 			{
 				self.nodes[at].fused_from = Some(product);
 				self.nodes[product].fused_into = Some(at);

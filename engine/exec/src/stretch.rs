@@ -3,7 +3,7 @@
 //! first cache, and chains that do not read each other are work for different threads.
 
 use crate::plan::{Read, Step};
-use assay_ops::{Op, TensorType};
+use assay_ops::{Elementwise, Family, Generate, Op, Reduce, Table, TensorType};
 use assay_program::Source;
 use core::ops::Range;
 
@@ -33,37 +33,50 @@ const LONG: u32 = 1024;
 
 /// Whether operand `at` of an operator is read element by element. `None`: the operator is not one whose
 /// elements do not meet.
-fn is_element_wise(op: &Op, at: usize) -> Option<bool> {
-	Some(match op {
-		Op::ShiftBy { .. } | Op::ShiftRandom { .. } => at != 1,
-		Op::LutInterp => at == 0,
-		Op::Philox { .. } => false,
-		Op::Add { .. }
-		| Op::Sub { .. }
-		| Op::Mul { .. }
-		| Op::Max
-		| Op::Min
-		| Op::IntDiv { .. }
-		| Op::Clamp { .. }
-		| Op::Shift { .. }
-		| Op::Cast { .. }
-		| Op::Copy
-		| Op::BitLen
-		| Op::Rsqrt { .. }
-		| Op::MulShift { .. }
-		| Op::Compare { .. }
-		| Op::Select
-		| Op::ReduceMax { .. } => true,
-		_ => return None,
-	})
+pub(crate) fn is_element_wise(op: &Op, at: usize) -> Option<bool> {
+	match op.family() {
+		Family::Elementwise(op) => match op {
+			// Its parameters are those of columns.
+			Elementwise::Requant { .. } => None,
+			Elementwise::ShiftBy { .. } | Elementwise::ShiftRandom { .. } => Some(at != 1),
+			Elementwise::Add { .. }
+			| Elementwise::Sub { .. }
+			| Elementwise::Mul { .. }
+			| Elementwise::Max
+			| Elementwise::Min
+			| Elementwise::Clamp { .. }
+			| Elementwise::Shift { .. }
+			| Elementwise::Cast { .. }
+			| Elementwise::Copy
+			| Elementwise::MulShift { .. }
+			| Elementwise::Compare { .. }
+			| Elementwise::Select
+			| Elementwise::BitLen
+			| Elementwise::IntDiv { .. }
+			| Elementwise::Rsqrt { .. } => Some(true),
+		},
+		Family::Table(op) => match op {
+			Table::Lut => None,
+			Table::LutInterp => Some(at == 0),
+		},
+		Family::Generate(op) => match op {
+			Generate::Iota { .. } => None,
+			Generate::Philox { .. } => Some(false),
+		},
+		Family::Reduce(op) => match op {
+			Reduce::ReduceMax { .. } => Some(true),
+			Reduce::ReduceSum { .. } | Reduce::ArgMax { .. } | Reduce::ReduceSumProduct { .. } => {
+				None
+			}
+		},
+		Family::Product(_) | Family::Window(_) | Family::Row(_) | Family::Moves(_) => None,
+	}
 }
 
 /// Elements of each operand that `node` reads element by element, and else of its result.
 pub(crate) fn elements(node: &Step, ty: &TensorType) -> u32 {
-	match (node.op, node.reads.first()) {
-		(Op::ReduceMax { .. }, Some(read)) => read.shape.elements(),
-		_ => ty.elements(),
-	}
+	let largest = matches!(node.op, Op::ReduceMax { .. });
+	node.reads.first().filter(|_| largest).map_or(ty.elements(), |read| read.shape.elements())
 }
 
 /// Whether a node may be in a stretch at all.
@@ -71,20 +84,21 @@ fn fits(node: &Step, ty: &TensorType) -> bool {
 	if node.fused_from.is_some() || node.fused_into.is_some() {
 		return false;
 	}
-	match node.op {
-		Op::ReduceMax { axis } => node.reads.first().is_some_and(|read| {
+	if let Op::ReduceMax { axis } = node.op {
+		return node.reads.first().is_some_and(|read| {
 			let dims = read.shape.dims();
 			let along = dims.get(usize::from(*axis)).copied().unwrap_or(1);
 			// Of rows that lie together, and are so long that it matters little where one ends.
 			let together = dims.iter().skip(usize::from(*axis) + 1).all(|&dim| dim == 1);
 			ty.elements() == 1 || together && along >= LONG
-		}),
-		// One shift for all elements.
-		Op::ShiftBy { .. } | Op::ShiftRandom { .. } => {
-			node.reads.get(1).is_some_and(|read| read.shape.elements() == 1)
-		}
-		op => is_element_wise(op, 0).is_some(),
+		});
 	}
+	// One shift for all elements.
+	let shifts = matches!(node.op, Op::ShiftBy { .. } | Op::ShiftRandom { .. });
+	if shifts && node.reads.get(1).is_none_or(|read| read.shape.elements() != 1) {
+		return false;
+	}
+	is_element_wise(node.op, 0).is_some()
 }
 
 /// Finds the stretches of at least two nodes. `links` says which operators the engine takes, `kept` which

@@ -53,6 +53,15 @@ fn elementwise_operators_should_equal_the_definition_when_they_take_several_task
 }
 
 #[test]
+fn cumulative_sums_should_equal_the_definition_when_they_take_several_tasks() {
+	for (exclusive, reverse) in [(false, false), (false, true), (true, false), (true, true)] {
+		holds(Op::CumSum { exclusive, reverse, to: I16 }, &[(I8, FULL)]);
+		holds(Op::CumSum { exclusive, reverse, to: I32 }, &[(I32, FULL)]);
+		holds(Op::CumSum { exclusive, reverse, to: I32 }, &[(I32, &[1, ROWS * WIDTH])]);
+	}
+}
+
+#[test]
 fn generators_and_moves_should_equal_the_definition_when_they_take_several_tasks() {
 	let shape = Shape::new(FULL).unwrap();
 	holds(Op::Philox { shape, stream: 3 }, &[(I32, &[2]), (I32, &[1])]);

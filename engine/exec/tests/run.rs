@@ -47,7 +47,7 @@ fn cpu_engine_should_equal_the_definition_when_programs_are_random() {
 			assert!(run(&mut executor, &case, &checked) == expected, "audited, round {round}");
 		}
 	}
-	assert_eq!(operators.len(), 38, "an operator was never made: {operators:?}");
+	assert_eq!(operators.len(), Op::count(), "an operator was never made: {operators:?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
 	error::{short, Error, Result},
 	lower::Lowered,
 };
-use assay_ops::Op;
+use assay_ops::{Elementwise, Family, Moves, Op};
 use assay_program::{CheckError, Checked, Class, Limits, Program, Source};
 use std::collections::HashSet;
 
@@ -76,31 +76,49 @@ fn virtual_below(program: &Program, level: &[usize]) -> bool {
 
 /// Operators whose operands should be committed.
 fn reads_rows(op: &Op) -> bool {
-	matches!(
-		op,
-		Op::MatMul { .. }
-			| Op::BatchMatMul { .. }
-			| Op::Conv2d { .. }
-			| Op::Softmax { .. }
-			| Op::Norm { .. }
-			| Op::Pool { .. }
-			| Op::TopK { .. }
-			| Op::Gather
-	)
+	match op.family() {
+		Family::Product(_) | Family::Window(_) | Family::Row(_) => true,
+		Family::Moves(op) => match op {
+			Moves::Gather => true,
+			Moves::ScatterAdd { .. } | Moves::Concat { .. } | Moves::Pad { .. } => false,
+		},
+		Family::Elementwise(_) | Family::Reduce(_) | Family::Table(_) | Family::Generate(_) => {
+			false
+		}
+	}
 }
 
 /// Operators that compute one element from one element and change little.
 fn is_light(op: &Op) -> bool {
-	matches!(
-		op,
-		Op::Shift { .. }
-			| Op::Cast { .. }
-			| Op::Clamp { .. }
-			| Op::MulShift { .. }
-			| Op::Copy
-			| Op::Add { .. }
-			| Op::Sub { .. }
-	)
+	match op.family() {
+		Family::Elementwise(op) => match op {
+			Elementwise::Shift { .. }
+			| Elementwise::Cast { .. }
+			| Elementwise::Clamp { .. }
+			| Elementwise::MulShift { .. }
+			| Elementwise::Copy
+			| Elementwise::Add { .. }
+			| Elementwise::Sub { .. } => true,
+			Elementwise::Requant { .. }
+			| Elementwise::Mul { .. }
+			| Elementwise::Max
+			| Elementwise::Min
+			| Elementwise::Compare { .. }
+			| Elementwise::Select
+			| Elementwise::BitLen
+			| Elementwise::IntDiv { .. }
+			| Elementwise::Rsqrt { .. }
+			| Elementwise::ShiftBy { .. }
+			| Elementwise::ShiftRandom { .. } => false,
+		},
+		Family::Product(_)
+		| Family::Window(_)
+		| Family::Reduce(_)
+		| Family::Row(_)
+		| Family::Moves(_)
+		| Family::Table(_)
+		| Family::Generate(_) => false,
+	}
 }
 
 fn rejected(lowered: &Lowered, error: CheckError) -> Error {

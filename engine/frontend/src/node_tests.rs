@@ -248,7 +248,7 @@ fn structural(graph: &crate::graph::Graph, name: &str) -> bool {
 			input == name
 				&& match node.op.as_str() {
 					"Reshape" | "Squeeze" | "Unsqueeze" | "Expand" | "Split" | "Slice" | "Pad"
-					| "TopK" | "Tile" | "Clip" | "Pow" | "LayerNormalization"
+					| "TopK" | "CumSum" | "Tile" | "Clip" | "Pow" | "LayerNormalization"
 					| "RMSNormalization" | "BatchNormalization" | "Gemm" | "Conv"
 					| "ConstantOfShape" | "Range" => {
 						index > 0 || matches!(node.op.as_str(), "ConstantOfShape" | "Range")

@@ -9,7 +9,7 @@ use crate::{
 	model::Model,
 };
 use assay_exec::{Run, Tensor};
-use assay_ops::{DType, Op};
+use assay_ops::{DType, Elementwise, Family, Op, Reduce, Row};
 use assay_program::{Checked, Class, Limits, Operand, Program, Source};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,15 +57,40 @@ pub(crate) struct Watch {
 /// Whether a result at the end of its range is one that was cut. Sums of 32 bits are cut on purpose where they are masked;
 /// what is cut by bounds of the model, by a table or as a probability is meant to be.
 fn cuts(op: &Op, dtype: DType) -> bool {
-	match op {
-		Op::MatMul { narrow } | Op::BatchMatMul { narrow } | Op::Conv2d { narrow, .. } => {
-			narrow.is_some()
-		}
-		Op::ReduceSumProduct { .. } => true,
-		Op::Requant { .. } | Op::Norm { .. } => true,
-		Op::MulShift { .. } | Op::Shift { .. } | Op::Cast { .. } => dtype != DType::I32,
-		Op::Add { .. } | Op::Sub { .. } | Op::Mul { .. } => dtype != DType::I32,
-		_ => false,
+	let narrow = dtype != DType::I32;
+	match op.family() {
+		Family::Product(op) => op.narrow().is_some(),
+		Family::Elementwise(op) => match op {
+			Elementwise::Requant { .. } => true,
+			Elementwise::MulShift { .. }
+			| Elementwise::Shift { .. }
+			| Elementwise::Cast { .. }
+			| Elementwise::Add { .. }
+			| Elementwise::Sub { .. }
+			| Elementwise::Mul { .. } => narrow,
+			Elementwise::Max
+			| Elementwise::Min
+			| Elementwise::Clamp { .. }
+			| Elementwise::Copy
+			| Elementwise::Compare { .. }
+			| Elementwise::Select
+			| Elementwise::BitLen
+			| Elementwise::IntDiv { .. }
+			| Elementwise::Rsqrt { .. }
+			| Elementwise::ShiftBy { .. }
+			| Elementwise::ShiftRandom { .. } => false,
+		},
+		Family::Reduce(op) => match op {
+			Reduce::ReduceSumProduct { .. } => true,
+			Reduce::ReduceSum { .. } | Reduce::ReduceMax { .. } | Reduce::ArgMax { .. } => false,
+		},
+		Family::Row(op) => match op {
+			Row::Norm { .. } => true,
+			// Its sums of 32 bits are scaled afterwards.
+			Row::CumSum { .. } => true,
+			Row::TopK { .. } | Row::Softmax { .. } | Row::RowScale { .. } => false,
+		},
+		Family::Window(_) | Family::Moves(_) | Family::Table(_) | Family::Generate(_) => false,
 	}
 }
 
@@ -100,11 +125,11 @@ fn read_ends(program: &Program, checked: &Checked) -> Vec<[bool; 2]> {
 	for node in &program.nodes {
 		for operand in &node.operands {
 			let Source::Node(at) = operand.source else { continue };
-			match (&node.op, checked.types.get(at as usize)) {
-				(Op::Clamp { lo, hi }, Some(ty)) => {
-					read(at, *lo <= ty.dtype.min(), *hi >= ty.dtype.max());
-				}
-				_ => read(at, true, true),
+			let ty = checked.types.get(at as usize);
+			if let (Op::Clamp { lo, hi }, Some(ty)) = (&node.op, ty) {
+				read(at, *lo <= ty.dtype.min(), *hi >= ty.dtype.max());
+			} else {
+				read(at, true, true);
 			}
 		}
 	}

@@ -2,7 +2,9 @@
 
 use crate::{
 	device::{Device, DeviceError, Download, Result, Storage},
-	kernels::{blake3, candidates, record, stored_in_words, words, Kernel, Outline, Seen},
+	kernels::{
+		blake3, candidates, record, stored_in_words, words, Kernel, Outline, RootKernel, Seen,
+	},
 };
 use assay_commitments::Hash;
 use assay_exec::{Backend, Buffer, CpuBackend, DeviceFault, ExecError, Operand, Resident, Tensor};
@@ -229,7 +231,7 @@ impl Backend for GpuBackend {
 	) -> core::result::Result<Option<Self::Ticket>, ExecError> {
 		if value.storage.get().is_none()
 			|| (value.dtype, value.len) != (ty.dtype, ty.elements().into())
-			|| blake3::KERNELS.iter().any(|kernel| self.disabled.contains(kernel))
+			|| RootKernel::ALL.iter().any(|kernel| self.disabled.contains(&Kernel::Root(*kernel)))
 		{
 			return Ok(None);
 		}

@@ -416,12 +416,13 @@ impl Device {
 	/// Records one kernel over `groups` workgroups. `buffers` are the result and then the operands.
 	pub(crate) fn dispatch(
 		&mut self,
-		kernel: Kernel,
+		kernel: impl Into<Kernel>,
 		arguments: &Arguments,
 		buffers: &[&Storage],
 		groups: u64,
 		work: u64,
 	) -> Result<()> {
+		let kernel = kernel.into();
 		let limit = u64::from(self.limits.max_compute_workgroups_per_dimension);
 		let across = groups.min(limit);
 		let down = if across == 0 { 0 } else { groups.div_ceil(across) };
@@ -565,6 +566,7 @@ fn layout(device: &wgpu::Device, buffers: usize) -> (wgpu::BindGroupLayout, wgpu
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::kernels::ElementwiseKernel;
 
 	#[test]
 	fn device_should_name_the_fault_and_go_on_when_a_command_is_refused() {
@@ -580,13 +582,16 @@ mod tests {
 		arguments[16] = 1;
 		arguments.copy_within(8..22, 24);
 		// The kernel takes two operands.
-		let error = device.dispatch(Kernel::Add, &arguments, &[&result], 1, 1).unwrap_err();
+		let error =
+			device.dispatch(ElementwiseKernel::Add, &arguments, &[&result], 1, 1).unwrap_err();
 		assert_eq!(error.fault, DeviceFault::Validation, "{error}");
 		device.discard();
 		let error = device.allocate(1 << 60).err().unwrap();
 		assert_eq!(error.fault, DeviceFault::Limits);
 
-		device.dispatch(Kernel::Add, &arguments, &[&result, &three, &three], 1, 1).unwrap();
+		device
+			.dispatch(ElementwiseKernel::Add, &arguments, &[&result, &three, &three], 1, 1)
+			.unwrap();
 		let download = device.download(&result, 12).unwrap();
 		let sums = device.collect(download).unwrap();
 		assert_eq!(bytemuck::pod_read_unaligned::<[u32; 3]>(&sums), [2, 4, 6]);

@@ -26,7 +26,10 @@ mod timing;
 pub use assay_exec::measure_rate;
 pub use device::{DeviceError, Transfers};
 pub use executor::GpuExecutor;
-pub use kernels::Kernel;
+pub use kernels::{
+	ElementwiseKernel, GenerateKernel, Kernel, MovesKernel, ProductKernel, ReduceKernel,
+	RootKernel, RowKernel, TableKernel, WindowKernel,
+};
 pub use self_test::FailedKernel;
 pub use timing::Link;
 

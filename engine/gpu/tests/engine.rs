@@ -4,7 +4,10 @@ use assay_exec::{
 	testing::{definition, definition_kept, random_case, Case, Rng},
 	Audit, DeviceFault, ExecError, Executor,
 };
-use assay_gpu::{adapters, best_executor, Choice, DeviceKind, GpuExecutor, Kernel};
+use assay_gpu::{
+	adapters, best_executor, Choice, DeviceKind, ElementwiseKernel, GpuExecutor, Kernel,
+	ProductKernel, ReduceKernel,
+};
 use assay_program::Source;
 
 fn open() -> GpuExecutor {
@@ -64,15 +67,21 @@ fn kept_tensors_should_equal_the_definition_when_the_engine_is_a_gpu() {
 fn gpu_engine_should_equal_the_definition_when_kernels_are_off() {
 	let mut rng = Rng::seeded("kernels_off");
 	let mut executor = open();
-	executor.disable(Kernel::MatMulPacked);
+	executor.disable(ProductKernel::MatMulPacked.into());
 	compare(&mut executor, &mut rng, 15, 2000);
 	assert_eq!(executor.operators_on_cpu(), 0, "the plain product stands in for the packed one");
-	for kernel in [Kernel::Pack, Kernel::Cast, Kernel::Requant, Kernel::ReduceSum] {
+	let kernels: [Kernel; 4] = [
+		ProductKernel::Pack.into(),
+		ElementwiseKernel::Cast.into(),
+		ElementwiseKernel::Requant.into(),
+		ReduceKernel::ReduceSum.into(),
+	];
+	for kernel in kernels {
 		executor.disable(kernel);
 		compare(&mut executor, &mut rng, 6, 1000);
 	}
-	for kernel in Kernel::ALL {
-		executor.disable(*kernel);
+	for kernel in Kernel::all() {
+		executor.disable(kernel);
 	}
 	compare(&mut executor, &mut rng, 6, 1000);
 	assert!(executor.operators_on_cpu() > 0, "the CPU stands in for kernels that are off");

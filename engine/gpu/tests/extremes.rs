@@ -232,6 +232,23 @@ fn top_k_should_take_the_lowest_positions_first_when_values_are_equal() {
 }
 
 #[test]
+fn cumulative_sums_should_equal_the_definition_when_they_leave_their_type() {
+	let mut executor = open();
+	for (dtype, to) in [(I8, I8), (I16, I16), (I32, I32), (I32, I8), (I8, I32)] {
+		for len in [1, 63, 64, 65, 1000, 4097] {
+			let mut x = all(dtype.min(), len);
+			x.extend(all(dtype.max(), len));
+			x.extend((0..len).map(|at| [dtype.max(), dtype.min(), 1][at as usize % 3]));
+			for (exclusive, reverse) in [(false, false), (false, true), (true, false), (true, true)]
+			{
+				let op = Op::CumSum { exclusive, reverse, to };
+				assert!(agrees(&mut executor, op, &[(dtype, &[3, len], x.clone())]));
+			}
+		}
+	}
+}
+
+#[test]
 fn pool_should_equal_the_definition_when_windows_hang_over_the_edges() {
 	let mut executor = open();
 	for value in [i32::MIN, i32::MAX, -1] {

@@ -1,7 +1,7 @@
 //! Chains of operators outside a program: what they give, and what is refused.
 
 use assay_exec::{testing::Rng, Affine, Backend, Buffer, CpuBackend, ExecError, Operand, Tensor};
-use assay_gpu::{GpuExecutor, Kernel, Link};
+use assay_gpu::{ElementwiseKernel, GpuExecutor, Link};
 use assay_ops::{DType, Op, Shape, TensorType};
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ fn chain_should_be_refused_when_it_does_not_run_on_the_device() {
 	let mut short = product.clone();
 	short.operands[1].bytes = short.operands[1].bytes[..32].into();
 	refused(executor.time(&[short], 1), "32 bytes");
-	executor.disable(Kernel::Requant);
+	executor.disable(ElementwiseKernel::Requant.into());
 	refused(executor.time(&[product.clone(), requant], 1), "does not run on this device");
 	// What was refused leaves the device usable.
 	assert!(executor.time(&[product], 1).is_ok());

@@ -7,7 +7,7 @@ use crate::{
 	graph::{Graph, Parameter, Role, SlotInfo, Tensor},
 	layers, optimizer,
 };
-use assay_ops::{DType, Op, Relation, Shape, View};
+use assay_ops::{DType, Family, Op, Relation, Shape, View};
 use assay_program::{CheckError, Checked, Class as Anchor, Limits, Program, Source};
 
 /// A training program with what its inputs mean.
@@ -227,13 +227,7 @@ fn below(program: &Program, node: u32) -> Vec<u32> {
 			}
 		}
 	}
-	let heavy = |op: &Op| {
-		op.reduces()
-			|| matches!(
-				op,
-				Op::Softmax { .. } | Op::Norm { .. } | Op::RowScale { .. } | Op::TopK { .. }
-			)
-	};
+	let heavy = |op: &Op| op.reduces() || matches!(op.family(), Family::Row(_));
 	seen.retain(|&at| heavy(&program.nodes[at as usize].op));
 	if seen.is_empty() {
 		seen = operands(node).collect();

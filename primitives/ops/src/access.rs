@@ -1,6 +1,6 @@
 //! Which elements of its operands an output element reads.
 
-use crate::{window::Window, Applied, Op, Shape};
+use crate::{Applied, Window};
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -87,117 +87,6 @@ pub enum Access {
 	},
 }
 
-/// How `op` reads operand `operand` of those given, and the length of its reduced dimension.
-pub(crate) fn accesses(
-	op: &Op,
-	operands: &[(crate::DType, Shape)],
-	output: &Shape,
-) -> (Vec<Access>, u32) {
-	let shape = |operand: usize| operands.get(operand).map(|(_, shape)| *shape);
-	let first = shape(0);
-	let dims = |shape: &Option<Shape>| shape.map_or(Vec::new(), |shape| shape.dims().to_vec());
-	let after = |shape: &Shape, axis: usize| shape.dims().iter().skip(axis + 1).product::<u32>();
-	let parameter = |operand: usize| match shape(operand) {
-		Some(shape) if shape.elements() > 1 => Access::Column { n: shape.elements() },
-		_ => Access::Single,
-	};
-	let shift = |operand: usize| match shape(operand) {
-		Some(shape) if shape.elements() > 1 => Access::Same,
-		_ => Access::Single,
-	};
-	let whole =
-		|operand: usize| Access::Whole { len: shape(operand).map_or(1, |shape| shape.elements()) };
-	let mut reduction = 1;
-	let mut accesses: Vec<Access> = match *op {
-		Op::MatMul { .. } | Op::BatchMatMul { .. } => {
-			let (n, k) = (output.last(), first.map_or(1, |a| a.last()));
-			reduction = k;
-			let block = match op {
-				Op::MatMul { .. } => output.elements(),
-				_ => n.saturating_mul(output.dims().iter().rev().nth(1).copied().unwrap_or(1)),
-			};
-			[Access::Left { n, k }, Access::Right { block, n, k }, Access::Single].into()
-		}
-		Op::Conv2d { geometry, .. } => {
-			let window = first
-				.zip(shape(1))
-				.and_then(|(x, w)| crate::infer::conv_window(&x, &w, geometry).ok());
-			// Inferred before: there is a window.
-			let Some(window) = window else { return (Vec::new(), 1) };
-			let (block, n, k) = (output.elements(), window.output_channels, window.patch());
-			reduction = k;
-			[Access::Patch(window), Access::Right { block, n, k }, Access::Single].into()
-		}
-		Op::Pool { kernel, stride, pad, .. } => {
-			let window =
-				first.and_then(|x| crate::infer::pool_window(&x, kernel, stride, pad).ok());
-			let Some(window) = window else { return (Vec::new(), 1) };
-			reduction = window.patch();
-			[Access::Patch(window)].into()
-		}
-		Op::Requant { .. } => [Access::Same, parameter(1), parameter(2), parameter(3)].into(),
-		Op::Lut | Op::LutInterp => [Access::Same, whole(1)].into(),
-		Op::ReduceSum { axis, .. }
-		| Op::ReduceMax { axis }
-		| Op::ArgMax { axis }
-		| Op::ReduceSumProduct { axis, .. } => {
-			let len = dims(&first).get(axis as usize).copied().unwrap_or(1);
-			let inner = first.map_or(1, |a| after(&a, axis as usize));
-			reduction = len;
-			[Access::Reduce { len, inner }; 2].into()
-		}
-		Op::Gather => {
-			let rows = dims(&first).first().copied().unwrap_or(1);
-			let inner = first.map_or(1, |table| after(&table, 0));
-			[Access::Table { rows, inner }, Access::Index { inner }].into()
-		}
-		Op::ScatterAdd { .. } => {
-			reduction = dims(&first).first().copied().unwrap_or(1);
-			let inner = first.map_or(1, |updates| after(&updates, 0));
-			[Access::Updates { inner }, Access::Destinations].into()
-		}
-		Op::Concat { axis } => {
-			let inner = after(output, axis as usize);
-			let total = output.dims().get(axis as usize).copied().unwrap_or(1);
-			let mut offset = 0u32;
-			operands
-				.iter()
-				.map(|(_, shape)| {
-					let len = shape.dims().get(axis as usize).copied().unwrap_or(1);
-					let piece = Access::Piece { len, offset, total, inner };
-					offset = offset.saturating_add(len);
-					piece
-				})
-				.collect()
-		}
-		Op::Pad { axis, low, .. } => {
-			let inner = after(output, axis as usize);
-			let total = output.dims().get(axis as usize).copied().unwrap_or(1);
-			let len = dims(&first).get(axis as usize).copied().unwrap_or(1);
-			[Access::Piece { len, offset: low, total, inner }].into()
-		}
-		Op::Philox { .. } => [whole(0), whole(1)].into(),
-		Op::ShiftBy { .. } | Op::ShiftRandom { .. } => {
-			[Access::Same, shift(1), Access::Same].into()
-		}
-		Op::TopK { .. } | Op::Softmax { .. } => {
-			let len = first.map_or(1, |x| x.last());
-			[Access::Row { len, width: output.last() }].into()
-		}
-		Op::Norm { .. } => {
-			let len = first.map_or(1, |x| x.last());
-			[Access::Row { len, width: len }, parameter(1), parameter(2)].into()
-		}
-		Op::RowScale { .. } => {
-			let len = first.map_or(1, |x| x.last());
-			[Access::Row { len, width: 1 }].into()
-		}
-		_ => [Access::Same; 3].into(),
-	};
-	accesses.truncate(operands.len());
-	(accesses, reduction)
-}
-
 impl Access {
 	/// The row of a product's operand that an output element reads.
 	pub(crate) fn row(&self, output: u32) -> u32 {
@@ -272,7 +161,7 @@ impl Applied {
 	/// The elements of operand `operand` (after its view) that the output elements `outputs` read
 	/// in the range `range` of the reduced dimension: ascending, each once. A table lookup needs
 	/// the whole table, since which entry it reads depends on bytes; of the table of a
-	/// [`Op::Gather`] nothing is here, see [`Applied::gathered`].
+	/// [`crate::Op::Gather`] nothing is here, see [`Applied::gathered`].
 	pub fn indices(&self, operand: usize, outputs: &[u32], range: Range<u32>) -> Vec<u32> {
 		self.indices_within(operand, outputs, range, usize::MAX).unwrap_or_default()
 	}
@@ -371,12 +260,12 @@ impl Applied {
 	}
 
 	/// The operand whose elements are read where another one's bytes say, and that other one: table
-	/// and indices of a [`Op::Gather`].
+	/// and indices of a [`crate::Op::Gather`].
 	pub fn content_dependent(&self) -> Option<(usize, usize)> {
-		matches!(self.op(), Op::Gather).then_some((0, 1))
+		matches!(self.access(0), Some(Access::Table { .. })).then_some((0, 1))
 	}
 
-	/// The elements of the table of a [`Op::Gather`] that the output elements `outputs` read:
+	/// The elements of the table of a [`crate::Op::Gather`] that the output elements `outputs` read:
 	/// ascending, each once. Of `elements` only the indices are read.
 	pub fn gathered(&self, elements: &dyn crate::Elements, outputs: &[u32]) -> Vec<u32> {
 		let mut gathered = Vec::with_capacity(outputs.len());

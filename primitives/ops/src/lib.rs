@@ -37,18 +37,26 @@ mod apply;
 mod arithmetic;
 mod division;
 mod dtype;
+mod elementwise;
 mod error;
-mod fold;
-mod infer;
+mod family;
+mod generate;
+mod geometry;
 mod interpolate;
+mod moves;
 mod op;
+mod operands;
 mod philox;
+mod product;
+mod reduce;
 mod region;
 mod row;
 mod shape;
 mod stretches;
+mod table;
 mod tensor;
 mod tile;
+mod time;
 mod values;
 mod view;
 mod window;
@@ -59,23 +67,32 @@ pub use apply::{Applied, Elements};
 pub use arithmetic::{round_shift, saturate_shift};
 pub use division::{int_div, rsqrt};
 pub use dtype::DType;
+pub use elementwise::Elementwise;
 pub use error::OpError;
+pub use family::Family;
+pub use generate::Generate;
+pub use geometry::{Geometry, Window};
 pub use interpolate::{lut_between, lut_segment};
+pub use moves::Moves;
 pub use op::{
 	Narrow, NormKind, Op, PoolKind, Relation, LUT_ENTRIES, MATMUL_I16_MAX_K, MATMUL_I8_MAX_K,
 	MAX_FRACTION_BITS, MAX_OPERANDS, NORM_MAX_LEN,
 };
 pub use philox::philox4x32;
+pub use product::Product;
+pub use reduce::Reduce;
 pub use region::{Axis, Region, TileBound};
 pub use row::{
-	exp2_neg, log2_distance, row_scale, softmax_quotient, Moments, EXP2, NORM_FRACTION_BITS,
+	exp2_neg, log2_distance, row_scale, softmax_quotient, Moments, Row, EXP2, NORM_FRACTION_BITS,
 };
 pub use shape::{Shape, MAX_ELEMENTS, MAX_RANK};
+pub use table::Table;
 pub use tensor::{Grid, TensorType};
 pub use tile::{need, need_gathered, recompute_tile, Layout, Tile, TileSource};
+pub use time::Asked;
 pub use values::{evaluate, Operand, Values};
 pub use view::View;
-pub use window::{Geometry, Window};
+pub use window::Windowed;
 
 /// Bytes of one canonical tile, which is one BLAKE3 chunk.
 pub const TILE_BYTES: usize = 1024;

@@ -1,6 +1,11 @@
-use crate::{DType, Geometry, Shape};
+use crate::{
+	family::{Definition, Family},
+	operands::Operands,
+	DType, Elementwise, Generate, Geometry, Moves, OpError, Product, Reduce, Row, Shape, Table,
+	Windowed,
+};
 use codec::{Decode, Encode};
-use scale_info::TypeInfo;
+use scale_info::{TypeDef, TypeInfo};
 
 /// Longest reduced dimension of an i8 MatMul: K · 2^14 ≤ 2^31 − 1.
 pub const MATMUL_I8_MAX_K: u32 = 131_071;
@@ -326,24 +331,101 @@ pub enum Op {
 		/// Element type of the result.
 		to: DType,
 	},
+	/// `sat` of the sum of the elements of each row of the last dimension up to each of them. The sums are
+	/// exact in i64; what is cut of one is not missing in the next.
+	#[codec(index = 38)]
+	CumSum {
+		/// Leave an element out of its own sum.
+		exclusive: bool,
+		/// Sum from the end of the row.
+		reverse: bool,
+		/// Element type of the result.
+		to: DType,
+	},
 }
 
 impl Op {
+	/// How many operators there are.
+	pub fn count() -> usize {
+		match Self::type_info().type_def {
+			TypeDef::Variant(operators) => operators.variants.len(),
+			_ => 0,
+		}
+	}
+
+	/// The operator by its family: the only place where all of them stand.
+	pub fn family(&self) -> Family {
+		match *self {
+			Op::MatMul { narrow } => Family::Product(Product::MatMul { narrow }),
+			Op::BatchMatMul { narrow } => Family::Product(Product::BatchMatMul { narrow }),
+			Op::Conv2d { geometry, narrow } => {
+				Family::Product(Product::Conv2d { geometry, narrow })
+			}
+			Op::Requant { to } => Family::Elementwise(Elementwise::Requant { to }),
+			Op::Add { to } => Family::Elementwise(Elementwise::Add { to }),
+			Op::Sub { to } => Family::Elementwise(Elementwise::Sub { to }),
+			Op::Mul { to } => Family::Elementwise(Elementwise::Mul { to }),
+			Op::Max => Family::Elementwise(Elementwise::Max),
+			Op::Min => Family::Elementwise(Elementwise::Min),
+			Op::Clamp { lo, hi } => Family::Elementwise(Elementwise::Clamp { lo, hi }),
+			Op::Shift { by, to } => Family::Elementwise(Elementwise::Shift { by, to }),
+			Op::Cast { to } => Family::Elementwise(Elementwise::Cast { to }),
+			Op::Copy => Family::Elementwise(Elementwise::Copy),
+			Op::MulShift { shift, to } => Family::Elementwise(Elementwise::MulShift { shift, to }),
+			Op::Compare { relation } => Family::Elementwise(Elementwise::Compare { relation }),
+			Op::Select => Family::Elementwise(Elementwise::Select),
+			Op::BitLen => Family::Elementwise(Elementwise::BitLen),
+			Op::IntDiv { shift, to } => Family::Elementwise(Elementwise::IntDiv { shift, to }),
+			Op::Rsqrt { shift } => Family::Elementwise(Elementwise::Rsqrt { shift }),
+			Op::ShiftBy { to } => Family::Elementwise(Elementwise::ShiftBy { to }),
+			Op::ShiftRandom { to } => Family::Elementwise(Elementwise::ShiftRandom { to }),
+			Op::Pool { kind, kernel, stride, pad, to } => {
+				Family::Window(Windowed::Pool { kind, kernel, stride, pad, to })
+			}
+			Op::ReduceSum { axis, to } => Family::Reduce(Reduce::ReduceSum { axis, to }),
+			Op::ReduceMax { axis } => Family::Reduce(Reduce::ReduceMax { axis }),
+			Op::ArgMax { axis } => Family::Reduce(Reduce::ArgMax { axis }),
+			Op::ReduceSumProduct { axis, shift, to } => {
+				Family::Reduce(Reduce::ReduceSumProduct { axis, shift, to })
+			}
+			Op::TopK { k, values } => Family::Row(Row::TopK { k, values }),
+			Op::Softmax { multiplier, shift, to } => {
+				Family::Row(Row::Softmax { multiplier, shift, to })
+			}
+			Op::Norm { kind, epsilon, to, shift } => {
+				Family::Row(Row::Norm { kind, epsilon, to, shift })
+			}
+			Op::RowScale { kind, epsilon, shift } => {
+				Family::Row(Row::RowScale { kind, epsilon, shift })
+			}
+			Op::CumSum { exclusive, reverse, to } => {
+				Family::Row(Row::CumSum { exclusive, reverse, to })
+			}
+			Op::Gather => Family::Moves(Moves::Gather),
+			Op::ScatterAdd { rows, to } => Family::Moves(Moves::ScatterAdd { rows, to }),
+			Op::Concat { axis } => Family::Moves(Moves::Concat { axis }),
+			Op::Pad { axis, low, high, value } => {
+				Family::Moves(Moves::Pad { axis, low, high, value })
+			}
+			Op::Lut => Family::Table(Table::Lut),
+			Op::LutInterp => Family::Table(Table::LutInterp),
+			Op::Iota { shape, axis } => Family::Generate(Generate::Iota { shape, axis }),
+			Op::Philox { shape, stream } => Family::Generate(Generate::Philox { shape, stream }),
+		}
+	}
+
+	/// Type and shape of the result. `operands` are the types and shapes after views.
+	///
+	/// Also proves that accumulators fit: whatever passes here cannot overflow on any operand
+	/// bytes. Errors: every [`OpError`] that names an operand, the axis, a parameter or a bound.
+	pub fn infer(&self, operands: &[(DType, &Shape)]) -> Result<(DType, Shape), OpError> {
+		self.family().infer(&Operands(operands))
+	}
+
 	/// Does an output element fold a whole dimension of an operand, so that a long one can be cut
 	/// into slices? (Operators on rows, such as [`Op::Softmax`], read theirs in one.)
 	pub fn reduces(&self) -> bool {
-		matches!(
-			self,
-			Op::MatMul { .. }
-				| Op::BatchMatMul { .. }
-				| Op::Conv2d { .. }
-				| Op::Pool { .. }
-				| Op::ReduceSum { .. }
-				| Op::ReduceMax { .. }
-				| Op::ArgMax { .. }
-				| Op::ReduceSumProduct { .. }
-				| Op::ScatterAdd { .. }
-		)
+		self.family().start().is_some()
 	}
 }
 

@@ -1,6 +1,6 @@
 //! A sound bound of what one output tile reads, for every output tile at once.
 
-use crate::{window::Window, Access, Applied, Shape, TensorType, View};
+use crate::{Access, Applied, Shape, TensorType, View, Window};
 use alloc::{vec, vec::Vec};
 
 /// A bound of positions along one factor of a tensor's flat index: at most `runs` intervals of at

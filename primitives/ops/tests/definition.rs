@@ -220,6 +220,14 @@ fn naive(case: &Case, at: &[u32]) -> i32 {
 				found as i32
 			}
 		}
+		Op::CumSum { exclusive, reverse, to } => {
+			let (row, at) = (last_row(case, at), *at.last().unwrap() as usize);
+			let part = match reverse {
+				true => &row[at + usize::from(exclusive)..],
+				false => &row[..at + usize::from(!exclusive)],
+			};
+			saturated(part.iter().sum(), to)
+		}
 		Op::Softmax { multiplier, shift, to } => {
 			let row = last_row(case, at);
 			let largest = *row.iter().max().unwrap();

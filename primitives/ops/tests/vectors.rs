@@ -80,6 +80,11 @@ fn operator_should_give_the_committed_value_when_operands_are_edges() {
 				let gamma = tensor(DType::I16, &[gamma]);
 				(op, vec![tensor(DType::I16, row), gamma, tensor(DType::I32, &[beta])])
 			}
+			("cum_sum", &[exclusive, reverse, ref row @ .., index]) => {
+				at = index as usize;
+				let (exclusive, reverse) = (exclusive == 1, reverse == 1);
+				(Op::CumSum { exclusive, reverse, to }, vec![tensor(DType::I32, row)])
+			}
 			other => panic!("unknown rule {other:?}"),
 		};
 		let operands: Vec<_> = operands.iter().map(Operand::from).collect();
@@ -87,5 +92,5 @@ fn operator_should_give_the_committed_value_when_operands_are_edges() {
 		assert_eq!(result.data()[at], expected as i32, "{line}");
 		rows += 1;
 	}
-	assert_eq!(rows, 8664);
+	assert_eq!(rows, 8952);
 }

@@ -5,27 +5,15 @@
 //! operand as the definition of its operator says. Both are charged for every operand, constants only
 //! for the second.
 
-use assay_ops::{Access, Applied, DType, Op, MAX_OPERANDS};
+use assay_ops::{Access, Applied, MAX_OPERANDS};
 
-// Time in WebAssembly, in picoseconds, for the executor of the node (wasmtime, Cranelift). The table in
-// docs/benchmarks.md (processor time on an AMD EPYC) has 95 ns for an element that is read through a
-// scattered view of rank 6, listing included; here that is 160 ns, for reading and for noting its tile.
-// Whole transactions in the executor on a loaded machine (`runtime/tests/proofs.rs`, wall-clock time with
-// decoding and hashing of the transaction) took at most 0.52 of the estimate where reading elements is the
-// work, and up to 0.83 where opening 256 tiles is. With 250 tensors of one tile they took 11 ms where the
-// estimate said 3; hence what is charged for each tensor. Processor time is still to be measured.
-const PICOSECONDS_PER_I8_PRODUCT: u64 = 500;
-const PICOSECONDS_PER_I16_PRODUCT: u64 = 1_000;
+// Time in WebAssembly, in picoseconds, as in `primitives/ops/src/time.rs`, which has what an evaluation takes. Where
+// 250 tensors of one tile are opened, whole transactions took 11 ms where the estimate said 3; hence what is charged for
+// each tensor.
 pub(crate) const PICOSECONDS_PER_CHUNK: u64 = 2_600_000;
 pub(crate) const PICOSECONDS_PER_PARENT: u64 = 300_000;
 /// A tensor that is opened, whatever of it: the lists and maps around it.
 pub(crate) const PICOSECONDS_PER_TENSOR: u64 = 10_000_000;
-/// One element of an operand, through a view of six dimensions, from another tile than the last one.
-const PICOSECONDS_PER_READ: u64 = 100_000;
-const PICOSECONDS_PER_ELEMENT: u64 = 200_000;
-const PICOSECONDS_PER_ROW_ELEMENT: u64 = 50_000;
-const PICOSECONDS_PER_SORTED_ELEMENT: u64 = 500_000;
-const PICOSECONDS_PER_DIVISION: u64 = 500_000;
 /// An element of a virtual node in a list that is made in ascending order.
 const PICOSECONDS_PER_LISTED: u64 = 20_000;
 /// The same in any order, or moved through a view: the list is sorted.
@@ -53,8 +41,6 @@ const PATCH_LIST_BYTES: u64 = 16 * 1024;
 /// An element of a Gather: in the list that says where its table is read, in that of what is read
 /// there, and with the tile of that.
 const GATHERED_BYTES: u64 = 24;
-/// A place of an output in a ScatterAdd.
-const PLACED_BYTES: u64 = 8;
 /// Nodes of maps around each node, and around each of its operands.
 const NODE_BYTES: u64 = 512;
 const OPERAND_BYTES: u64 = 128;
@@ -131,50 +117,11 @@ impl Asked<'_> {
 
 	/// Picoseconds to evaluate the node.
 	fn evaluation(&self) -> u64 {
-		let Self { applied, elements, .. } = *self;
-		let each = |count: u64, picoseconds: u64| count.saturating_mul(picoseconds);
+		let Self { applied, elements, slice, patches, .. } = *self;
 		let of = |position: usize| self.reads.get(position).map_or(0, |read| read.elements);
-		let slice = self.slice as u64;
-		let base = each(elements, PICOSECONDS_PER_ELEMENT);
-		let folded = elements.saturating_mul(slice);
 		let all = self.reads.iter().map(|read| read.elements).fold(0, u64::saturating_add);
-		base.saturating_add(match applied.op() {
-			Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. } => {
-				let wide = applied.operands().first().is_some_and(|(dtype, _)| *dtype != DType::I8);
-				let product =
-					if wide { PICOSECONDS_PER_I16_PRODUCT } else { PICOSECONDS_PER_I8_PRODUCT };
-				// Each block of 1,024 outputs gathers at most 1,024 rows of each operand, once.
-				let rows = |reads: u64| reads.div_ceil(slice.max(1)).min(1024);
-				let left = match applied.access(0) {
-					// Patches overlap: they are gathered whole.
-					Some(Access::Patch(_)) => self.patches.min(1024),
-					_ => rows(of(0)),
-				};
-				let gathered = elements
-					.div_ceil(1024)
-					.saturating_mul(left + rows(of(1)))
-					.saturating_mul(slice);
-				each(folded, product).saturating_add(each(gathered, PICOSECONDS_PER_READ))
-			}
-			// Each index once, and each update at most once.
-			Op::ScatterAdd { .. } => each(all, PICOSECONDS_PER_READ).saturating_add(base),
-			// Each row once, and three passes over it.
-			Op::Softmax { .. } | Op::Norm { .. } | Op::RowScale { .. } => {
-				each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_ROW_ELEMENT)
-					.saturating_add(each(elements, PICOSECONDS_PER_DIVISION))
-			}
-			// A search, and a sort of what it finds.
-			Op::TopK { .. } => each(all, PICOSECONDS_PER_READ + PICOSECONDS_PER_SORTED_ELEMENT),
-			// An index twice, and what it points to.
-			Op::Gather => each(elements, 4 * PICOSECONDS_PER_READ),
-			Op::IntDiv { .. } | Op::Rsqrt { .. } | Op::Philox { .. } => {
-				each(elements, 3 * PICOSECONDS_PER_READ + PICOSECONDS_PER_DIVISION)
-			}
-			_ => {
-				let operands = applied.operands().len() as u64;
-				folded.saturating_mul(operands).saturating_mul(PICOSECONDS_PER_READ)
-			}
-		})
+		let asked = assay_ops::Asked { elements, slice, patches, reads: [of(0), of(1)], all };
+		applied.evaluation_time(&asked)
 	}
 
 	/// Bytes that are kept of the node until the tile is done.
@@ -200,13 +147,9 @@ impl Asked<'_> {
 		let longest = self.reads.iter().enumerate().map(list).max().unwrap_or(0);
 		// The elements, and the rows or columns that they are in.
 		let walked = self.elements.saturating_mul(2 * INDEX_BYTES).saturating_add(longest);
-		let placed = match self.applied.op() {
-			Op::ScatterAdd { .. } => PLACED_BYTES,
-			_ => 0,
-		};
 		let evaluated = self
 			.elements
-			.saturating_mul(EVALUATED_BYTES + placed)
+			.saturating_mul(EVALUATED_BYTES + self.applied.scratch_each())
 			.saturating_add(self.applied.scratch());
 		walked.max(evaluated)
 	}

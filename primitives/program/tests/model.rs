@@ -122,7 +122,7 @@ fn programs_should_give_what_the_model_says() {
 	println!("{} programs; nodes by operator: {operators:?}; by rank: {ranks:?}", cases.len());
 	if committed {
 		// Or they would say little.
-		assert_eq!(operators.len(), 38);
+		assert_eq!(operators.len(), Op::count());
 		assert!(operators.values().all(|count| *count >= 6), "{operators:?}");
 		assert!(ranks.iter().all(|count| *count >= 8) && tiles > 1, "{ranks:?}, {tiles}");
 		assert!(cases.len() >= 100);

@@ -281,14 +281,16 @@ pub(super) fn run(
 	let kept: Vec<Kept> = buffers
 		.iter_mut()
 		.zip(links)
-		.map(|(buffer, (elements, link))| match (link.op, buffer) {
-			(Op::ReduceMax { .. }, _) => {
+		.map(|(buffer, (elements, link))| {
+			if matches!(link.op, Op::ReduceMax { .. }) {
 				let rows = (0..link.elements).map(|_| AtomicI32::new(i32::MIN)).collect();
-				Kept::Largest(rows, elements / link.elements.max(1))
+				return Kept::Largest(rows, elements / link.elements.max(1));
 			}
-			(_, Buffer::I8(values)) => Kept::I8(Rows::new(values, 1)),
-			(_, Buffer::I16(values)) => Kept::I16(Rows::new(values, 1)),
-			(_, Buffer::I32(values)) => Kept::I32(Rows::new(values, 1)),
+			match buffer {
+				Buffer::I8(values) => Kept::I8(Rows::new(values, 1)),
+				Buffer::I16(values) => Kept::I16(Rows::new(values, 1)),
+				Buffer::I32(values) => Kept::I32(Rows::new(values, 1)),
+			}
 		})
 		.collect();
 	let tasks: Vec<(&Code, usize)> = codes

@@ -1,8 +1,8 @@
 //! Any operator by the definition, on all cores: what has no path of its own.
 
-use super::{mismatch, Source};
+use super::{mismatch, Call, Source};
 use crate::{buffer::CHUNK, segments::for_chunks, Buffer, Element, ExecError};
-use assay_ops::{Applied, DType, Elements, Op, Shape};
+use assay_ops::{Applied, DType, Elements};
 
 /// Elements of operands that are there as a whole.
 struct Whole<'a>(&'a [Source<'a>]);
@@ -30,14 +30,7 @@ impl Elements for Whole<'_> {
 	}
 }
 
-/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
-pub(super) fn evaluate(
-	op: &Op,
-	sources: &[Source],
-	shapes: &[Shape],
-	dtype: DType,
-	shape: &Shape,
-) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(call: &Call) -> Result<Buffer, ExecError> {
 	fn typed<T: Element>(applied: &Applied, sources: &[Source], len: usize) -> Buffer {
 		// Whole rows, so that what their results share is computed once.
 		let width = applied.row_width().unwrap_or(1) as usize;
@@ -61,17 +54,17 @@ pub(super) fn evaluate(
 		);
 		T::wrap(values)
 	}
+	let (op, sources) = (call.op, call.sources);
 	let types: Vec<_> =
-		sources.iter().zip(shapes).map(|(source, shape)| (source.dtype(), *shape)).collect();
+		sources.iter().zip(call.shapes()).map(|(source, shape)| (source.dtype(), shape)).collect();
 	let applied = Applied::new(*op, &types)
 		.map_err(|error| ExecError::Program(format!("{op:?}: {error}")))?;
-	if (applied.dtype(), applied.shape()) != (dtype, *shape) {
+	if (applied.dtype(), applied.shape()) != (call.dtype, *call.shape) {
 		return Err(mismatch(op));
 	}
-	let len = shape.elements() as usize;
-	Ok(match dtype {
-		DType::I8 => typed::<i8>(&applied, sources, len),
-		DType::I16 => typed::<i16>(&applied, sources, len),
-		DType::I32 => typed::<i32>(&applied, sources, len),
+	Ok(match call.dtype {
+		DType::I8 => typed::<i8>(&applied, sources, call.len()),
+		DType::I16 => typed::<i16>(&applied, sources, call.len()),
+		DType::I32 => typed::<i32>(&applied, sources, call.len()),
 	})
 }

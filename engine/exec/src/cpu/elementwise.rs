@@ -1,6 +1,10 @@
-use super::{mismatch, Source};
+//! Operators of which each result follows from one element of each operand.
+
+use super::{choose, fixed_point, mismatch, Call, Source};
 use crate::{simd::vectorised, Buffer, Element, ExecError};
-use assay_ops::{int_div, rsqrt, saturate_shift, DType, Narrow, Op, MAX_FRACTION_BITS};
+use assay_ops::{
+	int_div, rsqrt, saturate_shift, DType, Elementwise, Narrow, Op, MAX_FRACTION_BITS,
+};
 
 vectorised! {
 	pub(super) fn clamp[](values: &mut [i32], lo: i32, hi: i32) {
@@ -79,61 +83,44 @@ pub(super) fn amount(by: i8) -> Result<u32, u32> {
 	}
 }
 
-/// `sat(round_shift(a, by))`.
-pub(super) fn shift(a: &Source, by: i8, to: DType) -> Result<Buffer, ExecError> {
-	unary(&Op::Shift { by, to }, a, to, a.len())
+/// An operator of one operand.
+fn unary(a: &Source, to: DType, f: impl Fn(&mut [i32]) + Sync) -> Buffer {
+	Buffer::fill(to, a.len(), |start, out| {
+		a.load(start, out);
+		f(out);
+	})
 }
 
-/// Operators of one operand whose elements do not meet.
-pub(super) fn unary(op: &Op, a: &Source, to: DType, len: usize) -> Result<Buffer, ExecError> {
-	let map = |f: &(dyn Fn(&mut [i32]) + Sync)| {
-		Buffer::fill(to, len, |start, out| {
-			a.load(start, out);
-			f(out);
-		})
-	};
-	// The loops are inside the closures, so that each is compiled for one operator.
-	Ok(match *op {
-		Op::Clamp { lo, hi } => map(&|out| clamp(out, lo, hi)),
-		Op::Shift { by, .. } => match amount(by) {
-			Ok(right) => map(&|out| shift_right(out, right, to)),
-			Err(left) => map(&|out| shift_left(out, left, to)),
-		},
-		Op::Cast { .. } | Op::Copy => map(&|out| clamp(out, to.min(), to.max())),
-		Op::BitLen => map(&bit_lengths),
-		Op::Rsqrt { shift } => map(&|out| reciprocal_roots(out, shift)),
-		_ => return Err(mismatch(op)),
-	})
+/// `sat(round_shift(a, by))`.
+pub(super) fn shift(a: &Source, by: i8, to: DType) -> Buffer {
+	match amount(by) {
+		Ok(right) => unary(a, to, |out| shift_right(out, right, to)),
+		Err(left) => unary(a, to, |out| shift_left(out, left, to)),
+	}
 }
 
 /// What an operator of two operands does to the elements of a block, the first of which are in place.
 pub(super) type Combine = fn(&mut [i32], &[i32], DType);
 
-/// [`Combine`] of the operators that have one.
-pub(super) fn combine(op: &Op) -> Option<Combine> {
-	macro_rules! zip {
-		($f:expr) => {{
-			vectorised! {
-				fn run[](first: &mut [i32], second: &[i32], to: DType) {
-					let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
-					let f: fn(i64, i64) -> i64 = $f;
-					for (x, y) in first.iter_mut().zip(second) {
-						*x = f((*x).into(), (*y).into()).max(lo).min(hi) as i32;
-					}
+/// The loops of the operators that have no others.
+macro_rules! combine {
+	($name:ident, $f:expr) => {
+		vectorised! {
+			pub(super) fn $name[](first: &mut [i32], second: &[i32], to: DType) {
+				let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+				let f: fn(i64, i64) -> i64 = $f;
+				for (x, y) in first.iter_mut().zip(second) {
+					*x = f((*x).into(), (*y).into()).max(lo).min(hi) as i32;
 				}
 			}
-			Some(run as Combine)
-		}};
-	}
-	match op {
-		Op::Add { .. } => zip!(|x, y| x + y),
-		Op::Sub { .. } => zip!(|x, y| x - y),
-		Op::Mul { .. } => zip!(|x, y| x * y),
-		Op::Max => zip!(|x, y| x.max(y)),
-		Op::Min => zip!(|x, y| x.min(y)),
-		_ => None,
-	}
+		}
+	};
 }
+combine!(add, |x, y| x + y);
+combine!(subtract, |x, y| x - y);
+combine!(multiply_exactly, |x, y| x * y);
+combine!(larger, |x, y| x.max(y));
+combine!(smaller, |x, y| x.min(y));
 
 /// [`Op::IntDiv`] of a block.
 pub(super) fn divide(first: &mut [i32], second: &[i32], shift: u8, to: DType) {
@@ -142,35 +129,69 @@ pub(super) fn divide(first: &mut [i32], second: &[i32], shift: u8, to: DType) {
 	}
 }
 
-/// Operators of two operands, element by element.
-pub(super) fn binary(
-	op: &Op,
-	a: &Source,
-	b: &Source,
+/// An operator of two operands.
+fn binary(
+	call: &Call,
 	to: DType,
-	len: usize,
+	f: impl Fn(&mut [i32], &[i32]) + Sync,
 ) -> Result<Buffer, ExecError> {
-	let zip = |f: &(dyn Fn(&mut [i32], &[i32]) + Sync)| {
-		Buffer::fill_beside(to, len, |second, start, out| {
-			a.load(start, out);
-			f(out, b.chunk(start, out.len(), second));
-		})
-	};
-	match (*op, combine(op)) {
-		(_, Some(combine)) => Ok(zip(&|out, second| combine(out, second, to))),
-		(Op::IntDiv { shift, .. }, _) => Ok(zip(&|out, second| divide(out, second, shift, to))),
-		_ => Err(mismatch(op)),
-	}
+	let [a, b] = call.exactly()?;
+	Ok(Buffer::fill_beside(to, call.len(), |second, start, out| {
+		a.load(start, out);
+		f(out, b.chunk(start, out.len(), second));
+	}))
 }
 
-/// `table[index + 128]`.
-pub(super) fn lut(index: &Source, table: &Source) -> Result<Buffer, ExecError> {
-	let entries: [i32; 256] = table.numbers().try_into().map_err(|_| mismatch(&Op::Lut))?;
-	Ok(Buffer::fill(table.dtype(), index.len(), |start, out| {
-		index.load(start, out);
-		// An i8 plus 128 is within the table.
-		out.iter_mut().for_each(|x| *x = entries[(*x + 128) as usize & 255]);
-	}))
+pub(super) fn evaluate(op: Elementwise, call: &Call) -> Result<Buffer, ExecError> {
+	let to = call.dtype;
+	let one = || call.exactly().map(|[a]| a);
+	// The loops are inside closures, so that each is compiled for one operator.
+	match op {
+		Elementwise::Requant { to } => {
+			let [acc, parameters @ ..] = call.sources else { return Err(mismatch(call.op)) };
+			requant(acc, parameters, to, call.shape.last())
+		}
+		Elementwise::Add { .. } => binary(call, to, |out, second| add(out, second, to)),
+		Elementwise::Sub { .. } => binary(call, to, |out, second| subtract(out, second, to)),
+		Elementwise::Mul { .. } => {
+			binary(call, to, |out, second| multiply_exactly(out, second, to))
+		}
+		Elementwise::Max => binary(call, to, |out, second| larger(out, second, to)),
+		Elementwise::Min => binary(call, to, |out, second| smaller(out, second, to)),
+		Elementwise::Clamp { lo, hi } => Ok(unary(one()?, to, |out| clamp(out, lo, hi))),
+		Elementwise::Shift { by, .. } => Ok(shift(one()?, by, to)),
+		Elementwise::Cast { .. } | Elementwise::Copy => {
+			Ok(unary(one()?, to, |out| clamp(out, to.min(), to.max())))
+		}
+		Elementwise::MulShift { shift, .. } => {
+			let [a, b] = call.exactly()?;
+			Ok(fixed_point::mul_shift(a, b, shift, to))
+		}
+		Elementwise::Compare { relation } => {
+			let [a, b] = call.exactly()?;
+			Ok(choose::compare(a, b, relation))
+		}
+		Elementwise::Select => {
+			let [condition, a, b] = call.exactly()?;
+			Ok(choose::select(condition, a, b))
+		}
+		Elementwise::BitLen => Ok(unary(one()?, to, bit_lengths)),
+		Elementwise::IntDiv { shift, .. } => {
+			binary(call, to, |out, second| divide(out, second, shift, to))
+		}
+		Elementwise::Rsqrt { shift: by } => Ok(unary(one()?, to, |out| reciprocal_roots(out, by))),
+		Elementwise::ShiftBy { .. } => {
+			let [a, by] = call.exactly()?;
+			if by.len() == 1 {
+				return Ok(shift(a, by.numbers()[0] as i8, to));
+			}
+			Ok(fixed_point::shift_each(a, by, to))
+		}
+		Elementwise::ShiftRandom { .. } => {
+			let [a, by, bits] = call.exactly()?;
+			fixed_point::shift_at_random(a, by, bits, to)
+		}
+	}
 }
 
 /// What [`Op::Requant`] does to the columns of an accumulator.

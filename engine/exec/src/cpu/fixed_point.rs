@@ -100,7 +100,7 @@ pub(super) fn shift_at_random(
 ) -> Result<Buffer, ExecError> {
 	let single = (shifts.len() == 1).then(|| shifts.numbers()[0] as i8);
 	if let Some(left @ ..=0) = single {
-		return super::elementwise::shift(a, left, to);
+		return Ok(super::elementwise::shift(a, left, to));
 	}
 	if single.is_none() && shifts.len() != a.len() {
 		return Err(mismatch(&assay_ops::Op::ShiftRandom { to }));

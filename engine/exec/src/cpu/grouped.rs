@@ -4,7 +4,7 @@
 
 use super::{
 	patches::Patches,
-	products::{Epilogue, Factor},
+	product::{Epilogue, Factor},
 	CpuBackend, Source,
 };
 use crate::{

@@ -2,13 +2,13 @@
 
 use super::{
 	choose::{pick, relate},
-	elementwise::{self, amount, combine, Combine},
+	elementwise::{self, amount, Combine},
 	fixed_point::{multiply, shift_random},
-	interpolate::Table,
-	random::Generator,
+	generate::Generator,
+	table::Table,
 	Source,
 };
-use assay_ops::{DType, Op};
+use assay_ops::{self as ops, DType, Elementwise, Family, Generate, Op, Reduce};
 
 /// An operator with everything but the elements that it meets.
 pub(super) enum Kernel {
@@ -57,30 +57,6 @@ pub(super) enum Kernel {
 pub(super) type Taken = [Option<usize>; 3];
 
 impl Kernel {
-	/// Whether there may be a kernel for an operator.
-	pub(super) fn is_of(op: &Op) -> bool {
-		matches!(
-			op,
-			Op::Clamp { .. }
-				| Op::Shift { .. }
-				| Op::ShiftBy { .. }
-				| Op::ShiftRandom { .. }
-				| Op::Cast { .. }
-				| Op::Copy | Op::BitLen
-				| Op::Rsqrt { .. }
-				| Op::Add { .. }
-				| Op::Sub { .. }
-				| Op::Mul { .. }
-				| Op::Max | Op::Min
-				| Op::IntDiv { .. }
-				| Op::MulShift { .. }
-				| Op::Compare { .. }
-				| Op::Select | Op::LutInterp
-				| Op::Philox { .. }
-				| Op::ReduceMax { .. }
-		)
-	}
-
 	/// The kernel of `op` with results of type `to`. `dtype` are the types of operands, `whole` what is not
 	/// read element by element. `None` where that is not enough.
 	pub(super) fn new<'a>(
@@ -96,34 +72,59 @@ impl Kernel {
 		let by = || whole(1).map(|by| by.numbers()[0] as i8);
 		const ONE: Taken = [Some(0), None, None];
 		const TWO: Taken = [Some(0), Some(1), None];
-		Some(match *op {
-			Op::Clamp { lo, hi } => (Self::Clamp { lo, hi }, ONE),
-			Op::Cast { .. } | Op::Copy => (Self::Clamp { lo: to.min(), hi: to.max() }, ONE),
-			Op::Shift { by, .. } => (shift(by), ONE),
-			Op::ShiftBy { .. } => (shift(by()?), ONE),
-			Op::ShiftRandom { .. } => match by()? {
-				by @ ..=0 => (shift(by), ONE),
-				by => {
-					let by = u32::from(by.unsigned_abs()).min(31);
-					(Self::ShiftRandom { by, to }, [Some(0), Some(2), None])
+		let combine = |f: Combine| (Self::Combine { f, to }, TWO);
+		Some(match op.family() {
+			Family::Elementwise(op) => match op {
+				// Reads its parameters by columns.
+				Elementwise::Requant { .. } => return None,
+				Elementwise::Add { .. } => combine(elementwise::add),
+				Elementwise::Sub { .. } => combine(elementwise::subtract),
+				Elementwise::Mul { .. } => combine(elementwise::multiply_exactly),
+				Elementwise::Max => combine(elementwise::larger),
+				Elementwise::Min => combine(elementwise::smaller),
+				Elementwise::Clamp { lo, hi } => (Self::Clamp { lo, hi }, ONE),
+				Elementwise::Cast { .. } | Elementwise::Copy => {
+					(Self::Clamp { lo: to.min(), hi: to.max() }, ONE)
+				}
+				Elementwise::Shift { by, .. } => (shift(by), ONE),
+				Elementwise::ShiftBy { .. } => (shift(by()?), ONE),
+				Elementwise::ShiftRandom { .. } => match by()? {
+					by @ ..=0 => (shift(by), ONE),
+					by => {
+						let by = u32::from(by.unsigned_abs()).min(31);
+						(Self::ShiftRandom { by, to }, [Some(0), Some(2), None])
+					}
+				},
+				Elementwise::BitLen => (Self::BitLen, ONE),
+				Elementwise::Rsqrt { shift } => (Self::Rsqrt { shift }, ONE),
+				Elementwise::IntDiv { shift, .. } => (Self::Divide { shift, to }, TWO),
+				Elementwise::MulShift { shift, .. } => {
+					let narrow = dtype(0)? != DType::I32 && dtype(1)? != DType::I32;
+					(Self::Multiply { shift, narrow, to }, TWO)
+				}
+				Elementwise::Compare { relation } => (Self::Compare(relate(relation)), TWO),
+				Elementwise::Select => (Self::Select, [Some(0), Some(1), Some(2)]),
+			},
+			Family::Table(op) => match op {
+				ops::Table::Lut => return None,
+				ops::Table::LutInterp => (Self::Interpolate(Table::new(&whole(1)?)), ONE),
+			},
+			Family::Generate(op) => match op {
+				Generate::Iota { .. } => return None,
+				Generate::Philox { stream, .. } => {
+					let generator = Generator::new(&whole(0)?, &whole(1)?, stream);
+					(Self::Random(generator), [None; 3])
 				}
 			},
-			Op::BitLen => (Self::BitLen, ONE),
-			Op::Rsqrt { shift } => (Self::Rsqrt { shift }, ONE),
-			Op::IntDiv { shift, .. } => (Self::Divide { shift, to }, TWO),
-			Op::MulShift { shift, .. } => {
-				let narrow = dtype(0)? != DType::I32 && dtype(1)? != DType::I32;
-				(Self::Multiply { shift, narrow, to }, TWO)
+			Family::Reduce(op) => match op {
+				Reduce::ReduceMax { .. } => (Self::Largest, ONE),
+				Reduce::ReduceSum { .. }
+				| Reduce::ArgMax { .. }
+				| Reduce::ReduceSumProduct { .. } => return None,
+			},
+			Family::Product(_) | Family::Window(_) | Family::Row(_) | Family::Moves(_) => {
+				return None
 			}
-			Op::Compare { relation } => (Self::Compare(relate(relation)), TWO),
-			Op::Select => (Self::Select, [Some(0), Some(1), Some(2)]),
-			Op::LutInterp => (Self::Interpolate(Table::new(&whole(1)?)), ONE),
-			Op::Philox { stream, .. } => {
-				let generator = Generator::new(&whole(0)?, &whole(1)?, stream);
-				(Self::Random(generator), [None; 3])
-			}
-			Op::ReduceMax { .. } => (Self::Largest, ONE),
-			_ => (Self::Combine { f: combine(op)?, to }, TWO),
 		})
 	}
 

@@ -6,28 +6,28 @@ mod definition;
 mod elementwise;
 mod fixed_point;
 mod fused;
+mod generate;
 mod grouped;
-mod interpolate;
 mod kernel;
 mod moves;
 mod packed;
 mod patches;
-mod pool;
-mod products;
+mod product;
 mod profile;
-mod random;
 mod reduce;
-mod rows;
+mod row;
 mod short;
 mod small;
 mod source;
+mod table;
 mod transpose;
+mod window;
 
 use crate::{
-	execute, gemm::Path, spare::SPARE, Audit, Backend, Buffer, Chain, ExecError, Executor,
+	execute, gemm::Path, spare::SPARE, stretch, Audit, Backend, Buffer, Chain, ExecError, Executor,
 	Observer, Operand, Options, Resident, Run, Tensor,
 };
-use assay_ops::{DType, Op, Shape};
+use assay_ops::{DType, Family, Op, Product, Shape};
 use assay_program::{Checked, Program};
 pub use profile::{Profile, Spent};
 use source::Source;
@@ -71,83 +71,50 @@ impl CpuBackend {
 		shape: &Shape,
 	) -> Result<Buffer, ExecError> {
 		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
-		let len = shape.elements() as usize;
-		let seen = |operand: usize| &operands[operand].shape;
-		match (*op, sources.as_slice()) {
-			(Op::MatMul { .. } | Op::BatchMatMul { .. } | Op::Conv2d { .. }, _) => {
-				self.product(op, operands, None, dtype, shape)
-			}
-			(Op::Requant { to }, [acc, rest @ ..]) => {
-				elementwise::requant(acc, rest, to, shape.last())
-			}
-			(Op::Lut, [index, table]) => elementwise::lut(index, table),
-			(Op::ReduceSum { axis, to }, [a]) => Ok(reduce::sum(a, seen(0), axis, to)),
-			(Op::ReduceMax { axis }, [a]) => Ok(reduce::max(a, seen(0), axis)),
-			(Op::ArgMax { axis }, [a]) => Ok(reduce::arg_max(a, seen(0), axis)),
-			(Op::ReduceSumProduct { axis, shift, to }, [a, b]) => {
-				Ok(reduce::sum_product([a, b], seen(0), axis, (shift, to)))
-			}
-			(Op::Pool { kind, kernel, stride, pad, to }, [x]) => {
-				pool::Pool { kind, kernel, stride, pad }.apply(x, seen(0), to, shape)
-			}
-			(Op::MulShift { shift, to }, [a, b]) => Ok(fixed_point::mul_shift(a, b, shift, to)),
-			(Op::ShiftBy { to }, [a, by]) if by.len() == 1 => {
-				elementwise::shift(a, by.numbers()[0] as i8, to)
-			}
-			(Op::ShiftBy { to }, [a, by]) => Ok(fixed_point::shift_each(a, by, to)),
-			(Op::ShiftRandom { to }, [a, by, bits]) => {
-				fixed_point::shift_at_random(a, by, bits, to)
-			}
-			(Op::Compare { relation }, [a, b]) => Ok(choose::compare(a, b, relation)),
-			(Op::Select, [condition, a, b]) => Ok(choose::select(condition, a, b)),
-			(Op::LutInterp, [a, table]) => Ok(interpolate::lut_interp(a, table)),
-			(Op::Philox { stream, .. }, [seed, step]) => {
-				Ok(random::philox(seed, step, stream, len))
-			}
-			(Op::Softmax { multiplier, shift, to }, [a]) => {
-				Ok(rows::softmax(a, multiplier, shift, to))
-			}
-			(Op::Norm { kind, epsilon, to, shift }, [a, gamma, beta]) => {
-				Ok(rows::norm([a, gamma, beta], kind, epsilon, to, shift))
-			}
-			(Op::RowScale { kind, epsilon, shift }, [a]) => {
-				Ok(rows::scale(a, kind, epsilon, shift))
-			}
-			(Op::Gather, [table, indices]) => moves::gather(table, seen(0), indices),
-			(Op::ScatterAdd { to, .. }, [updates, indices]) => {
-				moves::scatter_add(updates, indices, shape, to)
-			}
-			(Op::Concat { axis }, pieces) => {
-				let shapes: Vec<Shape> = operands.iter().map(|operand| operand.shape).collect();
-				moves::concat(pieces, &shapes, axis, shape)
-			}
-			(Op::Pad { axis, low, value, .. }, [a]) => {
-				moves::pad(a, seen(0), axis, (low, value), shape)
-			}
-			(Op::Iota { axis, .. }, []) => Ok(moves::iota(shape, axis)),
-			(
-				Op::Clamp { .. }
-				| Op::Shift { .. }
-				| Op::Cast { .. }
-				| Op::Copy
-				| Op::BitLen
-				| Op::Rsqrt { .. },
-				[a],
-			) => elementwise::unary(op, a, dtype, len),
-			(
-				Op::Add { .. }
-				| Op::Sub { .. }
-				| Op::Mul { .. }
-				| Op::Max
-				| Op::Min
-				| Op::IntDiv { .. },
-				[a, b],
-			) => elementwise::binary(op, a, b, dtype, len),
-			_ => {
-				let shapes: Vec<Shape> = operands.iter().map(|operand| operand.shape).collect();
-				definition::evaluate(op, &sources, &shapes, dtype, shape)
-			}
+		let call = Call { op, operands, sources: &sources, dtype, shape };
+		match op.family() {
+			Family::Product(op) => product::evaluate(self, op, &call, None),
+			Family::Elementwise(op) => elementwise::evaluate(op, &call),
+			Family::Window(op) => window::evaluate(op, &call),
+			Family::Reduce(op) => reduce::evaluate(op, &call),
+			Family::Row(op) => row::evaluate(op, &call),
+			Family::Moves(op) => moves::evaluate(op, &call),
+			Family::Table(op) => table::evaluate(op, &call),
+			Family::Generate(op) => generate::evaluate(op, &call),
 		}
+	}
+}
+
+/// One evaluation of an operator.
+struct Call<'a> {
+	op: &'a Op,
+	operands: &'a [Operand<'a, Arc<Buffer>>],
+	/// The operands' elements.
+	sources: &'a [Source<'a>],
+	/// Type and shape of the result.
+	dtype: DType,
+	shape: &'a Shape,
+}
+
+impl<'a> Call<'a> {
+	/// The sources, if there are so many of them.
+	fn exactly<const N: usize>(&self) -> Result<&'a [Source<'a>; N], ExecError> {
+		self.sources.try_into().map_err(|_| mismatch(self.op))
+	}
+
+	/// The shape in which an operand is seen.
+	fn seen(&self, operand: usize) -> &'a Shape {
+		&self.operands[operand].shape
+	}
+
+	/// The shapes in which operands are seen.
+	fn shapes(&self) -> Vec<Shape> {
+		self.operands.iter().map(|operand| operand.shape).collect()
+	}
+
+	/// Elements of the result.
+	fn len(&self) -> usize {
+		self.shape.elements() as usize
 	}
 }
 
@@ -162,18 +129,16 @@ impl CpuBackend {
 		shape: &Shape,
 	) -> Result<Buffer, ExecError> {
 		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
-		let [a, b, third @ ..] = sources.as_slice() else { return Err(mismatch(op)) };
-		let finish = |narrow| (products::shifted(narrow, third.first()), requant);
-		match *op {
-			Op::MatMul { narrow } => products::matmul(self, a, b, finish(narrow), dtype),
-			Op::BatchMatMul { narrow } => {
-				products::batches(self, a, b, finish(narrow), dtype, shape)
-			}
-			Op::Conv2d { geometry, narrow } => {
-				let (x, w) = ((a, &operands[0].shape), (b, &operands[1].shape));
-				products::convolution(self, x, w, geometry, finish(narrow), dtype)
-			}
-			_ => Err(mismatch(op)),
+		let call = Call { op, operands, sources: &sources, dtype, shape };
+		match op.family() {
+			Family::Product(op) => product::evaluate(self, op, &call, requant),
+			Family::Elementwise(_)
+			| Family::Window(_)
+			| Family::Reduce(_)
+			| Family::Row(_)
+			| Family::Moves(_)
+			| Family::Table(_)
+			| Family::Generate(_) => Err(mismatch(op)),
 		}
 	}
 
@@ -238,12 +203,16 @@ impl Backend for CpuBackend {
 	) -> Result<Option<Self::Value>, ExecError> {
 		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
 		// Sums of i8 products are at most K · 2^14, narrowed ones anything.
-		let largest = match (product, op) {
-			([a, ..], Op::MatMul { narrow: None } | Op::BatchMatMul { narrow: None }) => {
-				i64::from(a.shape.last()) << 14
-			}
-			_ => 1 << 31,
-		};
+		let mut largest = 1 << 31;
+		if let (
+			Family::Product(
+				Product::MatMul { narrow: None } | Product::BatchMatMul { narrow: None },
+			),
+			[a, ..],
+		) = (op.family(), product)
+		{
+			largest = i64::from(a.shape.last()) << 14;
+		}
 		let columns = shape.last() as usize;
 		let requant = fused::Epilogue::new(&parameters, dtype, columns, largest)?;
 		let evaluate = |this: &Self| this.product(op, product, Some(&requant), dtype, shape);
@@ -251,7 +220,7 @@ impl Backend for CpuBackend {
 	}
 
 	fn links(&self, op: &Op) -> bool {
-		kernel::Kernel::is_of(op)
+		stretch::is_element_wise(op, 0).is_some()
 	}
 
 	fn chains(

@@ -1,12 +1,30 @@
 //! Operators that move elements.
 
-use super::{mismatch, Source};
+use super::{mismatch, Call, Source};
 use crate::{
 	buffer::{truncate, CHUNK},
 	segments::{for_chunks, threads},
 	Buffer, Element, ExecError,
 };
-use assay_ops::{DType, Op, Shape};
+use assay_ops::{DType, Moves, Op, Shape};
+
+pub(super) fn evaluate(op: Moves, call: &Call) -> Result<Buffer, ExecError> {
+	match op {
+		Moves::Gather => {
+			let [table, indices] = call.exactly()?;
+			gather(table, call.seen(0), indices)
+		}
+		Moves::ScatterAdd { to, .. } => {
+			let [updates, indices] = call.exactly()?;
+			scatter_add(updates, indices, call.shape, to)
+		}
+		Moves::Concat { axis } => concat(call.sources, &call.shapes(), axis, call.shape),
+		Moves::Pad { axis, low, value, .. } => {
+			let [a] = call.exactly()?;
+			pad(a, call.seen(0), axis, (low, value), call.shape)
+		}
+	}
+}
 
 /// `$function::<T>` for the type of elements.
 macro_rules! typed {
@@ -19,12 +37,12 @@ macro_rules! typed {
 	};
 }
 
-fn after(shape: &Shape, axis: u8) -> usize {
+pub(super) fn after(shape: &Shape, axis: u8) -> usize {
 	shape.dims()[usize::from(axis) + 1..].iter().map(|&dim| dim as usize).product()
 }
 
 /// [`Op::Gather`] of rows of `table`, whose shape is `shape`.
-pub(super) fn gather(table: &Source, shape: &Shape, indices: &Source) -> Result<Buffer, ExecError> {
+fn gather(table: &Source, shape: &Shape, indices: &Source) -> Result<Buffer, ExecError> {
 	fn rows<T: Element>(
 		table: &Source,
 		(rows, width): (usize, usize),
@@ -84,7 +102,7 @@ pub(super) fn gather(table: &Source, shape: &Shape, indices: &Source) -> Result<
 }
 
 /// [`Op::Concat`] of operands of given shapes.
-pub(super) fn concat(
+fn concat(
 	pieces: &[Source],
 	shapes: &[Shape],
 	axis: u8,
@@ -116,7 +134,7 @@ pub(super) fn concat(
 }
 
 /// [`Op::Pad`] along `axis` of a result of shape `result`: `low` times `value`, the elements, `value`.
-pub(super) fn pad(
+fn pad(
 	a: &Source,
 	shape: &Shape,
 	axis: u8,
@@ -141,24 +159,8 @@ pub(super) fn pad(
 	typed!(padded, a.dtype(), (a, sizes, start, result.elements() as usize))
 }
 
-/// [`Op::Iota`].
-pub(super) fn iota(shape: &Shape, axis: u8) -> Buffer {
-	let (inner, dim) = (after(shape, axis), shape.dims()[usize::from(axis)] as usize);
-	Buffer::fill(DType::I32, shape.elements() as usize, |start, out| {
-		let (mut position, mut left) = (start / inner % dim, inner - start % inner);
-		for out in out {
-			*out = position as i32;
-			left -= 1;
-			if left == 0 {
-				left = inner;
-				position = if position + 1 == dim { 0 } else { position + 1 };
-			}
-		}
-	})
-}
-
 /// [`Op::ScatterAdd`] of rows of `updates` into those of `result`.
-pub(super) fn scatter_add(
+fn scatter_add(
 	updates: &Source,
 	indices: &Source,
 	result: &Shape,

@@ -1,8 +1,29 @@
 //! Folds along one axis.
 
-use super::Source;
-use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer};
-use assay_ops::{saturate_shift, DType, Shape};
+use super::{Call, Source};
+use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer, ExecError};
+use assay_ops::{saturate_shift, DType, Reduce, Shape};
+
+pub(super) fn evaluate(op: Reduce, call: &Call) -> Result<Buffer, ExecError> {
+	Ok(match op {
+		Reduce::ReduceSum { axis, to } => {
+			let [a] = call.exactly()?;
+			sum(a, call.seen(0), axis, to)
+		}
+		Reduce::ReduceMax { axis } => {
+			let [a] = call.exactly()?;
+			max(a, call.seen(0), axis)
+		}
+		Reduce::ArgMax { axis } => {
+			let [a] = call.exactly()?;
+			arg_max(a, call.seen(0), axis)
+		}
+		Reduce::ReduceSumProduct { axis, shift, to } => {
+			let [a, b] = call.exactly()?;
+			sum_product([a, b], call.seen(0), axis, (shift, to))
+		}
+	})
+}
 
 /// Elements of operands that one task folds, at least where there are as many.
 const TASK: usize = 1 << 14;
@@ -117,7 +138,7 @@ vectorised! {
 	}
 }
 
-pub(super) fn sum(source: &Source, shape: &Shape, axis: u8, to: DType) -> Buffer {
+fn sum(source: &Source, shape: &Shape, axis: u8, to: DType) -> Buffer {
 	let fold = Fold::new(shape, axis);
 	fold.run(to, [source], 0i64, |sums, _, [rows]| add(sums, rows), |sum| to.saturate(sum))
 }
@@ -138,7 +159,7 @@ vectorised! {
 }
 
 /// [`assay_ops::Op::ReduceSumProduct`]: the check of a program proves that the sums fit.
-pub(super) fn sum_product(
+fn sum_product(
 	operands: [&Source; 2],
 	shape: &Shape,
 	axis: u8,
@@ -164,7 +185,7 @@ vectorised! {
 	}
 }
 
-pub(super) fn max(source: &Source, shape: &Shape, axis: u8) -> Buffer {
+fn max(source: &Source, shape: &Shape, axis: u8) -> Buffer {
 	let fold = Fold::new(shape, axis);
 	let raise = |most: &mut [i32], _, [rows]: [&[i32]; 1]| raise(most, rows);
 	fold.run(source.dtype(), [source], i32::MIN, raise, |most| most)
@@ -177,7 +198,7 @@ struct Best {
 	position: usize,
 }
 
-pub(super) fn arg_max(source: &Source, shape: &Shape, axis: u8) -> Buffer {
+fn arg_max(source: &Source, shape: &Shape, axis: u8) -> Buffer {
 	let absorb = |bests: &mut [Best], first: usize, [rows]: [&[i32]; 1]| {
 		for (position, row) in (first..).zip(rows.chunks_exact(bests.len())) {
 			for (best, &value) in bests.iter_mut().zip(row) {

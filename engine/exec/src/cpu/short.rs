@@ -1,6 +1,6 @@
 //! Products of i16 with short rows, through their epilogue.
 
-use super::products::Epilogue;
+use super::product::Epilogue;
 use crate::{
 	gemm::{Path, Sizes},
 	Element,

@@ -149,6 +149,7 @@ fn evaluate(call: &Call) -> Result<Vec<Array>> {
 		"LpNormalization" => normalize::lp(call)?,
 		"Softmax" => normalize::softmax(call)?,
 		"ArgMax" => reduce::arg_max(call)?,
+		"CumSum" => reduce::cum_sum(call)?,
 		"TopK" => return reduce::top_k(call),
 		op if op.starts_with("Reduce") => reduce::reduce(call)?,
 		_ => return Err(unknown(call.node)),

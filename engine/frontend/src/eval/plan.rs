@@ -126,6 +126,11 @@ pub(crate) fn plan(call: &Call) -> Result<Plan> {
 			}
 			Plan::one(dims, true)
 		}
+		"CumSum" => {
+			let x = call.get(0)?;
+			super::reduce::cum_sum_axis(call)?;
+			Plan::one(x.dims.clone(), x.is_int()).with(x.len() as u128 * ELEMENT)
+		}
 		"TopK" => top_k(call)?,
 		op if super::elementwise::unary(node).is_some() => {
 			let slow = if matches!(op, "Relu" | "Neg" | "Abs" | "LeakyRelu") { 1 } else { 20 };

@@ -91,6 +91,37 @@ pub(super) fn arg_max(call: &Call) -> Result<Array> {
 	Ok(Array::int(dims, out))
 }
 
+/// The dimension along which [`cum_sum`] sums: its second operand.
+pub(crate) fn cum_sum_axis(call: &Call) -> Result<usize> {
+	let [axis] = call.get(1)?.ints()[..] else {
+		return Err(call.bad("its axis is one number"));
+	};
+	call.axis(axis, call.get(0)?.rank())
+}
+
+pub(super) fn cum_sum(call: &Call) -> Result<Array> {
+	let x = call.get(0)?;
+	let axis = cum_sum_axis(call)?;
+	let exclusive = call.node.int("exclusive", 0) != 0;
+	let reverse = call.node.int("reverse", 0) != 0;
+	let (len, inner) = (x.dims[axis], x.dims.iter().skip(axis + 1).product::<usize>());
+	let outer: usize = x.dims.iter().take(axis).product();
+	let data = x.float_data();
+	let mut out = vec![0f32; data.len()];
+	for row in 0..outer * inner {
+		let mut sum = 0f64;
+		for k in 0..len {
+			let k = if reverse { len - 1 - k } else { k };
+			let at = (row / inner * len + k) * inner + row % inner;
+			let before = sum;
+			sum += f64::from(data[at]);
+			out[at] = if exclusive { before } else { sum } as f32;
+		}
+	}
+	let out = Array::float(x.dims.clone(), out);
+	Ok(if x.is_int() { Array::int(out.dims.clone(), out.ints()) } else { out })
+}
+
 pub(super) fn top_k(call: &Call) -> Result<Vec<Array>> {
 	let x = call.get(0)?;
 	let k = call.get(1)?.int_data().first().copied().unwrap_or(1).max(0) as usize;

@@ -203,6 +203,7 @@ pub const OPERATORS: &[&str] = &[
 	"ConstantOfShape",
 	"Conv",
 	"Cos",
+	"CumSum",
 	"DepthToSpace",
 	"Div",
 	"Dropout",
@@ -293,7 +294,7 @@ fn hint(op: &str) -> &'static str {
 		"Ceil" | "Floor" | "Round" | "Sign" | "ThresholdedRelu" => {
 			"a function that jumps makes a large error of a small one; do this part outside the model"
 		}
-		"Trilu" | "Tile" | "Mod" | "CumSum" | "EyeLike" | "OneHot" | "ScatterND" => {
+		"Trilu" | "Tile" | "Mod" | "EyeLike" | "OneHot" | "ScatterND" => {
 			"where it only makes constants, fold them first: onnxsim MODEL OUT, or onnxruntime's basic optimisation"
 		}
 		"NonZero" | "NonMaxSuppression" | "Unique" | "Compress" => {
@@ -555,6 +556,7 @@ impl<'a> Lowering<'a> {
 			| "ReduceSumSquare" => self.reduce(node),
 			"ArgMax" => self.arg_max(node),
 			"TopK" => self.top_k(node),
+			"CumSum" => self.cum_sum(node),
 			op if is_known(op) => self.table(node),
 			op => Err(Error::new(
 				"unsupported-operator",

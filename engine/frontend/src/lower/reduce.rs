@@ -34,7 +34,7 @@ impl Lowering<'_> {
 			_ if axes.is_empty() => x,
 			"ReduceMax" => {
 				for &axis in axes.iter().rev() {
-					x = self.along(Op::ReduceMax { axis: 0 }, &x, axis, x.dtype)?;
+					x = self.along(|axis| Op::ReduceMax { axis }, &x, axis, x.dtype)?;
 				}
 				x
 			}
@@ -45,7 +45,7 @@ impl Lowering<'_> {
 				let mut negative =
 					self.elementwise(Op::Sub { to: dtype }, &[&zero, &x], &all, dtype, scale)?;
 				for &axis in axes.iter().rev() {
-					negative = self.along(Op::ReduceMax { axis: 0 }, &negative, axis, dtype)?;
+					negative = self.along(|axis| Op::ReduceMax { axis }, &negative, axis, dtype)?;
 				}
 				let all = negative.dims.clone();
 				self.elementwise(Op::Sub { to: dtype }, &[&zero, &negative], &all, dtype, scale)?
@@ -54,7 +54,7 @@ impl Lowering<'_> {
 				let by = if node.op == "ReduceMean" { 1.0 / count } else { 1.0 };
 				for &axis in axes.iter().rev() {
 					x = self.along(
-						Op::ReduceSum { axis: 0, to: DType::I32 },
+						|axis| Op::ReduceSum { axis, to: DType::I32 },
 						&x,
 						axis,
 						DType::I32,
@@ -74,23 +74,21 @@ impl Lowering<'_> {
 		Ok(())
 	}
 
-	/// One dimension reduced, whatever the order of storage: `op` is given its place.
-	fn along(&mut self, op: Op, x: &Value, axis: usize, dtype: DType) -> Result<Value> {
+	/// One dimension reduced, whatever the order of storage: `op` is told its place.
+	fn along(
+		&mut self,
+		op: impl Fn(u8) -> Op,
+		x: &Value,
+		axis: usize,
+		dtype: DType,
+	) -> Result<Value> {
 		let order = x.storage_order();
 		let at = order.iter().position(|&a| a == axis).unwrap_or(0) as u8;
-		let op = match op {
-			Op::ReduceMax { .. } => Op::ReduceMax { axis: at },
-			Op::ReduceSum { to, .. } => Op::ReduceSum { axis: at, to },
-			Op::ReduceSumProduct { shift, to, .. } => Op::ReduceSumProduct { axis: at, shift, to },
-			Op::ArgMax { .. } => Op::ArgMax { axis: at },
-			other => other,
-		};
+		let op = op(at);
 		let seen = x.permuted(&order);
 		let operand = seen.operand()?;
-		let operands = match op {
-			Op::ReduceSumProduct { .. } => vec![operand.clone(), operand],
-			_ => vec![operand],
-		};
+		let squares = matches!(op, Op::ReduceSumProduct { .. });
+		let operands = vec![operand; if squares { 2 } else { 1 }];
 		let mut dims = seen.dims.clone();
 		dims.remove(at.into());
 		let result = self.emit(op, operands, dtype, dims, x.scale);
@@ -119,7 +117,7 @@ impl Lowering<'_> {
 		let largest = (if root { magnitude * magnitude } else { magnitude }) * 2.0;
 		let bits = (largest / (x.scale * x.scale)).log2().ceil();
 		let shift = (bits - 30.0).clamp(0.0, 62.0) as i8;
-		let op = Op::ReduceSumProduct { axis: 0, shift, to: DType::I32 };
+		let op = |axis| Op::ReduceSumProduct { axis, shift, to: DType::I32 };
 		let sums = self.along(op, &x, axis, DType::I32)?;
 		let sums = Value { scale: x.scale * x.scale * 2f64.powi(shift.into()), ..sums };
 		if !root {
@@ -145,7 +143,7 @@ impl Lowering<'_> {
 		let x = self.operand_value(node.input(0).unwrap_or_default())?;
 		let axis = self.call(node).axis(node.int("axis", 0), x.dims.len())?;
 		let dims = self.result_dims(node)?;
-		let found = self.along(Op::ArgMax { axis: 0 }, &x, axis, DType::I32)?;
+		let found = self.along(|axis| Op::ArgMax { axis }, &x, axis, DType::I32)?;
 		let value = self.reshaped(&Value { scale: 1.0, ..found }, &dims)?;
 		self.set(node, value);
 		Ok(())

@@ -1,4 +1,4 @@
-//! Softmax and normalizations, which read whole rows.
+//! Softmax, normalizations and cumulative sums, which read whole rows.
 
 use super::{emit::factor, Lowering, Value};
 use crate::{
@@ -50,6 +50,31 @@ impl Lowering<'_> {
 		let operand = seen.operand()?;
 		let op = Op::Softmax { multiplier, shift, to };
 		let value = self.emit(op, vec![operand], to, seen.dims.clone(), scale).permuted(&back);
+		self.set(node, value);
+		Ok(())
+	}
+
+	pub(super) fn cum_sum(&mut self, node: &Node) -> Result<()> {
+		let x = self.operand_value(node.input(0).unwrap_or_default())?;
+		let Some(axis) = node.input(1).and_then(|name| self.graph.scalar(name)) else {
+			return Err(Error::unsupported(
+				&node.name,
+				"a cumulative sum whose axis is computed",
+				"give a constant axis",
+			));
+		};
+		let axis = self.call(node).axis(axis as i64, x.dims.len())?;
+		let (exclusive, reverse) = (node.int("exclusive", 0) != 0, node.int("reverse", 0) != 0);
+		let (seen, back) = self.rows(&x, axis);
+		let operand = seen.operand()?;
+		let op = Op::CumSum { exclusive, reverse, to: DType::I32 };
+		let sums = self.emit(op, vec![operand], DType::I32, seen.dims.clone(), x.scale);
+		let sums = sums.permuted(&back);
+		let value = if self.scales.integer.get(node.output()) == Some(&true) {
+			sums
+		} else {
+			self.scaled_sums(node.output(), &sums, 1.0)?
+		};
 		self.set(node, value);
 		Ok(())
 	}

@@ -71,6 +71,7 @@ fn known(op: &str) -> Option<&'static [(&'static str, Kind)]> {
 			("value_ints", Ints),
 		],
 		"ConstantOfShape" => &[("value", Tensor)],
+		"CumSum" => &[("exclusive", Int), ("reverse", Int)],
 		"DepthToSpace" => &[("blocksize", Int), ("mode", Text)],
 		"Dropout" => {
 			&[("ratio", Float), ("seed", Int), ("is_test", Int), ("consumed_inputs", Ints)]

@@ -1,63 +1,68 @@
 //! The kernels: one folder for each family of operators, the WGSL beside its host side.
 
 pub(crate) mod blake3;
-mod division;
 mod elementwise;
-mod gather;
 mod generate;
-mod lut;
-mod matmul;
-mod norm;
-mod pack;
-mod pieces;
+mod moves;
+mod probes;
+mod product;
 mod record;
 mod reduce;
-mod requant;
-mod scatter;
-mod softmax;
-mod top_k;
-mod windows;
+mod row;
+mod table;
+mod window;
 
+pub use blake3::RootKernel;
+pub use elementwise::ElementwiseKernel;
+pub use generate::GenerateKernel;
+pub use moves::MovesKernel;
+pub(crate) use probes::{hashed_types, probes, result, Probe};
+pub use product::ProductKernel;
 pub(crate) use record::{candidates, record, stored_in_words, Outline};
+pub use reduce::ReduceKernel;
+pub use row::RowKernel;
+pub use table::TableKernel;
+pub use window::WindowKernel;
 
-use crate::device::{Arguments, Device, Result, Storage};
-use assay_exec::Affine;
-use assay_ops::{DType, Shape};
+use crate::device::{Arguments, Device, DeviceError, Result, Storage};
+use assay_exec::{Affine, DeviceFault};
+use assay_ops::{DType, Op, Shape};
 
 /// What every kernel begins with.
 const COMMON: &str = include_str!("common/kernel.wgsl");
 /// The frame of those of which one invocation writes one word.
 const BY_WORD: &str = include_str!("common/by_word.wgsl");
 
+/// The kernels of a family: their names in reports and in the self-test's memory, their WGSL, and for modules that
+/// serve several operators the value of their `OP` constant.
 macro_rules! kernels {
-	($($(#[$doc:meta])* $variant:ident = $name:literal, $source:expr, $constant:expr;)*) => {
-		/// A kernel, which the self-test can switch off on its own.
+	(
+		$(#[$doc:meta])* $kernels:ident:
+		$($(#[$each:meta])* $variant:ident = $name:literal, $source:expr, $constant:expr;)*
+	) => {
+		$(#[$doc])*
 		#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-		pub enum Kernel {
-			$($(#[$doc])* $variant,)*
+		pub enum $kernels {
+			$($(#[$each])* $variant,)*
 		}
 
-		impl Kernel {
-			/// Every kernel.
+		impl $kernels {
+			/// Every one of them.
 			pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-			/// Name in reports and in the self-test's memory.
-			pub fn name(self) -> &'static str {
+			pub(super) fn name(self) -> &'static str {
 				match self {
 					$(Self::$variant => $name,)*
 				}
 			}
 
-			/// The whole WGSL module.
-			pub(crate) fn source(self) -> String {
-				let parts: &[&str] = match self {
-					$(Self::$variant => &$source,)*
-				};
-				[COMMON].iter().chain(parts).copied().collect()
+			pub(super) fn parts(self) -> Vec<&'static str> {
+				match self {
+					$(Self::$variant => $source.to_vec(),)*
+				}
 			}
 
-			/// The value of the module's `OP` constant, for modules that serve several operators.
-			pub(crate) fn variant(self) -> Option<u32> {
+			pub(super) fn variant(self) -> Option<u32> {
 				match self {
 					$(Self::$variant => $constant,)*
 				}
@@ -65,114 +70,104 @@ macro_rules! kernels {
 		}
 	};
 }
+use kernels;
 
-kernels! {
-	/// i8 product with `dot4I8Packed`.
-	MatMulPacked = "matmul-packed", [matmul::DOT_PACKED, matmul::I8], None;
-	/// i8 product in plain arithmetic, where the packed one fails.
-	MatMulPlain = "matmul-plain", [matmul::DOT_PLAIN, matmul::I8], None;
-	/// i16 product with its epilogue.
-	MatMulI16 = "matmul-i16", [matmul::NARROW, matmul::I16], None;
-	/// Operands of products that are not stored as they are needed.
-	Pack = "pack", [pack::SOURCE], None;
-	/// Requant.
-	Requant = "requant", [BY_WORD, requant::SOURCE], None;
-	/// Lut.
-	Lut = "lut", [BY_WORD, lut::SOURCE], None;
-	/// Add.
-	Add = "add", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(0);
-	/// Sub.
-	Sub = "sub", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(1);
-	/// Mul.
-	Mul = "mul", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(2);
-	/// Max.
-	Max = "max", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(3);
-	/// Min.
-	Min = "min", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(4);
-	/// Clamp.
-	Clamp = "clamp", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(5);
-	/// Shift.
-	Shift = "shift", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(6);
-	/// Cast and Copy.
-	Cast = "cast", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(7);
-	/// ReduceSum.
-	ReduceSum = "reduce-sum", [BY_WORD, reduce::SOURCE], Some(0);
-	/// ReduceMax.
-	ReduceMax = "reduce-max", [BY_WORD, reduce::SOURCE], Some(1);
-	/// ArgMax.
-	ArgMax = "arg-max", [BY_WORD, reduce::SOURCE], Some(2);
-	/// MulShift.
-	MulShift = "mul-shift", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(8);
-	/// ShiftBy.
-	ShiftBy = "shift-by", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(9);
-	/// Compare.
-	Compare = "compare", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(10);
-	/// BitLen.
-	BitLen = "bit-len", [BY_WORD, elementwise::LOAD, elementwise::SOURCE], Some(11);
-	/// Select.
-	Select = "select", [BY_WORD, elementwise::LOAD, elementwise::THREE], Some(0);
-	/// ShiftRandom.
-	ShiftRandom = "shift-random", [BY_WORD, elementwise::LOAD, elementwise::THREE], Some(1);
-	/// IntDiv.
-	IntDiv = "int-div", [BY_WORD, elementwise::LOAD, division::ROOT, division::SOURCE], Some(0);
-	/// Rsqrt.
-	Rsqrt = "rsqrt", [BY_WORD, elementwise::LOAD, division::ROOT, division::SOURCE], Some(1);
-	/// LutInterp.
-	LutInterp = "lut-interp", [BY_WORD, lut::INTERPOLATE], None;
-	/// Concat.
-	Concat = "concat", [pieces::SOURCE], Some(0);
-	/// Pad.
-	Pad = "pad", [pieces::SOURCE], Some(1);
-	/// Iota.
-	Iota = "iota", [BY_WORD, generate::IOTA], None;
-	/// Philox.
-	Philox = "philox", [generate::PHILOX], None;
-	/// Gather.
-	Gather = "gather", [BY_WORD, gather::SOURCE], None;
-	/// The sums of ScatterAdd.
-	ScatterSums = "scatter-sums", [scatter::SUMS], None;
-	/// ScatterAdd.
-	ScatterAdd = "scatter-add", [BY_WORD, scatter::SOURCE], None;
-	/// ReduceSumProduct.
-	ReduceSumProduct = "reduce-sum-product", [BY_WORD, elementwise::LOAD, reduce::PRODUCTS], None;
-	/// Patches of images, which convolutions of one group multiply.
-	Patches = "patches", [windows::WINDOW, windows::PATCHES], None;
-	/// i8 convolution of groups of channels.
-	ConvolutionI8 = "convolution-i8",
-		[BY_WORD, windows::WINDOW, matmul::NO_NARROW, windows::DIRECT], Some(0);
-	/// i16 convolution of groups of channels.
-	ConvolutionI16 = "convolution-i16",
-		[BY_WORD, windows::WINDOW, matmul::NARROW, windows::DIRECT], Some(1);
-	/// The largest of a window.
-	MaxPool = "max-pool", [BY_WORD, windows::WINDOW, windows::POOL], Some(0);
-	/// The sum of a window.
-	SumPool = "sum-pool", [BY_WORD, windows::WINDOW, windows::POOL], Some(1);
-	/// What the elements of a row of Softmax share.
-	SoftmaxSums = "softmax-sums", [softmax::EXPONENTIAL, softmax::SUMS], None;
-	/// Softmax.
-	Softmax = "softmax", [BY_WORD, softmax::EXPONENTIAL, softmax::SOURCE], None;
-	/// What the elements of a row of Norm share.
-	NormMoments = "norm-moments", [division::ROOT, norm::MOMENTS], Some(0);
-	/// Norm.
-	Norm = "norm", [BY_WORD, norm::SOURCE], None;
-	/// RowScale.
-	RowScale = "row-scale", [division::ROOT, norm::MOMENTS], Some(1);
-	/// TopK of few.
-	TopK = "top-k", [top_k::SOURCE], None;
-	/// TopK of many.
-	TopKRanks = "top-k-ranks", [top_k::RANKS], None;
-	/// ReduceSum along a long axis.
-	LongSum = "long-sum", [elementwise::LOAD, reduce::LONG], Some(0);
-	/// ReduceMax along a long axis.
-	LongMax = "long-max", [elementwise::LOAD, reduce::LONG], Some(1);
-	/// ArgMax along a long axis.
-	LongArgMax = "long-arg-max", [elementwise::LOAD, reduce::LONG], Some(2);
-	/// ReduceSumProduct along a long axis.
-	LongSumProduct = "long-sum-product", [elementwise::LOAD, reduce::LONG], Some(3);
-	/// Hashes of the tiles of a tensor.
-	Blake3Chunks = "blake3-chunks", [blake3::COMPRESS, blake3::CHUNKS], None;
-	/// The tree over those.
-	Blake3Parents = "blake3-parents", [blake3::COMPRESS, blake3::PARENTS], None;
+macro_rules! families {
+	($($(#[$doc:meta])* $family:ident($kernels:ident),)*) => {
+		/// A kernel, which the self-test can switch off on its own.
+		#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+		pub enum Kernel {
+			$($(#[$doc])* $family($kernels),)*
+		}
+
+		$(impl From<$kernels> for Kernel {
+			fn from(kernel: $kernels) -> Self {
+				Self::$family(kernel)
+			}
+		})*
+
+		impl Kernel {
+			/// Every kernel.
+			pub fn all() -> impl Iterator<Item = Self> {
+				let none = core::iter::empty();
+				none$(.chain($kernels::ALL.iter().copied().map(Self::$family)))*
+			}
+
+			/// Name in reports and in the self-test's memory.
+			pub fn name(self) -> &'static str {
+				match self {
+					$(Self::$family(kernel) => kernel.name(),)*
+				}
+			}
+
+			/// The whole WGSL module.
+			pub(crate) fn source(self) -> String {
+				let parts = match self {
+					$(Self::$family(kernel) => kernel.parts(),)*
+				};
+				[COMMON].into_iter().chain(parts).collect()
+			}
+
+			/// The value of the module's `OP` constant, for modules that serve several operators.
+			pub(crate) fn variant(self) -> Option<u32> {
+				match self {
+					$(Self::$family(kernel) => kernel.variant(),)*
+				}
+			}
+		}
+	};
+}
+
+families! {
+	/// Of products.
+	Product(ProductKernel),
+	/// Of operators whose elements do not meet.
+	Elementwise(ElementwiseKernel),
+	/// Of windows over images.
+	Window(WindowKernel),
+	/// Of folds along an axis.
+	Reduce(ReduceKernel),
+	/// Of operators on rows.
+	Row(RowKernel),
+	/// Of operators that move elements.
+	Moves(MovesKernel),
+	/// Of tables.
+	Table(TableKernel),
+	/// Of what follows from positions.
+	Generate(GenerateKernel),
+	/// Of roots of tensors.
+	Root(RootKernel),
+}
+
+/// Narrows words.
+const CAST: Kernel = Kernel::Elementwise(ElementwiseKernel::Cast);
+
+/// One evaluation: an operator's operands on the device, and type and shape of its result.
+pub(crate) struct Call<'a> {
+	op: &'a Op,
+	seen: &'a [Seen<'a>],
+	dtype: DType,
+	shape: &'a Shape,
+}
+
+impl<'a> Call<'a> {
+	/// The operands, if there are so many of them.
+	fn exactly<const N: usize>(&self) -> Result<&'a [Seen<'a>; N]> {
+		self.seen.try_into().map_err(|_| self.mismatch())
+	}
+
+	/// The operands, if there are so many of them or more.
+	fn at_least(&self, count: usize) -> Result<&'a [Seen<'a>]> {
+		if self.seen.len() < count {
+			return Err(self.mismatch());
+		}
+		Ok(self.seen)
+	}
+
+	/// A checked program never comes here.
+	fn mismatch(&self) -> DeviceError {
+		DeviceError::new(DeviceFault::Internal, format!("operands or kernel of {:?}", self.op))
+	}
 }
 
 /// An operand on the device, as an operator sees it.
@@ -223,7 +218,7 @@ pub(crate) fn words(dtype: DType, elements: u64) -> u64 {
 /// arguments and records the dispatch.
 fn by_word(
 	device: &mut Device,
-	kernel: Kernel,
+	kernel: impl Into<Kernel>,
 	mut arguments: Arguments,
 	operands: &[&Storage],
 	(dtype, elements): (DType, u32),

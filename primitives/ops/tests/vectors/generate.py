@@ -134,6 +134,14 @@ for row in ROWS:
                 for s, gamma, beta in ((0, 256, 0), (-128, -32768, 1), (3, 32767, -(2**31)), (127, 5, 2**31 - 1)):
                     for at, value in enumerate(norm(row, kind, epsilon, s, gamma, beta, to)):
                         rows.append(("norm", to, kind, epsilon, s, gamma, beta, *row, at, value))
+LEAST, MOST = RANGE["i32"]
+for row in ((0, 0, 0, 0), (LEAST,) * 4, (MOST,) * 4, (MOST, MOST, LEAST, LEAST), (100, 27, 1, -200), (-5, 700, 32000, -1)):
+    for to in RANGE:
+        for exclusive in (0, 1):
+            for reverse in (0, 1):
+                for at in range(4):
+                    part = row[at + exclusive:] if reverse else row[:at + 1 - exclusive]
+                    rows.append(("cum_sum", to, exclusive, reverse, *row, at, sat(sum(part), to)))
 out = Path(__file__).with_name("edges.tsv")
 out.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
 print(f"{len(rows)} rows in {out.name}")

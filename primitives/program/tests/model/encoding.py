@@ -56,7 +56,7 @@ def raw(tensor):
 NAMES = (
     "MatMul Requant Add Sub Mul Max Min Clamp Shift Cast Copy Lut ReduceSum ReduceMax ArgMax BatchMatMul "
     "Conv2d Pool MulShift Compare Select BitLen LutInterp IntDiv Rsqrt Gather ScatterAdd Concat Pad Iota "
-    "Philox ShiftBy ShiftRandom TopK Softmax Norm RowScale ReduceSumProduct"
+    "Philox ShiftBy ShiftRandom TopK Softmax Norm RowScale ReduceSumProduct CumSum"
 ).split()
 
 
@@ -99,6 +99,8 @@ def op_of(name, p):
         rest = dims_of(p["shape"]) + bytes([p["axis"]])
     elif name == "Philox":
         rest = dims_of(p["shape"]) + u32(p["stream"])
+    elif name == "CumSum":
+        rest = bytes([p["exclusive"], p["reverse"]]) + number(p["to"])
     elif name == "TopK":
         rest = u32(p["k"]) + bytes([p["values"]])
     elif name == "Softmax":

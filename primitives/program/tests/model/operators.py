@@ -313,6 +313,15 @@ def top_k(a, k, values):
     return Tensor(a.dtype if values else I32, a.dims[:-1] + (k,), data)
 
 
+def cum_sum(a, exclusive, reverse, to):
+    n, data = a.dims[-1], []
+    for at in range(0, len(a.data), n):
+        row = a.data[at:at + n][::-1] if reverse else a.data[at:at + n]
+        sums = [sat(sum(row[:i if exclusive else i + 1]), to) for i in range(n)]
+        data += sums[::-1] if reverse else sums
+    return Tensor(to, a.dims, data)
+
+
 def int_div(a, b, shift, to):
     if b == 0:
         return 0
@@ -425,6 +434,8 @@ def evaluate(name, parameters, operands):
                 for a, s, bits in zip(first.data, shifts, operands[2].data)
             ]
         return Tensor(p["to"], first.dims, data)
+    if name == "CumSum":
+        return cum_sum(first, p["exclusive"], p["reverse"], p["to"])
     if name == "TopK":
         return top_k(first, p["k"], p["values"])
     if name == "Softmax":

@@ -1,16 +1,22 @@
 //! Roots of tensors: BLAKE3 of their canonical bytes, without these bytes ever being made.
 
-use super::{arguments, Kernel};
+use super::{arguments, kernels, probes::Probes};
 use crate::device::{Device, DeviceError, Result, Storage};
 use assay_exec::DeviceFault;
-use assay_ops::TensorType;
+use assay_ops::{DType, Op, TensorType};
 
-pub(crate) const COMPRESS: &str = include_str!("compress.wgsl");
-pub(crate) const CHUNKS: &str = include_str!("chunks.wgsl");
-pub(crate) const PARENTS: &str = include_str!("parents.wgsl");
+const COMPRESS: &str = include_str!("compress.wgsl");
+const CHUNKS: &str = include_str!("chunks.wgsl");
+const PARENTS: &str = include_str!("parents.wgsl");
 
-/// The kernels that a root takes.
-pub(crate) const KERNELS: [Kernel; 2] = [Kernel::Blake3Chunks, Kernel::Blake3Parents];
+kernels! {
+	/// Kernels of roots of tensors.
+	RootKernel:
+	/// Hashes of the tiles of a tensor.
+	Blake3Chunks = "blake3-chunks", [COMPRESS, CHUNKS], None;
+	/// The tree over those.
+	Blake3Parents = "blake3-parents", [COMPRESS, PARENTS], None;
+}
 
 /// Words of a chaining value.
 const VALUE: u64 = 8;
@@ -37,14 +43,30 @@ pub(crate) fn record(device: &mut Device, tensor: &Storage, ty: &TensorType) -> 
 	)]);
 	let buffers = [&values, tensor];
 	let (groups, work) = (count.div_ceil(64), CHUNK_WORK * count);
-	device.dispatch(Kernel::Blake3Chunks, &chunks, &buffers, groups, work)?;
+	device.dispatch(RootKernel::Blake3Chunks, &chunks, &buffers, groups, work)?;
 	while count > 1 {
 		let above = count.div_ceil(2);
 		let next = device.allocate(VALUE * above)?;
 		let parents = arguments(&[(0, &[count as u32, above as u32])]);
 		let (buffers, work) = ([&next, &values], CHUNK_WORK / 16 * above);
-		device.dispatch(Kernel::Blake3Parents, &parents, &buffers, above.div_ceil(64), work)?;
+		device.dispatch(RootKernel::Blake3Parents, &parents, &buffers, above.div_ceil(64), work)?;
 		(values, count) = (next, above);
 	}
 	Ok(values)
+}
+
+/// Whose operands are hashed, see [`super::hashed_types`].
+pub(super) fn probes(kernel: RootKernel, probes: &mut Probes) {
+	match kernel {
+		RootKernel::Blake3Chunks | RootKernel::Blake3Parents => {
+			for dtype in [DType::I8, DType::I16, DType::I32] {
+				for dims in
+					[&[1][..], &[257], &[1025], &[3, 5], &[32, 64], &[100, 70], &[9, 11, 13]]
+				{
+					let operand = probes.random(dtype, dims);
+					probes.push(Op::Copy, vec![operand]);
+				}
+			}
+		}
+	}
 }

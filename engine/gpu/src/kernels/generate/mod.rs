@@ -1,40 +1,46 @@
-//! What follows from little or nothing: Iota and Philox.
+//! What follows from positions alone, or from a seed and them.
 
-use super::{arguments, by_word, Kernel, Seen};
+mod fill;
+
+use super::{kernels, probes::Probes, Call, Kernel, Outline, BY_WORD};
 use crate::device::{Device, Result, Storage};
-use assay_ops::{DType, Shape};
+use assay_ops::Generate;
 
-pub(crate) const IOTA: &str = include_str!("iota.wgsl");
-pub(crate) const PHILOX: &str = include_str!("philox.wgsl");
+const IOTA: &str = include_str!("iota.wgsl");
+const PHILOX: &str = include_str!("philox.wgsl");
 
-/// Records the positions along `axis` of `shape`.
-pub(crate) fn iota(device: &mut Device, shape: &Shape, axis: u8) -> Result<Storage> {
-	let axis = usize::from(axis);
-	let inner: u32 = shape.dims()[axis + 1..].iter().product();
-	let arguments = arguments(&[(3, &[inner, shape.dims()[axis]])]);
-	let elements = shape.elements();
-	by_word(device, Kernel::Iota, arguments, &[], (DType::I32, elements), elements.into())
+kernels! {
+	/// Kernels of what follows from positions.
+	GenerateKernel:
+	/// Iota.
+	Iota = "iota", [BY_WORD, IOTA], None;
+	/// Philox.
+	Philox = "philox", [PHILOX], None;
 }
 
-/// Records random words.
-pub(crate) fn philox(
-	device: &mut Device,
-	seed: &Seen,
-	step: &Seen,
-	shape: &Shape,
-	stream: u32,
-) -> Result<Storage> {
-	let elements = shape.elements();
-	let blocks = elements.div_ceil(4);
-	let result = device.allocate(elements.into())?;
-	let arguments = arguments(&[
-		(0, &[elements, blocks]),
-		(3, &[stream]),
-		(8, &seed.vector()),
-		(10, &step.vector()),
-	]);
-	let buffers = [&result, seed.storage, step.storage];
-	let groups = u64::from(blocks).div_ceil(64);
-	device.dispatch(Kernel::Philox, &arguments, &buffers, groups, 16 * u64::from(elements))?;
-	Ok(result)
+pub(super) fn candidates(op: Generate, _: &[Outline]) -> Vec<Vec<Kernel>> {
+	let kernel = match op {
+		Generate::Iota { .. } => GenerateKernel::Iota,
+		Generate::Philox { .. } => GenerateKernel::Philox,
+	};
+	vec![vec![kernel.into()]]
+}
+
+pub(super) fn record(device: &mut Device, op: Generate, call: &Call) -> Result<Storage> {
+	match op {
+		Generate::Iota { axis, .. } => {
+			let [] = call.exactly()?;
+			fill::iota(device, call.shape, axis)
+		}
+		Generate::Philox { stream, .. } => {
+			let [seed, step] = call.exactly()?;
+			fill::philox(device, seed, step, call.shape, stream)
+		}
+	}
+}
+
+pub(super) fn probes(kernel: GenerateKernel, probes: &mut Probes) {
+	match kernel {
+		GenerateKernel::Iota | GenerateKernel::Philox => probes.drawn(kernel, |_| true),
+	}
 }

@@ -1,82 +1,104 @@
-//! ReduceSum, ReduceMax, ArgMax and ReduceSumProduct.
+//! Folds along an axis.
 
-use super::{arguments, by_word, lanes, Kernel, Seen};
+mod fold;
+
+use super::{
+	elementwise::LOAD, kernels, probes::Probes, record::narrowed, Call, Kernel, Outline, BY_WORD,
+	CAST,
+};
 use crate::device::{Device, Result, Storage};
-use assay_ops::{DType, Shape};
+use assay_ops::{Op, Reduce};
 
-pub(crate) const SOURCE: &str = include_str!("kernel.wgsl");
-pub(crate) const LONG: &str = include_str!("long.wgsl");
-pub(crate) const PRODUCTS: &str = include_str!("products.wgsl");
+const SOURCE: &str = include_str!("kernel.wgsl");
+const LONG: &str = include_str!("long.wgsl");
+const PRODUCTS: &str = include_str!("products.wgsl");
 
-/// Length of an axis and elements inside it.
-fn along(operand: &Seen, axis: u8) -> (u32, u32) {
-	let axis = usize::from(axis);
-	let dims = operand.shape.dims();
-	(dims[axis], dims[axis + 1..].iter().product())
+kernels! {
+	/// Kernels of folds along an axis.
+	ReduceKernel:
+	/// ReduceSum.
+	ReduceSum = "reduce-sum", [BY_WORD, SOURCE], Some(0);
+	/// ReduceMax.
+	ReduceMax = "reduce-max", [BY_WORD, SOURCE], Some(1);
+	/// ArgMax.
+	ArgMax = "arg-max", [BY_WORD, SOURCE], Some(2);
+	/// ReduceSumProduct.
+	ReduceSumProduct = "reduce-sum-product", [BY_WORD, LOAD, PRODUCTS], None;
+	/// ReduceSum along a long axis.
+	LongSum = "long-sum", [LOAD, LONG], Some(0);
+	/// ReduceMax along a long axis.
+	LongMax = "long-max", [LOAD, LONG], Some(1);
+	/// ArgMax along a long axis.
+	LongArgMax = "long-arg-max", [LOAD, LONG], Some(2);
+	/// ReduceSumProduct along a long axis.
+	LongSumProduct = "long-sum-product", [LOAD, LONG], Some(3);
 }
 
-/// Whether an axis is long enough for a workgroup to share it.
-pub(crate) fn is_long(shape: &Shape, axis: u8) -> bool {
-	shape.dims().get(usize::from(axis)).is_some_and(|len| *len >= 1024)
+/// Best first: the kernel for long axes leaves words, which a cast narrows.
+pub(super) fn candidates(op: Reduce, operands: &[Outline]) -> Vec<Vec<Kernel>> {
+	let [long, plain] = match op {
+		Reduce::ReduceSum { .. } => [ReduceKernel::LongSum, ReduceKernel::ReduceSum],
+		Reduce::ReduceMax { .. } => [ReduceKernel::LongMax, ReduceKernel::ReduceMax],
+		Reduce::ArgMax { .. } => [ReduceKernel::LongArgMax, ReduceKernel::ArgMax],
+		Reduce::ReduceSumProduct { .. } => {
+			[ReduceKernel::LongSumProduct, ReduceKernel::ReduceSumProduct]
+		}
+	};
+	let mut ways = vec![vec![plain.into()]];
+	if operands.first().is_some_and(|operand| fold::is_long(&operand.shape, op.axis())) {
+		ways.insert(0, vec![long.into(), CAST]);
+	}
+	ways
 }
 
-/// Records a reduction along a long `axis`, with `shift` if it is ReduceSumProduct, of which `b` is the
-/// second operand. `dtype` is the type that the results fit, which take a word each.
-pub(crate) fn record_long(
+pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,
-	[a, b]: [&Seen; 2],
-	(axis, shift): (u8, i8),
-	dtype: DType,
+	op: Reduce,
+	call: &Call,
 ) -> Result<Storage> {
-	let (len, inside) = along(a, axis);
-	device.endures(a.turns(len.div_ceil(64)) + b.turns(len.div_ceil(64)) + 70)?;
-	let elements = a.shape.elements() / len;
-	let result = device.allocate(elements.into())?;
-	let arguments = arguments(&[
-		(0, &[elements, 0, dtype as u32, a.dtype as u32, b.dtype as u32]),
-		(5, &[len, inside, i32::from(shift) as u32]),
-		(8, &a.view()),
-		(24, &b.view()),
-	]);
-	let work = 4 * u64::from(a.shape.elements());
-	device.dispatch(kernel, &arguments, &[&result, a.storage, b.storage], elements.into(), work)?;
-	Ok(result)
+	let Kernel::Reduce(kernel) = kernel else { return Err(call.mismatch()) };
+	let (axis, dtype) = (op.axis(), call.dtype);
+	let (operands, shift) = match op {
+		Reduce::ReduceSum { .. } | Reduce::ReduceMax { .. } | Reduce::ArgMax { .. } => {
+			let [a] = call.exactly()?;
+			([a, a], 0)
+		}
+		Reduce::ReduceSumProduct { shift, .. } => {
+			let [a, b] = call.exactly()?;
+			([a, b], shift)
+		}
+	};
+	match kernel {
+		ReduceKernel::LongSum
+		| ReduceKernel::LongMax
+		| ReduceKernel::LongArgMax
+		| ReduceKernel::LongSumProduct => {
+			let words = fold::record_long(device, kernel, operands, (axis, shift), dtype)?;
+			narrowed(device, words, dtype, call.shape)
+		}
+		ReduceKernel::ReduceSum | ReduceKernel::ReduceMax | ReduceKernel::ArgMax => {
+			fold::record(device, kernel, operands[0], axis, dtype)
+		}
+		ReduceKernel::ReduceSumProduct => {
+			fold::record_products(device, operands, axis, shift, dtype)
+		}
+	}
 }
 
-/// Records a reduction along `axis`. `dtype` is that of the result.
-pub(crate) fn record(
-	device: &mut Device,
-	kernel: Kernel,
-	operand: &Seen,
-	axis: u8,
-	dtype: DType,
-) -> Result<Storage> {
-	let (len, inside) = along(operand, axis);
-	device.endures(u64::from(lanes(dtype)) * operand.turns(len))?;
-	let arguments = arguments(&[(3, &[operand.dtype as u32, len, inside]), (8, &operand.view())]);
-	let elements = operand.shape.elements();
-	let result = (dtype, elements / len);
-	by_word(device, kernel, arguments, &[operand.storage], result, elements.into())
-}
-
-/// Records ReduceSumProduct. `dtype` is that of the result.
-pub(crate) fn record_products(
-	device: &mut Device,
-	[a, b]: [&Seen; 2],
-	axis: u8,
-	shift: i8,
-	dtype: DType,
-) -> Result<Storage> {
-	let (len, inside) = along(a, axis);
-	device.endures(u64::from(lanes(dtype)) * (a.turns(len) + b.turns(len)))?;
-	let arguments = arguments(&[
-		(3, &[a.dtype as u32, b.dtype as u32, len, inside, i32::from(shift) as u32]),
-		(8, &a.view()),
-		(24, &b.view()),
-	]);
-	let elements = a.shape.elements();
-	let (operands, result) = ([a.storage, b.storage], (dtype, elements / len));
-	let kernel = Kernel::ReduceSumProduct;
-	by_word(device, kernel, arguments, &operands, result, 4 * u64::from(elements))
+pub(super) fn probes(kernel: ReduceKernel, probes: &mut Probes) {
+	match kernel {
+		ReduceKernel::ReduceSum => probes.reduce(|axis, to| Op::ReduceSum { axis, to }),
+		ReduceKernel::ReduceMax => probes.reduce(|axis, _| Op::ReduceMax { axis }),
+		ReduceKernel::ArgMax => probes.reduce(|axis, _| Op::ArgMax { axis }),
+		ReduceKernel::LongSum => probes.long(|axis, to| Op::ReduceSum { axis, to }, 1),
+		ReduceKernel::LongMax => probes.long(|axis, _| Op::ReduceMax { axis }, 1),
+		ReduceKernel::LongArgMax => probes.long(|axis, _| Op::ArgMax { axis }, 1),
+		ReduceKernel::LongSumProduct => {
+			for shift in [-128, 0, 7, 127] {
+				probes.long(|axis, to| Op::ReduceSumProduct { axis, shift, to }, 2);
+			}
+		}
+		ReduceKernel::ReduceSumProduct => probes.drawn(kernel, |_| true),
+	}
 }
