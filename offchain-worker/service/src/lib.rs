@@ -83,10 +83,12 @@ mod inputs;
 mod knowledge;
 mod metrics;
 mod replay;
+mod retry;
 mod run;
 mod runner;
 mod service;
 mod survey;
+mod task;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

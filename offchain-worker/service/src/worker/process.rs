@@ -37,7 +37,7 @@ use tokio::{
 use crate::{
 	config::Config,
 	fault::Fault,
-	inputs::examined::input_paths,
+	inputs::held::input_paths,
 	metrics::Metrics,
 	runner::{Ran, Replay, Runner},
 	thread::joined,
