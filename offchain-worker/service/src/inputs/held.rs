@@ -27,19 +27,17 @@ pub(crate) fn check_held(blobs: &BlobStore, inputs: &[(Hash, u64)]) -> Result<()
 	inputs.iter().try_for_each(|(root, _)| held_path(blobs, root).map(drop))
 }
 
-/// The absolute path of every input's file, in order. Blocks.
+/// The absolute path of an input's file. Blocks.
 ///
-/// The worker reads them where they are, checks their roots and is given no right to write them;
-/// they stay there because the service pins the inputs of its jobs.
-pub(crate) fn input_paths(blobs: &BlobStore, inputs: &[(Hash, u64)]) -> Result<Vec<String>, Fault> {
-	let path = |(root, _): &(Hash, u64)| {
-		let path = std::path::absolute(held_path(blobs, root)?)
-			.map_err(|error| Fault::Folder(error.to_string()))?;
-		path.into_os_string()
-			.into_string()
-			.map_err(|path| Fault::Folder(format!("{} is not UTF-8", path.display())))
-	};
-	inputs.iter().map(path).collect()
+/// The worker reads it where it is, checks its root and is given no right to write it; it stays there
+/// because the service pins the inputs of its jobs.
+pub(crate) fn input_path(blobs: &BlobStore, root: &Hash) -> Result<PathBuf, Fault> {
+	let path = std::path::absolute(held_path(blobs, root)?)
+		.map_err(|error| Fault::Folder(error.to_string()))?;
+	match path.to_str() {
+		Some(_) => Ok(path),
+		None => Err(Fault::Folder(format!("{} is not UTF-8", path.display()))),
+	}
 }
 
 /// The file of a blob whose content the store has checked.
