@@ -43,7 +43,10 @@ pub fn find_worker(given: Option<PathBuf>) -> PathBuf {
 }
 
 /// Runs `WORKER --version` and compares the answer with this version.
-pub(crate) async fn check_version(worker: &Path) -> Result<(), Fault> {
+///
+/// # Errors
+/// [`Fault::WorkerMissing`] and [`Fault::WorkerVersion`].
+pub async fn check_version(worker: &Path) -> Result<(), Fault> {
 	let missing = |error: String| Fault::WorkerMissing(format!("{}: {error}", worker.display()));
 	let run = Command::new(worker)
 		.arg("--version")
@@ -72,7 +75,7 @@ pub(crate) fn command(settings: &Settings) -> Command {
 	let mut command = Command::new(&settings.worker);
 	command
 		.env_clear()
-		.envs(std::env::vars_os().filter(|(name, _)| is_kept(name)))
+		.envs(std::env::vars_os().filter(|(name, _)| is_inherited(name)))
 		.env("ASSAY_CACHE_DIR", settings.dir.join("cache"))
 		.stdin(Stdio::null())
 		.stdout(Stdio::null())
@@ -81,7 +84,8 @@ pub(crate) fn command(settings: &Settings) -> Command {
 	command
 }
 
-fn is_kept(name: &OsStr) -> bool {
+/// Whether a worker keeps a variable of this name of the host's environment.
+pub fn is_inherited(name: &OsStr) -> bool {
 	let Some(name) = name.to_str() else { return false };
 	ENVIRONMENT.iter().any(|kept| match kept.strip_suffix('*') {
 		Some(prefix) => name.starts_with(prefix),
@@ -96,10 +100,10 @@ mod tests {
 	#[test]
 	fn environment_should_hold_drivers_and_no_key_or_home() {
 		for kept in ["VK_DRIVER_FILES", "LP_NUM_THREADS", "LD_LIBRARY_PATH"] {
-			assert!(is_kept(OsStr::new(kept)), "{kept}");
+			assert!(is_inherited(OsStr::new(kept)), "{kept}");
 		}
 		for dropped in ["ASSAY_KEY", "HOME", "PATH", "LD_PRELOAD", "DISPLAY", "AWS_SECRET"] {
-			assert!(!is_kept(OsStr::new(dropped)), "{dropped}");
+			assert!(!is_inherited(OsStr::new(dropped)), "{dropped}");
 		}
 	}
 

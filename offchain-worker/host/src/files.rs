@@ -9,7 +9,7 @@ use std::{
 	fs::{File, OpenOptions},
 	io::{Read, Write},
 	os::unix::fs::OpenOptionsExt,
-	path::Path,
+	path::{Path, PathBuf},
 };
 
 /// Bytes that are copied at one time.
@@ -101,19 +101,37 @@ impl Finished {
 		self.keep.iter().zip(files).map(|(wanted, kept)| read(wanted, &kept.file)).collect()
 	}
 
-	/// A regular file of exactly `len` bytes in the job's folder, by the name that its root gives it.
-	fn open(&self, root: &Hash, len: u64) -> Result<(std::path::PathBuf, File), Fault> {
-		let path = self.folder.path().join(format!("out-{}", hex::encode(root)));
-		let failed = |error: std::io::Error| Fault::Folder(format!("{}: {error}", path.display()));
-		// A pipe in the file's place does not hold this process up either.
-		let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-		let file =
-			OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path).map_err(failed)?;
-		let found = file.metadata().map_err(failed)?;
-		match found.is_file() && found.len() == len {
-			true => Ok((path, file)),
-			false => Err(Fault::Garbage(format!("{} is no file of {len} bytes", path.display()))),
-		}
+	/// The job's folder.
+	pub fn folder(&self) -> &Path {
+		self.folder.path()
+	}
+
+	fn open(&self, root: &Hash, len: u64) -> Result<(PathBuf, File), Fault> {
+		Ok((self.folder.path().join(file_name(root)), open_file(self.folder.path(), root, len)?))
+	}
+}
+
+/// Name of the file that a worker writes for what has this root.
+pub fn file_name(root: &Hash) -> String {
+	format!("out-{}", hex::encode(root))
+}
+
+/// A regular file of exactly `len` bytes in a job's folder, by the name that its root gives it. Nobody has
+/// looked at its bytes yet. Blocks.
+///
+/// # Errors
+/// [`Fault::Folder`] where there is none; [`Fault::Garbage`] where it is something else.
+pub fn open_file(folder: &Path, root: &Hash, len: u64) -> Result<File, Fault> {
+	let path = folder.join(file_name(root));
+	let failed = |error: std::io::Error| Fault::Folder(format!("{}: {error}", path.display()));
+	// A pipe in the file's place does not hold this process up either.
+	let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+	let file =
+		OpenOptions::new().read(true).custom_flags(flags.bits()).open(&path).map_err(failed)?;
+	let found = file.metadata().map_err(failed)?;
+	match found.is_file() && found.len() == len {
+		true => Ok(file),
+		false => Err(Fault::Garbage(format!("{} is no file of {len} bytes", path.display()))),
 	}
 }
 
@@ -194,6 +212,21 @@ mod tests {
 		for wrong in [vec![], vec![kept(state)], vec![kept(node), kept(state)]] {
 			let (_base, wrong) = finished(vec![(node, 6)], wrong);
 			assert!(matches!(wrong.kept(), Err(Fault::Garbage(_))));
+		}
+		let (_base, longer) = finished(vec![(node, 7)], vec![kept(node)]);
+		assert!(matches!(longer.kept(), Err(Fault::Garbage(_))));
+		let (_base, unasked) = finished(vec![], vec![kept(node)]);
+		assert!(matches!(unasked.kept(), Err(Fault::Garbage(_))));
+		let (_base, nothing) = finished(vec![], vec![]);
+		assert_eq!(nothing.kept(), Ok(BTreeMap::new()));
+		for (bytes, is_there) in [(&b"other!"[..], true), (b"short", true), (b"", false)] {
+			let (_base, wrong) = finished(vec![(node, 6)], vec![kept(node)]);
+			if is_there {
+				write(&wrong, &root, bytes);
+				assert!(matches!(wrong.kept(), Err(Fault::Garbage(_))));
+			} else {
+				assert!(matches!(wrong.kept(), Err(Fault::Folder(_))));
+			}
 		}
 	}
 }

@@ -1,5 +1,6 @@
 //! The folder of one job: created with mode 0700, removed when the job ends.
 
+use crate::LOG_TARGET;
 use std::{
 	fs::{self, DirBuilder},
 	io,
@@ -40,15 +41,20 @@ impl JobFolder {
 
 impl Drop for JobFolder {
 	fn drop(&mut self) {
-		// A process that is being killed may write between listing and removing. What is left then is
-		// removed by `clear_stale` at the next start.
-		for _ in 0..6 {
-			match fs::remove_dir_all(&self.0) {
+		let mut removed = fs::remove_dir_all(&self.0);
+		for _ in 0..5 {
+			// A process that is being killed may have written between listing and removing.
+			match &removed {
 				Err(error) if error.kind() != io::ErrorKind::NotFound => {
 					std::thread::sleep(Duration::from_millis(20));
+					removed = fs::remove_dir_all(&self.0);
 				}
 				_ => return,
 			}
+		}
+		if let Err(error) = removed {
+			// `clear_stale` tries again at the next start.
+			log::warn!(target: LOG_TARGET, "Could not remove {}: {error}", self.0.display());
 		}
 	}
 }
@@ -80,6 +86,7 @@ pub fn clear_stale(parent: &Path) -> io::Result<usize> {
 			&& fs::read(process.path().join("cmdline"))
 				.is_ok_and(|line| line.split(|byte| *byte == 0).any(|arg| arg == b"--socket"));
 		if works_here && nix::unistd::getpgid(Some(Pid::from_raw(pid))) == Ok(Pid::from_raw(pid)) {
+			log::info!(target: LOG_TARGET, "Killing worker {pid} of an earlier run");
 			let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
 		}
 	}

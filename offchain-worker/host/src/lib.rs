@@ -19,13 +19,16 @@ mod process;
 mod sandbox;
 mod task;
 
-pub use binary::{find_worker, WORKER};
+pub use binary::{check_version, find_worker, is_inherited, WORKER};
 pub use fault::Fault;
-pub use files::Finished;
+pub use files::{file_name, open_file, Finished};
 pub use folder::{clear_stale, create_private};
 pub use limits::{JobLimits, Limits};
-pub use process::{Host, Report};
+pub use process::{Host, Report, Running};
 pub use task::{InputFile, Task};
+
+/// Target of every log line of this crate.
+pub const LOG_TARGET: &str = "assay::worker";
 
 /// A BLAKE3 hash.
 pub type Hash = [u8; 32];

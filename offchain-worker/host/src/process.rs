@@ -3,7 +3,7 @@
 use crate::{
 	binary::{check_version, command, WORKER},
 	files::Finished,
-	folder::{clear_stale, JobFolder},
+	folder::{clear_stale, create_private, JobFolder},
 	sandbox, Fault, JobLimits, Settings, Task,
 };
 use assay_commitments::{run_root, trace_root};
@@ -28,7 +28,7 @@ use std::{
 use tokio::{
 	io::AsyncReadExt,
 	net::{UnixListener, UnixStream},
-	process::{Child, ChildStderr},
+	process::{Child, ChildStderr, Command},
 	task::{spawn_blocking, JoinHandle},
 	time::{interval, timeout},
 };
@@ -78,26 +78,63 @@ impl Host {
 	/// # Errors
 	/// Those of the setup: nothing can be run before they are repaired.
 	pub async fn prepare(&self) -> Result<(), Fault> {
+		self.clear().await?;
+		self.check_version().await?;
+		self.contained().await
+	}
+
+	/// Clears what an earlier run left: ends its workers and removes their folders. Says how many.
+	///
+	/// # Errors
+	/// [`Fault::Folder`].
+	pub async fn clear(&self) -> Result<usize, Fault> {
 		let dir = self.settings.dir.clone();
 		let clear = spawn_blocking(move || clear_stale(&dir));
 		let folder = |error: io::Error| Fault::Folder(error.to_string());
-		clear.await.map_err(|error| Fault::Folder(error.to_string()))?.map_err(folder)?;
-		check_version(&self.settings.worker).await?;
-		self.contained().await
+		clear.await.map_err(|error| Fault::Folder(error.to_string()))?.map_err(folder)
+	}
+
+	/// Whether the worker is there and of this version.
+	///
+	/// # Errors
+	/// As [`check_version`](crate::check_version).
+	pub async fn check_version(&self) -> Result<(), Fault> {
+		check_version(&self.settings.worker).await
+	}
+
+	/// What was found out about the sandbox; `None` when nobody has tried it yet, or a worker has reported
+	/// a fault of it since.
+	pub fn known_sandbox(&self) -> Option<Result<(), Fault>> {
+		self.sandbox.lock().unwrap_or_else(PoisonError::into_inner).clone()
+	}
+
+	/// Tries the sandbox and remembers the outcome.
+	///
+	/// # Errors
+	/// [`Fault::Sandbox`].
+	pub async fn check_sandbox(&self) -> Result<(), Fault> {
+		let dir = self.settings.dir.clone();
+		// Without it the worker says what is wrong.
+		let _ = spawn_blocking(move || create_private(&dir)).await;
+		let mut worker = self.command();
+		// As a job's folder: on the same file system.
+		worker.env("TMPDIR", &self.settings.dir);
+		let found = sandbox::check(worker).await;
+		*self.sandbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+		found
 	}
 
 	/// Whether the sandbox holds, or somebody has accepted that it does not.
 	async fn contained(&self) -> Result<(), Fault> {
-		if self.settings.allow_unsandboxed {
+		if self.settings.allow_unsandboxed || self.known_sandbox() == Some(Ok(())) {
 			return Ok(());
 		}
-		let known = self.sandbox.lock().unwrap_or_else(PoisonError::into_inner).clone();
-		if let Some(Ok(())) = known {
-			return Ok(());
-		}
-		let found = sandbox::check(command(&self.settings)).await;
-		*self.sandbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
-		found
+		self.check_sandbox().await
+	}
+
+	/// The worker without any argument, and with nothing of this process but what it is meant to have.
+	pub fn command(&self) -> Command {
+		command(&self.settings)
 	}
 
 	/// Makes one attempt. Dropping the future ends everything that the attempt started.
@@ -110,17 +147,48 @@ impl Host {
 		limits: JobLimits,
 		report: &Report<'_>,
 	) -> Result<Finished, Fault> {
-		check_version(&self.settings.worker).await?;
+		self.check_version().await?;
+		self.start(task, limits).await?.finish(report).await
+	}
+
+	/// The first half of [`Host::run`], for who has asked [`Host::check_version`] already: starts the worker.
+	///
+	/// # Errors
+	/// See [`Fault`].
+	pub async fn start<'a>(
+		&'a self,
+		task: &'a Task,
+		limits: JobLimits,
+	) -> Result<Running<'a>, Fault> {
 		self.contained().await?;
 		let dir = self.settings.dir.clone();
 		let name = format!("job-{}-{}", task.job, self.folders.fetch_add(1, Ordering::Relaxed));
 		let folder = spawn_blocking(move || JobFolder::create(&dir, &name));
 		let folder = folder.await.map_err(|error| Fault::Folder(error.to_string()))?;
 		let folder = folder.map_err(|error| Fault::Folder(error.to_string()))?;
-		let mut worker = Worker::start(&self.settings, folder, limits)?;
+		let worker = Worker::start(&self.settings, folder, limits)?;
+		Ok(Running { host: self, task, worker })
+	}
+}
+
+/// A worker that was started for a task. Dropping it ends everything that belongs to it.
+pub struct Running<'a> {
+	host: &'a Host,
+	task: &'a Task,
+	worker: Worker,
+}
+
+impl Running<'_> {
+	/// Gives the worker its task and waits for its end.
+	///
+	/// # Errors
+	/// See [`Fault`].
+	pub async fn finish(self, report: &Report<'_>) -> Result<Finished, Fault> {
+		let Self { host, task, mut worker } = self;
+		let limits = worker.limits;
 		// A worker that is too slow ends itself, and has the time to say so.
 		let wall = limits.wall.saturating_add(WALL_SLACK);
-		let session = worker.session(&self.settings, task, report);
+		let session = worker.session(&host.settings, task, report);
 		let result = match timeout(wall, session).await {
 			Ok(Ok(done)) => Ok(done),
 			Ok(Err(Ended::Fault(fault))) => Err(fault),
@@ -129,7 +197,7 @@ impl Host {
 		};
 		if matches!(result, Err(Fault::Sandbox(_))) {
 			// It may no longer be what it was.
-			*self.sandbox.lock().unwrap_or_else(PoisonError::into_inner) = None;
+			*host.sandbox.lock().unwrap_or_else(PoisonError::into_inner) = None;
 		}
 		let folder = worker.finish().await;
 		let done = match (result, folder) {

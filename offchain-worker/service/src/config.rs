@@ -70,6 +70,13 @@ impl Config {
 	}
 }
 
+impl Config {
+	/// The last block at which a finding with this deadline still gets into a block in time.
+	pub(crate) fn last_block(&self, deadline: BlockNumber) -> BlockNumber {
+		deadline.saturating_sub(self.abstain_margin)
+	}
+}
+
 /// Limits of one worker process.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

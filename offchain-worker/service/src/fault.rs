@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use assay_market::AbstainReason;
+use assay_worker_host::Fault as WorkerFault;
+use assay_worker_protocol::LocalFaultKind;
 
 /// Why a replay gave no run root. All but the last three are *local*: another node, or this one a
 /// moment later, may fare better, so they are retried once.
@@ -147,6 +149,43 @@ impl Fault {
 			Self::UnsupportedOperators(_) => "unsupported_operators",
 			Self::ProgramRejected(_) => "program_rejected",
 			Self::InputsRejected(_) => "inputs_rejected",
+		}
+	}
+}
+
+impl From<WorkerFault> for Fault {
+	fn from(fault: WorkerFault) -> Self {
+		match fault {
+			WorkerFault::WorkerMissing(text) => Self::WorkerMissing(text),
+			WorkerFault::WorkerVersion { found, wanted } => Self::WorkerVersion { found, wanted },
+			WorkerFault::Handshake(text) => Self::Handshake(text),
+			WorkerFault::Crashed(text) => Self::Crashed(text),
+			WorkerFault::Garbage(text) => Self::Garbage(text),
+			WorkerFault::WallLimit(limit) => Self::WallLimit(limit),
+			WorkerFault::MemoryLimit(limit) => Self::MemoryLimit(limit),
+			WorkerFault::Sandbox(text) => Self::Sandbox(text),
+			WorkerFault::Folder(text) => Self::Folder(text),
+			WorkerFault::Reported { kind, text } => {
+				Self::Reported { reason: reason_of(kind), text }
+			}
+			// The node has checked program and inputs before it started the worker.
+			WorkerFault::Job(fault) => {
+				Self::Garbage(format!("{fault}; but the node's own check passed"))
+			}
+		}
+	}
+}
+
+/// What the chain is told after a worker has reported a fault.
+const fn reason_of(kind: LocalFaultKind) -> AbstainReason {
+	match kind {
+		LocalFaultKind::Input => AbstainReason::InputsMissing,
+		LocalFaultKind::Device | LocalFaultKind::Audit => AbstainReason::DeviceFault,
+		LocalFaultKind::Memory => AbstainReason::OutOfMemory,
+		LocalFaultKind::Time => AbstainReason::TooSlow,
+		LocalFaultKind::Disk => AbstainReason::Other,
+		LocalFaultKind::Protocol | LocalFaultKind::Internal | LocalFaultKind::Sandbox => {
+			AbstainReason::WorkerFault
 		}
 	}
 }

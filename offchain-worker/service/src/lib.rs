@@ -83,10 +83,12 @@ mod inputs;
 mod knowledge;
 mod metrics;
 mod replay;
+mod retry;
 mod run;
 mod runner;
 mod service;
 mod survey;
+mod task;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -97,6 +99,7 @@ mod types;
 mod verify;
 mod worker;
 
+pub use assay_worker_host::find_worker;
 pub use chain::{Chain, ChainError, ClientChain, Disputed, Head, JobAssignment, OpenLottery};
 pub use config::{Config, Limits};
 pub use fault::Fault;
@@ -108,4 +111,4 @@ pub use runner::{Ran, Replay, Runner};
 pub use service::Service;
 pub use types::{AccountId, Balance, BlockNumber, Hash, LOG_TARGET};
 pub use verify::{mailbox::Mailbox, salt::derive_salt};
-pub use worker::process::{check_worker, find_worker, ProcessRunner};
+pub use worker::process::ProcessRunner;

@@ -22,14 +22,21 @@ use crate::{
 	config::Config,
 	dispute::disputes::Disputes,
 	dispute::moves::Moves,
+	inputs::blobs::Inputs,
 	inputs::fetch::Fetch,
 	metrics::Metrics,
+	replay::replays::Replays,
 	runner::Runner,
+	survey::Surveyor,
 	turns::rates::Rates,
 	types::{AccountId, BlockNumber, Hash, LOG_TARGET},
-	verify::duty::{Duty, Finding, Kind, Opening, Seat, Seats, Shared, TaskId},
+	verify::duty::{Duty, Finding, Kind, Opening, Seat, Seats, TaskId},
+	verify::keep::look,
+	verify::keys::Keys,
 	verify::mailbox::Mailbox,
 	verify::sampling::Sampling,
+	verify::verdicts::Verdicts,
+	verify::verifier::Verifier,
 };
 
 /// Most verdicts whose chunks are looked for at the same time: each has a thread, and tensors in memory.
@@ -48,11 +55,17 @@ struct Running {
 }
 
 /// The verifier service over any chain, storage and runner.
-pub struct Service<C, S> {
-	shared: Arc<Shared<C, S>>,
-	runner: Arc<dyn Runner>,
+pub struct Service<S> {
+	chain: Arc<dyn Chain>,
+	inputs: Arc<Inputs>,
+	replays: Arc<Replays>,
+	verdicts: Arc<Verdicts<S>>,
+	verifier: Arc<Verifier<S>>,
+	surveyor: Arc<Surveyor<S>>,
+	disputes: Disputes<S>,
+	config: Config,
+	metrics: Metrics,
 	head: watch::Sender<Head>,
-	disputes: Disputes<C, S>,
 	running: BTreeMap<TaskId, Running>,
 	/// Tasks that were started, and the numbers of their jobs.
 	names: HashMap<Id, (TaskId, JobId)>,
@@ -61,10 +74,10 @@ pub struct Service<C, S> {
 	held_back: bool,
 }
 
-impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
+impl<S: OffchainStorage + 'static> Service<S> {
 	/// Opens the mailbox that an earlier run may have left. Blocks on the storage.
 	pub fn open(
-		chain: Arc<C>,
+		chain: Arc<impl Chain>,
 		keystore: KeystorePtr,
 		storage: S,
 		blobs: Arc<BlobStore>,
@@ -72,22 +85,49 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		config: Config,
 		metrics: Metrics,
 	) -> Self {
-		let mailbox = Mailbox::open(storage.clone(), chain.genesis());
-		config.knowledge.open(storage.clone(), chain.genesis(), mailbox.replayed());
-		let moves = Moves::open(storage.clone(), chain.genesis());
-		let rates = Rates::open(storage, chain.genesis());
+		let chain: Arc<dyn Chain> = chain;
+		let genesis = chain.genesis();
+		let mailbox = Mailbox::open(storage.clone(), genesis);
+		config.knowledge.open(storage.clone(), genesis, mailbox.replayed());
+		let moves = Moves::open(storage.clone(), genesis);
+		let rates = Arc::new(Rates::open(storage, genesis));
 		if !mailbox.is_empty() || moves.len() > 0 {
 			log::info!(
 				target: LOG_TARGET,
 				"Resuming with {} verdicts and {} moves held", mailbox.len(), moves.len(),
 			);
 		}
-		let shared = Shared::new(chain, keystore, mailbox, moves, rates, blobs, config, metrics);
-		let shared = Arc::new(shared);
+		let inputs = Arc::new(Inputs::new(chain.clone(), blobs, rates.clone(), &config));
+		let replays = Replays::new(inputs.clone(), runner, rates, &config, metrics.clone());
+		let replays = Arc::new(replays);
+		let keys = Keys::new(keystore, genesis);
+		let verdicts = Arc::new(Verdicts::new(keys, mailbox, &config, metrics.clone()));
+		let moves = Arc::new(Mutex::new(moves));
+		let verifier =
+			Verifier::new(verdicts.clone(), replays.clone(), config.clone(), metrics.clone());
 		Self {
-			disputes: Disputes::new(shared.clone(), runner.clone()),
-			shared,
-			runner,
+			disputes: Disputes::new(
+				genesis,
+				verdicts.clone(),
+				moves.clone(),
+				replays.clone(),
+				config.clone(),
+				metrics.clone(),
+			),
+			surveyor: Arc::new(Surveyor {
+				chain: chain.clone(),
+				verdicts: verdicts.clone(),
+				replays: replays.clone(),
+				moves,
+				metrics: metrics.clone(),
+			}),
+			verifier: Arc::new(verifier),
+			chain,
+			inputs,
+			replays,
+			verdicts,
+			config,
+			metrics,
 			head: watch::Sender::new(Head::default()),
 			running: BTreeMap::new(),
 			names: HashMap::new(),
@@ -99,15 +139,14 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 	/// Gets inputs that are missing from there.
 	pub fn fetching(self, fetch: Option<Arc<dyn Fetch>>) -> Self {
 		if let Some(fetch) = fetch {
-			// Nothing runs yet, so it is not set twice.
-			let _ = self.shared.fetch.set(fetch);
+			self.inputs.fetching.from(fetch);
 		}
 		self
 	}
 
 	/// Follows the chain until the future is dropped or the chain's streams end.
 	pub async fn run(mut self) {
-		let mut wake = self.shared.chain.wake().ready_chunks(64);
+		let mut wake = self.chain.wake().ready_chunks(64);
 		let mut tick = tokio::time::interval(TICK);
 		tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
 		loop {
@@ -131,8 +170,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 
 	/// Compares what the chain asks for with what is running and held.
 	async fn refresh(&mut self) {
-		let shared = self.shared.clone();
-		let survey = match spawn_blocking(move || shared.survey()).await {
+		let surveyor = self.surveyor.clone();
+		let survey = match spawn_blocking(move || surveyor.survey()).await {
 			Ok(Ok(survey)) => survey,
 			Ok(Err(error)) => {
 				log::warn!(target: LOG_TARGET, "Cannot read the assignments: {error}");
@@ -144,8 +183,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 			}
 		};
 		self.head.send_replace(survey.head);
-		self.shared.workers.at(survey.head.best);
-		self.shared.fetching.at(survey.head.best);
+		self.replays.workers.at(survey.head.best);
+		self.inputs.fetching.turns.at(survey.head.best);
 		// Without an answer the disputes go on as they are.
 		if let Some(disputes) = survey.disputes {
 			self.disputes.refresh(disputes, survey.head.best).await;
@@ -187,16 +226,17 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 		let job = assignment.job;
 		let seats = Arc::new(Mutex::new(seats));
 		let work = {
-			let (shared, seats) = (self.shared.clone(), seats.clone());
-			let (runner, head) = (self.runner.clone(), self.head.subscribe());
+			let (verdicts, seats) = (self.verdicts.clone(), seats.clone());
+			let (inputs, replays) = (self.inputs.clone(), self.replays.clone());
+			let (verifier, head) = (self.verifier.clone(), self.head.subscribe());
+			let last = self.config.last_block(assignment.commit_deadline);
 			async move {
 				let finding = match (id.1, opening) {
-					(Kind::Attest | Kind::Keep, _) => shared.look(&assignment, head).await,
-					(Kind::Verify, _) => shared.verify(&assignment, runner, head).await,
+					(Kind::Attest | Kind::Keep, _) => look(&inputs, &assignment, last, head).await,
+					(Kind::Verify, _) => verifier.verify(&assignment, head).await,
 					(Kind::Open, Some(Opening { seed, run_root })) => {
-						let (shared, assignment) = (shared.clone(), assignment.clone());
-						let sampling =
-							Sampling { shared, runner, assignment, run_root, seed, accounts };
+						let assignment = assignment.clone();
+						let sampling = Sampling { replays, assignment, run_root, seed, accounts };
 						let chunks = sampling.run().await;
 						chunks.map_or(Finding::Unopened, |chunks| Finding::Opened(run_root, chunks))
 					}
@@ -204,7 +244,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 				};
 				let record = move || {
 					let seats = seats.lock().clone();
-					shared.record(&assignment, task, &seats, finding)
+					verdicts.record(&assignment, task, &seats, finding)
 				};
 				if let Err(error) = spawn_blocking(record).await {
 					log::error!(target: LOG_TARGET, "Storing a finding failed: {error}");
@@ -231,14 +271,14 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 			Ok(_) => {}
 			Err(error) if error.is_cancelled() => {
 				if id.1 == Kind::Verify {
-					self.shared.metrics.replayed("cancelled");
+					self.metrics.replayed("cancelled");
 				}
 			}
 			Err(error) => {
-				self.shared.metrics.fault("internal");
+				self.metrics.fault("internal");
 				let text = format!("the task failed: {error}");
 				match id.1 {
-					Kind::Verify => self.shared.hush.say(job, id.0, log::Level::Error, text),
+					Kind::Verify => self.verdicts.hush.say(job, id.0, log::Level::Error, text),
 					_ => log::error!(target: LOG_TARGET, "Job {job}: {text}"),
 				}
 			}
@@ -247,9 +287,9 @@ impl<C: Chain, S: OffchainStorage + 'static> Service<C, S> {
 
 	fn count(&self) {
 		let verifying = self.running.keys().filter(|id| id.1 == Kind::Verify).count();
-		let busy = self.shared.workers.replaying().min(verifying);
-		self.shared.metrics.jobs(verifying - busy, busy);
-		self.shared.metrics.mailbox(self.shared.mailbox.lock().len());
+		let busy = self.replays.workers.replaying().min(verifying);
+		self.metrics.jobs(verifying - busy, busy);
+		self.metrics.mailbox(self.verdicts.mailbox.lock().len());
 	}
 }
 

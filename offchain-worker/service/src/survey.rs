@@ -1,21 +1,30 @@
 //! What the chain asks of this node at one moment.
 
-use std::collections::{btree_map::Entry, BTreeMap};
+use std::{
+	collections::{btree_map::Entry, BTreeMap, BTreeSet},
+	sync::Arc,
+};
 
 use assay_market::{
-	segment_of, verifier_crypto::KEY_TYPE, DisputedResult, JobId, MailboxEntry, Purpose,
-	SeatStatus, SegmentDuty, Segments, Ticket, VerifierId,
+	segment_of, DisputedResult, JobId, MailboxEntry, Purpose, SeatStatus, SegmentDuty, Segments,
+	Ticket, VerifierId,
 };
 use codec::Encode;
+use parking_lot::Mutex;
 use sp_core::offchain::OffchainStorage;
 
 use crate::{
 	chain::{Chain, ChainError, Disputed, Head, JobAssignment, OpenLottery},
+	dispute::moves::Moves,
+	metrics::Metrics,
+	replay::replays::Replays,
+	task::task_of,
 	types::{BlockNumber, Hash, LOG_TARGET},
-	verify::duty::{
-		slot_of, task_of, Duty, Finding, Kind, Opening, Orders, Seat, Seats, Shared, Survey, TaskId,
-	},
+	verify::duty::{Duty, Finding, Kind, Opening, Seat, Seats, TaskId},
+	verify::mailbox::Slot,
+	verify::sampling::fits,
 	verify::tickets::{Draw, Winner},
+	verify::verdicts::Verdicts,
 };
 
 /// Most jobs whose blobs are newly kept in one survey: their programs are examined for that, which takes
@@ -32,11 +41,27 @@ fn is_settled(block: BlockNumber, head: &Head) -> bool {
 	block <= head.finalized || head.best.saturating_sub(block) >= STANDS
 }
 
-impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
+/// What the chain says at one moment.
+pub(crate) struct Survey {
+	pub(crate) head: Head,
+	pub(crate) duties: BTreeMap<TaskId, Duty>,
+	/// `None` when the chain did not answer.
+	pub(crate) disputes: Option<Vec<Disputed>>,
+}
+
+/// Compares what the chain asks for with what is held.
+pub(crate) struct Surveyor<S> {
+	pub(crate) chain: Arc<dyn Chain>,
+	pub(crate) verdicts: Arc<Verdicts<S>>,
+	pub(crate) replays: Arc<Replays>,
+	pub(crate) moves: Arc<Mutex<Moves<S>>>,
+	pub(crate) metrics: Metrics,
+}
+
+impl<S: OffchainStorage + 'static> Surveyor<S> {
 	/// Reads lotteries and seats, forgets finished jobs and lists what is left to do. Blocks.
 	pub(crate) fn survey(&self) -> Result<Survey, ChainError> {
-		let keys: Vec<VerifierId> =
-			self.keystore.sr25519_public_keys(KEY_TYPE).into_iter().map(Into::into).collect();
+		let keys = self.verdicts.keys.ids();
 		let head = self.chain.head();
 		let (lotteries, assignments) = match keys.is_empty() {
 			true => Default::default(),
@@ -56,7 +81,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			let mut seats = assignments.iter().filter(|seat| seat.order == *order);
 			seats.any(|seat| seat.purpose == Purpose::Verify)
 		};
-		self.hush.publish(&drawing.filter(|order| !spoken(order)).collect());
+		self.verdicts.hush.publish(&drawing.filter(|order| !spoken(order)).collect());
 
 		let mut newly = NEWLY_HELD;
 		for duty in disputes.iter().flatten() {
@@ -91,7 +116,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 				}
 				// The hook would say it again should the key be drawn once more, whether it holds or not.
 				(Purpose::Attest | Purpose::Keep, SeatStatus::Attested(_) | SeatStatus::NoShow) => {
-					self.mailbox.lock().remove(&slot_of(&seat, &seat.key));
+					self.verdicts.mailbox.lock().remove(&Slot::of(&seat, &seat.key));
 				}
 				// The offchain hook needs the entry for the reveal, however late it is.
 				(Purpose::Verify, SeatStatus::Committed) => self.owe_opening(&mut duties, seat),
@@ -103,12 +128,10 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 
 	/// Draws for every key, and keeps to itself who has won.
 	fn won(&self, lotteries: Vec<OpenLottery>) -> Vec<(OpenLottery, Winner)> {
-		let genesis = self.chain.genesis();
-		let mut tickets = self.tickets.lock();
-		tickets.retain(&lotteries);
+		let draws = self.verdicts.keys.draw(&lotteries);
 		let mut won = Vec::new();
-		for lottery in lotteries {
-			match tickets.draw(&*self.keystore, &genesis, &lottery) {
+		for (lottery, draw) in lotteries.into_iter().zip(draws) {
+			match draw {
 				Draw::Known { winner, new } => {
 					if new {
 						let tranche = winner.map(|winner| winner.tranche);
@@ -136,11 +159,15 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	/// Keeps the blobs of a seat, if they are not kept yet: they are attested, or will be needed.
 	fn hold_once(&self, seat: &JobAssignment, newly: &mut usize) {
 		let bare = seat.purpose == Purpose::Keep && seat.output_roots.is_empty();
-		if bare || *newly == 0 || self.holding.was_tried(seat.job, seat.order, task_of(seat)) {
+		if bare
+			|| *newly == 0
+			|| self.replays.inputs.holding.was_tried(seat.job, seat.order, task_of(seat))
+		{
 			return;
 		}
 		*newly -= 1;
-		let held = self.blobs_of(seat).and_then(|blobs| self.hold(seat, &blobs));
+		let inputs = &self.replays.inputs;
+		let held = inputs.blobs_of(seat).and_then(|blobs| inputs.hold(seat, &blobs));
 		if let Err(fault) = held {
 			log::debug!(target: LOG_TARGET, "Job {}: not kept for it: {fault}", seat.job);
 		}
@@ -150,20 +177,25 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	fn hold_disputed(&self, duty: &Disputed, newly: &mut usize) {
 		let DisputedResult { order, program, input_roots, .. } = &duty.result;
 		let set = *blake3::hash(&("disputed", input_roots).encode()).as_bytes();
-		if *newly == 0 || self.holding.was_tried(duty.job, *order, set) {
+		if *newly == 0 || self.replays.inputs.holding.was_tried(duty.job, *order, set) {
 			return;
 		}
 		*newly -= 1;
-		let inputs = self.lengths(*program).and_then(|lengths| lengths.inputs(input_roots));
+		let inputs = self
+			.replays
+			.inputs
+			.programs
+			.lengths(*program)
+			.and_then(|lengths| lengths.inputs(input_roots));
 		if let Ok(inputs) = inputs {
-			let _ = self.holding.keep(duty.job, *order, set, &inputs);
+			let _ = self.replays.inputs.holding.keep(duty.job, *order, set, &inputs);
 		}
 	}
 
 	/// Forgets a "no" that the chain has already.
 	fn forget_no(&self, seat: &JobAssignment) {
-		let (slot, task) = (slot_of(seat, &seat.key), task_of(seat));
-		let mut mailbox = self.mailbox.lock();
+		let (slot, task) = (Slot::of(seat, &seat.key), task_of(seat));
+		let mut mailbox = self.verdicts.mailbox.lock();
 		if mailbox.get(&slot, &task) == Some(&MailboxEntry::Attested { ok: false }) {
 			mailbox.remove(&slot);
 		}
@@ -171,8 +203,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 
 	/// Whether inputs or outputs are held.
 	fn owe_look(&self, duties: &mut BTreeMap<TaskId, Duty>, kind: Kind, seat: JobAssignment) {
-		let (slot, task) = (slot_of(&seat, &seat.key), task_of(&seat));
-		if self.mailbox.lock().get(&slot, &task).is_none() {
+		let (slot, task) = (Slot::of(&seat, &seat.key), task_of(&seat));
+		if self.verdicts.mailbox.lock().get(&slot, &task).is_none() {
 			owe(duties, kind, seat, task, None, None);
 		}
 	}
@@ -185,9 +217,9 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 		seat: JobAssignment,
 		ticket: Option<Ticket>,
 	) {
-		let (slot, task) = (slot_of(&seat, &seat.key), task_of(&seat));
+		let (slot, task) = (Slot::of(&seat, &seat.key), task_of(&seat));
 		let known = {
-			let mailbox = self.mailbox.lock();
+			let mailbox = self.verdicts.mailbox.lock();
 			if mailbox.get(&slot, &task).is_some_and(|entry| serves(entry, ticket.as_ref())) {
 				return;
 			}
@@ -197,7 +229,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			Some(run_root) => {
 				let own = Seat { account: seat.account.clone(), ticket };
 				let seats = BTreeMap::from([(seat.key.clone(), own)]);
-				self.record(&seat, task, &seats, Finding::Replayed(run_root));
+				self.verdicts.record(&seat, task, &seats, Finding::Replayed(run_root));
 			}
 			None => owe(duties, Kind::Verify, seat, task, ticket, None),
 		}
@@ -206,19 +238,20 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	/// What the reveal of a committed verdict needs: the verdict, and its chunks once the chain says
 	/// which ones.
 	fn owe_opening(&self, duties: &mut BTreeMap<TaskId, Duty>, seat: JobAssignment) {
-		let (slot, task) = (slot_of(&seat, &seat.key), task_of(&seat));
-		let held = self.mailbox.lock().get(&slot, &task).cloned();
+		let (slot, task) = (Slot::of(&seat, &seat.key), task_of(&seat));
+		let held = self.verdicts.mailbox.lock().get(&slot, &task).cloned();
 		let (run_root, chunks) = match held {
 			Some(MailboxEntry::Replayed { run_root, chunks, .. }) => (run_root, chunks),
 			_ => return self.owe_verdict(duties, seat, None),
 		};
 		let Some(seed) = seat.sample else { return };
-		if chunks.is_some_and(|chunks| self.fits(&seat, &seed, &run_root, &chunks)) {
+		let programs = &self.replays.inputs.programs;
+		if chunks.is_some_and(|chunks| fits(programs, &seat, &seed, &run_root, &chunks)) {
 			return;
 		}
 		let opening = Opening { seed, run_root };
 		let task = opening_hash(&task, &opening);
-		if !self.given_up.lock().contains_key(&(seat.order, task)) {
+		if !self.verdicts.given_up.lock().contains_key(&(seat.order, task)) {
 			owe(duties, Kind::Open, seat, task, None, Some(opening));
 		}
 	}
@@ -233,22 +266,22 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 	}
 
 	/// Removes the entries and blobs of jobs that have ended for good.
-	fn forget_finished(&self, active: &Orders) -> Result<(), ChainError> {
-		let mut held: BTreeMap<Hash, JobId> = self.mailbox.lock().orders();
+	fn forget_finished(&self, active: &BTreeSet<Hash>) -> Result<(), ChainError> {
+		let mut held: BTreeMap<Hash, JobId> = self.verdicts.mailbox.lock().orders();
 		held.extend(self.moves.lock().orders());
-		held.extend(self.runs.lock().orders());
-		held.extend(self.given_up.lock().iter().map(|((order, _), job)| (*order, *job)));
-		held.extend(self.holding.orders());
+		held.extend(self.replays.runs.lock().orders());
+		held.extend(self.verdicts.given_up.lock().iter().map(|((order, _), job)| (*order, *job)));
+		held.extend(self.replays.inputs.holding.orders());
 		held.retain(|order, _| !active.contains(order));
 		for (order, job) in held {
 			if !self.chain.finished(job, &order)? {
 				continue;
 			}
-			self.mailbox.lock().forget(&order);
+			self.verdicts.mailbox.lock().forget(&order);
 			self.moves.lock().retain(&order, None);
-			self.runs.lock().forget(&order);
-			self.given_up.lock().retain(|(of, _), _| *of != order);
-			self.holding.release(job, &order);
+			self.replays.runs.lock().forget(&order);
+			self.verdicts.given_up.lock().retain(|(of, _), _| *of != order);
+			self.replays.inputs.holding.release(job, &order);
 			log::debug!(target: LOG_TARGET, "Job {job} has ended");
 		}
 		Ok(())

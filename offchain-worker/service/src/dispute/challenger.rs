@@ -1,24 +1,23 @@
 //! Finding the next move in a dispute: replays by workers, and what is made of them.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use assay_commitments::Place;
 use assay_dispute::{Challenger, Move};
-use assay_market::{DisputedResult, JobId};
+use assay_market::{task_hash, DisputedResult, JobId};
 use assay_referee::ProofPart;
 use parking_lot::Mutex;
-use sp_core::offchain::OffchainStorage;
 
 use crate::{
-	chain::Chain,
 	fault::Fault,
 	inputs::segments::Start,
-	replay::trouble::{After, Trouble, FRESH_STARTS},
+	knowledge::Knowledge,
+	replay::replays::Replays,
+	replay::trouble::{After, Judge, Trouble},
 	replay::worker_replay::{Deadline, Need, Record, WorkerReplay},
-	runner::Runner,
+	retry::retrying,
 	thread::on_thread,
 	types::{Hash, LOG_TARGET},
-	verify::duty::{task_hash, Shared},
 };
 
 /// The groups that were opened in a lane, from the top.
@@ -40,9 +39,10 @@ pub(crate) enum Outcome {
 }
 
 /// A search for the next move in a dispute.
-pub(crate) struct Quest<C, S> {
-	pub(crate) shared: Arc<Shared<C, S>>,
-	pub(crate) runner: Arc<dyn Runner>,
+pub(crate) struct Quest {
+	pub(crate) replays: Arc<Replays>,
+	/// Is told what is proved wrong.
+	pub(crate) knowledge: Knowledge,
 	pub(crate) job: JobId,
 	pub(crate) result: DisputedResult,
 	pub(crate) memory: Memory,
@@ -52,42 +52,32 @@ pub(crate) struct Quest<C, S> {
 	pub(crate) opened: Opened,
 }
 
-impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
+impl Quest {
 	/// Tries until there is a move. The lane's clock ends it otherwise: the chain then asks for
 	/// another move or none, and this search is dropped.
 	pub(crate) async fn run(self) -> Outcome {
 		let quest = Arc::new(self);
-		let (job, metrics) = (quest.job, quest.shared.metrics.clone());
-		let (mut failed, mut afresh) = (0u32, 0);
-		loop {
-			let trouble = match quest.clone().attempt().await {
-				Ok(found) => return Outcome::Found(found),
-				Err(trouble) => trouble,
-			};
-			failed += 1;
-			metrics.dispute_fault(trouble.kind());
-			let after = match trouble.after() {
-				After::Afresh if afresh >= FRESH_STARTS => After::Stop,
-				after => after,
-			};
-			match after {
+		let (job, replays) = (quest.job, &quest.replays);
+		let mut judge = Judge::default();
+		let failed = |trouble: Trouble, _| {
+			replays.metrics.dispute_fault(trouble.kind());
+			match judge.after(&trouble) {
 				After::Again => {}
-				After::Afresh => {
-					afresh += 1;
-					quest.shared.runs.lock().forget(&quest.result.order);
-				}
+				After::Afresh => replays.runs.lock().forget(&quest.result.order),
 				After::Stop => {
 					log::error!(
 						target: LOG_TARGET,
 						"Job {job}: {trouble}. This node cannot go on with the dispute although its \
 						verdict differs from the result!",
 					);
-					return Outcome::Stopped;
+					return ControlFlow::Break(Outcome::Stopped);
 				}
 			}
 			log::warn!(target: LOG_TARGET, "Job {job}: no move yet: {trouble}; trying again");
-			tokio::time::sleep(quest.shared.config.retry_delay * failed.min(20)).await;
-		}
+			ControlFlow::Continue(())
+		};
+		let attempt = || async { quest.clone().attempt().await.map(Outcome::Found) };
+		retrying(replays.retry_delay, attempt, failed).await
 	}
 
 	/// One attempt, on a thread that may block: tensors are hashed and a proof is judged there.
@@ -123,7 +113,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
 			if matches!(&found, Ok(Move::Prove(parts)) if certain(parts)) {
 				let DisputedResult { program, input_roots, steps, run_root, .. } = &self.result;
 				let task = task_hash(program, input_roots, *steps);
-				self.shared.config.knowledge.proved(task, *run_root);
+				self.knowledge.proved(task, *run_root);
 			}
 			found
 		});
@@ -137,12 +127,12 @@ impl<C: Chain, S: OffchainStorage + 'static> Quest<C, S> {
 		// A dispute is about the whole run, however it is cut for its verifiers.
 		let start = &Start::Inputs;
 		let record = Record { program, input_roots, steps: *steps, start, run_root, trace_root };
-		let (shared, runner, deadline) = (&self.shared, self.runner.clone(), self.deadline.clone());
-		let replay = WorkerReplay::new(shared, runner, self.job, Need::Dispute, deadline, record)?;
+		let deadline = self.deadline.clone();
+		let replay = WorkerReplay::new(&self.replays, self.job, Need::Dispute, deadline, record)?;
 		let job = replay.job.clone();
 		let task = task_hash(program, input_roots, *steps);
 		let challenger = Challenger::new(job.clone(), replay.clone())?;
-		let Some(run) = self.shared.runs.lock().get(order, &task) else { return Ok(challenger) };
+		let Some(run) = self.replays.runs.lock().get(order, &task) else { return Ok(challenger) };
 		let (trace_roots, last_anchors) = (run.trace_roots.clone(), run.last_anchors.clone());
 		challenger.with_run(trace_roots, last_anchors).or_else(|error| {
 			log::warn!(target: LOG_TARGET, "Job {}: replaying again: {error}", self.job);

@@ -10,20 +10,24 @@ use std::{
 
 use assay_dispute::Move;
 use assay_market::{
-	proof_commitment, proof_hash, ChallengeMove, DisputeEntry, DisputedResult, JobId, LaneView,
-	Turn, VerifierId,
+	proof_commitment, proof_hash, task_hash, ChallengeMove, DisputeEntry, DisputedResult, JobId,
+	LaneView, Turn, VerifierId,
 };
 use codec::Encode;
+use parking_lot::Mutex;
 use sp_core::offchain::OffchainStorage;
 use tokio::task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet};
 
 use crate::{
-	chain::{Chain, Disputed},
+	chain::Disputed,
+	config::Config,
 	dispute::challenger::{Memory, Opened, Outcome, Quest},
+	dispute::moves::Moves,
+	metrics::Metrics,
+	replay::replays::Replays,
 	replay::worker_replay::Deadline,
-	runner::Runner,
 	types::{AccountId, Balance, BlockNumber, Hash, LOG_TARGET},
-	verify::duty::{task_hash, Shared},
+	verify::verdicts::Verdicts,
 };
 
 type Lane = LaneView<AccountId, Balance, BlockNumber>;
@@ -80,9 +84,14 @@ struct Left {
 }
 
 /// All disputes of this node.
-pub(crate) struct Disputes<C, S> {
-	shared: Arc<Shared<C, S>>,
-	runner: Arc<dyn Runner>,
+pub(crate) struct Disputes<S> {
+	genesis: Hash,
+	verdicts: Arc<Verdicts<S>>,
+	/// What is left for the hook.
+	moves: Arc<Mutex<Moves<S>>>,
+	replays: Arc<Replays>,
+	config: Config,
+	metrics: Metrics,
 	/// By order.
 	open: BTreeMap<Hash, Dispute>,
 	names: HashMap<Id, Hash>,
@@ -92,10 +101,28 @@ pub(crate) struct Disputes<C, S> {
 	best: BlockNumber,
 }
 
-impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
-	pub(crate) fn new(shared: Arc<Shared<C, S>>, runner: Arc<dyn Runner>) -> Self {
-		let (open, names) = (BTreeMap::new(), HashMap::new());
-		Self { shared, runner, open, names, set: JoinSet::new(), searches: 0, best: 0 }
+impl<S: OffchainStorage + 'static> Disputes<S> {
+	pub(crate) fn new(
+		genesis: Hash,
+		verdicts: Arc<Verdicts<S>>,
+		moves: Arc<Mutex<Moves<S>>>,
+		replays: Arc<Replays>,
+		config: Config,
+		metrics: Metrics,
+	) -> Self {
+		Self {
+			genesis,
+			verdicts,
+			moves,
+			replays,
+			config,
+			metrics,
+			open: BTreeMap::new(),
+			names: HashMap::new(),
+			set: JoinSet::new(),
+			searches: 0,
+			best: 0,
+		}
 	}
 
 	/// Takes in what the chain says at block `best`.
@@ -156,7 +183,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 		match ended {
 			Ok((_, Outcome::Found(Move::Nothing))) => {
 				dispute.agrees = true;
-				self.shared.agrees(job, &dispute.duties);
+				let duties = dispute.duties.clone();
+				self.agrees(job, &duties);
 			}
 			Ok((_, Outcome::Found(found))) => {
 				dispute.found = Some((search.opened.clone(), found));
@@ -170,7 +198,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 			Err(error) if error.is_cancelled() => return,
 			// The next block begins anew.
 			Err(error) => {
-				self.shared.metrics.dispute_fault("internal");
+				self.metrics.dispute_fault("internal");
 				log::error!(target: LOG_TARGET, "The dispute about job {job} failed: {error}");
 				return;
 			}
@@ -197,9 +225,15 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 		orders.sort_by_key(|order| self.open.get(order).map(Dispute::ends));
 		let left: Vec<_> = orders.into_iter().map(|order| self.decide(order)).collect();
 		let disputed = self.open.values().filter(|dispute| !dispute.agrees).count();
-		self.shared.metrics.disputes(disputed);
-		let shared = self.shared.clone();
-		let leave = move || left.into_iter().for_each(|left| shared.leave(left));
+		self.metrics.disputes(disputed);
+		let (moves, metrics) = (self.moves.clone(), self.metrics.clone());
+		let found = self.config.found.clone();
+		let leave = move || {
+			for kind in left.into_iter().filter_map(|left| leave(&mut moves.lock(), left)) {
+				found.notify_one();
+				metrics.moved(kind);
+			}
+		};
 		if let Err(error) = spawn_blocking(leave).await {
 			log::error!(target: LOG_TARGET, "Storing a move failed: {error}");
 		}
@@ -224,7 +258,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 		}
 		let opened = opened(duty.lane.as_ref());
 		if let Some((_, found)) = dispute.found.as_ref().filter(|(at, _)| *at == opened) {
-			let (genesis, margin) = (self.shared.chain.genesis(), self.shared.config.prove_margin);
+			let (genesis, margin) = (self.genesis, self.config.prove_margin);
 			let entry = next_entry(&genesis, &duty, found, self.best, margin);
 			if entry.is_none() {
 				log::error!(
@@ -239,7 +273,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 			return waits;
 		}
 		let task = task_hash(&result.program, &result.input_roots, result.steps);
-		if self.shared.mailbox.lock().run_root(&order, &task) == Some(result.run_root) {
+		if self.verdicts.mailbox.lock().run_root(&order, &task) == Some(result.run_root) {
 			// A verdict that is still hidden, and right.
 			dispute.agrees = true;
 			dispute.search = None;
@@ -258,8 +292,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 			);
 		}
 		let quest = Quest {
-			shared: self.shared.clone(),
-			runner: self.runner.clone(),
+			replays: self.replays.clone(),
+			knowledge: self.config.knowledge.clone(),
 			job,
 			result,
 			memory: dispute.memory.clone(),
@@ -273,45 +307,12 @@ impl<C: Chain, S: OffchainStorage + 'static> Disputes<C, S> {
 		dispute.search = Some(Search { opened, abort });
 		waits
 	}
-}
-
-impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
-	/// Writes down a move. Blocks.
-	fn leave(&self, left: Left) {
-		let Left { job, order, leader, entry } = left;
-		let mut moves = self.moves.lock();
-		moves.retain(&order, leader.as_ref());
-		let (Some(leader), Some(entry)) = (leader, entry) else { return };
-		if !moves.put(job, &order, &leader, &entry) {
-			return;
-		}
-		self.config.found.notify_one();
-		let kind = match &entry.action {
-			ChallengeMove::Demand { child } => {
-				log::info!(target: LOG_TARGET, "Job {job}: demanding the opening below {child:?}");
-				"demand"
-			}
-			ChallengeMove::CommitProof { .. } => {
-				log::info!(target: LOG_TARGET, "Job {job}: binding a fraud proof");
-				"bind"
-			}
-			ChallengeMove::Prove { part } => {
-				log::info!(
-					target: LOG_TARGET,
-					"Job {job}: sending part {} of the proof that {:?} is wrong",
-					part.part, part.accusation,
-				);
-				"prove"
-			}
-		};
-		self.metrics.moved(kind);
-	}
 
 	/// Says why nothing is disputed although the chain asked.
 	fn agrees(&self, job: JobId, duties: &[Disputed]) {
 		let Some(result) = duties.first().map(|duty| &duty.result) else { return };
 		let task = task_hash(&result.program, &result.input_roots, result.steps);
-		match self.mailbox.lock().run_root(&result.order, &task) {
+		match self.verdicts.mailbox.lock().run_root(&result.order, &task) {
 			Some(verdict) if verdict != result.run_root => {
 				self.metrics.dispute_fault("agrees");
 				self.config.knowledge.withdraw(&task);
@@ -325,6 +326,34 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 			_ => log::info!(target: LOG_TARGET, "Job {job}: this node's replay gives the result"),
 		}
 	}
+}
+
+/// Writes down a move, and gives its kind if it lay not there yet. Blocks.
+fn leave<S: OffchainStorage>(moves: &mut Moves<S>, left: Left) -> Option<&'static str> {
+	let Left { job, order, leader, entry } = left;
+	moves.retain(&order, leader.as_ref());
+	let (leader, entry) = (leader?, entry?);
+	if !moves.put(job, &order, &leader, &entry) {
+		return None;
+	}
+	Some(match &entry.action {
+		ChallengeMove::Demand { child } => {
+			log::info!(target: LOG_TARGET, "Job {job}: demanding the opening below {child:?}");
+			"demand"
+		}
+		ChallengeMove::CommitProof { .. } => {
+			log::info!(target: LOG_TARGET, "Job {job}: binding a fraud proof");
+			"bind"
+		}
+		ChallengeMove::Prove { part } => {
+			log::info!(
+				target: LOG_TARGET,
+				"Job {job}: sending part {} of the proof that {:?} is wrong",
+				part.part, part.accusation,
+			);
+			"prove"
+		}
+	})
 }
 
 impl Dispute {

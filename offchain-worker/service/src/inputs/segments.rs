@@ -5,22 +5,18 @@
 //! begins with the job's inputs and goes through everything before the segment too. That takes longer,
 //! and the chain gives the time, so that a provider which holds checkpoints back gains nothing.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use assay_commitments::{checkpoint_len, read_manifest, run_root, Segmentation};
-use codec::Encode;
-use sp_core::offchain::OffchainStorage;
-use tokio::task::spawn_blocking;
 
 use crate::{
-	chain::{Chain, JobAssignment},
+	chain::JobAssignment,
 	fault::Fault,
-	inputs::examined::{check_held, Examined},
+	inputs::blobs::Inputs,
+	inputs::examined::Examined,
+	inputs::held::check_held,
 	runner::Ran,
-	thread::joined,
 	types::{Hash, LOG_TARGET},
-	verify::duty::{task_of, Shared},
-	verify::verifier::Verdict,
 };
 
 /// What a replay starts from.
@@ -75,16 +71,16 @@ pub(crate) fn steps_of(assignment: &JobAssignment) -> Result<Range<u32>, Fault> 
 }
 
 /// Where the checkpoint of a seat's segment is: the manifest, its length, and how to read it.
-struct Place<'a> {
+pub(crate) struct Place<'a> {
 	cut: Segmentation,
 	index: u32,
-	manifest: (Hash, u64),
+	pub(crate) manifest: (Hash, u64),
 	digest: Hash,
 	examined: &'a Examined,
 }
 
 /// `None` where the replay starts from the job's inputs anyway.
-fn place<'a>(assignment: &JobAssignment, examined: &'a Examined) -> Option<Place<'a>> {
+pub(crate) fn place<'a>(assignment: &JobAssignment, examined: &'a Examined) -> Option<Place<'a>> {
 	let duty = assignment.segment.filter(|duty| duty.index > 0)?;
 	let cut = Segmentation::new(assignment.steps, duty.terms.steps)?;
 	let entry = checkpoint_len(examined.anchors(), &examined.state_anchors())?;
@@ -94,10 +90,10 @@ fn place<'a>(assignment: &JobAssignment, examined: &'a Examined) -> Option<Place
 	Some(Place { cut, index: duty.index, manifest, digest, examined })
 }
 
-impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
+impl Inputs {
 	/// Root and length of the states that a seat's segment starts from, where the store has a manifest
 	/// that says so. Blocks.
-	fn states_of(&self, place: &Place) -> Option<Vec<(Hash, u64)>> {
+	pub(crate) fn states_of(&self, place: &Place) -> Option<Vec<(Hash, u64)>> {
 		let (root, length) = place.manifest;
 		check_held(&self.blobs, &[place.manifest]).ok()?;
 		let bytes = self.blobs.read(&root).ok().filter(|bytes| bytes.len() as u64 == length)?;
@@ -128,35 +124,6 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 				);
 				Ok(Start::Before(steps.start))
 			}
-		}
-	}
-
-	/// Fetches the checkpoint that a seat's segment starts from, and keeps it until the job ends.
-	pub(crate) async fn gather_checkpoint(self: &Arc<Self>, verdict: &Verdict<'_>) {
-		let assignment = verdict.assignment;
-		if assignment.segment.is_none_or(|duty| duty.index == 0) {
-			return;
-		}
-		let key = *blake3::hash(&(task_of(assignment), "checkpoint").encode()).as_bytes();
-		// First what the states are, then the states.
-		for round in 0..2 {
-			let (shared, assignment) = (self.clone(), assignment.clone());
-			let look = spawn_blocking(move || {
-				let examined = shared.examine(assignment.program)?;
-				let Some(place) = place(&assignment, &examined) else { return Ok(Vec::new()) };
-				let wanted = match shared.states_of(&place) {
-					Some(states) => states,
-					None if round == 0 => vec![place.manifest],
-					None => Vec::new(),
-				};
-				let set = *blake3::hash(&(key, &wanted).encode()).as_bytes();
-				// What the store has no share for is fetched all the same, and may go again.
-				let (job, order) = (assignment.job, assignment.order);
-				let _ = shared.holding.keep(job, order, set, &wanted);
-				Ok(shared.missing(&wanted))
-			});
-			let Ok(missing) = joined(look.await) else { return };
-			self.fetch_for(verdict, missing).await;
 		}
 	}
 }

@@ -5,7 +5,7 @@ use assay_dispute::Error;
 use crate::fault::Fault;
 
 /// How often in a row an attempt begins with nothing remembered before it is given up.
-pub(crate) const FRESH_STARTS: u32 = 1;
+const FRESH_STARTS: u32 = 1;
 
 /// Why an attempt gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,25 @@ pub(crate) enum After {
 	Afresh,
 	/// No attempt will.
 	Stop,
+}
+
+/// What to do after each of the troubles of one search.
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+	fresh_starts: u32,
+}
+
+impl Judge {
+	pub(crate) fn after(&mut self, trouble: &Trouble) -> After {
+		match trouble.after() {
+			After::Afresh if self.fresh_starts >= FRESH_STARTS => After::Stop,
+			After::Afresh => {
+				self.fresh_starts += 1;
+				After::Afresh
+			}
+			after => after,
+		}
+	}
 }
 
 impl Trouble {

@@ -1,35 +1,26 @@
 //! Replays for disputes and for the chunks of verdicts: by workers, with tensors that they keep.
 
-use std::{
-	panic::AssertUnwindSafe,
-	sync::{
-		atomic::{AtomicU32, Ordering},
-		Arc,
-	},
-	time::Instant,
+use std::sync::{
+	atomic::{AtomicU32, Ordering},
+	Arc,
 };
 
-use assay_blobs::BlobStore;
 use assay_dispute::{BoxError, Job, Replayed};
 use assay_market::JobId;
 use assay_program::Source;
 use assay_worker_protocol::MAX_STEPS;
-use futures::FutureExt;
-use sp_core::offchain::OffchainStorage;
 use tokio::task::spawn_blocking;
 
 use crate::{
-	chain::Chain,
 	fault::Fault,
-	inputs::examined::{check_held, decode, Examined},
+	inputs::examined::{decode, Examined},
+	inputs::held::check_held,
 	inputs::segments::Start,
-	metrics::Metrics,
-	runner::{Replay, Runner},
+	replay::replays::Replays,
+	runner::Replay,
 	thread::joined,
-	turns::rates::Rates,
-	turns::workers::{Bid, Workers},
+	turns::workers::Bid,
 	types::{BlockNumber, Hash, LOG_TARGET},
-	verify::duty::Shared,
 	worker::machine::Memory,
 };
 
@@ -62,14 +53,10 @@ impl Deadline {
 
 /// Replays a job in worker processes, ahead of all that only wait to be verified.
 pub(crate) struct WorkerReplay {
-	blobs: Arc<BlobStore>,
-	runner: Arc<dyn Runner>,
-	workers: Workers,
-	metrics: Metrics,
+	replays: Arc<Replays>,
 	id: JobId,
 	need: Need,
 	deadline: Deadline,
-	rates: Arc<Rates>,
 	/// Content address of the program.
 	program: Hash,
 	pub(crate) job: Arc<Job>,
@@ -94,9 +81,8 @@ pub(crate) struct Record<'a> {
 
 impl WorkerReplay {
 	/// Decodes and checks what is to be replayed. Blocks.
-	pub(crate) fn new<C: Chain, S: OffchainStorage + 'static>(
-		shared: &Shared<C, S>,
-		runner: Arc<dyn Runner>,
+	pub(crate) fn new(
+		replays: &Arc<Replays>,
 		id: JobId,
 		need: Need,
 		deadline: Deadline,
@@ -106,25 +92,19 @@ impl WorkerReplay {
 		if steps == 0 || steps > MAX_STEPS {
 			return Err(Fault::ProgramRejected(format!("a run cannot have {steps} steps")));
 		}
-		let (id_of_program, rates, workers) =
-			(*program, shared.rates.clone(), shared.workers.clone());
-		let examined = shared.examine(*program)?;
+		let id_of_program = *program;
+		let examined = replays.inputs.programs.examine(*program)?;
 		let inputs = examined.inputs(input_roots)?;
 		let (program, checked) = decode(&examined.bytes)?;
 		let input_roots = input_roots.to_vec();
 		let (run_root, trace_root) = (*run_root, *trace_root);
 		let job = Arc::new(Job { program, checked, input_roots, steps, run_root, trace_root });
-		let (blobs, metrics) = (shared.blobs.clone(), shared.metrics.clone());
-		let start = start.clone();
+		let (replays, start) = (replays.clone(), start.clone());
 		Ok(Arc::new(Self {
-			blobs,
-			runner,
-			workers,
-			metrics,
+			replays,
 			id,
 			need,
 			deadline,
-			rates,
 			program: id_of_program,
 			job,
 			examined,
@@ -151,12 +131,11 @@ impl WorkerReplay {
 	async fn attempt(&self, asked: u32, keep: &[Source]) -> Result<Replayed, Fault> {
 		let steps = self.start.before().saturating_add(asked);
 		let keep = keep.iter().map(|source| self.kept(*source)).collect::<Result<_, _>>()?;
-		let (blobs, inputs) = (self.blobs.clone(), self.inputs.clone());
+		let (blobs, inputs) = (self.replays.inputs.blobs.clone(), self.inputs.clone());
 		joined(spawn_blocking(move || check_held(&blobs, &inputs)).await)?;
 		let work_units = self.examined.work_units.saturating_mul(steps.into());
-		let takes = self.rates.likely(&self.program, work_units);
-		let _turn = self.workers.turn(Bid::owed(takes, self.deadline.get())).await;
-		let started = Instant::now();
+		let takes = self.replays.rates.likely(&self.program, work_units);
+		let _turn = self.replays.workers.turn(Bid::owed(takes, self.deadline.get())).await;
 		let replay = Replay {
 			job: self.id,
 			program: self.examined.bytes.clone(),
@@ -168,17 +147,11 @@ impl WorkerReplay {
 			keep,
 			outputs: Vec::new(),
 		};
-		let replay = AssertUnwindSafe(self.runner.clone().replay(replay)).catch_unwind();
-		let panicked = |_| Err(Fault::Internal("the replay panicked".into()));
-		let ran = replay.await.unwrap_or_else(panicked)?;
-		let took = started.elapsed();
-		let (rates, program) = (self.rates.clone(), self.program);
-		// That it cannot be noted is no reason to lose the replay.
-		let _ = spawn_blocking(move || rates.worked(program, work_units, took)).await;
+		let (ran, took) = self.replays.run(self.program, replay).await?;
 		let need = match self.need {
 			Need::Dispute => "the dispute",
 			Need::Chunks => {
-				self.metrics.replayed_for_chunks(took);
+				self.replays.metrics.replayed_for_chunks(took);
 				"the verdict's chunks"
 			}
 		};
@@ -198,7 +171,7 @@ impl assay_dispute::Replay for WorkerReplay {
 	async fn input(&self, index: u16) -> Result<Vec<u8>, BoxError> {
 		let input = self.inputs.get(usize::from(index)).copied();
 		let (root, len) = input.ok_or("there is no such input")?;
-		let blobs = self.blobs.clone();
+		let blobs = self.replays.inputs.blobs.clone();
 		let read = spawn_blocking(move || {
 			// It comes into this process's memory, and a part of it once more.
 			let (needed, spare) = (len.saturating_mul(2), Memory::now().spare());

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use assay_market::{mailbox_key, JobId, MailboxEntry, Purpose, VerifierId};
+use assay_market::{mailbox_key, JobId, MailboxEntry, Purpose, SampledChunk, VerifierId};
 use codec::{Decode, DecodeAll, Encode};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
 use crate::{
+	chain::JobAssignment,
 	types::{Hash, LOG_TARGET},
-	verify::sampling::Chunks,
 };
 
 /// Version byte in front of the index.
 const INDEX_VERSION: u8 = 2;
+
+/// Chunks by the key whose seat they are for.
+pub(crate) type Chunks = BTreeMap<VerifierId, Vec<SampledChunk>>;
 
 /// One seat of one key in the job of one order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -20,6 +23,13 @@ pub(crate) struct Slot {
 	pub(crate) order: Hash,
 	pub(crate) purpose: Purpose,
 	pub(crate) key: VerifierId,
+}
+
+impl Slot {
+	/// That of this key in an assignment's job.
+	pub(crate) fn of(assignment: &JobAssignment, key: &VerifierId) -> Self {
+		Self { order: assignment.order, purpose: assignment.purpose, key: key.clone() }
+	}
 }
 
 /// An entry and what it was found out about.

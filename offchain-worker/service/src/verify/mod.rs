@@ -3,10 +3,12 @@
 pub(crate) mod duty;
 pub(crate) mod hush;
 pub(crate) mod keep;
+pub(crate) mod keys;
 pub(crate) mod mailbox;
 pub(crate) mod salt;
 pub(crate) mod sampling;
 pub(crate) mod tickets;
+pub(crate) mod verdicts;
 pub(crate) mod verifier;
 
 #[cfg(test)]

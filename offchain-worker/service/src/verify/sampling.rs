@@ -1,35 +1,33 @@
 //! The chunks of its own trace that a verdict is opened with: that this node has them shows that it
 //! has replayed the job, and has not only heard of a root.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use assay_dispute::{Error, Opener};
 use assay_market::{SampledChunk, VerifierId};
 use assay_referee::sample::check_all;
-use sp_core::offchain::OffchainStorage;
 
 use crate::{
-	chain::{Chain, JobAssignment},
+	chain::JobAssignment,
 	fault::Fault,
+	inputs::programs::Programs,
 	inputs::segments::steps_of,
-	replay::trouble::{After, Trouble, FRESH_STARTS},
+	replay::replays::Replays,
+	replay::trouble::{After, Judge, Trouble},
 	replay::worker_replay::{Deadline, Need, Record, WorkerReplay},
-	runner::Runner,
+	retry::retrying,
+	task::task_of,
 	thread::on_thread,
 	types::{AccountId, BlockNumber, Hash, LOG_TARGET},
-	verify::duty::{task_of, Shared},
+	verify::mailbox::Chunks,
 };
 
 /// Blocks before the reveal deadline at which the pallet's hook opens a verdict without chunks.
 const BARE_OPENING: BlockNumber = 3;
 
-/// Chunks by the key whose seat they are for.
-pub(crate) type Chunks = BTreeMap<VerifierId, Vec<SampledChunk>>;
-
 /// A committed verdict whose chunks are asked for.
-pub(crate) struct Sampling<C, S> {
-	pub(crate) shared: Arc<Shared<C, S>>,
-	pub(crate) runner: Arc<dyn Runner>,
+pub(crate) struct Sampling {
+	pub(crate) replays: Arc<Replays>,
 	/// One of the seats.
 	pub(crate) assignment: JobAssignment,
 	/// The verdict.
@@ -40,37 +38,20 @@ pub(crate) struct Sampling<C, S> {
 	pub(crate) accounts: BTreeMap<VerifierId, AccountId>,
 }
 
-impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
+impl Sampling {
 	/// Tries until there are the chunks. The deadline ends it otherwise: the pallet's hook then opens
 	/// the verdict without them, the chain asks for them no more, and this is dropped. `None` where
 	/// this machine cannot give them at all.
 	pub(crate) async fn run(self) -> Option<Chunks> {
 		let sampling = Arc::new(self);
 		let JobAssignment { job, order, .. } = sampling.assignment;
-		let metrics = sampling.shared.metrics.clone();
-		let (mut failed, mut afresh) = (0u32, 0);
-		loop {
-			let trouble = match sampling.clone().attempt().await {
-				Ok(chunks) => {
-					sampling.shared.runs.lock().drop_tensors(&order);
-					metrics.opened(chunks.values().map(Vec::len).sum());
-					log::info!(target: LOG_TARGET, "Job {job}: the verdict's chunks are there");
-					return Some(chunks);
-				}
-				Err(trouble) => trouble,
-			};
-			failed += 1;
+		let metrics = &sampling.replays.metrics;
+		let mut judge = Judge::default();
+		let failed = |trouble: Trouble, _| {
 			metrics.chunk_fault(trouble.kind());
-			let after = match trouble.after() {
-				After::Afresh if afresh >= FRESH_STARTS => After::Stop,
-				after => after,
-			};
-			match after {
+			match judge.after(&trouble) {
 				After::Again => {}
-				After::Afresh => {
-					afresh += 1;
-					sampling.shared.runs.lock().forget(&order);
-				}
+				After::Afresh => sampling.replays.runs.lock().forget(&order),
 				After::Stop => {
 					log::error!(
 						target: LOG_TARGET,
@@ -83,12 +64,20 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 							_ => "",
 						},
 					);
-					return None;
+					return ControlFlow::Break(None);
 				}
 			}
 			log::warn!(target: LOG_TARGET, "Job {job}: no chunks yet: {trouble}; trying again");
-			tokio::time::sleep(sampling.shared.config.retry_delay * failed.min(20)).await;
+			ControlFlow::Continue(())
+		};
+		let attempt = || async { sampling.clone().attempt().await.map(Some) };
+		let found = retrying(sampling.replays.retry_delay, attempt, failed).await;
+		if let Some(chunks) = &found {
+			sampling.replays.runs.lock().drop_tensors(&order);
+			metrics.opened(chunks.values().map(Vec::len).sum());
+			log::info!(target: LOG_TARGET, "Job {job}: the verdict's chunks are there");
 		}
+		found
 	}
 
 	async fn attempt(self: Arc<Self>) -> Result<Chunks, Trouble> {
@@ -109,8 +98,8 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 	fn opener(&self) -> Result<Opener<Arc<WorkerReplay>>, Trouble> {
 		let JobAssignment { job: id, order, program, input_roots, .. } = &self.assignment;
 		let steps = steps_of(&self.assignment)?.len() as u32;
-		let examined = self.shared.examine(*program)?;
-		let start = &self.shared.start_of(&self.assignment, &examined)?;
+		let examined = self.replays.inputs.programs.examine(*program)?;
+		let start = &self.replays.inputs.start_of(&self.assignment, &examined)?;
 		// Nothing looks at the trace root of a run of one's own.
 		let trace_root = &[0; 32];
 		let run_root = &self.run_root;
@@ -118,10 +107,9 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 		// Shortly before the end the hook opens the verdict as it is.
 		let deadline = self.assignment.reveal_deadline.unwrap_or(BlockNumber::MAX);
 		let deadline = Deadline::new(deadline.saturating_sub(BARE_OPENING));
-		let (shared, runner) = (&self.shared, self.runner.clone());
-		let replay = WorkerReplay::new(shared, runner, *id, Need::Chunks, deadline, record)?;
+		let replay = WorkerReplay::new(&self.replays, *id, Need::Chunks, deadline, record)?;
 		let opener = Opener::new(replay.job.clone(), replay.clone())?;
-		let known = self.shared.runs.lock().get(order, &task_of(&self.assignment));
+		let known = self.replays.runs.lock().get(order, &task_of(&self.assignment));
 		// Another run than that of the verdict is of no use.
 		let Some(run) = known.filter(|run| run.run_root == self.run_root) else {
 			return Ok(opener);
@@ -133,19 +121,17 @@ impl<C: Chain, S: OffchainStorage + 'static> Sampling<C, S> {
 	}
 }
 
-impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
-	/// Whether these are the chunks that a seat's verdict is to be opened with: on another fork it may
-	/// have been others. Blocks.
-	pub(crate) fn fits(
-		&self,
-		assignment: &JobAssignment,
-		seed: &Hash,
-		run_root: &Hash,
-		chunks: &[SampledChunk],
-	) -> bool {
-		let Ok(examined) = self.examine(assignment.program) else { return false };
-		let Ok(steps) = steps_of(assignment) else { return false };
-		let shape = examined.run_shape(steps.len() as u32);
-		check_all(run_root, &shape, seed, assignment.account.as_ref(), chunks)
-	}
+/// Whether these are the chunks that a seat's verdict is to be opened with: on another fork it may have
+/// been others. Blocks.
+pub(crate) fn fits(
+	programs: &Programs,
+	assignment: &JobAssignment,
+	seed: &Hash,
+	run_root: &Hash,
+	chunks: &[SampledChunk],
+) -> bool {
+	let Ok(examined) = programs.examine(assignment.program) else { return false };
+	let Ok(steps) = steps_of(assignment) else { return false };
+	let shape = examined.run_shape(steps.len() as u32);
+	check_all(run_root, &shape, seed, assignment.account.as_ref(), chunks)
 }

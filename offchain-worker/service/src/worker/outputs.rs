@@ -1,22 +1,20 @@
-//! The outputs that a worker hands over: they are kept and served by this node, whatever the provider
+//! The tensors that a worker hands over. Outputs are kept and served by this node, whatever the provider
 //! does, so that the requester gets what it pays for.
 
 use std::{
-	collections::BTreeSet,
-	fs::{File, OpenOptions},
-	os::unix::fs::OpenOptionsExt,
+	collections::{BTreeMap, BTreeSet},
 	path::Path,
 };
 
 use assay_blobs::{BlobError, BlobStore};
 use assay_market::JobId;
-use assay_worker_protocol::OutputFile;
-use nix::fcntl::OFlag;
+use assay_program::Source;
+use assay_worker_host::{file_name, open_file, Finished};
+use assay_worker_protocol::{KeptFile, OutputFile};
 
 use crate::{
 	fault::Fault,
 	types::{Hash, LOG_TARGET},
-	worker::kept::name,
 };
 
 /// Moves the outputs of a run into the store, quietly: nobody outside this node can ask for them before
@@ -44,7 +42,7 @@ pub(crate) fn take_outputs(
 		&& wanted.iter().zip(files).all(|((anchor, len), file)| {
 			anchors.get(*anchor as usize) == Some(&file.root)
 				&& file.len == *len
-				&& file.name == name(&file.root)
+				&& file.name == file_name(&file.root)
 		});
 	if !same {
 		return Err(Fault::Garbage("the outputs are not those of the run".into()));
@@ -54,7 +52,7 @@ pub(crate) fn take_outputs(
 		if !taken.insert(*root) {
 			continue;
 		}
-		let file = open(&folder.join(name), *len)?;
+		let file = open_file(folder, root, *len)?;
 		match blobs.insert_quiet_from(job, *root, *len, file) {
 			Ok(()) => {}
 			Err(BlobError::RootMismatch { .. }) => {
@@ -69,18 +67,17 @@ pub(crate) fn take_outputs(
 	Ok(true)
 }
 
-/// A regular file of exactly `len` bytes.
-fn open(path: &Path, len: u64) -> Result<File, Fault> {
-	let fault = |error: std::io::Error| Fault::Folder(format!("{}: {error}", path.display()));
-	// A pipe in the file's place does not hold the node up either.
-	let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-	let file =
-		OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).map_err(fault)?;
-	let found = file.metadata().map_err(fault)?;
-	match found.is_file() && found.len() == len {
-		true => Ok(file),
-		false => Err(Fault::Garbage(format!("{} is no file of {len} bytes", path.display()))),
+/// The tensors that were to be kept, for a dispute or a verdict's chunks. Blocks.
+///
+/// # Errors
+/// As [`Finished::kept`]; [`Fault::Garbage`] also where a file is said to have another name than its root
+/// gives it.
+pub(crate) fn take_kept(finished: &Finished) -> Result<BTreeMap<Source, Vec<u8>>, Fault> {
+	let named = |kept: &KeptFile| kept.file.name == file_name(&kept.file.root);
+	if !finished.done().kept.iter().all(named) {
+		return Err(Fault::Garbage("the kept tensors are not those that were asked for".into()));
 	}
+	Ok(finished.kept()?)
 }
 
 #[cfg(test)]
@@ -93,8 +90,8 @@ mod tests {
 
 	fn output(folder: &Path, bytes: &[u8]) -> OutputFile {
 		let root = tensor_root(bytes);
-		fs::write(folder.join(name(&root)), bytes).unwrap();
-		OutputFile { root, name: name(&root), len: bytes.len() as u64 }
+		fs::write(folder.join(file_name(&root)), bytes).unwrap();
+		OutputFile { root, name: file_name(&root), len: bytes.len() as u64 }
 	}
 
 	fn store(folder: &Path, quota: u64) -> BlobStore {

@@ -8,8 +8,8 @@ use assay_commitments::{
 };
 use assay_exec::{Checkpoint, Checkpoints as Keep, CpuExecutor, Executor, Tensor};
 use assay_market::{
-	lottery::transcript, segment_of, verifier_crypto::KEY_TYPE, Checkpoints, MailboxEntry,
-	Purpose::Verify, SampledChunk, SegmentDuty, SegmentTerms, Ticket,
+	lottery::transcript, segment_of, task_hash, verifier_crypto::KEY_TYPE, Checkpoints,
+	MailboxEntry, Purpose::Verify, SampledChunk, SegmentDuty, SegmentTerms, Ticket,
 };
 use assay_program::{
 	ops::{DType, TensorType},
@@ -25,7 +25,6 @@ use crate::{
 	inputs::fetch::Fetch,
 	testing::world::{eventually, FakeRunner, World, GENESIS},
 	types::{AccountId, Hash},
-	verify::duty::task_hash,
 };
 
 const JOB: u64 = 4;

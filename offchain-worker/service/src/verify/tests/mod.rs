@@ -1,4 +1,5 @@
 mod keep;
 mod lottery;
 mod sampling;
+mod tickets;
 mod verdicts;

@@ -10,6 +10,7 @@ use std::{
 use assay_commitments::{run_root, trace_root};
 use assay_market::{AbstainReason, MailboxEntry, Purpose::Verify};
 use assay_program::Source;
+use assay_worker_host::{check_version, find_worker, is_inherited, Fault as WorkerFault};
 
 use crate::{
 	fault::Fault,
@@ -18,7 +19,7 @@ use crate::{
 	testing::court::{entry, Court, Lie, JOB},
 	testing::world::{abstained, compute, eventually, order_of, World, GENESIS},
 	verify::salt::derive_salt,
-	worker::process::{check_worker, find_worker, ProcessRunner},
+	worker::process::ProcessRunner,
 };
 
 /// A world with one job to verify.
@@ -275,8 +276,8 @@ async fn worker_should_see_nothing_of_the_node_when_it_is_started() {
 	let notes = fs::read_to_string(world.dir.path().join("notes-its-world.notes")).unwrap();
 	let mut lines = notes.lines();
 	for name in lines.next().unwrap().split(',') {
-		let allowed = ["ASSAY_CACHE_DIR", "HOME", "TMPDIR"].contains(&name)
-			|| crate::worker::process::is_kept(name.as_ref());
+		let allowed =
+			["ASSAY_CACHE_DIR", "HOME", "TMPDIR"].contains(&name) || is_inherited(name.as_ref());
 		assert!(allowed, "{name} reached the worker");
 	}
 	assert!(Path::new(lines.next().unwrap()).starts_with(&world.config.dir));
@@ -503,14 +504,16 @@ async fn worker_should_test_the_chosen_device_when_asked_to() {
 #[tokio::test]
 async fn version_check_should_name_the_fault_when_the_worker_cannot_be_used() {
 	let world = world();
-	assert_eq!(check_worker(&world.worker("honest")).await, Ok(()));
-	let missing = check_worker(&world.dir.path().join("nothing")).await;
-	assert!(matches!(missing, Err(Fault::WorkerMissing(_))));
-	let other = check_worker(&world.worker("other-version")).await;
-	assert!(matches!(other, Err(Fault::WorkerVersion { found, .. }) if found.contains("9.9.9")));
+	assert_eq!(check_version(&world.worker("honest")).await, Ok(()));
+	let missing = check_version(&world.dir.path().join("nothing")).await;
+	assert!(matches!(missing, Err(WorkerFault::WorkerMissing(_))));
+	let other = check_version(&world.worker("other-version")).await;
+	assert!(
+		matches!(other, Err(WorkerFault::WorkerVersion { found, .. }) if found.contains("9.9.9"))
+	);
 	fs::write(world.dir.path().join("text"), "no program").unwrap();
-	let text = check_worker(&world.dir.path().join("text")).await;
-	assert!(matches!(text, Err(Fault::WorkerMissing(_))));
+	let text = check_version(&world.dir.path().join("text")).await;
+	assert!(matches!(text, Err(WorkerFault::WorkerMissing(_))));
 }
 
 #[test]
