@@ -13,6 +13,7 @@ mod orders;
 mod programs;
 mod proofs;
 mod samples;
+mod seats;
 mod segments;
 mod thieves;
 mod verdicts;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Attack> {
 		delivery::ATTACKS,
 		looks::ATTACKS,
 		thieves::ATTACKS,
+		seats::ATTACKS,
 	] {
 		all.extend(module.iter().copied());
 	}
