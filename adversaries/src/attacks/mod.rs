@@ -14,6 +14,7 @@ mod programs;
 mod proofs;
 mod retreat;
 mod samples;
+mod seats;
 mod segments;
 mod thieves;
 mod verdicts;
@@ -47,6 +48,7 @@ pub fn all() -> Vec<Attack> {
 		looks::ATTACKS,
 		thieves::ATTACKS,
 		retreat::ATTACKS,
+		seats::ATTACKS,
 	] {
 		all.extend(module.iter().copied());
 	}
