@@ -869,7 +869,9 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Sent by the node's offchain hook. `retry` only makes repeated submissions differ.
+		/// Sent by the node's offchain hook, up to the deadline of the draw, also where the quorum is there
+		/// already: who was drawn has fetched the inputs, and is paid for holding them. `retry` only makes
+		/// repeated submissions differ.
 		///
 		/// ## Errors
 		///
