@@ -66,6 +66,9 @@ pub fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
 			std::io::ErrorKind::PermissionDenied => {
 				error.fix("check the owner and mode of the file and its folder")
 			}
+			std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+				Error { code: "disk-fault".into(), ..error }.fix("free disk space there")
+			}
 			_ => error,
 		}
 	}

@@ -293,6 +293,9 @@ pub fn failed(fault: &Fault) -> Error {
 			Error::new("out-of-memory", text)
 				.fix(format!("{free} are available; free some, or use a machine with more"))
 		}
+		Fault::Reported { kind: LocalFaultKind::Disk, .. } | Fault::Folder(_) => {
+			Error::new("disk-fault", text).fix("free disk space below the state folder")
+		}
 		Fault::Reported { kind: LocalFaultKind::Device | LocalFaultKind::Audit, .. } => {
 			Error::new("local-fault", text).fix("try --adapter cpu, or another adapter")
 		}
@@ -316,6 +319,7 @@ mod tests {
 			(Fault::Crashed("signal".into()), "worker-failed", "report"),
 			(Fault::Garbage("bytes".into()), "worker-failed", "report"),
 			(Fault::MemoryLimit(1), "out-of-memory", "available"),
+			(Fault::Folder("full".into()), "disk-fault", "free disk space"),
 		] {
 			let error = failed(&fault);
 			assert_eq!(error.code, code);

@@ -7,7 +7,12 @@ use crate::{
 	output::{bytes, hex, short, Ui},
 };
 use serde::Deserialize;
-use std::{io::Write, path::Path, time::Duration};
+use std::{
+	fs::File,
+	io::{Cursor, Read, Seek, SeekFrom, Write},
+	path::Path,
+	time::Duration,
+};
 use subxt::rpcs::client::rpc_params;
 
 /// Bytes of one piece; the node accepts up to 1 MiB a call.
@@ -101,6 +106,14 @@ fn give_up(root: &Hash, fetch: &FetchStatus) -> Result<()> {
 		.fix("check the root, or ask its owner to upload it again; what has arrived is kept"))
 }
 
+/// A file with its root and length. Blocks.
+fn open(path: &Path) -> std::io::Result<(Hash, u64, File)> {
+	let mut file = File::open(path)?;
+	let mut hasher = blake3::Hasher::new();
+	let total = std::io::copy(&mut file, &mut hasher)?;
+	Ok((*hasher.finalize().as_bytes(), total, file))
+}
+
 impl Node {
 	/// What the node has of a blob.
 	pub async fn blob_status(&self, root: &Hash) -> Result<Status> {
@@ -120,32 +133,49 @@ impl Node {
 			return Err(Error::new("empty-blob", format!("{label} is empty"))
 				.fix("a blob has at least one byte"));
 		}
-		let total = data.len() as u64;
+		let (total, reader) = (data.len() as u64, Cursor::new(data));
+		self.send_blob(&root, total, status.received, reader, ui, label).await?;
+		Ok((root, true))
+	}
+
+	/// Sends what the node does not have of a blob, a piece at a time.
+	async fn send_blob(
+		&self,
+		root: &Hash,
+		total: u64,
+		received: u64,
+		mut source: impl Read + Seek + Send,
+		ui: &Ui,
+		label: &str,
+	) -> Result<()> {
+		let unread = |e| Error::new("file", format!("{label}: {e}"));
 		let bar = ui.bar(total, format!("upload {label}"), true);
 		// A piece boundary, so that a node that restarted its count is simply sent everything.
-		let mut offset = (status.received.min(total) as usize) / PIECE * PIECE;
-		while offset < data.len() {
-			let end = data.len().min(offset + PIECE);
-			let piece = hex(&data[offset..end]);
+		let mut offset = received.min(total) / PIECE as u64 * PIECE as u64;
+		source.seek(SeekFrom::Start(offset)).map_err(unread)?;
+		while offset < total {
+			let mut piece = vec![0; (total - offset).min(PIECE as u64) as usize];
+			source.read_exact(&mut piece).map_err(unread)?;
 			let _: serde_json::Value = self
-				.request("blob_put", rpc_params![hex(root), offset as u64, total, piece])
+				.request("blob_put", rpc_params![hex(root), offset, total, hex(&piece)])
 				.await
-				.map_err(|e| named(&root, e))?;
-			offset = end;
-			bar.set(offset as u64);
+				.map_err(|e| named(root, e))?;
+			offset += piece.len() as u64;
+			bar.set(offset);
 		}
-		if !self.blob_status(&root).await?.present {
+		if !self.blob_status(root).await?.present {
 			return Err(Error::new(
 				"blob-incomplete",
 				format!("the node does not show blob {} after the upload", hex(root)),
 			)
 			.fix("try again; the upload continues where it stopped"));
 		}
-		bar.done(format!("{} as {}", bytes(total), short(root)));
-		Ok((root, true))
+		bar.done(format!("{} as {}", bytes(total), short(*root)));
+		Ok(())
 	}
 
-	/// As [`Self::blob_put`] of a file whose root is known; whether anything was sent.
+	/// As [`Self::blob_put`] of a file whose root is known, which is never in memory as a whole; whether anything was
+	/// sent.
 	///
 	/// # Errors
 	/// `file` where it cannot be read, `blob-mismatch` where it has other bytes.
@@ -156,15 +186,21 @@ impl Node {
 		ui: &Ui,
 		label: &str,
 	) -> Result<bool> {
-		if self.blob_status(root).await?.present {
+		let status = self.blob_status(root).await?;
+		if status.present {
 			return Ok(false);
 		}
-		let data = tokio::fs::read(path).await.map_err(io(path))?;
-		let (found, sent) = self.blob_put(&data, ui, label).await?;
-		match found == *root {
-			true => Ok(sent),
-			false => Err(Error::new("file", format!("{} has other bytes", path.display()))),
+		let opened = tokio::task::spawn_blocking({
+			let path = path.to_owned();
+			move || open(&path)
+		});
+		let stopped = |e| Error::new("local-fault", format!("reading a file stopped: {e}"));
+		let (found, total, file) = opened.await.map_err(stopped)?.map_err(io(path))?;
+		if found != *root {
+			return Err(Error::new("file", format!("{} has other bytes", path.display())));
 		}
+		self.send_blob(root, total, status.received, file, ui, label).await?;
+		Ok(true)
 	}
 
 	/// Sees to it that the node has a blob of this length, from its peers if need be.

@@ -12,6 +12,7 @@ use crate::{
 	tensors::{self, InputArg},
 };
 use assay_commitments::Segmentation;
+use assay_program::MAX_STEPS;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -111,6 +112,7 @@ pub async fn run(context: &Context, args: PostArgs) -> Result<u8> {
 		return Err(Error::new("bad-argument", "--ramp and --steps count from 1")
 			.fix("give at least 1 block and 1 step"));
 	}
+	ensure_steps(args.steps)?;
 	if let Some(length) = args.segment_steps {
 		ensure_cut(args.steps, length)?;
 	}
@@ -199,6 +201,17 @@ pub async fn prepare(context: &Context, args: JobInputs) -> Result<u8> {
 		context.ui.line(format!("{}  {name}", hex(root)));
 	}
 	Ok(0)
+}
+
+/// Refuses what no worker runs.
+fn ensure_steps(steps: u32) -> Result<()> {
+	match steps > MAX_STEPS {
+		true => {
+			Err(Error::new("too-many-steps", format!("{steps} steps are more than {MAX_STEPS}"))
+				.fix("post several jobs, each from the states of the one before"))
+		}
+		false => Ok(()),
+	}
 }
 
 /// Refuses segments that the chain would refuse, and says which lengths it takes.
@@ -372,6 +385,14 @@ async fn upload(
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn steps_should_be_refused_when_no_worker_runs_so_many() {
+		assert!(ensure_steps(MAX_STEPS).is_ok());
+		let error = ensure_steps(MAX_STEPS + 1).unwrap_err();
+		assert_eq!(error.code, "too-many-steps");
+		assert!(error.fix.is_some_and(|fix| fix.contains("several jobs")));
+	}
 
 	#[test]
 	fn segments_should_be_refused_with_the_lengths_that_fit() {

@@ -7,7 +7,10 @@ use crate::{
 		Hash,
 	},
 	output::bytes,
+	program::Loaded,
 };
+use assay_commitments::Segmentation;
+use assay_program::MAX_STEPS;
 use std::time::Duration;
 
 /// How much slower than measured a run is reckoned: what was measured is a product of matrices on an idle machine.
@@ -51,14 +54,75 @@ pub(super) struct Means {
 	pub(super) stake: u128,
 	/// Bytes of memory.
 	pub(super) memory: u64,
-	/// Bytes of disk.
+	/// Bytes of disk, without those that other jobs will take.
 	pub(super) disk: u64,
+	/// Most bytes that may be kept for answers.
+	pub(super) traces: u64,
 	/// Work units that this provider owes already.
 	pub(super) queued: u64,
 	/// Work units of all of its results that can still be challenged.
 	pub(super) open: u64,
 	/// The market's parameters.
 	pub(super) parameters: Parameters,
+}
+
+/// Most checkpoints of a run that is not cut for its verifiers.
+const OWN_CHECKPOINTS: u64 = 15;
+
+/// What the runs of a program take that the chain does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+	/// Bytes of memory.
+	pub(super) peak_memory: u64,
+	/// Bytes of all states, which a checkpoint has.
+	pub(super) states: u64,
+	/// Bytes of the roots of a step's anchors.
+	pub(super) roots: u64,
+	/// Bytes of the trees of a step's anchors.
+	pub(super) trees: u64,
+}
+
+impl Needs {
+	/// Of a program.
+	pub(super) fn of(loaded: &Loaded) -> Self {
+		let (program, checked) = (&loaded.program, &loaded.checked);
+		let states = program.states.iter().filter_map(|state| {
+			program.inputs.get(usize::from(state.input)).map(|input| input.ty.canonical_len())
+		});
+		let anchors = checked.anchors.iter().chain(&checked.lazy);
+		let tiles =
+			anchors.filter_map(|node| checked.types.get(*node as usize)).map(|ty| ty.tiles());
+		Self {
+			peak_memory: checked.peak_memory,
+			states: states.fold(0, u64::saturating_add),
+			roots: 32 * checked.anchors.len() as u64,
+			trees: tiles.fold(0, u64::saturating_add).saturating_mul(32),
+		}
+	}
+
+	/// Bytes of the checkpoints that verifiers of a job need.
+	fn checkpoints(&self, job: &Job) -> u64 {
+		let cut = job.assurance.segments.and_then(|cut| Segmentation::new(job.steps, cut.steps));
+		self.states.saturating_mul(cut.map_or(0, |cut| u64::from(cut.count()) - 1))
+	}
+
+	/// Bytes of what is kept for answers, where `budget` are allowed.
+	fn traces(&self, job: &Job, budget: u64) -> u64 {
+		let own = match job.assurance.segments {
+			Some(_) => 0,
+			None => OWN_CHECKPOINTS.min(job.steps.into()),
+		};
+		let roots = self.roots.saturating_mul(job.steps.into());
+		let all = roots.saturating_add(self.trees).saturating_add(self.states.saturating_mul(own));
+		all.min(budget)
+	}
+
+	/// Bytes of disk that a job takes: all its files lie in the folder of the run and beside it.
+	pub(super) fn disk(&self, job: &Job, budget: u64) -> u64 {
+		let files = job.input_bytes.saturating_add(job.output_bytes);
+		let kept = self.checkpoints(job).saturating_add(self.traces(job, budget));
+		files.saturating_add(kept).saturating_mul(2)
+	}
 }
 
 /// Why a job is not claimed: a code for scripts and a sentence.
@@ -123,6 +187,11 @@ impl Terms {
 				"nobody attests that its inputs can be had; --accept-unattested takes such jobs";
 			return refuse("unattested", text);
 		}
+		if job.steps > MAX_STEPS {
+			let text =
+				format!("it has {} steps, and no worker runs more than {MAX_STEPS}", job.steps);
+			return refuse("steps", text);
+		}
 		let price = job.current_price.unwrap_or(job.price_start);
 		if price < self.min_price {
 			// The ramp goes on; said once per job all the same.
@@ -152,15 +221,30 @@ impl Terms {
 				format!("its inputs and outputs are {files}, {disk} of disk are free"),
 			);
 		}
-		self.too_slow(job, means).or_else(|| too_many(job, means))
+		self.too_slow(job, means, 0).or_else(|| too_many(job, means))
 	}
 
-	/// Why a job's run would not end in time.
-	fn too_slow(&self, job: &Job, means: &Means) -> Option<Refusal> {
+	/// Why a job does not fit, by what its program tells; `None` where nothing speaks against it.
+	pub(super) fn no_room(&self, needs: &Needs, job: &Job, means: &Means) -> Option<Refusal> {
+		let needed = needs.disk(job, means.traces);
+		if needed > means.disk {
+			let text = format!(
+				"its inputs, outputs and checkpoints take {} while it runs, {} of disk are free and not spoken for",
+				bytes(needed),
+				bytes(means.disk)
+			);
+			return refuse("disk", text);
+		}
+		self.too_large(needs.peak_memory, job, means.memory)
+			.or_else(|| self.too_slow(job, means, needs.checkpoints(job)))
+	}
+
+	/// Why a job's run would not end in time, which writes so many bytes of checkpoints.
+	fn too_slow(&self, job: &Job, means: &Means, checkpoints: u64) -> Option<Refusal> {
 		let clock = means.parameters.commit.blocks(job.work_units, job.input_bytes);
 		let clock = means.block.saturating_mul(u32::try_from(clock).unwrap_or(u32::MAX));
 		let time = clock.saturating_mul(CLOCK_PERCENT) / 100;
-		let takes = self.time(job, means);
+		let takes = self.time(job, means, checkpoints);
 		(takes > time).then(|| Refusal {
 			code: "too-slow",
 			text: format!(
@@ -176,9 +260,11 @@ impl Terms {
 	}
 
 	/// How long a job would take here, from the claim to the commitment.
-	fn time(&self, job: &Job, means: &Means) -> Duration {
+	fn time(&self, job: &Job, means: &Means, checkpoints: u64) -> Duration {
 		let work = job.work_units.saturating_add(means.queued).saturating_mul(SLACK);
 		let files = job.input_bytes.saturating_add(job.output_bytes);
+		// They are written, taken over and handed to the node, all before the commitment.
+		let files = files.saturating_add(checkpoints.saturating_mul(3));
 		let run = Duration::from_secs(work / means.rate.max(1));
 		let copies = Duration::from_secs(files / BYTES_PER_SECOND);
 		run.saturating_add(copies).saturating_add(OVERHEAD)
@@ -204,6 +290,8 @@ mod tests {
 		parameters::Clock,
 	};
 
+	use assay_job::Segments;
+
 	const UNIT: u128 = 1_000_000_000_000;
 
 	fn terms() -> Terms {
@@ -226,6 +314,7 @@ mod tests {
 			stake: 1_000 * UNIT,
 			memory: 8 << 30,
 			disk: 100 << 30,
+			traces: 2 << 30,
 			queued: 0,
 			open: 0,
 			parameters: Parameters {
@@ -265,13 +354,14 @@ mod tests {
 		let (terms, means) = (terms(), means());
 		assert_eq!(code(&terms, &means, &job(|_| {})), None);
 		type Case = (&'static str, fn(&mut Job));
-		let cases: [Case; 8] = [
+		let cases: [Case; 9] = [
 			("own-job", |job| job.requester.0 = [0xcc; 32]),
 			("barred", |job| job.barred = vec![[1; 32].into(), [0xcc; 32].into()]),
 			("unattested", |job| job.assurance.attestation = Attestation::OptedOut),
 			("price-per-work", |job| job.current_price = Some(UNIT / 11)),
 			("stake", |job| job.bond = Some(1_001 * UNIT)),
 			("bond", |job| job.bond = Some(501 * UNIT)),
+			("steps", |job| job.steps = MAX_STEPS + 1),
 			("disk", |job| job.output_bytes = 60 << 30),
 			("too-slow", |job| {
 				// The clock gives a block for a block's work of the slowest; half of that here.
@@ -304,7 +394,7 @@ mod tests {
 	fn queue_and_overhead_should_count_against_the_clock() {
 		// 30 blocks of 3 s and 10 of work: 120 s, of which 96 may be used; 4 s of work, doubled, and 6 beside.
 		let mut means = means();
-		assert_eq!(terms().time(&job(|_| {}), &means), Duration::from_secs(4 + 6));
+		assert_eq!(terms().time(&job(|_| {}), &means, 0), Duration::from_secs(4 + 6));
 		means.queued = 215_000_000_000;
 		assert_eq!(code(&terms(), &means, &job(|_| {})), None);
 		means.queued = 225_000_000_000;
@@ -334,6 +424,44 @@ mod tests {
 		assert_eq!(per_work.least_price(&job(|_| {}), &means.parameters), 10 * UNIT);
 		let bold = Terms { max_bond: Some(900 * UNIT), ..terms() };
 		assert_eq!(code(&bold, &means, &job(|job| job.bond = Some(800 * UNIT))), None);
+	}
+
+	/// The exploit of the hostile reading: 105 GiB of checkpoints, where the chain tells of 3.5 GiB of inputs.
+	#[test]
+	fn job_should_be_refused_when_its_checkpoints_do_not_fit_the_disk_or_the_clock() {
+		let cut = |change: fn(&mut Job)| {
+			job(|job| {
+				(job.steps, job.input_bytes) = (64, 7 << 29);
+				job.assurance.segments = Some(Segments { steps: 4 });
+				change(job);
+			})
+		};
+		let needs = Needs { states: 7 << 29, ..Needs::default() };
+		let means = Means { memory: 1 << 40, ..means() };
+		let code = |needs: &Needs, means: &Means, job: &Job| {
+			assert_eq!(terms().refusal(job, means, |n| n.to_string()), None);
+			terms().no_room(needs, job, means).map(|refusal| refusal.code)
+		};
+		assert_eq!(code(&needs, &means, &cut(|_| {})), Some("disk"));
+		// Four segments: 21 GiB of checkpoints and inputs fit, and take longer than the clock has.
+		let four: fn(&mut Job) = |job| job.assurance.segments = Some(Segments { steps: 16 });
+		assert_eq!(code(&needs, &means, &cut(four)), Some("too-slow"));
+		let long = |job: &mut Job| {
+			job.assurance.segments = Some(Segments { steps: 16 });
+			job.work_units = 1_000_000_000_000;
+			job.current_price = Some(UNIT * 100);
+		};
+		assert_eq!(code(&needs, &means, &cut(long)), None);
+		// What other jobs will take is not free.
+		let full = Means { disk: 25 << 30, ..means.clone() };
+		assert_eq!(code(&needs, &full, &cut(long)), Some("disk"));
+		// A run that nobody cuts writes what may be kept for answers, and not more.
+		let whole = cut(|job| job.assurance.segments = None);
+		assert_eq!(code(&needs, &full, &whole), None);
+		assert_eq!(
+			needs.disk(&whole, 2 << 30),
+			2 * (whole.input_bytes + whole.output_bytes + (2 << 30))
+		);
 	}
 
 	#[test]

@@ -26,7 +26,11 @@ use crate::{
 	executed::Executed,
 };
 use assay_commitments::{result_commitment, OutputsOpening, SegmentsOpening};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+	collections::HashMap,
+	sync::{Mutex, PoisonError},
+	time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Why a job is given up whose commitment on chain is not this provider's.
 pub const CONFLICT: &str = "commitment-conflict";
@@ -40,6 +44,11 @@ pub const GIVE_BACK_BLOCKS: u64 = 4;
 /// Blocks before the deadline at which what can wait no longer is sent all the same: a commitment whose
 /// checkpoints are not served yet, a reveal before it is final or before its outputs are handed over.
 const LATE_BLOCKS: u64 = 6;
+/// Faults of this machine that are lasting where they come twice in a row: another try would only take more of the
+/// clock, and what is burned of the bond with it.
+const LASTING: [&str; 2] = ["out-of-memory", "disk-fault"];
+/// How often in a row.
+const LASTING_FAULTS: u32 = 2;
 
 /// What the chain says about a job, as far as a provider acts on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +155,25 @@ pub trait Engine {
 	fn stop(&self, order: &Hash);
 }
 
+/// The last fault of each run under way, and how often in a row it has come.
+#[derive(Debug, Default)]
+pub struct Faults(Mutex<HashMap<Hash, (String, u32)>>);
+
+impl Faults {
+	/// Whether a run's fault will not go away by trying again.
+	fn is_lasting(&self, order: &Hash, error: &Error) -> bool {
+		let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+		let (last, count) = faults.entry(*order).or_default();
+		*count = if *last == error.code { count.saturating_add(1) } else { 1 };
+		*last = error.code.to_string();
+		LASTING.contains(&&*error.code) && *count >= LASTING_FAULTS
+	}
+
+	fn forget(&self, order: &Hash) {
+		self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(order);
+	}
+}
+
 /// Who provides, on which chain.
 pub struct Provider<'a, C, E> {
 	/// The chain.
@@ -160,6 +188,8 @@ pub struct Provider<'a, C, E> {
 	pub account: Hash,
 	/// Makes the salt of a job.
 	pub salt: &'a Salt,
+	/// What has gone wrong in this process.
+	pub faults: Faults,
 }
 
 /// What one look at a job led to.
@@ -175,6 +205,11 @@ pub enum Progress {
 	Back,
 	/// The job is over for this provider.
 	Over(String),
+}
+
+/// Whether a reveal can wait for nothing any more.
+fn is_late(facts: &Facts) -> bool {
+	facts.reveal_open && facts.left() <= LATE_BLOCKS
 }
 
 /// Seconds of Unix time.
@@ -319,10 +354,14 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 			// The chain's record and the blobs cannot be run by anybody.
 			Err(error) if error.code == "job-fault" => Some(error.message),
 			Err(error) if claimed && facts.left() <= GIVE_BACK_BLOCKS => Some(error.message),
+			Err(error) if self.faults.is_lasting(&record.order, &error) && claimed => {
+				Some(error.message)
+			}
 			Err(error) => return Err(error),
 		};
 		match why.filter(|_| claimed) {
 			Some(why) => {
+				self.faults.forget(&record.order);
 				self.engine.stop(&record.order);
 				self.go(record, Stage::GivingBack { why })
 			}
@@ -333,6 +372,10 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 	async fn commit(&self, record: Record, facts: &Facts, executed: Executed) -> Result<Progress> {
 		let commitment = self.commitment(&record.order, &executed);
 		match facts.commitment {
+			// Late as it is, nothing comes before the reveal: not even a record, which a full disk may refuse.
+			Some(on_chain) if on_chain == commitment && is_late(facts) => {
+				return self.hand_over(record, facts, executed).await
+			}
 			Some(on_chain) if on_chain == commitment => {
 				return self.go(record, Stage::Committed(executed))
 			}
@@ -370,8 +413,9 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 		facts: &Facts,
 		executed: Executed,
 	) -> Result<Progress> {
-		let late = facts.reveal_open && facts.left() <= LATE_BLOCKS;
+		let late = is_late(facts);
 		let error = match self.engine.publish(facts.id, &executed).await {
+			Ok(true) if late => return self.send_reveal(record, facts, executed).await,
 			Ok(true) => return self.go(record, Stage::Handed(executed)),
 			Ok(false) if !late => return Ok(Progress::Waiting),
 			Ok(false) => Error::new("undelivered", "the upload of the outputs has not ended"),
@@ -462,6 +506,7 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 	}
 
 	fn end(&self, record: Record, reason: &str) -> Result<Progress> {
+		self.faults.forget(&record.order);
 		self.engine.stop(&record.order);
 		self.store.put(&Record { stage: Stage::Done { reason: reason.into() }, ..record })?;
 		Ok(Progress::Over(reason.into()))

@@ -1,7 +1,7 @@
 //! Which open jobs a provider claims. Before it binds itself, everything that the run needs is here and checked.
 
 use super::{
-	capability::{Means, Refusal, Terms},
+	capability::{Means, Needs, Refusal, Terms},
 	flags::ProviderRun,
 	live::facts,
 	machine::CONFLICT,
@@ -17,7 +17,7 @@ use crate::{
 		value::Read,
 		Hash, Node,
 	},
-	error::Result,
+	error::{Error, Result},
 	files::Files,
 	memory,
 	output::{short, Ui},
@@ -25,7 +25,7 @@ use crate::{
 };
 use serde_json::json;
 use std::{
-	collections::HashMap,
+	collections::{BTreeSet, HashMap},
 	time::{Duration, Instant},
 };
 use subxt::dynamic::Value;
@@ -39,6 +39,25 @@ const FETCHES: usize = 8;
 /// How long inputs may be on their way while others wait for their turn: a peer that gives a byte now and then must
 /// not keep this provider from all other jobs. What has come stays with the node.
 const TURN: Duration = Duration::from_secs(45);
+
+/// An order whose inputs are on their way here.
+struct Preparing {
+	since: Instant,
+	/// Names of the files.
+	inputs: Vec<String>,
+	/// Bytes of disk that the job will take.
+	disk: u64,
+}
+
+impl Preparing {
+	fn new(job: &Job, disk: u64) -> Self {
+		Self {
+			since: Instant::now(),
+			inputs: job.input_roots.iter().map(hex::encode).collect(),
+			disk,
+		}
+	}
+}
 
 /// What one provider claims.
 pub(super) struct Market {
@@ -56,10 +75,12 @@ pub(super) struct Market {
 	passed: HashMap<Hash, Refusal>,
 	/// Orders that the chain refused or whose inputs did not come, and until which block they are left alone.
 	refused: HashMap<Hash, u64>,
-	/// Peak memory of programs; `None` of those that are not usable.
-	programs: HashMap<Hash, Option<u64>>,
-	/// The orders whose inputs are on their way here, and since when.
-	preparing: HashMap<Hash, Instant>,
+	/// What programs take; `None` of those that are not usable.
+	programs: HashMap<Hash, Option<Needs>>,
+	/// The orders whose inputs are on their way here.
+	preparing: HashMap<Hash, Preparing>,
+	/// Some inputs may be here that no order needs any more.
+	stale: bool,
 	fetches: Tasks<()>,
 }
 
@@ -80,6 +101,7 @@ impl Market {
 			refused,
 			programs,
 			preparing,
+			stale: true,
 			fetches,
 		}
 	}
@@ -121,25 +143,42 @@ impl Market {
 		self.refused.retain(|_, until| *until > head);
 		let open = |j: &&Job| j.phase.is(Phase::Open) && !self.refused.contains_key(&j.order);
 		let open: Vec<Job> = jobs.iter().filter(open).cloned().collect();
+		self.passed.retain(|order, _| jobs.iter().any(|job| job.order == *order));
+		self.programs.retain(|program, _| jobs.iter().any(|job| job.program == *program));
 		// Nothing is fetched for a job that is gone.
-		let fetches = &self.fetches;
+		let (fetches, stale) = (&self.fetches, &mut self.stale);
 		self.preparing.retain(|order, _| {
 			let wanted = open.iter().any(|job| job.order == *order);
 			if !wanted {
 				fetches.stop(order);
+				*stale = true;
 			}
 			wanted
 		});
+		self.sweep(store)?;
 		if !free || self.args.drain || open.is_empty() {
 			return Ok(None);
 		}
 		let mut means = self.means(node, queued, open_work).await?;
+		let disk = means.disk;
 		for job in open {
 			means.rate = self.slower.get(&job.program).copied().unwrap_or(self.rate);
+			means.disk = disk.saturating_sub(spoken_for(&self.preparing, &job.order));
 			match self.refusal(node, &job, &means).await? {
-				Some(refusal) => self.pass(&job, refusal),
-				None if self.prepared(node, &job, head).await? => return Ok(Some(job)),
-				None => {}
+				Ok(needs) => {
+					let needs = needs.disk(&job, means.traces);
+					if self.prepared(node, &job, needs, head).await? {
+						return Ok(Some(job));
+					}
+				}
+				Err(refusal) => {
+					// It may fit when others have had their turn.
+					let alone = Means { disk, ..means.clone() };
+					if refusal.code == "disk" && self.refusal(node, &job, &alone).await?.is_ok() {
+						self.make_way(head);
+					}
+					self.pass(&job, refusal);
+				}
 			}
 		}
 		Ok(None)
@@ -159,51 +198,81 @@ impl Market {
 			stake: free_stake(node, &self.terms.account).await?,
 			memory: memory::available(),
 			disk: memory::disk(self.files.dir()),
+			traces: self.args.keep_traces.saturating_mul(1 << 20),
 			queued,
 			open,
 			parameters: node.parameters().await?,
 		})
 	}
 
-	/// Why a job is not claimed, `None` if it is.
-	async fn refusal(&mut self, node: &Node, job: &Job, means: &Means) -> Result<Option<Refusal>> {
+	/// What a job takes, or why it is not claimed.
+	async fn refusal(
+		&mut self,
+		node: &Node,
+		job: &Job,
+		means: &Means,
+	) -> Result<std::result::Result<Needs, Refusal>> {
 		if let Some(refusal) = self.terms.refusal(job, means, |n| node.money(n)) {
-			return Ok(Some(refusal));
+			return Ok(Err(refusal));
 		}
-		let peak = match self.programs.get(&job.program) {
-			Some(peak) => *peak,
+		let needs = match self.programs.get(&job.program) {
+			Some(needs) => *needs,
 			None => {
-				let loaded = Loaded::fetch(node, &job.program).await;
-				let peak = match loaded {
-					Ok(loaded) => Some(loaded.checked.peak_memory),
+				let needs = match Loaded::fetch(node, &job.program).await {
+					Ok(loaded) => Some(Needs::of(&loaded)),
+					Err(error) if is_of_the_program(&error) => None,
 					Err(error) if error.code == "node-lost" => return Err(error),
-					Err(_) => None,
+					// The next block tries it again, and other jobs do not wait for that.
+					Err(error) => {
+						let text = format!("its program cannot be read: {}", error.message);
+						return Ok(Err(Refusal { code: "program", text }));
+					}
 				};
-				self.programs.insert(job.program, peak);
-				peak
+				self.programs.insert(job.program, needs);
+				needs
 			}
 		};
-		Ok(match peak {
-			None => Some(Refusal {
-				code: "program",
-				text: format!("program {} is not usable here", short(job.program)),
-			}),
-			Some(peak) => self.terms.too_large(peak, job, means.memory),
-		})
+		let unusable = || {
+			let text = format!("program {} is not usable here", short(job.program));
+			Refusal { code: "program", text }
+		};
+		let needs = needs.ok_or_else(unusable);
+		Ok(needs.and_then(|needs| self.terms.no_room(&needs, job, means).map_or(Ok(needs), Err)))
+	}
+
+	/// Removes inputs that no order needs: of jobs that somebody else has claimed, or that were given up.
+	fn sweep(&mut self, store: &Store) -> Result<()> {
+		if std::mem::take(&mut self.stale) {
+			let wanted: Vec<_> = self.preparing.values().map(|order| &order.inputs[..]).collect();
+			let needed = store.active()?.into_iter().flat_map(|record| record.inputs);
+			let needed: Vec<String> = needed.map(hex::encode).collect();
+			let kept = wanted.into_iter().chain([&needed[..]]).flatten();
+			let kept: BTreeSet<&str> = kept.map(String::as_str).collect();
+			// One that is on its way has an extension.
+			self.files.tidy(|name| kept.contains(name.split('.').next().unwrap_or(name)));
+		}
+		Ok(())
+	}
+
+	/// Stops the oldest fetch if it has had its turn, so that others have theirs; whether it did.
+	fn make_way(&mut self, head: u64) -> bool {
+		let had = self.preparing.iter().filter(|(_, order)| order.since.elapsed() >= TURN);
+		let oldest = had.min_by_key(|(_, order)| order.since).map(|(hash, _)| *hash);
+		if let Some(order) = oldest {
+			self.fetches.stop(&order);
+			self.preparing.remove(&order);
+			self.stale = true;
+			self.refuse(order, head);
+		}
+		oldest.is_some()
 	}
 
 	/// Whether every input of a job is here, whole and with the right root. They are fetched where they are not,
 	/// beside everything else.
-	async fn prepared(&mut self, node: &Node, job: &Job, head: u64) -> Result<bool> {
+	async fn prepared(&mut self, node: &Node, job: &Job, disk: u64, head: u64) -> Result<bool> {
 		if !self.preparing.contains_key(&job.order) && self.preparing.len() >= FETCHES {
-			let oldest = self.preparing.iter().min_by_key(|(_, since)| **since);
-			match oldest.map(|(order, since)| (*order, since.elapsed())) {
-				Some((order, age)) if age >= TURN => {
-					self.fetches.stop(&order);
-					self.preparing.remove(&order);
-					self.refuse(order, head);
-				}
-				_ => return Ok(false),
+			if !self.make_way(head) {
+				return Ok(false);
 			}
 		}
 		let (node, files, ui, wanted) = (node.clone(), self.files.clone(), self.ui, job.clone());
@@ -213,13 +282,13 @@ impl Market {
 			let gather = files.gather(&node, &ui, &loaded, &wanted.input_roots);
 			match tokio::time::timeout(FETCH, gather).await {
 				Ok(gathered) => gathered.map(drop),
-				Err(_) => Err(crate::error::Error::new(
+				Err(_) => Err(Error::new(
 					"unknown-blob",
 					format!("its inputs did not come within {} s", FETCH.as_secs()),
 				)),
 			}
 		};
-		self.preparing.entry(job.order).or_insert_with(Instant::now);
+		self.preparing.entry(job.order).or_insert_with(|| Preparing::new(job, disk));
 		match self.fetches.poll(&job.order, gather).await {
 			Ok(None) => Ok(false),
 			Ok(Some(())) => {
@@ -228,6 +297,7 @@ impl Market {
 			}
 			Err(error) => {
 				self.preparing.remove(&job.order);
+				self.stale = true;
 				self.fetches.stop(&job.order);
 				self.refuse(job.order, head);
 				let text = format!("its inputs cannot be had: {}", error.message);
@@ -246,6 +316,17 @@ impl Market {
 			self.passed.insert(job.order, refusal);
 		}
 	}
+}
+
+/// Bytes of disk that the jobs will take whose inputs are on their way, all but one.
+fn spoken_for(preparing: &HashMap<Hash, Preparing>, but: &Hash) -> u64 {
+	let others = preparing.iter().filter(|(order, _)| *order != but);
+	others.map(|(_, order)| order.disk).fold(0, u64::saturating_add)
+}
+
+/// Whether a program will never be usable here, however often it is asked for.
+fn is_of_the_program(error: &Error) -> bool {
+	matches!(&*error.code, "bad-program" | "rejected-program" | "unknown-program")
 }
 
 /// What a claim can still put up.

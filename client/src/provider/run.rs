@@ -286,7 +286,8 @@ async fn work(
 	(genesis, account, salt): (Hash, Hash, &Salt),
 ) -> Result<Option<u8>> {
 	let ui = live.ui;
-	let provider = Provider { chain: live, engine: live, store, genesis, account, salt };
+	let faults = Default::default();
+	let provider = Provider { chain: live, engine: live, store, genesis, account, salt, faults };
 	let (mut flights, mut flying) = (FuturesUnordered::new(), BTreeSet::new());
 	let mut head = 0;
 	loop {
@@ -306,14 +307,14 @@ async fn work(
 			next = node.next_head(head) => match next {
 				Ok(next) => {
 					head = next.number;
-					let orders = due(&provider, live, market, owed.load(Ordering::Relaxed), head).await;
-					orders.map(|orders| {
-						for (job, order) in orders {
-							if flying.insert(order) {
-								flights.push(advance(&provider, &ui, (job, order), head));
-							}
+					let owed = owed.load(Ordering::Relaxed);
+					let (orders, looked) = due(&provider, live, market, owed, head).await;
+					for (job, order) in orders {
+						if flying.insert(order) {
+							flights.push(advance(&provider, &ui, (job, order), head));
 						}
-					})
+					}
+					looked
 				}
 				Err(error) => Err(error),
 			},
@@ -330,15 +331,19 @@ async fn work(
 	}
 }
 
-/// Looks at the market; everything that is under way, and what is taken up now.
+/// Looks at the market; everything that is under way, and what is taken up now. Whatever the market says, what is under
+/// way is due.
 async fn due(
 	provider: &Provider<'_, Live, Live>,
 	live: &Live,
 	market: &mut Market,
 	owed: usize,
 	head: u64,
-) -> Result<Vec<(u64, Hash)>> {
-	let active = provider.store.active()?;
+) -> (Vec<(u64, Hash)>, Result<()>) {
+	let active = match provider.store.active() {
+		Ok(active) => active,
+		Err(error) => return (Vec::new(), Err(error)),
+	};
 	let answerable = active.iter().filter(|record| record.executed().is_some());
 	let open = answerable.map(|record| record.work).fold(0, u64::saturating_add);
 	// One run at a time; jobs that wait for the chain do not count. Answers come before new work.
@@ -347,15 +352,26 @@ async fn due(
 	let free = running.is_empty() && owed == 0;
 	let queued = running.into_iter().fold(0, u64::saturating_add);
 	let mut orders: Vec<(u64, Hash)> = active.iter().map(|r| (r.job, r.order)).collect();
+	let looked = take(provider, live, market, (free, queued, open), head).await;
+	let looked = looked.map(|taken| orders.extend(taken));
+	(orders, looked)
+}
+
+/// The job that is taken up now, if one is.
+async fn take(
+	provider: &Provider<'_, Live, Live>,
+	live: &Live,
+	market: &mut Market,
+	load: (bool, u64, u64),
+	head: u64,
+) -> Result<Option<(u64, Hash)>> {
 	let node = live.link.node();
-	if let Some(job) = market.look(&node, provider.store, (free, queued, open), head).await? {
-		let claim = market.claim(&node, &job).await?;
-		live.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(job.order, claim);
-		let id = JobId { number: job.id, order: job.order };
-		provider.take(id, job.work_units, job.input_roots)?;
-		orders.push((job.id, job.order));
-	}
-	Ok(orders)
+	let Some(job) = market.look(&node, provider.store, load, head).await? else { return Ok(None) };
+	let claim = market.claim(&node, &job).await?;
+	live.claims.lock().unwrap_or_else(PoisonError::into_inner).insert(job.order, claim);
+	let id = JobId { number: job.id, order: job.order };
+	provider.take(id, job.work_units, job.input_roots)?;
+	Ok(Some((job.id, job.order)))
 }
 
 /// Tells what became of an order; the reason of one that is over.

@@ -20,6 +20,9 @@ const VERSION: &[u8] = b"2";
 /// The durable state of one provider.
 pub struct Store {
 	db: Database,
+	/// As on a full disk: nothing is written any more.
+	#[cfg(test)]
+	pub full: std::sync::atomic::AtomicBool,
 }
 
 fn failed(e: impl std::fmt::Display) -> Error {
@@ -63,7 +66,11 @@ impl Store {
 			}
 		}
 		tx.commit().map_err(failed)?;
-		Ok(Self { db })
+		Ok(Self {
+			db,
+			#[cfg(test)]
+			full: Default::default(),
+		})
 	}
 
 	/// The record of an order.
@@ -75,6 +82,10 @@ impl Store {
 
 	/// Writes the record of an order; on disk when this returns.
 	pub fn put(&self, record: &Record) -> Result<()> {
+		#[cfg(test)]
+		if self.full.load(std::sync::atomic::Ordering::Relaxed) {
+			return Err(failed("no space left on device"));
+		}
 		let bytes = serde_json::to_vec(record).map_err(failed)?;
 		let tx = self.db.begin_write().map_err(failed)?;
 		{

@@ -341,6 +341,7 @@ fn live(fake: &Fake, path: &Path, looks: usize) -> Result<Option<String>> {
 		genesis: GENESIS,
 		account: me(),
 		salt: &salt,
+		faults: Default::default(),
 	};
 	wait(async {
 		provider.take(ID, 1, vec![[4; 32]])?;
@@ -655,6 +656,7 @@ fn call_should_be_refused_by_its_order_when_the_fork_comes_in_between() {
 		genesis: GENESIS,
 		account: me(),
 		salt: &salt,
+		faults: Default::default(),
 	};
 	let facts = wait(fake.facts(JOB)).unwrap().unwrap();
 	fake.0.borrow_mut().replaced = true;
@@ -701,6 +703,68 @@ fn job_should_be_given_back_when_it_cannot_be_done_in_time() {
 		assert!(reason.is_some_and(|reason| reason.starts_with("given back: ")), "{name}");
 		let world = fake.0.borrow();
 		assert_eq!((world.give_backs, world.commits.len()), (1, 0), "{name}");
+	}
+}
+
+/// Without the memory or the disk for it a run fails every time: each try would only burn more of the bond.
+#[test]
+fn job_should_be_given_back_at_once_when_memory_or_disk_fail_twice() {
+	let dir = tempfile::tempdir().unwrap();
+	for (code, looks) in [("out-of-memory", 2), ("disk-fault", 2), ("worker-failed", 0)] {
+		let fake = Fake::open();
+		let store = Store::open(&dir.path().join(code), &GENESIS, &me()).unwrap();
+		let salt = Salt::new(&dev::charlie());
+		let provider = Provider {
+			chain: &fake,
+			engine: &fake,
+			store: &store,
+			genesis: GENESIS,
+			account: me(),
+			salt: &salt,
+			faults: Default::default(),
+		};
+		provider.take(ID, 1, vec![]).unwrap();
+		wait(provider.tick(&ORDER)).unwrap();
+		fake.0.borrow_mut().broken = Some(code);
+		let gives_back = |_: &usize| {
+			matches!(wait(provider.tick(&ORDER)), Ok(Progress::Moved(Stage::GivingBack { .. })))
+		};
+		assert_eq!((1..9).find(gives_back).unwrap_or(0), looks, "{code}");
+	}
+}
+
+/// Silence costs the bond: the reveal is a pure function of key and chain, and waits for no record.
+#[test]
+fn reveal_should_go_out_in_time_when_nothing_can_be_written_any_more() {
+	for (committed, refused_uploads) in [(false, 0), (true, 0), (true, 99)] {
+		let dir = tempfile::tempdir().unwrap();
+		let path = dir.path().join("p.redb");
+		let fake = Fake::open();
+		live(&fake, &path, 3).unwrap();
+		let store = Store::open(&path, &GENESIS, &me()).unwrap();
+		let salt = Salt::new(&dev::charlie());
+		let provider = Provider {
+			chain: &fake,
+			engine: &fake,
+			store: &store,
+			genesis: GENESIS,
+			account: me(),
+			salt: &salt,
+			faults: Default::default(),
+		};
+		// The disk is full when the commitment is recorded, or after that.
+		store.full.store(!committed, std::sync::atomic::Ordering::Relaxed);
+		let commit = wait(provider.tick(&ORDER));
+		assert_eq!((commit.is_ok(), fake.0.borrow().commits.len()), (committed, 1));
+		store.full.store(true, std::sync::atomic::Ordering::Relaxed);
+		(fake.0.borrow_mut().left, fake.0.borrow_mut().refused_uploads) = (20, refused_uploads);
+		for _ in 0..4 {
+			let _ = wait(provider.tick(&ORDER));
+		}
+		assert!(!fake.0.borrow().revealed, "there is time");
+		fake.0.borrow_mut().left = 6;
+		let _ = wait(provider.tick(&ORDER));
+		assert!(fake.0.borrow().revealed);
 	}
 }
 
