@@ -2,6 +2,16 @@
 //!
 //! A name instead of an argument or the environment, because the service decides those.
 
+use assay_commitments::{run_root, trace_root};
+use assay_exec::{CpuExecutor, Executor, Tensor};
+use assay_program::{Limits, Program};
+use assay_worker_protocol::{
+	blocking::{handshake, receive, send},
+	Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Progress,
+	Reply, Request, Run, Stage, PACKAGE_VERSION,
+};
+use nix::libc;
+use seccompiler::{apply_filter, BpfProgram, SeccompAction, SeccompFilter};
 use std::{
 	fs,
 	io::Write,
@@ -14,17 +24,6 @@ use std::{
 	thread::sleep,
 	time::Duration,
 };
-
-use assay_commitments::{run_root, trace_root};
-use assay_exec::{CpuExecutor, Executor, Tensor};
-use assay_program::{Limits, Program};
-use assay_worker_protocol::{
-	blocking::{handshake, receive, send},
-	Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Progress,
-	Reply, Request, Run, Stage, PACKAGE_VERSION,
-};
-use nix::libc;
-use seccompiler::{apply_filter, BpfProgram, SeccompAction, SeccompFilter};
 
 fn main() {
 	let mut arguments = std::env::args();

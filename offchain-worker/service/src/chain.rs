@@ -1,7 +1,6 @@
 //! What the service sees of the chain.
 
-use std::{marker::PhantomData, sync::Arc};
-
+use crate::types::{AccountId, Balance, BlockNumber, Hash};
 use assay_market::{
 	api::{ArbitrationApi, MarketApi, MAX_KEYS},
 	Assignment, DisputeDuty, JobId, LotteryDuty, VerifierId,
@@ -11,8 +10,7 @@ use sc_client_api::BlockchainEvents;
 use sp_api::{ApiExt, ProvideRuntimeApi};
 use sp_blockchain::HeaderBackend;
 use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
-
-use crate::types::{AccountId, Balance, BlockNumber, Hash};
+use std::{marker::PhantomData, sync::Arc};
 
 /// An assignment of this chain.
 pub type JobAssignment = Assignment<AccountId, Balance, BlockNumber>;

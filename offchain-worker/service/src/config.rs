@@ -1,12 +1,11 @@
 //! Settings of the service.
 
+use crate::{knowledge::Knowledge, types::BlockNumber};
 use std::{
 	path::{Path, PathBuf},
 	sync::Arc,
 	time::Duration,
 };
-
-use crate::{knowledge::Knowledge, types::BlockNumber};
 
 /// Settings of the service.
 #[derive(Clone, Debug)]

@@ -1,10 +1,9 @@
 //! Why a replay gave no run root.
 
-use std::time::Duration;
-
 use assay_market::AbstainReason;
 use assay_worker_host::Fault as WorkerFault;
 use assay_worker_protocol::LocalFaultKind;
+use std::time::Duration;
 
 /// Why a replay gave no run root. All but the last three are *local*: another node, or this one a
 /// moment later, may fare better, so they are retried once.

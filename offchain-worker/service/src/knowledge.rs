@@ -1,14 +1,12 @@
 //! What this node knows about results: the roots of its own replays, and the roots that its own referee
 //! has seen proved wrong.
 
-use std::{fmt, sync::Arc};
-
+use crate::types::{Hash, LOG_TARGET};
 use codec::{DecodeAll, Encode};
 use parking_lot::Mutex;
 use schnellru::{ByLength, LruMap};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-
-use crate::types::{Hash, LOG_TARGET};
+use std::{fmt, sync::Arc};
 
 /// Most tasks whose run root is remembered.
 const VERDICTS: u32 = 4_096;

@@ -13,6 +13,21 @@
 //! comes out is left in a *mailbox*, an entry in the offchain storage that the jobs pallet's offchain
 //! hook reads, signs and submits. The service itself sends no transaction.
 //!
+//! # Rooms
+//! From the bottom; none knows one that is named after it.
+//!
+//! | folder or file | what it holds |
+//! |---|---|
+//! | `types`, `fault`, `retry`, `thread`, `metrics`, `knowledge`, `config` | what every room uses |
+//! | `chain`, `task`, `runner` | what the service asks of the chain and of whoever runs programs |
+//! | `turns/` | who has a worker next, and how fast this machine is |
+//! | `inputs/` | programs, inputs and checkpoints: whether they are held, and how they come and stay |
+//! | `worker/` | real worker processes, by way of `assay-worker-host` |
+//! | `replay/` | what every replay takes and leaves, and replays for chunks and disputes |
+//! | `verify/` | keys, draws, duties and findings, and where these wait for the chain |
+//! | `dispute/` | the search for the next move, and where moves wait for the chain |
+//! | `survey`, `service`, `run` | what the chain asks for, the loop, and the service of a real node |
+//!
 //! # Orders
 //! Everything that is kept, left or said about a job is filed under the hash of its *order*
 //! ([`assay_market::Order`]), never under its number: on another fork the number may be another job's. A

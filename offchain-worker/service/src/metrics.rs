@@ -1,16 +1,14 @@
 //! Prometheus metrics of the service. Names start with `assay_verifier_`.
 //!
-//! They tell what must not be public before a commitment is on chain ([`crate::hush`]), so they are for
-//! the operator alone.
+//! They tell what must not be public before a commitment is on chain
+//! ([`crate::verify::deferred_log`]), so they are for the operator alone.
 
+use crate::types::LOG_TARGET;
 use std::{sync::Arc, time::Duration};
-
 use substrate_prometheus_endpoint::{
 	prometheus, register, Counter, CounterVec, Gauge, Histogram, HistogramOpts, Opts,
 	PrometheusError, Registry, U64,
 };
-
-use crate::types::LOG_TARGET;
 
 #[derive(Clone)]
 struct Inner {

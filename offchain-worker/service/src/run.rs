@@ -1,18 +1,5 @@
 //! The service of a running node: its chain, its store and real workers.
 
-use std::sync::Arc;
-
-use assay_blobs::BlobStore;
-use assay_market::api::{ArbitrationApi, MarketApi};
-use futures::{future::BoxFuture, FutureExt};
-use sc_client_api::BlockchainEvents;
-use sp_api::ProvideRuntimeApi;
-use sp_blockchain::HeaderBackend;
-use sp_core::offchain::OffchainStorage;
-use sp_keystore::KeystorePtr;
-use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
-use substrate_prometheus_endpoint::Registry;
-
 use crate::{
 	chain::ClientChain,
 	config::Config,
@@ -22,6 +9,17 @@ use crate::{
 	types::{AccountId, Balance, BlockNumber, LOG_TARGET},
 	worker::process::ProcessRunner,
 };
+use assay_blobs::BlobStore;
+use assay_market::api::{ArbitrationApi, MarketApi};
+use futures::{future::BoxFuture, FutureExt};
+use sc_client_api::BlockchainEvents;
+use sp_api::ProvideRuntimeApi;
+use sp_blockchain::HeaderBackend;
+use sp_core::offchain::OffchainStorage;
+use sp_keystore::KeystorePtr;
+use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
+use std::sync::Arc;
+use substrate_prometheus_endpoint::Registry;
 
 /// What [`run`] needs from the node.
 pub struct Params<Client, Storage> {

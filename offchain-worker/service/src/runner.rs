@@ -1,13 +1,11 @@
 //! What it is to run a program: asked of worker processes, and of stand-ins by tests.
 
-use std::{collections::BTreeMap, sync::Arc};
-
+use crate::{fault::Fault, types::Hash};
 use assay_dispute::Replayed;
 use assay_market::JobId;
 use assay_program::Source;
 use futures::future::BoxFuture;
-
-use crate::{fault::Fault, types::Hash};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What a [`Runner`] has to run.
 #[derive(Clone, Debug)]

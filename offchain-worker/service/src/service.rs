@@ -1,22 +1,5 @@
 //! The loop: what the chain asks for, what runs, what was found out.
 
-use std::{
-	collections::{BTreeMap, HashMap},
-	sync::Arc,
-	time::Duration,
-};
-
-use assay_blobs::BlobStore;
-use assay_market::{JobId, VerifierId};
-use futures::StreamExt;
-use parking_lot::Mutex;
-use sp_core::offchain::OffchainStorage;
-use sp_keystore::KeystorePtr;
-use tokio::{
-	sync::watch,
-	task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet},
-};
-
 use crate::{
 	chain::{Chain, Head, JobAssignment},
 	config::Config,
@@ -37,6 +20,21 @@ use crate::{
 	verify::sampling::Sampling,
 	verify::verdicts::Verdicts,
 	verify::verifier::Verifier,
+};
+use assay_blobs::BlobStore;
+use assay_market::{JobId, VerifierId};
+use futures::StreamExt;
+use parking_lot::Mutex;
+use sp_core::offchain::OffchainStorage;
+use sp_keystore::KeystorePtr;
+use std::{
+	collections::{BTreeMap, HashMap},
+	sync::Arc,
+	time::Duration,
+};
+use tokio::{
+	sync::watch,
+	task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet},
 };
 
 /// Most verdicts whose chunks are looked for at the same time: each has a thread, and tensors in memory.
@@ -278,7 +276,7 @@ impl<S: OffchainStorage + 'static> Service<S> {
 				self.metrics.fault("internal");
 				let text = format!("the task failed: {error}");
 				match id.1 {
-					Kind::Verify => self.verdicts.hush.say(job, id.0, log::Level::Error, text),
+					Kind::Verify => self.verdicts.deferred.say(job, id.0, log::Level::Error, text),
 					_ => log::error!(target: LOG_TARGET, "Job {job}: {text}"),
 				}
 			}

@@ -1,18 +1,5 @@
 //! What the chain asks of this node at one moment.
 
-use std::{
-	collections::{btree_map::Entry, BTreeMap, BTreeSet},
-	sync::Arc,
-};
-
-use assay_market::{
-	segment_of, DisputedResult, JobId, MailboxEntry, Purpose, SeatStatus, SegmentDuty, Segments,
-	Ticket, VerifierId,
-};
-use codec::Encode;
-use parking_lot::Mutex;
-use sp_core::offchain::OffchainStorage;
-
 use crate::{
 	chain::{Chain, ChainError, Disputed, Head, JobAssignment, OpenLottery},
 	dispute::moves::Moves,
@@ -25,6 +12,17 @@ use crate::{
 	verify::sampling::fits,
 	verify::tickets::{Draw, Winner},
 	verify::verdicts::Verdicts,
+};
+use assay_market::{
+	segment_of, DisputedResult, JobId, MailboxEntry, Purpose, SeatStatus, SegmentDuty, Segments,
+	Ticket, VerifierId,
+};
+use codec::Encode;
+use parking_lot::Mutex;
+use sp_core::offchain::OffchainStorage;
+use std::{
+	collections::{btree_map::Entry, BTreeMap, BTreeSet},
+	sync::Arc,
 };
 
 /// Most jobs whose blobs are newly kept in one survey: their programs are examined for that, which takes
@@ -81,7 +79,7 @@ impl<S: OffchainStorage + 'static> Surveyor<S> {
 			let mut seats = assignments.iter().filter(|seat| seat.order == *order);
 			seats.any(|seat| seat.purpose == Purpose::Verify)
 		};
-		self.verdicts.hush.publish(&drawing.filter(|order| !spoken(order)).collect());
+		self.verdicts.deferred.publish(&drawing.filter(|order| !spoken(order)).collect());
 
 		let mut newly = NEWLY_HELD;
 		for duty in disputes.iter().flatten() {

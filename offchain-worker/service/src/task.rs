@@ -1,9 +1,8 @@
 //! What is to be done for a job, by its hash.
 
+use crate::{chain::JobAssignment, types::Hash};
 use assay_market::{task_hash, Purpose};
 use codec::Encode;
-
-use crate::{chain::JobAssignment, types::Hash};
 
 /// Hash of what an assignment asks for.
 ///

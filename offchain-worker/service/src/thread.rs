@@ -1,15 +1,13 @@
 //! Work that both blocks and waits.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe};
-
+use crate::fault::Fault;
 use futures::FutureExt;
+use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 use tokio::{
 	runtime::Handle,
 	sync::oneshot,
 	task::{spawn_blocking, JoinError},
 };
-
-use crate::fault::Fault;
 
 /// Lets work on a thread of its own wait for futures.
 pub(crate) struct Waiter {

@@ -3,11 +3,17 @@
 //! Nothing here is stored but the moves themselves: what is to be done follows from the chain's
 //! record of the lane, so that a restarted node goes on where it was.
 
-use std::{
-	collections::{BTreeMap, BTreeSet, HashMap},
-	sync::Arc,
+use crate::{
+	chain::Disputed,
+	config::Config,
+	dispute::moves::Moves,
+	dispute::search::{Memory, MoveSearch, Opened, Outcome},
+	metrics::Metrics,
+	replay::replays::Replays,
+	replay::worker_replay::Deadline,
+	types::{AccountId, Balance, BlockNumber, Hash, LOG_TARGET},
+	verify::verdicts::Verdicts,
 };
-
 use assay_dispute::Move;
 use assay_market::{
 	proof_commitment, proof_hash, task_hash, ChallengeMove, DisputeEntry, DisputedResult, JobId,
@@ -16,19 +22,11 @@ use assay_market::{
 use codec::Encode;
 use parking_lot::Mutex;
 use sp_core::offchain::OffchainStorage;
-use tokio::task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet};
-
-use crate::{
-	chain::Disputed,
-	config::Config,
-	dispute::challenger::{Memory, Opened, Outcome, Quest},
-	dispute::moves::Moves,
-	metrics::Metrics,
-	replay::replays::Replays,
-	replay::worker_replay::Deadline,
-	types::{AccountId, Balance, BlockNumber, Hash, LOG_TARGET},
-	verify::verdicts::Verdicts,
+use std::{
+	collections::{BTreeMap, BTreeSet, HashMap},
+	sync::Arc,
 };
+use tokio::task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet};
 
 type Lane = LaneView<AccountId, Balance, BlockNumber>;
 
@@ -291,7 +289,7 @@ impl<S: OffchainStorage + 'static> Disputes<S> {
 				hex::encode(result.run_root), duty.key,
 			);
 		}
-		let quest = Quest {
+		let search = MoveSearch {
 			replays: self.replays.clone(),
 			knowledge: self.config.knowledge.clone(),
 			job,
@@ -300,7 +298,7 @@ impl<S: OffchainStorage + 'static> Disputes<S> {
 			deadline: dispute.deadline.clone(),
 			opened: opened.clone(),
 		};
-		let abort = self.set.spawn(quest.run());
+		let abort = self.set.spawn(search.run());
 		self.names.insert(abort.id(), order);
 		self.searches += 1;
 		dispute.searched = self.searches;

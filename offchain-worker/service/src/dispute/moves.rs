@@ -1,12 +1,10 @@
 //! Where the next moves in disputes wait for the arbitration pallet's offchain hook.
 
-use std::collections::BTreeMap;
-
+use crate::types::{Hash, LOG_TARGET};
 use assay_market::{dispute_key, DisputeEntry, JobId, VerifierId};
 use codec::{DecodeAll, Encode};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-
-use crate::types::{Hash, LOG_TARGET};
+use std::collections::BTreeMap;
 
 /// Version byte in front of the index.
 const INDEX_VERSION: u8 = 2;

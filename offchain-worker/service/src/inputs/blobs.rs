@@ -1,11 +1,5 @@
 //! What this node has of its jobs: their programs and blobs, and where these come from.
 
-use std::sync::Arc;
-
-use assay_blobs::BlobStore;
-use assay_market::Purpose;
-use tokio::sync::Semaphore;
-
 use crate::{
 	chain::{Chain, JobAssignment},
 	config::Config,
@@ -17,6 +11,10 @@ use crate::{
 	turns::rates::Rates,
 	types::Hash,
 };
+use assay_blobs::BlobStore;
+use assay_market::Purpose;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Most threads that look whether blobs are held, and hash them where that was not done.
 const LOOKING: usize = 2;

@@ -1,11 +1,9 @@
 //! A job's program, checked on the node before a worker sees it.
 
-use std::sync::Arc;
-
+use crate::{fault::Fault, types::Hash};
 use assay_commitments::RunShape;
 use assay_program::{ops::TILE_BYTES, Checked, Limits, Program, ProgramError, Source, State};
-
-use crate::{fault::Fault, types::Hash};
+use std::sync::Arc;
 
 /// Most bytes of tensors that a verdict's replay keeps in case that chunks of them are asked for. Their
 /// way through the job's folder costs less than another worker's start up to there.

@@ -1,17 +1,5 @@
 //! Blobs that are missing here come from peers, where the node can fetch.
 
-use std::{
-	sync::{
-		atomic::{AtomicU64, Ordering},
-		Arc, OnceLock,
-	},
-	time::{Duration, Instant},
-};
-
-use assay_blobs::BlobStore;
-use futures::future::BoxFuture;
-use tokio::time::timeout;
-
 use crate::{
 	config::Config,
 	turns::queue::Worth,
@@ -19,6 +7,16 @@ use crate::{
 	turns::workers::{Bid, Workers},
 	types::Hash,
 };
+use assay_blobs::BlobStore;
+use futures::future::BoxFuture;
+use std::{
+	sync::{
+		atomic::{AtomicU64, Ordering},
+		Arc, OnceLock,
+	},
+	time::{Duration, Instant},
+};
+use tokio::time::timeout;
 
 /// Most jobs whose inputs are fetched at the same time before their replays.
 const FETCHING: usize = 4;

@@ -1,14 +1,12 @@
 //! What a replay needs is fetched before a worker is taken up with it.
 
-use std::sync::{atomic::AtomicU64, Arc};
-
-use codec::Encode;
-use tokio::task::spawn_blocking;
-
 use crate::{
 	chain::JobAssignment, inputs::blobs::Inputs, inputs::segments::place, task::task_of,
 	thread::joined, turns::workers::Bid,
 };
+use codec::Encode;
+use std::sync::{atomic::AtomicU64, Arc};
+use tokio::task::spawn_blocking;
 
 impl Inputs {
 	/// Fetches those of a job's inputs that are not held. What does not come is found missing by the

@@ -1,10 +1,8 @@
 //! Whether the store holds what a job needs, checked before a worker sees it.
 
-use std::path::PathBuf;
-
-use assay_blobs::{BlobError, BlobStore};
-
 use crate::{fault::Fault, types::Hash};
+use assay_blobs::{BlobError, BlobStore};
+use std::path::PathBuf;
 
 /// Checks that the store holds every input, whole, with its length and content. Blocks.
 ///

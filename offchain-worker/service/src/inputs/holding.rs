@@ -1,16 +1,14 @@
 //! The blobs that this node keeps for its duties: inputs that it attests or replays with, checkpoints,
 //! and outputs that it serves.
 
+use crate::types::{Hash, LOG_TARGET};
+use assay_blobs::{BlobError, BlobStore};
+use assay_market::JobId;
+use parking_lot::Mutex;
 use std::{
 	collections::{BTreeMap, BTreeSet},
 	sync::Arc,
 };
-
-use assay_blobs::{BlobError, BlobStore};
-use assay_market::JobId;
-use parking_lot::Mutex;
-
-use crate::types::{Hash, LOG_TARGET};
 
 #[derive(Default)]
 struct Held {

@@ -1,16 +1,14 @@
 //! The chain's programs, each examined once.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
-use schnellru::{ByLength, LruMap};
-
 use crate::{
 	chain::Chain,
 	fault::Fault,
 	inputs::examined::{Examined, Lengths},
 	types::Hash,
 };
+use parking_lot::Mutex;
+use schnellru::{ByLength, LruMap};
+use std::sync::Arc;
 
 /// Most programs whose examination is remembered; the longest unused one makes room.
 const PROGRAMS: u32 = 64;

@@ -5,10 +5,6 @@
 //! begins with the job's inputs and goes through everything before the segment too. That takes longer,
 //! and the chain gives the time, so that a provider which holds checkpoints back gains nothing.
 
-use std::ops::Range;
-
-use assay_commitments::{checkpoint_len, read_manifest, run_root, Segmentation};
-
 use crate::{
 	chain::JobAssignment,
 	fault::Fault,
@@ -18,6 +14,8 @@ use crate::{
 	runner::Ran,
 	types::{Hash, LOG_TARGET},
 };
+use assay_commitments::{checkpoint_len, read_manifest, run_root, Segmentation};
+use std::ops::Range;
 
 /// What a replay starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]

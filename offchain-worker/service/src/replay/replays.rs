@@ -1,15 +1,5 @@
 //! What every replay takes: inputs, a worker in its turn, and the memory of what it gave.
 
-use std::{
-	panic::AssertUnwindSafe,
-	sync::Arc,
-	time::{Duration, Instant},
-};
-
-use futures::FutureExt;
-use parking_lot::Mutex;
-use tokio::task::spawn_blocking;
-
 use crate::{
 	config::Config,
 	fault::Fault,
@@ -21,6 +11,14 @@ use crate::{
 	turns::workers::Workers,
 	types::Hash,
 };
+use futures::FutureExt;
+use parking_lot::Mutex;
+use std::{
+	panic::AssertUnwindSafe,
+	sync::Arc,
+	time::{Duration, Instant},
+};
+use tokio::task::spawn_blocking;
 
 /// The replays of this node.
 pub(crate) struct Replays {

@@ -1,13 +1,11 @@
 //! What replays gave, for the chunks that a verdict is opened with and for a dispute that may follow.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use assay_market::JobId;
-
 use crate::{
 	runner::Ran,
 	types::{Balance, Hash},
 };
+use assay_market::JobId;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Most runs that are remembered, with 2 MiB of roots each at most.
 const RUNS: usize = 32;

@@ -1,16 +1,5 @@
 //! Replays for disputes and for the chunks of verdicts: by workers, with tensors that they keep.
 
-use std::sync::{
-	atomic::{AtomicU32, Ordering},
-	Arc,
-};
-
-use assay_dispute::{BoxError, Job, Replayed};
-use assay_market::JobId;
-use assay_program::Source;
-use assay_worker_protocol::MAX_STEPS;
-use tokio::task::spawn_blocking;
-
 use crate::{
 	fault::Fault,
 	inputs::examined::{decode, Examined},
@@ -23,6 +12,15 @@ use crate::{
 	types::{BlockNumber, Hash, LOG_TARGET},
 	worker::machine::Memory,
 };
+use assay_dispute::{BoxError, Job, Replayed};
+use assay_market::JobId;
+use assay_program::Source;
+use assay_worker_protocol::MAX_STEPS;
+use std::sync::{
+	atomic::{AtomicU32, Ordering},
+	Arc,
+};
+use tokio::task::spawn_blocking;
 
 /// What a job is replayed for once more.
 #[derive(Clone, Copy, Debug)]

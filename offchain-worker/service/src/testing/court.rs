@@ -1,11 +1,11 @@
 //! A provider that lies about a job, and the chain's side of the lanes about it.
 
-use std::{
-	collections::BTreeMap,
-	sync::Arc,
-	time::{Duration, Instant},
+use crate::{
+	chain::{Disputed, OpenLottery},
+	runner::Ran,
+	testing::world::{compute, order_of, World, GENESIS},
+	types::{AccountId, BlockNumber, Hash},
 };
-
 use assay_commitments::{run_root, Below, Place};
 use assay_dispute::{Answerer, BoxError, Job, Replay, Replayed};
 use assay_market::{
@@ -19,12 +19,10 @@ use assay_program::{
 use assay_referee::{judge, LazyList, Record, Ruling};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 use sp_keystore::Keystore;
-
-use crate::{
-	chain::{Disputed, OpenLottery},
-	runner::Ran,
-	testing::world::{compute, order_of, World, GENESIS},
-	types::{AccountId, BlockNumber, Hash},
+use std::{
+	collections::BTreeMap,
+	sync::Arc,
+	time::{Duration, Instant},
 };
 
 /// The job of these tests.

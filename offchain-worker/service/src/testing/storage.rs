@@ -1,9 +1,8 @@
 //! A storage that outlives the service, as a node's does.
 
-use std::sync::Arc;
-
 use parking_lot::Mutex;
 use sp_core::offchain::{storage::InMemOffchainStorage, OffchainStorage};
+use std::sync::Arc;
 
 /// Offchain storage whose clones share their content, as those of the node do.
 #[derive(Clone, Default)]

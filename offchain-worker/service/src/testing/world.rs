@@ -1,15 +1,17 @@
 //! A chain, a storage and a runner that tests control.
 
-use std::{
-	collections::{HashMap, VecDeque},
-	path::{Path, PathBuf},
-	sync::{
-		atomic::{AtomicUsize, Ordering},
-		Arc,
-	},
-	time::{Duration, Instant},
+use crate::{
+	chain::{Chain, ChainError, Disputed, Head, JobAssignment, OpenLottery},
+	config::Config,
+	fault::Fault,
+	inputs::fetch::Fetch,
+	metrics::Metrics,
+	runner::{Ran, Replay, Runner},
+	service::Service,
+	testing::storage::SharedStorage,
+	types::{BlockNumber, Hash},
+	worker::process::ProcessRunner,
 };
-
 use assay_blobs::BlobStore;
 use assay_exec::{CpuExecutor, Executor, Options, Tensor};
 use assay_market::{
@@ -27,22 +29,18 @@ use parking_lot::Mutex;
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 use sp_keystore::{testing::MemoryKeystore, Keystore};
 use sp_runtime::Permill;
+use std::{
+	collections::{HashMap, VecDeque},
+	path::{Path, PathBuf},
+	sync::{
+		atomic::{AtomicUsize, Ordering},
+		Arc,
+	},
+	time::{Duration, Instant},
+};
 use substrate_prometheus_endpoint::{prometheus::proto::Metric, Registry};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-
-use crate::{
-	chain::{Chain, ChainError, Disputed, Head, JobAssignment, OpenLottery},
-	config::Config,
-	fault::Fault,
-	inputs::fetch::Fetch,
-	metrics::Metrics,
-	runner::{Ran, Replay, Runner},
-	service::Service,
-	testing::storage::SharedStorage,
-	types::{BlockNumber, Hash},
-	worker::process::ProcessRunner,
-};
 
 pub(crate) const GENESIS: Hash = [9; 32];
 

@@ -1,8 +1,5 @@
 //! What a running node gets to know, and when it forgets.
 
-use assay_market::{task_hash, Purpose::Verify};
-use assay_program::program_id;
-
 use crate::{
 	fault::Fault,
 	knowledge::Knowledge,
@@ -10,6 +7,8 @@ use crate::{
 	testing::world::{compute, eventually, Act, FakeRunner, World},
 	types::Hash,
 };
+use assay_market::{task_hash, Purpose::Verify};
+use assay_program::program_id;
 
 const ROOT: Hash = [7; 32];
 

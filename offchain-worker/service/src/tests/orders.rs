@@ -1,18 +1,17 @@
 //! Forks: the number of a job is another job's, at each step of its life. What was found out about the one
 //! is never said about the other.
 
-use assay_market::{
-	MailboxEntry,
-	Purpose::{self, Attest, Keep, Verify},
-	SeatStatus,
-};
-
 use crate::{
 	chain::{JobAssignment, OpenLottery},
 	testing::court::{entry, entry_of, Court, Lie},
 	testing::world::{eventually, order_of, Act, FakeRunner, World, GENESIS},
 	types::Hash,
 	verify::salt::derive_salt,
+};
+use assay_market::{
+	MailboxEntry,
+	Purpose::{self, Attest, Keep, Verify},
+	SeatStatus,
 };
 
 const JOB: u64 = 1;

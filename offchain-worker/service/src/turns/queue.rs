@@ -19,9 +19,8 @@
 //! # Bounds
 //! Only the best [`CONSIDERED`] duties are looked at.
 
-use std::cmp::{Ordering, Reverse};
-
 use crate::types::Balance;
+use std::cmp::{Ordering, Reverse};
 
 /// Most duties that one look considers.
 pub(crate) const CONSIDERED: usize = 128;

@@ -7,14 +7,12 @@
 //!   duty may be refused, the *median* where duties are compared.
 //! * Every program counts once, however often it runs, and for an hour.
 
-use std::time::{Duration, Instant};
-
+use crate::types::{Hash, LOG_TARGET};
 use codec::{DecodeAll, Encode};
 use parking_lot::Mutex;
 use schnellru::{ByLength, LruMap};
 use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-
-use crate::types::{Hash, LOG_TARGET};
+use std::time::{Duration, Instant};
 
 /// Programs whose rates are remembered.
 const PROGRAMS: u32 = 64;

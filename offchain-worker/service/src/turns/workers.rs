@@ -2,19 +2,17 @@
 //!
 //! [`queue`](super::queue) has the rule. Here are the clock, who waits and who runs.
 
+use crate::{
+	turns::queue::{next, pre_empted, Item, Worth},
+	types::{Balance, BlockNumber},
+};
+use parking_lot::Mutex;
 use std::{
 	collections::BTreeMap,
 	sync::Arc,
 	time::{Duration, Instant},
 };
-
-use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
-
-use crate::{
-	turns::queue::{next, pre_empted, Item, Worth},
-	types::{Balance, BlockNumber},
-};
 
 /// What somebody wants a worker for.
 #[derive(Clone, Copy, Debug)]

@@ -1,14 +1,12 @@
 //! What a verifier owes for a job, and what comes out of it.
 
-use std::collections::BTreeMap;
-
-use assay_market::{AbstainReason, Ticket, VerifierId};
-
 use crate::{
 	chain::JobAssignment,
 	types::{AccountId, Hash},
 	verify::mailbox::Chunks,
 };
+use assay_market::{AbstainReason, Ticket, VerifierId};
+use std::collections::BTreeMap;
 
 /// What is to be done for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

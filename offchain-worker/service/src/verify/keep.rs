@@ -1,10 +1,5 @@
 //! Holding what others need: the inputs before a job runs, the outputs after it.
 
-use std::sync::Arc;
-
-use assay_market::{Phase, Purpose, SeatStatus};
-use tokio::{sync::watch, task::spawn_blocking};
-
 use crate::{
 	chain::{Head, JobAssignment},
 	inputs::blobs::Inputs,
@@ -13,6 +8,9 @@ use crate::{
 	types::{BlockNumber, LOG_TARGET},
 	verify::duty::Finding,
 };
+use assay_market::{Phase, Purpose, SeatStatus};
+use std::sync::Arc;
+use tokio::{sync::watch, task::spawn_blocking};
 
 /// Checks that every input, or every output, is held with the right length and content, and will stay;
 /// has peers asked for what is missing. "No" is said only when the time is nearly over: until then

@@ -1,9 +1,5 @@
 //! The verifier keys of this node, and what only who has them can compute.
 
-use assay_market::{verifier_crypto::KEY_TYPE, VerifierId};
-use parking_lot::Mutex;
-use sp_keystore::KeystorePtr;
-
 use crate::{
 	chain::OpenLottery,
 	fault::Fault,
@@ -11,6 +7,9 @@ use crate::{
 	verify::salt::derive_salt,
 	verify::tickets::{Draw, Tickets},
 };
+use assay_market::{verifier_crypto::KEY_TYPE, VerifierId};
+use parking_lot::Mutex;
+use sp_keystore::KeystorePtr;
 
 /// The keys in the node's keystore, for one chain.
 pub(crate) struct Keys {

@@ -1,15 +1,13 @@
 //! Where findings wait for the jobs pallet's offchain hook.
 
-use std::collections::BTreeMap;
-
-use assay_market::{mailbox_key, JobId, MailboxEntry, Purpose, SampledChunk, VerifierId};
-use codec::{Decode, DecodeAll, Encode};
-use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-
 use crate::{
 	chain::JobAssignment,
 	types::{Hash, LOG_TARGET},
 };
+use assay_market::{mailbox_key, JobId, MailboxEntry, Purpose, SampledChunk, VerifierId};
+use codec::{Decode, DecodeAll, Encode};
+use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
+use std::collections::BTreeMap;
 
 /// Version byte in front of the index.
 const INDEX_VERSION: u8 = 2;

@@ -1,7 +1,7 @@
 //! Verdicts: who is called, what is owed for a job, what is found out, and where it waits for the chain.
 
+pub(crate) mod deferred_log;
 pub(crate) mod duty;
-pub(crate) mod hush;
 pub(crate) mod keep;
 pub(crate) mod keys;
 pub(crate) mod mailbox;

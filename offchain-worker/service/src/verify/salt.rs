@@ -1,10 +1,9 @@
 //! The salt of a verdict.
 
+use crate::{fault::Fault, types::Hash};
 use assay_market::verifier_crypto::{self, KEY_TYPE};
 use sp_core::{crypto::ByteArray, sr25519};
 use sp_keystore::Keystore;
-
-use crate::{fault::Fault, types::Hash};
 
 /// Context of the VRF transcript and of the hash over its pre-output.
 const CONTEXT: &str = "assay 2026-11-29 verdict salt v2";

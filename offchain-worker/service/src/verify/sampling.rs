@@ -1,19 +1,13 @@
 //! The chunks of its own trace that a verdict is opened with: that this node has them shows that it
 //! has replayed the job, and has not only heard of a root.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
-
-use assay_dispute::{Error, Opener};
-use assay_market::{SampledChunk, VerifierId};
-use assay_referee::sample::check_all;
-
 use crate::{
 	chain::JobAssignment,
 	fault::Fault,
 	inputs::programs::Programs,
 	inputs::segments::steps_of,
+	replay::error::{After, Judge, SearchError},
 	replay::replays::Replays,
-	replay::trouble::{After, Judge, Trouble},
 	replay::worker_replay::{Deadline, Need, Record, WorkerReplay},
 	retry::retrying,
 	task::task_of,
@@ -21,6 +15,10 @@ use crate::{
 	types::{AccountId, BlockNumber, Hash, LOG_TARGET},
 	verify::mailbox::Chunks,
 };
+use assay_dispute::{Error, Opener};
+use assay_market::{SampledChunk, VerifierId};
+use assay_referee::sample::check_all;
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 /// Blocks before the reveal deadline at which the pallet's hook opens a verdict without chunks.
 const BARE_OPENING: BlockNumber = 3;
@@ -47,19 +45,19 @@ impl Sampling {
 		let JobAssignment { job, order, .. } = sampling.assignment;
 		let metrics = &sampling.replays.metrics;
 		let mut judge = Judge::default();
-		let failed = |trouble: Trouble, _| {
-			metrics.chunk_fault(trouble.kind());
-			match judge.after(&trouble) {
+		let failed = |error: SearchError, _| {
+			metrics.chunk_fault(error.kind());
+			match judge.after(&error) {
 				After::Again => {}
 				After::Afresh => sampling.replays.runs.lock().forget(&order),
 				After::Stop => {
 					log::error!(
 						target: LOG_TARGET,
-						"Job {job}: {trouble}. The verdict {} is opened without its chunks, and counts \
+						"Job {job}: {error}. The verdict {} is opened without its chunks, and counts \
 						as this validator's fault!{}",
 						hex::encode(sampling.run_root),
-						match trouble {
-							Trouble::Dispute(Error::OtherRun { .. } | Error::Unstable { .. }) =>
+						match error {
+							SearchError::Dispute(Error::OtherRun { .. } | Error::Unstable { .. }) =>
 								" THIS MACHINE DOES NOT COMPUTE RELIABLY: another replay gives another root.",
 							_ => "",
 						},
@@ -67,7 +65,7 @@ impl Sampling {
 					return ControlFlow::Break(None);
 				}
 			}
-			log::warn!(target: LOG_TARGET, "Job {job}: no chunks yet: {trouble}; trying again");
+			log::warn!(target: LOG_TARGET, "Job {job}: no chunks yet: {error}; trying again");
 			ControlFlow::Continue(())
 		};
 		let attempt = || async { sampling.clone().attempt().await.map(Some) };
@@ -80,7 +78,7 @@ impl Sampling {
 		found
 	}
 
-	async fn attempt(self: Arc<Self>) -> Result<Chunks, Trouble> {
+	async fn attempt(self: Arc<Self>) -> Result<Chunks, SearchError> {
 		let opened = on_thread(move |waiter| {
 			let mut opener = self.opener()?;
 			let accounts: Vec<[u8; 32]> =
@@ -95,7 +93,7 @@ impl Sampling {
 	}
 
 	/// An opener that remembers the replay for the verdict, if it is there. Blocks.
-	fn opener(&self) -> Result<Opener<Arc<WorkerReplay>>, Trouble> {
+	fn opener(&self) -> Result<Opener<Arc<WorkerReplay>>, SearchError> {
 		let JobAssignment { job: id, order, program, input_roots, .. } = &self.assignment;
 		let steps = steps_of(&self.assignment)?.len() as u32;
 		let examined = self.replays.inputs.programs.examine(*program)?;

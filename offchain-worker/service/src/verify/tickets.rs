@@ -1,7 +1,6 @@
 //! Whether the keys of this node have won, which nobody else knows until they speak.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use crate::{chain::OpenLottery, fault::Fault, types::Hash};
 use assay_market::{
 	lottery::{claimed_output, tranche_of, transcript},
 	verifier_crypto::KEY_TYPE,
@@ -9,8 +8,7 @@ use assay_market::{
 };
 use sp_core::{crypto::ByteArray, sr25519};
 use sp_keystore::Keystore;
-
-use crate::{chain::OpenLottery, fault::Fault, types::Hash};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names a ticket: order, seed and key. On another fork a number may be another job's, and a job may
 /// have another seed.

@@ -1,13 +1,5 @@
 //! What this node has found out about jobs, where the chain's hooks and its operator find it.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use assay_market::{JobId, MailboxEntry, Purpose, SeatStatus};
-use log::Level;
-use parking_lot::Mutex;
-use sp_core::offchain::OffchainStorage;
-use tokio::sync::Notify;
-
 use crate::{
 	chain::JobAssignment,
 	config::Config,
@@ -15,17 +7,23 @@ use crate::{
 	knowledge::Knowledge,
 	metrics::Metrics,
 	types::{Hash, LOG_TARGET},
+	verify::deferred_log::DeferredLog,
 	verify::duty::{Finding, Seat, Seats},
-	verify::hush::Hush,
 	verify::keys::Keys,
 	verify::mailbox::{Mailbox, Slot},
 };
+use assay_market::{JobId, MailboxEntry, Purpose, SeatStatus};
+use log::Level;
+use parking_lot::Mutex;
+use sp_core::offchain::OffchainStorage;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::Notify;
 
 /// The findings of this node.
 pub(crate) struct Verdicts<S> {
 	pub(crate) keys: Keys,
 	pub(crate) mailbox: Mutex<Mailbox<S>>,
-	pub(crate) hush: Hush,
+	pub(crate) deferred: DeferredLog,
 	/// Openings, by order and task, that this machine cannot make, with the job's number.
 	pub(crate) given_up: Mutex<BTreeMap<(Hash, Hash), JobId>>,
 	knowledge: Knowledge,
@@ -38,7 +36,7 @@ impl<S: OffchainStorage + 'static> Verdicts<S> {
 		Self {
 			keys,
 			mailbox: Mutex::new(mailbox),
-			hush: Hush::default(),
+			deferred: DeferredLog::default(),
 			given_up: Default::default(),
 			knowledge: config.knowledge.clone(),
 			found: config.found.clone(),
@@ -49,7 +47,7 @@ impl<S: OffchainStorage + 'static> Verdicts<S> {
 	/// Says something about a job that is verified: when it is public that this node does so.
 	pub(crate) fn tell(&self, assignment: &JobAssignment, level: Level, text: String) {
 		match assignment.status {
-			SeatStatus::Pending => self.hush.say(assignment.job, assignment.order, level, text),
+			SeatStatus::Pending => self.deferred.say(assignment.job, assignment.order, level, text),
 			_ => log::log!(target: LOG_TARGET, level, "Job {}: {text}", assignment.job),
 		}
 	}

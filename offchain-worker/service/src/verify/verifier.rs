@@ -1,22 +1,5 @@
 //! Replaying a job for a verdict: what is refused before it starts, retried, and given up.
 
-use std::{
-	ops::ControlFlow,
-	panic::AssertUnwindSafe,
-	sync::{
-		atomic::{AtomicU64, Ordering},
-		Arc,
-	},
-	time::Duration,
-};
-
-use assay_market::{AbstainReason, SeatStatus};
-use assay_worker_protocol::MAX_STEPS;
-use futures::FutureExt;
-use log::Level;
-use sp_core::offchain::OffchainStorage;
-use tokio::{sync::watch, task::spawn_blocking};
-
 use crate::{
 	chain::{Head, JobAssignment},
 	config::Config,
@@ -34,6 +17,21 @@ use crate::{
 	verify::duty::Finding,
 	verify::verdicts::Verdicts,
 };
+use assay_market::{AbstainReason, SeatStatus};
+use assay_worker_protocol::MAX_STEPS;
+use futures::FutureExt;
+use log::Level;
+use sp_core::offchain::OffchainStorage;
+use std::{
+	ops::ControlFlow,
+	panic::AssertUnwindSafe,
+	sync::{
+		atomic::{AtomicU64, Ordering},
+		Arc,
+	},
+	time::Duration,
+};
+use tokio::{sync::watch, task::spawn_blocking};
 
 /// A replay that is wanted for a verdict.
 struct Verdict<'a> {

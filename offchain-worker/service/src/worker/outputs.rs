@@ -1,20 +1,18 @@
 //! The tensors that a worker hands over. Outputs are kept and served by this node, whatever the provider
 //! does, so that the requester gets what it pays for.
 
-use std::{
-	collections::{BTreeMap, BTreeSet},
-	path::Path,
+use crate::{
+	fault::Fault,
+	types::{Hash, LOG_TARGET},
 };
-
 use assay_blobs::{BlobError, BlobStore};
 use assay_market::JobId;
 use assay_program::Source;
 use assay_worker_host::{file_name, open_file, Finished};
 use assay_worker_protocol::{KeptFile, OutputFile};
-
-use crate::{
-	fault::Fault,
-	types::{Hash, LOG_TARGET},
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	path::Path,
 };
 
 /// Moves the outputs of a run into the store, quietly: nobody outside this node can ask for them before

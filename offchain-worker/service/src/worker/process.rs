@@ -1,13 +1,5 @@
 //! Runs every job in a worker process of its own.
 
-use std::{process::Stdio, sync::Arc, time::Duration};
-
-use assay_blobs::BlobStore;
-use assay_worker_host::{Finished, Host, InputFile, JobLimits, Settings, Task, WORKER};
-use assay_worker_protocol::PACKAGE_VERSION;
-use futures::{future::BoxFuture, FutureExt};
-use tokio::{task::spawn_blocking, time::timeout};
-
 use crate::{
 	config::Config,
 	fault::Fault,
@@ -22,6 +14,12 @@ use crate::{
 		outputs::{take_kept, take_outputs},
 	},
 };
+use assay_blobs::BlobStore;
+use assay_worker_host::{Finished, Host, InputFile, JobLimits, Settings, Task, WORKER};
+use assay_worker_protocol::PACKAGE_VERSION;
+use futures::{future::BoxFuture, FutureExt};
+use std::{process::Stdio, sync::Arc, time::Duration};
+use tokio::{task::spawn_blocking, time::timeout};
 
 /// Most time of the worker's self-test.
 const SELF_TEST: Duration = Duration::from_secs(600);

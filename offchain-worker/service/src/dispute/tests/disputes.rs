@@ -1,12 +1,11 @@
 //! Whole disputes: the service, a runner that runs programs, and a provider that lies.
 
-use assay_market::{ChallengeMove, Purpose::Verify, Turn};
-
 use crate::{
 	fault::Fault,
 	testing::court::{entry, Court, Lie, JOB},
 	testing::world::{eventually, Act, FakeRunner, World},
 };
+use assay_market::{ChallengeMove, Purpose::Verify, Turn};
 
 const DEEP: [&str; 6] = ["demand", "demand", "demand", "demand", "bind", "prove"];
 

@@ -1,7 +1,10 @@
 //! Inputs that come from peers, with the service.
 
-use std::{sync::Arc, time::Duration};
-
+use crate::{
+	inputs::fetch::Fetch,
+	testing::world::{Act, FakeRunner, World},
+	types::Hash,
+};
 use assay_blobs::{BlobError, BlobStore};
 use assay_market::{
 	AbstainReason, MailboxEntry,
@@ -9,12 +12,7 @@ use assay_market::{
 };
 use futures::{future::BoxFuture, FutureExt};
 use parking_lot::Mutex;
-
-use crate::{
-	inputs::fetch::Fetch,
-	testing::world::{Act, FakeRunner, World},
-	types::Hash,
-};
+use std::{sync::Arc, time::Duration};
 
 /// Peers that have the input, or nobody.
 struct Peers {

@@ -1,7 +1,11 @@
 //! Verdicts on the segment of a run that a ticket has drawn.
 
-use std::sync::Arc;
-
+use crate::{
+	chain::{JobAssignment, OpenLottery},
+	inputs::fetch::Fetch,
+	testing::world::{eventually, FakeRunner, World, GENESIS},
+	types::{AccountId, Hash},
+};
 use assay_blobs::BlobStore;
 use assay_commitments::{
 	checkpoint_entry, checkpoints_digest, run_root, segment_roots, RunShape, Segmentation,
@@ -19,13 +23,7 @@ use assay_referee::sample::check_all;
 use futures::{future::BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use sp_keystore::Keystore;
-
-use crate::{
-	chain::{JobAssignment, OpenLottery},
-	inputs::fetch::Fetch,
-	testing::world::{eventually, FakeRunner, World, GENESIS},
-	types::{AccountId, Hash},
-};
+use std::sync::Arc;
 
 const JOB: u64 = 4;
 const STEPS: u32 = 11;

@@ -1,10 +1,5 @@
 //! Which duties are done, which are refused before they start, and which give way: with the service.
 
-use std::time::Duration;
-
-use assay_market::{AbstainReason, DisputedResult, DutyTerms, MailboxEntry, Purpose::Verify};
-use sp_core::offchain::OffchainStorage;
-
 use crate::{
 	chain::{Disputed, JobAssignment, OpenLottery},
 	config::Config,
@@ -13,6 +8,9 @@ use crate::{
 	turns::rates::Rates,
 	types::BlockNumber,
 };
+use assay_market::{AbstainReason, DisputedResult, DutyTerms, MailboxEntry, Purpose::Verify};
+use sp_core::offchain::OffchainStorage;
+use std::time::Duration;
 
 const ROOT: [u8; 32] = [7; 32];
 

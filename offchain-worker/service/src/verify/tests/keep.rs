@@ -1,12 +1,5 @@
 //! Outputs: those that this node keeps as it was drawn to, and those of its own replays.
 
-use std::sync::Arc;
-
-use assay_blobs::BlobError;
-use assay_market::{MailboxEntry, Phase, Purpose::Keep, Purpose::Verify, SeatStatus};
-use futures::{future::BoxFuture, FutureExt};
-use parking_lot::Mutex;
-
 use crate::{
 	chain::{JobAssignment, OpenLottery},
 	inputs::fetch::Fetch,
@@ -14,6 +7,11 @@ use crate::{
 	testing::world::{compute, eventually, FakeRunner, World},
 	types::Hash,
 };
+use assay_blobs::BlobError;
+use assay_market::{MailboxEntry, Phase, Purpose::Keep, Purpose::Verify, SeatStatus};
+use futures::{future::BoxFuture, FutureExt};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 const HELD: MailboxEntry = MailboxEntry::Attested { ok: true };
 const MISSING: MailboxEntry = MailboxEntry::Attested { ok: false };

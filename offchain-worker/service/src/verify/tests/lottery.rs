@@ -1,15 +1,14 @@
 //! The private draw: who replays, when, and who keeps silent.
 
-use assay_market::{lottery::tranche_of, MailboxEntry, Purpose::Verify, VerifierId};
-use log::Level;
-use sp_keystore::Keystore;
-
 use crate::{
 	chain::OpenLottery,
 	fault::Fault,
 	testing::world::{abstained, eventually, order_of, Act, FakeRunner, Node, World, GENESIS},
 	verify::salt::derive_salt,
 };
+use assay_market::{lottery::tranche_of, MailboxEntry, Purpose::Verify, VerifierId};
+use log::Level;
+use sp_keystore::Keystore;
 
 const ROOT: [u8; 32] = [7; 32];
 

@@ -1,10 +1,5 @@
 //! The chunks that a committed verdict is opened with.
 
-use assay_commitments::run_root;
-use assay_market::{MailboxEntry, Purpose::Verify, SampledChunk, SeatStatus, VerifierId};
-use assay_program::{Limits, Program};
-use assay_referee::sample::check_all;
-
 use crate::{
 	chain::{JobAssignment, OpenLottery},
 	fault::Fault,
@@ -12,6 +7,10 @@ use crate::{
 	testing::world::{compute, eventually, Act, FakeRunner, World},
 	types::{AccountId, Hash},
 };
+use assay_commitments::run_root;
+use assay_market::{MailboxEntry, Purpose::Verify, SampledChunk, SeatStatus, VerifierId};
+use assay_program::{Limits, Program};
+use assay_referee::sample::check_all;
 
 /// A job of several steps, or of one with small tensors, that is verified.
 struct Case {

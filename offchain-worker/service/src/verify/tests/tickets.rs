@@ -1,13 +1,12 @@
 //! What a key draws.
 
-use assay_market::lottery::{draw_output, transcript};
-use sp_keystore::testing::MemoryKeystore;
-
 use crate::{
 	fault::Fault,
 	testing::world::{World, GENESIS},
 	verify::tickets::{Draw, Tickets, Winner},
 };
+use assay_market::lottery::{draw_output, transcript};
+use sp_keystore::testing::MemoryKeystore;
 
 fn winner(draw: Draw) -> (Option<Winner>, bool) {
 	match draw {

@@ -1,18 +1,17 @@
 //! The service against a chain and a runner that the test controls.
 
-use assay_market::{
-	AbstainReason, MailboxEntry,
-	Purpose::{Attest, Verify},
-	SeatStatus,
-};
-use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
-
 use crate::{
 	chain::OpenLottery,
 	fault::Fault,
 	testing::world::{abstained, eventually, order_of, Act, FakeRunner, World, GENESIS},
 	verify::salt::derive_salt,
 };
+use assay_market::{
+	AbstainReason, MailboxEntry,
+	Purpose::{Attest, Verify},
+	SeatStatus,
+};
+use sp_core::offchain::{OffchainStorage, STORAGE_PREFIX};
 
 const ROOT: [u8; 32] = [7; 32];
 const HELD: MailboxEntry = MailboxEntry::Attested { ok: true };

@@ -1,17 +1,5 @@
 //! The service with worker processes that behave well or badly.
 
-use std::{
-	fs,
-	path::Path,
-	sync::Arc,
-	time::{Duration, Instant},
-};
-
-use assay_commitments::{run_root, trace_root};
-use assay_market::{AbstainReason, MailboxEntry, Purpose::Verify};
-use assay_program::Source;
-use assay_worker_host::{check_version, find_worker, is_inherited, Fault as WorkerFault};
-
 use crate::{
 	fault::Fault,
 	metrics::Metrics,
@@ -20,6 +8,16 @@ use crate::{
 	testing::world::{abstained, compute, eventually, order_of, World, GENESIS},
 	verify::salt::derive_salt,
 	worker::process::ProcessRunner,
+};
+use assay_commitments::{run_root, trace_root};
+use assay_market::{AbstainReason, MailboxEntry, Purpose::Verify};
+use assay_program::Source;
+use assay_worker_host::{check_version, find_worker, is_inherited, Fault as WorkerFault};
+use std::{
+	fs,
+	path::Path,
+	sync::Arc,
+	time::{Duration, Instant},
 };
 
 /// A world with one job to verify.

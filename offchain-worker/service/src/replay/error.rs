@@ -1,22 +1,21 @@
 //! Why replaying for a dispute or for a verdict's chunks gave nothing, and what to do then.
 
-use assay_dispute::Error;
-
 use crate::fault::Fault;
+use assay_dispute::Error;
 
 /// How often in a row an attempt begins with nothing remembered before it is given up.
 const FRESH_STARTS: u32 = 1;
 
 /// Why an attempt gave nothing.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum SearchError {
 	#[error(transparent)]
 	Fault(#[from] Fault),
 	#[error(transparent)]
 	Dispute(#[from] Error),
 }
 
-/// What to do after trouble.
+/// What to do after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
 	/// Another attempt may fare better.
@@ -27,15 +26,15 @@ pub(crate) enum After {
 	Stop,
 }
 
-/// What to do after each of the troubles of one search.
+/// What to do after each of the errors of one search.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
 	fresh_starts: u32,
 }
 
 impl Judge {
-	pub(crate) fn after(&mut self, trouble: &Trouble) -> After {
-		match trouble.after() {
+	pub(crate) fn after(&mut self, error: &SearchError) -> After {
+		match error.after() {
 			After::Afresh if self.fresh_starts >= FRESH_STARTS => After::Stop,
 			After::Afresh => {
 				self.fresh_starts += 1;
@@ -46,7 +45,7 @@ impl Judge {
 	}
 }
 
-impl Trouble {
+impl SearchError {
 	pub(crate) fn after(&self) -> After {
 		match self {
 			Self::Fault(fault) if fault.is_decidable() => After::Stop,

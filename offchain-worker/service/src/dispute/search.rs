@@ -1,24 +1,22 @@
 //! Finding the next move in a dispute: replays by workers, and what is made of them.
 
-use std::{ops::ControlFlow, sync::Arc};
-
-use assay_commitments::Place;
-use assay_dispute::{Challenger, Move};
-use assay_market::{task_hash, DisputedResult, JobId};
-use assay_referee::ProofPart;
-use parking_lot::Mutex;
-
 use crate::{
 	fault::Fault,
 	inputs::segments::Start,
 	knowledge::Knowledge,
+	replay::error::{After, Judge, SearchError},
 	replay::replays::Replays,
-	replay::trouble::{After, Judge, Trouble},
 	replay::worker_replay::{Deadline, Need, Record, WorkerReplay},
 	retry::retrying,
 	thread::on_thread,
 	types::{Hash, LOG_TARGET},
 };
+use assay_commitments::Place;
+use assay_dispute::{Challenger, Move};
+use assay_market::{task_hash, DisputedResult, JobId};
+use assay_referee::ProofPart;
+use parking_lot::Mutex;
+use std::{ops::ControlFlow, sync::Arc};
 
 /// The groups that were opened in a lane, from the top.
 pub(crate) type Opened = Vec<(Place, Vec<Hash>)>;
@@ -39,7 +37,7 @@ pub(crate) enum Outcome {
 }
 
 /// A search for the next move in a dispute.
-pub(crate) struct Quest {
+pub(crate) struct MoveSearch {
 	pub(crate) replays: Arc<Replays>,
 	/// Is told what is proved wrong.
 	pub(crate) knowledge: Knowledge,
@@ -52,37 +50,37 @@ pub(crate) struct Quest {
 	pub(crate) opened: Opened,
 }
 
-impl Quest {
+impl MoveSearch {
 	/// Tries until there is a move. The lane's clock ends it otherwise: the chain then asks for
 	/// another move or none, and this search is dropped.
 	pub(crate) async fn run(self) -> Outcome {
-		let quest = Arc::new(self);
-		let (job, replays) = (quest.job, &quest.replays);
+		let search = Arc::new(self);
+		let (job, replays) = (search.job, &search.replays);
 		let mut judge = Judge::default();
-		let failed = |trouble: Trouble, _| {
-			replays.metrics.dispute_fault(trouble.kind());
-			match judge.after(&trouble) {
+		let failed = |error: SearchError, _| {
+			replays.metrics.dispute_fault(error.kind());
+			match judge.after(&error) {
 				After::Again => {}
-				After::Afresh => replays.runs.lock().forget(&quest.result.order),
+				After::Afresh => replays.runs.lock().forget(&search.result.order),
 				After::Stop => {
 					log::error!(
 						target: LOG_TARGET,
-						"Job {job}: {trouble}. This node cannot go on with the dispute although its \
+						"Job {job}: {error}. This node cannot go on with the dispute although its \
 						verdict differs from the result!",
 					);
 					return ControlFlow::Break(Outcome::Stopped);
 				}
 			}
-			log::warn!(target: LOG_TARGET, "Job {job}: no move yet: {trouble}; trying again");
+			log::warn!(target: LOG_TARGET, "Job {job}: no move yet: {error}; trying again");
 			ControlFlow::Continue(())
 		};
-		let attempt = || async { quest.clone().attempt().await.map(Outcome::Found) };
+		let attempt = || async { search.clone().attempt().await.map(Outcome::Found) };
 		retrying(replays.retry_delay, attempt, failed).await
 	}
 
 	/// One attempt, on a thread that may block: tensors are hashed and a proof is judged there.
 	/// Dropping the future ends it at its next wait for a worker.
-	async fn attempt(self: Arc<Self>) -> Result<Move, Trouble> {
+	async fn attempt(self: Arc<Self>) -> Result<Move, SearchError> {
 		let found = on_thread(move |waiter| {
 			let mut memory = self.memory.lock();
 			let mut challenger = match memory.take() {
@@ -92,9 +90,9 @@ impl Quest {
 			let (found, sound) = match waiter.wait(challenger.next_move(&self.opened)) {
 				Some(Ok(Ok(found))) => (Ok(found), true),
 				Some(Ok(Err(error))) => {
-					let trouble = Trouble::from(error);
-					let sound = trouble.after() == After::Again;
-					(Err(trouble), sound)
+					let error = SearchError::from(error);
+					let sound = error.after() == After::Again;
+					(Err(error), sound)
 				}
 				Some(Err(_)) => {
 					(Err(Fault::Internal("finding the move panicked".into()).into()), false)
@@ -121,7 +119,7 @@ impl Quest {
 	}
 
 	/// A challenger that remembers this node's replay for the verdict, if it is there. Blocks.
-	fn challenger(&self) -> Result<Challenger<Arc<WorkerReplay>>, Trouble> {
+	fn challenger(&self) -> Result<Challenger<Arc<WorkerReplay>>, SearchError> {
 		let DisputedResult { order, program, input_roots, steps, run_root, trace_root, .. } =
 			&self.result;
 		// A dispute is about the whole run, however it is cut for its verifiers.

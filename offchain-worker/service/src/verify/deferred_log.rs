@@ -10,13 +10,11 @@
 //! The metrics cannot be that quiet and be of use. They are for the operator alone; Prometheus is
 //! served on the loopback interface unless the operator decides otherwise.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use crate::types::{Hash, LOG_TARGET};
 use assay_market::JobId;
 use log::Level;
 use parking_lot::Mutex;
-
-use crate::types::{Hash, LOG_TARGET};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most lines that wait for one job; further ones stay at debug.
 const LINES: usize = 16;
@@ -34,9 +32,9 @@ struct Waiting {
 
 /// Lines that wait until everyone may read them, by the order of their job.
 #[derive(Default)]
-pub(crate) struct Hush(Mutex<(u64, BTreeMap<Hash, Waiting>)>);
+pub(crate) struct DeferredLog(Mutex<(u64, BTreeMap<Hash, Waiting>)>);
 
-impl Hush {
+impl DeferredLog {
 	/// Says something about a job: at debug now, and at its own level when it is public.
 	pub(crate) fn say(&self, job: JobId, order: Hash, level: Level, text: String) {
 		log::debug!(target: LOG_TARGET, "Job {job}: {text}");
@@ -82,20 +80,20 @@ mod tests {
 
 	#[test]
 	fn lines_should_wait_until_their_job_is_public_and_be_bounded() {
-		let hush = Hush::default();
+		let deferred = DeferredLog::default();
 		for _ in 0..2 * LINES {
-			hush.say(1, order(1), Level::Info, "replayed".into());
+			deferred.say(1, order(1), Level::Info, "replayed".into());
 		}
-		hush.say(2, order(2), Level::Warn, "crashed".into());
-		assert_eq!(hush.publish(&BTreeSet::from([order(1), order(2)])), 0);
-		assert_eq!(hush.publish(&BTreeSet::from([order(1)])), 1);
-		assert_eq!(hush.publish(&BTreeSet::new()), LINES);
-		assert_eq!(hush.publish(&BTreeSet::new()), 0);
+		deferred.say(2, order(2), Level::Warn, "crashed".into());
+		assert_eq!(deferred.publish(&BTreeSet::from([order(1), order(2)])), 0);
+		assert_eq!(deferred.publish(&BTreeSet::from([order(1)])), 1);
+		assert_eq!(deferred.publish(&BTreeSet::new()), LINES);
+		assert_eq!(deferred.publish(&BTreeSet::new()), 0);
 		for job in 0..2 * JOBS as JobId {
-			hush.say(job, order(job), Level::Info, "replayed".into());
+			deferred.say(job, order(job), Level::Info, "replayed".into());
 		}
 		let oldest = (0..JOBS as JobId).map(order).collect();
-		assert_eq!(hush.publish(&oldest), JOBS, "the oldest have made room");
-		assert_eq!(hush.publish(&BTreeSet::new()), 0);
+		assert_eq!(deferred.publish(&oldest), JOBS, "the oldest have made room");
+		assert_eq!(deferred.publish(&BTreeSet::new()), 0);
 	}
 }
