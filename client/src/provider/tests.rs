@@ -740,7 +740,7 @@ fn reveal_should_go_out_in_time_when_nothing_can_be_written_any_more() {
 		let dir = tempfile::tempdir().unwrap();
 		let path = dir.path().join("p.redb");
 		let fake = Fake::open();
-		live(&fake, &path, 3).unwrap();
+		live(&fake, &path, 2).unwrap();
 		let store = Store::open(&path, &GENESIS, &me()).unwrap();
 		let salt = Salt::new(&dev::charlie());
 		let provider = Provider {
