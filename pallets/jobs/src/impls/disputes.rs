@@ -32,7 +32,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			work_units: job.work_units,
 			// Also while a requested second audit runs: another challenge period follows it.
 			open: job.phase != Phase::Challengeable || Self::now() <= job.deadline,
-			answer_time: parameters.answer.blocks(job.work_units, 0),
+			answer_time: parameters.answer_time(job.work_units),
 			answer_rate: parameters.answer.work_per_block,
 			patience: parameters.answer_queue,
 			move_time: parameters.challenger_move.blocks(job.work_units, job.input_bytes),
