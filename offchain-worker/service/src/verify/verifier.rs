@@ -217,6 +217,7 @@ impl<C: Chain, S: OffchainStorage + 'static> Shared<C, S> {
 				work_units,
 				peak_memory: examined.peak_memory,
 				keep: examined.kept_for_chunks(asked),
+				anchors: 0,
 				outputs,
 			})
 			.await?;

@@ -6,7 +6,7 @@ use std::{
 
 use assay_commitments::tensor_root;
 use assay_program::Source;
-use assay_worker_protocol::KeptFile;
+use assay_worker_protocol::{KeptFile, OutputFile};
 use nix::fcntl::OFlag;
 
 use crate::{fault::Fault, types::Hash};
@@ -42,6 +42,23 @@ pub(crate) fn read_kept(
 		Ok((kept.source, bytes))
 	};
 	files.iter().map(read).collect()
+}
+
+/// Reads the roots of all anchors that a worker says it has written, which take `len` bytes. Blocks.
+///
+/// # Errors
+/// As [`read_kept`].
+pub(crate) fn read_anchors(folder: &Path, len: u64, file: &OutputFile) -> Result<Vec<Hash>, Fault> {
+	if file.len != len {
+		return Err(Fault::Garbage("the anchors' roots are not those that were asked for".into()));
+	}
+	let bytes = read_file(&folder.join(name(&file.root)), len)?;
+	if tensor_root(&bytes) != file.root {
+		return Err(Fault::Garbage("the file of the anchors' roots has other bytes".into()));
+	}
+	let root = |bytes: &[u8]| bytes.try_into().ok();
+	let roots: Option<Vec<Hash>> = bytes.chunks(32).map(root).collect();
+	roots.ok_or_else(|| Fault::Garbage("the anchors' roots are not whole".into()))
 }
 
 /// The name of a tensor's file.

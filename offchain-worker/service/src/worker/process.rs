@@ -18,7 +18,8 @@ use assay_blobs::BlobStore;
 use assay_commitments::{run_root, trace_root};
 use assay_market::AbstainReason;
 use assay_worker_protocol::{
-	nonblocking, Done, FrameError, InputFile, LocalFaultKind, Reply, Request, Run, PACKAGE_VERSION,
+	nonblocking, Done, FrameError, InputFile, LocalFaultKind, Record, Reply, Request, Run,
+	PACKAGE_VERSION,
 };
 use futures::{future::BoxFuture, FutureExt};
 use nix::{
@@ -43,7 +44,7 @@ use crate::{
 	thread::joined,
 	types::{Hash, LOG_TARGET},
 	worker::folder::{clear_stale, JobFolder},
-	worker::kept::read_kept,
+	worker::kept::{read_anchors, read_kept},
 	worker::machine::Memory,
 	worker::outputs::take_outputs,
 	worker::sandbox,
@@ -378,7 +379,9 @@ impl JobLimits {
 		let tensors = replay.peak_memory.saturating_mul(4);
 		let states = sum(&mut replay.start.iter().flatten().map(|(_, length)| *length));
 		// The least that it can do with; the node reads what is kept into its own memory.
-		let needed = [replay.peak_memory, states, kept, limits.memory_overhead];
+		// In the worker's memory, and once more in what it is written from.
+		let anchors = replay.anchors.saturating_mul(2);
+		let needed = [replay.peak_memory, states, kept, anchors, limits.memory_overhead];
 		let needed = needed.into_iter().fold(0, u64::saturating_add);
 		let (limit, spare) = (config.memory_cap(machine), machine.spare());
 		if needed > limit || keep > limit / 2 {
@@ -508,7 +511,7 @@ impl Worker {
 			adapter: config.adapter.clone(),
 			audit_tiles: config.audit_tiles,
 			keep: replay.keep.iter().map(|(source, _)| *source).collect(),
-			record: Default::default(),
+			record: Record { anchors: replay.anchors > 0, ..Record::default() },
 		});
 		// The worker watches itself; this is for one that does not.
 		let memory = watch_memory(self.group, self.limits.memory.saturating_add(MEMORY_SLACK));
@@ -526,6 +529,13 @@ impl Worker {
 		done: Done,
 	) -> Result<Ran, Fault> {
 		let Done { run_root, trace_roots, last_anchors, last_lazy, outputs, kept, .. } = done;
+		let all_anchors = match (&self.folder, done.recorded.anchors) {
+			(Some(folder), Some(file)) if replay.anchors > 0 => {
+				let (path, len) = (folder.path().to_owned(), replay.anchors);
+				joined(spawn_blocking(move || read_anchors(&path, len, &file)).await)?
+			}
+			_ => Vec::new(),
+		};
 		let outputs_held = match &self.folder {
 			Some(folder) if !replay.outputs.is_empty() => {
 				let (path, blobs, job) = (folder.path().to_owned(), blobs.clone(), replay.job);
@@ -542,7 +552,7 @@ impl Worker {
 			}
 			_ => Default::default(),
 		};
-		Ok(Ran { run_root, trace_roots, last_anchors, last_lazy, kept, outputs_held })
+		Ok(Ran { run_root, trace_roots, last_anchors, last_lazy, kept, all_anchors, outputs_held })
 	}
 
 	/// Says why a worker that closed the connection is gone.
@@ -704,6 +714,7 @@ mod tests {
 			work_units,
 			peak_memory,
 			keep: vec![(assay_program::Source::Node(0), 100)],
+			anchors: 0,
 			outputs: Vec::new(),
 		};
 		JobLimits::new(&config, &replay, machine)

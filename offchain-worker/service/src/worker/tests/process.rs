@@ -54,6 +54,7 @@ async fn attempt(world: &World, behaviour: &str) -> Result<[u8; 32], Fault> {
 		work_units: 1,
 		peak_memory: 1024,
 		keep: Vec::new(),
+		anchors: 0,
 		outputs: Vec::new(),
 	};
 	let result = runner.replay(replay).await.map(|ran| ran.run_root);
@@ -81,6 +82,7 @@ async fn attempt_keeping(
 		work_units: 1,
 		peak_memory: 1 << 20,
 		keep,
+		anchors: 0,
 		outputs: Vec::new(),
 	};
 	let result = runner.replay(replay).await;
@@ -127,6 +129,7 @@ async fn attempt_with_outputs(world: &World, lie: &Lie, behaviour: &str) -> Resu
 		work_units: 1,
 		peak_memory: 1 << 20,
 		keep: Vec::new(),
+		anchors: 0,
 		outputs: vec![(0, lie.inputs[0].len() as u64)],
 	};
 	let result = runner.replay(replay).await;
@@ -479,6 +482,7 @@ async fn keeping_tensors_and_replaying_again_should_be_compared() {
 				work_units: 1,
 				peak_memory: 1 << 26,
 				keep,
+				anchors: 0,
 				outputs: Vec::new(),
 			};
 			let started = Instant::now();
