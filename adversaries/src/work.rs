@@ -386,6 +386,7 @@ impl Replay for Table {
 			// More than is asked for where no lazy anchor is kept, which nobody looks at.
 			last_lazy: last.lazy.clone(),
 			kept: kept.collect::<Result<_, BoxError>>()?,
+			all_anchors: Vec::new(),
 		})
 	}
 

@@ -28,6 +28,8 @@ pub struct Replay {
 	/// Tensors of the last step to hand over for a dispute, each with its length in bytes:
 	/// [`Source::Node`] of anchors, and [`Source::State`] as it was before the step.
 	pub keep: Vec<(Source, u64)>,
+	/// Bytes of the roots of the eager anchors of all steps, which are to be handed over; 0: they are not.
+	pub anchors: u64,
 	/// Outputs of the job that go into the node's store: their positions among the eager anchors of the
 	/// last step, and their lengths in bytes, in program order. None where that step is not the job's last.
 	pub outputs: Vec<(u32, u64)>,
@@ -46,14 +48,16 @@ pub struct Ran {
 	pub last_lazy: Vec<Hash>,
 	/// Canonical bytes of what was to be kept.
 	pub kept: BTreeMap<Source, Vec<u8>>,
+	/// Roots of the eager anchors of all steps, one step after the other, where they were asked for.
+	pub all_anchors: Vec<Hash>,
 	/// The outputs that were asked for are in the node's store.
 	pub outputs_held: bool,
 }
 
 impl From<Ran> for Replayed {
 	fn from(ran: Ran) -> Self {
-		let Ran { trace_roots, last_anchors, last_lazy, kept, .. } = ran;
-		Self { trace_roots, last_anchors, last_lazy, kept }
+		let Ran { trace_roots, last_anchors, last_lazy, kept, all_anchors, .. } = ran;
+		Self { trace_roots, last_anchors, last_lazy, kept, all_anchors }
 	}
 }
 

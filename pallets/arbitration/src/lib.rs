@@ -40,7 +40,8 @@
 //! * **Lanes.** Each account may have one lane per job, and lanes run in parallel, so nobody can crowd
 //!   out a challenger. A lane is opened before the job's base deadline and has its own clock: A blocks
 //!   for an answer, M blocks for a move. While one is alive the job does not settle.
-//! * **Queues.** A has the time for one replay. A provider of whom several openings are demanded at once,
+//! * **Queues.** A has the time for two replays: the one that may have begun before a demand, and the next,
+//!   which opens every step of the result that is owed by then. A provider of whom several openings are demanded at once,
 //!   by one account or many, gets the time to replay what was demanded before as well ([`Owed`]). How
 //!   much later than A the answers of one lane may come is bounded, all of them together, so that a
 //!   provider that has others demand of it cannot put a challenger off.

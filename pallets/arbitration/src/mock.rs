@@ -220,7 +220,7 @@ impl Disputes<AccountId, u64, u64> for Mock {
 			work_units: job.work,
 			run_root: job.run_root,
 			trace_root: job.trace_root,
-			answer_time: AnswerBase::get() + job.work.div_ceil(AnswerRate::get()),
+			answer_time: AnswerBase::get() + job.work.saturating_mul(2).div_ceil(AnswerRate::get()),
 			answer_rate: AnswerRate::get(),
 			patience: Patience::get(),
 			move_time: MoveClock::get(),

@@ -109,6 +109,14 @@ pub struct DemandedWork<AccountId> {
 	pub lanes: u32,
 }
 
+impl<AccountId> DemandedWork<AccountId> {
+	/// What other jobs' demands have to wait for: the replay that may run for one lane, and the one that
+	/// follows it for all others.
+	pub fn owed(&self) -> u128 {
+		u128::from(self.work).saturating_mul(self.lanes.min(2).into())
+	}
+}
+
 /// What became of an accepted part of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proved {

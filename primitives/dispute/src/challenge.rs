@@ -76,7 +76,16 @@ impl<R: Replay> Challenger<R> {
 		}
 		match self.descend(opened).await? {
 			None => Ok(Move::Demand { child: None }),
-			Some((child, Below::Group(_))) => Ok(Move::Demand { child: Some(child) }),
+			Some((child, Below::Group(place))) => {
+				// What the next move needs takes a replay that this one has the time for: the clock of a move
+				// counts one, and the last move needs another, for the tensors of its proof.
+				match place {
+					Place::Trace { step, .. } => self.replays.prepare(step).await?,
+					Place::Lazy { step, .. } => drop(self.replays.lazy(step).await?),
+					Place::Run { .. } | Place::Tensor { .. } => {}
+				}
+				Ok(Move::Demand { child: Some(child) })
+			}
 			Some((_, Below::Chunk { step, anchor, tile })) => {
 				self.prove(opened, step, anchor, tile).await.map(Move::Prove)
 			}

@@ -1,6 +1,6 @@
 //! What is disputed.
 
-use crate::{Error, Hash};
+use crate::{replay::REMEMBERED_ROOTS, Error, Hash};
 use assay_commitments::{run_root, RunShape};
 use assay_program::{Checked, Class, Program, Source};
 use std::collections::BTreeSet;
@@ -53,6 +53,13 @@ impl Job {
 			return Err(Error::Record("the run root is not that of the one trace root"));
 		}
 		Ok(())
+	}
+
+	/// Whether a replay of so many steps shall hand over the roots of all their anchors: whoever disputes has
+	/// then the time of one replay for each of its moves.
+	pub fn wants_all_anchors(&self, steps: u32) -> bool {
+		let roots = u64::from(steps).saturating_mul(self.checked.anchors.len() as u64);
+		steps > 1 && roots <= REMEMBERED_ROOTS
 	}
 
 	/// The node of an anchor by its place: first the eager ones, then the lazy ones.

@@ -22,8 +22,10 @@
 //! [`local::LocalReplay`] (feature `local`) does so in this process.
 //!
 //! # Cost
-//! A challenger needs at most five replays: the whole job, the steps up to the first wrong one without and
-//! with tensors, and one step fewer where that step reads state; one more where lazy anchors come into it. An
+//! A challenger needs at most three replays: the whole job, and the steps up to the first wrong one without and
+//! with tensors; one more where lazy anchors come into it, one more where the anchors of all steps are too many
+//! to be remembered and that step reads state, and one more where its tensors are forgotten before the proof.
+//! No move takes more than one of them, but for those two last cases: the clock of a move counts one. An
 //! answerer needs one for each step and
 //! tensor that is demanded; an opener one for each step that a chunk is of. Replays are remembered by what they gave: of tensors the 32 bytes a tile that
 //! openings are made of, and the bytes themselves only while a proof needs them.

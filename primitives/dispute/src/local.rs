@@ -30,10 +30,14 @@ impl<E: Executor + Send> Replay for LocalReplay<E> {
 		// What is both output and kept is one tensor: the outputs go first, so that it is not held twice.
 		let Run { trace_roots, mut anchor_roots, lazy_roots, kept, .. } =
 			executor.run_keeping(program, checked, &self.inputs, steps, keep, &mut ())?;
+		let all_anchors = match anchor_roots.len() {
+			known if known > 1 && self.job.wants_all_anchors(steps) => anchor_roots.concat(),
+			_ => Vec::new(),
+		};
 		let last_anchors = anchor_roots.pop().unwrap_or_default();
 		let kept = kept.into_iter().map(|(source, tensor)| (source, tensor.bytes.to_vec()));
 		let kept = kept.collect();
-		Ok(Replayed { trace_roots, last_anchors, last_lazy: lazy_roots, kept })
+		Ok(Replayed { trace_roots, last_anchors, last_lazy: lazy_roots, kept, all_anchors })
 	}
 
 	async fn input(&self, index: u16) -> Result<Vec<u8>, BoxError> {

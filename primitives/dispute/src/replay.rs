@@ -57,6 +57,9 @@ pub struct Replayed {
 	pub last_lazy: Vec<Hash>,
 	/// Canonical bytes of what was to be kept.
 	pub kept: BTreeMap<Source, Vec<u8>>,
+	/// Roots of the eager anchors of all steps, one step after the other, where they are at hand; else none.
+	/// They spare the replays that would be for one step's alone.
+	pub all_anchors: Vec<Hash>,
 }
 
 /// Chunk values that are remembered: 64 MiB, for tensors of 2 GiB together. A larger tensor is remembered
@@ -66,6 +69,9 @@ const REMEMBERED_CHUNKS: usize = 1 << 21;
 /// Steps whose anchor roots are remembered, at most 128 KiB each.
 const REMEMBERED_STEPS: usize = 256;
 
+/// Roots of the anchors of all steps that are remembered together: 64 MiB.
+pub(crate) const REMEMBERED_ROOTS: u64 = 1 << 21;
+
 /// A replay with a memory. Everything that comes out of it was hashed and agrees with itself.
 pub(crate) struct Replays<R> {
 	pub(crate) job: Arc<Job>,
@@ -74,6 +80,8 @@ pub(crate) struct Replays<R> {
 	traces: Vec<Hash>,
 	/// Anchor roots by step.
 	anchors: BTreeMap<u32, Vec<Hash>>,
+	/// Anchor roots of the first steps, one after the other.
+	all_anchors: Vec<Hash>,
 	/// Roots of lazy anchors by step.
 	lazy: BTreeMap<u32, Vec<Hash>>,
 	/// Chunk values by step and node.
@@ -87,8 +95,8 @@ impl<R: Replay> Replays<R> {
 	pub(crate) fn new(job: Arc<Job>, replay: R) -> Result<Self, Error> {
 		job.validate()?;
 		let (anchors, lazy, chunks) = Default::default();
-		let tensors = Default::default();
-		Ok(Self { job, replay, traces: Vec::new(), anchors, lazy, chunks, tensors })
+		let (tensors, all_anchors) = Default::default();
+		Ok(Self { job, replay, traces: Vec::new(), anchors, all_anchors, lazy, chunks, tensors })
 	}
 
 	/// Takes in what an earlier run of the whole job gave, with what it kept.
@@ -112,12 +120,37 @@ impl<R: Replay> Replays<R> {
 		Ok(run_root(self.traces().await?))
 	}
 
-	/// Anchor roots of a step.
-	pub(crate) async fn anchors(&mut self, step: u32) -> Result<&[Hash], Error> {
-		if !self.anchors.contains_key(&step) {
+	/// Replays, if need be, for the anchor roots of a step and of the one before, which a proof about a state
+	/// begins from.
+	pub(crate) async fn prepare(&mut self, step: u32) -> Result<(), Error> {
+		let before = step.checked_sub(1).filter(|_| !self.job.program.states.is_empty());
+		let lacks_before = before.is_some_and(|before| !self.knows_anchors(before));
+		if !self.knows_anchors(step) || (lacks_before && self.job.wants_all_anchors(step + 1)) {
 			self.run(step + 1, &[]).await?;
 		}
-		Ok(&self.anchors[&step])
+		Ok(())
+	}
+
+	/// Where the anchor roots of a step are among those of all.
+	fn place_in_all(&self, step: u32) -> std::ops::Range<usize> {
+		let count = self.job.checked.anchors.len();
+		let at = (step as usize).saturating_mul(count);
+		at..at.saturating_add(count)
+	}
+
+	fn knows_anchors(&self, step: u32) -> bool {
+		self.anchors.contains_key(&step) || self.all_anchors.get(self.place_in_all(step)).is_some()
+	}
+
+	/// Anchor roots of a step.
+	pub(crate) async fn anchors(&mut self, step: u32) -> Result<&[Hash], Error> {
+		if !self.knows_anchors(step) {
+			self.run(step + 1, &[]).await?;
+		}
+		match self.anchors.get(&step) {
+			Some(roots) => Ok(roots),
+			None => Ok(&self.all_anchors[self.place_in_all(step)]),
+		}
 	}
 
 	/// Roots of the lazy anchors of a step, in program order.
@@ -225,7 +258,7 @@ impl<R: Replay> Replays<R> {
 		keep: &[Source],
 		replayed: Replayed,
 	) -> Result<BTreeMap<Source, Vec<u8>>, Error> {
-		let Replayed { trace_roots, last_anchors, last_lazy, mut kept } = replayed;
+		let Replayed { trace_roots, last_anchors, last_lazy, mut kept, all_anchors } = replayed;
 		let unsound = |what| Error::Replayed { steps, what };
 		if trace_roots.len() != steps as usize {
 			return Err(unsound("there is not one trace root for each step"));
@@ -239,6 +272,12 @@ impl<R: Replay> Replays<R> {
 		let differs = self.traces.iter().zip(&trace_roots).position(|(a, b)| a != b);
 		if let Some(step) = differs {
 			return Err(Error::Unstable { step: step as u32 });
+		}
+		if !all_anchors.is_empty() {
+			let of_steps = all_anchors.chunks(last_anchors.len().max(1));
+			if !of_steps.map(trace_root).eq(trace_roots.iter().copied()) {
+				return Err(unsound("the trace roots are not those of all anchors' roots"));
+			}
 		}
 		let step = steps - 1;
 		let lazy = &self.job.checked.lazy;
@@ -276,6 +315,10 @@ impl<R: Replay> Replays<R> {
 			self.anchors.pop_first();
 		}
 		self.anchors.insert(step, last_anchors);
+		let fits = all_anchors.len() as u64 <= REMEMBERED_ROOTS;
+		if fits && all_anchors.len() > self.all_anchors.len() {
+			self.all_anchors = all_anchors;
+		}
 		if listed {
 			if self.lazy.len() >= REMEMBERED_STEPS {
 				self.lazy.pop_first();

@@ -343,9 +343,13 @@ fn challenger_should_do_nothing_when_the_run_is_its_own() {
 
 /// The sum of two states and an input, as the next value of both states.
 fn counter() -> (Case, Checked) {
+	counter_of(50, 6)
+}
+
+fn counter_of(width: u32, steps: u32) -> (Case, Checked) {
 	let mut builder = ProgramBuilder::new();
-	let start = builder.input("start", ty(DType::I32, &[50, 50]));
-	let x = builder.input("x", ty(DType::I32, &[50, 50]));
+	let start = builder.input("start", ty(DType::I32, &[width, width]));
+	let x = builder.input("x", ty(DType::I32, &[width, width]));
 	let (state, other) = (builder.state(start), builder.state(x));
 	let once = builder.add(state, other, DType::I32);
 	let twice = builder.add(once, x, DType::I32);
@@ -354,9 +358,9 @@ fn counter() -> (Case, Checked) {
 	builder.output("y", twice);
 	let program = builder.build().unwrap();
 	let checked = program.check(&Limits::default()).unwrap();
-	let elements: Vec<i32> = (0..2500).collect();
+	let elements: Vec<i32> = (0..(width * width) as i32).collect();
 	let tensor = Tensor::from_elements(program.inputs[0].ty, &elements).unwrap();
-	(Case { program, inputs: vec![tensor.clone(), tensor], steps: 6 }, checked)
+	(Case { program, inputs: vec![tensor.clone(), tensor], steps }, checked)
 }
 
 #[test]
@@ -364,10 +368,10 @@ fn replays_should_be_few_when_nobody_restarts() {
 	let mut rng = Rng::seeded("few_replays");
 	let (case, checked) = counter();
 	let honest = Table::new(&case, &checked, |_, _, _| Tampering::None);
-	// For the step and, if known runs do not spare them: its anchors, its tensor with what that is
-	// recomputed from, and the anchors before, where a state is read that is no input.
+	// For the anchors of the step and of those before, if a run is known without them, and for its tensor
+	// with what that is recomputed from.
 	for (step, known, challenger, provider) in
-		[(0, true, 2, 2), (2, true, 3, 2), (5, true, 2, 1), (2, false, 4, 3), (5, false, 3, 2)]
+		[(0, true, 2, 2), (2, true, 2, 2), (5, true, 2, 1), (2, false, 2, 2), (5, false, 2, 2)]
 	{
 		let wrong = Table::new(&case, &checked, |at, _, bytes| {
 			if at == step {
@@ -391,6 +395,52 @@ fn replays_should_be_few_when_nobody_restarts() {
 		assert_eq!(ruling(&job, &lane, &parts), Ok(Ruling::Fraud));
 		let replays = [&honest, &wrong].map(|table| table.replays.load(Ordering::Relaxed));
 		assert_eq!(replays, [challenger, provider], "step {step}, known: {known}");
+	}
+}
+
+/// The clock of a move has the time for one replay, also of the last one: of an anchor of one tile the group
+/// with the first difference leads to the proof at once.
+#[test]
+fn move_should_take_one_replay_at_most_whatever_the_anchor_is() {
+	let mut rng = Rng::seeded("one_replay_a_move");
+	for (width, step) in [(8, 5), (8, 7), (8, 0), (50, 5), (50, 7)] {
+		for known in [true, false] {
+			let (case, checked) = counter_of(width, 8);
+			let honest = Table::new(&case, &checked, |_, _, _| Tampering::None);
+			let wrong = Table::new(&case, &checked, |at, _, bytes| {
+				if at == step {
+					flip(&mut rng, bytes)
+				} else {
+					Tampering::None
+				}
+			});
+			let job = wrong.job(&case, &checked);
+			let mut answers = Answerer::new(job.clone(), wrong.clone()).unwrap();
+			let mut moves = Challenger::new(job.clone(), honest.clone()).unwrap();
+			if known {
+				moves = moves.with_run(honest.traces(), honest.last_anchors()).unwrap();
+			}
+			let mut lane = Lane::new(&job);
+			loop {
+				honest.replays.store(0, Ordering::Relaxed);
+				let next = pollster::block_on(moves.next_move(&lane.opened)).unwrap();
+				let replays = honest.replays.load(Ordering::Relaxed);
+				let at = lane.opened.last();
+				assert!(replays <= 1, "{replays} after {at:?}, step {step}, known: {known}");
+				match next {
+					Move::Demand { child } => {
+						let (place, parent) = lane.demand(child);
+						let children = pollster::block_on(answers.answer(place)).unwrap();
+						lane.answer(place, &parent, children);
+					}
+					Move::Prove(parts) => {
+						assert_eq!(ruling(&job, &lane, &parts), Ok(Ruling::Fraud));
+						break;
+					}
+					Move::Nothing => panic!("the run is wrong"),
+				}
+			}
+		}
 	}
 }
 

@@ -203,7 +203,8 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	/// What an account that was not drawn puts up for a lane, as a part of the agreed price; never
 	/// less than the price of the work that an answer may take.
 	pub challenge_deposit: Permill,
-	/// A: how long anyone has to answer a demand. The answer may need a replay; whoever replays holds
+	/// A: how long anyone has to answer a demand. The answer may need a replay, and another one may just
+	/// have begun: see [`MarketParameters::answer_time`]. Whoever replays holds
 	/// the inputs already.
 	pub answer: Clock<BlockNumber>,
 	/// How many blocks more the answers of one lane may take together where the provider owes others.
@@ -530,6 +531,13 @@ where
 		self.reveal.blocks(segment.unwrap_or(work).min(work).saturating_mul(replays), 0)
 	}
 
+	/// How long an answer to a demand may take: two passes over the work. A replay is led by what is owed
+	/// when it begins, and answers all of that, whatever the steps are; who demands another step while one
+	/// runs waits for its end, and for the next one.
+	pub fn answer_time(&self, work: u64) -> BlockNumber {
+		self.answer.blocks(work.saturating_mul(2), 0)
+	}
+
 	/// How long an opened job waits for a provider after its ramp. Whoever claims it has fetched the
 	/// inputs before, so that the time grows with them as that of the attesters does.
 	pub fn open_time(&self, bytes: u64) -> BlockNumber {
@@ -557,7 +565,7 @@ where
 			.saturating_add(self.challenge.blocks(work, bytes))
 			.saturating_add(one);
 		let keepers = draw.saturating_add(self.attest.blocks(0, bytes)).saturating_add(one);
-		let answer = self.answer.blocks(work, 0);
+		let answer = self.answer_time(work);
 		let challenger_move = self.challenger_move.blocks(work, bytes);
 		let lane = answer
 			.saturating_add(challenger_move)
@@ -810,6 +818,9 @@ mod tests {
 		assert_eq!(parameters.reveal_time(work, None), 100 + 2 * 94);
 		assert_eq!(parameters.reveal_time(work, Some(3_000_000_000)), 100 + 2 * 3);
 		assert_eq!(parameters.reveal_time(work, Some(u64::MAX)), 100 + 2 * 94);
+		assert_eq!(parameters.answer_time(work), 100 + 2 * 94);
+		assert_eq!(parameters.answer_time(1), 101);
+		assert_eq!(parameters.answer_time(u64::MAX), u32::MAX);
 		assert_eq!(parameters.open_time(0), 1_200);
 		assert_eq!(parameters.open_time(16 << 30), 1_200 + 1_024);
 	}
@@ -836,9 +847,9 @@ mod tests {
 		assert_eq!(parameters.lifetime(0, 0, 0), 2 * audit + keepers + proof);
 		let openings = 9 * (5 + 5);
 		assert_eq!(parameters.lifetime(0, 0, 9), 2 * audit + keepers + proof + openings);
-		// One more block of work for each tranche, challenge, answer and move, and two for each reveal.
+		// One more block of work for each tranche, challenge and move, and two for each reveal and answer.
 		let work = 1_000_000_000;
-		let more = 2 * (2 + 2 + 1) + 9 * 2 + 1;
+		let more = 2 * (2 + 2 + 1) + 9 * 3 + 1;
 		assert_eq!(parameters.lifetime(work, 0, 9), parameters.lifetime(0, 0, 9) + more);
 		// Reveals and answers fetch nothing; keepers do.
 		let more = 2 * (2 + 1) + 1 + 9 + 1;
@@ -856,15 +867,17 @@ mod tests {
 		assert_eq!(parameters.lane_deposit(UNIT, work), parameters.least_price(work, 0));
 	}
 
-	/// What is left for a job's own clocks under the runtime's limit of 14 400 blocks: 594 · 10^9 units for
-	/// a run that is proved wrong with three openings, 323 · 10^9 for one with nine.
+	/// What is left for a job's own clocks under the runtime's limit of 16 800 blocks: 625 · 10^9 units for
+	/// a run that is proved wrong with three openings, 310 · 10^9 for one with nine.
 	#[test]
 	fn lifetime_should_leave_room_for_ordinary_jobs_when_the_chain_is_a_public_one() {
 		let parameters = Parameters::production(UNIT);
-		let fits = |work, openings| parameters.lifetime(work, 16 << 20, openings) <= 14_400;
-		assert!(fits(594_000_000_000, 3), "{}", parameters.lifetime(594_000_000_000, 16 << 20, 3));
-		assert!(!fits(595_000_000_000, 3));
-		assert!(fits(323_000_000_000, 9), "{}", parameters.lifetime(323_000_000_000, 16 << 20, 9));
-		assert!(!fits(324_000_000_000, 9));
+		let most = |openings| {
+			let fits = |work: &u64| {
+				parameters.lifetime(work * 1_000_000_000, 16 << 20, openings) <= 16_800
+			};
+			(1..2_000).take_while(fits).last()
+		};
+		assert_eq!((most(3), most(9)), (Some(625), Some(310)));
 	}
 }

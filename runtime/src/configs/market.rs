@@ -28,8 +28,8 @@ use sp_staking::SessionIndex;
 pub const UNBONDING_SESSIONS: SessionIndex = 504;
 /// Sessions between an offence's report and its slash.
 pub const SLASH_DEFERRAL_SESSIONS: SessionIndex = 50;
-/// Most blocks from a job's first draw to the last possible proof against it: 12 hours.
-pub const MAX_LIFETIME: BlockNumber = 14_400;
+/// Most blocks from a job's first draw to the last possible proof against it: 14 hours.
+pub const MAX_LIFETIME: BlockNumber = 16_800;
 /// Most blocks by which finality may be held back: half an hour.
 pub const FINALITY_CAP: BlockNumber = 600;
 /// Blocks of the shortest session of any network.

@@ -48,7 +48,10 @@ impl Start {
 	/// Leaves what is asked for of a run that began like this.
 	pub(crate) fn strip(&self, mut ran: Ran) -> Ran {
 		if let Self::Before(steps) = self {
-			ran.trace_roots.drain(..ran.trace_roots.len().min(*steps as usize));
+			let before = ran.trace_roots.len().min(*steps as usize);
+			let each = ran.all_anchors.len() / ran.trace_roots.len().max(1);
+			ran.all_anchors.drain(..before * each);
+			ran.trace_roots.drain(..before);
 			ran.run_root = run_root(&ran.trace_roots);
 		}
 		ran

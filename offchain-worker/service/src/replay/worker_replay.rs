@@ -125,6 +125,15 @@ impl WorkerReplay {
 		Ok((source, ty.canonical_len()))
 	}
 
+	/// Bytes of the roots of all anchors of so many steps, where they spare a dispute other replays.
+	fn anchors(&self, steps: u32) -> u64 {
+		let wanted = matches!(self.need, Need::Dispute) && self.job.wants_all_anchors(steps);
+		match wanted {
+			true => 32 * u64::from(steps) * self.job.checked.anchors.len() as u64,
+			false => 0,
+		}
+	}
+
 	/// The first steps of what is replayed, from where it starts.
 	async fn attempt(&self, asked: u32, keep: &[Source]) -> Result<Replayed, Fault> {
 		let steps = self.start.before().saturating_add(asked);
@@ -143,6 +152,7 @@ impl WorkerReplay {
 			work_units,
 			peak_memory: self.examined.peak_memory,
 			keep,
+			anchors: self.anchors(steps),
 			outputs: Vec::new(),
 		};
 		let (ran, took) = self.replays.run(self.program, replay).await?;

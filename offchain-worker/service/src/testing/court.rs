@@ -94,7 +94,7 @@ impl Lie {
 		let after = run(&others, steps - self.from, keep);
 		let trace_roots = [before.trace_roots, after.trace_roots].concat();
 		let Ran { last_anchors, last_lazy, kept, .. } = after;
-		Replayed { trace_roots, last_anchors, last_lazy, kept }
+		Replayed { trace_roots, last_anchors, last_lazy, kept, all_anchors: Vec::new() }
 	}
 }
 

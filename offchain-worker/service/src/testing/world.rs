@@ -292,6 +292,7 @@ pub(crate) fn compute_from(
 		last_anchors: run.anchor_roots.last().unwrap().clone(),
 		last_lazy: run.lazy_roots,
 		kept: kept.collect(),
+		all_anchors: Vec::new(),
 		outputs_held: false,
 	})
 }

@@ -238,6 +238,7 @@ impl<S: OffchainStorage + 'static> Verifier<S> {
 			work_units: examined.work_units.saturating_mul(steps.into()),
 			peak_memory: examined.peak_memory,
 			keep: examined.kept_for_chunks(asked),
+			anchors: 0,
 			outputs,
 		};
 		let (ran, took) = self.replays.run(assignment.program, replay).await?;

@@ -45,9 +45,10 @@ pub(crate) fn most_memory(config: &Config, replay: &Replay, machine: Memory) -> 
 	// What is kept lies there once more while it is written.
 	let keep = sum(&mut replay.keep.iter().map(|(_, length)| *length));
 	let kept = keep.saturating_mul(2);
+	let anchors = replay.anchors.saturating_mul(2);
 	let states = sum(&mut replay.start.iter().flatten().map(|(_, length)| *length));
 	// The least that it can do with; the node reads what is kept into its own memory.
-	let needed = [replay.peak_memory, states, kept, config.limits.memory_overhead];
+	let needed = [replay.peak_memory, states, kept, anchors, config.limits.memory_overhead];
 	let needed = needed.into_iter().fold(0, u64::saturating_add);
 	let (limit, spare) = (config.memory_cap(machine), machine.spare());
 	if needed > limit || keep > limit / 2 {

@@ -78,6 +78,24 @@ pub(crate) fn take_kept(finished: &Finished) -> Result<BTreeMap<Source, Vec<u8>>
 	Ok(finished.kept()?)
 }
 
+/// Takes the roots of the eager anchors of all steps, `len` bytes, which a worker says it has written. Blocks.
+///
+/// # Errors
+/// [`Fault::Garbage`] for another length, and as [`Finished::read`].
+pub(crate) fn take_anchors(
+	finished: &Finished,
+	file: &OutputFile,
+	len: u64,
+) -> Result<Vec<Hash>, Fault> {
+	if file.len != len {
+		return Err(Fault::Garbage("the anchors' roots are not those that were asked for".into()));
+	}
+	let bytes = finished.read(&file.root, len)?;
+	let roots: Option<Vec<Hash>> =
+		bytes.chunks(32).map(|bytes| bytes.try_into().ok()).collect();
+	roots.ok_or_else(|| Fault::Garbage("the anchors' roots are not whole".into()))
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;

@@ -11,12 +11,12 @@ use crate::{
 	worker::{
 		limits::{limits_within, most_memory},
 		machine::Memory,
-		outputs::{take_kept, take_outputs},
+		outputs::{take_anchors, take_kept, take_outputs},
 	},
 };
 use assay_blobs::BlobStore;
 use assay_worker_host::{Finished, Host, InputFile, JobLimits, Settings, Task, WORKER};
-use assay_worker_protocol::PACKAGE_VERSION;
+use assay_worker_protocol::{Record, PACKAGE_VERSION};
 use futures::{future::BoxFuture, FutureExt};
 use std::{process::Stdio, sync::Arc, time::Duration};
 use tokio::{task::spawn_blocking, time::timeout};
@@ -198,6 +198,7 @@ fn task(blobs: &BlobStore, replay: &Replay) -> Result<Task, Fault> {
 		inputs: files(&replay.inputs)?,
 		start: replay.start.as_deref().map(files).transpose()?,
 		keep: replay.keep.clone(),
+		record: Record { anchors: replay.anchors > 0, ..Record::default() },
 		..Task::new(replay.job, replay.program.clone(), replay.steps)
 	})
 }
@@ -214,12 +215,17 @@ fn hand_over(finished: &Finished, blobs: &BlobStore, replay: &Replay) -> Result<
 			&done.last_anchors,
 			&done.outputs,
 		)?;
+	let all_anchors = match &done.recorded.anchors {
+		Some(file) if replay.anchors > 0 => take_anchors(finished, file, replay.anchors)?,
+		_ => Vec::new(),
+	};
 	Ok(Ran {
 		run_root: done.run_root,
 		trace_roots: done.trace_roots.clone(),
 		last_anchors: done.last_anchors.clone(),
 		last_lazy: done.last_lazy.clone(),
 		kept: take_kept(finished)?,
+		all_anchors,
 		outputs_held,
 	})
 }

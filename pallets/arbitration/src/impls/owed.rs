@@ -1,17 +1,23 @@
 //! What a provider owes, and how long it therefore has.
 //!
-//! The clock of an answer has the time for one replay at the rate of the slowest participant, because
-//! an opening may take one. Whoever demands many openings at once, in all results of a busy provider,
-//! would have each of them in that time, which no honest provider could keep. So the clock counts what
-//! is owed:
+//! The clock of an answer has the time for two replays at the rate of the slowest participant. An opening
+//! may take one, and one replay can open any number of steps, but only those that are owed when it begins:
+//! who demands another step of the same result meanwhile waits for the end of that replay and for the next.
+//! Whoever demands many openings at once, in all results of a busy provider, would have each of them in
+//! that time, which no honest provider could keep. So the clock counts what is owed:
 //!
 //! ```text
-//! deadline = now + A + min(⌈owed / rate⌉, patience)      owed: work of the other jobs of which is demanded
+//! deadline = now + A + min(⌈owed / rate⌉, patience)      A = base + ⌈2 · work / rate⌉
+//! owed: of the other jobs of which is demanded, the work of one replay each, and of two where two or more
+//!       of its lanes wait
 //! ```
 //!
-//! A provider that works at the rate and replays in the order of the demands is in time: when a demand
-//! is made, all jobs before it are done within ⌈owed / rate⌉ blocks, and its own replay within A. A job
-//! counts once, however many lanes demand of it: one replay answers all of them.
+//! A provider that works at the rate and replays one job after the other, in the order of the oldest demand
+//! of each, for all that the job owes by then, is in time. When a demand is made, there are before it: what
+//! runs, and one replay for each other job with an older demand. What runs is of another job, and then it
+//! is a replay for a lane of it that waits; a further one is before this demand only where another lane of
+//! that job waits as well; so both are in `owed`. Or it is of this job, and then A has the time for it. The
+//! job's own replay after that is in A in any case.
 //!
 //! `patience` bounds by how much the answers of one lane may come later than A, together. Only what an
 //! answer really came later is taken off it, so that demands which take no replay leave it whole. It is
@@ -35,16 +41,16 @@ impl<T: Config> Pallet<T> {
 			let provider = lane.provider.clone();
 			DemandedWork { provider, work: result.work_units, lanes: 0 }
 		});
-		let work = u128::from(demanded.work);
-		let mut owed = Owed::<T>::get(&lane.provider);
-		if demanded.lanes > 0 {
-			owed = owed.saturating_sub(work);
-		} else if work > 0 {
-			Owed::<T>::insert(&lane.provider, owed.saturating_add(work));
-		}
+		let owed = Owed::<T>::get(&lane.provider);
+		// Of this job nothing is before this demand that A has no time for.
+		let others = owed.saturating_sub(demanded.owed());
 		demanded.lanes.saturating_inc();
+		let all = others.saturating_add(demanded.owed());
+		if all != owed {
+			Owed::<T>::insert(&lane.provider, all);
+		}
 		Demanded::<T>::insert(job, demanded);
-		let queue = owed.div_ceil(result.answer_rate.max(1).into());
+		let queue = others.div_ceil(result.answer_rate.max(1).into());
 		let queue: BlockNumberFor<T> = queue.saturated_into();
 		lane.own_deadline = Self::now().saturating_add(result.answer_time);
 		lane.own_deadline.saturating_add(queue.min(lane.patience))
@@ -61,9 +67,11 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn forget_demand(job: JobId) {
 		// Of a job that is condemned or over nothing is owed.
 		let Some(mut demanded) = Demanded::<T>::get(job) else { return };
+		let before = demanded.owed();
 		demanded.lanes.saturating_dec();
+		Self::owe_less(&demanded.provider, before.saturating_sub(demanded.owed()));
 		if demanded.lanes == 0 {
-			Self::forget_demands(job);
+			Demanded::<T>::remove(job);
 		} else {
 			Demanded::<T>::insert(job, demanded);
 		}
@@ -71,9 +79,16 @@ impl<T: Config> Pallet<T> {
 
 	/// Nothing of this job's result is owed any more.
 	pub(crate) fn forget_demands(job: JobId) {
-		let Some(DemandedWork { provider, work, .. }) = Demanded::<T>::take(job) else { return };
+		let Some(demanded) = Demanded::<T>::take(job) else { return };
+		Self::owe_less(&demanded.provider, demanded.owed());
+	}
+
+	fn owe_less(provider: &T::AccountId, work: u128) {
+		if work == 0 {
+			return;
+		}
 		Owed::<T>::mutate_exists(provider, |owed| {
-			let left = owed.unwrap_or_default().saturating_sub(work.into());
+			let left = owed.unwrap_or_default().saturating_sub(work);
 			*owed = (left > 0).then_some(left);
 		});
 	}

@@ -67,7 +67,7 @@ impl<T: Config> Pallet<T> {
 				demanded.remove(&job) == Some(kept.lanes),
 				"the demands of a job are miscounted"
 			);
-			*owed.entry(kept.provider.encode()).or_default() += u128::from(kept.work);
+			*owed.entry(kept.provider.encode()).or_default() += kept.owed();
 		}
 		ensure!(demanded.is_empty(), "a demand is not counted");
 		owed.retain(|_, work| *work > 0);

@@ -167,18 +167,18 @@ fn deadline_should_count_what_is_owed_when_a_demand_is_made() {
 		ids.iter().for_each(|id| set_work(*id, 40_000));
 		for (at, id) in (0..).zip(&ids) {
 			assert_ok!(demand(*id, &challenger(), None));
-			assert_eq!(lane(*id, &challenger()).deadline, now() + ANSWER_TIME + 40 + 40 * at);
+			assert_eq!(lane(*id, &challenger()).deadline, now() + ANSWER_TIME + 80 + 40 * at);
 		}
 		assert_eq!(Owed::<Test>::get(provider()), 120_000);
 		// An answer takes its work off, and only what it was late by comes off the patience.
 		assert_ok!(answer(ids[0], &challenger(), honest()));
 		assert_eq!(Owed::<Test>::get(provider()), 80_000);
 		assert_eq!(lane(ids[0], &challenger()).patience, 1_000);
-		roll(ANSWER_TIME + 40 + 7);
+		roll(ANSWER_TIME + 80 + 7);
 		assert_ok!(answer(ids[1], &challenger(), honest()));
 		assert_eq!(lane(ids[1], &challenger()).patience, 993);
 		assert_ok!(demand(ids[1], &challenger(), Some(0)));
-		assert_eq!(lane(ids[1], &challenger()).deadline, now() + ANSWER_TIME + 40 + 40);
+		assert_eq!(lane(ids[1], &challenger()).deadline, now() + ANSWER_TIME + 80 + 40);
 	});
 }
 
@@ -191,17 +191,17 @@ fn demands_should_be_owed_no_more_when_the_result_falls() {
 			assert_ok!(demand(id, &challenger(), None));
 			assert_ok!(demand(id, &other(), None));
 		}
-		// One replay answers all lanes of a job.
-		assert_eq!(Owed::<Test>::get(provider()), 10_000);
+		// Of each job the replay that may run, and the one for the lanes that it comes too early for.
+		assert_eq!(Owed::<Test>::get(provider()), 20_000);
 		// Hidden verdicts keep the job open, and owe nothing.
 		EndsLater::set(true);
 		assert_ok!(prove_fraud(fallen, &bystander(), &lying().proof(lying().lie_accused())[0]));
-		assert_eq!(Owed::<Test>::get(provider()), 5_000);
+		assert_eq!(Owed::<Test>::get(provider()), 10_000);
 		assert!(!Demanded::<Test>::contains_key(fallen));
 		assert_ok!(poke(fallen, &other()));
 		end_job(fallen);
 		assert_ok!(poke(fallen, &challenger()));
-		assert_eq!(Owed::<Test>::get(provider()), 5_000);
+		assert_eq!(Owed::<Test>::get(provider()), 10_000);
 		// A job that ends for another reason takes its demands along.
 		end_job(standing);
 		assert_eq!(Owed::<Test>::iter().count(), 0);
@@ -230,7 +230,7 @@ fn result_should_fall_within_its_bound_when_the_provider_has_others_demand_of_it
 		let mut levels = 0;
 		loop {
 			levels += 1;
-			let latest = opened + levels * (BASE + REPLAY) + QUEUE;
+			let latest = opened + levels * (BASE + 2 * REPLAY) + QUEUE;
 			assert!(lane(id, &challenger()).deadline <= latest, "level {levels}");
 			roll_to(lane(id, &challenger()).deadline);
 			if levels == 3 {
@@ -243,27 +243,162 @@ fn result_should_fall_within_its_bound_when_the_provider_has_others_demand_of_it
 		assert_eq!(condemned(id), None);
 		roll(1);
 		assert_eq!(condemned(id), withheld(&challenger()));
-		assert_eq!(now() - 1, opened + 3 * (BASE + REPLAY) + QUEUE);
+		assert_eq!(now() - 1, opened + 3 * (BASE + 2 * REPLAY) + QUEUE);
 	});
 }
 
 #[test]
-fn job_should_count_once_when_several_lanes_demand_of_it() {
+fn job_should_count_two_replays_for_others_when_several_lanes_demand_of_it() {
 	execute(|| {
 		Patience::set(1_000);
 		let (first, second) = (post(honest()), post(honest()));
 		set_work(first, 40_000);
 		set_work(second, 30_000);
-		assert_ok!(demand(first, &challenger(), None));
-		assert_ok!(demand(first, &other(), None));
-		assert_eq!(lane(first, &other()).deadline, now() + ANSWER_TIME + 40, "the same replay");
-		assert_ok!(demand(second, &other(), None));
-		assert_eq!(lane(second, &other()).deadline, now() + ANSWER_TIME + 30 + 40);
-		assert_eq!(Owed::<Test>::get(provider()), 70_000);
-		assert_ok!(answer(first, &challenger(), honest()));
-		assert_eq!(Owed::<Test>::get(provider()), 70_000, "the other lane still waits");
-		assert_ok!(answer(first, &other(), honest()));
+		let (one, two, three) = (challenger(), other(), account(100));
+		for who in [&one, &two, &three] {
+			assert_ok!(demand(first, who, None));
+			assert_eq!(lane(first, who).deadline, now() + ANSWER_TIME + 80, "the same replays");
+		}
+		assert_ok!(demand(second, &two, None));
+		assert_eq!(lane(second, &two).deadline, now() + ANSWER_TIME + 60 + 80);
+		assert_eq!(Owed::<Test>::get(provider()), 110_000);
+		assert_ok!(answer(first, &one, honest()));
+		assert_eq!(Owed::<Test>::get(provider()), 110_000, "two lanes still wait");
+		assert_ok!(answer(first, &two, honest()));
+		assert_eq!(Owed::<Test>::get(provider()), 70_000, "one does");
+		assert_ok!(answer(first, &three, honest()));
 		assert_eq!(Owed::<Test>::get(provider()), 30_000);
+	});
+}
+
+/// A provider that keeps the roots of all anchors of its runs, and the trees of each step that a replay was
+/// made for. It replays at the rate, the job of the oldest demand first.
+#[derive(Default)]
+struct Careful {
+	/// One replay for each step, as if it knew of no other demand.
+	single: bool,
+	waiting: VecDeque<(JobId, AccountId, u32)>,
+	known: BTreeSet<(JobId, u32)>,
+	/// Job, steps and blocks left of what runs.
+	running: Option<(JobId, BTreeSet<u32>, u64)>,
+	replays: usize,
+	lost: usize,
+}
+
+impl Careful {
+	fn demanded(&mut self, id: JobId, who: &AccountId, run: &Run) {
+		match demanded(id, who) {
+			Place::Tensor { step, .. } if !self.known.contains(&(id, step)) => {
+				self.waiting.push_back((id, who.clone(), step));
+			}
+			_ => {
+				answer(id, who, run).expect("what is known is given at once");
+			}
+		}
+	}
+
+	fn work(&mut self, run: &Run, blocks: impl Fn(JobId) -> u64) {
+		if self.running.is_none() {
+			let Some(&(id, _, first)) = self.waiting.front() else { return };
+			let of = |(job, _, step): &(JobId, AccountId, u32)| {
+				(*job == id && (!self.single || *step == first)).then_some(*step)
+			};
+			self.running = Some((id, self.waiting.iter().filter_map(of).collect(), blocks(id)));
+			self.replays += 1;
+		}
+		let Some((id, steps, left)) = &mut self.running else { return };
+		*left -= 1;
+		if *left > 0 {
+			return;
+		}
+		self.known.extend(steps.iter().map(|step| (*id, *step)));
+		self.running = None;
+		for (id, who, step) in std::mem::take(&mut self.waiting) {
+			if !self.known.contains(&(id, step)) {
+				self.waiting.push_back((id, who, step));
+			} else if answer(id, &who, run).is_err() {
+				self.lost += 1;
+			}
+		}
+	}
+}
+
+/// So many accounts lead a lane each to a tensor of a step of their own; the first is some blocks ahead of
+/// all others. Gives replays and answers that came too late.
+fn at_different_steps(provider: &mut Careful, lanes: u8, behind: u64) -> (usize, usize) {
+	const LONG: u64 = 300;
+	let mut found = (0, 0);
+	execute(|| {
+		production(QUEUE);
+		let run = &*Box::leak(Box::new(Run::new(small(), 8, None)));
+		let id = post(run);
+		set_work(id, LONG * RATE);
+		MoveClock::set(MOVE + LONG);
+		for index in 0..lanes {
+			assert_ok!(demand(id, &account(100 + index), None));
+			provider.demanded(id, &account(100 + index), run);
+		}
+		for index in 0..lanes {
+			// The groups above are kept, and given in the same block.
+			for child in [u32::from(index % 8), WIDE] {
+				assert_ok!(demand(id, &account(100 + index), Some(child)));
+				provider.demanded(id, &account(100 + index), run);
+			}
+			if index == 0 {
+				for _ in 0..behind {
+					roll(1);
+					provider.work(run, |_| LONG);
+				}
+			}
+		}
+		while provider.running.is_some() || !provider.waiting.is_empty() {
+			roll(1);
+			provider.work(run, |_| LONG);
+		}
+		assert_eq!(condemned(id).is_some(), provider.lost > 0);
+		found = (provider.replays, provider.lost);
+	});
+	found
+}
+
+#[test]
+fn provider_should_lose_nothing_when_lanes_of_one_job_demand_different_steps() {
+	for behind in [0, 1, 150, 299] {
+		let (replays, late) = at_different_steps(&mut Careful::default(), 7, behind);
+		assert_eq!((replays, late), (if behind == 0 { 1 } else { 2 }, 0), "{behind} blocks behind");
+	}
+	// With a replay for each step the same lanes take the bond.
+	let mut single = Careful { single: true, ..Careful::default() };
+	let (_, late) = at_different_steps(&mut single, 3, 0);
+	assert!(late > 0, "the attack is one");
+}
+
+/// The replay that runs is of another, longer job, and another lane of that job is before this one.
+#[test]
+fn short_job_should_have_the_time_when_two_replays_of_a_long_one_come_first() {
+	execute(|| {
+		production(QUEUE);
+		let (run, mut provider) = (honest(), Careful::default());
+		let (long, short) = (post(run), post(run));
+		let blocks = |id| if id == long { 300 } else { 1 };
+		set_work(long, 300 * RATE);
+		set_work(short, RATE);
+		let lead = |provider: &mut Careful, id, who: &AccountId, step| {
+			for child in [None, Some(step), Some(WIDE)] {
+				assert_ok!(demand(id, who, child));
+				provider.demanded(id, who, run);
+			}
+		};
+		lead(&mut provider, long, &challenger(), 0);
+		roll(1);
+		provider.work(run, blocks);
+		lead(&mut provider, long, &other(), 1);
+		lead(&mut provider, short, &challenger(), 0);
+		for _ in 0..700 {
+			roll(1);
+			provider.work(run, blocks);
+		}
+		assert_eq!((provider.replays, provider.lost, provider.waiting.len()), (3, 0, 0));
 	});
 }
 

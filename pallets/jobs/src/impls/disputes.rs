@@ -34,7 +34,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			// keepers that are drawn anew, and everybody had two before.
 			open: !job.keepers_redrawn
 				&& (job.phase != Phase::Challengeable || Self::now() <= job.deadline),
-			answer_time: parameters.answer.blocks(job.work_units, 0),
+			answer_time: parameters.answer_time(job.work_units),
 			answer_rate: parameters.answer.work_per_block,
 			patience: parameters.answer_queue,
 			move_time: parameters.challenger_move.blocks(job.work_units, job.input_bytes),

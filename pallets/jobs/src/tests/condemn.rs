@@ -19,7 +19,7 @@ fn post_audited_again(run: &Run, verdict: &Run) -> (JobId, Vec<AccountId>) {
 
 #[test]
 fn result_should_be_open_when_the_provider_has_revealed_and_nothing_is_decided() {
-	ExtBuilder::default().build_and_execute(|| {
+	ExtBuilder::default().parameters(|p| p.answer.work_per_block = WORK).build_and_execute(|| {
 		let id = post_revealing(&right(), &right());
 		assert_eq!(result(id), None);
 		assert_eq!(result(id + 1), None);
@@ -33,13 +33,10 @@ fn result_should_be_open_when_the_provider_has_revealed_and_nothing_is_decided()
 		assert_eq!(shown.run_root, right().root());
 		assert_eq!(shown.trace_root, right().opening().trace_root);
 		assert!(shown.open);
-		// Five blocks and one for the work; a move has to fetch five tiles besides.
-		assert_eq!((shown.answer_time, shown.move_time, shown.proof_time), (6, 7, 4));
+		// Five blocks and two for as many replays; a move has to fetch five tiles besides.
+		assert_eq!((shown.answer_time, shown.move_time, shown.proof_time), (7, 7, 4));
 		assert_eq!(shown.deposit, PRICE / 10);
-		assert_eq!(
-			(shown.order, shown.answer_rate, shown.patience),
-			(order(id), 1_000_000_000, 60)
-		);
+		assert_eq!((shown.order, shown.answer_rate, shown.patience), (order(id), WORK, 60));
 		for who in committee(id) {
 			assert_ok!(reveal(id, &who, &right()));
 		}

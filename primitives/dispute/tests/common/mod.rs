@@ -170,6 +170,10 @@ impl Replay for Table {
 			last_anchors: last.roots.clone(),
 			last_lazy: if keep.iter().any(lazy) { last.lazy.clone() } else { vec![] },
 			kept: kept.collect(),
+			all_anchors: self.steps[..steps as usize]
+				.iter()
+				.flat_map(|s| s.roots.clone())
+				.collect(),
 		})
 	}
 
@@ -230,7 +234,7 @@ impl Lane {
 	}
 
 	/// The place that is demanded and the hash that an answer must have.
-	fn demand(&self, child: Option<u32>) -> (Place, Hash) {
+	pub fn demand(&self, child: Option<u32>) -> (Place, Hash) {
 		let job = &*self.job;
 		match (self.opened.last(), child) {
 			(None, None) => {
@@ -248,7 +252,7 @@ impl Lane {
 		}
 	}
 
-	fn answer(&mut self, place: Place, parent: &Hash, children: Vec<Hash>) {
+	pub fn answer(&mut self, place: Place, parent: &Hash, children: Vec<Hash>) {
 		assert!(place.verify(parent, &children, &*self.job), "{place:?}");
 		if let (Some(root), Place::Lazy { step, anchor, .. }) =
 			(place.stated_root(&children, &*self.job), place)

@@ -53,6 +53,7 @@ async fn attempt(world: &World, behaviour: &str) -> Result<[u8; 32], Fault> {
 		work_units: 1,
 		peak_memory: 1024,
 		keep: Vec::new(),
+		anchors: 0,
 		outputs: Vec::new(),
 	};
 	let result = runner.replay(replay).await.map(|ran| ran.run_root);
@@ -80,6 +81,7 @@ async fn attempt_keeping(
 		work_units: 1,
 		peak_memory: 1 << 20,
 		keep,
+		anchors: 0,
 		outputs: Vec::new(),
 	};
 	let result = runner.replay(replay).await;
@@ -126,6 +128,7 @@ async fn attempt_with_outputs(world: &World, lie: &Lie, behaviour: &str) -> Resu
 		work_units: 1,
 		peak_memory: 1 << 20,
 		keep: Vec::new(),
+		anchors: 0,
 		outputs: vec![(0, lie.inputs[0].len() as u64)],
 	};
 	let result = runner.replay(replay).await;
@@ -478,6 +481,7 @@ async fn keeping_tensors_and_replaying_again_should_be_compared() {
 				work_units: 1,
 				peak_memory: 1 << 26,
 				keep,
+				anchors: 0,
 				outputs: Vec::new(),
 			};
 			let started = Instant::now();
