@@ -81,6 +81,7 @@ mod tests {
 			work_units,
 			peak_memory,
 			keep: vec![(assay_program::Source::Node(0), 100)],
+			anchors: 0,
 			outputs: Vec::new(),
 		};
 		let most = most_memory(&config, &replay, machine)?;

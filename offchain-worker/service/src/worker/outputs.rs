@@ -91,8 +91,7 @@ pub(crate) fn take_anchors(
 		return Err(Fault::Garbage("the anchors' roots are not those that were asked for".into()));
 	}
 	let bytes = finished.read(&file.root, len)?;
-	let roots: Option<Vec<Hash>> =
-		bytes.chunks(32).map(|bytes| bytes.try_into().ok()).collect();
+	let roots: Option<Vec<Hash>> = bytes.chunks(32).map(|bytes| bytes.try_into().ok()).collect();
 	roots.ok_or_else(|| Fault::Garbage("the anchors' roots are not whole".into()))
 }
 
