@@ -1,7 +1,7 @@
 //! The provider's state machine against the live chain and real workers.
 
 use super::{
-	kept::{plan, size, Kept},
+	kept::{displace, plan, room, Kept},
 	machine::{Chain, Engine, Facts, Standing, GIVE_BACK_BLOCKS},
 	record::{Executed, Segments},
 	tasks::Tasks,
@@ -159,11 +159,12 @@ impl Live {
 		async move {
 			let loaded = Loaded::fetch(&node, &facts.program).await?;
 			let inputs = files.gather(&node, &ui, &loaded, &facts.inputs).await?;
-			let used = spawn_blocking({
+			let bond = node.find_job(facts.id.number).await?.and_then(|job| job.bond).unwrap_or(0);
+			let left = spawn_blocking({
 				let traces = traces.clone();
-				move || size(&traces)
+				move || room(&traces, budget, bond)
 			});
-			let left = budget.saturating_sub(used.await.unwrap_or(budget));
+			let left = left.await.unwrap_or(0);
 			let plan = plan(&loaded, facts.steps, facts.segment_steps, left);
 			if facts.segment_steps.is_some() && plan.cut.is_none() {
 				return Err(Error::new("chain-data", "the job cannot be cut into its segments")
@@ -189,7 +190,10 @@ impl Live {
 				}
 				let kept = Kept::new(&traces, facts.id);
 				let served = facts.segment_steps.map(|_| blobs.dir());
-				let stored = kept.store(&loaded, &finished, &plan, served);
+				let stored = kept
+					.note_bond(bond)
+					.and_then(|()| kept.store(&loaded, &finished, &plan, served));
+				displace(&traces, budget);
 				match (facts.segment_steps, stored) {
 					(Some(steps), stored) => {
 						executed.segments = Some(Segments { steps, blobs: stored? });
