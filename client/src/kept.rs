@@ -19,6 +19,7 @@ use assay_program::Checked;
 use assay_worker_host::{create_private, Finished, InputFile};
 use assay_worker_protocol::{OutputFile, Record};
 use std::{
+	collections::{BTreeMap, BTreeSet},
 	io::{Read, Seek, SeekFrom},
 	path::{Path, PathBuf},
 };
@@ -27,6 +28,8 @@ use std::{
 const HELD: u64 = 1 << 30;
 /// Most checkpoints of a run that nobody has asked to be cut.
 const CHECKPOINTS: u32 = 16;
+/// So many bytes of anchors' roots are kept whatever the budget is. A worker holds them until its end.
+const ROOTS: u64 = 256 << 20;
 /// Bytes of a root.
 const ROOT: u64 = 32;
 
@@ -42,11 +45,7 @@ pub struct Plan {
 /// The anchors of a step whose trees are worth keeping: all of them where that is not too much, else the eager ones,
 /// else none. Eager ones come first; both in program order.
 fn trees(checked: &Checked, room: u64) -> Vec<u32> {
-	let bytes = |nodes: &[u32]| {
-		let types = nodes.iter().filter_map(|node| checked.types.get(*node as usize));
-		types.map(|ty| ty.canonical_len()).fold(0, u64::saturating_add)
-	};
-	let (eager, lazy) = (bytes(&checked.anchors), bytes(&checked.lazy));
+	let (eager, lazy) = (bytes(checked, &checked.anchors), bytes(checked, &checked.lazy));
 	let fits = |bytes: u64| bytes <= HELD && bytes / 1024 * ROOT <= room;
 	// Lazy anchors are hashed for this alone, which is not to cost as much as the run.
 	if lazy <= eager && fits(eager.saturating_add(lazy)) {
@@ -63,9 +62,9 @@ fn trees(checked: &Checked, room: u64) -> Vec<u32> {
 pub fn plan(loaded: &Loaded, steps: u32, length: Option<u32>, budget: u64) -> Plan {
 	let checked = &loaded.checked;
 	let roots = u64::from(steps).saturating_mul(checked.anchors.len() as u64).saturating_mul(ROOT);
-	// The last step's are in the record of the job.
-	let anchors = steps > 1 && roots <= budget / 2;
-	let budget = budget - if anchors { roots } else { 0 };
+	// The last step's are in the record of the job. They are few, and without them each step costs a replay more.
+	let anchors = steps > 1 && roots <= ROOTS.max(budget / 2);
+	let budget = budget.saturating_sub(if anchors { roots } else { 0 });
 	let trees = trees(checked, budget / 2);
 	let budget = budget / 2;
 	let state = |state: &assay_program::State| {
@@ -88,9 +87,50 @@ pub fn plan(loaded: &Loaded, steps: u32, length: Option<u32>, budget: u64) -> Pl
 	Plan { record: Record { checkpoint_every, anchors, trees }, cut }
 }
 
-/// What a step's replay is asked to write.
-pub fn plan_step(loaded: &Loaded, budget: u64) -> Record {
-	Record { trees: trees(&loaded.checked, budget), ..Record::default() }
+/// What a replay is asked to write of every step that one of `places` is in: what opens them in any case, and of the rest
+/// what `budget` allows.
+pub fn plan_steps(job: &Job, places: &[Place], budget: u64) -> BTreeMap<u32, Record> {
+	let checked = &job.checked;
+	let mut owed: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+	for place in places {
+		let eager = checked.anchors.len();
+		match *place {
+			Place::Run { .. } => {}
+			Place::Trace { step, .. } => drop(owed.entry(step).or_default()),
+			Place::Lazy { step, .. } => {
+				// Whichever is written, the roots of all are.
+				let tiles = |node: &&u32| checked.types.get(**node as usize).map(|ty| ty.tiles());
+				let least = checked.lazy.iter().min_by_key(tiles);
+				owed.entry(step).or_default().extend(least);
+			}
+			Place::Tensor { step, anchor, .. } => {
+				let listed = || checked.lazy.get((anchor as usize).checked_sub(eager)?);
+				let node = checked.anchors.get(anchor as usize).or_else(listed);
+				owed.entry(step).or_default().extend(node);
+			}
+		}
+	}
+	let share = budget / (owed.len() as u64).max(1);
+	let record = |nodes: BTreeSet<u32>| {
+		let mut trees = trees(checked, share);
+		let mut held = bytes(checked, &trees);
+		for node in nodes {
+			let more = bytes(checked, &[node]);
+			// What does not fit is replayed for alone.
+			if !trees.contains(&node) && (trees.is_empty() || held.saturating_add(more) <= HELD) {
+				held = held.saturating_add(more);
+				trees.push(node);
+			}
+		}
+		Record { trees, ..Record::default() }
+	};
+	owed.into_iter().map(|(step, nodes)| (step, record(nodes))).collect()
+}
+
+/// Bytes of these anchors.
+fn bytes(checked: &Checked, nodes: &[u32]) -> u64 {
+	let types = nodes.iter().filter_map(|node| checked.types.get(*node as usize));
+	types.map(|ty| ty.canonical_len()).fold(0, u64::saturating_add)
 }
 
 /// The folder of one order.
@@ -117,6 +157,22 @@ impl Kept {
 	/// Removes all of it.
 	pub fn remove(&self) {
 		let _ = std::fs::remove_dir_all(&self.dir);
+	}
+
+	/// Notes the bond that the job puts up. Blocks.
+	pub fn note_bond(&self, bond: u128) -> Result<()> {
+		create_private(&self.dir).map_err(io(&self.dir))?;
+		std::fs::write(self.file("bond"), bond.to_le_bytes()).map_err(io(&self.dir))
+	}
+
+	/// The bond that was noted. Blocks.
+	pub fn bond(&self) -> u128 {
+		bond_in(&self.dir)
+	}
+
+	/// Where the states of a replay are from one of its steps to the next.
+	pub fn passing(&self) -> PathBuf {
+		self.file("passing")
 	}
 
 	fn file(&self, name: &str) -> PathBuf {
@@ -319,6 +375,50 @@ impl Kept {
 		}
 		None
 	}
+}
+
+/// How much of `budget` a job may use that puts up this bond: all but what is kept of those that put up as much. What is
+/// kept of the others makes way, see [`displace`]. Blocks.
+pub fn room(base: &Path, budget: u64, bond: u128) -> u64 {
+	let used = folders(base).into_iter().filter(|(of, _)| *of >= bond).map(|(_, dir)| size(&dir));
+	budget.saturating_sub(used.fold(0, u64::saturating_add))
+}
+
+/// Removes what is kept beyond `budget`, of the jobs with the least bond first, but for the roots that every answer needs. A
+/// thief's cheap jobs would else hold the room that those worth stealing from need. Blocks.
+pub fn displace(base: &Path, budget: u64) {
+	let mut left = size(base);
+	let mut folders = folders(base);
+	folders.sort();
+	for (_, dir) in folders {
+		if left <= budget {
+			return;
+		}
+		let before = size(&dir);
+		for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+			let name = entry.file_name();
+			let name = name.to_string_lossy();
+			if name == "states" {
+				let _ = std::fs::remove_dir_all(entry.path());
+			} else if name == "manifest" || name.starts_with("trees-") || name.starts_with("nodes-")
+			{
+				let _ = std::fs::remove_file(entry.path());
+			}
+		}
+		left = left.saturating_sub(before.saturating_sub(size(&dir)));
+	}
+}
+
+/// The folders of all jobs, with what is at stake in each.
+fn folders(base: &Path) -> Vec<(u128, PathBuf)> {
+	let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
+	entries.map(|entry| (bond_in(&entry.path()), entry.path())).collect()
+}
+
+/// The bond that a folder's job puts up; 0 where it does not say.
+fn bond_in(dir: &Path) -> u128 {
+	let bytes = std::fs::read(dir.join("bond")).ok();
+	bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u128::from_le_bytes)
 }
 
 /// Bytes of all files below a folder.

@@ -2,20 +2,28 @@
 
 use crate::{
 	chain::{disputes::Disputed, Hash, Link},
-	error::{Error, Result},
+	error::{io, Error, Result},
 	executed::Executed,
 	files::Files,
-	kept::Kept,
+	kept::{Kept, Start},
 	output::Ui,
 	program::Loaded,
 	runner::{failed, Runner, Watch, Work},
 };
 use assay_dispute::{BoxError, Job, Replay, Replayed};
 use assay_program::Source;
-use assay_worker_host::{Finished, InputFile};
+use assay_worker_host::{create_private, Fault, Finished, InputFile};
 use assay_worker_protocol::Record;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+	collections::BTreeMap,
+	future::Future,
+	path::{Path, PathBuf},
+	sync::Arc,
+};
 use tokio::{sync::OnceCell, task::spawn_blocking};
+
+/// Roots of the anchors of all steps that a replay hands over, at most.
+const ANCHORS: u64 = 1 << 21;
 
 /// What an own run has left to replay from.
 pub struct Own {
@@ -79,16 +87,56 @@ impl WorkerReplay {
 		keep: &[Source],
 		record: Record,
 	) -> Result<(u32, Finished)> {
+		self.run_from(self.checkpoint(steps).await, steps, keep, record).await
+	}
+
+	/// The last checkpoint that was kept before the end of so many steps.
+	async fn checkpoint(&self, steps: u32) -> Option<Start> {
+		let Own { executed, kept, blobs } = self.own.as_ref()?;
+		let (kept, executed, blobs) = (kept.clone(), executed.clone(), blobs.clone());
+		let loaded = self.loaded.clone();
+		let start = spawn_blocking(move || kept.start(&loaded, &executed, steps, &blobs));
+		start.await.unwrap_or(None)
+	}
+
+	/// In one pass over the work, what `records` asks for of each step. `each` takes it over as soon as it is there; the
+	/// states between two steps are files in `dir` meanwhile.
+	pub async fn run_once(
+		&self,
+		records: &BTreeMap<u32, Record>,
+		dir: &Path,
+		each: impl FnMut(u32, &Finished) -> Result<()> + Send + Sync,
+	) -> Result<()> {
+		// What an earlier one has left that was given up.
+		let _ = std::fs::remove_dir_all(dir);
+		create_private(dir).map_err(io(dir))?;
+		let updates = self.loaded.program.states.iter().map(|state| Source::Node(state.update));
+		let updates = updates.collect();
+		let ran = one_pass(records, &mut WorkerParts { replay: self, updates, dir, each }).await;
+		let _ = std::fs::remove_dir_all(dir);
+		ran
+	}
+
+	/// Whether a part of a pass is a part of the own run.
+	fn check(&self, before: u32, finished: &Finished) -> Result<()> {
+		let Some(own) = &self.own else { return Ok(()) };
+		let rest = own.executed.traces.get(before as usize..).unwrap_or_default();
+		if rest.starts_with(&finished.done().trace_roots) {
+			return Ok(());
+		}
+		Err(Error::new("other-run", "this machine computes something else than it did before")
+			.fix("try --adapter cpu, and keep the state folder"))
+	}
+
+	/// The steps up to `steps` from where `start` has come to; how many came before that.
+	async fn run_from(
+		&self,
+		start: Option<Start>,
+		steps: u32,
+		keep: &[Source],
+		record: Record,
+	) -> Result<(u32, Finished)> {
 		let inputs = self.inputs().await?.clone();
-		let start = match &self.own {
-			Some(Own { executed, kept, blobs }) => {
-				let (kept, executed, blobs) = (kept.clone(), executed.clone(), blobs.clone());
-				let loaded = self.loaded.clone();
-				let start = spawn_blocking(move || kept.start(&loaded, &executed, steps, &blobs));
-				start.await.unwrap_or(None)
-			}
-			None => None,
-		};
 		let before = start.as_ref().map_or(0, |start| start.steps);
 		let label = match steps - before {
 			1 => format!("{}: 1 step", self.label),
@@ -118,11 +166,98 @@ impl WorkerReplay {
 	}
 }
 
+/// What runs the parts of a pass.
+trait Parts: Send {
+	/// The last checkpoint before the end of so many steps.
+	fn checkpoint(&self, steps: u32) -> impl Future<Output = Option<Start>> + Send;
+
+	/// Runs to the end of a step. Gives where that has come to, if there is `more` to run.
+	fn run(
+		&mut self,
+		start: Option<Start>,
+		step: u32,
+		record: &Record,
+		more: bool,
+	) -> impl Future<Output = Result<Option<Start>>> + Send;
+}
+
+/// Runs to the end of each of these steps, without running anything twice: each part starts from where the one before has
+/// ended, or from a checkpoint after that.
+async fn one_pass(records: &BTreeMap<u32, Record>, parts: &mut impl Parts) -> Result<()> {
+	let mut last: Option<Start> = None;
+	for (index, (step, record)) in records.iter().enumerate() {
+		let kept = parts.checkpoint(step + 1).await;
+		let kept = kept.filter(|kept| last.as_ref().is_none_or(|last| last.steps < kept.steps));
+		let start = kept.or(last.take());
+		last = parts.run(start, *step, record, index + 1 < records.len()).await?;
+	}
+	Ok(())
+}
+
+/// Parts of a pass that workers run.
+struct WorkerParts<'a, F> {
+	replay: &'a WorkerReplay,
+	/// The anchors that are the states after a step.
+	updates: Vec<Source>,
+	dir: &'a Path,
+	each: F,
+}
+
+impl<F: FnMut(u32, &Finished) -> Result<()> + Send + Sync> Parts for WorkerParts<'_, F> {
+	async fn checkpoint(&self, steps: u32) -> Option<Start> {
+		self.replay.checkpoint(steps).await
+	}
+
+	async fn run(
+		&mut self,
+		start: Option<Start>,
+		step: u32,
+		record: &Record,
+		more: bool,
+	) -> Result<Option<Start>> {
+		let keep = if more { &self.updates[..] } else { &[] };
+		let (before, finished) =
+			self.replay.run_from(start, step + 1, keep, record.clone()).await?;
+		self.replay.check(before, &finished)?;
+		(self.each)(step, &finished)?;
+		if !more {
+			return Ok(None);
+		}
+		let dir = self.dir.to_owned();
+		let take = move || {
+			let files = finished.done().kept.iter().map(|kept| {
+				let (root, len) = (kept.file.root, kept.file.len);
+				let path = dir.join(hex::encode(root));
+				finished.take(&root, len, &path).map_err(|fault| failed(&fault))?;
+				Ok(InputFile { root, path, len })
+			});
+			files.collect::<Result<Vec<_>>>()
+		};
+		let taken = spawn_blocking(take).await;
+		let states = taken.map_err(|e| Error::new("local-fault", format!("it stopped: {e}")))??;
+		Ok(Some(Start { steps: step + 1, states }))
+	}
+}
+
 impl Replay for WorkerReplay {
 	async fn replay(&self, steps: u32, keep: &[Source]) -> Result<Replayed, BoxError> {
-		let (before, finished) = self.run(steps, keep, Record::default()).await?;
-		let kept = spawn_blocking(move || finished.kept().map(|kept| (kept, finished)));
-		let (kept, finished) = kept.await?.map_err(|fault| failed(&fault))?;
+		let wanted = self.loaded.checked.anchors.len() as u64 * u64::from(steps);
+		let anchors = steps > 1 && wanted <= ANCHORS;
+		let (before, finished) =
+			self.run(steps, keep, Record { anchors, ..Record::default() }).await?;
+		let read = move || {
+			let roots = match &finished.done().recorded.anchors {
+				// Of a part of the run they are not those of all steps.
+				Some(file) if before == 0 && file.len == 32 * wanted => {
+					finished.read(&file.root, file.len)?
+				}
+				_ => Vec::new(),
+			};
+			Ok((finished.kept()?, roots, finished))
+		};
+		let (kept, roots, finished) =
+			spawn_blocking(read).await?.map_err(|fault: Fault| failed(&fault))?;
+		let all_anchors = roots.chunks(32).filter_map(|root| root.try_into().ok()).collect();
 		let done = finished.done();
 		let earlier = self.own.iter().flat_map(|own| own.executed.traces.iter());
 		let trace_roots: Vec<Hash> =
@@ -132,6 +267,7 @@ impl Replay for WorkerReplay {
 			last_anchors: done.last_anchors.clone(),
 			last_lazy: done.last_lazy.clone(),
 			kept,
+			all_anchors,
 		})
 	}
 
@@ -186,4 +322,50 @@ pub fn dispute_error(error: assay_dispute::Error) -> Error {
 		}
 	};
 	Error::new(code, message).fix(fix)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	/// Where each part started and ended.
+	struct Fake {
+		checkpoints: Vec<u32>,
+		parts: Vec<(u32, u32)>,
+	}
+
+	impl Parts for Fake {
+		async fn checkpoint(&self, steps: u32) -> Option<Start> {
+			let at = self.checkpoints.iter().copied().filter(|at| *at < steps).max()?;
+			Some(Start { steps: at, states: Vec::new() })
+		}
+
+		async fn run(
+			&mut self,
+			start: Option<Start>,
+			step: u32,
+			_: &Record,
+			more: bool,
+		) -> Result<Option<Start>> {
+			self.parts.push((start.map_or(0, |start| start.steps), step + 1));
+			Ok(more.then(|| Start { steps: step + 1, states: Vec::new() }))
+		}
+	}
+
+	async fn parts(steps: &[u32], checkpoints: &[u32]) -> Vec<(u32, u32)> {
+		let records = steps.iter().map(|step| (*step, Record::default())).collect();
+		let mut fake = Fake { checkpoints: checkpoints.to_vec(), parts: Vec::new() };
+		one_pass(&records, &mut fake).await.unwrap();
+		fake.parts
+	}
+
+	#[tokio::test]
+	async fn pass_should_run_no_step_twice_when_several_are_owed() {
+		assert_eq!(parts(&[2, 5, 7], &[]).await, [(0, 3), (3, 6), (6, 8)]);
+		assert_eq!(parts(&[7], &[]).await, [(0, 8)]);
+		// From a checkpoint where that is further.
+		assert_eq!(parts(&[2, 5, 7], &[2, 4]).await, [(2, 3), (4, 6), (6, 8)]);
+		assert_eq!(parts(&[5, 6, 30], &[4, 8, 24]).await, [(4, 6), (6, 7), (24, 31)]);
+		assert!(parts(&[], &[4]).await.is_empty());
+	}
 }

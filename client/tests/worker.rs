@@ -4,7 +4,7 @@ use assay_client::{
 	chain::calls::JobId,
 	executed::Executed,
 	files::Files,
-	kept::{plan, Kept},
+	kept::{plan, plan_steps, Kept},
 	output::Ui,
 	program::Loaded,
 	runner::{Runner, Watch, Work, WorkerFlags},
@@ -198,7 +198,7 @@ async fn what_is_kept_should_open_the_run_and_be_a_start_for_a_part_of_it() {
 	let start = kept.start(loaded, &executed, 31, &blobs).unwrap();
 	assert_eq!(start.steps, 30 / length * length);
 	assert!(start.states.iter().all(|state| stored.contains(&state.root)));
-	let record = assay_client::kept::plan_step(loaded, 1 << 30);
+	let record = plan_steps(&job, &[middle], 1 << 30).remove(&30).unwrap();
 	let trees = record.trees.clone();
 	let work = stage.work(31 - start.steps);
 	let part = Work { start: Some(start.states), record, ..work };

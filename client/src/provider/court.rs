@@ -11,7 +11,7 @@ use crate::{
 	error::{Error, Result},
 	executed::Executed,
 	files::Files,
-	kept::{plan_step, size, Kept},
+	kept::{displace, plan_steps, room, Kept},
 	output::Ui,
 	program::Loaded,
 	replay::{dispute_error, job as disputed_job, Own, WorkerReplay},
@@ -19,6 +19,7 @@ use crate::{
 };
 use assay_commitments::Place;
 use assay_dispute::{Answerer, Job};
+use assay_worker_host::Finished;
 use std::{
 	collections::BTreeSet,
 	path::PathBuf,
@@ -158,7 +159,7 @@ impl Court for Live {
 			.and_then(|a| a.with_run(executed.traces.clone(), executed.last_anchors.clone()))
 			.map_err(dispute_error)?;
 		let (court, traces) = (self.clone(), executed.traces.clone());
-		Ok(Desk { court, job, traces, loaded, kept, replay, answerer })
+		Ok(Desk { court, id, job, traces, kept, replay, answerer })
 	}
 
 	async fn answer(
@@ -192,9 +193,9 @@ impl Court for Live {
 /// Opens groups of one run.
 pub(super) struct Desk {
 	court: Live,
+	id: JobId,
 	job: Arc<Job>,
 	traces: Vec<Hash>,
-	loaded: Arc<Loaded>,
 	kept: Kept,
 	replay: Arc<WorkerReplay>,
 	answerer: Answerer<Arc<WorkerReplay>>,
@@ -206,20 +207,32 @@ impl Desk {
 		spawn_blocking(move || kept.open(&place, &job, &traces)).await.ok().flatten()
 	}
 
-	/// Replays the job up to a step and keeps all of that step that the budget allows, so that whatever else is demanded of
-	/// it takes no other replay.
-	async fn keep_step(&self, step: u32) -> Result<()> {
+	/// Replays the job once and keeps, of every step of which something is owed in any lane by now, all that the budget
+	/// allows, and what is owed in any case: lanes choose their steps freely, and a replay for each would take longer than
+	/// the chain waits.
+	async fn keep_owed(&self, demand: &Demand) -> Result<()> {
+		// A replay for this demand alone is better than none.
+		let others = self.court.demands(self.id).await.unwrap_or_default();
+		let mut places = vec![demand.place];
+		for other in others {
+			if !places.contains(&other.place) && self.kept(other.place).await.is_none() {
+				places.push(other.place);
+			}
+		}
 		let (traces, budget) = (self.court.traces.clone(), self.court.budget);
-		let used = spawn_blocking(move || size(&traces)).await.unwrap_or(budget);
-		let record = plan_step(&self.loaded, budget.saturating_sub(used));
-		if record.trees.is_empty() {
+		let (base, bond) = (traces.clone(), self.kept.bond());
+		let left = spawn_blocking(move || room(&base, budget, bond)).await.unwrap_or(0);
+		let records = plan_steps(&self.job, &places, left);
+		if records.is_empty() {
 			return Ok(());
 		}
-		let trees = record.trees.clone();
-		let (_, finished) = self.replay.run(step + 1, &[], record).await?;
-		let kept = self.kept.clone();
-		let store = move || kept.store_step(step, &finished, &trees);
-		spawn_blocking(store).await.unwrap_or(Ok(()))
+		let each = |step, finished: &Finished| {
+			let trees = records.get(&step).map_or(&[][..], |record| &record.trees);
+			self.kept.store_step(step, finished, trees)
+		};
+		self.replay.run_once(&records, &self.kept.passing(), each).await?;
+		let _ = spawn_blocking(move || displace(&traces, budget)).await;
+		Ok(())
 	}
 }
 
@@ -241,14 +254,8 @@ impl Opener for Desk {
 		}
 		let turns = self.court.turns.clone();
 		let _turn = turns.take(demand.deadline).await;
-		let step = match place {
-			Place::Run { .. } => None,
-			Place::Trace { step, .. } | Place::Tensor { step, .. } | Place::Lazy { step, .. } => {
-				Some(step)
-			}
-		};
-		if let Some(step) = step {
-			match self.keep_step(step).await {
+		if !matches!(place, Place::Run { .. }) {
+			match self.keep_owed(demand).await {
 				Ok(()) => {
 					if let Some(children) = self.kept(place).await {
 						return Ok(children);

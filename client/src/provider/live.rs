@@ -14,7 +14,7 @@ use crate::{
 	error::{io, Error, Result},
 	executed::{Executed, Segments},
 	files::Files,
-	kept::{plan, size, Kept},
+	kept::{displace, plan, room, Kept},
 	output::Ui,
 	program::Loaded,
 	runner::{failed, Pace, Runner, Watch, Work},
@@ -169,11 +169,12 @@ impl Live {
 		async move {
 			let loaded = Loaded::fetch(&node, &facts.program).await?;
 			let inputs = files.gather(&node, &ui, &loaded, &facts.inputs).await?;
-			let used = spawn_blocking({
+			let bond = node.find_job(facts.id.number).await?.and_then(|job| job.bond).unwrap_or(0);
+			let left = spawn_blocking({
 				let traces = traces.clone();
-				move || size(&traces)
+				move || room(&traces, budget, bond)
 			});
-			let left = budget.saturating_sub(used.await.unwrap_or(budget));
+			let left = left.await.unwrap_or(0);
 			let plan = plan(&loaded, facts.steps, facts.segment_steps, left);
 			if facts.segment_steps.is_some() && plan.cut.is_none() {
 				return Err(Error::new("chain-data", "the job cannot be cut into its segments")
@@ -199,7 +200,10 @@ impl Live {
 				}
 				let kept = Kept::new(&traces, facts.id);
 				let served = facts.segment_steps.map(|_| blobs.dir());
-				let stored = kept.store(&loaded, &finished, &plan, served);
+				let stored = kept
+					.note_bond(bond)
+					.and_then(|()| kept.store(&loaded, &finished, &plan, served));
+				displace(&traces, budget);
 				match (facts.segment_steps, stored) {
 					(Some(steps), stored) => {
 						executed.segments = Some(Segments { steps, blobs: stored? });

@@ -1,6 +1,6 @@
 //! How many heads a stake buys.
 
-use crate::{mock::*, session::electable, *};
+use crate::{mock::*, session::electable};
 use frame_support::assert_ok;
 use proptest::{collection::vec, prelude::*};
 
