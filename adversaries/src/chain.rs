@@ -282,6 +282,16 @@ impl World {
 			{
 				self.note_data_fee(*job, account, *amount as i128);
 			}
+			if let RuntimeEvent::Arbitration(pallet_assay_arbitration::Event::ProofPartCharged {
+				challenger,
+				fee,
+				..
+			}) = &record.event
+			{
+				// A fee as well, of a transaction that no account signs.
+				*self.fees.entry(challenger.clone()).or_default() -= *fee as i128;
+				self.data_burned += *fee as i128;
+			}
 			self.log.push((number, record.event));
 		}
 	}

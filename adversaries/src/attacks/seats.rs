@@ -188,7 +188,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 		what: "a verifier accuses two right results and confirms one in between: no more draws",
 		outcome: "3 × Paid, suspended",
 		blocks: Blocks::None,
-		money: "requester -34.666666666662, accuser +0.633333333332, 2 verifiers +1.899999999996 each, provider +28.5, burned 1.733333333338",
+		money: "requester -32.8, accuser +0.38, 2 verifiers +1.14 each, provider +28.5, burned 1.64",
 		run: false_alarms_with_matches,
 	},
 ];

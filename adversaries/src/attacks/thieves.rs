@@ -222,13 +222,7 @@ fn unpriced_verification() -> Result<Report, String> {
 		let rival = Person::named("Rival");
 		let work = models::accumulator(1);
 		expect("the program", world.send(calls::register_program(&rival, &work.bytes)), Ok(()))?;
-		let unit = {
-			use assay_market::Programs;
-			assay_runtime::Programs::summary(&work.id).ok_or("the program is known")?.work_units
-		};
-		let steps =
-			u32::try_from(100_000_000_000 / unit.max(1)).map_err(|_| "a program with more work")?;
-		let heavy = Work { steps, ..work };
+		let heavy = Work { steps: assay_market::MAX_STEPS, ..work };
 		let cheap = Offer { price_start: MILLI, price_max: MILLI, ..offer() };
 		let posted = world.send(calls::post_job(&rival, &heavy, cheap));
 		let refused = posted.err().ok_or("heavy work at the lowest price was taken")?;
@@ -360,7 +354,7 @@ pub(super) const ATTACKS: &[Attack] = &[
 	},
 	Attack {
 		name: "heavy-work-for-the-lowest-price",
-		what: "a job of 100 thousand million work units at the lowest price, to switch the auditors off",
+		what: "a job of as many steps as a job may have at the lowest price, to switch the auditors off",
 		outcome: "PriceTooLow",
 		blocks: Blocks::None,
 		money: "nothing",

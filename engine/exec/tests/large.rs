@@ -137,8 +137,20 @@ fn windows_should_equal_the_definition_when_channels_are_few() {
 }
 
 #[test]
+fn pools_should_equal_the_definition_when_pixels_are_deeper_than_a_task() {
+	for kind in [PoolKind::Max, PoolKind::Sum] {
+		for to in [I8, I32] {
+			let op = Op::Pool { kind, kernel: [2, 2], stride: [1, 1], pad: [[1, 0], [0, 1]], to };
+			holds(op, &[(I8, &[1, 2, 3, 5_001])]);
+			holds(op, &[(I16, &[2, 1, 2, 8_192])]);
+		}
+	}
+}
+
+#[test]
 fn scattered_rows_should_equal_the_definition_when_rows_are_many_or_wide() {
-	for (rows, count, width) in [(30_000, 500, 1), (127, 4_000, 1), (9, 20, 5_000), (5_000, 300, 3)]
+	for (rows, count, width) in
+		[(30_000, 500, 1), (127, 4_000, 1), (9, 20, 5_000), (5_000, 300, 3), (2, 5, 12_345)]
 	{
 		let mut rng = Rng::seeded("scattered rows");
 		let indices = |rng: &mut Rng| rng.range(-2, i64::from(rows) + 2) as i32;

@@ -54,7 +54,7 @@
 //! * **Fees.** An answer and the proof that condemns are free once they are accepted: each can be given
 //!   once. A verifier's demands and its commitment are free, too. A part of a proof that proves nothing yet
 //!   is paid for by whoever sends it, as every failure is; who proves the fraud in the end is given back
-//!   what its parts have cost.
+//!   what its parts have cost. Of a verifier it is held, and released when the result falls.
 //! * **Who is paid.** A proof is public before it is in a block. An account that has bound itself to
 //!   it with a proof commitment in an earlier block gets the prover's part, whoever sends it.
 //! * **Lists.** A proof that refers to a provider's list shows that the list or the run is wrong. It
@@ -251,15 +251,15 @@ pub mod pallet {
 		ProofCommitted { job: JobId, challenger: T::AccountId, commitment: Hash },
 		/// A part of a fraud proof was accepted; more of them decide.
 		ProofPartAccepted { job: JobId, challenger: T::AccountId, part: u32 },
-		/// `fee` of a verifier's account was burned for a part that did not prove the fraud. It comes back
-		/// with the other costs when the result falls by its proof.
+		/// `fee` of a verifier's account was burned for a part that was refused.
 		ProofPartCharged { job: JobId, challenger: T::AccountId, fee: BalanceOf<T> },
 		/// A tile of the result, or of what the provider has listed of it, is wrong. `prover` gets the
 		/// prover's part of the bond.
 		FraudProven { job: JobId, accusation: Accusation, prover: T::AccountId },
 		/// A drawn verifier's proof was invalid, which used up its lane and is a fault of it.
 		ProofRejected { job: JobId, challenger: T::AccountId, error: DispatchError },
-		/// A lane was closed: `returned + paid + burned` is its deposit.
+		/// A lane was closed: `returned + paid + burned` is its deposit, of a verifier's lane what was held
+		/// for parts of its proof.
 		LaneClosed {
 			job: JobId,
 			challenger: T::AccountId,
@@ -536,7 +536,7 @@ pub mod pallet {
 			let who = ensure_signed(origin)?;
 			let bytes = part.encoded_size() as u32;
 			let result = Self::result_of(job, &order)?;
-			Ok(match Self::do_prove(job, result, who, *part)? {
+			Ok(match Self::do_prove(job, result, who, *part, Payer::Deposit)? {
 				Proved::Fraud => Pays::No.into(),
 				Proved::Part => Some(Self::weight_of_part(bytes)).into(),
 			})

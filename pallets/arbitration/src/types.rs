@@ -181,6 +181,8 @@ pub struct Fold<Balance> {
 	pub listed: bool,
 	/// Fees that were paid for the parts so far.
 	pub costs: Balance,
+	/// The same of a verifier's lane, which are held until it is closed.
+	pub held: Balance,
 	/// What the parts so far add up to.
 	pub accumulators: BoundedVec<i64, ConstU32<MAX_ACCUMULATORS>>,
 }

@@ -173,19 +173,28 @@ fn scatter_add(
 		to: DType,
 	) -> Result<Buffer, ExecError> {
 		let (elements, indices) = (updates.elements::<T>()?, indices.numbers());
+		// Whole rows, or pieces of wide ones: what a thread holds beside the result is a task's, not a row's.
 		let some = (CHUNK / width).max(1);
+		let task = if width > CHUNK { CHUNK } else { some * width };
 		let order = Order::new(&indices, len / width, some);
-		let how = (some * width, threads(elements.len() + len));
-		let sums = || vec![0i64; some * width];
+		let how = (task, threads(elements.len() + len));
+		let sums = || vec![0i64; task.min(len)];
 		Ok(Buffer::fill_with(to, len, how, sums, |sums, start, out| {
 			let sums = &mut sums[..out.len()];
 			sums.fill(0);
-			let first = start / width;
-			for &n in order.of(first / some) {
-				let n = n as usize;
-				let row = &mut sums[(indices[n] as usize - first) * width..][..width];
-				let update = &elements[n * width..][..width];
-				row.iter_mut().zip(update).for_each(|(sum, &x)| *sum += i64::from(x.into()));
+			let (mut at, end) = (start, start + out.len());
+			while at < end {
+				// As many rows as a task has, or of one row what of it lies in the piece.
+				let (first, column) = (at / width, at % width);
+				let columns = (end - at).min(width - column);
+				for &n in order.of(first / some) {
+					let n = n as usize;
+					let row = (indices[n] as usize - first) * width + at - start;
+					let update = &elements[n * width + column..][..columns];
+					let sums = &mut sums[row..][..columns];
+					sums.iter_mut().zip(update).for_each(|(sum, &x)| *sum += i64::from(x.into()));
+				}
+				at += if width > CHUNK { columns } else { task };
 			}
 			out.iter_mut().zip(sums).for_each(|(out, sum)| *out = to.saturate(*sum));
 		}))

@@ -60,28 +60,31 @@ macro_rules! folded {
 folded!(i32);
 folded!(i64);
 
-/// A window: rows of an image that lie `line` elements apart, of each of them the elements `from`, all channels of
-/// which follow each other.
+/// A window: rows of an image that lie `line` elements apart, of each of them the elements `from`, which are pixels of
+/// `channels` elements, and of each pixel those from `first` on that are folded.
 struct Reach {
 	rows: Range<usize>,
 	line: usize,
 	from: Range<usize>,
+	channels: usize,
+	first: usize,
 }
 
 vectorised! {
 	fn fold[T: Element, A: Folded](folded: &mut [A], image: &[T], reach: &Reach, kind: PoolKind) {
-		let (Reach { rows, line, from }, channels) = (reach, folded.len());
+		let (Reach { rows, line, from, channels, first }, some) = (reach, folded.len());
 		let lines = rows.clone().map(|row| &image[row * line..][from.clone()]);
 		match (kind, &mut *folded) {
-			(PoolKind::Max, [most]) => {
+			(PoolKind::Max, [most]) if *channels == 1 => {
 				*most = lines.flatten().fold(A::LEAST, |most, &x| most.raise(A::of(x.into())));
 			}
-			(PoolKind::Sum, [sum]) => {
+			(PoolKind::Sum, [sum]) if *channels == 1 => {
 				*sum = lines.flatten().fold(A::ZERO, |sum, &x| sum.add(A::of(x.into())));
 			}
 			(PoolKind::Max, most) => {
 				most.fill(A::LEAST);
-				for pixel in lines.flat_map(|line| line.chunks_exact(channels)) {
+				for pixel in lines.flat_map(|line| line.chunks_exact(*channels)) {
+					let pixel = &pixel[*first..][..some];
 					most.iter_mut().zip(pixel).for_each(|(most, &x)| {
 						*most = most.raise(A::of(x.into()));
 					});
@@ -89,7 +92,8 @@ vectorised! {
 			}
 			(PoolKind::Sum, sums) => {
 				sums.fill(A::ZERO);
-				for pixel in lines.flat_map(|line| line.chunks_exact(channels)) {
+				for pixel in lines.flat_map(|line| line.chunks_exact(*channels)) {
+					let pixel = &pixel[*first..][..some];
 					sums.iter_mut().zip(pixel).for_each(|(sum, &x)| *sum = sum.add(A::of(x.into())));
 				}
 			}
@@ -133,17 +137,27 @@ impl Pool {
 		let ([height, width, channels], [rows, columns, _]) = (size(shape), size(result));
 		let (len, line) = (result.elements() as usize, width * channels);
 		let window = usize::from(self.kernel[0]) * usize::from(self.kernel[1]);
-		let how = ((CHUNK / channels).max(1) * channels, threads(len.saturating_mul(window)));
-		let scratch = || vec![A::ZERO; channels];
+		// Whole pixels, or pieces of deep ones: what a thread holds beside the result is a task's.
+		let most = channels.min(CHUNK);
+		let task = (CHUNK / channels).max(1) * most;
+		let how = (task, threads(len.saturating_mul(window)));
+		let scratch = || vec![A::ZERO; most];
 		Ok(Buffer::fill_with(to, len, how, scratch, |folded, start, out| {
-			for (position, out) in (start / channels..).zip(out.chunks_exact_mut(channels)) {
+			let (mut at, mut rest) = (start, out);
+			while !rest.is_empty() {
+				let (position, first) = (at / channels, at % channels);
+				let some = (channels - first).min(rest.len()).min(most);
+				let (out, after) = core::mem::take(&mut rest).split_at_mut(some);
+				let folded = &mut folded[..some];
 				let (row, column) = (position / columns % rows, position % columns);
 				let image = &elements[position / columns / rows * height * line..][..height * line];
 				let across = self.reach(1, column, width);
 				let from = across.start * channels..across.end * channels;
-				let reach = Reach { rows: self.reach(0, row, height), line, from };
+				let rows = self.reach(0, row, height);
+				let reach = Reach { rows, line, from, channels, first };
 				fold(folded, image, &reach, self.kind);
 				out.iter_mut().zip(&*folded).for_each(|(out, x)| *out = to.saturate((*x).into()));
+				(at, rest) = (at + some, after);
 			}
 		}))
 	}

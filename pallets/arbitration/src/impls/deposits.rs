@@ -74,6 +74,28 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
+	/// Releases or burns what is held for parts of a verifier's proof. Gives what was released and burned.
+	pub(crate) fn settle_held(
+		who: &T::AccountId,
+		held: BalanceOf<T>,
+		forfeited: bool,
+	) -> (BalanceOf<T>, BalanceOf<T>) {
+		match forfeited {
+			_ if held.is_zero() => (held, held),
+			true => (Zero::zero(), Self::burn_hold(who, held)),
+			false => (Self::give_back(who, held), Zero::zero()),
+		}
+	}
+
+	fn burn_hold(who: &T::AccountId, amount: BalanceOf<T>) -> BalanceOf<T> {
+		let reason = HoldReason::Lane.into();
+		T::Currency::burn_held(&reason, who, amount, Precision::BestEffort, Fortitude::Force)
+			.unwrap_or_else(|_| {
+				defensive!("a deposit is held in full until its lane is closed");
+				Zero::zero()
+			})
+	}
+
 	fn give_back(who: &T::AccountId, deposit: BalanceOf<T>) -> BalanceOf<T> {
 		T::Currency::release(&HoldReason::Lane.into(), who, deposit, Precision::BestEffort)
 			.unwrap_or_else(|error| {
@@ -97,12 +119,6 @@ impl<T: Config> Pallet<T> {
 		)
 		.unwrap_or_default();
 		let rest = lane.deposit.saturating_sub(paid);
-		let burned =
-			T::Currency::burn_held(&reason, who, rest, Precision::BestEffort, Fortitude::Force)
-				.unwrap_or_else(|_| {
-					defensive!("a deposit is held in full until its lane is closed");
-					Zero::zero()
-				});
-		(paid, burned)
+		(paid, Self::burn_hold(who, rest))
 	}
 }

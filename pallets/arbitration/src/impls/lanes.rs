@@ -246,7 +246,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn close_lane(job: JobId, who: T::AccountId, lane: LaneOf<T>, forfeited: bool) {
 		Self::unschedule(job, &who, lane.scheduled);
 		Lanes::<T>::remove(job, &who);
-		Folds::<T>::remove(job, &who);
+		let held = Folds::<T>::take(job, &who).map_or(Zero::zero(), |fold| fold.held);
 		if let Turn::Answer(_) = lane.turn {
 			Self::forget_demand(job);
 		}
@@ -254,6 +254,9 @@ impl<T: Config> Pallet<T> {
 			Opened::<T>::remove((job, who.clone(), at));
 		}
 		let (returned, paid, burned) = Self::settle_deposit(job, &who, &lane, forfeited);
+		let (released, charged) = Self::settle_held(&who, held, forfeited);
+		let (returned, burned) =
+			(returned.saturating_add(released), burned.saturating_add(charged));
 		Self::deposit_event(Event::LaneClosed { job, challenger: who, returned, paid, burned });
 		// A job that has ended keeps no count.
 		if !AliveLanes::<T>::contains_key(job) {

@@ -2,8 +2,8 @@
 
 use super::ResultOf;
 use crate::{
-	BalanceOf, Config, Error, Event, Fold, FoldOf, Folds, Lanes, Pallet, ProofCommitments, Proved,
-	RefereedPrograms, WeightInfo,
+	BalanceOf, Config, Error, Event, Fold, FoldOf, Folds, Lanes, Pallet, Payer, ProofCommitments,
+	Proved, RefereedPrograms, WeightInfo,
 };
 use alloc::vec::Vec;
 use assay_market::{proof_commitment, proof_hash, Hash, JobId, ReasonCode, Turn};
@@ -42,6 +42,7 @@ impl<T: Config> Pallet<T> {
 		result: ResultOf<T>,
 		who: T::AccountId,
 		part: ProofPart,
+		payer: Payer,
 	) -> Result<Proved, DispatchError> {
 		let fold = Self::continued(job, &who, &part)?;
 		let (program, checked) =
@@ -58,7 +59,8 @@ impl<T: Config> Pallet<T> {
 		// the provider, who stated both, and nothing against those who vouched for the run.
 		let listed = !part.lazy.roots.is_empty() || fold.as_ref().is_some_and(|fold| fold.listed);
 		let proof = fold.as_ref().map_or_else(|| proof_hash(&part), |fold| fold.proof);
-		let costs = fold.as_ref().map_or(Zero::zero(), |fold| fold.costs);
+		let (costs, held) =
+			fold.as_ref().map_or((Zero::zero(), Zero::zero()), |fold| (fold.costs, fold.held));
 		let so_far = fold.map(|fold| fold.accumulators.into_inner());
 		match judge(&record, so_far, &part).map_err(Error::<T>::from)? {
 			Ruling::Right => Err(Error::<T>::NotWrong.into()),
@@ -83,10 +85,18 @@ impl<T: Config> Pallet<T> {
 				Ok(Proved::Fraud)
 			}
 			Ruling::Continue(accumulators) => {
-				// Whoever sends it pays for it; the part that proves the fraud is free.
+				// Whoever signs it pays for it, and gets it back out of the bond who proves the fraud. Of a
+				// verifier it is held: others may prove the same first.
 				let fee = Self::fee_of_part(part.encoded_size() as u32);
-				let so_far = (proof, listed, costs.saturating_add(fee), accumulators);
-				Self::keep_part(job, who, part, so_far, result.proof_time)?;
+				let (costs, held) = match payer {
+					Payer::Deposit => (costs.saturating_add(fee), held),
+					Payer::Seat => (costs, held.saturating_add(fee)),
+				};
+				let so_far = (proof, listed, (costs, held), accumulators);
+				Self::keep_part(job, who.clone(), part, so_far, result.proof_time)?;
+				if payer == Payer::Seat && Self::hold_fee(&who, fee).is_err() {
+					defensive!("`authorize` has seen that the account can pay");
+				}
 				Ok(Proved::Part)
 			}
 		}
@@ -120,7 +130,12 @@ impl<T: Config> Pallet<T> {
 		job: JobId,
 		who: T::AccountId,
 		part: ProofPart,
-		(proof, listed, costs, accumulators): (Hash, bool, BalanceOf<T>, Vec<i64>),
+		(proof, listed, (costs, held), accumulators): (
+			Hash,
+			bool,
+			(BalanceOf<T>, BalanceOf<T>),
+			Vec<i64>,
+		),
 		part_time: BlockNumberFor<T>,
 	) -> DispatchResult {
 		let lane = Lanes::<T>::get(job, &who).ok_or(Error::<T>::NeedsLane)?;
@@ -132,6 +147,7 @@ impl<T: Config> Pallet<T> {
 			next: part.part.saturating_add(1),
 			listed,
 			costs,
+			held,
 			accumulators: accumulators.try_into().map_err(|_| Error::<T>::ProofOutOfRange)?,
 		};
 		Folds::<T>::insert(job, &who, fold);

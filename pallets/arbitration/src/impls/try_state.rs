@@ -34,7 +34,8 @@ impl<T: Config> Pallet<T> {
 				ensure!(T::Jobs::result(job).is_none(), "a lane of a live job is not counted");
 			}
 			let entry = deposits.entry(who.encode()).or_insert_with(|| (who.clone(), Zero::zero()));
-			entry.1.saturating_accrue(lane.deposit);
+			let held = Folds::<T>::get(job, &who).map_or(Zero::zero(), |fold| fold.held);
+			entry.1.saturating_accrue(lane.deposit.saturating_add(held));
 			for at in 0..lane.answers {
 				ensure!(
 					Opened::<T>::contains_key((job, who.clone(), at)),

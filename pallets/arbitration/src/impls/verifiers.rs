@@ -2,11 +2,11 @@
 //!
 //! A verifier has one lane without deposit in a job in which it was drawn and has given a verdict. In it
 //! there are at most as many demands as a run has levels and one commitment, which are small and free, and
-//! the parts of one proof, up to 32 of half a megabyte each. A part that does not prove the fraud is charged
-//! to the verifier's account like a signed one, and paid back with the others once the result falls: seats
-//! cost hardly anything, so that what is free for each of them is free without end. A lane that comes to
-//! nothing, by a refused proof or because its owner falls silent, is a fault as well, and a verifier with a
-//! few faults is suspended.
+//! the parts of one proof, up to 32 of half a megabyte each. For a part that does not prove the fraud what it
+//! costs when it is signed is held on the verifier's account, and released once the result falls, whoever
+//! proves that: seats cost hardly anything, so that what is free for each of them is free without end. A
+//! lane that comes to nothing, by a refused proof or because its owner falls silent, loses what is held; it
+//! is a fault as well, and a verifier with a few faults is suspended.
 //!
 //! Such moves go before everything that is signed, whatever it tips. So they leave most of a block to others
 //! ([`MAX_PROOF_BYTES`]), and verdicts go before parts of proofs. Of parts, those whose lane has the least
@@ -14,8 +14,8 @@
 
 use super::ResultOf;
 use crate::{
-	Config, Error, Event, Folds, Lanes, Pallet, Payer, ProofBytes, Proved, WeightInfo,
-	MAX_PROOF_BYTES,
+	BalanceOf, Config, Error, Event, Folds, HoldReason, Lanes, Pallet, Payer, ProofBytes, Proved,
+	WeightInfo, MAX_PROOF_BYTES,
 };
 use assay_market::{
 	verifier::signing_payload, ChallengeMove, Disputes, Hash, JobId, VerifierAction,
@@ -27,7 +27,7 @@ use frame_support::{
 	dispatch::DispatchResultWithPostInfo,
 	ensure,
 	traits::{
-		fungible::{Inspect, Mutate},
+		fungible::{Inspect, Mutate, MutateHold},
 		tokens::{Fortitude, Precision, Preservation},
 		Get,
 	},
@@ -38,6 +38,7 @@ use sp_io::hashing::blake2_256;
 use sp_runtime::{
 	traits::{SaturatedConversion, Saturating},
 	transaction_validity::{InvalidTransaction, TransactionValidityError, ValidTransaction},
+	DispatchResult,
 };
 
 /// Codes of [`InvalidTransaction::Custom`] that a refused move carries.
@@ -173,7 +174,12 @@ impl<T: Config> Pallet<T> {
 		free >= Self::fee_of_part(bytes)
 	}
 
-	/// Charges for a part that was sent as a verifier's move and did not prove the fraud.
+	/// Holds what a part costs until the lane is closed.
+	pub(crate) fn hold_fee(account: &T::AccountId, fee: BalanceOf<T>) -> DispatchResult {
+		T::Currency::hold(&HoldReason::Lane.into(), account, fee)
+	}
+
+	/// Charges for a part that was sent as a verifier's move and was refused.
 	fn charge_part(job: JobId, account: &T::AccountId, bytes: u32) {
 		let charged = T::Currency::burn_from(
 			account,
@@ -214,12 +220,9 @@ impl<T: Config> Pallet<T> {
 				let bytes = part.encoded_size() as u32;
 				let weight = Self::weight_of_part(bytes);
 				ProofBytes::<T>::mutate(|all| all.saturating_accrue(bytes));
-				let error = match Self::do_prove(job, result, account.clone(), *part) {
+				let error = match Self::do_prove(job, result, account.clone(), *part, Payer::Seat) {
 					Ok(Proved::Fraud) => return Ok(().into()),
-					Ok(Proved::Part) => {
-						Self::charge_part(job, &account, bytes);
-						return Ok(Some(weight).into());
-					}
+					Ok(Proved::Part) => return Ok(Some(weight).into()),
 					Err(error) => error,
 				};
 				Self::charge_part(job, &account, bytes);

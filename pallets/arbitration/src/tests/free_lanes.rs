@@ -2,7 +2,7 @@
 //! comes to nothing has a fault.
 
 use super::*;
-use crate::{ProofBytes, Proved, WeightInfo, MAX_PROOF_BYTES};
+use crate::{Payer, ProofBytes, Proved, WeightInfo, MAX_PROOF_BYTES};
 use assay_referee::ProofPart;
 use codec::Encode;
 use frame_support::{dispatch::DispatchResultWithPostInfo, weights::Weight};
@@ -45,7 +45,7 @@ fn part_should_be_paid_for_when_it_proves_nothing_yet() {
 		let info = prove_fraud(id, &challenger(), last).expect("a true part");
 		assert_eq!(info.pays_fee, Pays::No);
 		assert_eq!(condemned(id), proven(&challenger()));
-		// What it has paid is told, so that it gets it back; and so a verifier, whose account is charged.
+		// What it has paid is told, so that it gets it back. Of a verifier it is only held.
 		let paid: usize = first.iter().map(|part| 2 * part.encoded_size()).sum();
 		assert_eq!(costs(id), Some(paid as u64));
 		let id = post(lying_long());
@@ -55,8 +55,9 @@ fn part_should_be_paid_for_when_it_proves_nothing_yet() {
 			assert_ok!(act_prove(id, &verifier(0), part));
 			roll(1);
 		}
-		assert_eq!((condemned(id), costs(id)), (proven(&verifier(0)), Some(paid as u64)));
-		assert_eq!(charges(id, &verifier(0)), first.iter().map(fee).collect::<Vec<_>>());
+		assert_eq!((condemned(id), costs(id)), (proven(&verifier(0)), Some(0)));
+		assert_eq!(closed(id, &verifier(0)), Some((paid as u64, 0, 0)));
+		assert_eq!((held(&verifier(0)), charges(id, &verifier(0))), (0, vec![]));
 	});
 }
 
@@ -177,10 +178,36 @@ fn verifier_should_pay_for_every_part_that_does_not_prove_the_fraud() {
 			assert_ok!(act_prove(id, &who, part));
 			roll(1);
 		}
-		// The last one, which is refused, as well.
-		assert_eq!(charges(id, &who), parts.iter().map(fee).collect::<Vec<_>>());
+		// What is held is lost with the lane, and the last one, which is refused, is charged as well.
+		let (last, first) = parts.split_last().expect("several");
+		assert_eq!(closed(id, &who), Some((0, 0, first.iter().map(fee).sum())));
+		assert_eq!((held(&who), charges(id, &who)), (0, vec![fee(last)]));
 		assert_eq!(before - free(&who), parts.iter().map(fee).sum::<u64>());
 		assert_eq!(rejected(id, &who), 1);
+	});
+}
+
+/// Several verifiers prove the same, as all honest ones do: none of them loses what it paid for its parts.
+#[test]
+fn verifiers_should_get_back_what_is_held_when_the_result_falls_whoever_proves_it() {
+	execute(|| {
+		let id = post(lying_long());
+		let parts = lying_long().proof(lying_long().lie_accused());
+		let before = free(&verifier(1));
+		for index in 0..2 {
+			assert_ok!(act_demand(id, &verifier(index), None));
+			assert_ok!(answer(id, &verifier(index), lying_long()));
+		}
+		assert_ok!(act_prove(id, &verifier(1), &parts[0]));
+		assert_eq!(held(&verifier(1)), fee(&parts[0]));
+		for part in &parts {
+			roll(1);
+			assert_ok!(act_prove(id, &verifier(0), part));
+		}
+		assert_eq!(condemned(id), proven(&verifier(0)));
+		roll(MOVE_TIME + PROOF_TIME + 3);
+		assert_eq!(closed(id, &verifier(1)), Some((fee(&parts[0]), 0, 0)));
+		assert_eq!((held(&verifier(1)), free(&verifier(1))), (0, before));
 	});
 }
 
@@ -204,7 +231,7 @@ fn part_should_be_refused_when_its_verifier_could_not_pay_for_it() {
 		assert_eq!((rejected(id, &who), charges(id, &who)), (0, vec![]));
 		pay(&bystander(), who.clone(), 1);
 		assert_ok!(act_prove(id, &who, &parts[0]));
-		assert_eq!(free(&who), ed);
+		assert_eq!((free(&who), held(&who)), (ed, fee(&parts[0])));
 	});
 }
 
@@ -312,11 +339,12 @@ fn proved_should_tell_a_part_from_the_whole() {
 		assert_ok!(demand(id, &challenger(), None));
 		let result = || Arbitration::result_of(id, &order(id)).expect("open");
 		for part in &parts[..parts.len() - 1] {
-			let ruling = Arbitration::do_prove(id, result(), challenger(), part.clone());
+			let ruling =
+				Arbitration::do_prove(id, result(), challenger(), part.clone(), Payer::Deposit);
 			assert_eq!(ruling, Ok(Proved::Part));
 		}
 		let last = parts.last().expect("several").clone();
-		let ruling = Arbitration::do_prove(id, result(), challenger(), last);
+		let ruling = Arbitration::do_prove(id, result(), challenger(), last, Payer::Deposit);
 		assert_eq!(ruling, Ok(Proved::Fraud));
 	});
 }

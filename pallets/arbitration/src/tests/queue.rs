@@ -316,7 +316,7 @@ impl Careful {
 		for (id, who, step) in std::mem::take(&mut self.waiting) {
 			if !self.known.contains(&(id, step)) {
 				self.waiting.push_back((id, who, step));
-			} else if answer(id, &who, run).is_err() {
+			} else if !has_lane(id, &who) || answer(id, &who, run).is_err() {
 				self.lost += 1;
 			}
 		}
