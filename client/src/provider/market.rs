@@ -270,10 +270,9 @@ impl Market {
 	/// Whether every input of a job is here, whole and with the right root. They are fetched where they are not,
 	/// beside everything else.
 	async fn prepared(&mut self, node: &Node, job: &Job, disk: u64, head: u64) -> Result<bool> {
-		if !self.preparing.contains_key(&job.order) && self.preparing.len() >= FETCHES {
-			if !self.make_way(head) {
-				return Ok(false);
-			}
+		let full = !self.preparing.contains_key(&job.order) && self.preparing.len() >= FETCHES;
+		if full && !self.make_way(head) {
+			return Ok(false);
 		}
 		let (node, files, ui, wanted) = (node.clone(), self.files.clone(), self.ui, job.clone());
 		let gather = || async move {

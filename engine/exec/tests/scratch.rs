@@ -22,12 +22,14 @@ unsafe impl GlobalAlloc for Counting {
 	unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
 		let now = NOW.fetch_add(layout.size() as u64, Relaxed) + layout.size() as u64;
 		MOST.fetch_max(now, Relaxed);
-		System.alloc(layout)
+		// SAFETY: the caller keeps the promises.
+		unsafe { System.alloc(layout) }
 	}
 
 	unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
 		NOW.fetch_sub(layout.size() as u64, Relaxed);
-		System.dealloc(at, layout);
+		// SAFETY: as above.
+		unsafe { System.dealloc(at, layout) };
 	}
 }
 
@@ -42,12 +44,15 @@ const BESIDE: u64 = 8 << 20;
 const I8: DType = DType::I8;
 const I32: DType = DType::I32;
 
+/// Type and dimensions of each operand.
+type Shapes = Vec<(DType, &'static [u32])>;
+
 #[test]
 fn memory_should_follow_the_peak_of_the_check_when_shapes_are_extreme() {
 	let window = |kind, to| Op::Pool { kind, kernel: [1, 2], stride: [1, 1], pad: [[0; 2]; 2], to };
 	let scatter = |rows, to| Op::ScatterAdd { rows, to };
-	let deep: &[u32] = &[1, 1, 4, LONG / 4];
-	let cases: Vec<(Op, Vec<(DType, &[u32])>)> = vec![
+	let deep: &'static [u32] = &[1, 1, 4, LONG / 4];
+	let cases: Vec<(Op, Shapes)> = vec![
 		(scatter(2, I8), vec![(I8, &[2, LONG]), (I8, &[2])]),
 		(scatter(1, I8), vec![(I8, &[1, LONG]), (I8, &[1])]),
 		(scatter(3, I32), vec![(I8, &[3, LONG / 3]), (I8, &[3])]),

@@ -19,6 +19,15 @@ use sp_runtime::{
 /// Most time that recomputing one part takes, in picoseconds: what the program check allows.
 const PART_PICOSECONDS: u64 = assay_program::Limits::V1.part_nanoseconds * 1_000;
 
+/// What the parts of a proof come to.
+struct SoFar<T: Config> {
+	proof: Hash,
+	listed: bool,
+	costs: BalanceOf<T>,
+	held: BalanceOf<T>,
+	accumulators: Vec<i64>,
+}
+
 impl<T: Config> Pallet<T> {
 	/// What judging a part of `bytes` bytes takes at most: reading the longest program, the
 	/// openings, the most expensive tile that the program check admits, and the end of the job and of
@@ -92,7 +101,7 @@ impl<T: Config> Pallet<T> {
 					Payer::Deposit => (costs.saturating_add(fee), held),
 					Payer::Seat => (costs, held.saturating_add(fee)),
 				};
-				let so_far = (proof, listed, (costs, held), accumulators);
+				let so_far = SoFar { proof, listed, costs, held, accumulators };
 				Self::keep_part(job, who.clone(), part, so_far, result.proof_time)?;
 				if payer == Payer::Seat && Self::hold_fee(&who, fee).is_err() {
 					defensive!("`authorize` has seen that the account can pay");
@@ -130,14 +139,10 @@ impl<T: Config> Pallet<T> {
 		job: JobId,
 		who: T::AccountId,
 		part: ProofPart,
-		(proof, listed, (costs, held), accumulators): (
-			Hash,
-			bool,
-			(BalanceOf<T>, BalanceOf<T>),
-			Vec<i64>,
-		),
+		so_far: SoFar<T>,
 		part_time: BlockNumberFor<T>,
 	) -> DispatchResult {
+		let SoFar { proof, listed, costs, held, accumulators } = so_far;
 		let lane = Lanes::<T>::get(job, &who).ok_or(Error::<T>::NeedsLane)?;
 		ensure!(Self::now() <= lane.deadline, Error::<T>::DeadlinePassed);
 		let fold = Fold {
