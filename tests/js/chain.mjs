@@ -2,6 +2,9 @@
 import { ApiPromise, Keyring, WsProvider } from "@polkadot/api";
 
 export const UNIT = 10n ** 12n;
+
+/** One `n`th of an amount as the chain reckons parts: to the nearest unit, a half down. */
+export const share = (whole, n) => (2n * whole + n - 1n) / (2n * n);
 const keyring = new Keyring({ type: "sr25519" });
 export const account = (uri) => keyring.addFromUri(uri);
 

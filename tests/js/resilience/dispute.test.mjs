@@ -1,7 +1,7 @@
 // Providers that lie on a live chain: nobody does anything by hand, and the liar pays.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { account } from "../chain.mjs";
+import { account, share } from "../chain.mjs";
 import { assertRefunded, onMarket, provider, requester, validator } from "./market.mjs";
 
 /** Seconds until a job has ended, on a busy machine. */
@@ -40,8 +40,8 @@ async function condemned(market, blocks, job, reason, by) {
 	assert.equal(bond, claim.bond.toBigInt(), "the whole bond is gone");
 	// Where nothing is proved, no more than a replay and the price.
 	const part = (whole, most) => (reason === "ProvenFraud" || whole < most ? whole : most);
-	assert.equal(prover.paid, part(bond / 5n, await leastPrice(market, job)), "a fifth to the prover");
-	assert.equal(rest.paid, part(bond / 4n, claim.price.toBigInt()), "a quarter to the requester");
+	assert.equal(prover.paid, part(share(bond, 5n), await leastPrice(market, job)), "a fifth to the prover");
+	assert.equal(rest.paid, part(share(bond, 4n), claim.price.toBigInt()), "a quarter to the requester");
 	const took = verdict.number - only(blocks, "jobs", "ResultRevealed", job).number;
 	market.say(`${reason}: ${took} blocks from the reveal to the slash; ${prover.paid} to the prover, ${rest.paid} to the requester`);
 	return took;

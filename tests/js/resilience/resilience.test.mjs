@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe } from "node:test";
-import { account, event, send, UNIT } from "../chain.mjs";
+import { account, event, send, share, UNIT } from "../chain.mjs";
 import { programId, uploadInputs } from "../digits.mjs";
 import { assertRefunded, onMarket } from "./market.mjs";
 import { binary } from "./processes.mjs";
@@ -159,8 +159,7 @@ describe("resilience", { concurrency: 4 }, () => {
 		assert.equal(slashes.length, 1);
 		const [burned, paid] = [slashes[0].data.burned.toBigInt(), slashes[0].data.paid.toBigInt()];
 		assert.equal(burned + paid, claim.bond.toBigInt(), "the whole bond is lost");
-		// Rounded to the nearest unit.
-		const [quarter, price] = [(claim.bond.toBigInt() + 2n) / 4n, claim.price.toBigInt()];
+		const [quarter, price] = [share(claim.bond.toBigInt(), 4n), claim.price.toBigInt()];
 		assert.equal(paid, quarter < price ? quarter : price, "a quarter of it, and the price at most, compensates the requester");
 		assertRefunded(ends.get(withheld), "the withheld job");
 	});
