@@ -52,7 +52,7 @@ test-resilience: build ## Real processes killed in every phase, tools missing, s
 	@echo "test: resilience (real nodes, workers and providers)"
 	@scripts/test-resilience
 
-test-disputes: build ## A lying provider on a live chain, brought down by a validator and by an outsider; a busy honest one (about 8 minutes)
+test-disputes: build ## A lying provider on a live chain, brought down by a validator and by an outsider; a busy honest one (about 5 minutes)
 	@echo "test: disputes (real nodes, a provider that lies)"
 	@scripts/test-disputes
 
