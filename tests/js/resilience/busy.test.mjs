@@ -149,13 +149,12 @@ class Attacker {
 }
 
 /** Sets the base of the time to object for the results that are revealed from now on; audits are as short as can be. */
-async function objectFor(api, blocks) {
-	const parameters = (await api.query.jobs.parameters()).toJSON();
-	parameters.challenge.base = blocks;
-	parameters.verify.base = 2;
-	parameters.maxTranches = 1;
-	await send(api, account("//Alice"), api.tx.sudo.sudo(api.tx.jobs.setParameters(parameters)));
-}
+const objectFor = (market, blocks) =>
+	market.set((parameters) => {
+		parameters.challenge.base = blocks;
+		parameters.verify.base = 2;
+		parameters.maxTranches = 1;
+	});
 
 describe("busy", () => {
 	const options = { providerArgs: ["--adapter", "cpu", "--answer-key", "//Ferdie", ...ARGS], seconds: 120 + 40 * RESULTS };
@@ -179,7 +178,7 @@ describe("busy", () => {
 
 		// What is revealed early stays open until the last one is.
 		let objecting = WINDOW + TURN * RESULTS;
-		await objectFor(api, objecting);
+		await objectFor(market, objecting);
 		market.startProvider();
 		const revealed = async () => (await api.call.marketApi.jobs(first, RESULTS)).filter(({ runRoot }) => runRoot.isSome).length;
 		for (let open = 0; open < RESULTS; ) {
@@ -189,7 +188,7 @@ describe("busy", () => {
 			if (now > open) market.say(`block ${await market.height()}: ${now} results are open`);
 			open = now;
 			const needed = WINDOW + TURN * (RESULTS - open);
-			if (needed < objecting) await objectFor(api, (objecting = needed));
+			if (needed < objecting) await objectFor(market, (objecting = needed));
 			await sleep(200);
 		}
 		const hash = await api.rpc.chain.getBlockHash();

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { account, connect } from "../chain.mjs";
+import { account, connect, send } from "../chain.mjs";
 import { binary, freePort, Process, repository } from "./processes.mjs";
 
 const began = Date.now();
@@ -96,6 +96,13 @@ export class Market {
 
 	async height() {
 		return (await this.api.rpc.chain.getHeader()).number.toNumber();
+	}
+
+	/** Changes the chain's parameters by its root: `change` gets them as JSON. Holds for jobs posted from then on. */
+	async set(change) {
+		const parameters = (await this.api.query.jobs.parameters()).toJSON();
+		change(parameters);
+		await send(this.api, account("//Alice"), this.api.tx.sudo.sudo(this.api.tx.jobs.setParameters(parameters)));
 	}
 
 	/** Everything the chain says about a job. */

@@ -218,8 +218,8 @@ impl<T: Config> Pallet<T> {
 			&& verifiers.all(|seat| matches!(seat.answer, Answer::Abstained(_)))
 	}
 
-	/// Whether an open result is not confirmed, seen by nobody, or contradicted, while others can look at it: giving it away,
-	/// or paying it, would be wrong. Not where there was a second look, nobody is left, or the result is
+	/// Whether an open result is not confirmed, seen by nobody, or contradicted, while others can look at it: giving it
+	/// away, or paying it, would be wrong. Not where there was a second look, nobody is left, or the result is
 	/// accepted and only its outputs are missing.
 	pub(crate) fn wants_second_look(
 		id: JobId,
