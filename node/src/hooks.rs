@@ -1,5 +1,8 @@
 //! When the pallets' offchain hooks run: after every new best block, and as soon as the verifier has left
 //! something for them. A dispute has many moves, and each would otherwise wait for one block more.
+//!
+//! A run looks at all that this node has to say, so a verifier that has found something for each of
+//! hundreds of jobs must not start it as often: what is found within [`REST`] of a run waits that long.
 
 use crate::service::FullClient;
 use assay_runtime::opaque::Block;
@@ -10,8 +13,17 @@ use sc_client_api::{
 };
 use sc_utils::mpsc::{tracing_unbounded, TracingUnboundedSender};
 use sp_runtime::traits::Block as BlockT;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
+use std::{
+	sync::{Arc, Mutex, PoisonError},
+	time::Duration,
+};
+use tokio::{
+	sync::Notify,
+	time::{sleep_until, Instant},
+};
+
+/// At least so long after a run of the hooks comes the next that no block starts.
+const REST: Duration = Duration::from_millis(500);
 
 /// Notifications that wait before the node complains of a leak.
 const WAITING: usize = 1_000;
@@ -42,6 +54,8 @@ async fn feed(
 ) {
 	let mut imported = client.import_notification_stream();
 	let mut best = None;
+	let mut waiting = false;
+	let mut rested = Instant::now();
 	loop {
 		let next = tokio::select! {
 			block = imported.next() => match block {
@@ -53,8 +67,17 @@ async fn feed(
 				}
 				None => return,
 			},
-			() = found.notified() => best.clone(),
+			() = found.notified(), if !waiting => {
+				waiting = true;
+				continue;
+			}
+			() = sleep_until(rested), if waiting => best.clone(),
 		};
+		// Of a block of another fork no hook runs.
+		if next.as_ref().is_none_or(|block| block.is_new_best) {
+			waiting = false;
+			rested = Instant::now() + REST;
+		}
 		if next.is_some_and(|block| sender.unbounded_send(block).is_err()) {
 			return;
 		}

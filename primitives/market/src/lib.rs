@@ -24,6 +24,7 @@ pub mod lottery;
 pub mod mailbox;
 pub mod order;
 pub mod parameters;
+pub mod submissions;
 pub mod traits;
 pub mod verifier;
 pub mod view;
@@ -45,6 +46,7 @@ pub use lottery::{segment_of, Lottery, LotteryTerms, Ticket};
 pub use mailbox::{dispute_key, mailbox_key, DisputeEntry, MailboxEntry, MailboxError};
 pub use order::Order;
 pub use parameters::{Clock, MarketParameters, ParametersError};
+pub use submissions::Submissions;
 pub use traits::{
 	Arbitration, AuthorRandomness, Disputes, Electorate, EndedJob, EndedJobs, Identities, JobBonds,
 	OpenResult, ProgramSummary, Programs, ReportVouching, Slashed, VerifierFaults, VerifierInfo,

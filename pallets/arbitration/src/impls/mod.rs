@@ -12,6 +12,8 @@ mod verifiers;
 mod view;
 
 pub(crate) use agenda::AGENDA_SPILL;
+#[cfg(test)]
+pub(crate) use offchain::{MAX_SUBMISSIONS, RETRY_BLOCKS};
 pub(crate) use proofs::proof_error;
 pub use verifiers::refusal;
 

@@ -4,49 +4,61 @@
 use crate::{Call, Config, Pallet};
 use alloc::vec::Vec;
 use assay_market::{
-	dispute_key, verifier::signing_payload, ChallengeMove, DisputeDuty, DisputeEntry,
-	DisputedResult, Hash, VerifierId,
+	dispute_key, submissions, verifier::signing_payload, ChallengeMove, DisputeDuty, DisputeEntry,
+	DisputedResult, Hash, Submissions, VerifierId,
 };
 use codec::{Decode, Encode, Input};
 use frame_system::{offchain::SubmitTransaction, pallet_prelude::BlockNumberFor};
 use sp_application_crypto::RuntimeAppPublic;
 use sp_runtime::{offchain::storage::StorageValueRef, traits::SaturatedConversion};
 
-/// A move is submitted again, with another discriminator, once in so many blocks: a transaction that
-/// the pool has banned by its hash would never come back otherwise.
-const RETRY_BLOCKS: u32 = 2;
+/// A move that no block has taken is submitted again, with another discriminator, after so many blocks:
+/// a transaction that the pool has banned by its hash would never come back otherwise.
+pub(crate) const RETRY_BLOCKS: u32 = 2;
 
-/// Most transactions that one run of the hook submits; the next block's run goes on.
-const MAX_SUBMISSIONS: usize = 4;
+/// Most transactions that one run of the hook submits; the next run goes on.
+pub(crate) const MAX_SUBMISSIONS: usize = 16;
+
+/// Where the hook notes what it has submitted, in the node's persistent offchain storage.
+const SUBMITTED: &[u8] = b"assay/arbitration/submitted";
 
 type DutyOf<T> =
 	DisputeDuty<<T as frame_system::Config>::AccountId, crate::BalanceOf<T>, BlockNumberFor<T>>;
 
 impl<T: Config> Pallet<T> {
 	/// Submits the moves that are left for this node's own keys, where the lane still stands as it did
-	/// when they were found. Keeps no state of its own.
+	/// when they were found. What was submitted of late waits for a block.
 	pub(crate) fn submit_moves(now: BlockNumberFor<T>) {
 		let keys = VerifierId::all();
 		if keys.is_empty() {
 			return;
 		}
 		let genesis = Self::genesis_hash();
-		let retry = (now.saturated_into::<u64>() / u64::from(RETRY_BLOCKS)) as u32;
+		let block = now.saturated_into::<u64>();
+		let submitted = Submissions::at(SUBMITTED, block, RETRY_BLOCKS);
 		let due: Vec<_> = Self::disputes(&keys)
 			.into_iter()
 			.filter_map(|duty| {
-				let action = Self::move_due(&genesis, &duty)?;
-				Self::check_move(duty.job, &duty.result.order, &duty.account, &action).ok()?;
-				Some((duty, action))
+				let (action, digest) = Self::move_due(&genesis, &duty)?;
+				Some((duty, action, digest)).filter(|_| !submitted.has(&digest))
+			})
+			.filter(|(duty, action, _)| {
+				Self::check_move(duty.job, &duty.result.order, &duty.account, action).is_ok()
 			})
 			.take(MAX_SUBMISSIONS)
 			.collect();
-		for (duty, action) in due {
+		if due.is_empty() || !submitted.note(due.iter().map(|(.., digest)| *digest)) {
+			return;
+		}
+		let retry = (block / u64::from(RETRY_BLOCKS)) as u32;
+		for (duty, action, _) in due {
 			Self::submit(&genesis, duty, action, retry);
 		}
 	}
 
-	fn move_due(genesis: &Hash, duty: &DutyOf<T>) -> Option<ChallengeMove> {
+	/// The move that is due, and what tells it from all others: the same move may be due again in
+	/// another state of the lane.
+	fn move_due(genesis: &Hash, duty: &DutyOf<T>) -> Option<(ChallengeMove, Hash)> {
 		let key = dispute_key(genesis, &duty.result.order, &duty.key);
 		let stored = StorageValueRef::persistent(&key);
 		let entry = match stored.get::<RawEntry>() {
@@ -57,7 +69,8 @@ impl<T: Config> Pallet<T> {
 		let parts = duty.lane.as_ref().map_or(0, |lane| lane.parts);
 		let list = duty.lane.as_ref().and_then(|lane| lane.list);
 		let same = (entry.opened, entry.list, entry.parts) == (opened, list, parts);
-		same.then_some(entry.action)
+		let digest = submissions::digest(&(&duty.result.order, &duty.account, &entry));
+		same.then_some((entry.action, digest))
 	}
 
 	fn submit(genesis: &Hash, duty: DutyOf<T>, action: ChallengeMove, retry: u32) {
@@ -84,10 +97,7 @@ impl<T: Config> Pallet<T> {
 		let transaction = T::create_authorized_transaction(call.into());
 		match SubmitTransaction::<T, Call<T>>::submit_transaction(transaction) {
 			Ok(()) => log::debug!(target: crate::LOG_TARGET, "job {job}: submitted a move"),
-			// Already pooled, most of the time.
-			Err(()) => {
-				log::debug!(target: crate::LOG_TARGET, "job {job}: the pool has it or refuses")
-			}
+			Err(()) => log::debug!(target: crate::LOG_TARGET, "job {job}: the pool refuses a move"),
 		}
 	}
 }

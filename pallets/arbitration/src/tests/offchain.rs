@@ -1,6 +1,7 @@
 //! The hook that signs and submits what the mailbox holds.
 
 use super::*;
+use crate::impls::{MAX_SUBMISSIONS, RETRY_BLOCKS};
 use assay_market::{
 	dispute_key, mailbox::MAILBOX_VERSION, verifier::verifier_crypto::KEY_TYPE, DisputeEntry, JobId,
 };
@@ -230,29 +231,29 @@ fn hook_should_retry_with_another_transaction_when_the_first_was_not_included() 
 	with_keys(&[verifier(0)], |pool| {
 		let id = post(lying());
 		post_move(id, &verifier(0), FIRST);
-		roll_to(now().next_multiple_of(2));
-		let retry_of = |call: &RuntimeCall| match call {
-			RuntimeCall::Arbitration(crate::Call::move_as_verifier { retry, .. }) => *retry,
-			_ => panic!("a move"),
+		let retry_of = |calls: &[RuntimeCall]| match calls {
+			[RuntimeCall::Arbitration(crate::Call::move_as_verifier { retry, .. })] => *retry,
+			other => panic!("one move: {other:?}"),
 		};
-		let first = submitted(&pool).remove(0);
-		roll(1);
-		assert_eq!(retry_of(&submitted(&pool)[0]), retry_of(&first), "the pool knows this one");
-		roll(1);
-		let again = submitted(&pool).remove(0);
-		assert_eq!(retry_of(&again), retry_of(&first) + 1);
-		assert_ok!(apply(again));
+		let first = retry_of(&submitted(&pool));
+		for _ in 0..RETRY_BLOCKS {
+			assert_eq!(submitted(&pool), [], "the pool may have it");
+			roll(1);
+		}
+		let again = submitted(&pool);
+		assert_eq!(retry_of(&again), first + 1);
+		assert_ok!(apply(again.into_iter().next().expect("one")));
 	});
 }
 
 #[test]
 fn hook_should_submit_a_few_in_one_block_when_many_are_due() {
 	with_keys(&[verifier(0)], |pool| {
-		for _ in 0..6 {
+		for _ in 0..MAX_SUBMISSIONS + 2 {
 			let id = post(lying());
 			post_move(id, &verifier(0), FIRST);
 		}
-		assert_eq!(run_hook(&pool), 4);
+		assert_eq!(run_hook(&pool), MAX_SUBMISSIONS);
 		assert_eq!(run_hook(&pool), 2);
 	});
 }

@@ -25,7 +25,7 @@ use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{One, Saturating, Zero};
 
 #[cfg(test)]
-pub(crate) use offchain::{BARE_OPENING_BLOCKS, RETRY_BLOCKS};
+pub(crate) use offchain::{BARE_OPENING_BLOCKS, MAX_SUBMISSIONS, RETRY_BLOCKS};
 pub use verdicts::refusal;
 
 /// How many later blocks are tried when the agenda of a block is full. A job that finds no place

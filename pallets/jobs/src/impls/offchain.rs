@@ -4,9 +4,10 @@ use crate::{BalanceOf, Call, Chunks, Config, Pallet};
 use alloc::vec::Vec;
 use assay_commitments::verdict_commitment;
 use assay_market::{
-	mailbox_key, verifier::signing_payload, Assignment, Hash, JobId, LotteryDuty, MailboxEntry,
-	Phase, Purpose, SeatStatus, VerifierAction, VerifierId,
+	mailbox_key, submissions, verifier::signing_payload, Assignment, Hash, JobId, LotteryDuty,
+	MailboxEntry, Phase, Purpose, SeatStatus, Submissions, VerifierAction, VerifierId,
 };
+use codec::Encode;
 use frame_system::{offchain::SubmitTransaction, pallet_prelude::BlockNumberFor};
 use sp_application_crypto::RuntimeAppPublic;
 use sp_runtime::{
@@ -14,12 +15,16 @@ use sp_runtime::{
 	traits::{SaturatedConversion, Saturating},
 };
 
-/// An action is submitted again, with another discriminator, once in so many blocks: a transaction
-/// that the pool has banned by its hash would never come back otherwise.
+/// An action that no block has taken is submitted again, with another discriminator, after so many
+/// blocks: a transaction that the pool has banned by its hash would never come back otherwise.
 pub(crate) const RETRY_BLOCKS: u32 = 4;
 
-/// Most transactions that one run of the hook submits; the next block's run goes on.
-const MAX_SUBMISSIONS: usize = 32;
+/// Most transactions that one run of the hook submits, which bounds its time: a pool validates each.
+/// The next run goes on; what is soonest too late comes first.
+pub(crate) const MAX_SUBMISSIONS: usize = 64;
+
+/// Where the hook notes what it has submitted, in the node's persistent offchain storage.
+const SUBMITTED: &[u8] = b"assay/jobs/submitted";
 
 /// So many blocks before the reveal deadline a verdict is opened without the chunks of its trace, where
 /// the mailbox still has none: an open root without proof is better than a hidden one.
@@ -41,35 +46,56 @@ struct Finding<AccountId> {
 	chunks: Option<Chunks>,
 }
 
+impl<AccountId: Encode> Finding<AccountId> {
+	fn digest(&self) -> Hash {
+		submissions::digest(&(&self.order, &self.account, &self.action))
+	}
+}
+
 type FindingOf<T> = Finding<<T as frame_system::Config>::AccountId>;
 
 impl<T: Config> Pallet<T> {
 	/// Submits what the mailbox holds for the node's own keys and the chain does not have yet.
 	///
-	/// Keeps no state of its own: what is due follows from the chain and the mailbox, so a restarted
-	/// node goes on in any phase, and a submission that is already pooled is refused by the pool.
+	/// What is due follows from the chain and the mailbox, so a restarted node goes on in any phase. What
+	/// was submitted of late waits for a block.
 	pub(crate) fn submit_findings(now: BlockNumberFor<T>) {
 		let keys = VerifierId::all();
 		if keys.is_empty() {
 			return;
 		}
 		let genesis = Self::genesis_hash();
-		let retry = (now.saturated_into::<u64>() / u64::from(RETRY_BLOCKS)) as u32;
+		let block = now.saturated_into::<u64>();
+		let submitted = Submissions::at(SUBMITTED, block, RETRY_BLOCKS);
 		let seats = Self::assignments(&keys)
 			.into_iter()
 			.filter_map(|assignment| Self::finding_of_seat(&genesis, assignment, now));
 		let lotteries = Self::lotteries(&keys)
 			.into_iter()
 			.filter_map(|duty| Self::finding_of_winner(&genesis, duty));
-		let due: Vec<_> = seats
+		let mut due: Vec<_> = seats
 			.chain(lotteries)
-			.filter(|Finding { job, order, account, action, chunks, .. }| {
+			.filter(|finding| !submitted.has(&finding.digest()))
+			.filter_map(|finding| {
+				let Finding { job, order, account, action, .. } = &finding;
+				let accepted = Self::check_action(*job, order, account, action).ok()?;
+				Some((accepted.deadline, finding))
+			})
+			.collect();
+		due.sort_by_key(|(deadline, finding)| (*deadline, finding.job));
+		let due: Vec<_> = due
+			.into_iter()
+			.map(|(_, finding)| finding)
+			.filter(|Finding { job, account, action, chunks, .. }| {
 				let chunks = chunks.as_ref().map(|chunks| &chunks[..]).unwrap_or_default();
-				Self::check_action(*job, order, account, action).is_ok()
-					&& Self::check_evidence(*job, account, action, chunks).is_ok()
+				Self::check_evidence(*job, account, action, chunks).is_ok()
 			})
 			.take(MAX_SUBMISSIONS)
 			.collect();
+		if due.is_empty() || !submitted.note(due.iter().map(Finding::digest)) {
+			return;
+		}
+		let retry = (block / u64::from(RETRY_BLOCKS)) as u32;
 		for finding in due {
 			Self::submit(&genesis, finding, retry);
 		}
@@ -227,9 +253,8 @@ impl<T: Config> Pallet<T> {
 		let transaction = T::create_authorized_transaction(call.into());
 		match SubmitTransaction::<T, Call<T>>::submit_transaction(transaction) {
 			Ok(()) => log::debug!(target: crate::LOG_TARGET, "job {job}: submitted an action"),
-			// Already pooled, most of the time.
 			Err(()) => {
-				log::debug!(target: crate::LOG_TARGET, "job {job}: the pool has it or refuses")
+				log::debug!(target: crate::LOG_TARGET, "job {job}: the pool refuses an action")
 			}
 		}
 	}

@@ -1,7 +1,7 @@
 //! The offchain hook: what it submits, and that it submits each thing once.
 
 use super::*;
-use crate::impls::RETRY_BLOCKS;
+use crate::impls::{MAX_SUBMISSIONS, RETRY_BLOCKS};
 use assay_market::{
 	mailbox_key, verifier_crypto::KEY_TYPE, AbstainReason, JobId, MailboxEntry, SeatStatus,
 };
@@ -76,6 +76,10 @@ fn sampled(id: JobId, who: &AccountId, run: &Run) -> Vec<u8> {
 	let chunks = run.chunks(&sample_seed(id).expect("drawn"), who).into_inner();
 	let (run_root, salt) = (run.root(), SALT);
 	MailboxEntry::Replayed { run_root, salt, ticket: None, chunks: Some(chunks) }.to_bytes()
+}
+
+fn attesting(id: JobId) -> impl Iterator<Item = crate::types::SeatOf<Test>> {
+	crate::Seats::<Test>::get(id).into_iter().filter(|seat| seat.purpose == Purpose::Attest)
 }
 
 /// Runs the hook and the block that takes what it submitted.
@@ -218,30 +222,81 @@ fn hook_should_retry_with_another_transaction_when_the_first_was_not_included() 
 	with_keys(&[verifier(0)], |pool| {
 		let id = post_verifying(&right());
 		post_mail(id, Purpose::Verify, &verifier(0), &replayed(id, &verifier(0), &right()));
-		let start = now().next_multiple_of(RETRY_BLOCKS.into());
-		roll_to(start);
 		let submitted = |pool: &Pool| {
 			<Market as OffchainWorker<u64>>::offchain_worker(now());
-			pool.take().pop().expect("one submission")
+			pool.take()
 		};
-		let first = submitted(&pool);
-		let RuntimeCall::Market(crate::Call::commit_verdict { retry: first_retry, .. }) = first
-		else {
-			panic!("a commitment")
+		let retry_of = |calls: &[RuntimeCall]| match calls {
+			[RuntimeCall::Market(crate::Call::commit_verdict { retry, .. })] => *retry,
+			other => panic!("one commitment: {other:?}"),
 		};
-		roll(1);
-		let RuntimeCall::Market(crate::Call::commit_verdict { retry, .. }) = submitted(&pool)
-		else {
-			panic!("a commitment")
-		};
-		assert_eq!(retry, first_retry, "the pool knows this one");
-		roll_to(start + u64::from(RETRY_BLOCKS));
+		let first = retry_of(&submitted(&pool));
+		for _ in 0..RETRY_BLOCKS {
+			assert_eq!(submitted(&pool), [], "the pool may have it");
+			roll(1);
+		}
 		let again = submitted(&pool);
-		let RuntimeCall::Market(crate::Call::commit_verdict { retry, .. }) = &again else {
-			panic!("a commitment")
+		assert_eq!(retry_of(&again), first + 1);
+		assert_ok!(apply(again.into_iter().next().expect("one")));
+	});
+}
+
+/// A verifier of many jobs: what is due is said within some runs, and nothing twice.
+#[test]
+fn hook_should_say_each_thing_once_when_more_is_due_than_one_run_says() {
+	let local = [verifier(0), verifier(1), verifier(2)];
+	with_keys(&local, |pool| {
+		let jobs: Vec<_> = (0..MAX_SUBMISSIONS).map(|_| post(standard())).collect();
+		roll_past_deadline(jobs[0]);
+		// A block draws for so many and leaves the others to the next.
+		while jobs.iter().any(|id| attesting(*id).count() == 0) {
+			roll(1);
+		}
+		for (id, who) in jobs.iter().flat_map(|id| local.iter().map(move |who| (*id, who))) {
+			post_mail(id, Purpose::Attest, who, &MailboxEntry::Attested { ok: true }.to_bytes());
+		}
+		let mut said = Vec::new();
+		let mut runs = Vec::new();
+		loop {
+			<Market as OffchainWorker<u64>>::offchain_worker(now());
+			let calls = pool.take();
+			if calls.is_empty() {
+				break;
+			}
+			runs.push(calls.len());
+			said.extend(calls);
+		}
+		assert_eq!(runs, [MAX_SUBMISSIONS; 3]);
+		for call in said {
+			assert_ok!(apply(call));
+		}
+	});
+}
+
+#[test]
+fn hook_should_begin_with_what_is_soonest_too_late_when_much_is_due() {
+	with_keys(&[verifier(0)], |pool| {
+		let older = post_verifying(&right());
+		post_mail(older, Purpose::Verify, &verifier(0), &replayed(older, &verifier(0), &right()));
+		let jobs = [(); 8].map(|()| post(standard()));
+		roll_past_deadline(jobs[0]);
+		let drawn =
+			jobs.into_iter().find(|id| attesting(*id).any(|seat| seat.account == verifier(0)));
+		let newer = drawn.expect("drawn for one of eight");
+		let attested = MailboxEntry::Attested { ok: true }.to_bytes();
+		post_mail(newer, Purpose::Attest, &verifier(0), &attested);
+		let of_seat = |id| attesting(id).map(|seat| seat.deadline).min();
+		let soonest = match of_seat(newer) < Some(job(older).deadline) {
+			true => [newer, older],
+			false => [older, newer],
 		};
-		assert_eq!(*retry, first_retry + 1);
-		assert_ok!(apply(again));
+		<Market as OffchainWorker<u64>>::offchain_worker(now());
+		let order = pool.take().into_iter().map(|call| match call {
+			RuntimeCall::Market(crate::Call::commit_verdict { job, .. }) => job,
+			RuntimeCall::Market(crate::Call::attest_inputs { job, .. }) => job,
+			other => panic!("{other:?}"),
+		});
+		assert_eq!(order.collect::<Vec<_>>(), soonest);
 	});
 }
 
