@@ -19,28 +19,33 @@
 mod affine;
 mod anchors;
 mod audit;
+mod backend;
 mod buffer;
 mod chain;
 mod cpu;
 mod elements;
 mod error;
+mod fill;
 #[doc(hidden)]
 pub mod gemm;
+mod memory;
 mod plan;
+mod pool;
 mod rate;
+mod region;
 mod resident;
 mod rng;
 mod run;
 mod segments;
 mod simd;
-mod spare;
-mod stretch;
+mod step;
 mod tensor;
 #[doc(hidden)]
 pub mod testing;
 
 pub use affine::Affine;
 pub use audit::Audit;
+pub use backend::{Backend, Operand};
 pub use buffer::{Buffer, Element};
 pub use chain::{Chain, Link, Part};
 pub use cpu::{CpuBackend, CpuExecutor, Profile, Spent};
@@ -49,8 +54,7 @@ pub use error::{DeviceFault, ExecError};
 pub use rate::measure_rate;
 pub use resident::Resident;
 pub use run::{
-	execute, Backend, Checkpoint, Checkpoints, Observer, Operand, Options, Progress, Run, Watch,
-	KEPT_STEPS,
+	execute, Checkpoint, Checkpoints, Observer, Options, Progress, Run, Watch, KEPT_STEPS,
 };
 #[doc(hidden)]
 pub use simd::plain_loops;

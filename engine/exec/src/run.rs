@@ -1,16 +1,10 @@
 //! The run loop that all engines share: steps, state, release of memory, hashing, audits.
 
 use crate::{
-	anchors::Anchors,
-	audit,
-	chain::{Chain, Link, Part},
-	plan::{Plan, Read},
-	stretch::Stretch,
-	Affine, Audit, Buffer, ExecError, Tensor,
+	anchors::Anchors, audit, memory::Memory, plan::Plan, Audit, Backend, Buffer, ExecError, Tensor,
 };
 use assay_commitments::{run_root, trace_root, Hash};
-use assay_ops::{DType, Op, Shape, TensorType};
-use assay_program::{Checked, Program, Source, State};
+use assay_program::{Checked, Program, Source};
 use core::{num::NonZeroU32, ops::ControlFlow};
 use std::{
 	collections::{HashMap, HashSet},
@@ -22,105 +16,6 @@ use std::{
 
 /// Up to so many steps a run keeps the roots of all anchors.
 pub const KEPT_STEPS: u32 = 64;
-
-/// An operand of an operator.
-pub struct Operand<'a, V> {
-	/// The stored tensor.
-	pub value: &'a V,
-	/// The shape that the operator sees.
-	pub shape: Shape,
-	/// Where the elements that the operator sees are stored.
-	pub affine: Affine,
-}
-
-/// What an engine must be able to do; [`execute`] does the rest.
-pub trait Backend {
-	/// A tensor in the engine's memory, shared by clones, freed with the last one.
-	type Value: Clone;
-	/// A tensor on its way back.
-	type Ticket;
-
-	/// Takes a tensor into the engine's memory.
-	fn import(&mut self, buffer: Arc<Buffer>) -> Result<Self::Value, ExecError>;
-
-	/// Takes an input of a run, which may be one of the run before: see [`crate::Resident`].
-	fn import_input(&mut self, tensor: &Tensor) -> Result<Self::Value, ExecError> {
-		self.import(Arc::new(Buffer::from_canonical(&tensor.ty, &tensor.bytes)))
-	}
-
-	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`]. May return before it is
-	/// computed.
-	fn apply(
-		&mut self,
-		op: &Op,
-		operands: &[Operand<'_, Self::Value>],
-		dtype: DType,
-		shape: &Shape,
-	) -> Result<Self::Value, ExecError>;
-
-	/// The product `op`, whose result is i32, and [`Op::Requant`] of it in one, for engines that gain from
-	/// it. `requant` are the operands after the accumulator, `dtype` is the result's type, `shape` that of
-	/// the product. `None` has both run apart.
-	fn product_requant(
-		&mut self,
-		op: &Op,
-		product: &[Operand<'_, Self::Value>],
-		requant: &[Operand<'_, Self::Value>],
-		dtype: DType,
-		shape: &Shape,
-	) -> Result<Option<Self::Value>, ExecError> {
-		let _ = (op, product, requant, dtype, shape);
-		Ok(None)
-	}
-
-	/// Whether nodes of this operator may be links of [`Backend::chains`].
-	fn links(&self, op: &Op) -> bool {
-		let _ = op;
-		false
-	}
-
-	/// The results of chains, which do not read each other, for engines that gain from computing many
-	/// small nodes at once: for each chain the results of its links, at least of those that are kept.
-	/// `None` has the nodes run one by one.
-	#[allow(clippy::type_complexity)]
-	fn chains(
-		&mut self,
-		chains: &[Chain<'_, Self::Value>],
-	) -> Result<Option<Vec<Vec<Option<Self::Value>>>>, ExecError> {
-		let _ = chains;
-		Ok(None)
-	}
-
-	/// Asks for the elements of a tensor, without waiting.
-	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError>;
-
-	/// Whether [`Backend::collect`] would give the elements without waiting. What is ready is hashed while
-	/// the next nodes are computed.
-	fn is_ready(&self, ticket: &Self::Ticket) -> bool {
-		let _ = ticket;
-		false
-	}
-
-	/// Waits for what was asked for.
-	fn collect(&mut self, ticket: Self::Ticket) -> Result<Arc<Buffer>, ExecError>;
-
-	/// Asks for the root of a tensor of type `ty`, without waiting, for engines that hash where the
-	/// tensor is. `None` has its elements fetched and hashed here.
-	fn request_root(
-		&mut self,
-		value: &Self::Value,
-		ty: &TensorType,
-	) -> Result<Option<Self::Ticket>, ExecError> {
-		let _ = (value, ty);
-		Ok(None)
-	}
-
-	/// Waits for a root that [`Backend::request_root`] gave a ticket for.
-	fn collect_root(&mut self, ticket: Self::Ticket) -> Result<Hash, ExecError> {
-		let _ = ticket;
-		Err(ExecError::Program("this engine hashes nothing itself".into()))
-	}
-}
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -340,18 +235,18 @@ pub fn execute<B: Backend>(
 		let lazy = kept.iter().any(|anchor| *anchor >= plan.eager);
 		let mut anchors = Anchors::<B>::new(&plan, kept);
 		let picks = options.audit.map(|audit| audit.picks(step, plan.types)).unwrap_or_default();
-		let mut stretches = plan.stretches.iter().peekable();
+		let mut regions = plan.regions.iter().peekable();
 		let mut at = 0;
 		while at < plan.nodes.len() {
-			let stretch = stretches.next_if(|stretch| stretch.nodes.start == at);
+			let region = regions.next_if(|region| region.nodes.start == at);
 			// What is to be looked at must exist.
 			let whole =
-				stretch.filter(|stretch| !stretch.nodes.clone().any(|at| picks.contains_key(&at)));
+				region.filter(|region| !region.nodes.clone().any(|at| picks.contains_key(&at)));
 			let together = match whole {
-				Some(stretch) => memory.compute_stretch(backend, &plan, stretch)?,
+				Some(region) => memory.compute_region(backend, &plan, region)?,
 				None => false,
 			};
-			let end = if together { whole.map_or(at, |stretch| stretch.nodes.end) } else { at + 1 };
+			let end = if together { whole.map_or(at, |region| region.nodes.end) } else { at + 1 };
 			for at in at..end {
 				let audited = picks.get(&at);
 				let hashed = plan.nodes[at].anchor.filter(|anchor| lazy || *anchor < plan.eager);
@@ -468,195 +363,4 @@ fn keep_states<B: Backend>(
 		states.insert(source, tensor);
 	}
 	Ok(states)
-}
-
-/// The tensors that are alive.
-pub(crate) struct Memory<B: Backend> {
-	inputs: Vec<Option<B::Value>>,
-	constants: Vec<Option<B::Value>>,
-	states: Vec<Option<B::Value>>,
-	nodes: Vec<Option<B::Value>>,
-}
-
-impl<B: Backend> Memory<B> {
-	fn new(
-		backend: &mut B,
-		program: &Program,
-		plan: &Plan,
-		inputs: &[Tensor],
-		start: Option<Vec<Arc<Buffer>>>,
-	) -> Result<Self, ExecError> {
-		let mut inputs = inputs
-			.iter()
-			.map(|input| backend.import_input(input).map(Some))
-			.collect::<Result<Vec<Option<B::Value>>, ExecError>>()?;
-		let states = match start {
-			Some(start) => start
-				.into_iter()
-				.map(|buffer| backend.import(buffer).map(Some))
-				.collect::<Result<_, _>>()?,
-			None => {
-				let first = |state: &State| inputs[usize::from(state.input)].clone();
-				program.states.iter().map(first).collect()
-			}
-		};
-		for (input, value) in inputs.iter_mut().enumerate() {
-			// What is only a state's first value need not outlive that state.
-			if !plan.inputs_read.contains(&input) {
-				*value = None;
-			}
-		}
-		let constants = program
-			.constants
-			.iter()
-			.map(|constant| {
-				let buffer = Buffer::from_bytes(constant.ty.dtype, &constant.data);
-				backend.import(Arc::new(buffer)).map(Some)
-			})
-			.collect::<Result<_, _>>()?;
-		Ok(Self { inputs, constants, states, nodes: vec![None; plan.nodes.len()] })
-	}
-
-	/// A state as it is between two steps.
-	fn read_state(
-		&self,
-		backend: &mut B,
-		program: &Program,
-		state: u16,
-	) -> Result<Tensor, ExecError> {
-		let value = self
-			.slot(Source::State(state))
-			.ok_or_else(|| ExecError::Program(format!("state {state} is gone after a step")))?;
-		let ticket = backend.request(value)?;
-		let buffer = backend.collect(ticket)?;
-		let ty = program.inputs[usize::from(program.states[usize::from(state)].input)].ty;
-		if (buffer.dtype(), buffer.len()) != (ty.dtype, ty.elements() as usize) {
-			return Err(ExecError::Program(format!("state {state} changes its type")));
-		}
-		Ok(Tensor::new(ty, buffer.to_canonical_shared(&ty)))
-	}
-
-	/// All states, in program order.
-	fn read_states(&self, backend: &mut B, program: &Program) -> Result<Vec<Tensor>, ExecError> {
-		(0..program.states.len() as u16)
-			.map(|state| self.read_state(backend, program, state))
-			.collect()
-	}
-
-	fn slot(&self, source: assay_program::Source) -> Option<&B::Value> {
-		use assay_program::Source::*;
-		match source {
-			Input(at) => self.inputs.get(usize::from(at))?.as_ref(),
-			Constant(at) => self.constants.get(usize::from(at))?.as_ref(),
-			State(at) => self.states.get(usize::from(at))?.as_ref(),
-			Node(at) => self.nodes.get(at as usize)?.as_ref(),
-		}
-	}
-
-	/// The operands of node `at`, from operand `skip` on.
-	pub(crate) fn operands(
-		&self,
-		plan: &Plan,
-		at: usize,
-		skip: usize,
-	) -> Result<Vec<Operand<'_, B::Value>>, ExecError> {
-		plan.nodes[at].reads.iter().skip(skip).map(|read| self.operand(read, at)).collect()
-	}
-
-	/// What node `at` reads.
-	fn operand(&self, read: &Read, at: usize) -> Result<Operand<'_, B::Value>, ExecError> {
-		let value = self
-			.slot(read.source)
-			.ok_or_else(|| ExecError::Program(format!("node {at} reads what is not there")))?;
-		Ok(Operand { value, shape: read.shape, affine: read.affine })
-	}
-
-	fn compute(&mut self, backend: &mut B, plan: &Plan, at: usize) -> Result<B::Value, ExecError> {
-		let node = &plan.nodes[at];
-		let ty = &plan.types[at];
-		// A product that was left out so far belongs to this node.
-		if let Some(product) = node.fused_from.filter(|product| self.nodes[*product].is_none()) {
-			let factors = self.operands(plan, product, 0)?;
-			let requant = self.operands(plan, at, 1)?;
-			let op = plan.nodes[product].op;
-			let product_ty = &plan.types[product];
-			let shape = &product_ty.shape;
-			let fused = backend.product_requant(op, &factors, &requant, ty.dtype, shape)?;
-			if let Some(value) = fused {
-				return Ok(value);
-			}
-			let value = backend.apply(op, &factors, product_ty.dtype, &product_ty.shape)?;
-			self.nodes[product] = Some(value);
-		}
-		let operands = self.operands(plan, at, 0)?;
-		backend.apply(node.op, &operands, ty.dtype, &ty.shape)
-	}
-
-	/// Computes the nodes of a stretch at once, as many as anyone else reads, if the engine does.
-	fn compute_stretch(
-		&mut self,
-		backend: &mut B,
-		plan: &Plan,
-		stretch: &Stretch,
-	) -> Result<bool, ExecError> {
-		let chains = stretch
-			.chains
-			.iter()
-			.map(|nodes| {
-				let links = nodes.iter().map(|&at| self.link(plan, stretch, at));
-				let elements = plan.chain_elements(nodes[0]);
-				Ok(Chain { elements, links: links.collect::<Result<_, ExecError>>()? })
-			})
-			.collect::<Result<Vec<_>, ExecError>>()?;
-		let Some(results) = backend.chains(&chains)? else { return Ok(false) };
-		for (nodes, values) in stretch.chains.iter().zip(results) {
-			for (&at, value) in nodes.iter().zip(values) {
-				self.nodes[at] = value;
-			}
-		}
-		Ok(true)
-	}
-
-	fn link<'a>(
-		&'a self,
-		plan: &'a Plan,
-		stretch: &Stretch,
-		at: usize,
-	) -> Result<Link<'a, B::Value>, ExecError> {
-		let (node, ty) = (&plan.nodes[at], &plan.types[at]);
-		let part = |read: &Read| match read.source {
-			Source::Node(other) if stretch.nodes.contains(&(other as usize)) => {
-				Ok(Part::Link(stretch.position(other as usize), plan.types[other as usize].dtype))
-			}
-			_ => self.operand(read, at).map(Part::Operand),
-		};
-		Ok(Link {
-			op: node.op,
-			operands: node.reads.iter().map(part).collect::<Result<_, ExecError>>()?,
-			dtype: ty.dtype,
-			elements: ty.elements() as usize,
-			kept: stretch.is_kept(at),
-		})
-	}
-
-	/// Drops what node `at` was the last to read.
-	fn release(&mut self, plan: &Plan, at: usize, last_step: bool) {
-		use assay_program::Source::*;
-		for source in &plan.nodes[at].releases {
-			match *source {
-				Node(node) => self.nodes[node as usize] = None,
-				State(state) => self.states[usize::from(state)] = None,
-				Input(input) if last_step => self.inputs[usize::from(input)] = None,
-				Constant(constant) if last_step => self.constants[usize::from(constant)] = None,
-				Input(_) | Constant(_) => {}
-			}
-		}
-	}
-
-	fn next_step(&mut self, plan: &Plan) {
-		for (state, update) in self.states.iter_mut().zip(&plan.updates) {
-			*state = self.nodes[*update].clone();
-		}
-		self.nodes.fill(None);
-	}
 }

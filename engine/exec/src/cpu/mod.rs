@@ -24,7 +24,7 @@ mod transpose;
 mod window;
 
 use crate::{
-	execute, gemm::Path, spare::SPARE, stretch, Audit, Backend, Buffer, Chain, ExecError, Executor,
+	execute, gemm::Path, pool::POOL, region, Audit, Backend, Buffer, Chain, ExecError, Executor,
 	Observer, Operand, Options, Resident, Run, Tensor,
 };
 use assay_ops::{DType, Family, Op, Product, Shape};
@@ -158,7 +158,7 @@ impl CpuBackend {
 			}
 		};
 		let buffer = Arc::new(result?);
-		SPARE.keep(&buffer);
+		POOL.keep(&buffer);
 		Ok(buffer)
 	}
 }
@@ -220,7 +220,7 @@ impl Backend for CpuBackend {
 	}
 
 	fn links(&self, op: &Op) -> bool {
-		stretch::is_element_wise(op, 0).is_some()
+		region::is_element_wise(op, 0).is_some()
 	}
 
 	fn chains(
@@ -237,7 +237,7 @@ impl Backend for CpuBackend {
 		};
 		let share = |buffer: Buffer| {
 			let buffer = Arc::new(buffer);
-			SPARE.keep(&buffer);
+			POOL.keep(&buffer);
 			buffer
 		};
 		let share =
@@ -308,7 +308,7 @@ impl Executor for CpuExecutor {
 	) -> Result<Run, ExecError> {
 		let options = Options { audit: self.audit, ..options };
 		let run = execute(&mut self.backend, program, checked, inputs, steps, options, observer);
-		SPARE.clear();
+		POOL.clear();
 		// Inputs that nobody has any more are not going to come again.
 		self.backend.resident.sweep();
 		self.backend.packed.sweep();

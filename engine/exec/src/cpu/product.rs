@@ -7,8 +7,8 @@ use super::{
 use crate::{
 	buffer::CHUNK,
 	gemm::{gemm_i16, gemm_i8, gemm_i8_into, Path, Right, Sink, Sizes},
+	pool::POOL,
 	segments::{for_chunks, threads, Rows},
-	spare::SPARE,
 	Buffer, Element, ExecError,
 };
 use assay_ops::{Access, Applied, DType, Geometry, Narrow, Op, Product, Shape, Window};
@@ -176,7 +176,11 @@ impl Factor for i16 {
 		out: &mut [T],
 		threads: usize,
 	) -> bool {
-		short::product(path, sizes, operands, epilogue, out, threads)
+		let store = |rows: &Rows<'_, T>, row: usize, column: usize, sums: &[i64]| {
+			// SAFETY: each sum comes once.
+			unsafe { epilogue.store(rows, row, column, sums) };
+		};
+		short::product(path, sizes, operands, store, out, threads)
 	}
 }
 
@@ -299,7 +303,7 @@ fn matmul(
 		(narrow, requant): Finish<'_>,
 	) -> Result<Buffer, ExecError> {
 		let (sizes, epilogue) = (sizes(a, b), Epilogue::<F>::new(narrow, requant)?);
-		let mut values = SPARE.elements::<T>(sizes.m * sizes.n);
+		let mut values = POOL.elements::<T>(sizes.m * sizes.n);
 		let right = cpu.packed.ready::<F>(cpu.path, b, sizes.n, sizes.k)?;
 		product(cpu.path, sizes, (&a.elements()?, right.right()), &epilogue, &mut values);
 		Ok(T::wrap(values))
@@ -330,7 +334,7 @@ fn batches(
 		let epilogue = Epilogue::<F>::new(narrow, requant)?;
 		let (a, b) = (a.elements::<F>()?, b.elements::<F>()?);
 		let is_small = small::is_small(sizes.m, sizes.n, sizes.k);
-		let mut values = SPARE.elements::<T>(shape.elements() as usize);
+		let mut values = POOL.elements::<T>(shape.elements() as usize);
 		let Sizes { m, n, k } = sizes;
 		// A thread for each of at least so many multiplications.
 		let threads = threads(values.len() * k / 16);
@@ -386,7 +390,7 @@ fn patches<F: grouped::Fold, T: Element>(
 	}
 	let (path, x) = (cpu.path, x.elements::<F>()?);
 	let w = cpu.packed.ready::<F>(path, w, n, k)?;
-	let mut values = SPARE.elements::<T>(shape.elements() as usize);
+	let mut values = POOL.elements::<T>(shape.elements() as usize);
 	if window.is_whole() {
 		let sizes = Sizes { m: values.len() / n, n, k };
 		product(path, sizes, (&x, w.right()), &epilogue, &mut values);
