@@ -1,7 +1,7 @@
 //! When the pallets' offchain hooks run: after every new best block, and as soon as the verifier has left
 //! something for them. A dispute has many moves, and each would otherwise wait for one block more.
 
-use crate::service::FullClient;
+use crate::client::FullClient;
 use assay_runtime::opaque::Block;
 use futures::StreamExt;
 use sc_client_api::{

@@ -1,19 +1,9 @@
 //! What an engine is.
 
-use crate::{Affine, Buffer, Chain, ExecError, Tensor};
+use crate::{Buffer, Call, Chain, ExecError, Operand, Tensor};
 use assay_commitments::Hash;
-use assay_ops::{DType, Op, Shape, TensorType};
+use assay_ops::{DType, Op, TensorType};
 use std::sync::Arc;
-
-/// An operand of an operator.
-pub struct Operand<'a, V> {
-	/// The stored tensor.
-	pub value: &'a V,
-	/// The shape that the operator sees.
-	pub shape: Shape,
-	/// Where the elements that the operator sees are stored.
-	pub affine: Affine,
-}
 
 /// What an engine must be able to do; [`crate::execute`] does the rest.
 pub trait Backend {
@@ -30,28 +20,18 @@ pub trait Backend {
 		self.import(Arc::new(Buffer::from_canonical(&tensor.ty, &tensor.bytes)))
 	}
 
-	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`]. May return before it is
-	/// computed.
-	fn apply(
-		&mut self,
-		op: &Op,
-		operands: &[Operand<'_, Self::Value>],
-		dtype: DType,
-		shape: &Shape,
-	) -> Result<Self::Value, ExecError>;
+	/// The result of an operator. May return before it is computed.
+	fn apply(&mut self, call: &Call<'_, Self::Value>) -> Result<Self::Value, ExecError>;
 
-	/// The product `op`, whose result is i32, and [`Op::Requant`] of it in one, for engines that gain from
-	/// it. `requant` are the operands after the accumulator, `dtype` is the result's type, `shape` that of
-	/// the product. `None` has both run apart.
+	/// A product, whose result is i32, and [`Op::Requant`] of it to `to` in one, for engines that gain
+	/// from it. `requant` are the operands after the accumulator. `None` has both run apart.
 	fn product_requant(
 		&mut self,
-		op: &Op,
-		product: &[Operand<'_, Self::Value>],
+		product: &Call<'_, Self::Value>,
 		requant: &[Operand<'_, Self::Value>],
-		dtype: DType,
-		shape: &Shape,
+		to: DType,
 	) -> Result<Option<Self::Value>, ExecError> {
-		let _ = (op, product, requant, dtype, shape);
+		let _ = (product, requant, to);
 		Ok(None)
 	}
 

@@ -5,10 +5,16 @@ use crate::{
 	plan::Plan,
 	region::FusedRegion,
 	step::Read,
-	Backend, Buffer, ExecError, Operand, Tensor,
+	Backend, Buffer, Call, ExecError, Operand, Tensor,
 };
 use assay_program::{Program, Source, State};
 use std::sync::Arc;
+
+/// Node `at` with its operands.
+fn call<'a, V>(plan: &'a Plan, at: usize, operands: &'a [Operand<'a, V>]) -> Call<'a, V> {
+	let ty = &plan.types[at];
+	Call { op: plan.nodes[at].op, operands, dtype: ty.dtype, shape: &ty.shape }
+}
 
 /// The tensors that are alive.
 pub(crate) struct Memory<B: Backend> {
@@ -21,8 +27,8 @@ pub(crate) struct Memory<B: Backend> {
 impl<B: Backend> Memory<B> {
 	pub(crate) fn new(
 		backend: &mut B,
-		program: &Program,
 		plan: &Plan,
+		program: &Program,
 		inputs: &[Tensor],
 		start: Option<Vec<Arc<Buffer>>>,
 	) -> Result<Self, ExecError> {
@@ -115,30 +121,31 @@ impl<B: Backend> Memory<B> {
 		Ok(Operand { value, shape: read.shape, affine: read.affine })
 	}
 
+	/// Computes node `at`.
 	pub(crate) fn compute(
 		&mut self,
 		backend: &mut B,
 		plan: &Plan,
 		at: usize,
-	) -> Result<B::Value, ExecError> {
-		let node = &plan.nodes[at];
-		let ty = &plan.types[at];
+	) -> Result<(), ExecError> {
 		// A product that was left out so far belongs to this node.
-		if let Some(product) = node.fused_from.filter(|product| self.nodes[*product].is_none()) {
+		let product = plan.nodes[at].fused_from.filter(|product| self.nodes[*product].is_none());
+		if let Some(product) = product {
 			let factors = self.operands(plan, product, 0)?;
 			let requant = self.operands(plan, at, 1)?;
-			let op = plan.nodes[product].op;
-			let product_ty = &plan.types[product];
-			let shape = &product_ty.shape;
-			let fused = backend.product_requant(op, &factors, &requant, ty.dtype, shape)?;
-			if let Some(value) = fused {
-				return Ok(value);
+			let call = call(plan, product, &factors);
+			let fused = backend.product_requant(&call, &requant, plan.types[at].dtype)?;
+			if fused.is_some() {
+				self.nodes[at] = fused;
+				return Ok(());
 			}
-			let value = backend.apply(op, &factors, product_ty.dtype, &product_ty.shape)?;
+			let value = backend.apply(&call)?;
 			self.nodes[product] = Some(value);
 		}
 		let operands = self.operands(plan, at, 0)?;
-		backend.apply(node.op, &operands, ty.dtype, &ty.shape)
+		let value = backend.apply(&call(plan, at, &operands))?;
+		self.nodes[at] = Some(value);
+		Ok(())
 	}
 
 	/// Computes the nodes of a region at once, as many as anyone else reads, if the engine does.

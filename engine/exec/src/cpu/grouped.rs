@@ -3,8 +3,8 @@
 //! of them folds its own window.
 
 use super::{
+	factor::{Epilogue, Factor},
 	patches::Patches,
-	product::{Epilogue, Factor},
 	CpuBackend, Source,
 };
 use crate::{
