@@ -2,7 +2,7 @@
 
 use crate::{measure::alone, rival::values, table::Table, Benchmark, Context};
 use anyhow::Result;
-use assay_exec::{Affine, Backend, Buffer, CpuBackend, Operand};
+use assay_exec::{Affine, Backend, Buffer, Call, CpuBackend, Operand};
 use assay_ops::{DType, Op, Shape};
 use serde_json::json;
 use std::sync::Arc;
@@ -64,7 +64,8 @@ fn run(context: &Context) -> Result<Vec<Table>> {
 			.iter()
 			.map(|&(value, shape)| Operand { value, shape, affine: Affine::new(&shape, None) })
 			.collect();
-		let seconds = alone(|| Ok(cpu.apply(&op, &sources, dtype, &shape).map(drop)?))?;
+		let call = Call { op: &op, operands: &sources, dtype, shape: &shape };
+		let seconds = alone(|| Ok(cpu.apply(&call).map(drop)?))?;
 		let moved: usize = operands.iter().map(|(value, _)| value.bytes().len()).sum();
 		let moved = moved + shape.elements() as usize * dtype.size();
 		out.row(vec![

@@ -7,7 +7,7 @@ use crate::{
 	Benchmark, Context,
 };
 use anyhow::{bail, ensure, Context as _, Result};
-use assay_exec::{Affine, Backend, Buffer, CpuBackend, Operand};
+use assay_exec::{Affine, Backend, Buffer, Call, CpuBackend, Operand};
 use assay_ops::{DType, Narrow, Op, Shape as Dims};
 use serde_json::{json, Value};
 use std::{str::FromStr, sync::Arc};
@@ -105,7 +105,7 @@ impl Product {
 			_ => (Op::MatMul { narrow: None }, DType::I32),
 		};
 		let operands = [operand(&self.left), operand(&self.right)];
-		Ok(self.cpu.apply(&op, &operands, dtype, &self.out)?)
+		Ok(self.cpu.apply(&Call { op: &op, operands: &operands, dtype, shape: &self.out })?)
 	}
 
 	/// i8 to i8, through a Requant.
@@ -113,8 +113,9 @@ impl Product {
 		let operands = [operand(&self.left), operand(&self.right)];
 		let parameters: Vec<_> = self.parameters.iter().map(operand).collect();
 		let op = Op::MatMul { narrow: None };
-		let shape = &self.out;
-		let out = self.cpu.product_requant(&op, &operands, &parameters, DType::I8, shape)?;
+		let dtype = DType::I32;
+		let product = Call { op: &op, operands: &operands, dtype, shape: &self.out };
+		let out = self.cpu.product_requant(&product, &parameters, DType::I8)?;
 		out.context("the engine does not fuse this product")
 	}
 }

@@ -12,8 +12,9 @@ use assay_frontend::{
 	calibrate::Precision,
 	import::{self, import, Options, Report},
 	limits::Limits,
-	model::{chunk, Model},
+	model::Model,
 	npz::{self, Arrays},
+	samples::chunk,
 };
 use serde_json::json;
 use std::path::Path;

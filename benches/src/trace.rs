@@ -10,7 +10,7 @@ use crate::{
 	Benchmark, Context,
 };
 use anyhow::{anyhow, Context as _, Result};
-use assay_exec::{CpuExecutor, Executor, Tensor};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
 use assay_ops::Op;
 use assay_program::{Checked, Class, Limits, Program, Source};
 use serde_json::json;
@@ -63,7 +63,11 @@ fn pair(program: &Program, checked: &Checked, inputs: &[Tensor], steps: u32) -> 
 	let (bare, bare_checked) = bare(program)?;
 	let (mut one, mut other) = (CpuExecutor::new(), CpuExecutor::new());
 	let run = |executor: &mut CpuExecutor, program: &Program, checked: &Checked, count: usize| {
-		seconds(count, || Ok(executor.run(program, checked, inputs, steps, &mut ()).map(drop)?))
+		seconds(count, || {
+			Ok(executor
+				.run(&Work { program, checked, inputs, steps }, Options::default(), &mut ())
+				.map(drop)?)
+		})
 	};
 	// Inputs that come again are packed by the third run.
 	run(&mut one, program, checked, 3)?;

@@ -11,7 +11,7 @@ use assay_client::{
 };
 use assay_commitments::{tensor_root, Place};
 use assay_dispute::{local::LocalReplay, Answerer, Job};
-use assay_exec::{CpuExecutor, Executor, Tensor};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
 use assay_ops::{DType, TensorType};
 use assay_program::{Program, ProgramBuilder};
 use std::{
@@ -151,7 +151,16 @@ async fn what_is_kept_should_open_the_run_and_be_a_start_for_a_part_of_it() {
 	let work = Work { record, ..stage.work(STEPS) };
 	let finished = runner.run(work, &Watch::default(), &UI, "power").await.unwrap();
 	let own = CpuExecutor::new()
-		.run(&loaded.program, &loaded.checked, &stage.inputs, STEPS, &mut ())
+		.run(
+			&Work {
+				program: &loaded.program,
+				checked: &loaded.checked,
+				inputs: &stage.inputs,
+				steps: STEPS,
+			},
+			Options::default(),
+			&mut (),
+		)
 		.unwrap();
 	assert_eq!(finished.done().run_root, own.run_root);
 	assert_eq!(finished.done().outputs[0].root, own.output_roots[0]);

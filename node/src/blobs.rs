@@ -1,7 +1,7 @@
 //! The node's part in moving blobs: the protocol on its network, the tasks behind it, and where the verifier's
 //! inputs come from.
 
-use crate::{cli::BlobParams, service::FullClient};
+use crate::{cli::BlobParams, client::FullClient};
 use assay_blob_transport::{
 	ClientMarket, FetchLimits, Fetcher, Keeper, Metrics, NodeNetwork, Outboards, PeerList,
 	ServeLimits, Server, LOG_TARGET,

@@ -1,6 +1,6 @@
 //! How this node votes for finality: GRANDPA's usual rules, and the verification gate behind them.
 
-use crate::service::{FullBackend, FullClient};
+use crate::client::{FullBackend, FullClient};
 use assay_runtime::opaque::Block;
 use assay_verifier_service::Knowledge;
 use assay_voting_rule::{

@@ -4,7 +4,7 @@
 //! A run looks at all that this node has to say, so a verifier that has found something for each of
 //! hundreds of jobs must not start it as often: what is found within [`REST`] of a run waits that long.
 
-use crate::service::FullClient;
+use crate::client::FullClient;
 use assay_runtime::opaque::Block;
 use futures::StreamExt;
 use sc_client_api::{

@@ -6,6 +6,7 @@
 //!
 //! * `chain_spec`: the networks that the binary knows by name.
 //! * `cli`, `command`: the command line.
+//! * `client`: the types that the parts share.
 //! * `service`: the parts of a running node and how they are joined.
 //! * `rpc`: what clients can ask for.
 
@@ -15,6 +16,7 @@
 mod blobs;
 mod chain_spec;
 mod cli;
+mod client;
 mod command;
 mod finality;
 mod hooks;

@@ -3,11 +3,12 @@
 use crate::{
 	blobs::{Blobs, FromPeers},
 	cli::MarketParams,
+	client::{FullBackend, FullClient, FullSelectChain, RuntimeExecutor, TransactionPool},
 	finality,
 	hooks::Hooks,
 	rpc,
 };
-use assay_runtime::{opaque::Block, RuntimeApi};
+use assay_runtime::opaque::Block;
 use futures::FutureExt;
 use sc_client_api::Backend;
 use sc_consensus_babe::SlotProportion;
@@ -23,17 +24,6 @@ use sp_inherents::CreateInherentDataProviders;
 use sp_runtime::traits::Block as BlockT;
 use sp_timestamp::InherentDataProvider as TimeProvider;
 use std::{sync::Arc, time::Duration};
-
-/// Executes the runtime's WebAssembly.
-pub type RuntimeExecutor = sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>;
-/// The chain: blocks, state and runtime calls.
-pub type FullClient = sc_service::TFullClient<Block, RuntimeApi, RuntimeExecutor>;
-/// The database.
-pub type FullBackend = sc_service::TFullBackend<Block>;
-/// The best chain is the longest one that contains the last finalized block.
-pub type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
-/// Transactions that wait for a block.
-pub type TransactionPool = sc_transaction_pool::TransactionPoolHandle<Block, FullClient>;
 
 type GrandpaBlockImport =
 	sc_consensus_grandpa::GrandpaBlockImport<FullBackend, Block, FullClient, FullSelectChain>;

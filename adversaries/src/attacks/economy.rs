@@ -95,12 +95,16 @@ fn program_removed() -> Result<Report, String> {
 /// Bytes that are shorter than the program's type says: engines refuse them alike, so verifiers cannot
 /// attest them.
 fn malformed_inputs() -> Result<Report, String> {
-	use assay_exec::{CpuExecutor, ExecError, Executor, Tensor};
+	use assay_exec::{CpuExecutor, ExecError, Executor, Options, Tensor, Work};
 	let mut work = models::inference();
 	let ty = work.inputs[0].ty;
 	let short = &work.inputs[0].bytes[..work.inputs[0].bytes.len() - 1024];
 	work.inputs[0] = Tensor::new(ty, short.to_vec());
-	let run = CpuExecutor::new().run(&work.program, &work.checked, &work.inputs, 1, &mut ());
+	let run = CpuExecutor::new().run(
+		&Work { program: &work.program, checked: &work.checked, inputs: &work.inputs, steps: 1 },
+		Options::default(),
+		&mut (),
+	);
 	match run {
 		Err(error @ ExecError::InputLength { index: 0, .. }) if !error.is_local() => {}
 		other => return Err(format!("short inputs gave {other:?}")),

@@ -12,7 +12,7 @@ use crate::{
 };
 use assay_exec::{
 	testing::{definition, Rng},
-	CpuExecutor, Executor, Tensor,
+	CpuExecutor, Executor, Options, Tensor, Work,
 };
 use assay_ops::{DType, TensorType};
 use assay_program::{Class, ProgramBuilder, Source};
@@ -168,7 +168,16 @@ fn poisoned_padding() -> Result<Report, String> {
 		*input = Tensor::new(input.ty, bytes);
 	}
 	let engine = CpuExecutor::new()
-		.run(&work.program, &work.checked, &work.inputs, 1, &mut ())
+		.run(
+			&Work {
+				program: &work.program,
+				checked: &work.checked,
+				inputs: &work.inputs,
+				steps: 1,
+			},
+			Options::default(),
+			&mut (),
+		)
 		.map_err(|error| error.to_string())?;
 	let by_definition = definition(&work.program, &work.checked, &work.inputs, 1);
 	ensure(engine.run_root == by_definition.run_root, "the padding changes the result")?;

@@ -12,7 +12,7 @@ use crate::{
 	work::{Table, Work},
 };
 use assay_commitments::Hash;
-use assay_exec::{testing::Rng, CpuExecutor, Executor};
+use assay_exec::{testing::Rng, CpuExecutor, Executor, Options, Work};
 use assay_gpu::{best_executor, Choice, DeviceKind, DeviceReport};
 use assay_market::{Assurance, Attestation, JobId, Phase, Purpose, ReasonCode, SeatStatus, Ticket};
 use assay_referee::{ProofPart, Ruling};
@@ -153,7 +153,16 @@ fn compute(
 	{
 		let mut on = |engine: &mut Box<dyn Executor + Send>| {
 			let computed = engine
-				.run(&work.program, &work.checked, &work.inputs, work.steps, &mut ())
+				.run(
+					&Work {
+						program: &work.program,
+						checked: &work.checked,
+						inputs: &work.inputs,
+						steps: work.steps,
+					},
+					Options::default(),
+					&mut (),
+				)
 				.map_err(|error| format!("{}: {error}", engine.name()))?;
 			if computed.run_root != run.run_root() {
 				return Err(format!("{} differs from the definition", engine.name()));

@@ -9,7 +9,7 @@ use crate::{
 	Benchmark, Context,
 };
 use anyhow::{ensure, Context as _, Result};
-use assay_exec::{Affine, Backend, Buffer, CpuBackend, Operand};
+use assay_exec::{Affine, Backend, Buffer, Call, CpuBackend, Operand};
 use assay_gpu::{default_cache_dir, AdapterInfo, GpuExecutor, Link};
 use assay_ops::Shape;
 use cases::{cases, Case};
@@ -44,7 +44,8 @@ fn expected(cpu: &mut CpuBackend, links: &[Link]) -> Result<Arc<Buffer>> {
 		let seen: Vec<_> = all.iter().map(|(value, shape)| (value.dtype(), shape)).collect();
 		let (dtype, shape) =
 			link.op.infer(&seen).map_err(|error| anyhow::anyhow!("{:?}: {error}", link.op))?;
-		last = Some((cpu.apply(&link.op, &operands, dtype, &shape)?, shape));
+		let call = Call { op: &link.op, operands: &operands, dtype, shape: &shape };
+		last = Some((cpu.apply(&call)?, shape));
 	}
 	last.map(|(value, _)| value).context("a chain without operators")
 }

@@ -8,7 +8,7 @@ mod runs;
 
 use crate::{table::Table, Benchmark, Context};
 use anyhow::{anyhow, Result};
-use assay_exec::{gemm::Path, plain_loops, Backend, CpuBackend, Operand};
+use assay_exec::{gemm::Path, plain_loops, Backend, Call, CpuBackend, Operand};
 use assay_gpu::{default_cache_dir, GpuExecutor, Link};
 use assay_ops::{Applied, Op};
 use cases::Case;
@@ -109,7 +109,8 @@ impl Case {
 			operands.push(Operand { value, shape: seen.typed()?.1, affine: seen.affine()? });
 		}
 		let (dtype, shape) = (applied.dtype(), applied.shape());
-		best(quick, || Ok(backend.apply(&self.op, &operands, dtype, &shape).map(drop)?))
+		let call = Call { op: &self.op, operands: &operands, dtype, shape: &shape };
+		best(quick, || Ok(backend.apply(&call).map(drop)?))
 	}
 
 	/// Seconds on a GPU; `None` where it has no kernel for this.

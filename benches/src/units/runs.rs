@@ -3,7 +3,7 @@
 use super::{best, flag, Plain};
 use crate::{table::Table, Context};
 use anyhow::{anyhow, Result};
-use assay_exec::{gemm::Path, CpuExecutor, Executor, Tensor};
+use assay_exec::{gemm::Path, CpuExecutor, Executor, Options, Tensor, Work};
 use assay_gpu::GpuExecutor;
 use assay_ops::{DType, Op, TensorType};
 use assay_program::{Checked, Limits, Program, ProgramBuilder};
@@ -137,7 +137,11 @@ fn jobs(quick: bool) -> Result<Vec<Job>> {
 
 fn seconds(executor: &mut dyn Executor, job: &Job, quick: bool) -> Result<f64> {
 	let Job { program, checked, inputs, steps, .. } = job;
-	best(quick, || Ok(executor.run(program, checked, inputs, *steps, &mut ()).map(drop)?))
+	best(quick, || {
+		Ok(executor
+			.run(&Work { program, checked, inputs, steps: *steps }, Options::default(), &mut ())
+			.map(drop)?)
+	})
 }
 
 pub fn table(context: &Context, gpu: &mut Option<GpuExecutor>) -> Result<Table> {

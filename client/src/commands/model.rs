@@ -15,11 +15,11 @@ use assay_frontend::{
 	calibrate::{Precision, Range, Width},
 	import::{import, open, Options, Report},
 	limits::Limits,
-	model::{Model, Results, Verdict},
+	model::{Model, Saturated, Verdict},
 	node_tests::{self, Outcome},
 	npz::{self, Arrays},
+	run::Results,
 	target::Target,
-	watch::Saturated,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{json, Value};

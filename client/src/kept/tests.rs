@@ -5,7 +5,7 @@ use assay_commitments::{tensor_root, RunShape};
 use assay_dispute::{local::LocalReplay, Answerer};
 use assay_exec::{
 	testing::{random_case, Case, Rng},
-	CpuExecutor, Executor,
+	CpuExecutor, Executor, Options, Work,
 };
 use assay_program::Source;
 use std::sync::Arc;
@@ -38,7 +38,16 @@ fn ran(rng: &mut Rng) -> Ran {
 	let mut all = Vec::new();
 	for step in 0..case.steps {
 		let run = CpuExecutor::new()
-			.run_keeping(&case.program, &checked, &case.inputs, step + 1, &keep, &mut ())
+			.run(
+				&Work {
+					program: &case.program,
+					checked: &checked,
+					inputs: &case.inputs,
+					steps: step + 1,
+				},
+				Options { keep: &keep, ..Options::default() },
+				&mut (),
+			)
 			.unwrap();
 		let anchors = run.anchor_roots.last().unwrap();
 		all.extend(anchors.concat());

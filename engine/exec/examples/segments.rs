@@ -10,7 +10,7 @@
 //! the clock's. A verifier's hashing of the states that it starts from is included.
 
 use assay_commitments::{checkpoint_entry, Segmentation};
-use assay_exec::{Checkpoint, Checkpoints, CpuExecutor, Executor, Options, Tensor};
+use assay_exec::{Checkpoint, Checkpoints, CpuExecutor, Executor, Options, Tensor, Work};
 use assay_program::{
 	ops::{DType, TensorType},
 	Checked, Limits, Program, ProgramBuilder,
@@ -94,9 +94,18 @@ fn measure(size: u32, steps: u32) -> Result<(f64, Vec<Row>), Failure> {
 	let (program, checked, inputs) = program(size)?;
 	let mut executor = CpuExecutor::new();
 	// Threads, caches and pages are warm after it.
-	executor.run(&program, &checked, &inputs, steps.min(4), &mut ())?;
-	let (whole, run_time) =
-		timed(|| Ok(executor.run(&program, &checked, &inputs, steps, &mut ())?))?;
+	executor.run(
+		&Work { program: &program, checked: &checked, inputs: &inputs, steps: steps.min(4) },
+		Options::default(),
+		&mut (),
+	)?;
+	let (whole, run_time) = timed(|| {
+		Ok(executor.run(
+			&Work { program: &program, checked: &checked, inputs: &inputs, steps },
+			Options::default(),
+			&mut (),
+		)?)
+	})?;
 	let mut rows = Vec::new();
 	for length in (1..=30).map(|exponent| 1u32 << exponent) {
 		let Some(cut) = Segmentation::new(steps, length) else { continue };
@@ -113,7 +122,11 @@ fn measure(size: u32, steps: u32) -> Result<(f64, Vec<Row>), Failure> {
 					ControlFlow::Continue(())
 				},
 			};
-			executor.run(&program, &checked, &inputs, steps, &mut observer)?;
+			executor.run(
+				&Work { program: &program, checked: &checked, inputs: &inputs, steps },
+				Options::default(),
+				&mut observer,
+			)?;
 			Ok((kept, manifest))
 		})?;
 		let keeping = keeping / run_time;
@@ -129,7 +142,11 @@ fn measure(size: u32, steps: u32) -> Result<(f64, Vec<Row>), Failure> {
 				let start = states.map(|states| &states[..]);
 				let options = Options { start, ..Options::default() };
 				let len = range.len() as u32;
-				let run = executor.run_with(&program, &checked, &inputs, len, options, &mut ())?;
+				let run = executor.run(
+					&Work { program: &program, checked: &checked, inputs: &inputs, steps: len },
+					options,
+					&mut (),
+				)?;
 				let (first, end) = (range.start as usize, range.end as usize);
 				if run.trace_roots != whole.trace_roots[first..end] {
 					return Err(format!("segment {index} differs from the run").into());

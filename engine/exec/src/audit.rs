@@ -1,4 +1,4 @@
-use crate::{plan::Plan, rng::Rng, run::Memory, Affine, Backend, Buffer, ExecError};
+use crate::{memory::Memory, plan::Plan, rng::Rng, Affine, Backend, Buffer, ExecError};
 use assay_ops::{Applied, Elements, TensorType};
 use std::{
 	collections::{hash_map::RandomState, HashMap},

@@ -2,7 +2,6 @@ use crate::{
 	elements::Elements,
 	segments::{for_chunks, threads},
 	simd::vectorised,
-	spare::SPARE,
 };
 use assay_commitments::Hash;
 use assay_ops::{DType, TensorType, TILE_BYTES};
@@ -133,69 +132,6 @@ impl Buffer {
 		let mut this = Self::zeroed(dtype, len);
 		typed!(&mut this, values => bytemuck::cast_slice_mut(values).copy_from_slice(bytes));
 		this
-	}
-
-	/// Computes `len` elements on all cores: `compute(first element, values)`, the values within the
-	/// range of `dtype`.
-	pub fn fill(dtype: DType, len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Self {
-		Self::fill_chunks(dtype, len, CHUNK, threads(len), compute)
-	}
-
-	/// As [`Buffer::fill`], `chunk` elements to a task, on up to so many threads.
-	pub(crate) fn fill_chunks(
-		dtype: DType,
-		len: usize,
-		chunk: usize,
-		threads: usize,
-		compute: impl Fn(usize, &mut [i32]) + Sync,
-	) -> Self {
-		Self::fill_with(dtype, len, (chunk, threads), || (), |(), start, out| compute(start, out))
-	}
-
-	/// As [`Buffer::fill`], with room for what each thread reads beside its values.
-	pub(crate) fn fill_beside(
-		dtype: DType,
-		len: usize,
-		compute: impl Fn(&mut Vec<i32>, usize, &mut [i32]) + Sync,
-	) -> Self {
-		Self::fill_with(dtype, len, (CHUNK, threads(len)), Vec::new, compute)
-	}
-
-	/// As [`Buffer::fill_chunks`], with something that each thread makes once.
-	pub(crate) fn fill_with<S>(
-		dtype: DType,
-		len: usize,
-		(chunk, threads): (usize, usize),
-		scratch: impl Fn() -> S + Sync,
-		compute: impl Fn(&mut S, usize, &mut [i32]) + Sync,
-	) -> Self {
-		fn narrow<T: Element, S>(
-			len: usize,
-			(chunk, threads): (usize, usize),
-			scratch: impl Fn() -> S + Sync,
-			compute: impl Fn(&mut S, usize, &mut [i32]) + Sync,
-		) -> Buffer {
-			let mut values = SPARE.elements::<T>(len);
-			let scratch = || (vec![0; chunk.min(len)], scratch());
-			for_chunks(threads, &mut values, chunk, scratch, |(wide, scratch), at, to| {
-				let wide = &mut wide[..to.len()];
-				compute(scratch, at * chunk, wide);
-				truncate(wide, to);
-			});
-			T::wrap(values)
-		}
-		let how = (chunk, threads);
-		match dtype {
-			DType::I8 => narrow::<i8, S>(len, how, scratch, compute),
-			DType::I16 => narrow::<i16, S>(len, how, scratch, compute),
-			DType::I32 => {
-				let mut values = SPARE.elements::<i32>(len);
-				for_chunks(threads, &mut values, chunk, scratch, |scratch, at, to| {
-					compute(scratch, at * chunk, to);
-				});
-				Buffer::I32(values)
-			}
-		}
 	}
 
 	/// The elements of canonical bytes, whatever their padding holds. `bytes` must have the length that

@@ -1,6 +1,6 @@
 //! Nodes that an engine may compute at once, because their elements do not meet.
 
-use crate::Operand;
+use crate::call::Operand;
 use assay_ops::{DType, Op};
 
 /// Links that read each other, and tensors from outside, element by element.

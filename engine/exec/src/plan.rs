@@ -1,31 +1,11 @@
 use crate::{
-	stretch::{self, Stretch},
+	region::{self, FusedRegion},
+	step::{Read, Step},
 	Affine, ExecError,
 };
-use assay_ops::{Family, Op, Shape, TensorType};
+use assay_ops::{Family, Op, TensorType};
 use assay_program::{Checked, Class, Program, Source};
 use std::collections::{HashMap, HashSet};
-
-/// What one node reads.
-pub(crate) struct Read {
-	pub(crate) source: Source,
-	pub(crate) shape: Shape,
-	pub(crate) affine: Affine,
-}
-
-pub(crate) struct Step<'a> {
-	pub(crate) op: &'a Op,
-	pub(crate) reads: Vec<Read>,
-	/// What no later node of the step reads.
-	pub(crate) releases: Vec<Source>,
-	/// Position in [`Plan::anchors`].
-	pub(crate) anchor: Option<usize>,
-	/// The Requant that this product may be computed in, as its only reader.
-	pub(crate) fused_into: Option<usize>,
-	/// The product that this Requant may compute.
-	pub(crate) fused_from: Option<usize>,
-	pub(crate) work: u64,
-}
 
 /// A program made ready for the run loop.
 pub(crate) struct Plan<'a> {
@@ -42,7 +22,7 @@ pub(crate) struct Plan<'a> {
 	/// Inputs that a node reads.
 	pub(crate) inputs_read: HashSet<usize>,
 	/// Nodes that may be computed at once, in program order.
-	pub(crate) stretches: Vec<Stretch>,
+	pub(crate) regions: Vec<FusedRegion>,
 	/// Work units of a step.
 	pub(crate) work: u64,
 }
@@ -134,7 +114,7 @@ impl<'a> Plan<'a> {
 				_ => None,
 			})
 			.collect();
-		let stretches = Vec::new();
+		let regions = Vec::new();
 		let mut plan = Self {
 			nodes,
 			types,
@@ -143,14 +123,14 @@ impl<'a> Plan<'a> {
 			output_anchors,
 			updates,
 			inputs_read,
-			stretches,
+			regions,
 			work,
 		};
 		plan.fuse(program);
 		plan.release();
 		let updates: HashSet<usize> = plan.updates.iter().copied().collect();
 		let kept = |at: usize| plan.nodes[at].anchor.is_some() || updates.contains(&at);
-		plan.stretches = stretch::find(&plan.nodes, types, links, kept);
+		plan.regions = region::find(&plan.nodes, types, links, kept);
 		Ok(plan)
 	}
 
@@ -164,7 +144,7 @@ impl<'a> Plan<'a> {
 
 	/// Elements of the chain that node `at` is in.
 	pub(crate) fn chain_elements(&self, at: usize) -> usize {
-		stretch::elements(&self.nodes[at], &self.types[at]) as usize
+		region::elements(&self.nodes[at], &self.types[at]) as usize
 	}
 
 	/// Pairs each product that only a Requant reads, whole and in order, with it.

@@ -1,4 +1,4 @@
-use crate::{rng::Rng, ExecError, Executor, Tensor};
+use crate::{rng::Rng, ExecError, Executor, Options, Tensor, Work};
 use assay_ops::{DType, Geometry, Op, TensorType};
 use assay_program::{Checked, Limits, Program, ProgramBuilder};
 use std::time::{Duration, Instant};
@@ -33,7 +33,9 @@ impl Probe {
 		let Self { program, checked, inputs, steps } = self;
 		let mut run = || {
 			let start = Instant::now();
-			executor.run(program, checked, inputs, *steps, &mut ()).map(|_| start.elapsed())
+			executor
+				.run(&Work { program, checked, inputs, steps: *steps }, Options::default(), &mut ())
+				.map(|_| start.elapsed())
 		};
 		// The first run also compiles kernels and wakes threads.
 		let mut best = run()?;

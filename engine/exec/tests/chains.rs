@@ -3,7 +3,7 @@
 use assay_exec::{
 	gemm::Path,
 	testing::{chain_case, definition, Rng},
-	Audit, CpuExecutor, Executor,
+	Audit, CpuExecutor, Executor, Options, Work,
 };
 
 #[test]
@@ -19,7 +19,16 @@ fn chains_should_equal_the_definition_when_programs_are_random() {
 			let mut executor = CpuExecutor::with_path(path);
 			executor.start_profile();
 			let found = executor
-				.run(&case.program, &checked, &case.inputs, case.steps, &mut ())
+				.run(
+					&Work {
+						program: &case.program,
+						checked: &checked,
+						inputs: &case.inputs,
+						steps: case.steps,
+					},
+					Options::default(),
+					&mut (),
+				)
 				.unwrap_or_else(|error| panic!("{error}: {:?}", case.program));
 			assert!(found == expected, "round {round}, {path:?}: {:?}", case.program);
 			let operators = executor.profile().expect("it was started").operators();
@@ -28,7 +37,16 @@ fn chains_should_equal_the_definition_when_programs_are_random() {
 			nodes += case.program.nodes.len() as u64;
 			// Nodes that are audited are computed one by one.
 			executor.set_audit(Some(Audit { seed: rng.bits(), tiles: 1 }));
-			let audited = executor.run(&case.program, &checked, &case.inputs, case.steps, &mut ());
+			let audited = executor.run(
+				&Work {
+					program: &case.program,
+					checked: &checked,
+					inputs: &case.inputs,
+					steps: case.steps,
+				},
+				Options::default(),
+				&mut (),
+			);
 			assert!(audited.as_ref() == Ok(&expected), "audited, round {round}");
 		}
 	}
@@ -47,7 +65,16 @@ fn observers_should_hear_of_every_node_when_nodes_are_computed_together() {
 		std::ops::ControlFlow::Continue(())
 	};
 	CpuExecutor::new()
-		.run(&case.program, &checked, &case.inputs, case.steps, &mut observer)
+		.run(
+			&Work {
+				program: &case.program,
+				checked: &checked,
+				inputs: &case.inputs,
+				steps: case.steps,
+			},
+			Options::default(),
+			&mut observer,
+		)
 		.expect("a sound program");
 	let expected: Vec<u32> = (1..=30).chain([30]).collect();
 	assert_eq!(heard, expected);

@@ -4,7 +4,7 @@ use assay_exec::{
 	gemm::Path,
 	plain_loops,
 	testing::{definition, Rng},
-	CpuExecutor, Executor, Tensor,
+	CpuExecutor, Executor, Options, Tensor, Work,
 };
 use assay_ops::{DType, Geometry, Narrow, Op, Shape, TensorType, Values, View};
 use assay_program::{Checked, Limits, Operand, Program, ProgramBuilder};
@@ -78,7 +78,13 @@ fn holds(rng: &mut Rng, dtype: DType, sizes: Sizes, requant: bool, turned: bool)
 		for plain in [false, true] {
 			plain_loops(plain);
 			let mut executor = CpuExecutor::with_path(path);
-			let found = executor.run(&program, &checked, &inputs, 1, &mut ()).unwrap();
+			let found = executor
+				.run(
+					&Work { program: &program, checked: &checked, inputs: &inputs, steps: 1 },
+					Options::default(),
+					&mut (),
+				)
+				.unwrap();
 			plain_loops(false);
 			let how = format!("plain loops {plain}, requant {requant}, turned {turned}");
 			assert!(found == expected, "{dtype:?}, {path:?}, {how}: {sizes:?}");

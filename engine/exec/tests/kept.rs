@@ -2,7 +2,7 @@
 
 use assay_exec::{
 	testing::{definition, definition_kept, definition_lazy, random_case, Case, Rng},
-	Audit, CpuExecutor, ExecError, Executor, Tensor,
+	Audit, CpuExecutor, ExecError, Executor, Options, Tensor, Work,
 };
 use assay_ops::{DType, Op, TensorType};
 use assay_program::{Checked, Class, Limits, ProgramBuilder, Source};
@@ -20,7 +20,11 @@ fn keep(
 ) -> Result<Vec<(Source, Tensor)>, ExecError> {
 	let Case { program, inputs, steps } = case;
 	CpuExecutor::new()
-		.run_keeping(program, checked, inputs, *steps, sources, &mut ())
+		.run(
+			&Work { program, checked, inputs, steps: *steps },
+			Options { keep: sources, ..Options::default() },
+			&mut (),
+		)
 		.map(|run| run.kept)
 }
 
@@ -44,13 +48,25 @@ fn kept_tensors_should_equal_the_definition_when_programs_are_random() {
 		*if *steps == 1 { &mut inputs } else { &mut updates } += states;
 		executor.set_audit(rng.one_in(2).then(|| Audit { seed: rng.bits(), tiles: 3 }));
 		let mut run = executor
-			.run_keeping(program, &checked, tensors, *steps, &sources, &mut ())
+			.run(
+				&Work { program, checked: &checked, inputs: tensors, steps: *steps },
+				Options { keep: &sources, ..Options::default() },
+				&mut (),
+			)
 			.unwrap_or_else(|error| panic!("round {round}: {error}: {program:?}"));
 		assert!(run.kept == chosen, "round {round}, {sources:?}: {program:?}");
 		// Nothing else changes.
 		run.kept.clear();
 		assert!(run == definition(program, &checked, tensors, *steps), "round {round}");
-		assert!(executor.run(program, &checked, tensors, *steps, &mut ()).unwrap() == run);
+		assert!(
+			executor
+				.run(
+					&Work { program, checked: &checked, inputs: tensors, steps: *steps },
+					Options::default(),
+					&mut ()
+				)
+				.unwrap() == run
+		);
 	}
 	assert!(inputs > 0 && updates > 0, "states before the first and before later steps");
 }
@@ -63,7 +79,11 @@ fn kept_anchors_should_have_the_roots_of_the_trace() {
 		let sources: Vec<_> = checked.anchors.iter().map(|&node| Source::Node(node)).collect();
 		let Case { program, inputs, steps } = &case;
 		let run = CpuExecutor::new()
-			.run_keeping(program, &checked, inputs, *steps, &sources, &mut ())
+			.run(
+				&Work { program, checked: &checked, inputs, steps: *steps },
+				Options { keep: &sources, ..Options::default() },
+				&mut (),
+			)
 			.unwrap();
 		let roots: Vec<_> = run.kept.iter().map(|(_, tensor)| tensor.root()).collect();
 		assert_eq!(Some(&roots), run.anchor_roots.last());
@@ -85,8 +105,13 @@ fn lazy_anchors_should_be_hashed_in_the_last_step_when_one_of_them_is_kept_and_o
 		let mut keep: Vec<_> = chosen.iter().map(|(source, _)| *source).collect();
 		keep.push(Source::Node(rng.pick(&checked.anchors)));
 		executor.set_audit(rng.one_in(2).then(|| Audit { seed: rng.bits(), tiles: 3 }));
-		let mut run =
-			executor.run_keeping(program, &checked, inputs, *steps, &keep, &mut ()).unwrap();
+		let mut run = executor
+			.run(
+				&Work { program, checked: &checked, inputs, steps: *steps },
+				Options { keep: &keep, ..Options::default() },
+				&mut (),
+			)
+			.unwrap();
 		assert_eq!(run.kept.pop().map(|(source, _)| source), keep.pop());
 		assert!(run.kept == chosen, "round {round}, {keep:?}: {program:?}");
 		let expected = if chosen.is_empty() { vec![] } else { roots };
@@ -98,7 +123,15 @@ fn lazy_anchors_should_be_hashed_in_the_last_step_when_one_of_them_is_kept_and_o
 		// The trace is that of any run.
 		(run.kept, run.lazy_roots) = (vec![], vec![]);
 		assert!(run == definition(program, &checked, inputs, *steps), "round {round}");
-		assert!(executor.run(program, &checked, inputs, *steps, &mut ()).unwrap() == run);
+		assert!(
+			executor
+				.run(
+					&Work { program, checked: &checked, inputs, steps: *steps },
+					Options::default(),
+					&mut ()
+				)
+				.unwrap() == run
+		);
 	}
 	assert!(listed > 20 && fused > 0, "{listed} {fused}");
 }
@@ -126,7 +159,13 @@ fn lazy_product_should_be_listed_when_an_engine_would_fuse_it() {
 		.collect();
 	let expected = definition_lazy(&program, &checked, &inputs, 1);
 	let mut executor = CpuExecutor::new();
-	let run = executor.run_keeping(&program, &checked, &inputs, 1, &[product], &mut ()).unwrap();
+	let run = executor
+		.run(
+			&Work { program: &program, checked: &checked, inputs: &inputs, steps: 1 },
+			Options { keep: &[product], ..Options::default() },
+			&mut (),
+		)
+		.unwrap();
 	assert_eq!(run.lazy_roots, [expected[0].1.root()]);
 	assert!(run.kept == expected);
 	assert_eq!(run.run_root, definition(&program, &checked, &inputs, 1).run_root);

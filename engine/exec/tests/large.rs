@@ -3,7 +3,7 @@
 
 use assay_exec::{
 	testing::{definition, given_case, Case, Rng},
-	CpuExecutor, Executor, Tensor,
+	CpuExecutor, Executor, Options, Tensor, Work,
 };
 use assay_ops::{DType, NormKind, Op, PoolKind, Relation, Shape, TensorType, View};
 use assay_program::{Operand, ProgramBuilder};
@@ -25,8 +25,18 @@ fn holds(op: Op, operands: &[(DType, &[u32])]) {
 	});
 	let mut case = given_case(op, &values.collect::<Vec<_>>());
 	let checked = case.check();
-	let found =
-		CpuExecutor::new().run(&case.program, &checked, &case.inputs, case.steps, &mut ()).unwrap();
+	let found = CpuExecutor::new()
+		.run(
+			&Work {
+				program: &case.program,
+				checked: &checked,
+				inputs: &case.inputs,
+				steps: case.steps,
+			},
+			Options::default(),
+			&mut (),
+		)
+		.unwrap();
 	let expected = definition(&case.program, &checked, &case.inputs, case.steps);
 	assert!(found == expected, "{op:?} of {operands:?}");
 }
@@ -160,7 +170,11 @@ fn scattered_rows_should_equal_the_definition_when_rows_are_many_or_wide() {
 			[(I32, &[count, width], updates), (I32, &[count], indices)];
 		let mut case = given_case(Op::ScatterAdd { rows, to: I32 }, &operands);
 		let checked = case.check();
-		let found = CpuExecutor::new().run(&case.program, &checked, &case.inputs, 1, &mut ());
+		let found = CpuExecutor::new().run(
+			&Work { program: &case.program, checked: &checked, inputs: &case.inputs, steps: 1 },
+			Options::default(),
+			&mut (),
+		);
 		let expected = definition(&case.program, &checked, &case.inputs, 1);
 		assert!(found.unwrap() == expected, "{rows} rows, {count} of {width}");
 	}
@@ -200,7 +214,11 @@ fn gather_should_equal_the_definition_when_its_table_is_turned_and_large() {
 		];
 		let mut case = Case { program: b.build().unwrap(), inputs, steps: 1 };
 		let checked = case.check();
-		let found = CpuExecutor::new().run(&case.program, &checked, &case.inputs, 1, &mut ());
+		let found = CpuExecutor::new().run(
+			&Work { program: &case.program, checked: &checked, inputs: &case.inputs, steps: 1 },
+			Options::default(),
+			&mut (),
+		);
 		let expected = definition(&case.program, &checked, &case.inputs, 1);
 		assert!(found.unwrap() == expected, "{count} of {rows} rows of {width}");
 	}

@@ -3,7 +3,7 @@
 use assay_exec::{
 	gemm::Path,
 	testing::{definition, Rng},
-	CpuExecutor, Executor, Tensor,
+	CpuExecutor, Executor, Options, Tensor, Work,
 };
 use assay_ops::{DType, Geometry, Narrow, TensorType, Values};
 use assay_program::{Limits, ProgramBuilder};
@@ -41,7 +41,13 @@ fn convolution_should_equal_the_definition_when_its_patches_take_several_blocks(
 		let expected = definition(&program, &checked, &inputs, 1);
 		for path in Path::available() {
 			let mut executor = CpuExecutor::with_path(path);
-			let found = executor.run(&program, &checked, &inputs, 1, &mut ()).unwrap();
+			let found = executor
+				.run(
+					&Work { program: &program, checked: &checked, inputs: &inputs, steps: 1 },
+					Options::default(),
+					&mut (),
+				)
+				.unwrap();
 			assert!(found == expected, "{dtype:?}, {path:?}");
 		}
 	}

@@ -3,7 +3,8 @@
 use assay_exec::{
 	gemm::Path,
 	testing::{definition, random_case, Case, Rng},
-	Audit, Buffer, CpuExecutor, ExecError, Executor, Observer, Progress, Tensor, Watch,
+	Audit, Buffer, Call, CpuExecutor, ExecError, Executor, Observer, Options, Progress, Tensor,
+	Watch, Work,
 };
 use assay_ops::{DType, Op, Shape, TensorType, Values, View};
 use assay_program::{Checked, Class, Operand, Source};
@@ -23,7 +24,11 @@ fn case(rng: &mut Rng, nodes: usize) -> (Case, Checked) {
 
 fn run(executor: &mut CpuExecutor, case: &Case, checked: &Checked) -> assay_exec::Run {
 	executor
-		.run(&case.program, checked, &case.inputs, case.steps, &mut ())
+		.run(
+			&Work { program: &case.program, checked, inputs: &case.inputs, steps: case.steps },
+			Options::default(),
+			&mut (),
+		)
 		.unwrap_or_else(|error| panic!("{error}: {:?}", case.program))
 }
 
@@ -97,7 +102,13 @@ fn run_should_name_the_fault_when_inputs_do_not_fit() {
 	let (case, checked) = product();
 	let mut engine = CpuExecutor::new();
 	let mut with = |inputs: &[Tensor], steps| {
-		engine.run(&case.program, &checked, inputs, steps, &mut ()).unwrap_err()
+		engine
+			.run(
+				&Work { program: &case.program, checked: &checked, inputs, steps },
+				Options::default(),
+				&mut (),
+			)
+			.unwrap_err()
 	};
 	let error = with(&case.inputs[..1], 1);
 	assert_eq!(error, ExecError::InputCount { expected: 2, found: 1 });
@@ -118,7 +129,13 @@ fn run_should_name_the_fault_when_program_and_check_differ() {
 	let mut with = |checked: &Checked, change: &dyn Fn(&mut assay_program::Program)| {
 		let mut program = case.program.clone();
 		change(&mut program);
-		let error = engine.run(&program, checked, &case.inputs, 1, &mut ()).unwrap_err();
+		let error = engine
+			.run(
+				&Work { program: &program, checked, inputs: &case.inputs, steps: 1 },
+				Options::default(),
+				&mut (),
+			)
+			.unwrap_err();
 		assert!(matches!(error, ExecError::Program(_)), "{error:?}");
 	};
 	with(&checked, &|program| program.nodes[0].operands[0].source = Source::Node(0));
@@ -153,7 +170,18 @@ fn run_should_end_when_the_observer_breaks() {
 		seen.push(progress);
 		ControlFlow::Continue(())
 	};
-	engine.run(&case.program, &checked, &case.inputs, case.steps, &mut all).unwrap();
+	engine
+		.run(
+			&Work {
+				program: &case.program,
+				checked: &checked,
+				inputs: &case.inputs,
+				steps: case.steps,
+			},
+			Options::default(),
+			&mut all,
+		)
+		.unwrap();
 	let nodes = case.program.nodes.len() as u32;
 	assert_eq!(seen.len() as u32, case.steps * (nodes + 1));
 	assert!(seen.windows(2).all(|two| two[0].work <= two[1].work));
@@ -170,8 +198,18 @@ fn run_should_end_when_the_observer_breaks() {
 		},
 	};
 	let observer: &mut dyn Observer = &mut watch;
-	let error =
-		engine.run(&case.program, &checked, &case.inputs, case.steps, observer).unwrap_err();
+	let error = engine
+		.run(
+			&Work {
+				program: &case.program,
+				checked: &checked,
+				inputs: &case.inputs,
+				steps: case.steps,
+			},
+			Options::default(),
+			observer,
+		)
+		.unwrap_err();
 	assert_eq!((error.is_local(), error), (true, ExecError::Cancelled));
 	assert_eq!(calls, 1);
 }
@@ -207,14 +245,8 @@ impl assay_exec::Backend for Faulty {
 		Ok(buffer)
 	}
 
-	fn apply(
-		&mut self,
-		op: &Op,
-		operands: &[assay_exec::Operand<'_, Arc<Buffer>>],
-		dtype: DType,
-		shape: &Shape,
-	) -> Result<Arc<Buffer>, ExecError> {
-		let mut buffer = self.0.evaluate(op, operands, dtype, shape)?;
+	fn apply(&mut self, call: &Call<'_, Arc<Buffer>>) -> Result<Arc<Buffer>, ExecError> {
+		let mut buffer = self.0.evaluate(call)?;
 		if let Buffer::I32(values) = &mut buffer {
 			values[7] ^= 1;
 		}
@@ -235,10 +267,15 @@ fn audit_should_end_the_run_when_a_tile_differs_from_the_definition() {
 	let (case, checked) = product();
 	let audited = |tiles| {
 		let audit = Some(Audit { seed: 3, tiles });
-		let options = assay_exec::Options { audit, ..Default::default() };
+		let options = Options { audit, ..Options::default() };
 		let program = &case.program;
 		let mut backend = Faulty::default();
-		assay_exec::execute(&mut backend, program, &checked, &case.inputs, 1, options, &mut ())
+		assay_exec::execute(
+			&mut backend,
+			&Work { program, checked: &checked, inputs: &case.inputs, steps: 1 },
+			options,
+			&mut (),
+		)
 	};
 	assert!(audited(0).is_ok());
 	// 4 × 5 tiles, of which the first is wrong: 300 random ones hit it all but once in 4.8 million.

@@ -3,7 +3,7 @@
 
 use assay_exec::{
 	testing::{given_case, Rng},
-	CpuExecutor, Executor, Tensor,
+	CpuExecutor, Executor, Options, Tensor, Work,
 };
 use assay_ops::{DType, Op, PoolKind};
 use std::{
@@ -78,7 +78,11 @@ fn memory_should_be_that_of_tensors_when_shapes_are_extreme() {
 		drop(values);
 		let checked = case.check();
 		let before = ALLOCATED.load(Relaxed);
-		let run = CpuExecutor::new().run(&case.program, &checked, &case.inputs, 1, &mut ());
+		let run = CpuExecutor::new().run(
+			&Work { program: &case.program, checked: &checked, inputs: &case.inputs, steps: 1 },
+			Options::default(),
+			&mut (),
+		);
 		let taken = ALLOCATED.load(Relaxed) - before;
 		let bytes = |tensors: &[Tensor]| tensors.iter().map(|x| x.ty.canonical_len()).sum::<u64>();
 		// Operands as they are read; the result as it is computed, and as it is given out.

@@ -3,7 +3,7 @@
 use assay_commitments::{checkpoint_entry, segment_roots, trace_root, Segmentation};
 use assay_exec::{
 	testing::{definition, random_case, Case, Rng},
-	Audit, Checkpoint, Checkpoints, CpuExecutor, ExecError, Executor, Options, Run, Tensor,
+	Audit, Checkpoint, Checkpoints, CpuExecutor, ExecError, Executor, Options, Run, Tensor, Work,
 };
 use assay_program::{
 	ops::{DType, TensorType},
@@ -30,7 +30,9 @@ fn run_keeping_checkpoints(
 			ControlFlow::Continue(())
 		},
 	};
-	let run = CpuExecutor::new().run(program, checked, inputs, steps, &mut observer).unwrap();
+	let run = CpuExecutor::new()
+		.run(&Work { program, checked, inputs, steps }, Options::default(), &mut observer)
+		.unwrap();
 	(run, kept)
 }
 
@@ -42,13 +44,18 @@ fn run_from(
 	steps: u32,
 ) -> Result<Run, ExecError> {
 	let options = Options { start: Some(start), ..Options::default() };
-	CpuExecutor::new().run_with(program, checked, inputs, steps, options, &mut ())
+	CpuExecutor::new().run(&Work { program, checked, inputs, steps }, options, &mut ())
 }
 
 /// Every segment of the run, from its checkpoint, has the trace roots of the run.
 fn check(program: &Program, checked: &Checked, inputs: &[Tensor], steps: u32, length: u32) {
 	let (whole, kept) = run_keeping_checkpoints(program, checked, inputs, steps, length);
-	assert_eq!(whole, CpuExecutor::new().run(program, checked, inputs, steps, &mut ()).unwrap());
+	assert_eq!(
+		whole,
+		CpuExecutor::new()
+			.run(&Work { program, checked, inputs, steps }, Options::default(), &mut ())
+			.unwrap()
+	);
 	let cut = Segmentation::new(steps, length).unwrap();
 	assert_eq!(kept.len() as u32, cut.count() - 1);
 	let roots = segment_roots(&cut, &whole.trace_roots).unwrap();
@@ -69,7 +76,9 @@ fn check(program: &Program, checked: &Checked, inputs: &[Tensor], steps: u32, le
 			assert_eq!(run.outputs, whole.outputs);
 		}
 	}
-	let first = CpuExecutor::new().run(program, checked, inputs, length, &mut ()).unwrap();
+	let first = CpuExecutor::new()
+		.run(&Work { program, checked, inputs, steps: length }, Options::default(), &mut ())
+		.unwrap();
 	assert_eq!(first.run_root, roots[0]);
 }
 
@@ -129,7 +138,13 @@ fn state_before_the_first_step_should_be_the_one_that_was_given() {
 	let options = Options { start: Some(states), keep: &keep, ..Options::default() };
 	let mut executor = CpuExecutor::new();
 	executor.set_audit(Some(Audit { seed: 5, tiles: 3 }));
-	let run = executor.run_with(&program, &checked, &inputs, 1, options, &mut ()).unwrap();
+	let run = executor
+		.run(
+			&Work { program: &program, checked: &checked, inputs: &inputs, steps: 1 },
+			options,
+			&mut (),
+		)
+		.unwrap();
 	assert_eq!(run.kept, [(Source::State(0), states[0].clone())]);
 }
 
@@ -153,9 +168,17 @@ fn run_should_stop_when_a_checkpoint_cannot_be_taken() {
 		every: NonZeroU32::new(2).unwrap(),
 		take: |_: Checkpoint<'_>| ControlFlow::Break(()),
 	};
-	let run = CpuExecutor::new().run(&program, &checked, &inputs, 5, &mut observer);
+	let run = CpuExecutor::new().run(
+		&Work { program: &program, checked: &checked, inputs: &inputs, steps: 5 },
+		Options::default(),
+		&mut observer,
+	);
 	assert_eq!(run, Err(ExecError::Cancelled));
 	// Nothing is handed over after the last step.
-	let run = CpuExecutor::new().run(&program, &checked, &inputs, 2, &mut observer);
+	let run = CpuExecutor::new().run(
+		&Work { program: &program, checked: &checked, inputs: &inputs, steps: 2 },
+		Options::default(),
+		&mut observer,
+	);
 	assert!(run.is_ok());
 }

@@ -6,9 +6,9 @@ use crate::{
 	error::{short, Error, Result},
 	eval::{self, Values},
 	graph::Graph,
-	model::chunk,
 	npz::Arrays,
 	passes::difference,
+	samples::chunk,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};

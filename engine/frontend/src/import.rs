@@ -10,11 +10,11 @@ use crate::{
 	graph::Graph,
 	limits::Limits,
 	lower::{self, Lowered},
-	model::{chunk, sample_count, Model},
+	model::{sample_count, Model, Saturated},
 	npz::Arrays,
 	passes::{self, finite::HIDES, Change},
-	read, samples,
-	watch::Saturated,
+	read,
+	samples::{self, chunk},
 };
 use assay_exec::{Executor, Tensor};
 use assay_program::{program_id, Class, Source};

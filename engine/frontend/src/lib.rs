@@ -36,6 +36,7 @@ pub mod npz;
 pub mod onnx;
 pub mod passes;
 pub mod read;
+pub mod run;
 pub mod samples;
 pub mod target;
 pub mod watch;

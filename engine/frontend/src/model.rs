@@ -1,17 +1,15 @@
 //! An imported model in a folder: program, weights, and what the integers mean.
 
 use crate::{
-	along::{append, Along},
+	along::Along,
 	array::Array,
 	error::{io, list, short, Error, Result},
 	files,
-	limits::Limits as Bounds,
-	lower::{Lowered, Port},
+	lower::{Lowered, Origin, Port},
 	npz::Arrays,
 	samples,
-	watch::{Saturated, Watch},
 };
-use assay_exec::{Executor, Run, Tensor};
+use assay_exec::{Run, Tensor};
 use assay_ops::{DType, TensorType};
 use assay_program::{Checked, Limits, Program, Source};
 use safetensors::{tensor::TensorView, Dtype, SafeTensors};
@@ -76,24 +74,22 @@ pub struct Verdict {
 	pub misses: Vec<String>,
 }
 
-/// A node of the model that nodes of the program come from.
+/// Where in a model elements are at the end of their range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
-	/// Its name.
-	pub name: String,
-	/// Its operator.
-	pub operator: String,
-	/// How many nodes of the program come from it, one after the other.
-	pub nodes: u32,
+pub struct Saturated {
+	/// Such as "input `x`" or "node `Gemm_0` (Gemm)".
+	pub place: String,
+	/// How many elements, over all runs.
+	pub count: u64,
+	/// Of so many.
+	pub of: u64,
 }
 
-/// What runs gave.
-#[derive(Clone, Debug)]
-pub struct Results {
-	/// Outputs by name.
-	pub outputs: Arrays,
-	/// What saturated, the largest part first.
-	pub saturated: Vec<Saturated>,
+impl Saturated {
+	/// As a part of all elements.
+	pub fn share(&self) -> f64 {
+		self.count as f64 / self.of.max(1) as f64
+	}
 }
 
 /// Longest file of weights and of the rest.
@@ -256,7 +252,7 @@ impl Model {
 
 	/// As [`Model::quantize`], telling of each input how many elements of its first `used` samples were cut, and of how
 	/// many.
-	fn quantized(
+	pub(crate) fn quantized(
 		&self,
 		samples: &Arrays,
 		used: usize,
@@ -341,74 +337,6 @@ impl Model {
 			arrays.insert(port.name.clone(), array);
 		}
 		arrays
-	}
-
-	/// Runs any number of samples, batch by batch; `keep` and `visit` are for reports. Errors: as
-	/// [`Model::run_watched`].
-	pub fn run(
-		&self,
-		executor: &mut dyn Executor,
-		samples: &Arrays,
-		keep: &[Source],
-		mut visit: impl FnMut(usize, &Run),
-	) -> Result<Arrays> {
-		let visit = |start: usize, run: &Run| {
-			visit(start, run);
-			Ok(())
-		};
-		self.run_watched(executor, samples, keep, visit).map(|results| results.outputs)
-	}
-
-	/// As [`Model::run`], with what saturated; `visit` may end it. Errors: `missing-input`, `wrong-shape`, `bad-samples`,
-	/// `too-large`, `run`.
-	pub fn run_watched(
-		&self,
-		executor: &mut dyn Executor,
-		samples: &Arrays,
-		keep: &[Source],
-		mut visit: impl FnMut(usize, &Run) -> Result<()>,
-	) -> Result<Results> {
-		let batch = (self.sidecar.batch as usize).max(1);
-		let names = self.sidecar.inputs.iter().map(|port| port.name.as_str());
-		// A model of constants has one run.
-		let count =
-			if self.sidecar.inputs.is_empty() { batch } else { sample_count(samples, names)? };
-		let samples: Arrays = samples
-			.iter()
-			.filter(|(name, _)| self.sidecar.inputs.iter().any(|port| port.name == **name))
-			.map(|(name, array)| (name.clone(), array.clone()))
-			.collect();
-		for (name, array) in &samples {
-			let mut dims = array.dims.clone();
-			if let Some(first) = dims.first_mut() {
-				*first = batch;
-			}
-			let what = format!("a batch of input `{}`", short(name));
-			Bounds::default().bytes(&what, &dims, array.is_int())?;
-		}
-		let mut watch = Watch::new(self);
-		let mut kept = keep.to_vec();
-		kept.extend(watch.sources());
-		let mut outputs = Arrays::new();
-		for start in (0..count).step_by(batch) {
-			let used = batch.min(count - start);
-			let inputs =
-				self.quantized(&chunk(&samples, start, batch), used, &mut |name, cut, of| {
-					watch.input(name, cut, of)
-				})?;
-			watch.inputs(self, &inputs)?;
-			let run = executor
-				.run_keeping(&watch.program, &watch.checked, &inputs, 1, &kept, &mut ())
-				.map_err(|e| Error::new("run", e.to_string(), "run it again; try --adapter cpu"))?;
-			watch.run(&run)?;
-			visit(start, &run)?;
-			for (name, array) in self.dequantize(&run) {
-				let port = self.sidecar.outputs.iter().find(|port| port.name == name);
-				let along = port.and_then(|port| port.samples);
-				append(&mut outputs, &name, array, (used, batch), along)?;
-			}
-		}
-		Ok(Results { outputs, saturated: watch.saturated() })
 	}
 }
 
@@ -540,9 +468,4 @@ pub fn sample_count<'a>(samples: &Arrays, names: impl Iterator<Item = &'a str>) 
 		)),
 		_ => Ok(count),
 	}
-}
-
-/// One batch of samples; the last sample repeats where there are too few.
-pub fn chunk(samples: &Arrays, start: usize, batch: usize) -> Arrays {
-	samples.iter().map(|(name, array)| (name.clone(), array.samples(start, batch))).collect()
 }

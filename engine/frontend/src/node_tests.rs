@@ -15,7 +15,7 @@ use crate::{
 	npz::Arrays,
 	onnx, read,
 };
-use assay_exec::Executor;
+use assay_exec::{Executor, Options, Work};
 use prost::Message;
 use serde::Serialize;
 use std::{
@@ -236,7 +236,11 @@ fn whole(
 	let (model, ..) = build(&prepared, options)?;
 	let inputs = model.quantize(&batched)?;
 	let run = executor
-		.run(&model.program, &model.checked, &inputs, 1, &mut ())
+		.run(
+			&Work { program: &model.program, checked: &model.checked, inputs: &inputs, steps: 1 },
+			Options::default(),
+			&mut (),
+		)
 		.map_err(|e| crate::Error::new("run", e.to_string(), "report the model"))?;
 	Ok(model.dequantize(&run))
 }

@@ -102,6 +102,11 @@ fn constants(name: &str, array: &Array) -> Error {
 	)
 }
 
+/// One batch of samples; the last sample repeats where there are too few.
+pub fn chunk(samples: &Arrays, start: usize, batch: usize) -> Arrays {
+	samples.iter().map(|(name, array)| (name.clone(), array.samples(start, batch))).collect()
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;

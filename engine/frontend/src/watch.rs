@@ -6,34 +6,15 @@
 use crate::{
 	array::walk,
 	error::{short, Error, Result},
-	model::Model,
+	model::{Model, Saturated},
 };
 use assay_exec::{Run, Tensor};
 use assay_ops::{DType, Elementwise, Family, Op, Reduce, Row};
 use assay_program::{Checked, Class, Limits, Operand, Program, Source};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most bytes of watched values that are kept at once.
 const MOST: u64 = 1 << 30;
-
-/// Where in a model elements are at the end of their range.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Saturated {
-	/// Such as "input `x`" or "node `Gemm_0` (Gemm)".
-	pub place: String,
-	/// How many elements, over all runs.
-	pub count: u64,
-	/// Of so many.
-	pub of: u64,
-}
-
-impl Saturated {
-	/// As a part of all elements.
-	pub fn share(&self) -> f64 {
-		self.count as f64 / self.of.max(1) as f64
-	}
-}
 
 /// A node that is looked at.
 struct Looked {

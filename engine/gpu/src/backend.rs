@@ -1,14 +1,17 @@
 //! Operators on the device, with the CPU standing in for what the device cannot do.
 
 use crate::{
-	device::{Device, DeviceError, Download, Result, Storage},
+	device::{Device, DeviceError, Download, Storage},
 	kernels::{
-		blake3, candidates, record, stored_in_words, words, Kernel, Outline, RootKernel, Seen,
+		blake3, candidates, record, stored_in_words, words, Evaluation, Kernel, Outline,
+		RootKernel, Seen,
 	},
 };
 use assay_commitments::Hash;
-use assay_exec::{Backend, Buffer, CpuBackend, DeviceFault, ExecError, Operand, Resident, Tensor};
-use assay_ops::{DType, Op, Shape, TensorType};
+use assay_exec::{
+	Backend, Buffer, Call, CpuBackend, DeviceFault, ExecError, Operand, Resident, Tensor,
+};
+use assay_ops::{DType, TensorType};
 use std::{
 	collections::BTreeSet,
 	sync::{Arc, OnceLock},
@@ -81,22 +84,16 @@ impl GpuBackend {
 		}
 	}
 
-	/// Whether everything that `op` touches can be on the device.
-	fn fits(
-		&self,
-		op: &Op,
-		operands: &[Operand<'_, Arc<GpuTensor>>],
-		dtype: DType,
-		shape: &Shape,
-	) -> bool {
+	/// Whether everything that an operator touches can be on the device.
+	fn fits(&self, call: &Call<'_, Arc<GpuTensor>>) -> bool {
 		// What the kernels allocate beside these they are refused if it is too large.
-		let result = if stored_in_words(op) { DType::I32 } else { dtype };
-		self.device.fits(4 * words(result, shape.elements().into()))
-			&& operands.iter().all(|operand| self.device.fits(operand.value.bytes()))
+		let result = if stored_in_words(call.op) { DType::I32 } else { call.dtype };
+		self.device.fits(4 * words(result, call.shape.elements().into()))
+			&& call.operands.iter().all(|operand| self.device.fits(operand.value.bytes()))
 	}
 
 	/// The tensor's storage; uploads it if it is not there yet.
-	fn storage<'a>(&mut self, tensor: &'a GpuTensor) -> Result<&'a Storage> {
+	fn storage<'a>(&mut self, tensor: &'a GpuTensor) -> Result<&'a Storage, DeviceError> {
 		if let Some(storage) = tensor.storage.get() {
 			return Ok(storage);
 		}
@@ -106,17 +103,14 @@ impl GpuBackend {
 		Ok(tensor.storage.get_or_init(|| storage))
 	}
 
-	/// Records `op` with `kernel`, whatever the self-test said.
+	/// Records an operator with `kernel`, whatever the self-test said.
 	pub(crate) fn record(
 		&mut self,
 		kernel: Kernel,
-		op: &Op,
-		operands: &[Operand<'_, Arc<GpuTensor>>],
-		dtype: DType,
-		shape: &Shape,
-	) -> Result<Arc<GpuTensor>> {
-		let mut seen = Vec::with_capacity(operands.len());
-		for operand in operands {
+		call: &Call<'_, Arc<GpuTensor>>,
+	) -> Result<Arc<GpuTensor>, DeviceError> {
+		let mut seen = Vec::with_capacity(call.operands.len());
+		for operand in call.operands {
 			seen.push(Seen {
 				storage: self.storage(operand.value)?,
 				dtype: operand.value.dtype,
@@ -124,12 +118,12 @@ impl GpuBackend {
 				affine: operand.affine,
 			});
 		}
-		let storage = record(&mut self.device, kernel, op, &seen, dtype, shape)?;
-		let elements = u64::from(shape.elements());
-		Ok(GpuTensor::on_device(dtype, elements, storage))
+		let storage = record(&mut self.device, kernel, &Evaluation::new(call, &seen))?;
+		let elements = u64::from(call.shape.elements());
+		Ok(GpuTensor::on_device(call.dtype, elements, storage))
 	}
 
-	fn fetch(&mut self, tensor: &GpuTensor) -> core::result::Result<Arc<Buffer>, ExecError> {
+	fn fetch(&mut self, tensor: &GpuTensor) -> Result<Arc<Buffer>, ExecError> {
 		if let Some(host) = tensor.host.get() {
 			return Ok(host.clone());
 		}
@@ -138,7 +132,7 @@ impl GpuBackend {
 		Ok(tensor.host.get_or_init(|| buffer).clone())
 	}
 
-	fn ask(&mut self, tensor: &GpuTensor) -> Result<Ticket> {
+	fn ask(&mut self, tensor: &GpuTensor) -> Result<Ticket, DeviceError> {
 		if let Some(host) = tensor.host.get() {
 			return Ok(Ticket::Here(host.clone()));
 		}
@@ -148,31 +142,30 @@ impl GpuBackend {
 	}
 
 	/// Asks for the root of a tensor, which need not be on the device yet.
-	pub(crate) fn root(&mut self, tensor: &GpuTensor, ty: &TensorType) -> Result<Ticket> {
+	pub(crate) fn root(
+		&mut self,
+		tensor: &GpuTensor,
+		ty: &TensorType,
+	) -> Result<Ticket, DeviceError> {
 		let storage = self.storage(tensor)?.clone();
 		let root = blake3::record(&mut self.device, &storage, ty)?;
 		Ok(Ticket::Root { download: self.device.download(&root, 32)? })
 	}
 
 	/// Downloads the operands, computes on the CPU and leaves the result on the host.
-	fn on_cpu(
-		&mut self,
-		op: &Op,
-		operands: &[Operand<'_, Arc<GpuTensor>>],
-		dtype: DType,
-		shape: &Shape,
-	) -> core::result::Result<Arc<GpuTensor>, ExecError> {
+	fn on_cpu(&mut self, call: &Call<'_, Arc<GpuTensor>>) -> Result<Arc<GpuTensor>, ExecError> {
 		self.on_cpu += 1;
-		let hosts = operands
-			.iter()
-			.map(|o| self.fetch(o.value))
-			.collect::<core::result::Result<Vec<_>, _>>()?;
-		let operands: Vec<_> = operands
+		let hosts =
+			call.operands.iter().map(|o| self.fetch(o.value)).collect::<Result<Vec<_>, _>>()?;
+		let operands: Vec<_> = call
+			.operands
 			.iter()
 			.zip(&hosts)
 			.map(|(o, value)| Operand { value, shape: o.shape, affine: o.affine })
 			.collect();
-		Ok(GpuTensor::on_host(Arc::new(self.cpu.evaluate(op, &operands, dtype, shape)?)))
+		let &Call { op, dtype, shape, .. } = call;
+		let call = Call { op, operands: &operands, dtype, shape };
+		Ok(GpuTensor::on_host(Arc::new(self.cpu.evaluate(&call)?)))
 	}
 }
 
@@ -180,36 +173,31 @@ impl Backend for GpuBackend {
 	type Value = Arc<GpuTensor>;
 	type Ticket = Ticket;
 
-	fn import(&mut self, buffer: Arc<Buffer>) -> core::result::Result<Self::Value, ExecError> {
+	fn import(&mut self, buffer: Arc<Buffer>) -> Result<Self::Value, ExecError> {
 		Ok(GpuTensor::on_host(buffer))
 	}
 
-	fn import_input(&mut self, tensor: &Tensor) -> core::result::Result<Self::Value, ExecError> {
+	fn import_input(&mut self, tensor: &Tensor) -> Result<Self::Value, ExecError> {
 		self.resident.value(tensor, |tensor| {
 			Ok(GpuTensor::on_host(Arc::new(Buffer::from_canonical(&tensor.ty, &tensor.bytes))))
 		})
 	}
 
-	fn apply(
-		&mut self,
-		op: &Op,
-		operands: &[Operand<'_, Self::Value>],
-		dtype: DType,
-		shape: &Shape,
-	) -> core::result::Result<Self::Value, ExecError> {
-		let outlines: Vec<_> = operands
+	fn apply(&mut self, call: &Call<'_, Self::Value>) -> Result<Self::Value, ExecError> {
+		let outlines: Vec<_> = call
+			.operands
 			.iter()
 			.map(|o| Outline { dtype: o.value.dtype, shape: o.shape, affine: o.affine })
 			.collect();
-		if !self.fits(op, operands, dtype, shape) {
-			return self.on_cpu(op, operands, dtype, shape);
+		if !self.fits(call) {
+			return self.on_cpu(call);
 		}
-		for way in candidates(op, &outlines) {
+		for way in candidates(call.op, &outlines) {
 			if way.iter().any(|kernel| self.disabled.contains(kernel)) {
 				continue;
 			}
 			let Some(kernel) = way.first() else { continue };
-			match self.record(*kernel, op, operands, dtype, shape) {
+			match self.record(*kernel, call) {
 				Ok(value) => return Ok(value),
 				// More workgroups or memory than the device has, or more than the kernel counts: perhaps
 				// not for another one.
@@ -217,10 +205,10 @@ impl Backend for GpuBackend {
 				Err(error) => return Err(error.into()),
 			}
 		}
-		self.on_cpu(op, operands, dtype, shape)
+		self.on_cpu(call)
 	}
 
-	fn request(&mut self, value: &Self::Value) -> core::result::Result<Self::Ticket, ExecError> {
+	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError> {
 		Ok(self.ask(value)?)
 	}
 
@@ -228,7 +216,7 @@ impl Backend for GpuBackend {
 		&mut self,
 		value: &Self::Value,
 		ty: &TensorType,
-	) -> core::result::Result<Option<Self::Ticket>, ExecError> {
+	) -> Result<Option<Self::Ticket>, ExecError> {
 		if value.storage.get().is_none()
 			|| (value.dtype, value.len) != (ty.dtype, ty.elements().into())
 			|| RootKernel::ALL.iter().any(|kernel| self.disabled.contains(&Kernel::Root(*kernel)))
@@ -242,13 +230,13 @@ impl Backend for GpuBackend {
 		}
 	}
 
-	fn collect_root(&mut self, ticket: Self::Ticket) -> core::result::Result<Hash, ExecError> {
+	fn collect_root(&mut self, ticket: Self::Ticket) -> Result<Hash, ExecError> {
 		let Ticket::Root { download } = ticket else { return Err(confused()) };
 		let bytes = self.device.collect(download)?;
 		bytes.try_into().map_err(|_| confused())
 	}
 
-	fn collect(&mut self, ticket: Self::Ticket) -> core::result::Result<Arc<Buffer>, ExecError> {
+	fn collect(&mut self, ticket: Self::Ticket) -> Result<Arc<Buffer>, ExecError> {
 		match ticket {
 			Ticket::Here(buffer) => Ok(buffer),
 			Ticket::Root { .. } => Err(confused()),

@@ -6,7 +6,7 @@
 //! a buffer. Uploads therefore never go to a pooled buffer: a queue write would overtake recorded
 //! commands that still read it.
 
-use crate::kernels::Kernel;
+use crate::shader::Shader;
 use assay_exec::DeviceFault;
 use std::{
 	collections::HashMap,
@@ -39,8 +39,6 @@ impl From<wgpu::Error> for DeviceError {
 		Self::new(fault, error)
 	}
 }
-
-pub(crate) type Result<T> = core::result::Result<T, DeviceError>;
 
 /// A lock whose holder cannot have left anything half-done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -93,7 +91,7 @@ pub(crate) struct Download {
 	buffer: wgpu::Buffer,
 	bytes: u64,
 	submission: wgpu::SubmissionIndex,
-	mapped: mpsc::Receiver<core::result::Result<(), wgpu::BufferAsyncError>>,
+	mapped: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
 /// Slots for kernel arguments between two submissions.
@@ -120,7 +118,8 @@ pub(crate) struct Device {
 	/// First error that no scope caught, or the loss of the device. Final.
 	fault: Arc<Mutex<Option<DeviceError>>>,
 	layouts: HashMap<usize, (wgpu::BindGroupLayout, wgpu::PipelineLayout)>,
-	pipelines: HashMap<Kernel, wgpu::ComputePipeline>,
+	/// By the name of their shader.
+	pipelines: HashMap<&'static str, wgpu::ComputePipeline>,
 	pool: Arc<Mutex<Pool>>,
 	/// Tables that are on the device for good, by where they are on the host.
 	tables: HashMap<usize, Storage>,
@@ -148,7 +147,7 @@ pub struct Transfers {
 
 impl Device {
 	/// Opens an adapter with all of its own limits.
-	pub(crate) fn open(adapter: &wgpu::Adapter) -> Result<Self> {
+	pub(crate) fn open(adapter: &wgpu::Adapter) -> Result<Self, DeviceError> {
 		let limits = adapter.limits();
 		if limits.max_storage_buffers_per_shader_stage < 6
 			|| limits.max_compute_invocations_per_workgroup < 256
@@ -207,7 +206,7 @@ impl Device {
 	}
 
 	/// The device's final fault, if it has one.
-	pub(crate) fn healthy(&self) -> Result<()> {
+	pub(crate) fn healthy(&self) -> Result<(), DeviceError> {
 		lock(&self.fault).clone().map_or(Ok(()), Err)
 	}
 
@@ -229,7 +228,10 @@ impl Device {
 	}
 
 	/// Runs `f` with all errors of wgpu caught.
-	fn scoped<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+	fn scoped<T>(
+		&mut self,
+		f: impl FnOnce(&mut Self) -> Result<T, DeviceError>,
+	) -> Result<T, DeviceError> {
 		self.healthy()?;
 		let scopes = [
 			wgpu::ErrorFilter::Internal,
@@ -269,7 +271,7 @@ impl Device {
 	}
 
 	/// Whether one invocation may take so many loop iterations. Error: it may not.
-	pub(crate) fn endures(&self, iterations: u64) -> Result<()> {
+	pub(crate) fn endures(&self, iterations: u64) -> Result<(), DeviceError> {
 		if iterations <= self.iterations {
 			return Ok(());
 		}
@@ -284,7 +286,7 @@ impl Device {
 	}
 
 	/// A buffer of at least so many words; what it holds is undefined.
-	pub(crate) fn allocate(&mut self, words: u64) -> Result<Storage> {
+	pub(crate) fn allocate(&mut self, words: u64) -> Result<Storage, DeviceError> {
 		let class = class_of(words * 4);
 		if !self.fits(words * 4) {
 			let text = format!("{} bytes are more than a buffer of this device holds", words * 4);
@@ -299,7 +301,10 @@ impl Device {
 	}
 
 	/// Runs `f`; if the device is out of memory, once more without the pool's free buffers.
-	fn with_room<T>(&mut self, f: impl Fn(&mut Self) -> Result<T>) -> Result<T> {
+	fn with_room<T>(
+		&mut self,
+		f: impl Fn(&mut Self) -> Result<T, DeviceError>,
+	) -> Result<T, DeviceError> {
 		match f(self) {
 			Err(error) if error.fault == DeviceFault::OutOfMemory => {
 				// What is freed here is still in use by commands that are recorded or under way.
@@ -324,7 +329,7 @@ impl Device {
 	}
 
 	/// A buffer that holds `bytes`.
-	pub(crate) fn upload(&mut self, bytes: &[u8]) -> Result<Storage> {
+	pub(crate) fn upload(&mut self, bytes: &[u8]) -> Result<Storage, DeviceError> {
 		let class = class_of(bytes.len() as u64);
 		if !self.fits(bytes.len() as u64) {
 			let text = format!("{} bytes are more than a buffer of this device holds", bytes.len());
@@ -347,7 +352,7 @@ impl Device {
 	}
 
 	/// A buffer that holds a table, uploaded when it is first asked for.
-	pub(crate) fn table(&mut self, words: &'static [u32]) -> Result<Storage> {
+	pub(crate) fn table(&mut self, words: &'static [u32]) -> Result<Storage, DeviceError> {
 		let key = words.as_ptr() as usize;
 		if let Some(storage) = self.tables.get(&key) {
 			return Ok(storage.clone());
@@ -358,7 +363,7 @@ impl Device {
 	}
 
 	/// Records that a buffer is filled with zeros.
-	pub(crate) fn clear(&mut self, storage: &Storage) -> Result<()> {
+	pub(crate) fn clear(&mut self, storage: &Storage) -> Result<(), DeviceError> {
 		self.scoped(|this| {
 			this.encoder().clear_buffer(storage.buffer(), 0, None);
 			Ok(())
@@ -366,7 +371,11 @@ impl Device {
 	}
 
 	/// Records a copy of the first `bytes` of a buffer to the host and submits all that is recorded.
-	pub(crate) fn download(&mut self, storage: &Storage, bytes: u64) -> Result<Download> {
+	pub(crate) fn download(
+		&mut self,
+		storage: &Storage,
+		bytes: u64,
+	) -> Result<Download, DeviceError> {
 		let size = bytes.next_multiple_of(4);
 		let buffer = self.scoped(|this| {
 			let buffer = this.device.create_buffer(&wgpu::BufferDescriptor {
@@ -393,7 +402,7 @@ impl Device {
 	}
 
 	/// Waits for a copy.
-	pub(crate) fn collect(&mut self, download: Download) -> Result<Vec<u8>> {
+	pub(crate) fn collect(&mut self, download: Download) -> Result<Vec<u8>, DeviceError> {
 		let Download { buffer, bytes, submission, mapped } = download;
 		self.scoped(|this| {
 			let lost = |text: String| DeviceError::new(DeviceFault::Lost, text);
@@ -413,16 +422,16 @@ impl Device {
 		})
 	}
 
-	/// Records one kernel over `groups` workgroups. `buffers` are the result and then the operands.
+	/// Records one shader over `groups` workgroups. `buffers` are the result and then the operands.
 	pub(crate) fn dispatch(
 		&mut self,
-		kernel: impl Into<Kernel>,
+		shader: impl Into<Shader>,
 		arguments: &Arguments,
 		buffers: &[&Storage],
 		groups: u64,
 		work: u64,
-	) -> Result<()> {
-		let kernel = kernel.into();
+	) -> Result<(), DeviceError> {
+		let shader = shader.into();
 		let limit = u64::from(self.limits.max_compute_workgroups_per_dimension);
 		let across = groups.min(limit);
 		let down = if across == 0 { 0 } else { groups.div_ceil(across) };
@@ -436,9 +445,9 @@ impl Device {
 		if self.written.len() == SLOTS * SLOT_BYTES || self.recorded >= SUBMIT_WORK {
 			self.submit()?;
 		}
-		let compiled = self.pipelines.contains_key(&kernel);
+		let compiled = self.pipelines.contains_key(shader.name);
 		let result = self.scoped(|this| {
-			this.prepare(kernel, buffers.len());
+			this.prepare(shader, buffers.len());
 			let offset = this.written.len() as u32;
 			this.written.extend_from_slice(bytemuck::cast_slice(arguments));
 			this.recorded = this.recorded.saturating_add(work);
@@ -459,7 +468,7 @@ impl Device {
 				layout: &this.layouts[&buffers.len()].0,
 				entries: &entries,
 			});
-			let pipeline = this.pipelines[&kernel].clone();
+			let pipeline = this.pipelines[shader.name].clone();
 			let mut pass = this.encoder().begin_compute_pass(&Default::default());
 			pass.set_pipeline(&pipeline);
 			pass.set_bind_group(0, &group, &[offset]);
@@ -468,26 +477,26 @@ impl Device {
 		});
 		if result.is_err() && !compiled {
 			// It may have failed for want of memory, which can pass.
-			self.pipelines.remove(&kernel);
+			self.pipelines.remove(shader.name);
 		}
 		result
 	}
 
-	/// Compiles a kernel if that has not been done yet.
-	fn prepare(&mut self, kernel: Kernel, buffers: usize) {
+	/// Compiles a shader if that has not been done yet.
+	fn prepare(&mut self, shader: Shader, buffers: usize) {
 		let device = &self.device;
 		let (_, layout) = self.layouts.entry(buffers).or_insert_with(|| layout(device, buffers));
-		if self.pipelines.contains_key(&kernel) {
+		if self.pipelines.contains_key(shader.name) {
 			return;
 		}
 		let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-			label: Some(kernel.name()),
-			source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+			label: Some(shader.name),
+			source: wgpu::ShaderSource::Wgsl(shader.source().into()),
 		});
 		let constants: Vec<(&str, f64)> =
-			kernel.variant().map(|variant| ("OP", f64::from(variant))).into_iter().collect();
+			shader.variant.map(|variant| ("OP", f64::from(variant))).into_iter().collect();
 		let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-			label: Some(kernel.name()),
+			label: Some(shader.name),
 			layout: Some(layout),
 			module: &module,
 			entry_point: Some("main"),
@@ -498,7 +507,7 @@ impl Device {
 			},
 			cache: None,
 		});
-		self.pipelines.insert(kernel, pipeline);
+		self.pipelines.insert(shader.name, pipeline);
 	}
 
 	fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
@@ -507,20 +516,20 @@ impl Device {
 	}
 
 	/// Waits until a submission and all before it are done.
-	fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+	fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), DeviceError> {
 		let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
 		self.device.poll(wait).map(drop).map_err(|error| DeviceError::new(DeviceFault::Lost, error))
 	}
 
 	/// Hands what is recorded to the device, and waits until it and all before it are done.
-	pub(crate) fn finish(&mut self) -> Result<()> {
+	pub(crate) fn finish(&mut self) -> Result<(), DeviceError> {
 		let submission = self.submit()?;
 		self.wait(submission)?;
 		self.healthy()
 	}
 
 	/// Hands what is recorded to the device.
-	pub(crate) fn submit(&mut self) -> Result<wgpu::SubmissionIndex> {
+	pub(crate) fn submit(&mut self) -> Result<wgpu::SubmissionIndex, DeviceError> {
 		self.scoped(|this| {
 			if !this.written.is_empty() {
 				this.queue.write_buffer(&this.arguments, 0, &this.written);
@@ -566,7 +575,7 @@ fn layout(device: &wgpu::Device, buffers: usize) -> (wgpu::BindGroupLayout, wgpu
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::kernels::ElementwiseKernel;
+	use crate::ElementwiseKernel;
 
 	#[test]
 	fn device_should_name_the_fault_and_go_on_when_a_command_is_refused() {

@@ -4,9 +4,8 @@ use crate::{
 	self_test, AdapterInfo, DeviceKind, DeviceReport,
 };
 use assay_exec::{
-	execute, Audit, DeviceFault, ExecError, Executor, Observer, Options, Resident, Run, Tensor,
+	execute, Audit, DeviceFault, ExecError, Executor, Observer, Options, Resident, Run, Work,
 };
-use assay_program::{Checked, Program};
 use std::{
 	panic::{catch_unwind, AssertUnwindSafe},
 	path::Path,
@@ -136,16 +135,13 @@ impl Executor for GpuExecutor {
 		self.audit = audit;
 	}
 
-	fn run_with(
+	fn run(
 		&mut self,
-		program: &Program,
-		checked: &Checked,
-		inputs: &[Tensor],
-		steps: u32,
+		work: &Work<'_>,
 		options: Options<'_>,
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError> {
 		let options = Options { audit: self.audit, ..options };
-		self.guard(|backend| execute(backend, program, checked, inputs, steps, options, observer))
+		self.guard(|backend| execute(backend, work, options, observer))
 	}
 }

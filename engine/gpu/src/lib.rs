@@ -21,6 +21,7 @@ mod device;
 mod executor;
 mod kernels;
 mod self_test;
+mod shader;
 mod timing;
 
 pub use assay_exec::measure_rate;

@@ -4,7 +4,7 @@ use crate::{
 	backend::{GpuBackend, GpuTensor},
 	GpuExecutor,
 };
-use assay_exec::{Affine, Backend, Buffer, DeviceFault, ExecError, Operand, Tensor};
+use assay_exec::{Affine, Backend, Buffer, Call, DeviceFault, ExecError, Operand, Tensor};
 use assay_ops::{Op, Shape};
 use std::{
 	sync::Arc,
@@ -47,7 +47,8 @@ fn record(
 			.op
 			.infer(&seen)
 			.map_err(|error| ExecError::Program(format!("{:?}: {error}", link.op)))?;
-		let value = backend.apply(&link.op, &operands, dtype, &shape)?;
+		let call = Call { op: &link.op, operands: &operands, dtype, shape: &shape };
+		let value = backend.apply(&call)?;
 		last = Some((value, shape));
 	}
 	if backend.on_cpu != before {

@@ -2,7 +2,7 @@
 
 use assay_exec::{
 	testing::{definition, definition_kept, random_case, Case, Rng},
-	Audit, DeviceFault, ExecError, Executor,
+	Audit, DeviceFault, ExecError, Executor, Options, Work,
 };
 use assay_gpu::{
 	adapters, best_executor, Choice, DeviceKind, ElementwiseKernel, GpuExecutor, Kernel,
@@ -22,7 +22,16 @@ fn compare(executor: &mut GpuExecutor, rng: &mut Rng, rounds: u32, largest: u32)
 		let checked = case.check();
 		let expected = definition(&case.program, &checked, &case.inputs, case.steps);
 		let found = executor
-			.run(&case.program, &checked, &case.inputs, case.steps, &mut ())
+			.run(
+				&Work {
+					program: &case.program,
+					checked: &checked,
+					inputs: &case.inputs,
+					steps: case.steps,
+				},
+				Options::default(),
+				&mut (),
+			)
 			.unwrap_or_else(|error| panic!("round {round}: {error}: {:?}", case.program));
 		assert!(found == expected, "round {round}: {:?}", case.program);
 	}
@@ -52,13 +61,21 @@ fn kept_tensors_should_equal_the_definition_when_the_engine_is_a_gpu() {
 		let expected = definition_kept(program, &checked, inputs, *steps);
 		let sources: Vec<_> = expected.iter().map(|(source, _)| *source).collect();
 		let mut run = executor
-			.run_keeping(program, &checked, inputs, *steps, &sources, &mut ())
+			.run(
+				&Work { program, checked: &checked, inputs, steps: *steps },
+				Options { keep: &sources, ..Options::default() },
+				&mut (),
+			)
 			.unwrap_or_else(|error| panic!("round {round}: {error}: {program:?}"));
 		assert!(run.kept == expected, "round {round}: {program:?}");
 		run.kept.clear();
 		assert!(run == definition(program, &checked, inputs, *steps), "round {round}");
 		let source = Source::Input(0);
-		let refused = executor.run_keeping(program, &checked, inputs, *steps, &[source], &mut ());
+		let refused = executor.run(
+			&Work { program, checked: &checked, inputs, steps: *steps },
+			Options { keep: &[source], ..Options::default() },
+			&mut (),
+		);
 		assert_eq!(refused, Err(ExecError::Keep(source)));
 	}
 }
@@ -106,10 +123,31 @@ fn run_should_name_the_device_fault_when_the_device_is_lost() {
 	let mut case = random_case(&mut rng, 4, 500);
 	let checked = case.check();
 	let mut executor = open();
-	executor.run(&case.program, &checked, &case.inputs, case.steps, &mut ()).unwrap();
+	executor
+		.run(
+			&Work {
+				program: &case.program,
+				checked: &checked,
+				inputs: &case.inputs,
+				steps: case.steps,
+			},
+			Options::default(),
+			&mut (),
+		)
+		.unwrap();
 	executor.lose();
-	let error =
-		executor.run(&case.program, &checked, &case.inputs, case.steps, &mut ()).unwrap_err();
+	let error = executor
+		.run(
+			&Work {
+				program: &case.program,
+				checked: &checked,
+				inputs: &case.inputs,
+				steps: case.steps,
+			},
+			Options::default(),
+			&mut (),
+		)
+		.unwrap_err();
 	assert!(error.is_local());
 	assert!(matches!(error, ExecError::Device { fault: DeviceFault::Lost, .. }), "{error:?}");
 }

@@ -2,7 +2,7 @@
 
 use assay_exec::{
 	testing::{definition, given_case, Rng},
-	Executor,
+	Executor, Options, Work,
 };
 use assay_gpu::GpuExecutor;
 use assay_ops::{
@@ -23,7 +23,13 @@ fn agrees(executor: &mut GpuExecutor, op: Op, operands: &[Given<'_>]) -> bool {
 	let checked = case.check();
 	let expected = definition(&case.program, &checked, &case.inputs, 1);
 	let before = executor.operators_on_cpu();
-	let found = executor.run(&case.program, &checked, &case.inputs, 1, &mut ()).unwrap();
+	let found = executor
+		.run(
+			&Work { program: &case.program, checked: &checked, inputs: &case.inputs, steps: 1 },
+			Options::default(),
+			&mut (),
+		)
+		.unwrap();
 	assert!(found == expected, "{op:?}");
 	executor.operators_on_cpu() == before
 }

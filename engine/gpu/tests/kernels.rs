@@ -3,7 +3,7 @@
 
 use assay_exec::{
 	testing::{definition, operator_case, Rng, OPERATOR_KINDS},
-	Executor,
+	Executor, Options, Work,
 };
 use assay_gpu::GpuExecutor;
 
@@ -20,7 +20,16 @@ fn kernel_should_equal_the_definition_when_operands_are_random() {
 			let expected = definition(&case.program, &checked, &case.inputs, case.steps);
 			let before = executor.operators_on_cpu();
 			let found = executor
-				.run(&case.program, &checked, &case.inputs, case.steps, &mut ())
+				.run(
+					&Work {
+						program: &case.program,
+						checked: &checked,
+						inputs: &case.inputs,
+						steps: case.steps,
+					},
+					Options::default(),
+					&mut (),
+				)
 				.unwrap_or_else(|error| panic!("round {round}: {error}: {:?}", case.program.nodes));
 			let op = case.program.nodes[0].op;
 			assert_eq!(executor.operators_on_cpu(), before, "{op:?} has a kernel");

@@ -1,6 +1,8 @@
 //! Chains of operators outside a program: what they give, and what is refused.
 
-use assay_exec::{testing::Rng, Affine, Backend, Buffer, CpuBackend, ExecError, Operand, Tensor};
+use assay_exec::{
+	testing::Rng, Affine, Backend, Buffer, Call, CpuBackend, ExecError, Operand, Tensor,
+};
 use assay_gpu::{ElementwiseKernel, GpuExecutor, Link};
 use assay_ops::{DType, Op, Shape, TensorType};
 use std::sync::Arc;
@@ -48,7 +50,8 @@ fn on_cpu(links: &[Link]) -> Buffer {
 			.collect();
 		let seen: Vec<_> = all.iter().map(|(value, shape)| (value.dtype(), shape)).collect();
 		let (dtype, shape) = link.op.infer(&seen).unwrap();
-		last = Some((cpu.apply(&link.op, &operands, dtype, &shape).unwrap(), shape));
+		let call = Call { op: &link.op, operands: &operands, dtype, shape: &shape };
+		last = Some((cpu.apply(&call).unwrap(), shape));
 	}
 	Buffer::clone(&last.unwrap().0)
 }

@@ -2,7 +2,7 @@
 
 use assay_exec::{
 	testing::{definition_kept, random_case, Case, Rng},
-	Executor,
+	Executor, Options, Work,
 };
 use assay_gpu::GpuExecutor;
 use assay_program::Source;
@@ -27,7 +27,13 @@ fn run_should_read_back_outputs_and_roots_alone_when_every_operator_has_a_kernel
 		let keep: Vec<Source> =
 			kept.filter(|s| round % 2 == 1 && matches!(s, Source::Node(_))).take(1).collect();
 		let before = executor.transfers();
-		executor.run_keeping(program, &checked, inputs, *steps, &keep, &mut ()).unwrap();
+		executor
+			.run(
+				&Work { program, checked: &checked, inputs, steps: *steps },
+				Options { keep: &keep, ..Options::default() },
+				&mut (),
+			)
+			.unwrap();
 		let after = executor.transfers();
 
 		let mut whole: BTreeSet<u32> = program.outputs.iter().map(|output| output.node).collect();
@@ -65,7 +71,13 @@ fn inputs_should_stay_on_the_device_when_they_come_a_third_time() {
 		let mut uploads = [0; 3];
 		let mut run = |uploads: &mut u64| {
 			let before = executor.transfers().uploads;
-			let run = executor.run(program, &checked, inputs, *steps, &mut ()).unwrap();
+			let run = executor
+				.run(
+					&Work { program, checked: &checked, inputs, steps: *steps },
+					Options::default(),
+					&mut (),
+				)
+				.unwrap();
 			*uploads = executor.transfers().uploads - before;
 			run
 		};

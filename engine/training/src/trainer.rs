@@ -9,7 +9,7 @@ use crate::{
 	prepare,
 };
 use assay_commitments::{run_root, Hash};
-use assay_exec::{Executor, Observer, Tensor};
+use assay_exec::{Executor, Observer, Options, Tensor, Work};
 use assay_program::Source;
 
 /// Most runs of the first step that look for exponents.
@@ -83,12 +83,14 @@ impl Trainer {
 		let slots = self.training.slots.len();
 		for _ in 0..CALIBRATION_RUNS {
 			let training = &self.training;
-			let run = executor.run_keeping(
-				&training.program,
-				&training.checked,
-				&self.inputs,
-				1,
-				&keep,
+			let run = executor.run(
+				&Work {
+					program: &training.program,
+					checked: &training.checked,
+					inputs: &self.inputs,
+					steps: 1,
+				},
+				Options { keep: &keep, ..Options::default() },
 				&mut (),
 			)?;
 			let found = run.kept.into_iter().find_map(|(_, tensor)| tensor.elements());
@@ -119,7 +121,11 @@ impl Trainer {
 		let Training { program, checked, .. } = &self.training;
 		let keep: Vec<Source> =
 			program.states.iter().map(|state| Source::Node(state.update)).collect();
-		let run = executor.run_keeping(program, checked, &self.inputs, steps, &keep, observer)?;
+		let run = executor.run(
+			&Work { program, checked, inputs: &self.inputs, steps },
+			Options { keep: &keep, ..Options::default() },
+			observer,
+		)?;
 		for (state, (_, tensor)) in program.states.iter().zip(run.kept) {
 			self.inputs[usize::from(state.input)] = tensor;
 		}

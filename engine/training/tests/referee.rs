@@ -2,7 +2,7 @@
 
 mod common;
 
-use assay_exec::{CpuExecutor, Executor};
+use assay_exec::{CpuExecutor, Executor, Options, Work};
 use assay_program::{recompute_anchor_tile, Source};
 use assay_training::{Array, Arrays, Description, Trainer};
 use common::Random;
@@ -18,7 +18,13 @@ fn every_anchor_is_recomputed(description: serde_json::Value, data: Arrays) {
 	let training = trainer.training();
 	let (program, checked) = (&training.program, &training.checked);
 	let keep: Vec<Source> = checked.anchors.iter().map(|&node| Source::Node(node)).collect();
-	let run = executor.run_keeping(program, checked, trainer.inputs(), 1, &keep, &mut ()).unwrap();
+	let run = executor
+		.run(
+			&Work { program, checked, inputs: trainer.inputs(), steps: 1 },
+			Options { keep: &keep, ..Options::default() },
+			&mut (),
+		)
+		.unwrap();
 	let mut tensors: BTreeMap<Source, Vec<u8>> =
 		run.kept.into_iter().map(|(source, tensor)| (source, tensor.bytes.to_vec())).collect();
 	for (at, input) in (0..).zip(trainer.inputs()) {

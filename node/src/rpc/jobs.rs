@@ -5,7 +5,7 @@
 //! strings. `assay job report --json` prints the same of a job.
 
 use super::places::Places;
-use crate::service::FullClient;
+use crate::client::FullClient;
 use assay_market::{api::MarketApi, words::WHILE_CONDEMNED, JobId, JobView, Phase, ReasonCode};
 use assay_runtime::{opaque::Block, AccountId, Balance, BlockNumber};
 use jsonrpsee::{

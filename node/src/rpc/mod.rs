@@ -4,7 +4,7 @@ mod blobs;
 mod jobs;
 mod places;
 
-use crate::service::{FullBackend, FullClient, FullSelectChain, TransactionPool};
+use crate::client::{FullBackend, FullClient, FullSelectChain, TransactionPool};
 use assay_blob_transport::Fetcher;
 use assay_blobs::BlobStore;
 use assay_runtime::{opaque::Block, BlockNumber, Hash};

@@ -33,8 +33,10 @@
 //! Calls block on the disk; from async code use a blocking task. All of them may be made from any thread.
 #![warn(missing_docs)]
 
+mod claims;
 mod disk;
 mod jobs;
+mod options;
 mod room;
 mod state;
 mod store;
@@ -42,9 +44,12 @@ mod store;
 mod tests;
 
 pub use jobs::{Claim, Job, Owner};
-pub use store::{BlobStore, Options, Status, Usage};
+pub use options::{Options, Status, Usage};
+pub use store::BlobStore;
 
 use std::{io, path::PathBuf};
+
+const LOG_TARGET: &str = "assay::blobs";
 
 /// A BLAKE3 hash, the address of a blob.
 pub type Hash = [u8; 32];

@@ -3,8 +3,7 @@
 use crate::{
 	jobs::{Job, Jobs, Owner, Standing},
 	room::{Kind, Object},
-	store::{Options, LOG_TARGET},
-	BlobError, Hash,
+	BlobError, Hash, Options, LOG_TARGET,
 };
 use parking_lot::Mutex;
 use std::{

@@ -3,7 +3,7 @@
 //! A name instead of an argument or the environment, because the service decides those.
 
 use assay_commitments::{run_root, trace_root};
-use assay_exec::{CpuExecutor, Executor, Tensor};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
 use assay_program::{Limits, Program};
 use assay_worker_protocol::{
 	blocking::{handshake, receive, send},
@@ -215,7 +215,11 @@ fn computed(run: &Run, dir: &Path) -> Done {
 	let inputs: Vec<_> =
 		inputs.map(|(file, input)| Tensor::new(input.ty, read(&file.path))).collect();
 	let ran = CpuExecutor::new()
-		.run_keeping(&program, &checked, &inputs, run.steps, &run.keep, &mut ())
+		.run(
+			&Work { program: &program, checked: &checked, inputs: &inputs, steps: run.steps },
+			Options { keep: &run.keep, ..Options::default() },
+			&mut (),
+		)
 		.expect("the node asks for what there is");
 	let keep = |(source, tensor): &(_, Tensor)| {
 		let root = tensor.root();

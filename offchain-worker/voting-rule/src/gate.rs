@@ -15,19 +15,8 @@ use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
 
 use crate::{
 	evidence::{Evidence, Inquiry, Memory},
-	BlockNumber, Caps, Cause, Fault, Metrics, View, LOG_TARGET,
+	BlockNumber, Caps, Cause, Choice, Fault, Metrics, View, LOG_TARGET,
 };
-
-/// The block to vote for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice<Hash> {
-	/// Its hash.
-	pub hash: Hash,
-	/// Its number.
-	pub number: BlockNumber,
-	/// Why it is not the target.
-	pub cause: Option<Cause>,
-}
 
 /// Holds votes below blocks that pay for results against which there is evidence. Clones share
 /// everything.

@@ -29,6 +29,7 @@
 //! for how long.
 
 mod caps;
+mod choice;
 mod evidence;
 mod fault;
 mod gate;
@@ -39,9 +40,10 @@ mod tests;
 mod view;
 
 pub use caps::{Caps, CapsError, DEFAULT_HARD_CAP, DEFAULT_SOFT_CAP, MAX_CAP};
+pub use choice::Choice;
 pub use evidence::Cause;
 pub use fault::Fault;
-pub use gate::{Choice, Gate};
+pub use gate::Gate;
 pub use metrics::Metrics;
 pub use rules::Guarded;
 pub use view::{ClientView, View};

@@ -5,11 +5,7 @@
 //! which one, as `name` or `name:argument`. Attacks that are refused, and those that are not, say
 //! so in the answer's text.
 
-use assay_worker::{
-	job::{Fault, Limits},
-	link::Link,
-	memory, serve, RunArgs,
-};
+use assay_worker::{fault::Fault, job::Limits, link::Link, memory, serve, RunArgs};
 use assay_worker_protocol::{Done, LocalFaultKind, Run};
 use clap::Parser;
 use nix::{errno::Errno, libc};

@@ -1,6 +1,6 @@
 //! Input files, read and checked.
 
-use crate::{job::Fault, link::Link};
+use crate::{fault::Fault, link::Link};
 use assay_exec::Tensor;
 use assay_program::{Program, State};
 use assay_worker_protocol::{Hash, InputFile, JobFault, LocalFaultKind, Stage};

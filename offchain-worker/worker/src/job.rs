@@ -1,17 +1,17 @@
 //! One job from its request to its answer.
 
 use crate::{
+	fault::Fault,
 	inputs,
 	link::Link,
 	record::{self, Recorder},
 };
-use assay_exec::{Audit, DeviceFault, ExecError, Options, Tensor};
+use assay_exec::{Audit, DeviceFault, ExecError, Options, Tensor, Work};
 use assay_gpu::{best_executor, Choice};
 use assay_ops::TensorType;
 use assay_program::{Checked, Limits as ProgramLimits, Program, ProgramError};
 use assay_worker_protocol::{
-	Done, Hash, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile, Reply, Run, Source,
-	Stage, MAX_STEPS,
+	Done, Hash, JobFault, KeptFile, LocalFaultKind, OutputFile, Run, Source, Stage, MAX_STEPS,
 };
 use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
@@ -21,30 +21,6 @@ pub struct Limits<'a> {
 	pub memory: u64,
 	/// Engine or adapter for jobs that name none.
 	pub adapter: &'a str,
-}
-
-/// Why a job has no result.
-pub enum Fault {
-	/// Everybody finds so.
-	Job(JobFault),
-	/// Only this machine, or only this time.
-	Local(LocalFault),
-}
-
-impl Fault {
-	/// A fault of this machine.
-	pub fn local(kind: LocalFaultKind, text: impl Into<String>) -> Self {
-		Fault::Local(LocalFault { kind, text: text.into() })
-	}
-}
-
-impl From<Fault> for Reply {
-	fn from(fault: Fault) -> Self {
-		match fault {
-			Fault::Job(fault) => Reply::JobFault(fault),
-			Fault::Local(fault) => Reply::LocalFault(fault),
-		}
-	}
 }
 
 /// Runs the job.
@@ -84,7 +60,11 @@ pub fn run(request: &Run, dir: &Path, limits: &Limits, link: &Link) -> Result<Do
 	let keep: Vec<_> = request.keep.iter().copied().chain(trees).collect();
 	let options = Options { keep: &keep, start: states.as_deref(), ..Options::default() };
 	let run = executor
-		.run_with(&program, &checked, &inputs, request.steps, options, &mut recorder)
+		.run(
+			&Work { program: &program, checked: &checked, inputs: &inputs, steps: request.steps },
+			options,
+			&mut recorder,
+		)
 		.map_err(|error| recorder.failure().unwrap_or_else(|| run_fault(error)))?;
 
 	let (kept, trees) = run.kept.split_at(request.keep.len().min(run.kept.len()));

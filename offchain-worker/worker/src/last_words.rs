@@ -1,11 +1,7 @@
 //! What the host is told when the process can no longer put a message together: the frames are made
 //! before the job is looked at, so that neither memory nor a lock is needed to send them.
 
-use crate::{
-	end,
-	link::Link,
-	sandbox::{self, FORBIDDEN},
-};
+use crate::{end, link::Link};
 use assay_worker_protocol::{encode, FrameError, LocalFault, LocalFaultKind, Reply};
 use nix::libc::{c_int, c_long, c_void};
 use std::{fs::File, io::Write, os::fd::OwnedFd, sync::OnceLock};
@@ -22,15 +18,16 @@ struct LastWords {
 
 static LAST_WORDS: OnceLock<LastWords> = OnceLock::new();
 
-/// From now on the host is told when an allocation fails or a forbidden system call is made.
+/// From now on the host is told when an allocation fails or a forbidden system call is made, of which
+/// these are named.
 ///
 /// # Errors
 /// The connection cannot be duplicated.
-pub fn prepare(link: &Link) -> Result<(), FrameError> {
+pub fn prepare(link: &Link, forbidden: &[(&str, c_long)]) -> Result<(), FrameError> {
 	let frame = |kind, text: String| encode(&Reply::LocalFault(LocalFault { kind, text }));
 	let call = |name: &str| {
 		let text = format!("sandbox: the process was stopped when it called {name}");
-		frame(sandbox::FAULT, text)
+		frame(LocalFaultKind::Sandbox, text)
 	};
 	let connection: OwnedFd = link.as_fd().try_clone_to_owned()?;
 	let words = LastWords {
@@ -39,7 +36,7 @@ pub fn prepare(link: &Link) -> Result<(), FrameError> {
 			LocalFaultKind::Memory,
 			"an allocation failed, the memory limit is reached".into(),
 		)?,
-		calls: FORBIDDEN
+		calls: forbidden
 			.iter()
 			.map(|(name, number)| Ok((*number, call(name.trim_start_matches("SYS_"))?)))
 			.collect::<Result<_, FrameError>>()?,

@@ -7,6 +7,7 @@
 //! is why this is a library.
 #![warn(missing_docs)]
 
+pub mod fault;
 mod inputs;
 pub mod job;
 pub mod last_words;
@@ -16,6 +17,7 @@ mod record;
 pub mod sandbox;
 pub mod self_test;
 mod serve;
+mod status;
 mod watchdog;
 
 pub use serve::{serve, RunArgs};

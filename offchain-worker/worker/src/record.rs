@@ -2,7 +2,7 @@
 //!
 //! With these it opens its result without running the job again, or by running a part of it again.
 
-use crate::{job::Fault, link::Link};
+use crate::{fault::Fault, link::Link};
 use assay_commitments::{checkpoint_entry, chunk_value, CHUNK_BYTES};
 use assay_exec::{Checkpoint, Observer, Progress, Tensor};
 use assay_program::{Checked, Program};

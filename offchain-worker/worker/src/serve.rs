@@ -1,7 +1,8 @@
 //! A worker's life: connect, seal, answer one request.
 
 use crate::{
-	job::{Fault, Limits},
+	fault::Fault,
+	job::Limits,
 	last_words,
 	link::Link,
 	sandbox,
@@ -69,14 +70,14 @@ pub fn serve(
 	let Request::Run(run) = link.receive().inspect_err(|error| {
 		link.local_fault(LocalFaultKind::Protocol, &error.to_string());
 	})?;
-	last_words::prepare(&link)?;
+	last_words::prepare(&link, sandbox::FORBIDDEN)?;
 	// Before any thread is started and any byte of the job is looked at.
 	let states = run.start.iter().flatten();
 	let inputs = run.inputs.iter().chain(states).map(|input| dir.join(&input.path));
 	let report = sandbox::seal(&dir, inputs, network);
 	if let Err(missing) = report.verdict() {
 		if !args.allow_unsandboxed {
-			link.local_fault(sandbox::FAULT, &missing);
+			link.local_fault(LocalFaultKind::Sandbox, &missing);
 			return Ok(());
 		}
 		eprintln!("assay-worker: goes on all the same, by --allow-unsandboxed: {missing}");

@@ -8,7 +8,7 @@
 //! who has taken the process over can stop it, and then meets the limits of the kernel and of the
 //! host.
 
-use crate::{end, link::Link, sandbox};
+use crate::{end, link::Link, status::Status};
 use assay_worker_protocol::LocalFaultKind;
 use nix::{
 	poll::{poll, PollFd, PollFlags},
@@ -16,7 +16,7 @@ use nix::{
 	unistd::{getppid, Pid},
 };
 use std::{
-	fs, io, thread,
+	io, thread,
 	time::{Duration, Instant},
 };
 
@@ -84,15 +84,14 @@ pub fn check(link: &Link, budget: Budget) {
 		stop(LocalFaultKind::Time, text);
 	}
 	// Where this cannot be read, the limits that the kernel enforces hold anyway.
-	let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
-	// Most memory that was resident at any time.
-	let peak_mib = field(&status, "VmHWM:").unwrap_or(0) / 1024;
+	let Some(status) = Status::read() else { return };
+	let peak_mib = status.peak_kib().unwrap_or(0) / 1024;
 	if let Some(limit) = budget.memory_mib.filter(|limit| peak_mib > *limit) {
 		stop(LocalFaultKind::Memory, format!("more than {limit} MiB of memory"));
 	}
-	if field(&status, "Threads:").is_some_and(|threads| threads > budget.threads) {
+	if status.threads().is_some_and(|threads| threads > budget.threads) {
 		let limit = budget.threads;
-		stop(sandbox::FAULT, format!("sandbox: more than {limit} threads"));
+		stop(LocalFaultKind::Sandbox, format!("sandbox: more than {limit} threads"));
 	}
 }
 
@@ -119,10 +118,4 @@ fn processor_seconds() -> f64 {
 			.map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
 			.sum()
 	})
-}
-
-/// The number of a line of `/proc/self/status`.
-pub(crate) fn field(status: &str, name: &str) -> Option<u64> {
-	let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-	line.split_whitespace().next()?.parse().ok()
 }

@@ -161,7 +161,7 @@ fn forbidden_call_should_end_the_worker_with_a_fault_that_names_it() {
 		let fault = fault(&mut host);
 		let called = format!("when it called {}", name.trim_start_matches("SYS_"));
 		assert!(fault.text.starts_with("sandbox: ") && fault.text.ends_with(&called), "{fault:?}");
-		assert_eq!(fault.kind, assay_worker::sandbox::FAULT);
+		assert_eq!(fault.kind, LocalFaultKind::Sandbox);
 		assert_eq!(host.wait(), Some(0));
 	}
 	// Who keeps the process from telling is ended all the same.

@@ -65,11 +65,11 @@ pub use segments::{
 };
 pub use tensor::{
 	chunk_value, open_tensor_group, open_tile, tensor_node, tensor_root, verify_tile, TensorHasher,
-	CHUNK_BYTES, MAX_CHUNKS,
+	CHUNK_BYTES,
 };
 pub use tree::{
 	fold, group_len, height, nodes_at, open, open_group, root, run_root, top_level, trace_root,
-	verify, verify_group, Path, Tree, GROUP_CHILDREN, GROUP_LEVELS, MAX_PATH,
+	verify, verify_group, Path, Tree, GROUP_CHILDREN, GROUP_LEVELS, MAX_CHUNKS, MAX_PATH,
 };
 
 /// A BLAKE3 output of 32 bytes: a root, a node or a commitment.

@@ -9,8 +9,6 @@ use blake3::{hazmat::HasherExt, Hasher};
 
 /// Bytes of one BLAKE3 chunk, which is one tile of a tensor.
 pub const CHUNK_BYTES: usize = blake3::CHUNK_LEN;
-/// Most chunks that BLAKE3 can count: its input is shorter than 2^64 bytes.
-pub const MAX_CHUNKS: u64 = 1 << 54;
 
 /// The root of a tensor given by its canonical bytes, which is plain BLAKE3 and also the address of
 /// these bytes in a blob store.

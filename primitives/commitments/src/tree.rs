@@ -1,6 +1,6 @@
 //! Left-balanced trees: shapes, paths and groups, for all three kinds of tree.
 
-use crate::{Hash, MAX_CHUNKS};
+use crate::Hash;
 use alloc::vec::Vec;
 use blake3::hazmat::{merge_subtrees_non_root, merge_subtrees_root, ContextKey, HasherExt, Mode};
 use codec::{Compact, Decode, DecodeWithMemTracking, Encode, Error, Input};
@@ -10,6 +10,8 @@ use scale_info::TypeInfo;
 pub const GROUP_LEVELS: u32 = 8;
 /// Most children that a group has.
 pub const GROUP_CHILDREN: usize = 1 << GROUP_LEVELS;
+/// Most chunks that BLAKE3 can count: its input is shorter than 2^64 bytes.
+pub const MAX_CHUNKS: u64 = 1 << 54;
 /// Most siblings that a path can have: the height of the tallest tree.
 pub const MAX_PATH: usize = MAX_CHUNKS.trailing_zeros() as usize;
 

@@ -1,9 +1,12 @@
 //! What is disputed.
 
-use crate::{replay::REMEMBERED_ROOTS, Error, Hash};
+use crate::{Error, Hash};
 use assay_commitments::{run_root, RunShape};
 use assay_program::{Checked, Class, Program, Source};
 use std::collections::BTreeSet;
+
+/// Roots of the anchors of all steps that are remembered together: 64 MiB.
+pub(crate) const REMEMBERED_ROOTS: u64 = 1 << 21;
 
 /// A job and the result that its provider stands by, as the chain records them.
 #[derive(Clone, Debug)]

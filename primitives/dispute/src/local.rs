@@ -1,7 +1,7 @@
 //! Replays in this process.
 
 use crate::{BoxError, Job, Replay, Replayed};
-use assay_exec::{Executor, Run, Tensor};
+use assay_exec::{Executor, Options, Run, Tensor, Work};
 use assay_program::Source;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,8 +28,11 @@ impl<E: Executor + Send> Replay for LocalReplay<E> {
 		// An executor can be used again whatever became of the run before.
 		let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
 		// What is both output and kept is one tensor: the outputs go first, so that it is not held twice.
-		let Run { trace_roots, mut anchor_roots, lazy_roots, kept, .. } =
-			executor.run_keeping(program, checked, &self.inputs, steps, keep, &mut ())?;
+		let Run { trace_roots, mut anchor_roots, lazy_roots, kept, .. } = executor.run(
+			&Work { program, checked, inputs: &self.inputs, steps },
+			Options { keep, ..Options::default() },
+			&mut (),
+		)?;
 		let all_anchors = match anchor_roots.len() {
 			known if known > 1 && self.job.wants_all_anchors(steps) => anchor_roots.concat(),
 			_ => Vec::new(),

@@ -1,6 +1,6 @@
 //! Replays, and what is remembered of them.
 
-use crate::{BoxError, Error, Hash, Job};
+use crate::{job::REMEMBERED_ROOTS, BoxError, Error, Hash, Job};
 use assay_commitments::{chunk_value, run_root, tensor_root, trace_root, CHUNK_BYTES};
 use assay_program::Source;
 use std::{
@@ -68,9 +68,6 @@ const REMEMBERED_CHUNKS: usize = 1 << 21;
 
 /// Steps whose anchor roots are remembered, at most 128 KiB each.
 const REMEMBERED_STEPS: usize = 256;
-
-/// Roots of the anchors of all steps that are remembered together: 64 MiB.
-pub(crate) const REMEMBERED_ROOTS: u64 = 1 << 21;
 
 /// A replay with a memory. Everything that comes out of it was hashed and agrees with itself.
 pub(crate) struct Replays<R> {

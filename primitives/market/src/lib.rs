@@ -19,6 +19,7 @@ extern crate alloc;
 
 pub mod api;
 pub mod dispute;
+mod draw;
 pub mod finality;
 pub mod lottery;
 pub mod mailbox;

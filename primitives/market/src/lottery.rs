@@ -43,13 +43,12 @@
 //! bits (Knuth, TAOCP 1.2.2, exercise 25 tells of such methods), 32 fractional bits of it are kept, and
 //! every step rounds down, so that a larger output never arrives later.
 
-use crate::{Hash, VerifierId};
+pub use crate::draw::{claimed_output, draw_output};
+
+use crate::Hash;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
-use sp_core::{
-	crypto::{VrfPublic, Wraps},
-	sr25519::vrf::{VrfSignData, VrfSignature, VrfTranscript},
-};
+use sp_core::sr25519::vrf::{VrfSignData, VrfSignature, VrfTranscript};
 use sp_runtime::{helpers_128bit::multiply_by_rational_with_rounding, Permill, Rounding};
 
 /// Label of the transcript that tickets sign.
@@ -205,27 +204,6 @@ pub fn segment_of(pre_output: &[u8; 32], genesis: &Hash, order: &Hash, count: u3
 	let mut number = [0; 16];
 	number.copy_from_slice(&hash[..16]);
 	u128::from_le_bytes(number).checked_rem(count.into()).unwrap_or_default() as u32
-}
-
-/// The number that a ticket draws, `None` unless it is this key's ticket for these data.
-pub fn draw_output(key: &VerifierId, data: &VrfSignData, ticket: &Ticket) -> Option<u128> {
-	let signature = ticket.signature()?;
-	if !key.as_inner_ref().vrf_verify(data, &signature) {
-		return None;
-	}
-	output_of(key, data, &signature)
-}
-
-/// The number that a ticket draws *if it is genuine*: for whoever has asked [`draw_output`] before.
-pub fn claimed_output(key: &VerifierId, data: &VrfSignData, ticket: &Ticket) -> Option<u128> {
-	output_of(key, data, &ticket.signature()?)
-}
-
-fn output_of(key: &VerifierId, data: &VrfSignData, signature: &VrfSignature) -> Option<u128> {
-	key.as_inner_ref()
-		.make_bytes::<16>(ARRIVAL_CONTEXT, data.as_ref(), &signature.pre_output)
-		.map(u128::from_le_bytes)
-		.ok()
 }
 
 /// The tranche of a candidate with this output and stake, from 0. `None` for one that is in none of the

@@ -1,32 +1,11 @@
 //! An operator bound to operand types: the definition of each output element.
 
 use crate::{
-	family::{Definition, Family},
-	operands::Operands,
-	work, Access, DType, Op, OpError, Shape, View,
+	definition::Definition, operands::Operands, signature::Signature, work, Access, Asked, DType,
+	Elements, Family, Op, OpError, Shape, View,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
-
-/// Where an operator reads its operands from.
-pub trait Elements {
-	/// Element `index` of operand `operand`, in the row-major order of the operand *after* its view.
-	fn get(&self, operand: usize, index: u32) -> i32;
-
-	/// The elements `start .. start + out.len()` of an operand that is i8 or i16.
-	fn read(&self, operand: usize, start: u32, out: &mut [i16]) {
-		for (slot, index) in out.iter_mut().zip(start..) {
-			*slot = self.get(operand, index) as i16;
-		}
-	}
-
-	/// The elements `start .. start + out.len()` of any operand.
-	fn row(&self, operand: usize, start: u32, out: &mut [i32]) {
-		for (slot, index) in out.iter_mut().zip(start..) {
-			*slot = self.get(operand, index);
-		}
-	}
-}
 
 /// An operator with its operand types: the definition of each output element.
 ///
@@ -37,11 +16,7 @@ pub trait Elements {
 pub struct Applied {
 	op: Op,
 	family: Family,
-	operands: Vec<(DType, Shape)>,
-	dtype: DType,
-	shape: Shape,
-	accesses: Vec<Access>,
-	reduction: u32,
+	signature: Signature,
 }
 
 impl Applied {
@@ -52,7 +27,9 @@ impl Applied {
 		let (dtype, shape) = family.infer(&all)?;
 		let (mut accesses, reduction) = family.access(&all, &shape);
 		accesses.truncate(operands.len());
-		Ok(Self { op, family, operands: operands.to_vec(), dtype, shape, accesses, reduction })
+		let operands = operands.to_vec();
+		let signature = Signature { operands, dtype, shape, accesses, reduction };
+		Ok(Self { op, family, signature })
 	}
 
 	/// The operator.
@@ -67,37 +44,41 @@ impl Applied {
 
 	/// Element type of the result.
 	pub fn dtype(&self) -> DType {
-		self.dtype
+		self.signature.dtype
 	}
 
 	/// Shape of the result.
 	pub fn shape(&self) -> Shape {
-		self.shape
+		self.signature.shape
 	}
 
 	/// Types and shapes of the operands, after views.
 	pub fn operands(&self) -> &[(DType, Shape)] {
-		&self.operands
+		&self.signature.operands
 	}
 
 	/// Which elements of operand `operand` one output element reads.
 	pub fn access(&self, operand: usize) -> Option<Access> {
-		self.accesses.get(operand).copied()
+		self.signature.access(operand)
+	}
+
+	pub(crate) fn signature(&self) -> &Signature {
+		&self.signature
 	}
 
 	pub(crate) fn accesses(&self) -> &[Access] {
-		&self.accesses
+		&self.signature.accesses
 	}
 
 	/// Length of the reduced dimension; 1 where nothing is reduced.
 	pub fn reduction(&self) -> u32 {
-		self.reduction
+		self.signature.reduction
 	}
 
 	/// Results of each row of an operator whose results share what they need of a row: those of one
 	/// row are best computed together.
 	pub fn row_width(&self) -> Option<u32> {
-		match self.accesses.first() {
+		match self.signature.accesses.first() {
 			Some(Access::Row { width, .. }) => Some(*width),
 			_ => None,
 		}
@@ -106,24 +87,29 @@ impl Applied {
 	/// Most bytes of scratch that [`Applied::absorb`] and [`Applied::finish`] allocate beside their
 	/// results.
 	pub fn scratch(&self) -> u64 {
-		self.family.scratch(self).all
+		self.family.scratch(&self.signature).all
 	}
 
 	/// Further bytes of it for each output.
 	pub fn scratch_each(&self) -> u64 {
-		self.family.scratch(self).each
+		self.family.scratch(&self.signature).each
 	}
 
 	/// Work units, see [`Op::work_units`].
 	pub fn work_units(&self) -> u64 {
-		let refs: Vec<_> = self.operands.iter().map(|(dtype, shape)| (*dtype, shape)).collect();
+		let refs: Vec<_> =
+			self.signature.operands.iter().map(|(dtype, shape)| (*dtype, shape)).collect();
 		self.op.work_units(&refs)
 	}
 
 	/// Elements of operand `operand` that are read.
 	fn reads(&self, operand: usize) -> u64 {
-		let all = self.operands.get(operand).map_or(0, |(_, shape)| u64::from(shape.elements()));
-		self.family.reads(operand, all, &self.shape)
+		let all = self
+			.signature
+			.operands
+			.get(operand)
+			.map_or(0, |(_, shape)| u64::from(shape.elements()));
+		self.family.reads(operand, all, &self.signature.shape)
 	}
 
 	/// Work units of seeing operand `operand` through a view, beside those of [`Applied::work_units`]:
@@ -138,7 +124,7 @@ impl Applied {
 	/// Bytes that an engine may take to lay out what operator `operand` sees through a view: none where
 	/// the view shows elements as they lie, or where an engine reads them piece by piece.
 	pub fn view_bytes(&self, operand: usize, view: &View) -> u64 {
-		let Some((dtype, _)) = self.operands.get(operand) else { return 0 };
+		let Some((dtype, _)) = self.signature.operands.get(operand) else { return 0 };
 		if view.is_run() || !self.family.lays_out() {
 			return 0;
 		}
@@ -161,8 +147,8 @@ impl Applied {
 		accumulators: &mut [i64],
 	) {
 		if self.family.start().is_some() && !outputs.is_empty() {
-			let range = range.start..range.end.min(self.reduction);
-			self.family.absorb(self, elements, outputs, range, accumulators);
+			let range = range.start..range.end.min(self.signature.reduction);
+			self.family.absorb(&self.signature, elements, outputs, range, accumulators);
 		}
 	}
 
@@ -175,6 +161,11 @@ impl Applied {
 		outputs: &[u32],
 		accumulators: &[i64],
 	) -> Vec<i32> {
-		self.family.finish(self, elements, outputs, accumulators)
+		self.family.finish(&self.signature, elements, outputs, accumulators)
+	}
+
+	/// Picoseconds of the referee to evaluate what is asked for.
+	pub fn evaluation_time(&self, asked: &Asked) -> u64 {
+		asked.base().saturating_add(self.family.time(&self.signature, asked))
 	}
 }

@@ -1,13 +1,14 @@
 //! Operators of which each result follows from one element of each operand.
 
 use crate::{
+	definition::{Definition, Scratch},
 	division::{int_div, rsqrt},
-	family::{Definition, Scratch},
 	operands::{fraction, Operands},
 	round_shift,
+	signature::Signature,
 	time::Asked,
 	work::Weights,
-	Access, Applied, DType, Elements, OpError, Relation, Shape,
+	Access, DType, Elements, OpError, Relation, Shape,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -157,19 +158,19 @@ impl Definition for Elementwise {
 		None
 	}
 
-	fn absorb(self, _: &Applied, _: &dyn Elements, _: &[u32], _: Range<u32>, _: &mut [i64]) {}
+	fn absorb(self, _: &Signature, _: &dyn Elements, _: &[u32], _: Range<u32>, _: &mut [i64]) {}
 
 	fn finish(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		_: &[i64],
 	) -> Vec<i32> {
-		outputs.iter().map(|output| self.element(applied, elements, *output)).collect()
+		outputs.iter().map(|output| self.element(signature, elements, *output)).collect()
 	}
 
-	fn scratch(self, _: &Applied) -> Scratch {
+	fn scratch(self, _: &Signature) -> Scratch {
 		Scratch::default()
 	}
 
@@ -203,7 +204,7 @@ impl Definition for Elementwise {
 		false
 	}
 
-	fn time(self, applied: &Applied, asked: &Asked) -> u64 {
+	fn time(self, signature: &Signature, asked: &Asked) -> u64 {
 		match self {
 			Self::IntDiv { .. } | Self::Rsqrt { .. } => asked.divided(),
 			Self::Requant { .. }
@@ -221,15 +222,15 @@ impl Definition for Elementwise {
 			| Self::Select
 			| Self::BitLen
 			| Self::ShiftBy { .. }
-			| Self::ShiftRandom { .. } => asked.plain(applied),
+			| Self::ShiftRandom { .. } => asked.plain(signature),
 		}
 	}
 }
 
 impl Elementwise {
-	fn element(self, applied: &Applied, elements: &dyn Elements, output: u32) -> i32 {
+	fn element(self, signature: &Signature, elements: &dyn Elements, output: u32) -> i32 {
 		let number = |operand: usize| -> i32 {
-			let index = match applied.access(operand) {
+			let index = match signature.access(operand) {
 				Some(Access::Single) => 0,
 				Some(Access::Column { n }) => output % n,
 				_ => output,
@@ -239,7 +240,7 @@ impl Elementwise {
 		let at = |operand: usize| number(operand) as i64;
 		match self {
 			Self::Requant { to } => {
-				let bias = if applied.operands().len() > 3 { at(3) } else { 0 };
+				let bias = if signature.operands.len() > 3 { at(3) } else { 0 };
 				let product = (at(0) + bias).saturating_mul(at(1));
 				to.saturate(round_shift(product, at(2) as i8))
 			}

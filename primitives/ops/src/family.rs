@@ -1,9 +1,20 @@
-//! The families of operators: what has to be said of every operator, and who says it.
+//! The families of operators, which say what has to be said of each of theirs.
 
 use crate::{
-	elementwise::Elementwise, generate::Generate, moves::Moves, operands::Operands,
-	product::Product, reduce::Reduce, row::Row, table::Table, time::Asked, window::Windowed,
-	work::Weights, Access, Applied, DType, Elements, OpError, Shape,
+	definition::{Definition, Scratch},
+	elementwise::Elementwise,
+	generate::Generate,
+	moves::Moves,
+	operands::Operands,
+	product::Product,
+	reduce::Reduce,
+	row::Row,
+	signature::Signature,
+	table::Table,
+	time::Asked,
+	window::Windowed,
+	work::Weights,
+	Access, DType, Elements, OpError, Shape,
 };
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -28,61 +39,6 @@ pub enum Family {
 	Table(Table),
 	/// What follows from positions alone.
 	Generate(Generate),
-}
-
-/// Most bytes that folding and finishing allocate beside accumulators and results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Scratch {
-	pub(crate) all: u64,
-	/// Of each output.
-	pub(crate) each: u64,
-}
-
-/// What the file of a family says of its operators.
-pub(crate) trait Definition: Copy {
-	/// See [`crate::Op::infer`].
-	fn infer(self, operands: &Operands) -> Result<(DType, Shape), OpError>;
-
-	/// How each operand is read, and the length of the reduced dimension. There may be more of them than
-	/// operands.
-	fn access(self, operands: &Operands, output: &Shape) -> (Vec<Access>, u32);
-
-	/// Accumulators before anything is absorbed, of an operator that reduces.
-	fn start(self) -> Option<i64>;
-
-	/// See [`Applied::absorb`]; `range` ends with the reduced dimension. Only of an operator that reduces.
-	fn absorb(
-		self,
-		applied: &Applied,
-		elements: &dyn Elements,
-		outputs: &[u32],
-		range: Range<u32>,
-		accumulators: &mut [i64],
-	);
-
-	/// See [`Applied::finish`].
-	fn finish(
-		self,
-		applied: &Applied,
-		elements: &dyn Elements,
-		outputs: &[u32],
-		accumulators: &[i64],
-	) -> Vec<i32>;
-
-	/// What [`Definition::absorb`] and [`Definition::finish`] allocate.
-	fn scratch(self, applied: &Applied) -> Scratch;
-
-	/// Work of one evaluation.
-	fn weights(self, operands: &Operands, output: &Shape) -> Weights;
-
-	/// Elements of operand `operand`, which has `all`, that are read.
-	fn reads(self, operand: usize, all: u64, output: &Shape) -> u64;
-
-	/// Whether engines want operands in one piece, so that what a view scatters is copied first.
-	fn lays_out(self) -> bool;
-
-	/// Picoseconds of the referee to evaluate what is asked for, beside what every element takes.
-	fn time(self, applied: &Applied, asked: &Asked) -> u64;
 }
 
 /// Calls a function of [`Definition`] of whichever family it is.
@@ -116,27 +72,27 @@ impl Definition for Family {
 
 	fn absorb(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		range: Range<u32>,
 		accumulators: &mut [i64],
 	) {
-		each!(self, operator => operator.absorb(applied, elements, outputs, range, accumulators))
+		each!(self, operator => operator.absorb(signature, elements, outputs, range, accumulators))
 	}
 
 	fn finish(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		accumulators: &[i64],
 	) -> Vec<i32> {
-		each!(self, operator => operator.finish(applied, elements, outputs, accumulators))
+		each!(self, operator => operator.finish(signature, elements, outputs, accumulators))
 	}
 
-	fn scratch(self, applied: &Applied) -> Scratch {
-		each!(self, operator => operator.scratch(applied))
+	fn scratch(self, signature: &Signature) -> Scratch {
+		each!(self, operator => operator.scratch(signature))
 	}
 
 	fn weights(self, operands: &Operands, output: &Shape) -> Weights {
@@ -151,7 +107,7 @@ impl Definition for Family {
 		each!(self, operator => operator.lays_out())
 	}
 
-	fn time(self, applied: &Applied, asked: &Asked) -> u64 {
-		each!(self, operator => operator.time(applied, asked))
+	fn time(self, signature: &Signature, asked: &Asked) -> u64 {
+		each!(self, operator => operator.time(signature, asked))
 	}
 }

@@ -1,12 +1,13 @@
 //! What follows from positions alone, or from a seed and them.
 
 use crate::{
-	family::{Definition, Scratch},
+	definition::{Definition, Scratch},
 	operands::{after, Operands},
 	philox::philox4x32,
+	signature::Signature,
 	time::Asked,
 	work::Weights,
-	Access, Applied, DType, Elements, OpError, Shape,
+	Access, DType, Elements, OpError, Shape,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -51,9 +52,15 @@ impl Definition for Generate {
 		None
 	}
 
-	fn absorb(self, _: &Applied, _: &dyn Elements, _: &[u32], _: Range<u32>, _: &mut [i64]) {}
+	fn absorb(self, _: &Signature, _: &dyn Elements, _: &[u32], _: Range<u32>, _: &mut [i64]) {}
 
-	fn finish(self, _: &Applied, elements: &dyn Elements, outputs: &[u32], _: &[i64]) -> Vec<i32> {
+	fn finish(
+		self,
+		_: &Signature,
+		elements: &dyn Elements,
+		outputs: &[u32],
+		_: &[i64],
+	) -> Vec<i32> {
 		match self {
 			Self::Iota { shape, axis } => {
 				let inner = after(&shape, axis);
@@ -72,7 +79,7 @@ impl Definition for Generate {
 		}
 	}
 
-	fn scratch(self, _: &Applied) -> Scratch {
+	fn scratch(self, _: &Signature) -> Scratch {
 		Scratch::default()
 	}
 
@@ -91,9 +98,9 @@ impl Definition for Generate {
 		false
 	}
 
-	fn time(self, applied: &Applied, asked: &Asked) -> u64 {
+	fn time(self, signature: &Signature, asked: &Asked) -> u64 {
 		match self {
-			Self::Iota { .. } => asked.plain(applied),
+			Self::Iota { .. } => asked.plain(signature),
 			Self::Philox { .. } => asked.divided(),
 		}
 	}

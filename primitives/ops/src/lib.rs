@@ -35,14 +35,19 @@ extern crate alloc;
 mod access;
 mod apply;
 mod arithmetic;
+mod attributes;
+mod definition;
 mod division;
 mod dtype;
+mod elements;
 mod elementwise;
 mod error;
 mod family;
 mod generate;
 mod geometry;
+mod indices;
 mod interpolate;
+mod limits;
 mod moves;
 mod op;
 mod operands;
@@ -52,6 +57,7 @@ mod reduce;
 mod region;
 mod row;
 mod shape;
+mod signature;
 mod stretches;
 mod table;
 mod tensor;
@@ -63,21 +69,24 @@ mod window;
 pub mod work;
 
 pub use access::Access;
-pub use apply::{Applied, Elements};
+pub use apply::Applied;
 pub use arithmetic::{round_shift, saturate_shift};
+pub use attributes::{Narrow, NormKind, PoolKind, Relation};
 pub use division::{int_div, rsqrt};
 pub use dtype::DType;
+pub use elements::Elements;
 pub use elementwise::Elementwise;
 pub use error::OpError;
 pub use family::Family;
 pub use generate::Generate;
 pub use geometry::{Geometry, Window};
 pub use interpolate::{lut_between, lut_segment};
-pub use moves::Moves;
-pub use op::{
-	Narrow, NormKind, Op, PoolKind, Relation, LUT_ENTRIES, MATMUL_I16_MAX_K, MATMUL_I8_MAX_K,
-	MAX_FRACTION_BITS, MAX_OPERANDS, NORM_MAX_LEN,
+pub use limits::{
+	LUT_ENTRIES, MATMUL_I16_MAX_K, MATMUL_I8_MAX_K, MAX_ELEMENTS, MAX_FRACTION_BITS, MAX_OPERANDS,
+	MAX_RANK, NORM_MAX_LEN,
 };
+pub use moves::Moves;
+pub use op::Op;
 pub use philox::philox4x32;
 pub use product::Product;
 pub use reduce::Reduce;
@@ -85,7 +94,7 @@ pub use region::{Axis, Region, TileBound};
 pub use row::{
 	exp2_neg, log2_distance, row_scale, softmax_quotient, Moments, Row, EXP2, NORM_FRACTION_BITS,
 };
-pub use shape::{Shape, MAX_ELEMENTS, MAX_RANK};
+pub use shape::Shape;
 pub use table::Table;
 pub use tensor::{Grid, TensorType};
 pub use tile::{need, need_gathered, recompute_tile, Layout, Tile, TileSource};

@@ -1,11 +1,12 @@
 //! Elements in other places, some of them summed there.
 
 use crate::{
-	family::{Definition, Scratch},
+	definition::{Definition, Scratch},
 	operands::{after, joined, resized, Operands},
+	signature::Signature,
 	time::{self, Asked},
 	work::{Weights, ROW},
-	Access, Applied, DType, Elements, OpError, Shape, MAX_OPERANDS,
+	Access, DType, Elements, OpError, Shape, MAX_OPERANDS,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -110,37 +111,37 @@ impl Definition for Moves {
 
 	fn absorb(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		range: Range<u32>,
 		accumulators: &mut [i64],
 	) {
 		match self {
-			Self::ScatterAdd { .. } => scatter(applied, elements, outputs, range, accumulators),
+			Self::ScatterAdd { .. } => scatter(signature, elements, outputs, range, accumulators),
 			Self::Gather | Self::Concat { .. } | Self::Pad { .. } => {}
 		}
 	}
 
 	fn finish(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		accumulators: &[i64],
 	) -> Vec<i32> {
 		let element = |(&output, &sum): (&u32, &i64)| match self {
 			Self::Gather => {
-				applied.gather(elements, output).map_or(0, |index| elements.get(0, index))
+				signature.gather(elements, output).map_or(0, |index| elements.get(0, index))
 			}
 			Self::ScatterAdd { to, .. } => to.saturate(sum),
-			Self::Concat { .. } => applied
+			Self::Concat { .. } => signature
 				.accesses()
 				.iter()
 				.enumerate()
 				.find_map(|(operand, piece)| Some(elements.get(operand, piece.piece(output)?)))
 				.unwrap_or(0),
-			Self::Pad { value, .. } => applied
+			Self::Pad { value, .. } => signature
 				.access(0)
 				.and_then(|piece| piece.piece(output))
 				.map_or(value, |index| elements.get(0, index)),
@@ -148,7 +149,7 @@ impl Definition for Moves {
 		outputs.iter().zip(accumulators).map(element).collect()
 	}
 
-	fn scratch(self, _: &Applied) -> Scratch {
+	fn scratch(self, _: &Signature) -> Scratch {
 		match self {
 			Self::ScatterAdd { .. } => Scratch { all: SCATTER_SCRATCH, each: PLACE },
 			Self::Gather | Self::Concat { .. } | Self::Pad { .. } => Scratch::default(),
@@ -180,7 +181,7 @@ impl Definition for Moves {
 		true
 	}
 
-	fn time(self, applied: &Applied, asked: &Asked) -> u64 {
+	fn time(self, signature: &Signature, asked: &Asked) -> u64 {
 		match self {
 			// An index twice, and what it points to.
 			Self::Gather => asked.elements.saturating_mul(4 * time::READ),
@@ -188,7 +189,7 @@ impl Definition for Moves {
 			Self::ScatterAdd { .. } => {
 				asked.all.saturating_mul(time::READ).saturating_add(asked.base())
 			}
-			Self::Concat { .. } | Self::Pad { .. } => asked.plain(applied),
+			Self::Concat { .. } | Self::Pad { .. } => asked.plain(signature),
 		}
 	}
 }
@@ -196,13 +197,13 @@ impl Definition for Moves {
 /// Add `updates[n]` to the row that `indices[n]` names: each index is read once, each update at
 /// most once.
 fn scatter(
-	applied: &Applied,
+	signature: &Signature,
 	elements: &dyn Elements,
 	outputs: &[u32],
 	range: Range<u32>,
 	accumulators: &mut [i64],
 ) {
-	let Some(Access::Updates { inner }) = applied.access(0) else { return };
+	let Some(Access::Updates { inner }) = signature.access(0) else { return };
 	let mut places: Vec<(u32, u32)> = outputs.iter().copied().zip(0..).collect();
 	places.sort_unstable();
 	for n in range {

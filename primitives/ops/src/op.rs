@@ -1,43 +1,14 @@
 use crate::{
-	family::{Definition, Family},
+	attributes::{Narrow, NormKind, PoolKind, Relation},
+	definition::Definition,
+	family::Family,
 	operands::Operands,
+	work::{Weights, NODE},
 	DType, Elementwise, Generate, Geometry, Moves, OpError, Product, Reduce, Row, Shape, Table,
 	Windowed,
 };
 use codec::{Decode, Encode};
 use scale_info::{TypeDef, TypeInfo};
-
-/// Longest reduced dimension of an i8 MatMul: K · 2^14 ≤ 2^31 − 1.
-pub const MATMUL_I8_MAX_K: u32 = 131_071;
-
-/// Longest reduced dimension of an i16 MatMul: K · 2^30 · 2^15 ≤ 2^61, so the epilogue fits i64.
-pub const MATMUL_I16_MAX_K: u32 = 65_536;
-
-/// Entries of a [`Op::Lut`] table.
-pub const LUT_ENTRIES: u32 = 256;
-
-/// Finest fixed point that IntDiv, Rsqrt and RowScale give.
-pub const MAX_FRACTION_BITS: u8 = 30;
-
-/// Longest row of [`Op::Norm`] and [`Op::RowScale`]: N · Σx² ≤ 2^60.
-pub const NORM_MAX_LEN: u32 = 32_768;
-
-/// Most operands of any operator: those of [`Op::Concat`].
-pub const MAX_OPERANDS: usize = 16;
-
-/// Epilogue of an i16 product: `sat(round_shift(acc · multiplier, shift))` as `to`.
-///
-/// A product may take a third operand, an i8 of shape `[1]` that is added to `shift`; the sum is
-/// clamped to −31 ..= 62. So an exponent may follow from the step before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub struct Narrow {
-	/// Factor of the i64 sum.
-	pub multiplier: i16,
-	/// Right shift with rounding half up; negative is a left shift. See [`crate::round_shift`].
-	pub shift: i8,
-	/// Element type of the result.
-	pub to: DType,
-}
 
 /// An operator. Total: one value for every bit pattern of every operand.
 ///
@@ -422,45 +393,22 @@ impl Op {
 		self.family().infer(&Operands(operands))
 	}
 
+	/// Work of one evaluation, whose weights are those of its family. Operands as in [`Op::infer`]; 0 if that fails.
+	pub fn work_units(&self, operands: &[(DType, &Shape)]) -> u64 {
+		let Ok((_, output)) = self.infer(operands) else { return 0 };
+		let (family, all) = (self.family(), Operands(operands));
+		let Weights { read, written, more } = family.weights(&all, &output);
+		let reads = (0..operands.len())
+			.map(|operand| family.reads(operand, all.len(operand), &output))
+			.fold(0, u64::saturating_add);
+		NODE.saturating_add(more)
+			.saturating_add(reads.saturating_mul(read))
+			.saturating_add(u64::from(output.elements()).saturating_mul(written))
+	}
+
 	/// Does an output element fold a whole dimension of an operand, so that a long one can be cut
 	/// into slices? (Operators on rows, such as [`Op::Softmax`], read theirs in one.)
 	pub fn reduces(&self) -> bool {
 		self.family().start().is_some()
 	}
-}
-
-/// What [`Op::Pool`] makes of a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub enum PoolKind {
-	/// The largest element.
-	#[codec(index = 0)]
-	Max,
-	/// The sum.
-	#[codec(index = 1)]
-	Sum,
-}
-
-/// What [`Op::Compare`] asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub enum Relation {
-	/// a = b.
-	#[codec(index = 0)]
-	Equal,
-	/// a < b.
-	#[codec(index = 1)]
-	Less,
-	/// a ≤ b.
-	#[codec(index = 2)]
-	LessOrEqual,
-}
-
-/// How [`Op::Norm`] and [`Op::RowScale`] measure a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub enum NormKind {
-	/// Around its mean.
-	#[codec(index = 0)]
-	Layer,
-	/// Around zero.
-	#[codec(index = 1)]
-	Rms,
 }

@@ -2,13 +2,14 @@
 
 use crate::{
 	access::distinct,
-	family::{Definition, Scratch},
+	definition::{Definition, Scratch},
 	operands::{joined, no_longer, Operands},
 	round_shift,
+	signature::Signature,
 	time::{self, Asked},
 	window,
 	work::Weights,
-	Access, Applied, DType, Elements, Geometry, Narrow, OpError, Shape, Window, MATMUL_I16_MAX_K,
+	Access, DType, Elements, Geometry, Narrow, OpError, Shape, Window, MATMUL_I16_MAX_K,
 	MATMUL_I8_MAX_K,
 };
 use alloc::{vec, vec::Vec};
@@ -120,29 +121,29 @@ impl Definition for Product {
 
 	fn absorb(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		range: Range<u32>,
 		accumulators: &mut [i64],
 	) {
 		for (outputs, accumulators) in outputs.chunks(BLOCK).zip(accumulators.chunks_mut(BLOCK)) {
-			fold(applied, elements, outputs, range.clone(), accumulators);
+			fold(signature, elements, outputs, range.clone(), accumulators);
 		}
 	}
 
 	fn finish(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		accumulators: &[i64],
 	) -> Vec<i32> {
 		let accumulators = outputs.iter().zip(accumulators).map(|(_, accumulator)| *accumulator);
 		let Some(narrow) = self.narrow() else {
-			return accumulators.map(|sum| applied.dtype().saturate(sum)).collect();
+			return accumulators.map(|sum| signature.dtype.saturate(sum)).collect();
 		};
-		let third = applied.operands().len() > 2;
+		let third = signature.operands.len() > 2;
 		let element = |sum| {
 			let more = if third { elements.get(2, 0) } else { 0 };
 			narrow.shifted(more).apply(sum)
@@ -150,7 +151,7 @@ impl Definition for Product {
 		accumulators.map(element).collect()
 	}
 
-	fn scratch(self, _: &Applied) -> Scratch {
+	fn scratch(self, _: &Signature) -> Scratch {
 		Scratch { all: SCRATCH, each: 0 }
 	}
 
@@ -190,9 +191,9 @@ impl Definition for Product {
 		true
 	}
 
-	fn time(self, applied: &Applied, asked: &Asked) -> u64 {
+	fn time(self, signature: &Signature, asked: &Asked) -> u64 {
 		let slice = u64::from(asked.slice);
-		let product = if is_wide(applied) { time::I16_PRODUCT } else { time::I8_PRODUCT };
+		let product = if is_wide(signature) { time::I16_PRODUCT } else { time::I8_PRODUCT };
 		// Each block of 1,024 outputs gathers at most 1,024 rows of each operand, once.
 		let rows = |reads: u64| reads.div_ceil(slice.max(1)).min(BLOCK as u64);
 		let left = match self {
@@ -242,8 +243,8 @@ fn conv_window(x: &Shape, w: &Shape, geometry: Geometry) -> Result<Window, OpErr
 		.ok_or(OpError::OperandShape { operand: 1 })
 }
 
-fn is_wide(applied: &Applied) -> bool {
-	applied.operands().first().is_some_and(|(dtype, _)| *dtype != DType::I8)
+fn is_wide(signature: &Signature) -> bool {
+	signature.operands.first().is_some_and(|(dtype, _)| *dtype != DType::I8)
 }
 
 /// The elements `start ..` of row `row` of a product's operand.
@@ -274,14 +275,14 @@ fn read_row(
 /// Add `Σ a[row][i] · b[row'][i]` over `range` to the accumulator of each output: gathers every
 /// operand row once, in pieces that fit [`GATHER`], then takes plain dot products.
 fn fold(
-	applied: &Applied,
+	signature: &Signature,
 	elements: &dyn Elements,
 	outputs: &[u32],
 	range: Range<u32>,
 	accumulators: &mut [i64],
 ) {
-	let (Some(left), Some(right)) = (applied.access(0), applied.access(1)) else { return };
-	let wide = is_wide(applied);
+	let (Some(left), Some(right)) = (signature.access(0), signature.access(1)) else { return };
+	let wide = is_wide(signature);
 	let rows = |access: &Access| distinct(outputs.iter().map(|o| access.row(*o)).collect());
 	let (a_rows, b_rows) = (rows(&left), rows(&right));
 	let place = |rows: &[u32], row: u32| rows.binary_search(&row).unwrap_or(0);

@@ -2,12 +2,13 @@
 
 use crate::{
 	access::reduce_index,
-	family::{Definition, Scratch},
+	definition::{Definition, Scratch},
 	operands::{no_longer, without, Operands},
 	round_shift,
+	signature::Signature,
 	time::Asked,
 	work::Weights,
-	Access, Applied, DType, Elements, OpError, Shape,
+	Access, DType, Elements, OpError, Shape,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -85,13 +86,13 @@ impl Definition for Reduce {
 
 	fn absorb(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		range: Range<u32>,
 		accumulators: &mut [i64],
 	) {
-		let Some(Access::Reduce { len, inner }) = applied.access(0) else { return };
+		let Some(Access::Reduce { len, inner }) = signature.access(0) else { return };
 		for (output, accumulator) in outputs.iter().zip(accumulators) {
 			for i in range.clone() {
 				let index = reduce_index(*output, i, len, inner);
@@ -112,7 +113,7 @@ impl Definition for Reduce {
 
 	fn finish(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		_: &dyn Elements,
 		outputs: &[u32],
 		accumulators: &[i64],
@@ -120,13 +121,13 @@ impl Definition for Reduce {
 		let element = |folded: i64| match self {
 			Self::ReduceSum { to, .. } => to.saturate(folded),
 			Self::ReduceSumProduct { shift, to, .. } => to.saturate(round_shift(folded, shift)),
-			Self::ReduceMax { .. } => applied.dtype().saturate(folded),
+			Self::ReduceMax { .. } => signature.dtype.saturate(folded),
 			Self::ArgMax { .. } => (u32::MAX - folded as u32) as i32,
 		};
 		outputs.iter().zip(accumulators).map(|(_, folded)| element(*folded)).collect()
 	}
 
-	fn scratch(self, _: &Applied) -> Scratch {
+	fn scratch(self, _: &Signature) -> Scratch {
 		Scratch::default()
 	}
 
@@ -142,7 +143,7 @@ impl Definition for Reduce {
 		false
 	}
 
-	fn time(self, applied: &Applied, asked: &Asked) -> u64 {
-		asked.plain(applied)
+	fn time(self, signature: &Signature, asked: &Asked) -> u64 {
+		asked.plain(signature)
 	}
 }

@@ -1,14 +1,11 @@
-use crate::OpError;
+use crate::{
+	limits::{MAX_ELEMENTS, MAX_RANK},
+	OpError,
+};
 use alloc::vec::Vec;
 use codec::{Decode, Encode, EncodeLike, Input, Output};
 use core::fmt;
 use scale_info::{Type, TypeInfo};
-
-/// Most dimensions of a tensor.
-pub const MAX_RANK: usize = 6;
-
-/// Most elements of a tensor, so that an element index fits `u32` and an offset `i32`.
-pub const MAX_ELEMENTS: u32 = 1 << 31;
 
 /// Dimensions of a tensor, slowest first: at most [`MAX_RANK`], each ≥ 1, product ≤
 /// [`MAX_ELEMENTS`]. No dimension at all is a scalar. Encodes as `Vec<u32>`.

@@ -1,12 +1,13 @@
 //! Entries of a table at the values of elements.
 
 use crate::{
-	family::{Definition, Scratch},
+	definition::{Definition, Scratch},
 	interpolate::{lut_between, lut_segment},
 	operands::Operands,
+	signature::Signature,
 	time::Asked,
 	work::Weights,
-	Access, Applied, DType, Elements, OpError, Shape, LUT_ENTRIES,
+	Access, DType, Elements, OpError, Shape, LUT_ENTRIES,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -54,16 +55,16 @@ impl Definition for Table {
 		None
 	}
 
-	fn absorb(self, _: &Applied, _: &dyn Elements, _: &[u32], _: Range<u32>, _: &mut [i64]) {}
+	fn absorb(self, _: &Signature, _: &dyn Elements, _: &[u32], _: Range<u32>, _: &mut [i64]) {}
 
 	fn finish(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		_: &[i64],
 	) -> Vec<i32> {
-		let points = applied.operands().get(1).map_or(3, |(_, shape)| shape.elements());
+		let points = signature.operands.get(1).map_or(3, |(_, shape)| shape.elements());
 		let element = |output: &u32| {
 			let value = elements.get(0, *output);
 			match self {
@@ -74,14 +75,14 @@ impl Definition for Table {
 				Self::LutInterp => {
 					let (segment, rest, bits) = lut_segment(value, points);
 					let (left, right) = (elements.get(1, segment), elements.get(1, segment + 1));
-					applied.dtype().saturate(lut_between(left, right, rest, bits))
+					signature.dtype.saturate(lut_between(left, right, rest, bits))
 				}
 			}
 		};
 		outputs.iter().map(element).collect()
 	}
 
-	fn scratch(self, _: &Applied) -> Scratch {
+	fn scratch(self, _: &Signature) -> Scratch {
 		Scratch::default()
 	}
 
@@ -97,7 +98,7 @@ impl Definition for Table {
 		false
 	}
 
-	fn time(self, applied: &Applied, asked: &Asked) -> u64 {
-		asked.plain(applied)
+	fn time(self, signature: &Signature, asked: &Asked) -> u64 {
+		asked.plain(signature)
 	}
 }

@@ -7,7 +7,7 @@
 //! decoding and hashing of the transaction) took at most 0.52 of the estimate where reading elements is the
 //! work, and up to 0.83 where opening 256 tiles is. Processor time is still to be measured.
 
-use crate::{family::Definition, Applied};
+use crate::signature::Signature;
 
 pub(crate) const I8_PRODUCT: u64 = 500;
 pub(crate) const I16_PRODUCT: u64 = 1_000;
@@ -42,8 +42,8 @@ impl Asked {
 
 	/// Picoseconds of an operator that reads an element of each operand for each result and each position of
 	/// the reduced dimension.
-	pub(crate) fn plain(&self, applied: &Applied) -> u64 {
-		let operands = applied.operands().len() as u64;
+	pub(crate) fn plain(&self, signature: &Signature) -> u64 {
+		let operands = signature.operands().len() as u64;
 		let folded = self.elements.saturating_mul(self.slice.into());
 		folded.saturating_mul(operands).saturating_mul(READ)
 	}
@@ -51,12 +51,5 @@ impl Asked {
 	/// Picoseconds of an operator with a division for each result.
 	pub(crate) fn divided(&self) -> u64 {
 		self.elements.saturating_mul(3 * READ + DIVISION)
-	}
-}
-
-impl Applied {
-	/// Picoseconds of the referee to evaluate what is asked for.
-	pub fn evaluation_time(&self, asked: &Asked) -> u64 {
-		asked.base().saturating_add(self.family().time(self, asked))
 	}
 }

@@ -1,11 +1,12 @@
 //! Folds of windows over images.
 
 use crate::{
-	family::{Definition, Scratch},
+	definition::{Definition, Scratch},
 	operands::Operands,
+	signature::Signature,
 	time::Asked,
 	work::Weights,
-	Access, Applied, DType, Elements, Geometry, OpError, PoolKind, Shape, Window,
+	Access, DType, Elements, Geometry, OpError, PoolKind, Shape, Window,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -43,14 +44,14 @@ impl Definition for Windowed {
 
 	fn absorb(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		range: Range<u32>,
 		accumulators: &mut [i64],
 	) {
 		let Self::Pool { kind, .. } = self;
-		let Some(Access::Patch(window)) = applied.access(0) else { return };
+		let Some(Access::Patch(window)) = signature.access(0) else { return };
 		for (output, accumulator) in outputs.iter().zip(accumulators) {
 			let row = window.row(*output);
 			for tap in range.clone() {
@@ -66,7 +67,7 @@ impl Definition for Windowed {
 
 	fn finish(
 		self,
-		_: &Applied,
+		_: &Signature,
 		_: &dyn Elements,
 		outputs: &[u32],
 		accumulators: &[i64],
@@ -75,7 +76,7 @@ impl Definition for Windowed {
 		outputs.iter().zip(accumulators).map(|(_, folded)| to.saturate(*folded)).collect()
 	}
 
-	fn scratch(self, _: &Applied) -> Scratch {
+	fn scratch(self, _: &Signature) -> Scratch {
 		Scratch::default()
 	}
 
@@ -93,8 +94,8 @@ impl Definition for Windowed {
 		true
 	}
 
-	fn time(self, applied: &Applied, asked: &Asked) -> u64 {
-		asked.plain(applied)
+	fn time(self, signature: &Signature, asked: &Asked) -> u64 {
+		asked.plain(signature)
 	}
 }
 

@@ -6,8 +6,6 @@
 //! part of the program format: docs/program-format.md, §6. A new operator gets its own in its family's
 //! file, which does not compile without.
 
-use crate::{family::Definition, operands::Operands, DType, Op, Shape};
-
 /// Of each step: the run loop, and the roots that it folds into the trace.
 pub const STEP: u64 = 32_768;
 
@@ -36,20 +34,5 @@ pub(crate) struct Weights {
 impl Weights {
 	pub(crate) const fn new(read: u64, written: u64) -> Self {
 		Self { read, written, more: 0 }
-	}
-}
-
-impl Op {
-	/// Work of one evaluation, whose weights are those of its family. Operands as in [`Op::infer`]; 0 if that fails.
-	pub fn work_units(&self, operands: &[(DType, &Shape)]) -> u64 {
-		let Ok((_, output)) = self.infer(operands) else { return 0 };
-		let (family, all) = (self.family(), Operands(operands));
-		let Weights { read, written, more } = family.weights(&all, &output);
-		let reads = (0..operands.len())
-			.map(|operand| family.reads(operand, all.len(operand), &output))
-			.fold(0, u64::saturating_add);
-		NODE.saturating_add(more)
-			.saturating_add(reads.saturating_mul(read))
-			.saturating_add(u64::from(output.elements()).saturating_mul(written))
 	}
 }

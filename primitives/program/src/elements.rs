@@ -1,6 +1,6 @@
 //! What the referee reads: committed tiles, constants, and what it has computed of virtual nodes.
 
-use crate::{walk::Graph, Program, RecomputeError, Source};
+use crate::{graph::Graph, Program, RecomputeError, Source};
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_ops::{DType, Elements, Grid, Layout, TensorType, Tile, View, TILE_BYTES};
 use core::cell::Cell;

@@ -44,6 +44,7 @@ mod decode;
 mod elements;
 mod error;
 mod format;
+mod graph;
 mod interpret;
 mod limits;
 mod plan;

@@ -5,7 +5,8 @@
 
 use crate::{
 	elements::Sparse,
-	walk::{union, Graph, Walk},
+	graph::Graph,
+	walk::{union, Walk},
 	AnchorCost, AnchorSource, Checked, Program, RecomputeError, Source,
 };
 use alloc::{

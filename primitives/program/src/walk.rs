@@ -7,7 +7,8 @@
 
 use crate::{
 	elements::{NodeElements, Sparse},
-	AnchorSource, Checked, Limits, Program, RecomputeError, Source,
+	graph::Graph,
+	AnchorSource, Limits, RecomputeError, Source,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use assay_ops::{Applied, Layout};
@@ -109,22 +110,7 @@ impl Noted {
 	}
 }
 
-/// A checked program, seen by the referee.
-#[derive(Clone, Copy)]
-pub(crate) struct Graph<'a> {
-	pub(crate) program: &'a Program,
-	pub(crate) checked: &'a Checked,
-}
-
 impl<'a> Graph<'a> {
-	pub(crate) fn applied(&self, node: u32) -> Result<&'a Applied, RecomputeError> {
-		self.checked.applied(node).ok_or(RecomputeError::Mismatch)
-	}
-
-	pub(crate) fn is_virtual(&self, node: u32) -> bool {
-		self.program.is_virtual(Source::Node(node))
-	}
-
 	/// What `outputs` of node `root` depend on, `root` reduced over `range`; nothing below `known`.
 	pub(crate) fn walk(
 		&self,

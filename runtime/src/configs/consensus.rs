@@ -1,6 +1,6 @@
 //! Block authorship, finality, sessions and offences.
 
-use super::market::{VerifierKeys, UNBONDING_SESSIONS};
+use super::validators::{MaxAuthorities, VerifierKeys, UNBONDING_SESSIONS};
 use crate::{
 	chain_parameters::EpochDuration,
 	constants::{currency::UNIT, time::SLOT_MILLISECONDS},
@@ -22,9 +22,6 @@ use sp_runtime::{
 	traits::{ConvertInto, OpaqueKeys},
 };
 use sp_session::MembershipProof;
-
-/// Most validators that a session can have.
-pub type MaxAuthorities = ConstU32<256>;
 
 impl_opaque_keys! {
 	/// Keys that a validator's node signs with during a session.

@@ -7,6 +7,7 @@
 //! a development network, whose sessions are the shortest. There, that is about 17 hours; on a
 //! public network 21 days.
 
+use super::validators::{MaxAuthorities, UNBONDING_SESSIONS};
 use crate::{
 	constants::{
 		currency::{deposit, MICRO, UNIT},
@@ -19,13 +20,11 @@ use assay_market::{AuthorRandomness, MarketParameters, VerifierId};
 use assay_program::Limits;
 use frame_support::{
 	parameter_types,
-	traits::{ConstU128, ConstU32, ConstU64, OneSessionHandler},
+	traits::{ConstU128, ConstU32, ConstU64},
 };
-use sp_runtime::{traits::Convert, BoundToRuntimeAppPublic};
+use sp_runtime::traits::Convert;
 use sp_staking::SessionIndex;
 
-/// Sessions between `unbond` and `withdraw`.
-pub const UNBONDING_SESSIONS: SessionIndex = 504;
 /// Sessions between an offence's report and its slash.
 pub const SLASH_DEFERRAL_SESSIONS: SessionIndex = 50;
 /// Most blocks from a job's first draw to the last possible proof against it: 14 hours.
@@ -99,7 +98,7 @@ impl pallet_assay_stake::Config for Runtime {
 	type MaxJobHolds = ConstU32<64>;
 	type MaxJobLocks = ConstU32<MAX_ACTIVE_JOBS>;
 	type MaxCandidates = ConstU32<512>;
-	type MaxValidators = super::consensus::MaxAuthorities;
+	type MaxValidators = MaxAuthorities;
 	type MaxDeferredSlashes = ConstU32<512>;
 	type FaultsBeforeSuspension = ConstU32<3>;
 	type SuspensionSessions = ConstU32<24>;
@@ -147,7 +146,7 @@ impl pallet_assay_jobs::Config for Runtime {
 	type JobDepositBase = ConstU128<JOB_DEPOSIT_BASE>;
 	type JobDepositPerByte = ConstU128<JOB_DEPOSIT_PER_BYTE>;
 	type MaxOutputBytes = ConstU64<MAX_OUTPUT_BYTES>;
-	type MaxValidators = super::consensus::MaxAuthorities;
+	type MaxValidators = MaxAuthorities;
 	type MaxAgenda = ConstU32<64>;
 	type MaxArchived = ConstU32<65_536>;
 	type VerifierPriority = ConstU64<{ u64::MAX / 2 }>;
@@ -155,30 +154,4 @@ impl pallet_assay_jobs::Config for Runtime {
 	type WeightInfo = pallet_assay_jobs::Bounds<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = crate::benchmarks::Stage;
-}
-
-/// The place of the verifier key among the session keys. The session pallet stores the keys; nobody
-/// has to be told of a change, because draws read them from there.
-pub struct VerifierKeys;
-
-impl BoundToRuntimeAppPublic for VerifierKeys {
-	type Public = VerifierId;
-}
-
-impl OneSessionHandler<AccountId> for VerifierKeys {
-	type Key = VerifierId;
-
-	fn on_genesis_session<'a, I>(_: I)
-	where
-		I: Iterator<Item = (&'a AccountId, VerifierId)> + 'a,
-	{
-	}
-
-	fn on_new_session<'a, I>(_: bool, _: I, _: I)
-	where
-		I: Iterator<Item = (&'a AccountId, VerifierId)> + 'a,
-	{
-	}
-
-	fn on_disabled(_: u32) {}
 }

@@ -8,3 +8,4 @@ pub mod market;
 pub mod offences;
 pub mod system;
 pub mod utilities;
+pub mod validators;

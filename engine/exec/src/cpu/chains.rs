@@ -5,8 +5,8 @@ use super::{kernel::Kernel, reduce, Source};
 use crate::{
 	buffer::typed,
 	gemm::parallel::parallel,
+	pool::POOL,
 	segments::{threads, Rows},
-	spare::SPARE,
 	Buffer, Chain, Element, ExecError, Link, Part,
 };
 use assay_ops::{DType, Op};
@@ -273,9 +273,9 @@ pub(super) fn run(
 	let mut buffers: Vec<Buffer> = links
 		.clone()
 		.map(|(_, link)| match link.dtype {
-			DType::I8 => Buffer::I8(SPARE.elements(link.elements)),
-			DType::I16 => Buffer::I16(SPARE.elements(link.elements)),
-			DType::I32 => Buffer::I32(SPARE.elements(link.elements)),
+			DType::I8 => Buffer::I8(POOL.elements(link.elements)),
+			DType::I16 => Buffer::I16(POOL.elements(link.elements)),
+			DType::I32 => Buffer::I32(POOL.elements(link.elements)),
 		})
 		.collect();
 	let kept: Vec<Kept> = buffers

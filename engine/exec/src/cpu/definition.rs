@@ -1,6 +1,6 @@
 //! Any operator by the definition, on all cores: what has no path of its own.
 
-use super::{mismatch, Call, Source};
+use super::{mismatch, Evaluation, Source};
 use crate::{buffer::CHUNK, segments::for_chunks, Buffer, Element, ExecError};
 use assay_ops::{Applied, DType, Elements};
 
@@ -30,7 +30,7 @@ impl Elements for Whole<'_> {
 	}
 }
 
-pub(super) fn evaluate(call: &Call) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(call: &Evaluation) -> Result<Buffer, ExecError> {
 	fn typed<T: Element>(applied: &Applied, sources: &[Source], len: usize) -> Buffer {
 		// Whole rows, so that what their results share is computed once.
 		let width = applied.row_width().unwrap_or(1) as usize;

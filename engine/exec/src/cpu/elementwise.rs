@@ -1,6 +1,10 @@
 //! Operators of which each result follows from one element of each operand.
 
-use super::{choose, fixed_point, mismatch, Call, Source};
+use super::{
+	choose,
+	fixed_point::{self, amount},
+	mismatch, Evaluation, Source,
+};
 use crate::{simd::vectorised, Buffer, Element, ExecError};
 use assay_ops::{
 	int_div, rsqrt, saturate_shift, DType, Elementwise, Narrow, Op, MAX_FRACTION_BITS,
@@ -9,26 +13,6 @@ use assay_ops::{
 vectorised! {
 	pub(super) fn clamp[](values: &mut [i32], lo: i32, hi: i32) {
 		values.iter_mut().for_each(|x| *x = (*x).max(lo).min(hi));
-	}
-}
-
-vectorised! {
-	/// [`saturate_shift`](assay_ops::saturate_shift) by 1..=62.
-	pub(super) fn shift_right[](values: &mut [i32], by: u32, to: DType) {
-		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
-		for x in values {
-			// Half up: the last bit but one rounds.
-			let twice = i64::from(*x) >> (by - 1);
-			*x = ((twice + 1) >> 1).max(lo).min(hi) as i32;
-		}
-	}
-}
-
-vectorised! {
-	/// Times 2^by for `by` up to 31, saturated.
-	pub(super) fn shift_left[](values: &mut [i32], by: u32, to: DType) {
-		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
-		values.iter_mut().for_each(|x| *x = (i64::from(*x) << by).max(lo).min(hi) as i32);
 	}
 }
 
@@ -73,30 +57,12 @@ pub(super) fn reciprocal_roots(values: &mut [i32], shift: u8) {
 	}
 }
 
-/// The clamped amount of a shift to the right, which is at least 1, or else of one to the left. See
-/// [`round_shift`](assay_ops::round_shift).
-pub(super) fn amount(by: i8) -> Result<u32, u32> {
-	if by > 0 {
-		Ok(u32::from(by.unsigned_abs()).min(62))
-	} else {
-		Err(u32::from(by.unsigned_abs()).min(31))
-	}
-}
-
 /// An operator of one operand.
 fn unary(a: &Source, to: DType, f: impl Fn(&mut [i32]) + Sync) -> Buffer {
 	Buffer::fill(to, a.len(), |start, out| {
 		a.load(start, out);
 		f(out);
 	})
-}
-
-/// `sat(round_shift(a, by))`.
-pub(super) fn shift(a: &Source, by: i8, to: DType) -> Buffer {
-	match amount(by) {
-		Ok(right) => unary(a, to, |out| shift_right(out, right, to)),
-		Err(left) => unary(a, to, |out| shift_left(out, left, to)),
-	}
 }
 
 /// What an operator of two operands does to the elements of a block, the first of which are in place.
@@ -131,7 +97,7 @@ pub(super) fn divide(first: &mut [i32], second: &[i32], shift: u8, to: DType) {
 
 /// An operator of two operands.
 fn binary(
-	call: &Call,
+	call: &Evaluation,
 	to: DType,
 	f: impl Fn(&mut [i32], &[i32]) + Sync,
 ) -> Result<Buffer, ExecError> {
@@ -142,7 +108,7 @@ fn binary(
 	}))
 }
 
-pub(super) fn evaluate(op: Elementwise, call: &Call) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(op: Elementwise, call: &Evaluation) -> Result<Buffer, ExecError> {
 	let to = call.dtype;
 	let one = || call.exactly().map(|[a]| a);
 	// The loops are inside closures, so that each is compiled for one operator.
@@ -159,7 +125,7 @@ pub(super) fn evaluate(op: Elementwise, call: &Call) -> Result<Buffer, ExecError
 		Elementwise::Max => binary(call, to, |out, second| larger(out, second, to)),
 		Elementwise::Min => binary(call, to, |out, second| smaller(out, second, to)),
 		Elementwise::Clamp { lo, hi } => Ok(unary(one()?, to, |out| clamp(out, lo, hi))),
-		Elementwise::Shift { by, .. } => Ok(shift(one()?, by, to)),
+		Elementwise::Shift { by, .. } => Ok(fixed_point::shift(one()?, by, to)),
 		Elementwise::Cast { .. } | Elementwise::Copy => {
 			Ok(unary(one()?, to, |out| clamp(out, to.min(), to.max())))
 		}
@@ -183,7 +149,7 @@ pub(super) fn evaluate(op: Elementwise, call: &Call) -> Result<Buffer, ExecError
 		Elementwise::ShiftBy { .. } => {
 			let [a, by] = call.exactly()?;
 			if by.len() == 1 {
-				return Ok(shift(a, by.numbers()[0] as i8, to));
+				return Ok(fixed_point::shift(a, by.numbers()[0] as i8, to));
 			}
 			Ok(fixed_point::shift_each(a, by, to))
 		}
@@ -367,28 +333,6 @@ pub(super) fn narrow<T: Element>(narrow: &Narrow, sums: &[i64], out: &mut [T]) {
 mod tests {
 	use super::*;
 	use crate::testing::Rng;
-
-	#[test]
-	fn shifts_should_equal_the_definition_when_values_and_amounts_are_extreme() {
-		let mut rng = Rng::seeded("shifts");
-		let values: Vec<i32> =
-			[i32::MIN, i32::MIN + 1, -3, -2, -1, 0, 1, 2, 3, i32::MAX - 1, i32::MAX]
-				.into_iter()
-				.chain((0..100).map(|_| rng.bits() as i32))
-				.collect();
-		for by in i8::MIN..=i8::MAX {
-			for to in [DType::I8, DType::I16, DType::I32] {
-				let mut found = values.clone();
-				match amount(by) {
-					Ok(right) => shift_right(&mut found, right, to),
-					Err(left) => shift_left(&mut found, left, to),
-				}
-				let expected: Vec<i32> =
-					values.iter().map(|&x| saturate_shift(x.into(), by, to)).collect();
-				assert_eq!(found, expected, "by {by} to {to:?}");
-			}
-		}
-	}
 
 	#[test]
 	fn reciprocal_roots_should_equal_the_definition_when_they_are_near_a_middle() {

@@ -1,8 +1,49 @@
 //! Products and shifts of numbers in fixed point.
 
-use super::{elementwise::amount, mismatch, Source};
+use super::{mismatch, Source};
 use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer, ExecError};
 use assay_ops::{saturate_shift, DType};
+
+/// The clamped amount of a shift to the right, which is at least 1, or else of one to the left. See
+/// [`round_shift`](assay_ops::round_shift).
+pub(super) fn amount(by: i8) -> Result<u32, u32> {
+	if by > 0 {
+		Ok(u32::from(by.unsigned_abs()).min(62))
+	} else {
+		Err(u32::from(by.unsigned_abs()).min(31))
+	}
+}
+
+vectorised! {
+	/// [`saturate_shift`](assay_ops::saturate_shift) by 1..=62.
+	pub(super) fn shift_right[](values: &mut [i32], by: u32, to: DType) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		for x in values {
+			// Half up: the last bit but one rounds.
+			let twice = i64::from(*x) >> (by - 1);
+			*x = ((twice + 1) >> 1).max(lo).min(hi) as i32;
+		}
+	}
+}
+
+vectorised! {
+	/// Times 2^by for `by` up to 31, saturated.
+	pub(super) fn shift_left[](values: &mut [i32], by: u32, to: DType) {
+		let (lo, hi) = (i64::from(to.min()), i64::from(to.max()));
+		values.iter_mut().for_each(|x| *x = (i64::from(*x) << by).max(lo).min(hi) as i32);
+	}
+}
+
+/// `sat(round_shift(a, by))`.
+pub(super) fn shift(a: &Source, by: i8, to: DType) -> Buffer {
+	Buffer::fill(to, a.len(), |start, out| {
+		a.load(start, out);
+		match amount(by) {
+			Ok(right) => shift_right(out, right, to),
+			Err(left) => shift_left(out, left, to),
+		}
+	})
+}
 
 vectorised! {
 	/// `sat(round_shift(x · y, by))` by 1..=62.
@@ -100,7 +141,7 @@ pub(super) fn shift_at_random(
 ) -> Result<Buffer, ExecError> {
 	let single = (shifts.len() == 1).then(|| shifts.numbers()[0] as i8);
 	if let Some(left @ ..=0) = single {
-		return Ok(super::elementwise::shift(a, left, to));
+		return Ok(shift(a, left, to));
 	}
 	if single.is_none() && shifts.len() != a.len() {
 		return Err(mismatch(&assay_ops::Op::ShiftRandom { to }));
@@ -125,4 +166,32 @@ pub(super) fn shift_at_random(
 			};
 		}
 	}))
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use crate::testing::Rng;
+
+	#[test]
+	fn shifts_should_equal_the_definition_when_values_and_amounts_are_extreme() {
+		let mut rng = Rng::seeded("shifts");
+		let values: Vec<i32> =
+			[i32::MIN, i32::MIN + 1, -3, -2, -1, 0, 1, 2, 3, i32::MAX - 1, i32::MAX]
+				.into_iter()
+				.chain((0..100).map(|_| rng.bits() as i32))
+				.collect();
+		for by in i8::MIN..=i8::MAX {
+			for to in [DType::I8, DType::I16, DType::I32] {
+				let mut found = values.clone();
+				match amount(by) {
+					Ok(right) => shift_right(&mut found, right, to),
+					Err(left) => shift_left(&mut found, left, to),
+				}
+				let expected: Vec<i32> =
+					values.iter().map(|&x| saturate_shift(x.into(), by, to)).collect();
+				assert_eq!(found, expected, "by {by} to {to:?}");
+			}
+		}
+	}
 }

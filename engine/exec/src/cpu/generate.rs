@@ -1,10 +1,10 @@
 //! What follows from positions alone: themselves, and random bits.
 
-use super::{moves::after, Call, Source};
+use super::{moves::after, Evaluation, Source};
 use crate::{simd::vectorised, Buffer, ExecError};
 use assay_ops::{DType, Generate, Shape};
 
-pub(super) fn evaluate(op: Generate, call: &Call) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(op: Generate, call: &Evaluation) -> Result<Buffer, ExecError> {
 	match op {
 		Generate::Iota { axis, .. } => {
 			let [] = call.exactly()?;

@@ -3,16 +3,16 @@
 //! of them folds its own window.
 
 use super::{
+	factor::{Epilogue, Factor},
 	patches::Patches,
-	product::{Epilogue, Factor},
 	CpuBackend, Source,
 };
 use crate::{
 	buffer::CHUNK,
 	gemm::{Right, Sizes},
+	pool::POOL,
 	segments::{for_chunks, threads, Rows},
 	simd::vectorised,
-	spare::SPARE,
 	Buffer, Element, ExecError,
 };
 use assay_ops::{DType, Shape, Window};
@@ -114,7 +114,7 @@ pub(super) fn convolution<F: Fold, T: Element>(
 		taps: window.kernel[0] as usize * window.kernel[1] as usize,
 	};
 	let (x, w) = (x.elements::<F>()?, w.elements::<F>()?);
-	let mut values = SPARE.elements::<T>(shape.elements() as usize);
+	let mut values = POOL.elements::<T>(shape.elements() as usize);
 	let positions = values.len() / outputs;
 	let of_a_group = positions * sizes.results * sizes.taps * sizes.own;
 	let patches = Patches::new(window);

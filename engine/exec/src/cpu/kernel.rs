@@ -2,7 +2,8 @@
 
 use super::{
 	choose::{pick, relate},
-	elementwise::{self, amount, Combine},
+	elementwise::{self, Combine},
+	fixed_point::{self, amount},
 	fixed_point::{multiply, shift_random},
 	generate::Generator,
 	table::Table,
@@ -133,8 +134,8 @@ impl Kernel {
 	pub(super) fn apply(&self, start: usize, out: &mut [i32], second: &[i32], third: &[i32]) {
 		match *self {
 			Self::Clamp { lo, hi } => elementwise::clamp(out, lo, hi),
-			Self::ShiftRight { by, to } => elementwise::shift_right(out, by, to),
-			Self::ShiftLeft { by, to } => elementwise::shift_left(out, by, to),
+			Self::ShiftRight { by, to } => fixed_point::shift_right(out, by, to),
+			Self::ShiftLeft { by, to } => fixed_point::shift_left(out, by, to),
 			Self::BitLen => elementwise::bit_lengths(out),
 			Self::Rsqrt { shift } => elementwise::reciprocal_roots(out, shift),
 			Self::Combine { f, to } => f(out, second, to),

@@ -4,6 +4,7 @@ mod chains;
 mod choose;
 mod definition;
 mod elementwise;
+mod factor;
 mod fixed_point;
 mod fused;
 mod generate;
@@ -24,11 +25,10 @@ mod transpose;
 mod window;
 
 use crate::{
-	execute, gemm::Path, spare::SPARE, stretch, Audit, Backend, Buffer, Chain, ExecError, Executor,
-	Observer, Operand, Options, Resident, Run, Tensor,
+	execute, gemm::Path, pool::POOL, region, Audit, Backend, Buffer, Call, Chain, ExecError,
+	Executor, Observer, Operand, Options, Resident, Run, Tensor, Work,
 };
 use assay_ops::{DType, Family, Op, Product, Shape};
-use assay_program::{Checked, Program};
 pub use profile::{Profile, Spent};
 use source::Source;
 use std::{fmt, sync::Arc};
@@ -62,17 +62,11 @@ impl CpuBackend {
 		Self { path, packed: Arc::default(), resident: Resident::default(), profile: None }
 	}
 
-	/// The result of `op`, of type `dtype` and shape `shape` by [`Op::infer`].
-	pub fn evaluate(
-		&self,
-		op: &Op,
-		operands: &[Operand<'_, Arc<Buffer>>],
-		dtype: DType,
-		shape: &Shape,
-	) -> Result<Buffer, ExecError> {
-		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
-		let call = Call { op, operands, sources: &sources, dtype, shape };
-		match op.family() {
+	/// The result of an operator.
+	pub fn evaluate(&self, call: &Call<'_, Arc<Buffer>>) -> Result<Buffer, ExecError> {
+		let sources: Vec<Source> = call.operands.iter().map(Source::new).collect();
+		let call = Evaluation::new(call, &sources);
+		match call.op.family() {
 			Family::Product(op) => product::evaluate(self, op, &call, None),
 			Family::Elementwise(op) => elementwise::evaluate(op, &call),
 			Family::Window(op) => window::evaluate(op, &call),
@@ -85,8 +79,8 @@ impl CpuBackend {
 	}
 }
 
-/// One evaluation of an operator.
-struct Call<'a> {
+/// A [`Call`] whose operands are ready to be read.
+struct Evaluation<'a> {
 	op: &'a Op,
 	operands: &'a [Operand<'a, Arc<Buffer>>],
 	/// The operands' elements.
@@ -96,7 +90,12 @@ struct Call<'a> {
 	shape: &'a Shape,
 }
 
-impl<'a> Call<'a> {
+impl<'a> Evaluation<'a> {
+	fn new(call: &Call<'a, Arc<Buffer>>, sources: &'a [Source<'a>]) -> Self {
+		let &Call { op, operands, dtype, shape } = call;
+		Self { op, operands, sources, dtype, shape }
+	}
+
 	/// The sources, if there are so many of them.
 	fn exactly<const N: usize>(&self) -> Result<&'a [Source<'a>; N], ExecError> {
 		self.sources.try_into().map_err(|_| mismatch(self.op))
@@ -119,26 +118,24 @@ impl<'a> Call<'a> {
 }
 
 impl CpuBackend {
-	/// A product, and perhaps a Requant of it to `dtype`.
-	fn product(
+	/// A product, and its Requant to `to`.
+	fn requantised(
 		&self,
-		op: &Op,
-		operands: &[Operand<'_, Arc<Buffer>>],
-		requant: Option<&fused::Epilogue>,
-		dtype: DType,
-		shape: &Shape,
+		product: &Call<'_, Arc<Buffer>>,
+		requant: &fused::Epilogue,
+		to: DType,
 	) -> Result<Buffer, ExecError> {
-		let sources: Vec<Source> = operands.iter().map(Source::new).collect();
-		let call = Call { op, operands, sources: &sources, dtype, shape };
-		match op.family() {
-			Family::Product(op) => product::evaluate(self, op, &call, requant),
+		let sources: Vec<Source> = product.operands.iter().map(Source::new).collect();
+		let product = Evaluation { dtype: to, ..Evaluation::new(product, &sources) };
+		match product.op.family() {
+			Family::Product(op) => product::evaluate(self, op, &product, Some(requant)),
 			Family::Elementwise(_)
 			| Family::Window(_)
 			| Family::Reduce(_)
 			| Family::Row(_)
 			| Family::Moves(_)
 			| Family::Table(_)
-			| Family::Generate(_) => Err(mismatch(op)),
+			| Family::Generate(_) => Err(mismatch(product.op)),
 		}
 	}
 
@@ -158,7 +155,7 @@ impl CpuBackend {
 			}
 		};
 		let buffer = Arc::new(result?);
-		SPARE.keep(&buffer);
+		POOL.keep(&buffer);
 		Ok(buffer)
 	}
 }
@@ -182,24 +179,15 @@ impl Backend for CpuBackend {
 		self.resident.value(tensor, make)
 	}
 
-	fn apply(
-		&mut self,
-		op: &Op,
-		operands: &[Operand<'_, Self::Value>],
-		dtype: DType,
-		shape: &Shape,
-	) -> Result<Self::Value, ExecError> {
-		let evaluate = |this: &Self| this.evaluate(op, operands, dtype, shape);
-		self.profiled(|| profile::name(op), shape, evaluate)
+	fn apply(&mut self, call: &Call<'_, Self::Value>) -> Result<Self::Value, ExecError> {
+		self.profiled(|| profile::name(call.op), call.shape, |this| this.evaluate(call))
 	}
 
 	fn product_requant(
 		&mut self,
-		op: &Op,
-		product: &[Operand<'_, Self::Value>],
+		product: &Call<'_, Self::Value>,
 		requant: &[Operand<'_, Self::Value>],
-		dtype: DType,
-		shape: &Shape,
+		to: DType,
 	) -> Result<Option<Self::Value>, ExecError> {
 		let parameters: Vec<Source> = requant.iter().map(Source::new).collect();
 		// Sums of i8 products are at most K · 2^14, narrowed ones anything.
@@ -209,18 +197,19 @@ impl Backend for CpuBackend {
 				Product::MatMul { narrow: None } | Product::BatchMatMul { narrow: None },
 			),
 			[a, ..],
-		) = (op.family(), product)
+		) = (product.op.family(), product.operands)
 		{
 			largest = i64::from(a.shape.last()) << 14;
 		}
-		let columns = shape.last() as usize;
-		let requant = fused::Epilogue::new(&parameters, dtype, columns, largest)?;
-		let evaluate = |this: &Self| this.product(op, product, Some(&requant), dtype, shape);
-		self.profiled(|| profile::name(op) + " with Requant", shape, evaluate).map(Some)
+		let columns = product.shape.last() as usize;
+		let requant = fused::Epilogue::new(&parameters, to, columns, largest)?;
+		let name = || profile::name(product.op) + " with Requant";
+		let evaluate = |this: &Self| this.requantised(product, &requant, to);
+		self.profiled(name, product.shape, evaluate).map(Some)
 	}
 
 	fn links(&self, op: &Op) -> bool {
-		stretch::is_element_wise(op, 0).is_some()
+		region::is_element_wise(op, 0).is_some()
 	}
 
 	fn chains(
@@ -237,7 +226,7 @@ impl Backend for CpuBackend {
 		};
 		let share = |buffer: Buffer| {
 			let buffer = Arc::new(buffer);
-			SPARE.keep(&buffer);
+			POOL.keep(&buffer);
 			buffer
 		};
 		let share =
@@ -297,18 +286,15 @@ impl Executor for CpuExecutor {
 		self.audit = audit;
 	}
 
-	fn run_with(
+	fn run(
 		&mut self,
-		program: &Program,
-		checked: &Checked,
-		inputs: &[Tensor],
-		steps: u32,
+		work: &Work<'_>,
 		options: Options<'_>,
 		observer: &mut dyn Observer,
 	) -> Result<Run, ExecError> {
 		let options = Options { audit: self.audit, ..options };
-		let run = execute(&mut self.backend, program, checked, inputs, steps, options, observer);
-		SPARE.clear();
+		let run = execute(&mut self.backend, work, options, observer);
+		POOL.clear();
 		// Inputs that nobody has any more are not going to come again.
 		self.backend.resident.sweep();
 		self.backend.packed.sweep();

@@ -1,6 +1,6 @@
 //! Operators that move elements.
 
-use super::{mismatch, Call, Source};
+use super::{mismatch, Evaluation, Source};
 use crate::{
 	buffer::{truncate, CHUNK},
 	segments::{for_chunks, threads},
@@ -8,7 +8,7 @@ use crate::{
 };
 use assay_ops::{DType, Moves, Op, Shape};
 
-pub(super) fn evaluate(op: Moves, call: &Call) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(op: Moves, call: &Evaluation) -> Result<Buffer, ExecError> {
 	match op {
 		Moves::Gather => {
 			let [table, indices] = call.exactly()?;

@@ -1,10 +1,10 @@
 //! Folds along one axis.
 
-use super::{Call, Source};
+use super::{Evaluation, Source};
 use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer, ExecError};
 use assay_ops::{saturate_shift, DType, Reduce, Shape};
 
-pub(super) fn evaluate(op: Reduce, call: &Call) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(op: Reduce, call: &Evaluation) -> Result<Buffer, ExecError> {
 	Ok(match op {
 		Reduce::ReduceSum { axis, to } => {
 			let [a] = call.exactly()?;

@@ -1,10 +1,10 @@
 //! Operators whose results share a whole row of the last dimension.
 
-use super::{definition, elementwise::amount, Call, Source};
+use super::{definition, fixed_point::amount, Evaluation, Source};
 use crate::{segments::threads, simd::vectorised, Buffer, ExecError};
 use assay_ops::{row_scale, DType, Moments, NormKind, Row, EXP2, NORM_FRACTION_BITS};
 
-pub(super) fn evaluate(op: Row, call: &Call) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(op: Row, call: &Evaluation) -> Result<Buffer, ExecError> {
 	Ok(match op {
 		// A search and a sort: the definition's are as quick.
 		Row::TopK { .. } => return definition::evaluate(call),

@@ -1,8 +1,8 @@
 //! Products of i16 with short rows, through their epilogue.
 
-use super::product::Epilogue;
 use crate::{
 	gemm::{Path, Sizes},
+	segments::Rows,
 	Element,
 };
 
@@ -40,20 +40,18 @@ mod room {
 	}
 }
 
-/// `a · bᵀ` into `out`, row-major, on up to so many threads. Returns whether there is a quick way.
+/// `a · bᵀ` into `out`, row-major, on up to so many threads: `store` gets sums of a row from a column on, each once.
+/// Returns whether there is a quick way.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn product<T: Element>(
 	path: Path,
 	Sizes { m, n, k }: Sizes,
 	(a, b): (&[i16], &[i16]),
-	epilogue: &Epilogue<'_, i16>,
+	store: impl Fn(&Rows<'_, T>, usize, usize, &[i64]) + Sync,
 	out: &mut [T],
 	threads: usize,
 ) -> bool {
-	use crate::{
-		gemm::short,
-		segments::{for_chunks, Rows},
-	};
+	use crate::{gemm::short, segments::for_chunks};
 	let is_short = m >= LEAST_ROWS && n > 0 && (1..=short::LONGEST).contains(&k);
 	if !is_short || !matches!(path, Path::Avx512Vnni | Path::Amx) || !short::available() {
 		return false;
@@ -71,8 +69,7 @@ pub(super) fn product<T: Element>(
 				let rows = Rows::new(out, n);
 				room::with_scratch(|scratch| {
 					short::product(scratch, a, panels, |row, column, sums| {
-						// SAFETY: each sum comes once.
-						unsafe { epilogue.store(&rows, row, column, sums) };
+						store(&rows, row, column, sums);
 					});
 				});
 			},
@@ -86,7 +83,7 @@ pub(super) fn product<T: Element>(
 	_: Path,
 	_: Sizes,
 	_: (&[i16], &[i16]),
-	_: &Epilogue<'_, i16>,
+	_: impl Fn(&Rows<'_, T>, usize, usize, &[i64]) + Sync,
 	_: &mut [T],
 	_: usize,
 ) -> bool {

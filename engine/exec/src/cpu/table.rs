@@ -1,10 +1,10 @@
 //! Tables, and such with straight lines between their points.
 
-use super::{mismatch, Call, Source};
+use super::{mismatch, Evaluation, Source};
 use crate::{simd::vectorised, Buffer, ExecError};
 use assay_ops::{self as ops, DType};
 
-pub(super) fn evaluate(op: ops::Table, call: &Call) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(op: ops::Table, call: &Evaluation) -> Result<Buffer, ExecError> {
 	let [index, table] = call.exactly()?;
 	match op {
 		ops::Table::Lut => lut(index, table),

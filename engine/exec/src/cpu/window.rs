@@ -1,11 +1,11 @@
 //! Windows over images.
 
-use super::{Call, Source};
+use super::{Evaluation, Source};
 use crate::{buffer::CHUNK, segments::threads, simd::vectorised, Buffer, Element, ExecError};
 use assay_ops::{DType, PoolKind, Shape, Windowed};
 use core::ops::Range;
 
-pub(super) fn evaluate(op: Windowed, call: &Call) -> Result<Buffer, ExecError> {
+pub(super) fn evaluate(op: Windowed, call: &Evaluation) -> Result<Buffer, ExecError> {
 	match op {
 		Windowed::Pool { kind, kernel, stride, pad, to } => {
 			let [x] = call.exactly()?;

@@ -3,7 +3,11 @@
 //! Every rule about attributes, indices and shapes is here, in arithmetic that cannot overflow; the operators beside
 //! this file compute what was planned, and nothing else.
 
-use super::{rearrange, Call, Window};
+use super::{
+	rearrange,
+	shapes::{cum_sum_axis, groups, planes, pool_kernel, reduction},
+	Call, Window,
+};
 use crate::{
 	array::{broadcast, Array},
 	error::{Error, Result},
@@ -128,7 +132,7 @@ pub(crate) fn plan(call: &Call) -> Result<Plan> {
 		}
 		"CumSum" => {
 			let x = call.get(0)?;
-			super::reduce::cum_sum_axis(call)?;
+			cum_sum_axis(call)?;
 			Plan::one(x.dims.clone(), x.is_int()).with(x.len() as u128 * ELEMENT)
 		}
 		"TopK" => top_k(call)?,
@@ -268,31 +272,6 @@ fn gemm(call: &Call) -> Result<Plan> {
 	Ok(Plan::one(vec![m, n], integer).with(count(&[m, k, n]) / PRODUCTS))
 }
 
-/// `[N, C, H, W]` of a tensor with one or two spatial dimensions.
-pub(super) fn planes(call: &Call, x: &Array) -> Result<[usize; 4]> {
-	if x.is_empty() {
-		return Err(call.bad("an empty tensor"));
-	}
-	match x.dims[..] {
-		[n, c, w] => Ok([n, c, 1, w]),
-		[n, c, h, w] => Ok([n, c, h, w]),
-		_ => Err(Error::unsupported(
-			&call.node.name,
-			format!("{} of {} dimensions", call.node.op, x.rank()),
-			"only batches of images or lines, [N, C, H, W] or [N, C, W], can be imported",
-		)),
-	}
-}
-
-/// Groups of a convolution.
-pub(crate) fn groups(call: &Call) -> Result<usize> {
-	let groups = call.node.int("group", 1);
-	usize::try_from(groups)
-		.ok()
-		.filter(|groups| *groups > 0)
-		.ok_or_else(|| call.bad(&format!("group = {groups}, which must be at least 1")))
-}
-
 fn conv(call: &Call) -> Result<Plan> {
 	let (x, w) = (call.get(0)?, call.get(1)?);
 	let [n, c, _, _] = planes(call, x)?;
@@ -320,20 +299,6 @@ fn conv(call: &Call) -> Result<Plan> {
 	let threads = n.min(rayon::current_num_threads());
 	let scratch = vec![vec![threads, group_c, window.kernel[0], window.kernel[1], oh, ow]];
 	Ok(Plan { scratch, ..Plan::one(dims, false).with(work) })
-}
-
-/// Height and width of the windows of a pool over `spatial`.
-pub(crate) fn pool_kernel(call: &Call, spatial: &[usize]) -> Result<Vec<usize>> {
-	if call.node.op.starts_with("Global") {
-		return Ok(spatial.to_vec());
-	}
-	let stated =
-		call.node.ints("kernel_shape").ok_or_else(|| call.bad("kernel_shape is missing"))?;
-	let kernel: Option<Vec<usize>> =
-		stated.iter().map(|&k| usize::try_from(k).ok().filter(|&k| k > 0)).collect();
-	kernel
-		.filter(|kernel| kernel.len() == spatial.len())
-		.ok_or_else(|| call.bad(&format!("kernel_shape {stated:?}")))
 }
 
 fn pool(call: &Call) -> Result<Plan> {
@@ -376,21 +341,6 @@ fn top_k(call: &Call) -> Result<Plan> {
 	let sorting = x.len() as u128 * (u128::from(len.max(1).ilog2()) + 1) * 4;
 	let results = vec![(dims.clone(), x.is_int()), (dims, true)];
 	Ok(Plan { results, work: sorting, scratch: Vec::new() })
-}
-
-/// Dimensions that a reduction takes, ascending, and those of its result; `None` where it does nothing.
-pub(crate) fn reduction(call: &Call, dims: &[usize]) -> Result<Option<(Vec<usize>, Vec<usize>)>> {
-	let axes = match call.list("axes", 1).filter(|axes| !axes.is_empty()) {
-		Some(axes) => call.axes(&axes, dims.len())?,
-		None if call.node.int("noop_with_empty_axes", 0) != 0 => return Ok(None),
-		None => (0..dims.len()).collect(),
-	};
-	let keep = call.node.int("keepdims", 1) != 0;
-	let result = (0..dims.len())
-		.filter(|axis| keep || !axes.contains(axis))
-		.map(|axis| if axes.contains(&axis) { 1 } else { dims[axis] })
-		.collect();
-	Ok(Some((axes, result)))
 }
 
 fn reduced(call: &Call) -> Result<Plan> {

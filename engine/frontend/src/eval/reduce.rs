@@ -2,7 +2,7 @@
 
 use super::{
 	elementwise::{larger, smaller},
-	plan::reduction,
+	shapes::{cum_sum_axis, reduction},
 	Call,
 };
 use crate::{
@@ -89,14 +89,6 @@ pub(super) fn arg_max(call: &Call) -> Result<Array> {
 		dims.remove(axis);
 	}
 	Ok(Array::int(dims, out))
-}
-
-/// The dimension along which [`cum_sum`] sums: its second operand.
-pub(crate) fn cum_sum_axis(call: &Call) -> Result<usize> {
-	let [axis] = call.get(1)?.ints()[..] else {
-		return Err(call.bad("its axis is one number"));
-	};
-	call.axis(axis, call.get(0)?.rank())
 }
 
 pub(super) fn cum_sum(call: &Call) -> Result<Array> {

@@ -3,7 +3,7 @@
 use super::{
 	elementwise::larger,
 	linear::sgemm,
-	plan::{groups, planes, pool_kernel},
+	shapes::{groups, planes, pool_kernel},
 	Call,
 };
 use crate::{

@@ -22,11 +22,11 @@ use crate::{
 	error::{short, Error, Result},
 	eval::Call,
 	graph::{Graph, Node},
-	model::Origin,
 };
 use assay_ops::{DType, TensorType};
 use assay_program::{Program, ProgramBuilder, Source};
 use scales::Scales;
+use serde::{Deserialize, Serialize};
 use std::{
 	collections::{BTreeMap, HashMap},
 	sync::Arc,
@@ -72,6 +72,17 @@ pub(crate) struct Trace {
 	pub op: String,
 	/// Where it is in the program.
 	pub value: Value,
+}
+
+/// A node of the model that nodes of the program come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+	/// Its name.
+	pub name: String,
+	/// Its operator.
+	pub operator: String,
+	/// How many nodes of the program come from it, one after the other.
+	pub nodes: u32,
 }
 
 /// A lowered model.

@@ -2,11 +2,11 @@
 
 pub(crate) mod blake3;
 mod elementwise;
+mod families;
 mod generate;
 mod moves;
 mod probes;
 mod product;
-mod record;
 mod reduce;
 mod row;
 mod table;
@@ -14,18 +14,21 @@ mod window;
 
 pub use blake3::RootKernel;
 pub use elementwise::ElementwiseKernel;
+pub(crate) use families::{candidates, probes, record, stored_in_words};
 pub use generate::GenerateKernel;
 pub use moves::MovesKernel;
-pub(crate) use probes::{hashed_types, probes, result, Probe};
+pub(crate) use probes::{hashed_types, result, Probe};
 pub use product::ProductKernel;
-pub(crate) use record::{candidates, record, stored_in_words, Outline};
 pub use reduce::ReduceKernel;
 pub use row::RowKernel;
 pub use table::TableKernel;
 pub use window::WindowKernel;
 
-use crate::device::{Arguments, Device, DeviceError, Result, Storage};
-use assay_exec::{Affine, DeviceFault};
+use crate::{
+	device::{Arguments, Device, DeviceError, Storage},
+	shader::Shader,
+};
+use assay_exec::{Affine, Call, DeviceFault};
 use assay_ops::{DType, Op, Shape};
 
 /// What every kernel begins with.
@@ -38,7 +41,7 @@ const BY_WORD: &str = include_str!("common/by_word.wgsl");
 macro_rules! kernels {
 	(
 		$(#[$doc:meta])* $kernels:ident:
-		$($(#[$each:meta])* $variant:ident = $name:literal, $source:expr, $constant:expr;)*
+		$($(#[$each:meta])* $variant:ident = $name:literal, [$($part:expr),*], $constant:expr;)*
 	) => {
 		$(#[$doc])*
 		#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,22 +53,20 @@ macro_rules! kernels {
 			/// Every one of them.
 			pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-			pub(super) fn name(self) -> &'static str {
+			fn shader(self) -> $crate::shader::Shader {
 				match self {
-					$(Self::$variant => $name,)*
+					$(Self::$variant => $crate::shader::Shader {
+						name: $name,
+						parts: &[$crate::kernels::COMMON, $($part),*],
+						variant: $constant,
+					},)*
 				}
 			}
+		}
 
-			pub(super) fn parts(self) -> Vec<&'static str> {
-				match self {
-					$(Self::$variant => $source.to_vec(),)*
-				}
-			}
-
-			pub(super) fn variant(self) -> Option<u32> {
-				match self {
-					$(Self::$variant => $constant,)*
-				}
+		impl From<$kernels> for $crate::shader::Shader {
+			fn from(kernel: $kernels) -> Self {
+				kernel.shader()
 			}
 		}
 	};
@@ -95,23 +96,19 @@ macro_rules! families {
 
 			/// Name in reports and in the self-test's memory.
 			pub fn name(self) -> &'static str {
-				match self {
-					$(Self::$family(kernel) => kernel.name(),)*
-				}
+				Shader::from(self).name
 			}
 
 			/// The whole WGSL module.
 			pub(crate) fn source(self) -> String {
-				let parts = match self {
-					$(Self::$family(kernel) => kernel.parts(),)*
-				};
-				[COMMON].into_iter().chain(parts).collect()
+				Shader::from(self).source()
 			}
+		}
 
-			/// The value of the module's `OP` constant, for modules that serve several operators.
-			pub(crate) fn variant(self) -> Option<u32> {
-				match self {
-					$(Self::$family(kernel) => kernel.variant(),)*
+		impl From<Kernel> for Shader {
+			fn from(kernel: Kernel) -> Self {
+				match kernel {
+					$(Kernel::$family(kernel) => kernel.into(),)*
 				}
 			}
 		}
@@ -142,22 +139,36 @@ families! {
 /// Narrows words.
 const CAST: Kernel = Kernel::Elementwise(ElementwiseKernel::Cast);
 
-/// One evaluation: an operator's operands on the device, and type and shape of its result.
-pub(crate) struct Call<'a> {
+/// What can be said of an operand before it is on the device.
+#[derive(Clone, Copy)]
+pub(crate) struct Outline {
+	pub(crate) dtype: DType,
+	pub(crate) shape: Shape,
+	pub(crate) affine: Affine,
+}
+
+/// A [`Call`] whose operands are on the device.
+pub(crate) struct Evaluation<'a> {
 	op: &'a Op,
 	seen: &'a [Seen<'a>],
 	dtype: DType,
 	shape: &'a Shape,
 }
 
-impl<'a> Call<'a> {
+impl<'a> Evaluation<'a> {
+	/// `seen` are the operands of the call, in their order.
+	pub(crate) fn new<V>(call: &Call<'a, V>, seen: &'a [Seen<'a>]) -> Self {
+		let &Call { op, dtype, shape, .. } = call;
+		Self { op, seen, dtype, shape }
+	}
+
 	/// The operands, if there are so many of them.
-	fn exactly<const N: usize>(&self) -> Result<&'a [Seen<'a>; N]> {
+	fn exactly<const N: usize>(&self) -> Result<&'a [Seen<'a>; N], DeviceError> {
 		self.seen.try_into().map_err(|_| self.mismatch())
 	}
 
 	/// The operands, if there are so many of them or more.
-	fn at_least(&self, count: usize) -> Result<&'a [Seen<'a>]> {
+	fn at_least(&self, count: usize) -> Result<&'a [Seen<'a>], DeviceError> {
 		if self.seen.len() < count {
 			return Err(self.mismatch());
 		}
@@ -218,12 +229,12 @@ pub(crate) fn words(dtype: DType, elements: u64) -> u64 {
 /// arguments and records the dispatch.
 fn by_word(
 	device: &mut Device,
-	kernel: impl Into<Kernel>,
+	kernel: impl Into<Shader>,
 	mut arguments: Arguments,
 	operands: &[&Storage],
 	(dtype, elements): (DType, u32),
 	work: u64,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let words = words(dtype, elements.into());
 	let result = device.allocate(words)?;
 	arguments[..3].copy_from_slice(&[elements, words as u32, dtype as u32]);

@@ -1,9 +1,6 @@
 //! The fixed operators and operands of the self-test.
 
-use super::{
-	blake3, candidates, elementwise, generate, moves, product, reduce, row, table, window, Kernel,
-	Outline,
-};
+use super::{Kernel, Outline};
 use assay_exec::{
 	testing::{random_operator, Rng, OPERATOR_KINDS},
 	Affine, Buffer,
@@ -36,10 +33,15 @@ pub(super) fn given(
 	(buffer(dtype, &values), shape(dims), None)
 }
 
+/// The kernels that can compute an operator on operands: see [`super::candidates`].
+type Candidates = fn(&Op, &[Outline]) -> Vec<Vec<Kernel>>;
+
 /// Makes the probes of a kernel.
 pub(super) struct Probes {
 	rng: Rng,
-	all: Vec<Probe>,
+	candidates: Candidates,
+	/// Those made so far.
+	pub(super) all: Vec<Probe>,
 }
 
 /// What the numbers of a kernel's probes begin with: its name, so that the order of kernels is nobody's business.
@@ -51,8 +53,8 @@ fn seed(kernel: Kernel, part: u32) -> u64 {
 }
 
 impl Probes {
-	fn new(kernel: Kernel) -> Self {
-		Self { rng: Rng::new(seed(kernel, 0)), all: Vec::new() }
+	pub(super) fn new(kernel: Kernel, candidates: Candidates) -> Self {
+		Self { rng: Rng::new(seed(kernel, 0)), candidates, all: Vec::new() }
 	}
 
 	pub(super) fn random(
@@ -191,7 +193,7 @@ impl Probes {
 						affine: Affine::new(&shape, None),
 					})
 					.collect();
-				let ways = candidates(&op, &outlines);
+				let ways = (self.candidates)(&op, &outlines);
 				if !wanted(&op) || !ways.iter().any(|kernels| kernels.contains(&kernel)) {
 					continue;
 				}
@@ -228,23 +230,6 @@ pub(crate) fn hashed_types(probe: &Probe) -> Vec<TensorType> {
 	let (buffer, shape, _) = &probe.operands[0];
 	let ty = TensorType::of(buffer.dtype(), *shape);
 	(0..6).filter_map(|split| ty.with_split(split).ok()).collect()
-}
-
-/// The fixed operators and operands of a kernel.
-pub(crate) fn probes(kernel: Kernel) -> Vec<Probe> {
-	let mut probes = Probes::new(kernel);
-	match kernel {
-		Kernel::Product(kernel) => product::probes(kernel, &mut probes),
-		Kernel::Elementwise(kernel) => elementwise::probes(kernel, &mut probes),
-		Kernel::Window(kernel) => window::probes(kernel, &mut probes),
-		Kernel::Reduce(kernel) => reduce::probes(kernel, &mut probes),
-		Kernel::Row(kernel) => row::probes(kernel, &mut probes),
-		Kernel::Moves(kernel) => moves::probes(kernel, &mut probes),
-		Kernel::Table(kernel) => table::probes(kernel, &mut probes),
-		Kernel::Generate(kernel) => generate::probes(kernel, &mut probes),
-		Kernel::Root(kernel) => blake3::probes(kernel, &mut probes),
-	}
-	probes.all
 }
 
 /// Type and shape of a probe's result.

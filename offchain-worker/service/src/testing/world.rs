@@ -13,7 +13,7 @@ use crate::{
 	worker::process::ProcessRunner,
 };
 use assay_blobs::BlobStore;
-use assay_exec::{CpuExecutor, Executor, Options, Tensor};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
 use assay_market::{
 	lottery::{draw_output, tranche_of, transcript},
 	verifier_crypto::KEY_TYPE,
@@ -283,7 +283,11 @@ pub(crate) fn compute_from(
 		.map(|(input, bytes)| Tensor::new(input.ty, bytes))
 		.collect();
 	let options = Options { keep, start: start.as_deref(), ..Options::default() };
-	let run = CpuExecutor::new().run_with(program, &checked, &inputs, steps, options, &mut ());
+	let run = CpuExecutor::new().run(
+		&Work { program, checked: &checked, inputs: &inputs, steps },
+		options,
+		&mut (),
+	);
 	let run = run.map_err(|error| Fault::Crashed(error.to_string()))?;
 	let kept = run.kept.into_iter().map(|(source, tensor)| (source, tensor.bytes.to_vec()));
 	Ok(Ran {

@@ -37,15 +37,8 @@ pub use environment::clear_environment;
 pub use report::{Probe, Report};
 pub use resources::{close_inherited, drop_capabilities, leave_network, limit, step_back};
 
-use assay_worker_protocol::LocalFaultKind;
-use std::{
-	fs,
-	path::{Path, PathBuf},
-};
-
-/// Kind of the faults that the sandbox finds: a machine that has too little of it, or a process
-/// that was stopped.
-pub const FAULT: LocalFaultKind = LocalFaultKind::Sandbox;
+use crate::status::Status;
+use std::path::{Path, PathBuf};
 
 /// Closes files and system calls for the rest of the process's life, and tries whether they are.
 ///
@@ -56,7 +49,7 @@ pub fn seal(
 	inputs: impl Iterator<Item = PathBuf>,
 	network: Result<(), String>,
 ) -> Report {
-	let alone = match threads() {
+	let alone = match Status::read().and_then(|status| status.threads()) {
 		Some(1) => Ok(()),
 		Some(count) => Err(format!("{count} threads were running when it was sealed")),
 		None => Err("/proc/self/status cannot be read".into()),
@@ -65,10 +58,6 @@ pub fn seal(
 	// After the files: the calls that close them are not among those that stay.
 	let calls = calls::close();
 	Report { files, calls, network, probes: probes::try_all(dir) }
-}
-
-fn threads() -> Option<u64> {
-	crate::watchdog::field(&fs::read_to_string("/proc/self/status").ok()?, "Threads:")
 }
 
 /// `assay-worker check-sandbox`: seals this process as for a job and prints what holds.

@@ -1,14 +1,11 @@
 //! What happens to lanes whose deadline has passed.
 
+use super::AGENDA_SPILL;
 use crate::{Agenda, BalanceOf, Config, Error, Event, LaneOf, Lanes, Pallet, UsedUp, WeightInfo};
 use assay_market::{Disputes, JobId, ReasonCode, Turn};
 use frame_support::{ensure, traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{One, Saturating, Zero};
-
-/// How many later blocks are tried when the agenda of a block is full. A lane that finds no place
-/// waits for a `poke`. Every weight that puts a lane somewhere has the reads of all of them.
-pub(crate) const AGENDA_SPILL: u32 = 64;
 
 /// The part of a block that the agenda may take, as a divisor.
 const AGENDA_PART: u64 = 8;

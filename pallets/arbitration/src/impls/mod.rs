@@ -11,7 +11,6 @@ mod try_state;
 mod verifiers;
 mod view;
 
-pub(crate) use agenda::AGENDA_SPILL;
 #[cfg(test)]
 pub(crate) use offchain::{MAX_SUBMISSIONS, RETRY_BLOCKS};
 pub(crate) use proofs::proof_error;
@@ -24,6 +23,10 @@ use codec::Encode;
 use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::Zero;
+
+/// How many later blocks are tried when the agenda of a block is full. A lane that finds no place
+/// waits for a `poke`. Every weight that puts a lane somewhere has the reads of all of them.
+pub(crate) const AGENDA_SPILL: u32 = 64;
 
 /// The disputed result as this runtime has it.
 pub(crate) type ResultOf<T> =

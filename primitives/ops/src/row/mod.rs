@@ -8,11 +8,12 @@ mod softmax;
 mod top_k;
 
 use crate::{
-	family::{Definition, Scratch},
+	definition::{Definition, Scratch},
 	operands::{fraction, no_longer, resized, without, Operands},
+	signature::Signature,
 	time::{self, Asked},
 	work::{Weights, ROW},
-	Access, Applied, DType, Elements, NormKind, OpError, Shape, NORM_MAX_LEN,
+	Access, DType, Elements, NormKind, OpError, Shape, NORM_MAX_LEN,
 };
 use alloc::{vec, vec::Vec};
 use core::ops::Range;
@@ -105,17 +106,17 @@ impl Definition for Row {
 		None
 	}
 
-	fn absorb(self, _: &Applied, _: &dyn Elements, _: &[u32], _: Range<u32>, _: &mut [i64]) {}
+	fn absorb(self, _: &Signature, _: &dyn Elements, _: &[u32], _: Range<u32>, _: &mut [i64]) {}
 
 	/// Of the outputs those of one row should be next to each other.
 	fn finish(
 		self,
-		applied: &Applied,
+		signature: &Signature,
 		elements: &dyn Elements,
 		outputs: &[u32],
 		_: &[i64],
 	) -> Vec<i32> {
-		let Some(Access::Row { len, width }) = applied.access(0) else { return Vec::new() };
+		let Some(Access::Row { len, width }) = signature.access(0) else { return Vec::new() };
 		let mut results = Vec::with_capacity(outputs.len());
 		let mut values = vec![0; len as usize];
 		let mut rest = outputs;
@@ -133,7 +134,7 @@ impl Definition for Row {
 				Self::Norm { kind, epsilon, to, shift } => {
 					let moments = Moments::new(kind, epsilon, &values);
 					let one = |operand: usize| {
-						applied
+						signature
 							.operands()
 							.get(operand)
 							.is_some_and(|(_, shape)| shape.elements() == 1)
@@ -161,8 +162,8 @@ impl Definition for Row {
 		results
 	}
 
-	fn scratch(self, applied: &Applied) -> Scratch {
-		let Some(Access::Row { len, .. }) = applied.access(0) else { return Scratch::default() };
+	fn scratch(self, signature: &Signature) -> Scratch {
+		let Some(Access::Row { len, .. }) = signature.access(0) else { return Scratch::default() };
 		let each = match self {
 			// The row, and the keys by which it is sorted.
 			Self::TopK { .. } => 12,
@@ -196,7 +197,7 @@ impl Definition for Row {
 		false
 	}
 
-	fn time(self, _: &Applied, asked: &Asked) -> u64 {
+	fn time(self, _: &Signature, asked: &Asked) -> u64 {
 		match self {
 			// Each row once, and three passes over it.
 			Self::Softmax { .. } | Self::Norm { .. } | Self::RowScale { .. } => asked

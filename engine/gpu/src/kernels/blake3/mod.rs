@@ -1,7 +1,7 @@
 //! Roots of tensors: BLAKE3 of their canonical bytes, without these bytes ever being made.
 
 use super::{arguments, kernels, probes::Probes};
-use crate::device::{Device, DeviceError, Result, Storage};
+use crate::device::{Device, DeviceError, Storage};
 use assay_exec::DeviceFault;
 use assay_ops::{DType, Op, TensorType};
 
@@ -24,7 +24,11 @@ const VALUE: u64 = 8;
 const CHUNK_WORK: u64 = 16 * 1024;
 
 /// Records the root of a row-major tensor. The result begins with its 8 words.
-pub(crate) fn record(device: &mut Device, tensor: &Storage, ty: &TensorType) -> Result<Storage> {
+pub(crate) fn record(
+	device: &mut Device,
+	tensor: &Storage,
+	ty: &TensorType,
+) -> Result<Storage, DeviceError> {
 	let mut count = ty.tiles();
 	let tiles = u32::try_from(count)
 		.map_err(|_| DeviceError::new(DeviceFault::Limits, "more tiles than a word counts"))?;

@@ -6,11 +6,11 @@ mod requant;
 use super::{
 	kernels,
 	probes::{given, Probes},
-	product::{record_pack, ProductKernel},
-	Call, Kernel, Outline, Seen, BY_WORD,
+	Evaluation, Kernel, Outline, Seen, BY_WORD,
 };
-use crate::device::{Device, Result, Storage};
-use assay_ops::{DType, Elementwise, Op, Relation, MAX_FRACTION_BITS};
+use crate::device::{Device, DeviceError, Storage};
+use assay_exec::Affine;
+use assay_ops::{DType, Elementwise, Op, Relation, Shape, MAX_FRACTION_BITS};
 
 const REQUANT: &str = include_str!("requant.wgsl");
 pub(super) const LOAD: &str = include_str!("load.wgsl");
@@ -85,18 +85,13 @@ pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,
 	op: Elementwise,
-	call: &Call,
-) -> Result<Storage> {
+	call: &Evaluation,
+) -> Result<Storage, DeviceError> {
 	let (operands, attributes) = match op {
 		Elementwise::Requant { to } => return requant::record(device, call.at_least(3)?, to),
 		Elementwise::Select | Elementwise::ShiftRandom { .. } => {
 			let [a, b, c] = call.exactly()?;
 			return plain::record_three(device, kernel, [a, b, c], call.dtype);
-		}
-		// The self-test of a kernel that no operator has for itself.
-		Elementwise::Copy if kernel == ProductKernel::Pack.into() => {
-			let [a] = call.exactly()?;
-			return record_pack(device, a, a.shape.last());
 		}
 		Elementwise::Cast { .. } | Elementwise::Copy | Elementwise::BitLen => (1, [0, 0]),
 		Elementwise::Clamp { lo, hi } => (1, [lo as u32, hi as u32]),
@@ -118,10 +113,19 @@ pub(super) fn record(
 	plain::record(device, kernel, call.seen, attributes, call.dtype)
 }
 
-/// Records a cast.
-pub(super) fn cast(device: &mut Device, operand: &Seen, to: DType) -> Result<Storage> {
-	let operands = core::slice::from_ref(operand);
-	plain::record(device, ElementwiseKernel::Cast.into(), operands, [0, 0], to)
+/// `words`, one for each element of `shape`, as a tensor of `dtype`.
+pub(super) fn narrowed(
+	device: &mut Device,
+	words: Storage,
+	dtype: DType,
+	shape: &Shape,
+) -> Result<Storage, DeviceError> {
+	if dtype == DType::I32 {
+		return Ok(words);
+	}
+	let affine = Affine::new(shape, None);
+	let wide = Seen { storage: &words, dtype: DType::I32, shape: *shape, affine };
+	plain::record(device, ElementwiseKernel::Cast.into(), &[wide], [0, 0], dtype)
 }
 
 pub(super) fn probes(kernel: ElementwiseKernel, probes: &mut Probes) {

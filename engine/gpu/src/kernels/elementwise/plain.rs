@@ -1,7 +1,7 @@
 //! Operators of one, two or three operands that are all read alike.
 
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, Kernel, Seen},
 };
 use assay_ops::DType;
@@ -13,7 +13,7 @@ pub(super) fn record(
 	operands: &[Seen],
 	[first, second]: [u32; 2],
 	dtype: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let (a, b) = (&operands[0], operands.last().unwrap_or(&operands[0]));
 	let arguments = arguments(&[
 		(3, &[a.dtype as u32, b.dtype as u32, first, second]),
@@ -30,7 +30,7 @@ pub(super) fn record_three(
 	kernel: Kernel,
 	operands: [&Seen; 3],
 	dtype: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let [a, b, c] = operands;
 	let arguments = arguments(&[
 		(3, &[a.dtype as u32, b.dtype as u32]),

@@ -2,13 +2,17 @@
 
 use super::ElementwiseKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, Seen},
 };
 use assay_ops::DType;
 
 /// Records a Requant: `operands` are accumulator, multiplier, shift and perhaps bias.
-pub(crate) fn record(device: &mut Device, operands: &[Seen], to: DType) -> Result<Storage> {
+pub(crate) fn record(
+	device: &mut Device,
+	operands: &[Seen],
+	to: DType,
+) -> Result<Storage, DeviceError> {
 	let (acc, multiplier, shift) = (&operands[0], &operands[1], &operands[2]);
 	// Without a bias something must still be bound in its place.
 	let bias = operands.get(3);

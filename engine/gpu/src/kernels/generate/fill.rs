@@ -2,13 +2,13 @@
 
 use super::GenerateKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, Seen},
 };
 use assay_ops::{DType, Shape};
 
 /// Records the positions along `axis` of `shape`.
-pub(super) fn iota(device: &mut Device, shape: &Shape, axis: u8) -> Result<Storage> {
+pub(super) fn iota(device: &mut Device, shape: &Shape, axis: u8) -> Result<Storage, DeviceError> {
 	let axis = usize::from(axis);
 	let inner: u32 = shape.dims()[axis + 1..].iter().product();
 	let arguments = arguments(&[(3, &[inner, shape.dims()[axis]])]);
@@ -23,7 +23,7 @@ pub(super) fn philox(
 	step: &Seen,
 	shape: &Shape,
 	stream: u32,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let elements = shape.elements();
 	let blocks = elements.div_ceil(4);
 	let result = device.allocate(elements.into())?;

@@ -2,8 +2,8 @@
 
 mod fill;
 
-use super::{kernels, probes::Probes, Call, Kernel, Outline, BY_WORD};
-use crate::device::{Device, Result, Storage};
+use super::{kernels, probes::Probes, Evaluation, Kernel, Outline, BY_WORD};
+use crate::device::{Device, DeviceError, Storage};
 use assay_ops::Generate;
 
 const IOTA: &str = include_str!("iota.wgsl");
@@ -26,7 +26,11 @@ pub(super) fn candidates(op: Generate, _: &[Outline]) -> Vec<Vec<Kernel>> {
 	vec![vec![kernel.into()]]
 }
 
-pub(super) fn record(device: &mut Device, op: Generate, call: &Call) -> Result<Storage> {
+pub(super) fn record(
+	device: &mut Device,
+	op: Generate,
+	call: &Evaluation,
+) -> Result<Storage, DeviceError> {
 	match op {
 		Generate::Iota { axis, .. } => {
 			let [] = call.exactly()?;

@@ -2,12 +2,16 @@
 
 use super::MovesKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, Seen},
 };
 
 /// Records the rows of `table` that `index` names.
-pub(super) fn record(device: &mut Device, table: &Seen, index: &Seen) -> Result<Storage> {
+pub(super) fn record(
+	device: &mut Device,
+	table: &Seen,
+	index: &Seen,
+) -> Result<Storage, DeviceError> {
 	let rows = table.shape.dims()[0];
 	let inner = table.shape.elements() / rows;
 	let arguments = arguments(&[

@@ -7,9 +7,9 @@ mod scatter;
 use super::{
 	kernels,
 	probes::{given, Probes},
-	Call, Kernel, Outline, BY_WORD,
+	Evaluation, Kernel, Outline, BY_WORD,
 };
-use crate::device::{Device, Result, Storage};
+use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{DType, Moves, Op, View};
 
 const PIECES: &str = include_str!("pieces.wgsl");
@@ -43,7 +43,11 @@ pub(super) fn candidates(op: Moves, _: &[Outline]) -> Vec<Vec<Kernel>> {
 	}
 }
 
-pub(super) fn record(device: &mut Device, op: Moves, call: &Call) -> Result<Storage> {
+pub(super) fn record(
+	device: &mut Device,
+	op: Moves,
+	call: &Evaluation,
+) -> Result<Storage, DeviceError> {
 	match op {
 		Moves::Gather => {
 			let [table, index] = call.exactly()?;

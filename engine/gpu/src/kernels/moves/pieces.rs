@@ -2,7 +2,7 @@
 
 use super::MovesKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, lanes, words, Seen},
 };
 use assay_ops::Shape;
@@ -15,7 +15,7 @@ fn piece(
 	operand: &Seen,
 	(axis, low): (u8, u32),
 	fill: i32,
-) -> Result<()> {
+) -> Result<(), DeviceError> {
 	let axis = usize::from(axis);
 	let inner: u32 = shape.dims()[axis + 1..].iter().product();
 	let (total, first) = (shape.dims()[axis] * inner, low * inner);
@@ -42,7 +42,7 @@ pub(super) fn concat(
 	operands: &[Seen],
 	axis: u8,
 	shape: &Shape,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let dtype = operands[0].dtype;
 	let result = device.allocate(words(dtype, shape.elements().into()))?;
 	let mut low = 0;
@@ -60,7 +60,7 @@ pub(super) fn pad(
 	(axis, low): (u8, u32),
 	value: i32,
 	shape: &Shape,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let result = device.allocate(words(operand.dtype, shape.elements().into()))?;
 	piece(device, Kernel::Pad, (&result, shape), operand, (axis, low), value)?;
 	Ok(result)

@@ -2,7 +2,7 @@
 
 use super::MovesKernel as Kernel;
 use crate::{
-	device::{Device, DeviceError, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, Seen},
 };
 use assay_exec::DeviceFault;
@@ -18,7 +18,7 @@ pub(super) fn record(
 	index: &Seen,
 	rows: u32,
 	dtype: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let count = updates.shape.dims()[0];
 	if count > MOST_UPDATES {
 		let text = format!("the sums of {count} updates may be more than a word holds");

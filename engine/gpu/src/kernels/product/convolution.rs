@@ -5,7 +5,7 @@ use super::{
 	pack, ProductKernel as Kernel,
 };
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, lanes, window::window, Seen},
 };
 use assay_ops::{DType, Geometry, Narrow, Shape};
@@ -27,7 +27,7 @@ pub(crate) fn direct(
 	(geometry, narrow): (&Geometry, Option<Narrow>),
 	dtype: DType,
 	shape: &Shape,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let (image, weights) = (&operands[0], &operands[1]);
 	let dims = weights.shape.dims();
 	let window = window(&image.shape, [dims[1], dims[2]], shape, geometry.groups.into(), geometry)?;
@@ -62,7 +62,7 @@ pub(crate) fn by_patches(
 	operands: &[Seen],
 	(geometry, narrow): (&Geometry, Option<Narrow>),
 	shape: &Shape,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let (image, weights) = (&operands[0], &operands[1]);
 	let dims = weights.shape.dims();
 	let (n, k) = (dims[0], weights.shape.elements() / dims[0]);

@@ -2,7 +2,7 @@
 
 use super::{pack, ProductKernel as Kernel};
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, Seen},
 };
 use assay_ops::{DType, Narrow};
@@ -65,7 +65,7 @@ pub(crate) fn multiply(
 	Sizes { batches, m, n, k }: Sizes,
 	epilogue: Epilogue<'_>,
 	(result, first): (&Storage, u32),
-) -> Result<()> {
+) -> Result<(), DeviceError> {
 	let across = n.div_ceil(TILE);
 	let each = u64::from(across) * u64::from(m.div_ceil(TILE));
 	let groups = each * u64::from(batches);
@@ -95,7 +95,7 @@ pub(crate) fn record(
 	operands: &[Seen],
 	batched: bool,
 	narrow: Option<Narrow>,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let (a, b) = (&operands[0], &operands[1]);
 	let k = a.shape.last();
 	let batches = if batched { a.shape.dims().iter().rev().skip(2).product::<u32>() } else { 1 };

@@ -5,16 +5,14 @@ mod matmul;
 mod pack;
 
 use super::{
+	elementwise::narrowed,
 	kernels,
 	probes::{given, shape, Probes},
-	record::narrowed,
 	window::WINDOW,
-	Call, Kernel, Outline, BY_WORD, CAST,
+	Evaluation, Kernel, Outline, BY_WORD, CAST,
 };
-use crate::device::{Device, Result, Storage};
+use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{DType, Narrow, Op, Product, View};
-
-pub(super) use pack::record as record_pack;
 
 const I8: &str = include_str!("i8.wgsl");
 const I16: &str = include_str!("i16.wgsl");
@@ -102,8 +100,8 @@ pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,
 	op: Product,
-	call: &Call,
-) -> Result<Storage> {
+	call: &Evaluation,
+) -> Result<Storage, DeviceError> {
 	let Kernel::Product(kernel) = kernel else { return Err(call.mismatch()) };
 	let seen = call.at_least(2)?;
 	let words = match op {
@@ -124,6 +122,12 @@ pub(super) fn record(
 		}
 	};
 	narrowed(device, words, call.dtype, call.shape)
+}
+
+/// Records the kernel that makes operands ready, as if it were an operator.
+pub(super) fn record_pack(device: &mut Device, call: &Evaluation) -> Result<Storage, DeviceError> {
+	let [a] = call.exactly()?;
+	pack::record(device, a, a.shape.last())
 }
 
 pub(super) fn probes(kernel: ProductKernel, probes: &mut Probes) {

@@ -2,7 +2,7 @@
 
 use super::ProductKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, lanes, Seen},
 };
 use assay_exec::Affine;
@@ -19,7 +19,7 @@ pub(crate) fn row_words(dtype: DType, k: u32) -> u32 {
 }
 
 /// The operand in rows of `k` elements and whole words: itself where it is [`ready`].
-pub(crate) fn record(device: &mut Device, operand: &Seen, k: u32) -> Result<Storage> {
+pub(crate) fn record(device: &mut Device, operand: &Seen, k: u32) -> Result<Storage, DeviceError> {
 	if ready(&operand.affine, k, operand.dtype) {
 		return Ok(operand.storage.clone());
 	}

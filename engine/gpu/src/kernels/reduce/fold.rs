@@ -2,7 +2,7 @@
 
 use super::ReduceKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, lanes, Seen},
 };
 use assay_ops::{DType, Shape};
@@ -27,7 +27,7 @@ pub(super) fn record_long(
 	[a, b]: [&Seen; 2],
 	(axis, shift): (u8, i8),
 	dtype: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let (len, inside) = along(a, axis);
 	device.endures(a.turns(len.div_ceil(64)) + b.turns(len.div_ceil(64)) + 70)?;
 	let elements = a.shape.elements() / len;
@@ -50,7 +50,7 @@ pub(super) fn record(
 	operand: &Seen,
 	axis: u8,
 	dtype: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let (len, inside) = along(operand, axis);
 	device.endures(u64::from(lanes(dtype)) * operand.turns(len))?;
 	let arguments = arguments(&[(3, &[operand.dtype as u32, len, inside]), (8, &operand.view())]);
@@ -66,7 +66,7 @@ pub(super) fn record_products(
 	axis: u8,
 	shift: i8,
 	dtype: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let (len, inside) = along(a, axis);
 	device.endures(u64::from(lanes(dtype)) * (a.turns(len) + b.turns(len)))?;
 	let arguments = arguments(&[

@@ -3,10 +3,12 @@
 mod fold;
 
 use super::{
-	elementwise::LOAD, kernels, probes::Probes, record::narrowed, Call, Kernel, Outline, BY_WORD,
-	CAST,
+	elementwise::{narrowed, LOAD},
+	kernels,
+	probes::Probes,
+	Evaluation, Kernel, Outline, BY_WORD, CAST,
 };
-use crate::device::{Device, Result, Storage};
+use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{Op, Reduce};
 
 const SOURCE: &str = include_str!("kernel.wgsl");
@@ -55,8 +57,8 @@ pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,
 	op: Reduce,
-	call: &Call,
-) -> Result<Storage> {
+	call: &Evaluation,
+) -> Result<Storage, DeviceError> {
 	let Kernel::Reduce(kernel) = kernel else { return Err(call.mismatch()) };
 	let (axis, dtype) = (op.axis(), call.dtype);
 	let (operands, shift) = match op {

@@ -2,7 +2,7 @@
 
 use super::RowKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, Seen},
 };
 use assay_ops::DType;
@@ -13,7 +13,7 @@ pub(super) fn record(
 	operand: &Seen,
 	(exclusive, reverse): (bool, bool),
 	dtype: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let (len, elements) = (operand.shape.last(), operand.shape.elements());
 	// Twice over a stretch, and over the sums of the others.
 	device.endures(2 * operand.turns(len.div_ceil(64)) + 66)?;

@@ -6,13 +6,12 @@ mod softmax;
 mod top_k;
 
 use super::{
-	elementwise::ROOT,
+	elementwise::{narrowed, ROOT},
 	kernels,
 	probes::{given, Probes},
-	record::narrowed,
-	Call, Kernel, Outline, BY_WORD, CAST,
+	Evaluation, Kernel, Outline, BY_WORD, CAST,
 };
-use crate::device::{Device, Result, Storage};
+use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{DType, Op, Row};
 
 const EXPONENTIAL: &str = include_str!("exponential.wgsl");
@@ -75,7 +74,12 @@ pub(super) fn candidates(op: Row, _: &[Outline]) -> Vec<Vec<Kernel>> {
 	}
 }
 
-pub(super) fn record(device: &mut Device, kernel: Kernel, op: Row, call: &Call) -> Result<Storage> {
+pub(super) fn record(
+	device: &mut Device,
+	kernel: Kernel,
+	op: Row,
+	call: &Evaluation,
+) -> Result<Storage, DeviceError> {
 	let Kernel::Row(kernel) = kernel else { return Err(call.mismatch()) };
 	match op {
 		Row::TopK { k, values } => {

@@ -2,7 +2,7 @@
 
 use super::RowKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, Seen},
 };
 use assay_ops::{DType, NormKind, MAX_FRACTION_BITS, NORM_FRACTION_BITS};
@@ -14,7 +14,7 @@ fn moments(
 	operand: &Seen,
 	(kind, epsilon, bits): (NormKind, u32, u32),
 	words: u64,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let len = operand.shape.last();
 	let rows = operand.shape.elements() / len;
 	let centred = u32::from(kind == NormKind::Layer);
@@ -31,7 +31,7 @@ pub(super) fn row_scale(
 	device: &mut Device,
 	operand: &Seen,
 	(kind, epsilon, shift): (NormKind, u32, u8),
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let bits = shift.min(MAX_FRACTION_BITS).into();
 	moments(device, Kernel::RowScale, operand, (kind, epsilon, bits), 1)
 }
@@ -42,7 +42,7 @@ pub(super) fn record(
 	operands: [&Seen; 3],
 	(kind, epsilon, shift): (NormKind, u32, i8),
 	to: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let [x, gamma, beta] = operands;
 	let moments = moments(device, Kernel::NormMoments, x, (kind, epsilon, 0), 3)?;
 	let shift = (i32::from(NORM_FRACTION_BITS) + i32::from(shift)).clamp(-31, 62);

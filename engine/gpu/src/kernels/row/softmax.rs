@@ -2,7 +2,7 @@
 
 use super::RowKernel as Kernel;
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, Seen},
 };
 use assay_ops::{DType, EXP2};
@@ -13,7 +13,7 @@ pub(super) fn record(
 	operand: &Seen,
 	(multiplier, shift): (i16, i8),
 	to: DType,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let len = operand.shape.last();
 	let elements = operand.shape.elements();
 	let rows = elements / len;

@@ -2,7 +2,7 @@
 
 use super::RowKernel as Kernel;
 use crate::{
-	device::{Device, DeviceError, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, Seen},
 };
 use assay_exec::DeviceFault;
@@ -21,7 +21,7 @@ pub(super) fn record(
 	operand: &Seen,
 	k: u32,
 	values: bool,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let len = operand.shape.last();
 	let rows = operand.shape.elements() / len;
 	let elements = operand.shape.elements();

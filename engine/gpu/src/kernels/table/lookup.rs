@@ -1,7 +1,7 @@
 //! Lut and LutInterp.
 
 use crate::{
-	device::{Device, Result, Storage},
+	device::{Device, DeviceError, Storage},
 	kernels::{arguments, by_word, Kernel, Seen},
 };
 
@@ -11,7 +11,7 @@ pub(super) fn record(
 	kernel: Kernel,
 	index: &Seen,
 	table: &Seen,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	// Of a table of 2^p + 1 points an i16 has 16 − p bits below its segment; Lut has no use for it.
 	let segments = table.shape.elements().saturating_sub(1).clamp(2, 1 << 14);
 	let bits = 16 - segments.ilog2();

@@ -5,9 +5,9 @@ mod lookup;
 use super::{
 	kernels,
 	probes::{given, Probes},
-	Call, Kernel, Outline, BY_WORD,
+	Evaluation, Kernel, Outline, BY_WORD,
 };
-use crate::device::{Device, Result, Storage};
+use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{DType, Op, Table};
 
 const LUT: &str = include_str!("lut.wgsl");
@@ -34,8 +34,8 @@ pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,
 	op: Table,
-	call: &Call,
-) -> Result<Storage> {
+	call: &Evaluation,
+) -> Result<Storage, DeviceError> {
 	match op {
 		Table::Lut | Table::LutInterp => {
 			let [index, table] = call.exactly()?;

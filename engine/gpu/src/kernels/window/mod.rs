@@ -1,9 +1,9 @@
 //! Pool, and what is common to windows over images.
 
 use super::{
-	arguments, by_word, kernels, lanes, probes::Probes, Call, Kernel, Outline, Seen, BY_WORD,
+	arguments, by_word, kernels, lanes, probes::Probes, Evaluation, Kernel, Outline, Seen, BY_WORD,
 };
-use crate::device::{Device, DeviceError, Result, Storage};
+use crate::device::{Device, DeviceError, Storage};
 use assay_exec::DeviceFault;
 use assay_ops::{DType, Geometry, PoolKind, Shape, Windowed};
 
@@ -32,8 +32,8 @@ pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,
 	op: Windowed,
-	call: &Call,
-) -> Result<Storage> {
+	call: &Evaluation,
+) -> Result<Storage, DeviceError> {
 	let Windowed::Pool { kernel: size, stride, pad, .. } = op;
 	let [image] = call.exactly()?;
 	pool(device, kernel, image, (size, stride, pad), call.dtype, call.shape)
@@ -52,7 +52,7 @@ pub(super) fn window(
 	result: &Shape,
 	groups: u32,
 	geometry: &Geometry,
-) -> Result<[u32; 19]> {
+) -> Result<[u32; 19], DeviceError> {
 	let mismatch = || DeviceError::new(DeviceFault::Internal, "an image that is not one");
 	let &[_, height, width, channels] = image.dims() else { return Err(mismatch()) };
 	let &[_, result_height, result_width, result_channels] = result.dims() else {
@@ -103,7 +103,7 @@ fn pool(
 	(size, stride, pad): ([u8; 2], [u8; 2], [[u8; 2]; 2]),
 	dtype: DType,
 	shape: &Shape,
-) -> Result<Storage> {
+) -> Result<Storage, DeviceError> {
 	let geometry = Geometry { stride, pad: pad.map(|pad| pad.map(i16::from)), ..Geometry::UNIT };
 	// As a convolution whose groups are the channels.
 	let window = window(&image.shape, size.map(u32::from), shape, image.shape.last(), &geometry)?;

@@ -10,7 +10,7 @@ use assay_blobs::BlobStore;
 use assay_commitments::{
 	checkpoint_entry, checkpoints_digest, run_root, segment_roots, RunShape, Segmentation,
 };
-use assay_exec::{Checkpoint, Checkpoints as Keep, CpuExecutor, Executor, Tensor};
+use assay_exec::{Checkpoint, Checkpoints as Keep, CpuExecutor, Executor, Options, Tensor, Work};
 use assay_market::{
 	lottery::transcript, segment_of, task_hash, verifier_crypto::KEY_TYPE, Checkpoints,
 	MailboxEntry, Purpose::Verify, SampledChunk, SegmentDuty, SegmentTerms, Ticket,
@@ -83,7 +83,13 @@ impl Case {
 				core::ops::ControlFlow::Continue(())
 			},
 		};
-		let run = CpuExecutor::new().run(&program, &checked, &inputs, STEPS, &mut keep).unwrap();
+		let run = CpuExecutor::new()
+			.run(
+				&Work { program: &program, checked: &checked, inputs: &inputs, steps: STEPS },
+				Options::default(),
+				&mut keep,
+			)
+			.unwrap();
 		let cut = Segmentation::new(STEPS, LENGTH).unwrap();
 		let terms = SegmentTerms {
 			steps: LENGTH,

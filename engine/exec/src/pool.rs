@@ -14,11 +14,12 @@ const RESULTS: usize = 128;
 const LEAST: usize = 4 << 10;
 
 /// Memory of the results of this process.
-pub(crate) static SPARE: Spare = Spare(Mutex::new(Results { results: Vec::new(), bytes: 0 }));
+pub(crate) static POOL: BufferPool =
+	BufferPool(Mutex::new(Results { results: Vec::new(), bytes: 0 }));
 
 /// Remembers results, oldest first. One that only this still has is free to be overwritten.
 #[derive(Default)]
-pub(crate) struct Spare(Mutex<Results>);
+pub(crate) struct BufferPool(Mutex<Results>);
 
 #[derive(Default)]
 struct Results {
@@ -32,7 +33,7 @@ fn capacity(buffer: &Buffer) -> usize {
 	elements * buffer.dtype().size()
 }
 
-impl Spare {
+impl BufferPool {
 	fn results(&self) -> MutexGuard<'_, Results> {
 		// No panic leaves the list half changed.
 		self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,11 +96,11 @@ mod tests {
 
 	const LEN: usize = LEAST;
 
-	fn result(spare: &Spare, value: i8) -> Arc<Buffer> {
-		let mut values = spare.elements::<i8>(LEN);
+	fn result(pool: &BufferPool, value: i8) -> Arc<Buffer> {
+		let mut values = pool.elements::<i8>(LEN);
 		values.fill(value);
 		let buffer = Arc::new(Buffer::I8(values));
-		spare.keep(&buffer);
+		pool.keep(&buffer);
 		buffer
 	}
 
@@ -109,39 +110,39 @@ mod tests {
 
 	#[test]
 	fn memory_should_be_used_again_when_nobody_has_its_result() {
-		let spare = Spare::default();
-		let first = result(&spare, 1);
+		let pool = BufferPool::default();
+		let first = result(&pool, 1);
 		let place = address(&first);
-		let second = result(&spare, 2);
+		let second = result(&pool, 2);
 		assert_ne!(address(&second), place, "the first result is still there");
 		drop(first);
-		assert!(spare.find::<i16>(LEN / 2).is_none(), "of another type");
-		assert!(spare.find::<i8>(LEN + 1).is_none(), "longer");
-		assert!(spare.find::<i8>(LEN / 2 - 1).is_none(), "much shorter");
-		assert_eq!(address(&result(&spare, 3)), place);
+		assert!(pool.find::<i16>(LEN / 2).is_none(), "of another type");
+		assert!(pool.find::<i8>(LEN + 1).is_none(), "longer");
+		assert!(pool.find::<i8>(LEN / 2 - 1).is_none(), "much shorter");
+		assert_eq!(address(&result(&pool, 3)), place);
 		assert!(second.bytes().iter().all(|&byte| byte == 2));
-		assert_eq!(spare.elements::<i8>(LEN - 1).len(), LEN - 1);
+		assert_eq!(pool.elements::<i8>(LEN - 1).len(), LEN - 1);
 	}
 
 	#[test]
 	fn memory_should_stay_within_its_bounds_when_there_are_many_results() {
-		let spare = Spare::default();
+		let pool = BufferPool::default();
 		for _ in 0..2 * RESULTS {
-			let buffer = result(&spare, 1);
+			let buffer = result(&pool, 1);
 			// Nobody has the others, but this one is not to be overwritten.
-			spare.keep(&buffer);
+			pool.keep(&buffer);
 		}
-		assert!(spare.results().results.len() <= RESULTS);
+		assert!(pool.results().results.len() <= RESULTS);
 		let large = || Arc::new(Buffer::I8(Vec::with_capacity(BYTES / 2).into()));
 		for _ in 0..3 {
-			spare.keep(&large());
+			pool.keep(&large());
 		}
-		let bytes = |spare: &Spare| -> usize {
-			spare.results().results.iter().map(|buffer| capacity(buffer)).sum()
+		let bytes = |pool: &BufferPool| -> usize {
+			pool.results().results.iter().map(|buffer| capacity(buffer)).sum()
 		};
-		assert_eq!(bytes(&spare), spare.results().bytes);
-		assert!(bytes(&spare) <= BYTES);
-		spare.clear();
-		assert_eq!((bytes(&spare), spare.results().bytes), (0, 0));
+		assert_eq!(bytes(&pool), pool.results().bytes);
+		assert!(bytes(&pool) <= BYTES);
+		pool.clear();
+		assert_eq!((bytes(&pool), pool.results().bytes), (0, 0));
 	}
 }

@@ -1,28 +1,28 @@
-//! Stretches of nodes that follow each other in a program and whose elements do not meet: the update of
+//! Fused regions: nodes that follow each other in a program and whose elements do not meet. The update of
 //! every parameter by an optimizer is one. Computed block by block, most of their results never leave the
 //! first cache, and chains that do not read each other are work for different threads.
 
-use crate::plan::{Read, Step};
+use crate::step::{Read, Step};
 use assay_ops::{Elementwise, Family, Generate, Op, Reduce, Table, TensorType};
 use assay_program::Source;
 use core::ops::Range;
 
-/// Nodes of a stretch, as chains that do not read each other.
-pub(crate) struct Stretch {
+/// Nodes of a region, as chains that do not read each other.
+pub(crate) struct FusedRegion {
 	pub(crate) nodes: Range<usize>,
 	/// The nodes of each chain, in program order.
 	pub(crate) chains: Vec<Vec<usize>>,
-	/// Of each node of the stretch: its position in its chain, and whether anyone else reads it.
+	/// Of each node of the region: its position in its chain, and whether anyone else reads it.
 	places: Vec<(usize, bool)>,
 }
 
-impl Stretch {
-	/// Where in its chain a node of the stretch is.
+impl FusedRegion {
+	/// Where in its chain a node of the region is.
 	pub(crate) fn position(&self, node: usize) -> usize {
 		self.places[node - self.nodes.start].0
 	}
 
-	/// Whether the result of a node of the stretch must outlive it.
+	/// Whether the result of a node of the region must outlive it.
 	pub(crate) fn is_kept(&self, node: usize) -> bool {
 		self.places[node - self.nodes.start].1
 	}
@@ -79,7 +79,7 @@ pub(crate) fn elements(node: &Step, ty: &TensorType) -> u32 {
 	node.reads.first().filter(|_| largest).map_or(ty.elements(), |read| read.shape.elements())
 }
 
-/// Whether a node may be in a stretch at all.
+/// Whether a node may be in a region at all.
 fn fits(node: &Step, ty: &TensorType) -> bool {
 	if node.fused_from.is_some() || node.fused_into.is_some() {
 		return false;
@@ -101,15 +101,15 @@ fn fits(node: &Step, ty: &TensorType) -> bool {
 	is_element_wise(node.op, 0).is_some()
 }
 
-/// Finds the stretches of at least two nodes. `links` says which operators the engine takes, `kept` which
+/// Finds the regions of at least two nodes. `links` says which operators the engine takes, `kept` which
 /// nodes are read by anyone but nodes.
 pub(crate) fn find(
 	nodes: &[Step],
 	types: &[TensorType],
 	links: impl Fn(&Op) -> bool,
 	kept: impl Fn(usize) -> bool,
-) -> Vec<Stretch> {
-	// Whether `read`, operand `operand` of node `at`, is of a node before the stretch or can be of one inside.
+) -> Vec<FusedRegion> {
+	// Whether `read`, operand `operand` of node `at`, is of a node before the region or can be of one inside.
 	let joins = |start: usize, at: usize, operand: usize, read: &Read| match read.source {
 		Source::Node(other) if other as usize >= start => {
 			let other = other as usize;
@@ -148,7 +148,7 @@ pub(crate) fn find(
 			}
 		}
 	}
-	let stretch = |range: Range<usize>| {
+	let region = |range: Range<usize>| {
 		let start = range.start;
 		// A forest: each node leads to one before it in its chain, the first one to itself.
 		let mut before: Vec<usize> = (0..range.len()).collect();
@@ -177,7 +177,7 @@ pub(crate) fn find(
 			})
 			.collect();
 		chains.retain(|chain| !chain.is_empty());
-		Stretch { nodes: range, chains, places }
+		FusedRegion { nodes: range, chains, places }
 	};
-	ranges.into_iter().map(stretch).collect()
+	ranges.into_iter().map(region).collect()
 }

@@ -3,11 +3,11 @@
 
 use crate::{
 	backend::GpuBackend,
-	device::{DeviceError, Result},
+	device::DeviceError,
 	kernels::{hashed_types, probes, result, Kernel, Probe},
 	AdapterInfo,
 };
-use assay_exec::{Affine, Backend, DeviceFault, Operand};
+use assay_exec::{Affine, Backend, Call, DeviceFault, Operand};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,11 @@ impl FailedKernel {
 }
 
 /// The hash of what this device gives for a kernel's probes.
-fn measure(backend: &mut GpuBackend, kernel: Kernel, probes: &[Probe]) -> Result<String> {
+fn measure(
+	backend: &mut GpuBackend,
+	kernel: Kernel,
+	probes: &[Probe],
+) -> Result<String, DeviceError> {
 	let mut hasher = blake3::Hasher::new();
 	let mut tickets = Vec::new();
 	for probe in probes {
@@ -45,7 +49,7 @@ fn measure(backend: &mut GpuBackend, kernel: Kernel, probes: &[Probe]) -> Result
 			.operands
 			.iter()
 			.map(|(buffer, ..)| backend.import(buffer.clone()).map_err(internal))
-			.collect::<Result<_>>()?;
+			.collect::<Result<_, DeviceError>>()?;
 		if let Kernel::Root(_) = kernel {
 			for ty in hashed_types(probe) {
 				let ticket = backend.root(&values[0], &ty)?;
@@ -62,7 +66,8 @@ fn measure(backend: &mut GpuBackend, kernel: Kernel, probes: &[Probe]) -> Result
 				affine: Affine::new(shape, view.as_ref()),
 			})
 			.collect();
-		let value = backend.record(kernel, &probe.op, &operands, dtype, &shape)?;
+		let call = Call { op: &probe.op, operands: &operands, dtype, shape: &shape };
+		let value = backend.record(kernel, &call)?;
 		tickets.push(backend.request(&value).map_err(internal)?);
 	}
 	for ticket in tickets {
@@ -92,7 +97,7 @@ fn run(
 	backend: &mut GpuBackend,
 	probes: impl Fn(Kernel) -> Vec<Probe>,
 	expected: &[(&str, &str)],
-) -> Result<Outcome> {
+) -> Result<Outcome, DeviceError> {
 	let mut failed = Vec::new();
 	for kernel in Kernel::all() {
 		let expected = expected.iter().find(|(name, _)| *name == kernel.name());
@@ -176,7 +181,7 @@ pub(crate) fn recall_or_run(
 	backend: &mut GpuBackend,
 	info: &AdapterInfo,
 	cache: Option<&Path>,
-) -> Result<Outcome> {
+) -> Result<Outcome, DeviceError> {
 	let key = key(info);
 	if let Some(outcome) = cache.and_then(|folder| recall(folder, &key)) {
 		return Ok(outcome);
