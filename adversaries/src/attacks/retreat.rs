@@ -157,9 +157,9 @@ pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "ramps-for-one-deposit",
 		what: "a requester's friends claim its job and give it back in the last blocks: its ramp goes on",
-		outcome: "",
+		outcome: "one ramp in 732 blocks, ProviderTimeout",
 		blocks: Blocks::None,
-		money: "",
+		money: "accomplice -2, outsider -2, rival -2, thief -2, burned 8",
 		run: ramps_for_one_deposit,
 	},
 	Attack {

@@ -96,6 +96,7 @@ pub(super) const ATTACKS: &[Attack] = &[Attack {
 		"seven accounts demand a tensor of a step each: one pass runs, and one opens all the others",
 	outcome: "2 passes, Paid",
 	blocks: Blocks::None,
-	money: "",
+	money: "requester -11.2, puppet -1.75, puppet -1.625, puppet -1.5, puppet -1.375, puppet -1.25, puppet -1.125, puppet -1, \
+		3 verifiers +0.38 each, provider +14.3125, burned 5.3725",
 	run: lanes_at_different_steps,
 }];
