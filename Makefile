@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO := . scripts/toolchain.sh && cargo
+# Tests that start nodes, workers and providers of their own.
+LIVE := scripts/live node --test --test-reporter spec
+LIVE_TESTS := tests/js/resilience
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test lint fmt fmt-check check-docs check-circles test-rust test-js test-resilience test-disputes test-blobs blobs doc fuzz
@@ -55,22 +58,28 @@ test-js: build ## A real --dev node driven through Polkadot.js
 
 test-resilience: build ## Real processes killed in every phase, tools missing, silence, outputs withheld, providers stopped (about 8 minutes)
 	@echo "test: resilience (real nodes, workers and providers)"
-	@scripts/test-resilience
+	@$(LIVE) $(LIVE_TESTS)/{resilience,provider,delivery}.test.mjs
 
+# One after the other: the second fills blocks.
 test-disputes: build ## A lying provider on a live chain, brought down by a validator and by an outsider; a busy honest one (about 5 minutes)
 	@echo "test: disputes (real nodes, a provider that lies)"
-	@scripts/test-disputes
+	@ASSAY_BUSY_RESULTS=$${ASSAY_BUSY_RESULTS:-4} $(LIVE) --test-concurrency 1 $(LIVE_TESTS)/{dispute,busy}.test.mjs
 
 # Further arguments of the provider, such as BUSY="--keep-traces 0": every answer then takes a replay.
 BUSY ?=
 .PHONY: test-busy
 test-busy: build ## 22 open results of one provider, all demanded of at once while every block is full (about 9 minutes)
 	@echo "test: busy (a real node and provider, an attacker, a crowd)"
-	@ASSAY_BUSY_ARGS="$(BUSY)" scripts/test-busy
+	@ASSAY_BUSY_ARGS="$(BUSY)" ASSAY_BUSY_RESULTS=$${ASSAY_BUSY_RESULTS:-22} $(LIVE) $(LIVE_TESTS)/busy.test.mjs
+
+.PHONY: test-finality
+test-finality: build ## A job that goes all its way while finality stands still (about 15 minutes)
+	@echo "test: finality (a real node that makes blocks and finalizes none)"
+	@$(LIVE) $(LIVE_TESTS)/finality.test.mjs
 
 test-blobs: build ## Blobs between three real nodes, one of them killed half way (about 3 minutes)
 	@echo "test: blobs (real nodes that fetch from each other)"
-	@scripts/test-blobs
+	@$(LIVE) $(LIVE_TESTS)/blobs.test.mjs
 
 .PHONY: test-arm
 test-arm: ## The CPU engine on emulated 64-bit ARM processors; not in `test`: needs an emulator and another toolchain

@@ -1,13 +1,14 @@
 //! The runtime's own transaction extension.
 
-use crate::{AccountId, Arbitration, Jobs, Runtime, RuntimeCall, RuntimeOrigin};
-use assay_market::{Hash, JobId};
+use crate::{
+	prospects::{is_hopeless, looks},
+	Runtime, RuntimeCall, RuntimeOrigin,
+};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use frame_support::{
 	dispatch::DispatchInfo, pallet_prelude::TransactionSource, traits::Authorize, weights::Weight,
 };
 use frame_system::{ensure_authorized, ensure_signed};
-use pallet_assay_jobs::ProviderCall;
 use scale_info::TypeInfo;
 use sp_runtime::{
 	impl_tx_ext_default,
@@ -26,7 +27,8 @@ use sp_runtime::{
 ///   what makes them such calls.
 /// * *Calls of providers and challengers that cannot succeed*: about a job of another order, another
 ///   phase, another provider, or without a result that could be disputed. They would pay for their
-///   failure, but at the price of anything else, and before it in the pool.
+///   failure, but at the price of anything else, and before it in the pool. The same where they are
+///   inside of batches, proxies and other wrappers: see [`prospects`](crate::prospects).
 ///
 /// The tests of the runtime walk all calls and hold each against this, from every origin.
 #[derive(
@@ -48,54 +50,6 @@ pub fn is_for_verifiers(call: &impl Authorize) -> bool {
 	call.weight_of_authorize() != Weight::zero()
 }
 
-/// What an operational call of a signed account is about.
-enum Subject {
-	/// A provider's own job.
-	Own(JobId, Hash, ProviderCall),
-	/// A result that is disputed.
-	Disputed(JobId, Hash),
-}
-
-impl Subject {
-	/// `None` where the call is no such call.
-	#[allow(clippy::collapsible_match)]
-	fn of(call: &RuntimeCall) -> Option<Self> {
-		use pallet_assay_arbitration::Call as Dispute;
-		use pallet_assay_jobs::Call as Market;
-		Some(match call {
-			RuntimeCall::Jobs(call) => match call {
-				Market::commit_result { job, order, .. }
-				| Market::commit_segmented_result { job, order, .. } => {
-					Self::Own(*job, *order, ProviderCall::Commit)
-				}
-				Market::reveal_result { job, order, .. }
-				| Market::reveal_segmented_result { job, order, .. } => {
-					Self::Own(*job, *order, ProviderCall::Reveal)
-				}
-				Market::give_back { job, order } => Self::Own(*job, *order, ProviderCall::GiveBack),
-				_ => return None,
-			},
-			RuntimeCall::Arbitration(call) => match call {
-				Dispute::demand { job, order, .. }
-				| Dispute::answer { job, order, .. }
-				| Dispute::commit_proof { job, order, .. }
-				| Dispute::prove_fraud { job, order, .. }
-				| Dispute::list_roots { job, order, .. } => Self::Disputed(*job, *order),
-				_ => return None,
-			},
-			_ => return None,
-		})
-	}
-
-	/// Whether the call can succeed, as far as the job's record tells.
-	fn may_be_sent_by(&self, who: &AccountId) -> bool {
-		match self {
-			Self::Own(job, order, call) => Jobs::may_send(who, *job, order, *call),
-			Self::Disputed(job, order) => Arbitration::is_disputable(*job, order),
-		}
-	}
-}
-
 impl TransactionExtension<RuntimeCall> for RefuseSignedVerifierCalls {
 	const IDENTIFIER: &'static str = "RefuseSignedVerifierCalls";
 	type Implicit = ();
@@ -104,20 +58,16 @@ impl TransactionExtension<RuntimeCall> for RefuseSignedVerifierCalls {
 
 	fn weight(&self, call: &RuntimeCall) -> Weight {
 		// A look at the call takes far less than 1 µs; a record of up to 11 KB and the parameters are read.
-		let look = Weight::from_parts(1_000_000, 0);
-		match Subject::of(call) {
-			None => look,
-			Some(_) => look
-				.saturating_add(Weight::from_parts(100_000_000, 0))
-				.saturating_add(<Runtime as frame_system::Config>::DbWeight::get().reads(2)),
-		}
+		let records = looks(call);
+		let reads = <Runtime as frame_system::Config>::DbWeight::get().reads(2 * records);
+		Weight::from_parts(1_000_000 + 100_000_000 * records, 0).saturating_add(reads)
 	}
 
 	fn validate(
 		&self,
 		origin: RuntimeOrigin,
 		call: &RuntimeCall,
-		_info: &DispatchInfo,
+		info: &DispatchInfo,
 		_len: usize,
 		_self_implicit: Self::Implicit,
 		_inherited_implication: &impl Implication,
@@ -126,10 +76,8 @@ impl TransactionExtension<RuntimeCall> for RefuseSignedVerifierCalls {
 		if is_for_verifiers(call) && ensure_authorized(origin.clone()).is_err() {
 			return Err(NOT_FOR_YOU);
 		}
-		if let (Ok(who), Some(subject)) = (ensure_signed(origin.clone()), Subject::of(call)) {
-			if !subject.may_be_sent_by(&who) {
-				return Err(InvalidTransaction::Custom(CANNOT_SUCCEED).into());
-			}
+		if ensure_signed(origin.clone()).is_ok_and(|who| is_hopeless(&who, info.class, call)) {
+			return Err(InvalidTransaction::Custom(CANNOT_SUCCEED).into());
 		}
 		Ok((ValidTransaction::default(), (), origin))
 	}

@@ -381,6 +381,81 @@ fn call_should_be_paid_for_when_it_is_inside_of_another() {
 	});
 }
 
+/// About a result that nobody has disputed: it cannot succeed.
+fn hopeless() -> RuntimeCall {
+	RuntimeCall::Arbitration(pallet_assay_arbitration::Call::commit_proof {
+		job: 0,
+		order: [0; 32],
+		commitment: [0; 32],
+	})
+}
+
+/// Operational, and no record tells whether it can succeed.
+fn untold() -> RuntimeCall {
+	RuntimeCall::System(frame_system::Call::set_heap_pages { pages: 1 })
+}
+
+fn force_batch(calls: Vec<RuntimeCall>) -> RuntimeCall {
+	RuntimeCall::Utility(pallet_utility::Call::force_batch { calls })
+}
+
+/// L3: what takes over the operational class from the calls in it is looked into.
+#[test]
+fn call_should_be_refused_when_nothing_in_it_can_succeed() {
+	use pallet_utility::Call as Utility;
+	let refused = || InvalidTransaction::Custom(CANNOT_SUCCEED).into();
+	let pooled = |call| pooled(&signed(Eve, 0, call)).map(|_| ());
+	prepared(|| {
+		for (wrapping, call) in wrappings(&hopeless()).into_iter().chain(wrappings(&junk(0, 0))) {
+			assert_eq!(pooled(call.clone()), Err(refused()), "{wrapping}");
+			// Nor by the author of a block.
+			let forced = included(signed(Eve, 0, call.clone()));
+			assert!(matches!(&forced, Fate::Refused(why) if *why == refused()), "{wrapping}");
+			for (outer, call) in wrappings(&call) {
+				assert_eq!(pooled(call), Err(refused()), "{wrapping} in {outer}");
+			}
+		}
+		// After the first that fails nothing of a batch is carried out; what comes before may be.
+		let orders = [vec![hopeless(), untold()], vec![untold(), hopeless()]];
+		for (calls, expected) in orders.into_iter().zip([Err(refused()), Ok(())]) {
+			for batch in [Utility::batch { calls: calls.clone() }, Utility::batch_all { calls }] {
+				assert_eq!(pooled(RuntimeCall::Utility(batch)), expected);
+			}
+		}
+		assert_eq!(pooled(force_batch(vec![hopeless(), untold()])), Ok(()));
+		// It takes no room that is kept where an ordinary call is in it too.
+		let remark = RuntimeCall::System(frame_system::Call::remark { remark: vec![] });
+		assert_eq!(pooled(force_batch(vec![hopeless(), remark])), Ok(()));
+	});
+}
+
+#[test]
+fn look_into_a_call_should_be_bounded_and_weighed() {
+	use assay_runtime::prospects::{is_hopeless, looks};
+	prepared(|| {
+		let (eve, class) = (Eve.to_account_id(), DispatchClass::Operational);
+		// The batch is one of sixteen.
+		for (calls, expected) in [(1, true), (15, true), (16, false), (10_000, false)] {
+			let call = force_batch(vec![hopeless(); calls]);
+			assert_eq!(is_hopeless(&eve, class, &call), expected, "{calls}");
+			assert_eq!(looks(&call), calls.min(15) as u64);
+		}
+		let nested = |depth| {
+			(0..depth).fold(hopeless(), |call, _| {
+				RuntimeCall::Utility(pallet_utility::Call::as_derivative {
+					index: 0,
+					call: Box::new(call),
+				})
+			})
+		};
+		for (depth, expected) in [(0, true), (15, true), (16, false), (100, false)] {
+			assert_eq!(is_hopeless(&eve, class, &nested(depth)), expected, "{depth} deep");
+			assert_eq!(looks(&nested(depth)), u64::from(expected));
+		}
+		assert_eq!(looks(&RuntimeCall::System(frame_system::Call::remark { remark: vec![] })), 0);
+	});
+}
+
 /// The named list is what the sources say: a call that is made free must be put there, with a reason.
 #[test]
 fn free_calls_should_be_the_named_ones_when_the_sources_are_read() {
@@ -522,13 +597,9 @@ fn market_should_go_on_when_somebody_signs_verifiers_calls() {
 #[test]
 fn ordinary_transactions_should_have_room_when_somebody_pays_for_operational_junk() {
 	with_preset(PRESET, || {
-		// By themselves, without a result that could be disputed, these are refused: no extension looks into
-		// a batch.
-		let batch = |call| {
-			RuntimeCall::Utility(pallet_utility::Call::batch {
-				calls: vec![RuntimeCall::Arbitration(call)],
-			})
-		};
+		// Without a result that could be disputed these are refused, unless they come with something of
+		// which no record tells.
+		let batch = |call| force_batch(vec![untold(), RuntimeCall::Arbitration(call)]);
 		let prove = |bytes: usize| pallet_assay_arbitration::Call::prove_fraud {
 			job: 0,
 			order: [0; 32],

@@ -344,3 +344,31 @@ fn metadata_should_name_arguments_and_view_functions_when_wallets_read_it() {
 		}
 	});
 }
+
+/// L5: jobs of one owner that nobody answers for delay those of others by few blocks.
+#[test]
+fn agenda_should_have_room_for_several_condemnations_when_their_seats_are_as_many_as_usual() {
+	use assay_runtime::configs::arbitration::CondemnWeight;
+	use frame_support::weights::Weight;
+	use pallet_assay_arbitration::{weights::Estimate, WeightInfo};
+	use sp_runtime::traits::Convert;
+	with_preset(DEVELOPMENT, || {
+		let seats = |job: u64, count: u32| {
+			let key = pallet_assay_jobs::Seats::<Runtime>::hashed_key_for(job);
+			frame_support::storage::unhashed::put_raw(&key, &codec::Compact(count).encode());
+			CondemnWeight::convert(Some(job))
+		};
+		// Five attest, five keep, ten are expected to win an audit.
+		let (none, usual, many) = (seats(1, 0), seats(2, 20), seats(3, 100));
+		let most = CondemnWeight::convert(None);
+		assert!(none.all_lt(usual) && usual.all_lt(many) && many.all_lt(most));
+		assert_eq!(seats(4, pallet_assay_jobs::MAX_SEATS), most);
+		let share = (MAXIMUM_BLOCK_WEIGHT / 8).ref_time();
+		let room = |condemn: Weight| {
+			share / condemn.saturating_add(Estimate::<Runtime>::close_lane()).ref_time()
+		};
+		let rooms = [usual, many, most].map(room);
+		println!("in a block, of 20, 100 and the most seats: {rooms:?}");
+		assert!(rooms[0] >= 4 && rooms[1] == 1 && rooms[2] <= 1, "{rooms:?}");
+	});
+}

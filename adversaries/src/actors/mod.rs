@@ -4,11 +4,13 @@
 //! [misdeeds]: ProviderMisdeed
 
 mod challenger;
+mod passes;
 mod provider;
 mod requester;
 mod verifier;
 
 pub use challenger::{Outsider, OutsiderMisdeed};
+pub use passes::Passes;
 pub use provider::{Provider, ProviderMisdeed};
 pub use requester::{Requester, RequesterMisdeed};
 pub use verifier::{Verifier, VerifierMisdeed};

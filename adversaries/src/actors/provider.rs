@@ -1,4 +1,4 @@
-use super::salt;
+use super::{passes::step_of, salt, Passes};
 use crate::{
 	calls,
 	chain::Tx,
@@ -11,7 +11,7 @@ use assay_commitments::{
 };
 use assay_dispute::Answerer;
 use assay_market::{Checkpoints, JobId, Phase, Turn};
-use assay_runtime::{Arbitration, Jobs};
+use assay_runtime::{Arbitration, Jobs, System};
 
 /// What is wrong with a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct Provider {
 	pub run_root: Hash,
 	/// Its salt.
 	pub salt: Hash,
+	/// What it keeps no tensors of and takes a replay for. `None` where it keeps everything.
+	pub passes: Option<Passes>,
 	opening: OutputsOpening,
 	answerer: Option<Answerer<Table>>,
 }
@@ -97,7 +99,7 @@ impl Provider {
 		};
 		let (run_root, opening) = Self::claim_of(work, &run, &misdeed);
 		let salt = salt(&who.name, job);
-		Self { who, misdeed, run, run_root, salt, opening, answerer: None }
+		Self { who, misdeed, run, run_root, salt, passes: None, opening, answerer: None }
 	}
 
 	/// What it commits to, and what it shows of that.
@@ -197,8 +199,17 @@ impl Provider {
 
 	fn answers(&mut self, work: &Work, job: JobId) -> Vec<Tx> {
 		let mut answers = vec![];
-		for lane in Arbitration::lanes(job) {
+		let lanes = Arbitration::lanes(job);
+		if let Some(passes) = &mut self.passes {
+			passes
+				.work(System::block_number(), lanes.iter().filter_map(|lane| step_of(&lane.turn)));
+		}
+		for lane in lanes {
 			let Turn::Answer(place) = lane.turn else { continue };
+			let wanted = step_of(&lane.turn);
+			if self.passes.as_ref().zip(wanted).is_some_and(|(passes, step)| !passes.has(step)) {
+				continue;
+			}
 			let run = &self.run;
 			let answerer = self.answerer.get_or_insert_with(|| {
 				Answerer::new(run.job(work), run.clone()).expect("a sound record")

@@ -12,7 +12,7 @@ use crate::{
 	work::{Lie, Table},
 };
 use assay_market::{verifier::signing_payload, AbstainReason, Phase, Ticket, VerifierAction};
-use assay_runtime::{Jobs, Runtime, RuntimeCall};
+use assay_runtime::{Arbitration, Jobs, Runtime, RuntimeCall};
 use pallet_assay_jobs::Call;
 
 /// The committee that is drawn for a provider that commits with this salt, and what has moved by then.
@@ -159,6 +159,33 @@ fn forged_calls() -> Result<Report, String> {
 	})
 }
 
+/// Operational calls that cannot succeed, inside of others, and the same with something that can.
+fn junk_in_wrappers() -> Result<Report, String> {
+	use pallet_utility::Call as Utility;
+	chain::run(|world| {
+		let mut stage = Stage::post(world, models::inference(), Cast::default());
+		stage.until_revealed()?;
+		let outsider = Person::named("Outsider");
+		let demand = |job| match calls::demand(&outsider, job, None) {
+			Tx::Signed(_, call) | Tx::Authorized(call) => call,
+		};
+		let (right, wrong) = (demand(stage.job), demand(stage.job + 1));
+		let send = |call| Tx::Signed(outsider.clone(), RuntimeCall::Utility(call));
+		let batch = |calls| send(Utility::batch { calls });
+		let force_batch = |calls| send(Utility::force_batch { calls });
+		let refused = Err("invalid: Custom(100)");
+		let junk = vec![wrong.clone(); 8];
+		expect("junk", stage.world.send(batch(junk.clone())), refused)?;
+		expect("more junk", stage.world.send(force_batch(junk)), refused)?;
+		// Whoever challenges two results at once is not stopped because one of them has fallen.
+		let both = force_batch(vec![wrong, right]);
+		expect("a demand beside junk", stage.world.send(both), Ok(()))?;
+		ensure(!Arbitration::lanes(stage.job).is_empty(), "no lane was opened")?;
+		let report = stage.play()?;
+		Ok(Report { outcome: format!("Custom(100), {}", report.outcome), ..report })
+	})
+}
+
 pub(super) const ATTACKS: &[Attack] = &[
 	Attack {
 		name: "draw-grinding",
@@ -183,5 +210,13 @@ pub(super) const ATTACKS: &[Attack] = &[
 		blocks: proved_by_verifier(2, 1),
 		money: PROVEN_BY_VERIFIER,
 		run: forged_calls,
+	},
+	Attack {
+		name: "junk-in-wrappers",
+		what: "calls that cannot succeed, in batches, to take the room that is kept for disputes",
+		outcome: "Custom(100), Paid",
+		blocks: Blocks::None,
+		money: "requester -11.2, outsider -1, 3 verifiers +0.38 each, provider +10, burned 1.06",
+		run: junk_in_wrappers,
 	},
 ];

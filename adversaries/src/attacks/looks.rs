@@ -27,6 +27,19 @@ fn exactly_one(sizes: Option<&[usize]>) -> bool {
 	sizes.is_none_or(|sizes| sizes[0] == 1)
 }
 
+fn five(sizes: Option<&[usize]>) -> bool {
+	sizes.is_none_or(|sizes| sizes[0] == 5)
+}
+
+/// A sure audit that more verifiers win than a committee has.
+fn more_winners_than_wanted() -> Result<Report, String> {
+	chain::run(|world| {
+		let mut stage = Stage::post(world, models::inference(), Cast::default());
+		stage.draw = five;
+		stage.play()
+	})
+}
+
 fn lie() -> ProviderMisdeed {
 	ProviderMisdeed::Lie(Lie::at(0, models::inference().anchor(0), 0))
 }
@@ -113,6 +126,14 @@ pub(super) const ATTACKS: &[Attack] = &[
 		blocks: Blocks::None,
 		money: "requester -12, 2 verifiers +0.95 each, provider +9.5, burned 0.6",
 		run: || one_look(ProviderMisdeed::None, VerifierMisdeed::NeverReveal),
+	},
+	Attack {
+		name: "more-winners-than-wanted",
+		what: "a sure audit for three has five winners: each is paid, by a share for each that is expected",
+		outcome: "Paid",
+		blocks: Blocks::None,
+		money: "requester -12, 5 verifiers +0.38 each, provider +9.5, burned 0.6",
+		run: more_winners_than_wanted,
 	},
 	Attack {
 		name: "work-for-nothing-without-verifiers",

@@ -16,6 +16,7 @@ mod retreat;
 mod samples;
 mod seats;
 mod segments;
+mod steps;
 mod thieves;
 mod verdicts;
 
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Attack> {
 		thieves::ATTACKS,
 		retreat::ATTACKS,
 		seats::ATTACKS,
+		steps::ATTACKS,
 	] {
 		all.extend(module.iter().copied());
 	}

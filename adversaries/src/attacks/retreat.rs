@@ -7,11 +7,14 @@ use crate::{
 	chain::{self, Tx},
 	models,
 	people::Person,
-	stage::{ensure, expect, nobody, offer, prepare, Cast, Report, Stage, PROVIDER_STAKE},
+	stage::{ensure, expect, nobody, offer, prepare, Cast, Report, Stage, PRICE, PROVIDER_STAKE},
 };
 use assay_market::{Assurance, Audit, JobId, Phase};
 use assay_runtime::{Runtime, RuntimeCall, RuntimeEvent};
 use sp_runtime::Permill;
+
+/// Blocks of a ramp that others would want to have again.
+const RAMP: u32 = 200;
 
 /// The accounts of one owner that are providers.
 const PUPPETS: [&str; 4] = ["Outsider", "Accomplice", "Thief", "Rival"];
@@ -56,6 +59,40 @@ fn claim_and_give_back() -> Result<Report, String> {
 		}
 		let report = stage.report()?;
 		Ok(Report { outcome: format!("no batch, {}", report.outcome), ..report })
+	})
+}
+
+/// A requester keeps a place in the market: each time in the last block in which its job is open, an accomplice
+/// claims it, and gives it back in the last block in which that counts.
+fn ramps_for_one_deposit() -> Result<Report, String> {
+	chain::run(|world| {
+		prepare(world);
+		let puppets = PUPPETS.map(Person::named);
+		let ready = puppets
+			.iter()
+			.flat_map(|who| [calls::register(who, true), calls::bond(who, PROVIDER_STAKE)])
+			.collect();
+		for verdict in world.send_all(ready) {
+			expect("a provider", verdict, Ok(()))?;
+		}
+		let offer = Offer { ramp_blocks: RAMP, price_start: PRICE / 2, ..offer() };
+		let mut stage = Stage::post_for(world, models::inference(), Cast::default(), offer);
+		stage.until_phase(Phase::Open)?;
+		let opened = stage.world.now();
+		let mut waited = vec![];
+		for who in &puppets {
+			for call in [calls::claim_job, calls::give_back] {
+				let deadline = stage.view().deadline.ok_or("no deadline")?;
+				waited.push(deadline - stage.world.now());
+				stage.world.roll_to(deadline - 1);
+				expect("a move", stage.world.send(call(who, stage.job)), Ok(()))?;
+			}
+		}
+		let (all, open) = (stage.world.now() - opened, waited[2]);
+		ensure(waited.iter().step_by(2).skip(1).all(|blocks| *blocks == open), "not alike")?;
+		ensure(waited[0] == RAMP + open, format!("{waited:?}"))?;
+		let report = stage.report()?;
+		Ok(Report { outcome: format!("one ramp in {all} blocks, {}", report.outcome), ..report })
 	})
 }
 
@@ -116,6 +153,14 @@ pub(super) const ATTACKS: &[Attack] = &[
 		blocks: Blocks::None,
 		money: "accomplice -0.2, outsider -0.2, rival -0.2, thief -0.2, burned 0.8",
 		run: claim_and_give_back,
+	},
+	Attack {
+		name: "ramps-for-one-deposit",
+		what: "a requester's friends claim its job and give it back in the last blocks: its ramp goes on",
+		outcome: "one ramp in 732 blocks, ProviderTimeout",
+		blocks: Blocks::None,
+		money: "accomplice -2, outsider -2, rival -2, thief -2, burned 8",
+		run: ramps_for_one_deposit,
 	},
 	Attack {
 		name: "fetching-for-nothing",

@@ -1,7 +1,7 @@
 //! Space in blocks, places in the market and others' stakes, for nothing or for little.
 
 use crate::{
-	actors::{ProviderMisdeed, RequesterMisdeed},
+	actors::{ProviderMisdeed, RequesterMisdeed, VerifierMisdeed},
 	attack::{Attack, Blocks},
 	calls::{self, Offer},
 	chain::{self, Tx, World},
@@ -259,6 +259,37 @@ fn parts_for_nothing() -> Result<Report, String> {
 	})
 }
 
+/// The same by a drawn verifier, for which moves are free: what its parts cost is held until its lane ends.
+fn verifiers_parts_for_nothing() -> Result<Report, String> {
+	chain::run(|world| {
+		let work = models::long_product(4, 65_536);
+		let drawn = vec![VerifierMisdeed::Idle; 3];
+		let cast = Cast { drawn, ..Cast::default() };
+		let mut stage = Stage::post(world, work.clone(), cast);
+		stage.until_phase(Phase::Challengeable)?;
+		let verifier = stage.drawn()[0].clone();
+		let lying = Table::lying(&work, Lie::at(0, work.anchor(0), 0));
+		let mut parts = crate::offline::reckless_proof(&work, &stage.truth.clone(), &lying)?;
+		let act = |stage: &mut Stage, action| {
+			stage.with(calls::move_as_verifier(&verifier, stage.job, action))
+		};
+		expect("the lane", act(&mut stage, ChallengeMove::Demand { child: None }), Ok(()))?;
+		stage.tick();
+		// Everything but the part that would be refused.
+		parts.pop().ok_or("no parts")?;
+		let count = parts.len();
+		for part in parts {
+			let part = ChallengeMove::Prove { part: Box::new(part) };
+			expect("a part", act(&mut stage, part), Ok(()))?;
+		}
+		stage.until(|stage| assay_runtime::Arbitration::lanes(stage.job).is_empty())?;
+		let faults = pallet_assay_stake::VerifierFaultCounts::<Runtime>::get(verifier.account());
+		ensure(faults == Some(1), format!("{faults:?} faults"))?;
+		let report = stage.play()?;
+		Ok(Report { outcome: format!("{count} parts charged, {}", report.outcome), ..report })
+	})
+}
+
 /// Twenty frauds of one session, all vouched for by one validator.
 fn vouching_by_the_dozen() -> Result<Report, String> {
 	chain::run(|world| {
@@ -367,6 +398,14 @@ pub(super) const ATTACKS: &[Attack] = &[
 		blocks: Blocks::None,
 		money: "requester -11.2, thief -1, 3 verifiers +0.38 each, provider +10, burned 1.06",
 		run: parts_for_nothing,
+	},
+	Attack {
+		name: "verifiers-parts-for-nothing",
+		what: "a drawn verifier sends all parts but the last of a proof against a right result",
+		outcome: "15 parts charged, Paid",
+		blocks: Blocks::None,
+		money: "requester -11.2, verifier -4.566150746058, 2 verifiers +0.38 each, provider +9.5, burned 5.506150746058",
+		run: verifiers_parts_for_nothing,
 	},
 	Attack {
 		name: "vouching-by-the-dozen",

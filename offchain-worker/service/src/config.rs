@@ -81,9 +81,12 @@ impl Config {
 pub struct Limits {
 	/// Wall clock time that every job gets, whatever its size.
 	pub wall_floor: Duration,
-	/// Work units per second that the wall clock limit assumes at least.
+	/// Work units per second that the wall clock limit assumes at least. No duty is taken or refused by it:
+	/// that goes by what was measured, and by the rate of the chain's clocks until then. It is far below that
+	/// rate, so that a worker is stopped because it hangs, and not because it is slow: a verdict that comes too
+	/// late is given up at its deadline.
 	pub work_rate: u64,
-	/// Most wall clock time of any job.
+	/// Most wall clock time of any job. The chain takes none whose verifiers have as long.
 	pub wall_cap: Duration,
 	/// Memory that every job gets, in bytes.
 	pub memory_floor: u64,

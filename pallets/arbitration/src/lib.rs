@@ -127,8 +127,8 @@ pub mod pallet {
 		/// The registered programs.
 		type Programs: RefereedPrograms;
 
-		/// What condemning a result takes in the jobs pallet.
-		type CondemnWeight: Get<Weight>;
+		/// What condemning the result of this job takes at most in the jobs pallet; without a job, that of any.
+		type CondemnWeight: Convert<Option<JobId>, Weight>;
 
 		/// What a transaction of this weight and so many bytes costs.
 		type FeeOf: Convert<(Weight, u32), BalanceOf<Self>>;

@@ -39,7 +39,7 @@ use frame_system::{
 };
 use sp_core::Pair as _;
 use sp_runtime::{
-	traits::{Dispatchable, IdentityLookup},
+	traits::{Convert, Dispatchable, IdentityLookup},
 	transaction_validity::{TransactionSource, TransactionValidityError, ValidTransaction},
 	AccountId32, BuildStorage,
 };
@@ -112,6 +112,8 @@ parameter_types! {
 	pub static MaxAgenda: u32 = 8;
 	/// What condemning costs the block.
 	pub static CondemnWeight: Weight = Weight::from_parts(1_000_000_000, 0);
+	/// Jobs with so few seats that it costs a tenth.
+	pub static FewSeats: Vec<JobId> = vec![];
 	/// A condemned job ends later, when hidden verdicts had their time.
 	pub static EndsLater: bool = false;
 	/// A without the time for a replay.
@@ -126,12 +128,24 @@ parameter_types! {
 		frame_system::limits::BlockWeights::simple_max(Weight::from_parts(2_000_000_000_000, u64::MAX));
 }
 
+/// [`CondemnWeight`], or a tenth of it for [`FewSeats`].
+pub struct BySeats;
+
+impl Convert<Option<JobId>, Weight> for BySeats {
+	fn convert(job: Option<JobId>) -> Weight {
+		match job.is_some_and(|job| FewSeats::get().contains(&job)) {
+			true => CondemnWeight::get() / 10,
+			false => CondemnWeight::get(),
+		}
+	}
+}
+
 impl Config for Test {
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Currency = Balances;
 	type Jobs = Mock;
 	type Programs = Mock;
-	type CondemnWeight = CondemnWeight;
+	type CondemnWeight = BySeats;
 	type FeeOf = BytesTwice;
 	type MaxAgenda = MaxAgenda;
 	type VerifierPriority = frame_support::traits::ConstU64<1_000>;
@@ -143,7 +157,7 @@ impl Config for Test {
 /// What parts of a proof cost here: two units a byte.
 pub struct BytesTwice;
 
-impl sp_runtime::traits::Convert<(Weight, u32), u64> for BytesTwice {
+impl Convert<(Weight, u32), u64> for BytesTwice {
 	fn convert((_, bytes): (Weight, u32)) -> u64 {
 		2 * u64::from(bytes)
 	}
@@ -1076,6 +1090,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
 		AnswerRate::set(1_000);
 		Patience::set(60);
 		CondemnWeight::set(Weight::from_parts(1_000_000_000, 0));
+		FewSeats::take();
 		roll_to(1);
 	});
 	ext

@@ -76,6 +76,8 @@ const QUIET: Part = (2 + SPILL, 2, 400);
 /// `Disputes::note_rejected` and the used-up lanes: seats, the verifier's conduct, its ledger, its
 /// identity; what suspends it is written too.
 const FAULT: Part = (12, 8, 250);
+/// The seats of a job whose result would be condemned are counted.
+const COUNT: Part = (1, 0, 30);
 /// Reading, decoding and checking the longest program: 47 ns a byte of 256 KiB.
 const PROGRAM: Part = (2, 0, 13_000);
 /// A signature of sr25519, and the hash that it is of.
@@ -116,12 +118,12 @@ macro_rules! estimates {
 			sum($db, &[RESULT, SEAT, LANE, PROGRAM, BOUND, (2, 1, 50), (5, 4, 80), PUT], bytes)
 		}
 		fn put_lane() -> Weight {
-			sum($db, &[RESULT, LANE, PUT], 0)
+			sum($db, &[RESULT, COUNT, LANE, PUT], 0)
 		}
 		fn close_lane() -> Weight {
 			let openings = (0, MAX_OPENINGS, 100);
 			let lane = (2, 4, 40);
-			sum($db, &[RESULT, LANE, lane, openings, DEBT, SETTLE, QUIET, FAULT], 0)
+			sum($db, &[RESULT, COUNT, LANE, lane, openings, DEBT, SETTLE, QUIET, FAULT], 0)
 		}
 		fn authorize_move(b: u32) -> Weight {
 			sum(

@@ -39,6 +39,11 @@ pub const BYTE_PRICE_BYTES: u128 = 1 << 20;
 /// Giving a job back costs at least a stall divided by this, where its inputs were attested.
 const GIVE_BACK_PART: u128 = 10;
 
+/// Most bytes of inputs and outputs of a job for whose outputs a matching verdict speaks: what the store of a
+/// validator with the default settings keeps for one job. Beyond that, whoever replayed the job may not hold
+/// what it computed, and keepers have to say so.
+pub const KEPT_BYTES: u64 = 4 << 30;
+
 /// Most parts of a fraud proof. After each accepted part the challenger has time for the next.
 pub const MAX_PROOF_PARTS: u32 = 32;
 

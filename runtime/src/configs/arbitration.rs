@@ -2,10 +2,9 @@
 
 use crate::{Balance, Balances, Jobs, Programs, Runtime, RuntimeHoldReason, TransactionPayment};
 use alloc::vec::Vec;
-use assay_market::Hash;
+use assay_market::{Hash, JobId};
 use assay_program::{AnchorPlan, Checked, Program};
 use frame_support::{
-	parameter_types,
 	traits::{ConstU32, ConstU64},
 	weights::Weight,
 };
@@ -13,10 +12,15 @@ use pallet_assay_arbitration::RefereedPrograms;
 use pallet_assay_jobs::{WeightInfo, MAX_SEATS};
 use sp_runtime::{traits::Convert, FixedPointNumber};
 
-parameter_types! {
-	/// What it takes to end a job whose result was proved wrong.
-	pub CondemnWeight: Weight =
-		<Runtime as pallet_assay_jobs::Config>::WeightInfo::condemn(MAX_SEATS);
+/// What it takes to end a job whose result was proved wrong, by its seats; of any job, by the most.
+pub struct CondemnWeight;
+
+impl Convert<Option<JobId>, Weight> for CondemnWeight {
+	fn convert(job: Option<JobId>) -> Weight {
+		let seats = |job| pallet_assay_jobs::Seats::<Runtime>::decode_len(job).unwrap_or_default();
+		let seats = job.map_or(MAX_SEATS, |job| seats(job) as u32);
+		<Runtime as pallet_assay_jobs::Config>::WeightInfo::condemn(seats)
+	}
 }
 
 /// What a transaction costs now: its weight by the multiplier of the block, and its length.

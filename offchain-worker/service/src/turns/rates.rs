@@ -25,7 +25,7 @@ pub(crate) const START: Duration = Duration::from_secs(2);
 /// Bytes of a fetch that is long enough to be measured.
 const LONG_FETCH: u64 = 8 << 20;
 /// Work units a second where nothing is known: what the chain's clocks expect of everybody.
-const EXPECTED: u64 = 1_000_000_000 / 3;
+pub(crate) const EXPECTED: u64 = 1_000_000_000 / 3;
 /// Version byte in front of what is stored.
 const VERSION: u8 = 1;
 

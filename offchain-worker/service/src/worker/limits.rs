@@ -64,7 +64,7 @@ pub(crate) fn most_memory(config: &Config, replay: &Replay, machine: Memory) -> 
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::{config::Limits, types::Hash};
+	use crate::{config::Limits, turns::rates::EXPECTED, types::Hash};
 	use assay_worker_host::{InputFile, JobLimits, Task};
 	use std::{path::Path, sync::Arc, time::Duration};
 
@@ -106,6 +106,20 @@ mod tests {
 		assert!(large.cpu > large.wall.as_secs());
 		let huge = of(u64::MAX, 50 * GIB);
 		assert_eq!((huge.wall, huge.memory), (given.wall_cap, 56 * GIB), "the machine's cap");
+	}
+
+	/// The clocks have 333 million work units for a second, and the limit 20: it stops what hangs. Whether a
+	/// duty can be done in time is reckoned with the former.
+	#[test]
+	fn limit_of_time_should_be_far_beyond_the_clocks_whatever_the_job_is() {
+		// The longest job of the production parameters: it has two demands on the way down, and lives for
+		// 16,800 blocks.
+		const LONGEST: u64 = 842_000_000_000;
+		let machine = Memory { total: 64 * GIB, available: 60 * GIB };
+		for work in [0, 1, 10_000_000_000, LONGEST / 8, LONGEST] {
+			let clock = Duration::from_secs(work / EXPECTED);
+			assert!(limits(work, 0, machine).unwrap().wall > 8 * clock, "{work} units");
+		}
 	}
 
 	/// M7: programs of up to 64 GiB are admitted, whatever machine validates.

@@ -5,7 +5,7 @@ use crate::{Agenda, BalanceOf, Config, Error, Event, LaneOf, Lanes, Pallet, Used
 use assay_market::{Disputes, JobId, ReasonCode, Turn};
 use frame_support::{ensure, traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::{One, Saturating, Zero};
+use sp_runtime::traits::{Convert, One, Saturating, Zero};
 
 /// The part of a block that the agenda may take, as a divisor.
 const AGENDA_PART: u64 = 8;
@@ -13,15 +13,19 @@ const AGENDA_PART: u64 = 8;
 impl<T: Config> Pallet<T> {
 	/// What [`Self::default_of`] takes at most.
 	pub(crate) fn weight_of_default() -> Weight {
-		T::WeightInfo::close_lane().saturating_add(T::CondemnWeight::get())
+		T::WeightInfo::close_lane().saturating_add(T::CondemnWeight::convert(None))
 	}
 
 	/// What pushing this lane takes at most. Only an answer that is owed by a live job condemns it, so
-	/// that a crowd of silent challengers does not push a withheld opening out of the block.
+	/// that a crowd of silent challengers does not push a withheld opening out of the block; and it is
+	/// weighed by that job's own seats, so that one job is not held to be as dear as the dearest.
 	fn weight_of_push(job: JobId, lane: &LaneOf<T>) -> Weight {
+		let close = T::WeightInfo::close_lane();
 		match lane.turn {
-			Turn::Answer(_) if T::Jobs::result(job).is_some() => Self::weight_of_default(),
-			_ => T::WeightInfo::close_lane(),
+			Turn::Answer(_) if T::Jobs::result(job).is_some() => {
+				close.saturating_add(T::CondemnWeight::convert(Some(job)))
+			}
+			_ => close,
 		}
 	}
 

@@ -98,6 +98,35 @@ fn agenda_should_push_at_least_one_lane_when_one_takes_more_than_its_share() {
 	});
 }
 
+/// L5: own cheap jobs with many silent lanes must not delay others' by a block each.
+#[test]
+fn agenda_should_condemn_several_when_their_own_seats_are_few() {
+	execute(|| {
+		// The dearest there is takes more than the agenda's share, and each of these a sixth of it.
+		let share = BlockWeights::get().max_block.ref_time() / 8;
+		let close = <() as WeightInfo>::close_lane().ref_time();
+		CondemnWeight::set(Weight::from_parts(10 * (share / 6 - close), 0));
+		let jobs: Vec<_> = (0..8).map(|_| post(lying())).collect();
+		FewSeats::set(jobs[..7].to_vec());
+		for id in &jobs {
+			assert_ok!(demand(*id, &challenger(), None));
+		}
+		let done = || jobs.iter().filter(|id| condemned(**id).is_some()).count();
+		skip_to(now() + ANSWER_TIME + 1);
+		let used = Arbitration::on_initialize(now());
+		assert_eq!(done(), 6);
+		assert!(used.ref_time() < share + 8 * <() as WeightInfo>::put_lane().ref_time());
+		roll(1);
+		assert_eq!(
+			(done(), condemned(jobs[7]).is_some()),
+			(7, false),
+			"the dear one waits for a block"
+		);
+		roll(1);
+		assert_eq!(done(), 8);
+	});
+}
+
 #[test]
 fn agenda_should_not_let_silent_challengers_crowd_out_a_withheld_opening() {
 	execute(|| {

@@ -7,7 +7,7 @@
 
 use crate::{Answer, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf, Seats};
 use alloc::collections::BTreeSet;
-use assay_market::{JobId, Phase, Purpose};
+use assay_market::{parameters::KEPT_BYTES, JobId, Phase, Purpose};
 use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::{
@@ -70,11 +70,13 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Whether enough accounts hold the outputs: keepers that said so, and verifiers that have come to
-	/// them by themselves. Where the run is cut, that is who has replayed its end.
+	/// them by themselves. Where the run is cut, that is who has replayed its end. Of a job that is too
+	/// large for their stores, keepers alone can say so.
 	pub(crate) fn is_delivered(id: JobId, job: &JobOf<T>, parameters: &ParametersOf<T>) -> bool {
 		let seats = Seats::<T>::get(id);
 		let results = Self::results(id, job);
 		let keepers = seats.iter().filter(|seat| seat.purpose == Purpose::Keep);
+		let stored = job.bytes() <= KEPT_BYTES;
 		// None could be drawn: there is nobody who could say anything.
 		let wanted = parameters.attest_quorum.min(keepers.count() as u32);
 		let holders: BTreeSet<_> = seats
@@ -82,7 +84,8 @@ impl<T: Config> Pallet<T> {
 			.filter(|seat| match seat.answer {
 				Answer::Attested(ok) => ok && seat.purpose == Purpose::Keep,
 				Answer::Revealed { run_root, .. } => {
-					Some(run_root) == results.of(seat.segment) && job.has_outputs(seat.segment)
+					let matches = Some(run_root) == results.of(seat.segment);
+					stored && matches && job.has_outputs(seat.segment)
 				}
 				_ => false,
 			})

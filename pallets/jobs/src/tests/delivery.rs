@@ -167,6 +167,33 @@ fn matching_verdicts_should_count_as_holders_of_the_outputs() {
 	});
 }
 
+/// O6: the store of whoever replays a job keeps so much for it, and no more.
+#[test]
+fn matching_verdicts_should_not_count_as_holders_when_the_job_is_too_large_for_their_stores() {
+	use assay_market::parameters::KEPT_BYTES;
+	for (bytes, delivered) in [(KEPT_BYTES, true), (KEPT_BYTES + 1, false)] {
+		ExtBuilder::default().verifiers(8).build_and_execute(|| {
+			let id = post_undelivered(2);
+			crate::Jobs::<Test>::mutate(id, |job| {
+				let job = job.as_mut().expect("exists");
+				job.input_bytes = bytes - job.output_bytes;
+			});
+			roll_past_deadline(id);
+			if delivered {
+				return assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+			}
+			// Keepers can still say that they have them.
+			assert_eq!((phase(id), job(id).keepers_redrawn), (Phase::Challengeable, true));
+			roll_past_deadline(id);
+			for who in keepers(id) {
+				assert_ok!(keep(id, &who, true));
+			}
+			roll_past_deadline(id);
+			assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
+		});
+	}
+}
+
 /// Whoever has replayed a segment in the middle has no outputs.
 #[test]
 fn verdict_on_a_segment_should_count_only_when_it_is_the_last() {
