@@ -137,7 +137,7 @@ network-keeper: setup ## Build the program that starts the networks of the next 
 	@echo "zombienet: network-keeper (cold: about 5 minutes on two cores)"
 	@$(CARGO) build $(KEEPER)
 
-zombienet: build network-keeper ## Adversaries on networks of real nodes (SCENARIO=cheat; all: 45 min)
+zombienet: build network-keeper ## Adversaries on networks of nodes (SCENARIO=cheat; all: 45 min)
 	@scripts/zombienet $(if $(SCENARIO),--only "$(SCENARIO)")
 
 test-network: build network-keeper ## Two short ones: all honest; a provider that lies (5 minutes)
