@@ -21,6 +21,7 @@ use crate::{
 	error::{list, short, Error, Result},
 	graph::{Attribute, Graph, Node},
 	limits::{Budget, Limits},
+	lower::operators::unknown,
 };
 use std::{
 	collections::{HashMap, HashSet},
@@ -80,15 +81,6 @@ impl<'a> Call<'a> {
 		let dims: Vec<_> = self.operands.iter().flatten().map(|a| &a.dims).collect();
 		Error::node(&self.node.name, format!("{} of {dims:?}: {text}", self.node.op))
 	}
-}
-
-/// An operator that is not known.
-fn unknown(node: &Node) -> Error {
-	Error::new(
-		"unsupported-operator",
-		format!("node `{}`: operator {}", short(&node.name), short(&node.op)),
-		"docs/models.md lists the operators that can be imported; write the model with those",
-	)
 }
 
 /// Evaluates one node within `budget`. Error `unsupported-operator` names an operator that is not known.

@@ -113,7 +113,7 @@ impl Lowering<'_> {
 		let value = match to {
 			9 => self.truth(&x)?,
 			1 | 10 | 11 | 16 => x,
-			_ if integer || node.op == "CastLike" => x,
+			_ if integer => x,
 			_ => {
 				return Err(Error::unsupported(
 					&node.name,
