@@ -24,6 +24,7 @@ demo: build ## Post a real job to a fresh chain and follow it to settlement
 check-docs: setup ## Links, widths and the glossary of the docs (scripts/check-docs --help)
 	@echo "lint: docs"
 	@scripts/check-docs --self-test
+	@scripts/wrap-comments --self-test
 	@scripts/check-docs
 
 fmt-check: setup ## Formatting, differences as errors
