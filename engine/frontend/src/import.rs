@@ -197,7 +197,10 @@ fn wanted(graph: &Graph, samples: &Arrays, batch: usize) -> Result<Arrays> {
 					array.dims,
 					dims.join(", ")
 				),
-				"store the samples of an input as one array with the samples along its first dimension",
+			)
+			.fix(
+				"store the samples of an input as one array with the samples along its first \
+				 dimension",
 			));
 		}
 		let mut dims = array.dims.clone();
@@ -252,13 +255,13 @@ pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<
 		return Err(Error::new(
 			"too-large",
 			format!("{used} samples in batches of {batch} need {held} bytes"),
-			"give fewer samples or take a smaller --batch, or raise --max-memory",
-		));
+		)
+		.fix("give fewer samples or take a smaller --batch, or raise --max-memory"));
 	}
 	let batches: Vec<Values> =
 		(0..used).step_by(batch).map(|start| values(chunk(&wanted, start, batch))).collect();
 	let Some(first) = batches.first() else {
-		return Err(Error::new("bad-samples", "there are no samples", "give at least one"));
+		return Err(Error::new("bad-samples", "there are no samples").fix("give at least one"));
 	};
 	let read = graph.clone();
 	let (changes, work) = passes::run(&mut graph, first)?;
@@ -271,19 +274,22 @@ pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<
 		return Err(Error::new(
 			"too-much-work",
 			format!("{used} calibration samples take more work than an import may"),
-			format!(
-				"give about {} samples",
-				used as u64 * options.limits.total_work / work.saturating_mul(evaluations).max(1)
-			),
-		));
+		)
+		.fix(format!(
+			"give about {} samples",
+			used as u64 * options.limits.total_work / work.saturating_mul(evaluations).max(1)
+		)));
 	}
 	let nodes = graph.nodes.iter().filter(|node| !lower::is_free(&graph, node)).count();
 	if nodes > PROGRAM_NODES || graph.nodes.len() > 8 * PROGRAM_NODES {
 		return Err(Error::new(
 			"too-large",
-			format!("after fusing, the model has {nodes} operators; a program has at most {PROGRAM_NODES} nodes"),
-			"split it into several models",
-		));
+			format!(
+				"after fusing, the model has {nodes} operators; a program has at most \
+				 {PROGRAM_NODES} nodes"
+			),
+		)
+		.fix("split it into several models"));
 	}
 	lower::check(&graph)?;
 	let along = found.along;

@@ -237,7 +237,7 @@ fn whole(
 	let inputs = model.quantize(&batched)?;
 	let run = executor
 		.run(&model.program, &model.checked, &inputs, 1, &mut ())
-		.map_err(|e| crate::Error::new("run", e.to_string(), "report the model"))?;
+		.map_err(|e| crate::Error::new("run", e.to_string()).fix("report the model"))?;
 	Ok(model.dequantize(&run))
 }
 

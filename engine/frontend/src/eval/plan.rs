@@ -6,7 +6,7 @@
 use super::{rearrange, Call, Window};
 use crate::{
 	array::{broadcast, Array},
-	error::{Error, Result},
+	error::{unsupported, Error, Result},
 	graph::Attribute,
 	limits,
 };
@@ -152,7 +152,7 @@ fn cast_to_integer(call: &Call) -> Result<bool> {
 		1 | 10 | 11 | 16 => Ok(false),
 		2..=7 | 9 | 12 | 13 => Ok(true),
 		0 => Err(call.bad("it does not say which type to cast to")),
-		other => Err(Error::unsupported(
+		other => Err(unsupported(
 			&call.node.name,
 			format!("a cast to element type {other}"),
 			"cast to float32 or int64",
@@ -276,7 +276,7 @@ pub(super) fn planes(call: &Call, x: &Array) -> Result<[usize; 4]> {
 	match x.dims[..] {
 		[n, c, w] => Ok([n, c, 1, w]),
 		[n, c, h, w] => Ok([n, c, h, w]),
-		_ => Err(Error::unsupported(
+		_ => Err(unsupported(
 			&call.node.name,
 			format!("{} of {} dimensions", call.node.op, x.rank()),
 			"only batches of images or lines, [N, C, H, W] or [N, C, W], can be imported",
@@ -345,7 +345,7 @@ fn pool(call: &Call) -> Result<Plan> {
 		let extent =
 			(window.kernel[i].max(1) - 1).saturating_mul(window.dilation[i]).saturating_add(1);
 		if low.max(high) > 0 && low.max(high) >= extent {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&call.node.name,
 				format!(
 					"padding of {} for windows of {extent}: some would be empty",
@@ -420,8 +420,8 @@ pub(crate) fn sizes(call: &Call, plan: &Plan) -> Result<()> {
 				crate::error::short(&call.node.name),
 				call.node.op
 			),
-			"check shapes, paddings and repeats",
-		)),
+		)
+		.fix("check shapes, paddings and repeats")),
 		None => Ok(()),
 	}
 }

@@ -20,7 +20,7 @@ mod window;
 use crate::{
 	array::{Array, Data},
 	calibrate::Calibration,
-	error::{short, Error, Result},
+	error::{short, unsupported, Error, Result},
 	eval::Call,
 	graph::{Graph, Node},
 	model::Origin,
@@ -296,9 +296,7 @@ impl<'a> Lowering<'a> {
 			}
 		}
 		let program = self.builder.build().map_err(|e| {
-			Error::new(
-				"bad-program",
-				format!("the lowered program is not well-formed: {e}"),
+			Error::new("bad-program", format!("the lowered program is not well-formed: {e}")).fix(
 				"take a smaller model or --batch; if the message names neither, report the model",
 			)
 		})?;
@@ -323,11 +321,8 @@ impl<'a> Lowering<'a> {
 
 	fn constant(&self, name: &str) -> Result<Array> {
 		self.graph.constant(name).cloned().ok_or_else(|| {
-			Error::new(
-				"bad-model",
-				format!("nothing makes value `{name}`"),
-				"export the model again",
-			)
+			Error::new("bad-model", format!("nothing makes value `{name}`"))
+				.fix("export the model again")
 		})
 	}
 
@@ -336,7 +331,7 @@ impl<'a> Lowering<'a> {
 		let most = (f64::from(dtype.max()) + 1.0) * scale;
 		let beyond = numbers(array).iter().filter(|x| x.abs() > most).count();
 		if beyond > 0 && array.is_int() {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&self.current.0,
 				format!("{beyond} integers of `{}` are beyond ±{most:.0}", short(name)),
 				"the program's integers have at most 32 bits; write the model with smaller ones",

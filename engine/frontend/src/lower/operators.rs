@@ -165,14 +165,14 @@ fn check(graph: &Graph, known: impl Fn(&str) -> bool) -> Result<()> {
 			found.join(", "),
 			list(nodes)
 		),
-		said.join("; "),
-	))
+	)
+	.fix(said.join("; ")))
 }
 
 /// The operator of `node` is not known.
 pub(crate) fn unknown(node: &Node) -> Error {
 	let text = format!("node `{}`: operator {}", short(&node.name), short(&node.op));
-	Error::new("unsupported-operator", text, hint(&node.op))
+	Error::new("unsupported-operator", text).fix(hint(&node.op))
 }
 
 fn hint(op: &str) -> &'static str {
