@@ -7,12 +7,14 @@ LIVE := scripts/live node --test --test-reporter spec
 LIVE_TESTS := tests/js/resilience
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint fmt fmt-check check-docs check-circles test-rust test-js test-resilience test-disputes test-blobs blobs doc fuzz
+.PHONY: help setup build demo check-docs check-circles fmt-check lint fmt test test-rust test-js \
+	test-resilience test-disputes test-busy test-finality test-blobs test-arm blobs bench doc fidelity \
+	random fuzz adversaries honest mutants soak network-keeper zombienet test-network
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-setup: ## Install what is missing on Debian 12 (compilers, wasm target, lavapipe, JavaScript packages)
+setup: ## Install what is missing on Debian 12 (compilers, wasm target, lavapipe, npm packages)
 	@scripts/setup
 
 build: setup ## Build the node, the worker and the client
@@ -25,6 +27,7 @@ demo: build ## Post a real job to a fresh chain and follow it to settlement
 check-docs: setup ## Links, widths and the glossary of the docs (scripts/check-docs --help)
 	@echo "lint: docs"
 	@scripts/check-docs --self-test
+	@scripts/wrap-comments --self-test
 	@scripts/check-docs
 
 check-circles: ## Files of a crate that use each other in a circle (scripts/check-circles --help)
@@ -37,16 +40,17 @@ fmt-check: setup ## Formatting, differences as errors
 	@$(CARGO) fmt --all -- --check
 	@$(CARGO) fmt --manifest-path zombienet/Cargo.toml -- --check
 
-lint: check-docs check-circles fmt-check ## Docs, circles of files, formatting and clippy, warnings as errors
+lint: check-docs check-circles fmt-check ## Docs, circles, formatting and clippy
 	@echo "lint: clippy"
-	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo clippy --release --workspace --all-targets -- -D warnings
+	@export SKIP_WASM_BUILD=1; $(CARGO) clippy --release --workspace --all-targets -- -D warnings
 
 fmt: ## Format everything
 	@cargo fmt --all
 	@cargo fmt --manifest-path zombienet/Cargo.toml
 
 # Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
-test: check-docs check-circles fmt-check test-rust test-js test-resilience test-disputes test-blobs test-network lint ## Set up and run every test
+test: check-docs check-circles fmt-check test-rust test-js test-resilience test-disputes test-blobs
+test: test-network lint ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"
@@ -56,68 +60,59 @@ test-js: build ## A real --dev node driven through Polkadot.js
 	@echo "test: Polkadot.js against a running node"
 	@scripts/test-js
 
-test-resilience: build ## Real processes killed in every phase, tools missing, silence, outputs withheld, providers stopped (about 8 minutes)
+test-resilience: build ## Real processes killed in every phase, tools missing, silence (8 minutes)
 	@echo "test: resilience (real nodes, workers and providers)"
 	@$(LIVE) $(LIVE_TESTS)/{resilience,provider,delivery}.test.mjs
 
 # One after the other: the second fills blocks.
-test-disputes: build ## A lying provider on a live chain, brought down by a validator and by an outsider; a busy honest one (about 5 minutes)
+test-disputes: build ## A lying provider brought down on a live chain; a busy honest one (5 minutes)
 	@echo "test: disputes (real nodes, a provider that lies)"
 	@ASSAY_BUSY_RESULTS=$${ASSAY_BUSY_RESULTS:-4} $(LIVE) --test-concurrency 1 $(LIVE_TESTS)/{dispute,busy}.test.mjs
 
-# Further arguments of the provider, such as BUSY="--keep-traces 0": every answer then takes a replay.
+# Further arguments of the provider, such as BUSY="--keep-traces 0": each answer takes a replay.
 BUSY ?=
-.PHONY: test-busy
-test-busy: build ## 22 open results of one provider, all demanded of at once while every block is full (about 9 minutes)
+test-busy: build ## 22 results demanded of at once while every block is full (9 minutes)
 	@echo "test: busy (a real node and provider, an attacker, a crowd)"
 	@ASSAY_BUSY_ARGS="$(BUSY)" ASSAY_BUSY_RESULTS=$${ASSAY_BUSY_RESULTS:-22} $(LIVE) $(LIVE_TESTS)/busy.test.mjs
 
-.PHONY: test-finality
-test-finality: build ## A job that goes all its way while finality stands still (about 15 minutes)
+test-finality: build ## A job goes all its way while finality stands still (15 minutes)
 	@echo "test: finality (a real node that makes blocks and finalizes none)"
 	@$(LIVE) $(LIVE_TESTS)/finality.test.mjs
 
-test-blobs: build ## Blobs between three real nodes, one of them killed half way (about 3 minutes)
+test-blobs: build ## Blobs between three real nodes, one killed half way (3 minutes)
 	@echo "test: blobs (real nodes that fetch from each other)"
 	@$(LIVE) $(LIVE_TESTS)/blobs.test.mjs
 
-.PHONY: test-arm
-test-arm: ## The CPU engine on emulated 64-bit ARM processors; not in `test`: needs an emulator and another toolchain
+test-arm: ## The CPU engine on emulated 64-bit ARM; not in `test`, since it needs an emulator
 	@echo "test: ARM (cross-compiled, emulated; cold: about 10 minutes on two cores)"
 	@scripts/test-arm
 
 SIZE ?= 64MiB
-blobs: setup ## Move a blob over real networks with a peer that lies and one that stalls: make blobs SIZE=1GiB
+blobs: setup ## A blob between peers, of which one lies and one stalls (SIZE=64MiB)
 	@echo "blobs: $(SIZE) over litep2p and libp2p on loopback"
 	@scripts/blobs "$(SIZE)"
 
 # Options of scripts/bench, such as BENCH="--only gemm --json".
 BENCH ?=
-.PHONY: bench
-bench: setup ## The engine against onnxruntime, tract and candle on this machine, in turns (BENCH="--help")
+bench: setup ## The engine against onnxruntime, tract and candle, in turns (BENCH="--help")
 	@scripts/bench $(BENCH)
 
 doc: setup ## Build the API documentation
-	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo doc --release --workspace --no-deps
+	@export SKIP_WASM_BUILD=1; $(CARGO) doc --release --workspace --no-deps
 
 # Further options of scripts/fidelity, such as FIDELITY="--only cnn --json".
 FIDELITY ?=
 
-.PHONY: fidelity
-fidelity: setup ## Import real models and compare them with onnxruntime; ONNX's node tests (FIDELITY="--only cnn")
+fidelity: setup ## Real models against onnxruntime; ONNX's node tests (FIDELITY="--only cnn")
 	@scripts/fidelity $(FIDELITY)
 
-# Crates whose tests draw random programs; each round draws new ones.
-RANDOM_CRATES = assay-ops assay-program assay-referee assay-commitments assay-dispute assay-exec
 ROUNDS ?= 20
-.PHONY: random
-random: setup ## Repeat the random tests ROUNDS=20 times with fresh seeds; a failure prints its seed (needs cargo-nextest)
-	@echo "random: $(ROUNDS) rounds of $(RANDOM_CRATES) (about half a minute each)"
-	@$(CARGO) nextest run --cargo-profile release $(addprefix -p ,$(RANDOM_CRATES)) --stress-count $(ROUNDS) --no-fail-fast --status-level fail
+random: setup ## The random tests ROUNDS=20 times with fresh seeds; a failure prints its seed
+	@scripts/random "$(ROUNDS)"
 
 TARGET ?= program
 SECONDS ?= 60
-fuzz: setup ## Fuzz with libFuzzer: make fuzz TARGET=program|proof|sample|frames|onnx|npz|safetensors|description|calls SECONDS=60
+fuzz: setup ## Fuzz with libFuzzer (TARGET=program SECONDS=60; another TARGET lists them)
 	@echo "fuzz: $(TARGET) for $(SECONDS) s"
 	@scripts/fuzz "$(TARGET)" "$(SECONDS)"
 
@@ -127,39 +122,39 @@ SEED ?=
 BIN = $${CARGO_TARGET_DIR:-target}/release
 cases = --count $(N) $(if $(SEED),--seed $(SEED))
 
-.PHONY: adversaries honest mutants
-adversaries: build ## Attack the real runtime in every way the protocol names: table of outcomes and money
+adversaries: build ## Every attack that the protocol names, on the real runtime
 	@echo "adversaries: each attack on a chain of its own (about two minutes)"
 	@$(BIN)/adversaries
 
-honest: build ## N random honest jobs through engines, referee and runtime: none may be slashed (SEED=…)
+honest: build ## N=10000 random honest jobs: none may be slashed (SEED=…)
 	@$(BIN)/fairness honest $(cases)
 
-mutants: build ## N random runs with one wrong bit: each must be found and proved (SEED=…)
+mutants: build ## N=10000 random runs with one wrong bit: each must be found and proved (SEED=…)
 	@$(BIN)/fairness mutants $(cases)
 
 # How long jobs are posted, and further options of scripts/soak.
 MINUTES ?= 10
 SOAK ?=
 
-.PHONY: soak
-soak: build ## As many jobs as the chain takes for MINUTES=10: throughput, fullness, memory, books (SOAK="--help")
+soak: build ## As many jobs as the chain takes for MINUTES=10 (SOAK="--help")
 	@echo "soak: posting for $(MINUTES) minutes, then waiting for what is under way"
 	@scripts/soak --minutes $(MINUTES) $(SOAK)
 
 # One scenario or several, such as SCENARIO="cheat settle"; all without.
 SCENARIO ?=
 
-.PHONY: zombienet test-network network-keeper
-# zombienet's SDK is another workspace with other features: its artefacts stay in a folder of their own.
-network-keeper: setup
-	@echo "zombienet: network-keeper (cold: about 5 minutes on two cores)"
-	@$(CARGO) build --locked --manifest-path zombienet/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
+# zombienet's SDK is another workspace with other features: its artefacts have their own folder.
+KEEPER = --locked --manifest-path zombienet/Cargo.toml \
+	--target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
 
-zombienet: build network-keeper ## Adversary scenarios on networks of four validators (SCENARIO=…; all: about 45 minutes)
+network-keeper: setup ## Build the program that starts the networks of the next two targets
+	@echo "zombienet: network-keeper (cold: about 5 minutes on two cores)"
+	@$(CARGO) build $(KEEPER)
+
+zombienet: build network-keeper ## Adversaries on networks of nodes (SCENARIO=cheat; all: 45 min)
 	@scripts/zombienet $(if $(SCENARIO),--only "$(SCENARIO)")
 
-test-network: build network-keeper ## The two short ones of them: all honest, and a provider that lies (about 5 minutes)
+test-network: build network-keeper ## Two short ones: all honest; a provider that lies (5 minutes)
 	@echo "test: networks (four validators by zombienet)"
-	@$(CARGO) test --locked --quiet --manifest-path zombienet/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/zombienet"
+	@$(CARGO) test --quiet $(KEEPER)
 	@scripts/zombienet --only settle,cheat

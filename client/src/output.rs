@@ -1,10 +1,12 @@
 //! What the user sees: progress bars on a terminal, plain lines in a log, JSON for scripts.
 
+use assay_error::plain;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
-use std::borrow::Cow;
-use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::{
+	io::{IsTerminal, Write},
+	time::Duration,
+};
 
 /// How to print. Results go to stdout, progress to stderr.
 #[derive(Clone, Copy, Debug)]
@@ -120,28 +122,6 @@ impl Ui {
 	}
 }
 
-/// A character that a terminal acts upon instead of showing it: controls, and what reorders the text around it.
-fn acts(c: char) -> bool {
-	let reorders =
-		matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-	(c.is_control() && !matches!(c, '\n' | '\t')) || reorders
-}
-
-/// Text as it may be shown: names in it are a stranger's, and must not move the cursor or hide what follows.
-pub fn plain(text: &str) -> Cow<'_, str> {
-	if !text.contains(acts) {
-		return Cow::Borrowed(text);
-	}
-	let escaped = |c: char| -> String {
-		if acts(c) {
-			c.escape_unicode().collect()
-		} else {
-			c.into()
-		}
-	};
-	Cow::Owned(text.chars().map(escaped).collect())
-}
-
 /// A cell of a table: one line, of bounded length.
 fn cell_of(text: &str) -> String {
 	const LONGEST: usize = 80;
@@ -237,10 +217,7 @@ mod tests {
 	use super::*;
 
 	#[test]
-	fn text_should_not_reach_the_terminal_as_commands() {
-		assert_eq!(plain("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\n");
-		assert_eq!(plain("\u{9b}x\u{202e}"), "\\u{9b}x\\u{202e}");
-		assert!(matches!(plain("Größe 1 MiB"), Cow::Borrowed(_)));
+	fn cell_should_be_one_line_when_its_text_has_several() {
 		assert_eq!(cell_of("a\nb"), "a b");
 	}
 }

@@ -158,8 +158,8 @@ pub fn append(
 					"output `{}` has no dimension for samples, and is another for others",
 					short(name)
 				),
-				format!("give at most {batch} samples at a time"),
-			)),
+			)
+			.fix(format!("give at most {batch} samples at a time"))),
 			_ => {
 				results.entry(name.to_string()).or_insert(array);
 				Ok(())

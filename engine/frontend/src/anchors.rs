@@ -138,11 +138,11 @@ fn rejected(lowered: &Lowered, error: CheckError) -> Error {
 	});
 	let place =
 		layer.map_or(String::new(), |(_, t)| format!(" (in layer `{}`, {})", short(&t.node), t.op));
-	Error::new(
-		"rejected-program",
-		format!("the lowered program fails the check: {text}{place}"),
-		"take a smaller --batch or shorter inputs, or split the layer; docs/models.md has the limits",
-	)
+	Error::new("rejected-program", format!("the lowered program fails the check: {text}{place}"))
+		.fix(
+			"take a smaller --batch or shorter inputs, or split the layer; docs/models.md has \
+			 the limits",
+		)
 }
 
 /// Drops nodes, inputs and constants that nothing depends on, and says so in weights and traces.

@@ -199,7 +199,7 @@ impl Calibration {
 		}
 		let mut this = Self { stats, widths: HashMap::new(), snr8: HashMap::new(), range };
 		let Some(first) = batches.first() else {
-			return Err(Error::new("bad-samples", "there are no samples", "give at least one"));
+			return Err(Error::new("bad-samples", "there are no samples").fix("give at least one"));
 		};
 		let mut snr8 = HashMap::new();
 		eval::run_with(graph, first, &HashSet::new(), |node, values| {
@@ -224,11 +224,8 @@ impl Calibration {
 	/// Magnitudes of a value.
 	pub fn stats(&self, name: &str) -> Result<&Stats> {
 		self.stats.get(name).ok_or_else(|| {
-			Error::new(
-				"bad-model",
-				format!("value `{name}` was not calibrated"),
-				"report this model",
-			)
+			Error::new("bad-model", format!("value `{name}` was not calibrated"))
+				.fix("report this model")
 		})
 	}
 
@@ -272,12 +269,16 @@ pub(crate) fn numbers(node: &Node, array: &Array) -> Result<()> {
 	Err(Error::new(
 		"not-finite",
 		format!(
-			"node `{}` ({}): {count} of {} elements of its float result are no numbers, though the samples are",
+			"node `{}` ({}): {count} of {} elements of its float result are no numbers, though \
+			 the samples are",
 			short(&node.name),
 			node.op,
 			data.len()
 		),
-		"look for a row that is masked throughout, 0/0, or the root or logarithm of a negative number",
+	)
+	.fix(
+		"look for a row that is masked throughout, 0/0, or the root or logarithm of a \
+		 negative number",
 	))
 }
 

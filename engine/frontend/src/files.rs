@@ -12,11 +12,8 @@ use std::{
 pub fn open(path: &Path) -> Result<(File, u64)> {
 	let found = std::fs::metadata(path).map_err(io(path))?;
 	if !found.is_file() {
-		return Err(Error::new(
-			"file",
-			format!("{} is no regular file", path.display()),
-			"pass a file; copy what a pipe or device gives into one first",
-		));
+		return Err(Error::new("file", format!("{} is no regular file", path.display()))
+			.fix("pass a file; copy what a pipe or device gives into one first"));
 	}
 	let file = File::open(path).map_err(io(path))?;
 	Ok((file, found.len()))
@@ -29,8 +26,8 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
 		return Err(Error::new(
 			"too-large",
 			format!("{} has {length} bytes, at most {most} are read", path.display()),
-			"check that it is the right file",
-		));
+		)
+		.fix("check that it is the right file"));
 	}
 	let mut bytes = Vec::with_capacity(length as usize);
 	// It may grow meanwhile.

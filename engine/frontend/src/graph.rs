@@ -1,6 +1,10 @@
 //! The one graph type that every pass reads and writes.
 
-use crate::{array::Array, error::Result, limits::Limits, Error};
+use crate::{
+	array::Array,
+	error::{Error, Result},
+	limits::Limits,
+};
 use std::{
 	collections::{BTreeMap, HashMap, HashSet},
 	sync::Arc,
@@ -153,7 +157,8 @@ impl Graph {
 	/// Dimensions of a value.
 	pub fn shape(&self, name: &str) -> Result<&[usize]> {
 		self.shapes.get(name).map(Vec::as_slice).ok_or_else(|| {
-			Error::new("bad-model", format!("value `{name}` has no shape"), "infer shapes first")
+			Error::new("bad-model", format!("value `{name}` has no shape"))
+				.fix("infer shapes first")
 		})
 	}
 

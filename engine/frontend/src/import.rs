@@ -5,11 +5,11 @@ use crate::{
 	anchors,
 	array::Array,
 	calibrate::{self, decibels, Calibration, Precision, Range, Width, CLEAN},
-	error::{list, short, Error, Result},
+	error::{short, Error, Result},
 	eval::{self, Values},
 	graph::Graph,
 	limits::Limits,
-	lower::{self, Lowered},
+	lower::{self, operators, Lowered},
 	model::{sample_count, Model, Saturated},
 	npz::Arrays,
 	passes::{self, finite::HIDES, Change},
@@ -174,38 +174,6 @@ fn values(arrays: Arrays) -> Values {
 	arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect()
 }
 
-/// Errors where operators are unknown, with all of them at once.
-pub fn refuse_unknown(graph: &Graph) -> Result<()> {
-	let mut unknown: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-	for node in &graph.nodes {
-		if !lower::OPERATORS.contains(&node.op.as_str()) {
-			unknown.entry(&node.op).or_default().push(&node.name);
-		}
-	}
-	if unknown.is_empty() {
-		return Ok(());
-	}
-	let found: Vec<String> =
-		unknown.iter().map(|(op, nodes)| format!("{} ({})", short(op), nodes.len())).collect();
-	let hints: HashMap<String, &str> = lower::unsupported(graph).into_iter().collect();
-	let mut said: Vec<&str> = Vec::new();
-	for hint in unknown.keys().filter_map(|op| hints.get(*op)) {
-		if !said.contains(hint) {
-			said.push(hint);
-		}
-	}
-	let nodes = unknown.values().filter_map(|nodes| nodes.first().copied());
-	Err(Error::new(
-		"unsupported-operator",
-		format!(
-			"the model has operators that cannot be imported: {}; they are first at {}",
-			found.join(", "),
-			list(nodes)
-		),
-		said.join("; "),
-	))
-}
-
 /// The arrays that the model takes, floats where it takes floats. Errors: `wrong-shape`, `too-large`.
 fn wanted(graph: &Graph, samples: &Arrays, batch: usize) -> Result<Arrays> {
 	let mut wanted = Arrays::new();
@@ -229,7 +197,10 @@ fn wanted(graph: &Graph, samples: &Arrays, batch: usize) -> Result<Arrays> {
 					array.dims,
 					dims.join(", ")
 				),
-				"store the samples of an input as one array with the samples along its first dimension",
+			)
+			.fix(
+				"store the samples of an input as one array with the samples along its first \
+				 dimension",
 			));
 		}
 		let mut dims = array.dims.clone();
@@ -258,7 +229,8 @@ fn axis_warnings(graph: &Graph, samples: &Arrays) -> Vec<String> {
 	};
 	let warning = |input: &crate::graph::Input| {
 		format!(
-			"input `{}`: its first dimension is fixed and another one is open; samples are taken along the first one. If 			 they are along the other, transpose the model's input",
+			"input `{}`: its first dimension is fixed and another one is open; samples are taken \
+			 along the first one. If they are along the other, transpose the model's input",
 			short(&input.name)
 		)
 	};
@@ -267,7 +239,7 @@ fn axis_warnings(graph: &Graph, samples: &Arrays) -> Vec<String> {
 
 /// Reads nothing: cuts samples into batches and runs the passes.
 pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<Prepared> {
-	refuse_unknown(&graph)?;
+	operators::check_model(&graph)?;
 	graph.limits = options.limits;
 	let names = graph.inputs.iter().map(|input| input.name.as_str());
 	let count = sample_count(samples, names)?;
@@ -283,41 +255,41 @@ pub fn prepare(mut graph: Graph, samples: &Arrays, options: &Options) -> Result<
 		return Err(Error::new(
 			"too-large",
 			format!("{used} samples in batches of {batch} need {held} bytes"),
-			"give fewer samples or take a smaller --batch, or raise --max-memory",
-		));
+		)
+		.fix("give fewer samples or take a smaller --batch, or raise --max-memory"));
 	}
 	let batches: Vec<Values> =
 		(0..used).step_by(batch).map(|start| values(chunk(&wanted, start, batch))).collect();
 	let Some(first) = batches.first() else {
-		return Err(Error::new("bad-samples", "there are no samples", "give at least one"));
+		return Err(Error::new("bad-samples", "there are no samples").fix("give at least one"));
 	};
 	let read = graph.clone();
 	let (changes, work) = passes::run(&mut graph, first)?;
 	let found = along::find(&read, &wanted, batch)?;
 	warnings.extend(found.warnings);
-	let unknown = lower::unsupported(&graph);
-	if let Some((op, hint)) = unknown.first() {
-		return Err(Error::new("unsupported-operator", format!("operator {}", short(op)), *hint));
-	}
+	operators::check_fused(&graph)?;
 	// Twice for the samples, and twice for what the passes made of it.
 	let evaluations = batches.len() as u64 + 6;
 	if work.saturating_mul(evaluations) > options.limits.total_work {
 		return Err(Error::new(
 			"too-much-work",
 			format!("{used} calibration samples take more work than an import may"),
-			format!(
-				"give about {} samples",
-				used as u64 * options.limits.total_work / work.saturating_mul(evaluations).max(1)
-			),
-		));
+		)
+		.fix(format!(
+			"give about {} samples",
+			used as u64 * options.limits.total_work / work.saturating_mul(evaluations).max(1)
+		)));
 	}
 	let nodes = graph.nodes.iter().filter(|node| !lower::is_free(&graph, node)).count();
 	if nodes > PROGRAM_NODES || graph.nodes.len() > 8 * PROGRAM_NODES {
 		return Err(Error::new(
 			"too-large",
-			format!("after fusing, the model has {nodes} operators; a program has at most {PROGRAM_NODES} nodes"),
-			"split it into several models",
-		));
+			format!(
+				"after fusing, the model has {nodes} operators; a program has at most \
+				 {PROGRAM_NODES} nodes"
+			),
+		)
+		.fix("split it into several models"));
 	}
 	lower::check(&graph)?;
 	let along = found.along;
@@ -340,7 +312,7 @@ pub fn build(prepared: &Prepared, options: &Options) -> Result<(Model, Lowered, 
 /// Reads the model in `path` and refuses what cannot be imported, before any sample is read.
 pub fn open(path: &Path, limits: Limits) -> Result<Graph> {
 	let graph = read::read(path, limits)?;
-	refuse_unknown(&graph)?;
+	operators::check_model(&graph)?;
 	Ok(graph)
 }
 

@@ -35,8 +35,8 @@ impl Limits {
 			return Err(Error::new(
 				"too-large",
 				format!("{what}: a tensor of {} dimensions, at most {MAX_RANK}", dims.len()),
-				"check the model; no operator of ONNX needs so many",
-			));
+			)
+			.fix("check the model; no operator of ONNX needs so many"));
 		}
 		let size = if integer { 8 } else { 4 };
 		let bytes = elements(dims).map(|elements| elements as u64 * size);
@@ -47,8 +47,8 @@ impl Limits {
 					"{what}: a tensor of shape {dims:?} is larger than the {} that one may take",
 					gib(self.value)
 				),
-				"check shapes and paddings; take a smaller --batch, or raise --max-memory",
 			)
+			.fix("check shapes and paddings; take a smaller --batch, or raise --max-memory")
 		})
 	}
 }
@@ -95,8 +95,8 @@ impl Budget {
 			return Err(Error::new(
 				"too-large",
 				format!("{what}: the values so far need more than {}", gib(self.limits.live)),
-				"take a smaller --batch or shorter inputs, or raise --max-memory",
-			));
+			)
+			.fix("take a smaller --batch or shorter inputs, or raise --max-memory"));
 		}
 		Ok(())
 	}
@@ -119,8 +119,8 @@ impl Budget {
 			return Err(Error::new(
 				"too-much-work",
 				format!("{what}: one batch of samples takes more work than an import may"),
-				"take a smaller --batch or shorter inputs; check kernels, paddings and shapes",
-			));
+			)
+			.fix("take a smaller --batch or shorter inputs; check kernels, paddings and shapes"));
 		}
 		Ok(())
 	}

@@ -144,8 +144,8 @@ impl Model {
 				Error::new(
 					"bad-program",
 					format!("weight `{}` has {} elements", weight.name, weight.data.len()),
-					"report the model",
 				)
+				.fix("report the model")
 			})?;
 			weights.insert(weight.name.clone(), tensor);
 		}
@@ -210,11 +210,11 @@ impl Model {
 	pub fn from_bytes(program: &[u8], weights: &[u8], sidecar: &[u8]) -> Result<Self> {
 		let bad = |name: &str, error: &dyn std::fmt::Display| {
 			let fix = "import the model again with `assay model import`";
-			Error::new("bad-model-folder", format!("{name}: {error}"), fix)
+			Error::new("bad-model-folder", format!("{name}: {error}")).fix(fix)
 		};
 		let program = Program::decode_bounded(program).map_err(|e| bad(PROGRAM, &e))?;
 		let checked = program.check(&Limits::default()).map_err(|e| {
-			Error::new("rejected-program", format!("{PROGRAM}: {e}"), "import the model again")
+			Error::new("rejected-program", format!("{PROGRAM}: {e}")).fix("import the model again")
 		})?;
 		let sidecar: Sidecar = serde_json::from_slice(sidecar).map_err(|e| bad(SIDECAR, &e))?;
 		sidecar.fits(&program, &checked).map_err(|text| bad(SIDECAR, &text))?;
@@ -282,8 +282,8 @@ impl Model {
 							port.shape,
 							array.dims
 						),
-						"the shape is the samples' at import; import again for another one",
-					));
+					)
+					.fix("the shape is the samples' at import; import again for another one"));
 				}
 				samples::finite(&port.name, array)?;
 				if port.integer {
@@ -410,14 +410,10 @@ fn stored_as(dtype: DType) -> Dtype {
 }
 
 fn missing(name: &str, sidecar: &Sidecar) -> Error {
-	Error::new(
-		"missing-input",
-		format!("nothing given for input `{}`", short(name)),
-		format!(
-			"the samples need an array for each of: {}",
-			list(sidecar.inputs.iter().map(|port| port.name.as_str()))
-		),
-	)
+	Error::new("missing-input", format!("nothing given for input `{}`", short(name))).fix(format!(
+		"the samples need an array for each of: {}",
+		list(sidecar.inputs.iter().map(|port| port.name.as_str()))
+	))
 }
 
 /// How many samples the arrays hold. Errors: `missing-input`, `bad-samples` where they disagree.
@@ -429,11 +425,11 @@ pub fn sample_count<'a>(samples: &Arrays, names: impl Iterator<Item = &'a str>) 
 			return Err(Error::new(
 				"missing-input",
 				format!("no samples for input `{}`", short(name)),
-				format!(
-					"name an array of the .npz file so; it has: {}",
-					list(samples.keys().map(String::as_str))
-				),
-			));
+			)
+			.fix(format!(
+				"name an array of the .npz file so; it has: {}",
+				list(samples.keys().map(String::as_str))
+			)));
 		};
 		let Some(&own) = array.dims.first() else {
 			scalar = Some(name);
@@ -443,8 +439,8 @@ pub fn sample_count<'a>(samples: &Arrays, names: impl Iterator<Item = &'a str>) 
 			return Err(Error::new(
 				"bad-samples",
 				format!("input `{}` has no samples: its shape is {:?}", short(name), array.dims),
-				"give at least one",
-			));
+			)
+			.fix("give at least one"));
 		}
 		let (other, count) = *first.get_or_insert((name, own));
 		if count != own {
@@ -455,8 +451,8 @@ pub fn sample_count<'a>(samples: &Arrays, names: impl Iterator<Item = &'a str>) 
 					short(name),
 					short(other)
 				),
-				"give every array the same number of samples along its first dimension",
-			));
+			)
+			.fix("give every array the same number of samples along its first dimension"));
 		}
 	}
 	let count = first.map_or(1, |(_, count)| count);
@@ -464,8 +460,8 @@ pub fn sample_count<'a>(samples: &Arrays, names: impl Iterator<Item = &'a str>) 
 		Some(name) if count != 1 => Err(Error::new(
 			"bad-samples",
 			format!("input `{}` is one number, without a dimension for samples", short(name)),
-			"make it a constant of the model (an initializer), or give it the shape [batch]",
-		)),
+		)
+		.fix("make it a constant of the model (an initializer), or give it the shape [batch]")),
 		_ => Ok(count),
 	}
 }

@@ -11,7 +11,7 @@ use crate::{
 	eval,
 	import::{build, prepare, Options},
 	limits::Limits,
-	lower::OPERATORS,
+	lower::operators,
 	npz::Arrays,
 	onnx, read,
 };
@@ -108,7 +108,7 @@ fn test(path: &Path, executor: &mut dyn Executor) -> Option<(String, Outcome)> {
 	let bytes = std::fs::read(path.join("model.onnx")).ok()?;
 	let proto = onnx::Model::decode(&bytes[..]).ok()?.graph?;
 	let claimed =
-		|node: &onnx::Node| OPERATORS.contains(&node.op_type.as_str()) && node.domain.is_empty();
+		|node: &onnx::Node| operators::is_imported(&node.op_type) && node.domain.is_empty();
 	if proto.node.is_empty() || !proto.node.iter().all(claimed) {
 		return None;
 	}
@@ -221,7 +221,7 @@ fn whole(
 		return model.run(executor, &batched, &[], |_, _| {});
 	}
 	// First dimensions differ: one batch of everything, without cutting.
-	crate::import::refuse_unknown(&graph)?;
+	operators::check_model(&graph)?;
 	let batch = batched.iter().map(|(name, a)| (name.clone(), Arc::new(a.clone()))).collect();
 	let (changes, _) = crate::passes::run(&mut graph, &batch)?;
 	let prepared = crate::import::Prepared {
@@ -241,7 +241,7 @@ fn whole(
 			Options::default(),
 			&mut (),
 		)
-		.map_err(|e| crate::Error::new("run", e.to_string(), "report the model"))?;
+		.map_err(|e| crate::Error::new("run", e.to_string()).fix("report the model"))?;
 	Ok(model.dequantize(&run))
 }
 

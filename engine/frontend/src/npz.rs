@@ -42,11 +42,8 @@ pub fn read_from(
 	let bad = |name: &str, error: &dyn std::fmt::Display| {
 		let place =
 			if name.is_empty() { String::new() } else { format!(" array `{}`", short(name)) };
-		Error::new(
-			"bad-npz",
-			format!("{}{place}: {}", short(what), short(&error.to_string())),
-			"write it with numpy.savez(FILE, input_name=array, …), of numbers or bools",
-		)
+		Error::new("bad-npz", format!("{}{place}: {}", short(what), short(&error.to_string())))
+			.fix("write it with numpy.savez(FILE, input_name=array, …), of numbers or bools")
 	};
 	let mut archive = ZipArchive::new(source).map_err(|e| bad("", &e))?;
 	if archive.len() > MOST_ARRAYS {
@@ -74,8 +71,8 @@ pub fn read_from(
 			return Err(Error::new(
 				"too-large",
 				format!("{}: its arrays up to `{}` need {held} bytes", short(what), short(name)),
-				"give fewer samples, or raise --max-memory",
-			));
+			)
+			.fix("give fewer samples, or raise --max-memory"));
 		}
 		let array = elements(&mut entry, header).map_err(|text| bad(name, &text))?;
 		arrays.insert(name.into(), array);
@@ -89,11 +86,11 @@ pub fn require(arrays: &Arrays, names: &[&str], path: &Path) -> Result<()> {
 		Some(missing) => Err(Error::new(
 			"missing-input",
 			format!("no samples for input `{}` in {}", short(missing), path.display()),
-			format!(
-				"name an array of the file so; the model takes: {}",
-				list(names.iter().copied())
-			),
-		)),
+		)
+		.fix(format!(
+			"name an array of the file so; the model takes: {}",
+			list(names.iter().copied())
+		))),
 		None => Ok(()),
 	}
 }

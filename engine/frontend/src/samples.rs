@@ -8,7 +8,7 @@ use crate::{
 };
 
 fn bad(message: String, fix: &str) -> Error {
-	Error::new("bad-samples", message, fix)
+	Error::new("bad-samples", message).fix(fix)
 }
 
 /// Position `at` of an array, for people.

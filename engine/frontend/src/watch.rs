@@ -255,8 +255,8 @@ fn within(operand: &Operand, tensor: &Tensor, rows: u32, what: &str, place: &str
 		Some(index) => Err(Error::new(
 			"bad-samples",
 			format!("{what}: index {index} is outside the {rows} rows of the table of {place}"),
-			"ids are from 0 to below the size of the vocabulary",
-		)),
+		)
+		.fix("ids are from 0 to below the size of the vocabulary")),
 		None => Ok(()),
 	}
 }

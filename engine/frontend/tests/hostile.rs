@@ -27,7 +27,7 @@ fn refused(what: &str, model: &onnx::Model, dims: &[usize]) -> Error {
 		Err(error) => error,
 		Ok((_, report)) => panic!("{what}: it is imported, {:?}", report.outputs),
 	};
-	assert!(error.message.chars().count() < 2_000 && !error.fix.is_empty(), "{what}: {error}");
+	assert!(error.message.chars().count() < 2_000 && error.fix.is_some(), "{what}: {error}");
 	assert_ne!(error.code, "rejected-program", "{what}: {error}");
 	error
 }
@@ -557,14 +557,16 @@ fn tensors_should_be_refused_when_their_bytes_do_not_fit() {
 
 #[test]
 fn names_should_not_reach_a_terminal_as_commands() {
+	let harmless = |error: Error| {
+		let fix = error.fix.expect("says what to do");
+		assert!(!(error.message + &fix).chars().any(char::is_control));
+	};
 	let evil = "a\u{1b}[31m\u{7}\n".repeat(40_000);
 	let mut unknown = vectors(vec![node("Neg", &["x"], "y")], vec![]);
 	graph(&mut unknown).node[0].op_type = evil.clone();
-	let error = refused("an operator", &unknown, &[40, 16]);
-	assert!(!error.to_string().chars().any(char::is_control));
+	harmless(refused("an operator", &unknown, &[40, 16]));
 	let mut named = mlp();
 	graph(&mut named).node[0].name = evil;
 	graph(&mut named).node[0].input[1] = "b".into();
-	let error = refused("a node", &named, &[40, 16]);
-	assert!(!error.to_string().chars().any(char::is_control));
+	harmless(refused("a node", &named, &[40, 16]));
 }

@@ -1,17 +1,16 @@
 //! The folder of one job: created with mode 0700, removed when the job ends.
 
 use crate::LOG_TARGET;
+use nix::{
+	sys::signal::{killpg, Signal},
+	unistd::Pid,
+};
 use std::{
 	fs::{self, DirBuilder},
 	io,
 	os::unix::fs::DirBuilderExt,
 	path::{Path, PathBuf},
 	time::Duration,
-};
-
-use nix::{
-	sys::signal::{killpg, Signal},
-	unistd::Pid,
 };
 
 /// A folder that is removed when this value is dropped.

@@ -1,11 +1,9 @@
 //! Whether this machine can keep a worker in: asked of the worker itself, before any job.
 
-use std::{process::Stdio, time::Duration};
-
-use serde::Deserialize;
-use tokio::{process::Command, time::timeout};
-
 use crate::Fault;
+use serde::Deserialize;
+use std::{process::Stdio, time::Duration};
+use tokio::{process::Command, time::timeout};
 
 /// Most time of `check-sandbox`, which computes nothing.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,13 +1,11 @@
 //! What speaks against the results that a block pays for.
 
-use std::sync::Arc;
-
+use crate::{BlockNumber, Caps, Fault, View};
 use assay_market::{Settlement, Settlements, Standing};
 use assay_verifier_service::Knowledge;
 use schnellru::{ByLength, LruMap};
 use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
-
-use crate::{BlockNumber, Caps, Fault, View};
+use std::sync::Arc;
 
 /// Blocks whose settlements are remembered: more than all caps allow to look at, on several forks.
 const BLOCKS: u32 = 4_096;

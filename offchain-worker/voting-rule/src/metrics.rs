@@ -1,13 +1,11 @@
 //! Prometheus metrics of the gate. Names start with `assay_finality_gate_`.
 
+use crate::{BlockNumber, Cause, Choice, Fault, LOG_TARGET};
 use std::{sync::Arc, time::Duration};
-
 use substrate_prometheus_endpoint::{
 	prometheus, register, Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, Opts,
 	PrometheusError, Registry, U64,
 };
-
-use crate::{BlockNumber, Cause, Choice, Fault, LOG_TARGET};
 
 struct Inner {
 	enabled: Gauge<U64>,

@@ -1,12 +1,10 @@
 //! The gate behind other rules.
 
-use std::sync::Arc;
-
+use crate::{BlockNumber, Gate};
 use sc_consensus_grandpa::{VotingRule, VotingRuleResult};
 use sp_blockchain::HeaderBackend;
 use sp_runtime::traits::{Block as BlockT, Header as HeaderT};
-
-use crate::{BlockNumber, Gate};
+use std::sync::Arc;
 
 /// Other rules, and then the gate, where there is one.
 ///

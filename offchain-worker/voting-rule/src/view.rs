@@ -1,14 +1,12 @@
 //! What the rule reads of the chain.
 
-use std::{marker::PhantomData, sync::Arc};
-
+use crate::Fault;
 use assay_market::{api::FinalityApi, Settlement, Settlements, Standing};
 use sc_client_api::Backend;
 use sp_api::{ApiExt, ProvideRuntimeApi};
 use sp_blockchain::{Backend as _, HeaderBackend};
 use sp_runtime::traits::Block as BlockT;
-
-use crate::Fault;
+use std::{marker::PhantomData, sync::Arc};
 
 /// The part of a node's database that the rule reads. All of it may block, and none of what it says
 /// about a block ever changes.

@@ -19,6 +19,8 @@
 //! To register, sign [`Pallet::peer_key_payload`] of the account with the node's key and call
 //! [`pallet::Call::register`] with the key and the signature.
 //!
+#![doc = docify::embed!("src/tests/example.rs", provider_should_register_when_its_node_signs)]
+//!
 //! ## Details
 //!
 //! - The signed bytes are `"assay/peer-key/1"` (16 bytes), the genesis hash (32 bytes) and the

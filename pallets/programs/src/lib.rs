@@ -23,6 +23,8 @@
 //! Registering the same bytes twice fails; whoever wants to post a job refers to the program by its
 //! hash, whoever registered it.
 //!
+#![doc = docify::embed!("src/tests/example.rs", program_should_stay_when_a_job_needs_it)]
+//!
 //! ## Details
 //!
 //! - The owner can remove a program, and get its deposit back, once no open job needs it.

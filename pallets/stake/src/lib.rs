@@ -36,6 +36,8 @@
 //!
 //! A validator's life: `bond` → `session.setKeys` → `validate` → `chill` → `unbond` → `withdraw`.
 //!
+#![doc = docify::embed!("src/tests/example.rs", stake_should_come_back_when_a_validator_leaves)]
+//!
 //! ## Details
 //!
 //! - A slash for an offence (a GRANDPA or BABE equivocation, a vouched fraud) is the offence's

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::{
 	array::{broadcast, broadcast_strides, walk, Array, Data},
-	error::{Error, Result},
+	error::{unsupported, Result},
 	graph::Node,
 };
 
@@ -84,11 +84,7 @@ pub(super) fn evaluate(call: &Call) -> Result<Option<Vec<Array>>> {
 	let truth = |value: bool| i64::from(value);
 	let result = match node.op.as_str() {
 		"Dropout" if training(call) => {
-			return Err(Error::unsupported(
-				&node.name,
-				"Dropout while training",
-				"export for inference",
-			))
+			return Err(unsupported(&node.name, "Dropout while training", "export for inference"))
 		}
 		"Identity" | "Dropout" => call.get(0)?.clone(),
 		"Cast" | "CastLike" => cast(call)?,
@@ -173,7 +169,7 @@ fn cast(call: &Call) -> Result<Array> {
 		_ => {
 			let (integers, (least, most)) = (a.ints(), range(to));
 			if let Some(beyond) = integers.iter().find(|x| !(least..=most).contains(*x)) {
-				return Err(Error::unsupported(
+				return Err(unsupported(
 					&call.node.name,
 					format!("a cast of {beyond} to integers of {least} to {most}, which wraps"),
 					"cast to wider integers, or clip before the cast",

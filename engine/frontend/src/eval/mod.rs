@@ -19,9 +19,10 @@ pub(crate) use window::Window;
 
 use crate::{
 	array::Array,
-	error::{list, short, Error, Result},
+	error::{bad_node, list, short, Error, Result},
 	graph::{Attribute, Graph, Node},
 	limits::{Budget, Limits},
+	lower::operators::unknown,
 };
 use std::{
 	collections::{HashMap, HashSet},
@@ -42,7 +43,7 @@ impl<'a> Call<'a> {
 	/// Operand `index`, which the operator needs.
 	pub fn get(&self, index: usize) -> Result<&'a Array> {
 		self.maybe(index)
-			.ok_or_else(|| Error::node(&self.node.name, format!("operand {index} is missing")))
+			.ok_or_else(|| bad_node(&self.node.name, format!("operand {index} is missing")))
 	}
 
 	/// Operand `index`, if it is given.
@@ -62,7 +63,7 @@ impl<'a> Call<'a> {
 	pub fn axis(&self, axis: i64, rank: usize) -> Result<usize> {
 		let positive = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
 		usize::try_from(positive).ok().filter(|&axis| axis < rank).ok_or_else(|| {
-			Error::node(&self.node.name, format!("axis {axis} of a tensor with {rank} dimensions"))
+			bad_node(&self.node.name, format!("axis {axis} of a tensor with {rank} dimensions"))
 		})
 	}
 
@@ -71,7 +72,7 @@ impl<'a> Call<'a> {
 		let mut axes = axes.iter().map(|&a| self.axis(a, rank)).collect::<Result<Vec<_>>>()?;
 		axes.sort_unstable();
 		if axes.windows(2).any(|pair| pair[0] == pair[1]) {
-			return Err(Error::node(&self.node.name, "an axis is there twice"));
+			return Err(bad_node(&self.node.name, "an axis is there twice"));
 		}
 		Ok(axes)
 	}
@@ -79,17 +80,8 @@ impl<'a> Call<'a> {
 	/// The operands do not fit.
 	pub fn bad(&self, text: &str) -> Error {
 		let dims: Vec<_> = self.operands.iter().flatten().map(|a| &a.dims).collect();
-		Error::node(&self.node.name, format!("{} of {dims:?}: {text}", self.node.op))
+		bad_node(&self.node.name, format!("{} of {dims:?}: {text}", self.node.op))
 	}
-}
-
-/// An operator that is not known.
-fn unknown(node: &Node) -> Error {
-	Error::new(
-		"unsupported-operator",
-		format!("node `{}`: operator {}", short(&node.name), short(&node.op)),
-		"docs/models.md lists the operators that can be imported; write the model with those",
-	)
 }
 
 /// Evaluates one node within `budget`. Error `unsupported-operator` names an operator that is not known.
@@ -119,8 +111,8 @@ fn within(
 		return Err(Error::new(
 			"bad-model",
 			format!("{}: its result is not what was expected", what()),
-			"report this model",
-		));
+		)
+		.fix("report this model"));
 	}
 	Ok(results)
 }
@@ -187,11 +179,11 @@ pub(crate) fn run_with(
 			return Err(Error::new(
 				"missing-input",
 				format!("no samples for input `{}`", short(&input.name)),
-				format!(
-					"the file needs an array for each of: {}",
-					list(graph.inputs.iter().map(|input| input.name.as_str()))
-				),
-			));
+			)
+			.fix(format!(
+				"the file needs an array for each of: {}",
+				list(graph.inputs.iter().map(|input| input.name.as_str()))
+			)));
 		}
 	}
 	let mut budget = Budget::new(graph.limits);

@@ -3,7 +3,7 @@
 use super::Call;
 use crate::{
 	array::Array,
-	error::{Error, Result},
+	error::{unsupported, Result},
 };
 
 pub(super) fn batch(call: &Call) -> Result<Array> {
@@ -11,11 +11,7 @@ pub(super) fn batch(call: &Call) -> Result<Array> {
 	let further = call.node.outputs.iter().skip(1).any(|name| !name.is_empty());
 	if call.node.int("training_mode", 0) != 0 || further {
 		let name = &call.node.name;
-		return Err(Error::unsupported(
-			name,
-			"BatchNormalization while training",
-			"export for inference",
-		));
+		return Err(unsupported(name, "BatchNormalization while training", "export for inference"));
 	}
 	let x = call.get(0)?;
 	let [scale, bias, mean, var] = [1, 2, 3, 4].map(|i| call.get(i).map(Array::floats));

@@ -156,7 +156,7 @@ fn cast_to_integer(call: &Call) -> Result<bool> {
 		1 | 10 | 11 | 16 => Ok(false),
 		2..=7 | 9 | 12 | 13 => Ok(true),
 		0 => Err(call.bad("it does not say which type to cast to")),
-		other => Err(Error::unsupported(
+		other => Err(unsupported(
 			&call.node.name,
 			format!("a cast to element type {other}"),
 			"cast to float32 or int64",
@@ -310,7 +310,7 @@ fn pool(call: &Call) -> Result<Plan> {
 		let extent =
 			(window.kernel[i].max(1) - 1).saturating_mul(window.dilation[i]).saturating_add(1);
 		if low.max(high) > 0 && low.max(high) >= extent {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&call.node.name,
 				format!(
 					"padding of {} for windows of {extent}: some would be empty",
@@ -370,8 +370,8 @@ pub(crate) fn sizes(call: &Call, plan: &Plan) -> Result<()> {
 				crate::error::short(&call.node.name),
 				call.node.op
 			),
-			"check shapes, paddings and repeats",
-		)),
+		)
+		.fix("check shapes, paddings and repeats")),
 		None => Ok(()),
 	}
 }

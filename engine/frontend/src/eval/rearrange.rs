@@ -3,7 +3,7 @@
 use super::Call;
 use crate::{
 	array::{broadcast, broadcast_strides, strides, walk, walk_signed, Array, Data},
-	error::{short, Error, Result},
+	error::{bad_node, short, unsupported, Error, Result},
 	graph::Attribute,
 	limits,
 };
@@ -253,7 +253,7 @@ pub(crate) fn permutation(call: &Call, rank: usize) -> Result<Vec<usize>> {
 		})
 		.collect();
 	order.filter(|order| order.len() == rank).ok_or_else(|| {
-		Error::node(&call.node.name, format!("perm {} is no order of {rank} dimensions", few(perm)))
+		bad_node(&call.node.name, format!("perm {} is no order of {rank} dimensions", few(perm)))
 	})
 }
 
@@ -422,8 +422,8 @@ fn gather_rows(call: &Call) -> Result<(Vec<usize>, usize, Vec<usize>)> {
 				"node `{}`: index {index} is outside the {len} rows of its table",
 				short(&call.node.name)
 			),
-			"check the samples: ids must be below the size of the vocabulary",
 		)
+		.fix("check the samples: ids must be below the size of the vocabulary")
 	};
 	let row = |&index: &i64| {
 		let positive = if index < 0 { index.saturating_add(len as i64) } else { index };
@@ -474,7 +474,7 @@ fn pad_dims(call: &Call) -> Result<(Pads, Vec<usize>)> {
 	let x = call.get(0)?;
 	let mode = call.node.text("mode");
 	if !matches!(mode, "" | "constant") {
-		return Err(Error::unsupported(
+		return Err(unsupported(
 			&call.node.name,
 			format!("Pad with mode {}", short(mode)),
 			"only constant padding can be imported",

@@ -15,7 +15,7 @@ pub(super) fn planes(call: &Call, x: &Array) -> Result<[usize; 4]> {
 	match x.dims[..] {
 		[n, c, w] => Ok([n, c, 1, w]),
 		[n, c, h, w] => Ok([n, c, h, w]),
-		_ => Err(Error::unsupported(
+		_ => Err(unsupported(
 			&call.node.name,
 			format!("{} of {} dimensions", call.node.op, x.rank()),
 			"only batches of images or lines, [N, C, H, W] or [N, C, W], can be imported",

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
 	array::Array,
-	error::{Error, Result},
+	error::{unsupported, Result},
 };
 use rayon::prelude::*;
 
@@ -35,7 +35,7 @@ impl Window {
 	pub fn new(call: &Call, spatial: &[usize], kernel: &[usize]) -> Result<Self> {
 		let node = call.node;
 		if spatial.len() > 2 || spatial.is_empty() || kernel.len() != spatial.len() {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				format!("{} over {} dimensions", node.op, spatial.len()),
 				"only one and two dimensions can be imported",

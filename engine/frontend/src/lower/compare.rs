@@ -2,7 +2,7 @@
 
 use super::{Lowering, Value};
 use crate::{
-	error::{Error, Result},
+	error::{unsupported, Result},
 	graph::Node,
 };
 use assay_ops::{DType, Op, Relation};
@@ -113,9 +113,9 @@ impl Lowering<'_> {
 		let value = match to {
 			9 => self.truth(&x)?,
 			1 | 10 | 11 | 16 => x,
-			_ if integer || node.op == "CastLike" => x,
+			_ if integer => x,
 			_ => {
-				return Err(Error::unsupported(
+				return Err(unsupported(
 					&node.name,
 					"a cast of floats to integers",
 					"cast outside the model",

@@ -5,7 +5,7 @@ use super::{
 	quantize, Lowering, Value,
 };
 use crate::{
-	error::{short, Error, Result},
+	error::{bad_node, short, unsupported, Result},
 	graph::Node,
 };
 use assay_ops::{DType, Op};
@@ -41,13 +41,13 @@ impl Lowering<'_> {
 					}
 				});
 			}
-			let sum = sum.ok_or_else(|| Error::node(&node.name, "a sum of nothing"))?;
+			let sum = sum.ok_or_else(|| bad_node(&node.name, "a sum of nothing"))?;
 			self.set(node, sum);
 			return Ok(());
 		}
 		let values = self.aligned(&names, &output, false)?;
 		let Some((first, rest)) = values.split_first() else {
-			return Err(Error::node(&node.name, "a sum of nothing"));
+			return Err(bad_node(&node.name, "a sum of nothing"));
 		};
 		let integer = self.scales.integer.get(&output) == Some(&true);
 		let wish = self.scales.wide(&output);
@@ -208,7 +208,7 @@ impl Lowering<'_> {
 		let dims = self.result_dims(node)?;
 		let integer = self.scales.integer.get(&output) == Some(&true);
 		if integer {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				"a quotient of integers that are computed",
 				"divide outside the model, or cast to float first",
@@ -218,14 +218,14 @@ impl Lowering<'_> {
 			let inverse: Vec<f32> = divisor.floats().into_iter().map(|x| 1.0 / x).collect();
 			if let [by] = inverse[..] {
 				if !by.is_finite() {
-					return Err(Error::node(&node.name, "it divides by 0"));
+					return Err(bad_node(&node.name, "it divides by 0"));
 				}
 				return self.multiple(node, &a, by.into());
 			}
 			let inverse = crate::array::Array::float(divisor.dims.clone(), inverse);
 			let magnitude = super::largest(&inverse).max(f64::from(f32::MIN_POSITIVE));
 			if !magnitude.is_finite() {
-				return Err(Error::node(
+				return Err(bad_node(
 					&node.name,
 					format!("`{}` holds 0, by which it divides", short(&b)),
 				));
@@ -253,7 +253,7 @@ impl Lowering<'_> {
 		let dims = self.result_dims(node)?;
 		let values = self.aligned(&names, node.output(), true)?;
 		let Some((first, rest)) = values.split_first() else {
-			return Err(Error::node(&node.name, "the extreme of nothing"));
+			return Err(bad_node(&node.name, "the extreme of nothing"));
 		};
 		let mut result = first.broadcast(&dims).unwrap_or_else(|| first.clone());
 		for value in rest {
@@ -271,7 +271,7 @@ impl Lowering<'_> {
 			match node.input(index) {
 				Some(input) => match self.graph.scalar(input) {
 					Some(bound) => Ok(Some(bound.into())),
-					None => Err(Error::unsupported(
+					None => Err(unsupported(
 						&node.name,
 						"a bound that is computed",
 						"write it as Min and Max",
@@ -306,7 +306,7 @@ impl Lowering<'_> {
 				self.multiplied(node, &value, &value.clone())
 			}
 			Some(_) => self.table(node),
-			None => Err(Error::unsupported(
+			None => Err(unsupported(
 				&node.name,
 				"a power whose exponent is computed or differs by element",
 				"use one constant exponent",

@@ -60,11 +60,8 @@ impl Lowering<'_> {
 		let spread: Option<Vec<Value>> = operands.iter().map(|v| v.broadcast(dims)).collect();
 		let spread = spread.ok_or_else(|| {
 			let shapes: Vec<_> = operands.iter().map(|v| &v.dims).collect();
-			Error::new(
-				"bad-model",
-				format!("shapes {shapes:?} do not fit"),
-				"export the model again",
-			)
+			Error::new("bad-model", format!("shapes {shapes:?} do not fit"))
+				.fix("export the model again")
 		})?;
 		let elements: u64 = dims.iter().map(|&dim| u64::from(dim)).product();
 		let leader = operands.iter().position(|v| v.elements() == elements).unwrap_or(0);

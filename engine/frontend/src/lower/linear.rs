@@ -4,7 +4,7 @@ use super::{emit::factor, to_dims, value::dense, Lowering, Value};
 use crate::{
 	array::Array,
 	calibrate::Width,
-	error::{Error, Result},
+	error::{bad_node, unsupported, Result},
 	eval::Window,
 	graph::Node,
 };
@@ -82,7 +82,7 @@ impl Lowering<'_> {
 	pub(super) fn conv(&mut self, node: &Node) -> Result<()> {
 		let name = node.input(1).unwrap_or_default().to_string();
 		if self.graph.constant(&name).is_none() {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				"a convolution whose weights are computed",
 				"only constant weights can be imported",
@@ -95,17 +95,12 @@ impl Lowering<'_> {
 		let line = spatial.len() == 1;
 		let byte = |value: usize| -> Result<u8> {
 			u8::try_from(value).map_err(|_| {
-				Error::unsupported(
-					&node.name,
-					"a stride or dilation above 255",
-					"use a smaller one",
-				)
+				unsupported(&node.name, "a stride or dilation above 255", "use a smaller one")
 			})
 		};
 		let pad = |value: usize| -> Result<i16> {
-			i16::try_from(value).map_err(|_| {
-				Error::unsupported(&node.name, "padding above 32767", "use less of it")
-			})
+			i16::try_from(value)
+				.map_err(|_| unsupported(&node.name, "padding above 32767", "use less of it"))
 		};
 		let groups = crate::eval::plan::groups(&self.call(node))?;
 		let geometry = Geometry {
@@ -117,9 +112,8 @@ impl Lowering<'_> {
 			input_dilation: [1, 1],
 			kernel_dilation: [byte(window.dilation[0])?, byte(window.dilation[1])?],
 			flip: false,
-			groups: u16::try_from(groups).map_err(|_| {
-				Error::unsupported(&node.name, "more than 65,535 groups", "use fewer")
-			})?,
+			groups: u16::try_from(groups)
+				.map_err(|_| unsupported(&node.name, "more than 65,535 groups", "use fewer"))?,
 		};
 		// [N, C, (H,) W] → [N, H, W, C].
 		let image = images(&x)?;
@@ -145,10 +139,9 @@ impl Lowering<'_> {
 		if let Some(value) = self.values.get_mut(node.output()) {
 			*value = value.permuted(&[0, 3, 1, 2]);
 			if line {
-				*value =
-					value.reshaped(&[value.dims[0], value.dims[1], value.dims[3]]).ok_or_else(
-						|| Error::node(&node.name, "a line that is no view of its image"),
-					)?;
+				*value = value
+					.reshaped(&[value.dims[0], value.dims[1], value.dims[3]])
+					.ok_or_else(|| bad_node(&node.name, "a line that is no view of its image"))?;
 			}
 		}
 		Ok(())
@@ -282,13 +275,13 @@ impl Lowering<'_> {
 			&a.dims[..rank_a - 2].iter().map(|&d| d as usize).collect::<Vec<_>>(),
 			&b.dims[..rank_b - 2].iter().map(|&d| d as usize).collect::<Vec<_>>(),
 		])
-		.ok_or_else(|| Error::node(&node.name, "batches that do not fit"))?;
+		.ok_or_else(|| bad_node(&node.name, "batches that do not fit"))?;
 		let with = |rows: u32, cols: u32| {
 			let mut dims = to_dims(&batch);
 			dims.extend([rows, cols]);
 			dims
 		};
-		let unfit = || Error::node(&node.name, "operands that do not fit");
+		let unfit = || bad_node(&node.name, "operands that do not fit");
 		let a = a.broadcast(&with(m, k)).ok_or_else(unfit)?;
 		let b = b.broadcast(&with(n, k)).ok_or_else(unfit)?;
 		let (to, scale) = self.wish(node.output());

@@ -9,6 +9,7 @@ mod elementwise;
 mod emit;
 mod linear;
 mod moves;
+pub mod operators;
 mod reduce;
 mod rows;
 mod scales;
@@ -19,7 +20,7 @@ mod window;
 use crate::{
 	array::{Array, Data},
 	calibrate::Calibration,
-	error::{short, Error, Result},
+	error::{short, unsupported, Error, Result},
 	eval::Call,
 	graph::{Graph, Node},
 };
@@ -187,137 +188,6 @@ pub fn lower(graph: &Graph, calibration: &Calibration) -> Result<Lowered> {
 	lowering.finish(inputs)
 }
 
-/// Names every operator that [`lower`] does not know, each once, with what to do.
-pub fn unsupported(graph: &Graph) -> Vec<(String, &'static str)> {
-	let mut found: BTreeMap<String, &'static str> = BTreeMap::new();
-	for node in &graph.nodes {
-		if !is_known(&node.op) {
-			found.insert(node.op.clone(), hint(&node.op));
-		}
-	}
-	found.into_iter().collect()
-}
-
-/// Operators of ONNX that can be lowered, under conditions that docs/models.md states.
-pub const OPERATORS: &[&str] = &[
-	"Abs",
-	"Add",
-	"And",
-	"ArgMax",
-	"AveragePool",
-	"BatchNormalization",
-	"Cast",
-	"Celu",
-	"Clip",
-	"Concat",
-	"Constant",
-	"ConstantOfShape",
-	"Conv",
-	"Cos",
-	"CumSum",
-	"DepthToSpace",
-	"Div",
-	"Dropout",
-	"Elu",
-	"Equal",
-	"Erf",
-	"Exp",
-	"Expand",
-	"Flatten",
-	"Gather",
-	"Gelu",
-	"Gemm",
-	"GlobalAveragePool",
-	"GlobalMaxPool",
-	"Greater",
-	"GreaterOrEqual",
-	"HardSigmoid",
-	"HardSwish",
-	"Identity",
-	"LayerNormalization",
-	"LeakyRelu",
-	"Less",
-	"LessOrEqual",
-	"Log",
-	"LpNormalization",
-	"MatMul",
-	"Max",
-	"MaxPool",
-	"Min",
-	"Mish",
-	"Mul",
-	"Neg",
-	"Not",
-	"Or",
-	"Pad",
-	"Pow",
-	"RMSNormalization",
-	"Range",
-	"Reciprocal",
-	"ReduceL2",
-	"ReduceMax",
-	"ReduceMean",
-	"ReduceMin",
-	"ReduceSum",
-	"ReduceSumSquare",
-	"Relu",
-	"Reshape",
-	"Selu",
-	"Shape",
-	"Sigmoid",
-	"Sin",
-	"Size",
-	"Slice",
-	"Softmax",
-	"Softplus",
-	"Softsign",
-	"Split",
-	"Sqrt",
-	"Squeeze",
-	"Sub",
-	"Sum",
-	"Swish",
-	"Tanh",
-	"TopK",
-	"Transpose",
-	"Unsqueeze",
-	"Where",
-	"Xor",
-];
-
-/// Of those, the ones that only ever stand for a constant.
-const FOLDED: &[&str] = &["Constant", "ConstantOfShape", "Range", "Shape", "Size"];
-
-fn is_known(op: &str) -> bool {
-	(OPERATORS.contains(&op) && !FOLDED.contains(&op))
-		|| matches!(op, "Linear" | "Function" | "CastLike")
-}
-
-fn hint(op: &str) -> &'static str {
-	match op {
-		"LSTM" | "GRU" | "RNN" | "Loop" | "Scan" | "If" => "unroll it when you export, or take a model without it",
-		"ConvTranspose" | "Resize" | "Upsample" => "use DepthToSpace (pixel shuffle) to go up",
-		"Einsum" => "write it as MatMul, Transpose and Reshape",
-		"InstanceNormalization" | "GroupNormalization" => "use BatchNormalization or LayerNormalization",
-		"QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "QLinearMatMul" | "MatMulInteger" => {
-			"import the float model: it is quantized here"
-		}
-		"Ceil" | "Floor" | "Round" | "Sign" | "ThresholdedRelu" => {
-			"a function that jumps makes a large error of a small one; do this part outside the model"
-		}
-		"Trilu" | "Tile" | "Mod" | "EyeLike" | "OneHot" | "ScatterND" => {
-			"where it only makes constants, fold them first: onnxsim MODEL OUT, or onnxruntime's basic optimisation"
-		}
-		"NonZero" | "NonMaxSuppression" | "Unique" | "Compress" => {
-			"its result has no fixed shape; do this part outside the model"
-		}
-		op if op.contains('.') => {
-			"only operators of ONNX's own domain are read; export without optimised or custom operators"
-		}
-		_ => "docs/models.md lists the operators that can be imported; write the model with those",
-	}
-}
-
 pub(crate) struct Lowering<'a> {
 	graph: &'a Graph,
 	calibration: &'a Calibration,
@@ -437,9 +307,7 @@ impl<'a> Lowering<'a> {
 			}
 		}
 		let program = self.builder.build().map_err(|e| {
-			Error::new(
-				"bad-program",
-				format!("the lowered program is not well-formed: {e}"),
+			Error::new("bad-program", format!("the lowered program is not well-formed: {e}")).fix(
 				"take a smaller model or --batch; if the message names neither, report the model",
 			)
 		})?;
@@ -464,11 +332,8 @@ impl<'a> Lowering<'a> {
 
 	fn constant(&self, name: &str) -> Result<Array> {
 		self.graph.constant(name).cloned().ok_or_else(|| {
-			Error::new(
-				"bad-model",
-				format!("nothing makes value `{name}`"),
-				"export the model again",
-			)
+			Error::new("bad-model", format!("nothing makes value `{name}`"))
+				.fix("export the model again")
 		})
 	}
 
@@ -477,7 +342,7 @@ impl<'a> Lowering<'a> {
 		let most = (f64::from(dtype.max()) + 1.0) * scale;
 		let beyond = numbers(array).iter().filter(|x| x.abs() > most).count();
 		if beyond > 0 && array.is_int() {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&self.current.0,
 				format!("{beyond} integers of `{}` are beyond ±{most:.0}", short(name)),
 				"the program's integers have at most 32 bits; write the model with smaller ones",
@@ -540,41 +405,8 @@ impl<'a> Lowering<'a> {
 	}
 
 	fn node(&mut self, node: &Node) -> Result<()> {
-		match node.op.as_str() {
-			"Linear" => self.linear(node),
-			"MatMul" => self.matmul(node),
-			"Conv" => self.conv(node),
-			"MaxPool" | "AveragePool" | "GlobalAveragePool" | "GlobalMaxPool" => self.pool(node),
-			"Softmax" => self.softmax(node),
-			"LayerNormalization" | "RMSNormalization" => self.norm(node),
-			"LpNormalization" => self.lp_norm(node),
-			"Add" | "Sub" | "Sum" => self.sum(node),
-			"Mul" => self.product(node),
-			"Div" => self.quotient(node),
-			"Max" | "Min" => self.extreme(node),
-			"Relu" | "Clip" => self.clamp(node),
-			"Neg" => self.negate(node),
-			"Pow" => self.power(node),
-			"Equal" | "Less" | "LessOrEqual" | "Greater" | "GreaterOrEqual" | "Not" | "And"
-			| "Or" | "Xor" | "Where" => self.logic(node),
-			"Cast" | "CastLike" => self.cast(node),
-			"Gather" => self.gather(node),
-			"Concat" => self.concat(node),
-			"Pad" => self.pad(node),
-			"Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Transpose" | "Slice" | "Split"
-			| "Expand" | "Identity" | "Dropout" | "DepthToSpace" => self.view(node),
-			"ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceL2"
-			| "ReduceSumSquare" => self.reduce(node),
-			"ArgMax" => self.arg_max(node),
-			"TopK" => self.top_k(node),
-			"CumSum" => self.cum_sum(node),
-			op if is_known(op) => self.table(node),
-			op => Err(Error::new(
-				"unsupported-operator",
-				format!("node `{}`: operator {op}", node.name),
-				hint(op),
-			)),
-		}
+		let lower = operators::lowering_of(&node.op).ok_or_else(|| operators::unknown(node))?;
+		lower(self, node)
 	}
 }
 

@@ -2,7 +2,7 @@
 
 use super::{to_dims, Lowering, Value};
 use crate::{
-	error::{Error, Result},
+	error::{bad_node, unsupported, Error, Result},
 	eval::rearrange::{pads, permutation, slice_ranges, split_lengths},
 	graph::Node,
 	passes::finite::HIDES,
@@ -29,7 +29,7 @@ impl Lowering<'_> {
 			}
 			"Expand" => x
 				.broadcast(&dims)
-				.ok_or_else(|| Error::node(&node.name, "a shape that it does not expand to"))?,
+				.ok_or_else(|| bad_node(&node.name, "a shape that it does not expand to"))?,
 			"Slice" => self.slice(node, x)?,
 			"Split" => return self.split(node, &x),
 			"DepthToSpace" => self.depth_to_space(node, &x, &dims)?,
@@ -46,11 +46,8 @@ impl Lowering<'_> {
 		}
 		let copy = self.copy(x)?;
 		copy.reshaped(dims).ok_or_else(|| {
-			Error::new(
-				"bad-model",
-				format!("{:?} reshaped to {dims:?}", x.dims),
-				"export the model again",
-			)
+			Error::new("bad-model", format!("{:?} reshaped to {dims:?}", x.dims))
+				.fix("export the model again")
 		})
 	}
 
@@ -65,7 +62,7 @@ impl Lowering<'_> {
 			// One element has no direction.
 			let step = if count > 1 { step } else { 1 };
 			let Ok(step) = u32::try_from(step) else {
-				return Err(Error::unsupported(
+				return Err(unsupported(
 					&node.name,
 					"a slice that goes backwards",
 					"reverse outside the model",
@@ -94,7 +91,7 @@ impl Lowering<'_> {
 	fn depth_to_space(&mut self, node: &Node, x: &Value, dims: &[u32]) -> Result<Value> {
 		let block = u32::try_from(node.int("blocksize", 1)).unwrap_or(1).max(1);
 		let (&[n, _, h, w], &[_, depth, ..]) = (&x.dims[..], dims) else {
-			return Err(Error::node(&node.name, "four dimensions are needed"));
+			return Err(bad_node(&node.name, "four dimensions are needed"));
 		};
 		let (parts, order) = if node.text("mode") == "CRD" {
 			([n, depth, block, block, h, w], [0, 1, 4, 2, 5, 3])
@@ -115,14 +112,14 @@ impl Lowering<'_> {
 			return self.pick(node, &table, axis, &at, &dims);
 		}
 		if axis != 0 {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				format!("Gather along dimension {axis} with indices that are computed"),
 				"transpose so that it gathers rows",
 			));
 		}
 		if self.calibration.stats(&indices)?.min < 0.0 {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				"Gather with negative indices that are computed",
 				"count from the start",
@@ -180,7 +177,7 @@ impl Lowering<'_> {
 			.map(|i| u32::try_from(i).ok().filter(|_| i < len))
 			.collect::<Option<Vec<u32>>>()
 			.filter(|at| !at.is_empty())
-			.ok_or_else(|| Error::node(&node.name, "an index outside its table"))?;
+			.ok_or_else(|| bad_node(&node.name, "an index outside its table"))?;
 		// Positions that are equally far apart, forwards, are a view.
 		let step = at.get(1).map_or(Some(1), |second| second.checked_sub(at[0]));
 		let even =
@@ -189,7 +186,7 @@ impl Lowering<'_> {
 			x.sliced(axis, at[0], at.len() as u32, step)
 		} else {
 			if at.len() > MOST_PIECES {
-				return Err(Error::unsupported(
+				return Err(unsupported(
 					&node.name,
 					format!("a Gather of {} rows in no order", at.len()),
 					"fold it into its table: onnxsim",
@@ -229,7 +226,7 @@ impl Lowering<'_> {
 	/// One after the other along `axis`, stored in the order of the first.
 	fn joined(&mut self, node: &Node, pieces: &[Value], axis: usize) -> Result<Value> {
 		let Some(first) = pieces.first() else {
-			return Err(Error::node(&node.name, "nothing to join"));
+			return Err(bad_node(&node.name, "nothing to join"));
 		};
 		let mut level: Vec<Value> = pieces.to_vec();
 		while level.len() > 1 {
@@ -267,7 +264,7 @@ impl Lowering<'_> {
 		let pads = pads(&self.call(node), x.dims.len())?;
 		let fill = match node.input(2) {
 			Some(name) => f64::from(self.graph.scalar(name).ok_or_else(|| {
-				Error::unsupported(&node.name, "padding that is computed", "pad with a constant")
+				unsupported(&node.name, "padding that is computed", "pad with a constant")
 			})?),
 			None => f64::from(node.float("value", 0.0)),
 		};

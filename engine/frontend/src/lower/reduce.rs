@@ -2,7 +2,7 @@
 
 use super::{Lowering, Value};
 use crate::{
-	error::{Error, Result},
+	error::{unsupported, Result},
 	graph::Node,
 };
 use assay_ops::{DType, Op};
@@ -16,7 +16,7 @@ impl Lowering<'_> {
 			None if node.input(1).is_some()
 				&& self.graph.constant(node.input(1).unwrap_or("")).is_none() =>
 			{
-				Err(Error::unsupported(&node.name, "axes that are computed", "give constant axes"))
+				Err(unsupported(&node.name, "axes that are computed", "give constant axes"))
 			}
 			None if node.int("noop_with_empty_axes", 0) != 0 => Ok(Vec::new()),
 			None => Ok((0..rank).collect()),
@@ -103,7 +103,7 @@ impl Lowering<'_> {
 
 	fn squares(&mut self, node: &Node, name: &str, axes: &[usize]) -> Result<Value> {
 		let &[axis] = axes else {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				format!("{} over several dimensions", node.op),
 				"reshape so that one dimension is reduced",
@@ -134,7 +134,7 @@ impl Lowering<'_> {
 
 	pub(super) fn arg_max(&mut self, node: &Node) -> Result<()> {
 		if node.int("select_last_index", 0) != 0 {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				"ArgMax that gives the last of equal ones",
 				"take the first: select_last_index=0",
@@ -154,7 +154,7 @@ impl Lowering<'_> {
 		let k = node.input(1).and_then(|name| self.graph.scalar(name));
 		let axis = self.call(node).axis(node.int("axis", -1), x.dims.len())?;
 		let (Some(k), true) = (k, node.int("largest", 1) != 0) else {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				"TopK of the smallest, or with k computed",
 				"take the largest of the negative, with a constant k",

@@ -3,7 +3,7 @@
 use super::{emit::factor, Lowering, Value};
 use crate::{
 	array::Array,
-	error::{Error, Result},
+	error::{unsupported, Result},
 	graph::Node,
 };
 use assay_ops::{DType, NormKind, Op};
@@ -32,7 +32,7 @@ impl Lowering<'_> {
 			[] => axis,
 			[only] => only,
 			_ => {
-				return Err(Error::unsupported(
+				return Err(unsupported(
 					&node.name,
 					"a softmax over several dimensions, as before operator set 13",
 					"convert the model to operator set 13 or later",
@@ -57,7 +57,7 @@ impl Lowering<'_> {
 	pub(super) fn cum_sum(&mut self, node: &Node) -> Result<()> {
 		let x = self.operand_value(node.input(0).unwrap_or_default())?;
 		let Some(axis) = node.input(1).and_then(|name| self.graph.scalar(name)) else {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				"a cumulative sum whose axis is computed",
 				"give a constant axis",
@@ -84,7 +84,7 @@ impl Lowering<'_> {
 		let rank = self.graph.shape(&name)?.len();
 		let axis = self.call(node).axis(node.int("axis", -1), rank)?;
 		if node.outputs.len() > 1 && node.outputs[1..].iter().any(|name| !name.is_empty()) {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				"a normalization that gives its mean or deviation",
 				"take its first result alone",
@@ -115,7 +115,7 @@ impl Lowering<'_> {
 	/// `x / √mean(x²) / √N` is x by its length.
 	pub(super) fn lp_norm(&mut self, node: &Node) -> Result<()> {
 		if node.int("p", 2) != 2 {
-			return Err(Error::unsupported(&node.name, "a norm other than L2", "use p=2"));
+			return Err(unsupported(&node.name, "a norm other than L2", "use p=2"));
 		}
 		let x = self.wide(node.input(0).unwrap_or_default())?;
 		let axis = self.call(node).axis(node.int("axis", -1), x.dims.len())?;

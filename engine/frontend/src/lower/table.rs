@@ -3,7 +3,7 @@
 use super::{quantize, Lowering};
 use crate::{
 	array::Array,
-	error::{Error, Result},
+	error::{unsupported, Result},
 	eval,
 	graph::Node,
 };
@@ -21,7 +21,7 @@ impl Lowering<'_> {
 			.filter(|&i| node.input(i).is_some_and(|name| self.graph.constant(name).is_none()))
 			.collect();
 		let &[place] = &moving[..] else {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				format!("{} of several values", node.op),
 				"docs/models.md says what each operator may read",

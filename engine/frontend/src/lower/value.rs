@@ -37,11 +37,8 @@ pub(crate) fn dense(dims: &[u32]) -> Vec<u32> {
 /// The shape; at most six dimensions.
 pub(crate) fn shape(dims: &[u32]) -> Result<Shape> {
 	Shape::new(dims).map_err(|e| {
-		Error::new(
-			"unsupported",
-			format!("a tensor of shape {dims:?}: {e}"),
-			"merge dimensions, or take a smaller --batch",
-		)
+		Error::new("unsupported", format!("a tensor of shape {dims:?}: {e}"))
+			.fix("merge dimensions, or take a smaller --batch")
 	})
 }
 

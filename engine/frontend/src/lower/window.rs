@@ -3,7 +3,7 @@
 use super::{emit::factor, linear::images, Lowering, Value};
 use crate::{
 	array::Array,
-	error::{Error, Result},
+	error::{bad_node, unsupported, Result},
 	eval::{plan::pool_kernel, Call, Window},
 	graph::Node,
 };
@@ -12,7 +12,7 @@ use assay_ops::{DType, Op, PoolKind};
 /// The windows of a pool over `spatial`, if there is a counterpart. Errors: `unsupported`, `bad-model`.
 pub(super) fn check(call: &Call, spatial: &[usize]) -> Result<Window> {
 	let node = call.node;
-	let refused = |what: String, fix: &str| Err(Error::unsupported(&node.name, what, fix));
+	let refused = |what: String, fix: &str| Err(unsupported(&node.name, what, fix));
 	let window = Window::new(call, spatial, &pool_kernel(call, spatial)?)?;
 	if node.outputs.get(1).is_some_and(|name| !name.is_empty()) {
 		return refused("a pool that gives positions".into(), "use its first result alone");
@@ -85,7 +85,7 @@ impl Lowering<'_> {
 			let (n, c, w) = (value.dims[0], value.dims[1], value.dims[3]);
 			value = value
 				.reshaped(&[n, c, w])
-				.ok_or_else(|| Error::node(&node.name, "a line that is no view of its image"))?;
+				.ok_or_else(|| bad_node(&node.name, "a line that is no view of its image"))?;
 		}
 		self.set(node, value);
 		Ok(())

@@ -13,7 +13,7 @@ pub const HIDDEN: f32 = 1e37;
 pub const HIDES: f32 = 1e30;
 
 fn not_finite(message: String, fix: &str) -> Error {
-	Error::new("not-finite", message, fix)
+	Error::new("not-finite", message).fix(fix)
 }
 
 const TRAIN: &str = "its training diverged, or the file is damaged; export the model again";

@@ -1,7 +1,7 @@
 use super::finite;
 use crate::{
 	array::Array,
-	error::{Error, Result},
+	error::{unsupported, Result},
 	eval::{self, Values},
 	graph::{Graph, Node},
 };
@@ -49,7 +49,7 @@ pub fn infer(graph: &mut Graph, sample: &Values) -> Result<(usize, u64)> {
 					constants.push((name.clone(), Arc::clone(array)));
 				}
 			} else if array.is_empty() {
-				return Err(Error::unsupported(
+				return Err(unsupported(
 					&node.name,
 					format!("value `{}` has no element", crate::error::short(name)),
 					"a dimension of 0 has no integer counterpart; export without it",

@@ -33,8 +33,10 @@ fn changed(name: &str, how: String) -> Error {
 	Error::new(
 		"changed-by-pass",
 		format!("output `{}` is not what the model computes: {how}", short(name)),
-		"this is a fault of the importer; please report the model, and write the operators before this output in another \
-		 way meanwhile",
+	)
+	.fix(
+		"this is a fault of the importer; please report the model, and write the operators \
+		 before this output in another way meanwhile",
 	)
 }
 

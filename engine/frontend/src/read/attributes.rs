@@ -1,7 +1,7 @@
 //! Attributes: which ones an operator has, of which type, and in which range.
 
 use crate::{
-	error::{short, Error, Result},
+	error::{bad_node, short, unsupported, Error, Result},
 	graph::{Attribute, Node},
 };
 
@@ -128,12 +128,12 @@ fn named(kind: Kind) -> &'static str {
 pub(super) fn check(node: &Node, opset: i64) -> Result<()> {
 	let Some(known) = known(&node.op) else { return Ok(()) };
 	if node.op == "Concat" && opset >= 4 && !node.attributes.contains_key("axis") {
-		return Err(Error::node(&node.name, "attribute `axis`: Concat needs it"));
+		return Err(bad_node(&node.name, "attribute `axis`: Concat needs it"));
 	}
 	// Their default was training.
 	let trains = matches!(node.op.as_str(), "BatchNormalization" | "Dropout") && opset < 7;
 	if trains && !node.attributes.contains_key("is_test") {
-		return Err(Error::unsupported(
+		return Err(unsupported(
 			&node.name,
 			format!("{} without is_test", node.op),
 			"export for inference with a recent operator set",
@@ -141,7 +141,7 @@ pub(super) fn check(node: &Node, opset: i64) -> Result<()> {
 	}
 	for (name, value) in &node.attributes {
 		let bad =
-			|text: String| Error::node(&node.name, format!("attribute `{}`: {text}", short(name)));
+			|text: String| bad_node(&node.name, format!("attribute `{}`: {text}", short(name)));
 		let Some((_, expected)) = known.iter().find(|(known, _)| known == name) else {
 			return Err(bad(format!("{} has none of this name", node.op)));
 		};
@@ -159,14 +159,14 @@ pub(super) fn check(node: &Node, opset: i64) -> Result<()> {
 			return Err(Error::new(
 				"not-finite",
 				format!("node `{}`: attribute `{name}` is not a finite number", short(&node.name)),
-				"set it, and export the model again",
-			));
+			)
+			.fix("set it, and export the model again"));
 		}
 		if name == "epsilon" && matches!(value, Attribute::Float(x) if *x < 0.0) {
 			return Err(bad("is negative".into()));
 		}
 		if name == "broadcast" && opset < 7 && *value != Attribute::Int(0) {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				"broadcasting as before operator set 7",
 				"convert the model: onnx.version_converter.convert_version(model, 13)",
@@ -174,7 +174,7 @@ pub(super) fn check(node: &Node, opset: i64) -> Result<()> {
 		}
 		let old = [("spatial", 0), ("is_test", 0), ("storage_order", 1)];
 		if old.iter().any(|(old, bad)| name == old && *value == Attribute::Int(*bad)) {
-			return Err(Error::unsupported(
+			return Err(unsupported(
 				&node.name,
 				format!("{} with {name}={}", node.op, node.int(name, 0)),
 				"export for inference with a recent operator set",

@@ -28,7 +28,7 @@ impl<'a> Folder<'a> {
 		let name = short(&tensor.name);
 		let bad = |text: String| {
 			let fix = "save the model as one file: onnx.save(model, path), or keep the data file beside it";
-			Error::new("bad-model", format!("tensor `{name}`: {text}"), fix)
+			Error::new("bad-model", format!("tensor `{name}`: {text}")).fix(fix)
 		};
 		let (mut location, mut offset, mut stated) = (None, 0, None);
 		for entry in &tensor.external_data {
@@ -69,8 +69,8 @@ impl<'a> Folder<'a> {
 					"{} has {whole} bytes and ends before tensor `{name}` ({length} from {offset} on)",
 					path.display()
 				),
-				"copy it again",
-			));
+			)
+			.fix("copy it again"));
 		}
 		let mut bytes = vec![0; length as usize];
 		file.read_exact_at(&mut bytes, offset).map_err(io(&path))?;

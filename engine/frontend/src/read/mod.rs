@@ -9,7 +9,7 @@ pub(crate) use tensor::{half, single};
 
 use crate::{
 	array::Array,
-	error::{short, Error, Result},
+	error::{bad_node, short, unsupported, Error, Result},
 	files,
 	graph::{Attribute, Graph, Input, Node},
 	limits::Limits,
@@ -50,18 +50,21 @@ pub fn read(path: &Path, limits: Limits) -> Result<Graph> {
 pub fn decode(bytes: &[u8], folder: Option<&Path>, limits: Limits) -> Result<Graph> {
 	scan::check(bytes)?;
 	let model = onnx::Model::decode(bytes).map_err(|e| {
-		Error::new("bad-onnx", format!("this is no ONNX model: {e}"), "pass a complete .onnx file")
+		Error::new("bad-onnx", format!("this is no ONNX model: {e}"))
+			.fix("pass a complete .onnx file")
 	})?;
 	if let Some(function) = model.functions.first() {
 		return Err(Error::new(
 			"unsupported",
 			format!("the model has functions of its own, such as `{}`", short(&function.name)),
-			"inline them: onnx.inliner.inline_local_functions(model)",
-		));
+		)
+		.fix("inline them: onnx.inliner.inline_local_functions(model)"));
 	}
 	let opset = operator_set(&model)?;
 	let Some(proto) = model.graph else {
-		return Err(Error::new("bad-onnx", "the file has no graph", "pass a complete .onnx file"));
+		return Err(
+			Error::new("bad-onnx", "the file has no graph").fix("pass a complete .onnx file")
+		);
 	};
 	if proto.node.len() > MOST_NODES || proto.input.len().max(proto.output.len()) > MOST_PORTS {
 		return Err(Error::new(
@@ -72,8 +75,8 @@ pub fn decode(bytes: &[u8], folder: Option<&Path>, limits: Limits) -> Result<Gra
 				proto.input.len(),
 				proto.output.len()
 			),
-			"simplify it first (onnxsim), or export a part of it",
-		));
+		)
+		.fix("simplify it first (onnxsim), or export a part of it"));
 	}
 	let mut graph = Graph { opset, limits, ..Graph::default() };
 	let mut folder = Folder::new(folder);
@@ -87,8 +90,8 @@ pub fn decode(bytes: &[u8], folder: Option<&Path>, limits: Limits) -> Result<Gra
 			return Err(Error::new(
 				"too-large",
 				format!("the model's tensors up to `{}` need {held} bytes", short(&tensor.name)),
-				"raise --max-memory",
-			));
+			)
+			.fix("raise --max-memory"));
 		}
 		graph.constants.insert(tensor.name, Arc::new(array));
 	}
@@ -136,7 +139,7 @@ pub(crate) fn array(tensor: &onnx::Tensor) -> Result<Array> {
 }
 
 fn broken(message: String) -> Error {
-	Error::new("bad-model", message, "check the model with onnx.checker and export it again")
+	Error::new("bad-model", message).fix("check the model with onnx.checker and export it again")
 }
 
 /// One error of all that is wrong with nodes: the first in full, the others by what they say.
@@ -167,8 +170,8 @@ fn operator_set(model: &onnx::Model) -> Result<i64> {
 		[version] => Err(Error::new(
 			"unsupported",
 			format!("operator set {version} is not known, only 1 to {NEWEST}"),
-			"convert the model: onnx.version_converter.convert_version(model, 21)",
-		)),
+		)
+		.fix("convert the model: onnx.version_converter.convert_version(model, 21)")),
 		// The first versions of the format had none.
 		[] if (1..3).contains(&model.ir_version) => Ok(1),
 		[] => Err(broken("the model does not say which operator set it is written in".into())),
@@ -227,7 +230,7 @@ fn sorted(graph: &Graph) -> Result<()> {
 		if let Some(name) =
 			node.inputs.iter().find(|n| !n.is_empty() && !known.contains(n.as_str()))
 		{
-			return Err(Error::node(
+			return Err(bad_node(
 				&node.name,
 				format!("reads `{}`, which nothing before it makes", short(name)),
 			));
@@ -245,8 +248,8 @@ fn input(value: &onnx::ValueInfo) -> Result<Input> {
 		return Err(Error::new(
 			"unsupported",
 			format!("input `{}` is no tensor", short(&value.name)),
-			"sequences, maps and optional inputs cannot be imported; export without them",
-		));
+		)
+		.fix("sequences, maps and optional inputs cannot be imported; export without them"));
 	};
 	let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
 	if let Some(dim) = dims.iter().find(|dim| dim.dim_value < 0) {
@@ -260,8 +263,8 @@ fn input(value: &onnx::ValueInfo) -> Result<Input> {
 			return Err(Error::new(
 				"unsupported",
 				format!("input `{}` has element type {other}", short(&value.name)),
-				"inputs are floats, integers or bools; export so",
-			))
+			)
+			.fix("inputs are floats, integers or bools; export so"))
 		}
 	};
 	Ok(Input {
@@ -303,12 +306,12 @@ fn node(
 		};
 		if attributes.insert(attribute.name.clone(), value).is_some() {
 			let text = format!("attribute `{}` is there twice", short(&attribute.name));
-			return Err(Error::node(&name, text));
+			return Err(bad_node(&name, text));
 		}
 	}
 	let node = Node { name, op, inputs: proto.input, outputs: proto.output, attributes };
 	if node.outputs.iter().all(String::is_empty) {
-		return Err(Error::node(&node.name, "it has no result"));
+		return Err(bad_node(&node.name, "it has no result"));
 	}
 	attributes::check(&node, opset)?;
 	Ok(node)
@@ -321,7 +324,7 @@ fn constant(node: &Node) -> Result<Option<Array>> {
 	}
 	let mut values = node.attributes.values();
 	let (Some(value), None) = (values.next(), values.next()) else {
-		return Err(Error::node(&node.name, "a Constant has one value"));
+		return Err(bad_node(&node.name, "a Constant has one value"));
 	};
 	Ok(Some(match value {
 		Attribute::Int(value) => Array::int([], vec![*value]),
@@ -330,7 +333,7 @@ fn constant(node: &Node) -> Result<Option<Array>> {
 		Attribute::Floats(values) => Array::float([values.len()], values.clone()),
 		Attribute::Tensor(array) => array.clone(),
 		Attribute::Text(_) | Attribute::Body(_) | Attribute::Unread(_) => {
-			return Err(Error::unsupported(&node.name, "a constant of texts", "remove it"))
+			return Err(unsupported(&node.name, "a constant of texts", "remove it"))
 		}
 	}))
 }

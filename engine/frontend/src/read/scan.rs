@@ -41,8 +41,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
 		return Err(Error::new(
 			"too-large",
 			format!("the model has more than {MOST} nodes, attributes, tensors and names"),
-			"simplify it first (onnxsim), or export a part of it",
-		));
+		)
+		.fix("simplify it first (onnxsim), or export a part of it"));
 	}
 	Ok(())
 }

@@ -22,11 +22,8 @@ fn size(data_type: i32) -> Option<u64> {
 /// The elements of a tensor. Errors: `bad-model`, `unsupported`, `file`, `too-large`.
 pub fn array(tensor: &onnx::Tensor, folder: &mut Folder, limits: &Limits) -> Result<Array> {
 	let bad = |text: String| {
-		Error::new(
-			"bad-model",
-			format!("tensor `{}`: {text}", short(&tensor.name)),
-			"check the model with onnx.checker and export it again",
-		)
+		Error::new("bad-model", format!("tensor `{}`: {text}", short(&tensor.name)))
+			.fix("check the model with onnx.checker and export it again")
 	};
 	let dims = tensor
 		.dims
@@ -38,8 +35,8 @@ pub fn array(tensor: &onnx::Tensor, folder: &mut Folder, limits: &Limits) -> Res
 		return Err(Error::new(
 			"unsupported",
 			format!("tensor `{}` has element type {}", short(&tensor.name), tensor.data_type),
-			"texts, complex, 4-bit and 8-bit floats cannot be imported; export as float32",
-		));
+		)
+		.fix("texts, complex, 4-bit and 8-bit floats cannot be imported; export as float32"));
 	};
 	let float = matches!(tensor.data_type, 1 | 10 | 11 | 16);
 	limits.bytes(&format!("tensor `{}`", short(&tensor.name)), &dims, !float)?;

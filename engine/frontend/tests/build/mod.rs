@@ -131,6 +131,6 @@ pub fn samples(dims: &[usize], seed: u32) -> Arrays {
 /// Reads and imports.
 pub fn import(model: &onnx::Model, samples: &Arrays, options: &Options) -> Result<(Model, Report)> {
 	let graph = read::decode(&model.to_bytes(), None, options.limits)?;
-	import::refuse_unknown(&graph)?;
+	assay_frontend::lower::operators::check_model(&graph)?;
 	import::import(graph, samples.clone(), None, options, &mut CpuExecutor::default())
 }

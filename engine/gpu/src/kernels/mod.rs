@@ -33,6 +33,8 @@ use assay_ops::{DType, Op, Shape};
 
 /// What every kernel begins with.
 const COMMON: &str = include_str!("common/kernel.wgsl");
+/// What the invocations of a workgroup have found, put together.
+const LANES: &str = include_str!("common/lanes.wgsl");
 /// The frame of those of which one invocation writes one word.
 const BY_WORD: &str = include_str!("common/by_word.wgsl");
 

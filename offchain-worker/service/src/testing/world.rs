@@ -526,7 +526,7 @@ impl World {
 	/// A worker binary that behaves in the named way, in the test's folder. It goes by its name.
 	pub(crate) fn worker(&self, behaviour: &str) -> PathBuf {
 		let tests = std::env::current_exe().unwrap();
-		let built = tests.parent().unwrap().with_file_name("examples").join("malus-worker");
+		let built = tests.parent().unwrap().with_file_name("examples").join("fake-worker");
 		assert!(built.exists(), "`cargo build --examples` makes {}", built.display());
 		let worker = self.dir.path().join(behaviour);
 		let _ = std::fs::remove_file(&worker);

@@ -6,10 +6,9 @@ mod holding;
 mod rules;
 mod tree;
 
+use crate::{Caps, Cause, Choice, Gate, Metrics};
 use assay_market::Standing;
 use assay_verifier_service::Knowledge;
-
-use crate::{Caps, Cause, Choice, Gate, Metrics};
 use tree::{result, Block, Hash, Header, Tree};
 
 /// A gate over a tree, on a chain with long sessions.

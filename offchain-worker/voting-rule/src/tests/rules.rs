@@ -1,16 +1,14 @@
 //! The gate behind GRANDPA's usual rules, and behind rules that misbehave.
 
-use std::sync::Arc;
-
-use futures::executor::block_on;
-use sc_consensus_grandpa::{VotingRule, VotingRuleResult, VotingRulesBuilder};
-use sp_blockchain::{BlockStatus, HeaderBackend, Info, Result};
-
 use super::{
 	tree::{Header, Trap},
 	*,
 };
 use crate::{Guarded, View};
+use futures::executor::block_on;
+use sc_consensus_grandpa::{VotingRule, VotingRuleResult, VotingRulesBuilder};
+use sp_blockchain::{BlockStatus, HeaderBackend, Info, Result};
+use std::sync::Arc;
 
 /// The tree as the other rules see it: its highest block is the best one, nothing but genesis is final.
 impl HeaderBackend<Block> for Tree {

@@ -1,10 +1,6 @@
 //! A tree of blocks.
 
-use std::{
-	collections::{BTreeMap, BTreeSet},
-	sync::Arc,
-};
-
+use crate::{Fault, View};
 use assay_market::{Settlement, Settlements, Standing};
 use parking_lot::Mutex;
 use sp_runtime::{
@@ -13,8 +9,10 @@ use sp_runtime::{
 	traits::{BlakeTwo256, Header as _},
 	Digest, OpaqueExtrinsic,
 };
-
-use crate::{Fault, View};
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	sync::Arc,
+};
 
 pub(super) type Header = generic::Header<u32, BlakeTwo256>;
 pub(super) type Block = generic::Block<Header, OpaqueExtrinsic>;

@@ -1,6 +1,7 @@
 //! One file per call, then what other pallets see, then the invariants.
 
 mod deregister;
+mod example;
 mod identities;
 mod invariants;
 mod register;

@@ -7,6 +7,7 @@ mod chill;
 mod conduct;
 mod election;
 mod electorate;
+mod example;
 mod genesis;
 mod invariants;
 mod job_bonds;

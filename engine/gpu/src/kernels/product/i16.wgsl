@@ -1,14 +1,6 @@
-// sat(Σ_k A[m, k] · B[n, k] · multiplier / 2^shift), two i16 to a word. Products are
+// Sums of tiles.wgsl of two i16 to a word, narrowed to sat(sum · multiplier / 2^shift). Products are
 // below 2^31; their low and high halves are summed apart, exact for 2^16 products, and combined once
-// to 64 bits. Workgroups, batches and parameters as in i8.wgsl, and those of narrow.wgsl; the result
-// takes one word for each element.
-
-@group(0) @binding(1) var<storage, read_write> result: array<i32>;
-@group(0) @binding(2) var<storage, read> a: array<u32>;
-@group(0) @binding(3) var<storage, read> b: array<u32>;
-
-var<workgroup> tile_a: array<u32, 512>;
-var<workgroup> tile_b: array<u32, 512>;
+// to 64 bits. params beside those of tiles.wgsl: those of narrow.wgsl.
 
 struct Sums {
 	low: vec4<u32>,
@@ -33,71 +25,11 @@ fn dots(sums: Sums, x: u32, y: vec4<u32>) -> Sums {
 	);
 }
 
-fn store(base: u32, row: u32, column: u32, sums: Sums) {
-	if row < params[0] {
-		let at = base + row * params[1] + column;
-		if column < params[1] { result[at] = narrow(sums.low.x, sums.high.x); }
-		if column + 16u < params[1] { result[at + 16u] = narrow(sums.low.y, sums.high.y); }
-		if column + 32u < params[1] { result[at + 32u] = narrow(sums.low.z, sums.high.z); }
-		if column + 48u < params[1] { result[at + 48u] = narrow(sums.low.w, sums.high.w); }
-	}
-}
-
-@compute @workgroup_size(256)
-fn main(
-	@builtin(workgroup_id) group: vec3<u32>,
-	@builtin(num_workgroups) groups: vec3<u32>,
-	@builtin(local_invocation_index) local: u32,
-) {
-	let tile = group.y * groups.x + group.x;
-	if tile >= params[3] {
-		return;
-	}
-	let batch = tile / params[8];
-	let row = tile % params[8] / params[4] * 64u;
-	let column = tile % params[8] % params[4] * 64u;
-	let tx = local % 16u;
-	let ty = local / 16u;
-	let words = params[2];
-	let from_a = batch * params[0] * words;
-	let from_b = batch * params[1] * words;
-	let base = params[9] + batch * params[0] * params[1];
-
-	var sums0 = Sums();
-	var sums1 = Sums();
-	var sums2 = Sums();
-	var sums3 = Sums();
-	for (var k = 0u; k < words; k += 8u) {
-		for (var half = 0u; half < 2u; half++) {
-			let line = local / 8u + half * 32u;
-			let word = k + local % 8u;
-			let at = (local % 8u) * 64u + line;
-			var x = 0u;
-			var y = 0u;
-			if word < words && row + line < params[0] {
-				x = a[from_a + (row + line) * words + word];
-			}
-			if word < words && column + line < params[1] {
-				y = b[from_b + (column + line) * words + word];
-			}
-			tile_a[at] = x;
-			tile_b[at] = y;
-		}
-		workgroupBarrier();
-		for (var word = 0u; word < 8u; word++) {
-			let at_a = word * 64u + ty;
-			let at_b = word * 64u + tx;
-			let y = vec4<u32>(
-				tile_b[at_b], tile_b[at_b + 16u], tile_b[at_b + 32u], tile_b[at_b + 48u]);
-			sums0 = dots(sums0, tile_a[at_a], y);
-			sums1 = dots(sums1, tile_a[at_a + 16u], y);
-			sums2 = dots(sums2, tile_a[at_a + 32u], y);
-			sums3 = dots(sums3, tile_a[at_a + 48u], y);
-		}
-		workgroupBarrier();
-	}
-	store(base, row + ty, column + tx, sums0);
-	store(base, row + ty + 16u, column + tx, sums1);
-	store(base, row + ty + 32u, column + tx, sums2);
-	store(base, row + ty + 48u, column + tx, sums3);
+fn finished(sums: Sums) -> vec4<i32> {
+	return vec4<i32>(
+		narrow(sums.low.x, sums.high.x),
+		narrow(sums.low.y, sums.high.y),
+		narrow(sums.low.z, sums.high.z),
+		narrow(sums.low.w, sums.high.w),
+	);
 }

@@ -14,6 +14,9 @@ use super::{
 use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{DType, Narrow, Op, Product, View};
 
+pub(super) use pack::record as record_pack;
+
+const TILES: &str = include_str!("tiles.wgsl");
 const I8: &str = include_str!("i8.wgsl");
 const I16: &str = include_str!("i16.wgsl");
 const NARROW: &str = include_str!("narrow.wgsl");
@@ -29,11 +32,11 @@ kernels! {
 	/// Kernels of products.
 	ProductKernel:
 	/// i8 product with `dot4I8Packed`.
-	MatMulPacked = "matmul-packed", [DOT_PACKED, I8], None;
+	MatMulPacked = "matmul-packed", [DOT_PACKED, I8, TILES], None;
 	/// i8 product in plain arithmetic, where the packed one fails.
-	MatMulPlain = "matmul-plain", [DOT_PLAIN, I8], None;
+	MatMulPlain = "matmul-plain", [DOT_PLAIN, I8, TILES], None;
 	/// i16 product with its epilogue.
-	MatMulI16 = "matmul-i16", [NARROW, I16], None;
+	MatMulI16 = "matmul-i16", [NARROW, I16, TILES], None;
 	/// Operands of products that are not stored as they are needed.
 	Pack = "pack", [PACK], None;
 	/// Patches of images, which convolutions of one group multiply.

@@ -7,12 +7,6 @@
 
 override OP: u32;
 
-const NOWHERE = 0xffffffffu;
-
-var<workgroup> sums: array<vec2<u32>, 64>;
-var<workgroup> values: array<i32, 64>;
-var<workgroup> places: array<u32, 64>;
-
 @compute @workgroup_size(64)
 fn main(
 	@builtin(workgroup_id) group: vec3<u32>,
@@ -27,39 +21,29 @@ fn main(
 	let inside = params[6];
 	let base = element / inside * inside * len + element % inside;
 	var sum = vec2<u32>(0u);
-	var best = 0;
-	var place = NOWHERE;
+	var found = Place(0, NOWHERE);
 	for (var at = local; at < len; at += 64u) {
 		let x = first(base + at * inside);
 		if OP == 0u {
 			sum = wide_add(sum, wide(x));
 		} else if OP == 3u {
 			sum = wide_add(sum, wide_mul(x, second(base + at * inside)));
-		} else if place == NOWHERE || x > best {
-			best = x;
-			place = at;
+		} else if found.at == NOWHERE || x > found.value {
+			found = Place(x, at);
 		}
 	}
-	sums[local] = sum;
-	values[local] = best;
-	places[local] = place;
-	workgroupBarrier();
+	if OP == 1u || OP == 2u {
+		found = lanes_best(found, local);
+	} else {
+		sum = lanes_sum(sum, local);
+	}
 	if local != 0u {
 		return;
 	}
-	for (var at = 1u; at < 64u; at++) {
-		sum = wide_add(sum, sums[at]);
-		let other = places[at];
-		// The lowest place of the largest value.
-		if other != NOWHERE && (values[at] > best || (values[at] == best && other < place)) {
-			best = values[at];
-			place = other;
-		}
-	}
 	switch OP {
 		case 0u: { result[element] = wide_saturate(sum, params[2]); }
-		case 1u: { result[element] = best; }
-		case 2u: { result[element] = bitcast<i32>(place); }
+		case 1u: { result[element] = found.value; }
+		case 2u: { result[element] = bitcast<i32>(found.at); }
 		default: { result[element] = wide_round_shift(sum, bitcast<i32>(params[7]), params[2]); }
 	}
 }

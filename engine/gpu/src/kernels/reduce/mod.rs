@@ -6,7 +6,7 @@ use super::{
 	elementwise::{narrowed, LOAD},
 	kernels,
 	probes::Probes,
-	Evaluation, Kernel, Outline, BY_WORD, CAST,
+	Evaluation, Kernel, Outline, BY_WORD, CAST, LANES,
 };
 use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{Op, Reduce};
@@ -27,13 +27,13 @@ kernels! {
 	/// ReduceSumProduct.
 	ReduceSumProduct = "reduce-sum-product", [BY_WORD, LOAD, PRODUCTS], None;
 	/// ReduceSum along a long axis.
-	LongSum = "long-sum", [LOAD, LONG], Some(0);
+	LongSum = "long-sum", [LOAD, LANES, LONG], Some(0);
 	/// ReduceMax along a long axis.
-	LongMax = "long-max", [LOAD, LONG], Some(1);
+	LongMax = "long-max", [LOAD, LANES, LONG], Some(1);
 	/// ArgMax along a long axis.
-	LongArgMax = "long-arg-max", [LOAD, LONG], Some(2);
+	LongArgMax = "long-arg-max", [LOAD, LANES, LONG], Some(2);
 	/// ReduceSumProduct along a long axis.
-	LongSumProduct = "long-sum-product", [LOAD, LONG], Some(3);
+	LongSumProduct = "long-sum-product", [LOAD, LANES, LONG], Some(3);
 }
 
 /// Best first: the kernel for long axes leaves words, which a cast narrows.

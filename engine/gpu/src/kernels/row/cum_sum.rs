@@ -11,7 +11,8 @@ use assay_ops::DType;
 pub(super) fn record(
 	device: &mut Device,
 	operand: &Seen,
-	(exclusive, reverse): (bool, bool),
+	exclusive: bool,
+	reverse: bool,
 	dtype: DType,
 ) -> Result<Storage, DeviceError> {
 	let (len, elements) = (operand.shape.last(), operand.shape.elements());

@@ -9,10 +9,11 @@ use super::{
 	elementwise::{narrowed, ROOT},
 	kernels,
 	probes::{given, Probes},
-	Evaluation, Kernel, Outline, BY_WORD, CAST,
+	Evaluation, Kernel, Outline, BY_WORD, CAST, LANES,
 };
 use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{DType, Op, Row};
+use norm::Spread;
 
 const EXPONENTIAL: &str = include_str!("exponential.wgsl");
 const SOFTMAX_SUMS: &str = include_str!("softmax_sums.wgsl");
@@ -27,17 +28,17 @@ kernels! {
 	/// Kernels of operators on rows.
 	RowKernel:
 	/// What the elements of a row of Softmax share.
-	SoftmaxSums = "softmax-sums", [EXPONENTIAL, SOFTMAX_SUMS], None;
+	SoftmaxSums = "softmax-sums", [LANES, EXPONENTIAL, SOFTMAX_SUMS], None;
 	/// Softmax.
 	Softmax = "softmax", [BY_WORD, EXPONENTIAL, SOFTMAX], None;
 	/// What the elements of a row of Norm share.
-	NormMoments = "norm-moments", [ROOT, MOMENTS], Some(0);
+	NormMoments = "norm-moments", [LANES, ROOT, MOMENTS], Some(0);
 	/// Norm.
 	Norm = "norm", [BY_WORD, NORM], None;
 	/// RowScale.
-	RowScale = "row-scale", [ROOT, MOMENTS], Some(1);
+	RowScale = "row-scale", [LANES, ROOT, MOMENTS], Some(1);
 	/// TopK of few.
-	TopK = "top-k", [TOP_K], None;
+	TopK = "top-k", [LANES, TOP_K], None;
 	/// TopK of many.
 	TopKRanks = "top-k-ranks", [RANKS], None;
 	/// CumSum.
@@ -89,19 +90,19 @@ pub(super) fn record(
 		}
 		Row::Softmax { multiplier, shift, .. } => {
 			let [a] = call.exactly()?;
-			softmax::record(device, a, (multiplier, shift), call.dtype)
+			softmax::record(device, a, multiplier, shift, call.dtype)
 		}
 		Row::Norm { kind, epsilon, shift, .. } => {
 			let [x, gamma, beta] = call.exactly()?;
-			norm::record(device, [x, gamma, beta], (kind, epsilon, shift), call.dtype)
+			norm::record(device, [x, gamma, beta], Spread { kind, epsilon }, shift, call.dtype)
 		}
 		Row::RowScale { kind, epsilon, shift } => {
 			let [x] = call.exactly()?;
-			norm::row_scale(device, x, (kind, epsilon, shift))
+			norm::row_scale(device, x, Spread { kind, epsilon }, shift)
 		}
 		Row::CumSum { exclusive, reverse, .. } => {
 			let [a] = call.exactly()?;
-			let words = cum_sum::record(device, a, (exclusive, reverse), call.dtype)?;
+			let words = cum_sum::record(device, a, exclusive, reverse, call.dtype)?;
 			narrowed(device, words, call.dtype, call.shape)
 		}
 	}

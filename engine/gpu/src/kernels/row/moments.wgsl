@@ -8,7 +8,6 @@
 override OP: u32;
 
 var<workgroup> sums: array<i32, 64>;
-var<workgroup> squares: array<vec2<u32>, 64>;
 
 fn load(element: u32) -> i32 {
 	let at = view(8u, element);
@@ -43,14 +42,12 @@ fn main(
 		square = wide_add(square, vec2<u32>(u32(x * x), 0u));
 	}
 	sums[local] = sum;
-	squares[local] = square;
-	workgroupBarrier();
+	square = lanes_sum(square, local);
 	if local != 0u {
 		return;
 	}
 	for (var at = 1u; at < 64u; at++) {
 		sum += sums[at];
-		square = wide_add(square, squares[at]);
 	}
 	if params[4] == 0u {
 		sum = 0;

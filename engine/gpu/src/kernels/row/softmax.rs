@@ -11,7 +11,8 @@ use assay_ops::{DType, EXP2};
 pub(super) fn record(
 	device: &mut Device,
 	operand: &Seen,
-	(multiplier, shift): (i16, i8),
+	multiplier: i16,
+	shift: i8,
 	to: DType,
 ) -> Result<Storage, DeviceError> {
 	let len = operand.shape.last();

@@ -4,7 +4,6 @@
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 
 var<workgroup> largest: array<i32, 64>;
-var<workgroup> sums: array<vec2<u32>, 64>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -31,12 +30,8 @@ fn main(
 	for (var at = local; at < len; at += 64u) {
 		sum = wide_add(sum, vec2<u32>(exponential(best, load(base + at)), 0u));
 	}
-	sums[local] = sum;
-	workgroupBarrier();
+	sum = lanes_sum(sum, local);
 	if local == 0u {
-		for (var at = 1u; at < 64u; at++) {
-			sum = wide_add(sum, sums[at]);
-		}
 		result[3u * row] = bitcast<u32>(best);
 		result[3u * row + 1u] = sum.x;
 		result[3u * row + 2u] = sum.y;

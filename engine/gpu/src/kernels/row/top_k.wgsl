@@ -5,11 +5,6 @@
 @group(0) @binding(1) var<storage, read_write> result: array<i32>;
 @group(0) @binding(2) var<storage, read> operand: array<u32>;
 
-const NOWHERE = 0xffffffffu;
-
-var<workgroup> values: array<i32, 64>;
-var<workgroup> places: array<u32, 64>;
-
 fn load(element: u32) -> i32 {
 	let at = view(8u, element);
 	return decode(operand[word_of(at, params[3])], at, params[3]);
@@ -26,39 +21,21 @@ fn main(
 		return;
 	}
 	let len = params[1];
-	var last = 0;
-	var last_place = NOWHERE;
+	var last = Place(0, NOWHERE);
 	for (var rank = 0u; rank < params[2]; rank++) {
 		// The best of this invocation's elements that come after the last one found. In ascending
 		// order only a larger value is better.
-		var best = 0;
-		var place = NOWHERE;
+		var found = Place(0, NOWHERE);
 		for (var at = local; at < len; at += 64u) {
 			let value = load(row * len + at);
-			let after = rank == 0u || value < last || (value == last && at > last_place);
-			if after && (place == NOWHERE || value > best) {
-				best = value;
-				place = at;
+			let after = rank == 0u || value < last.value || (value == last.value && at > last.at);
+			if after && (found.at == NOWHERE || value > found.value) {
+				found = Place(value, at);
 			}
 		}
-		values[local] = best;
-		places[local] = place;
-		workgroupBarrier();
-		last_place = NOWHERE;
-		for (var at = 0u; at < 64u; at++) {
-			let other = places[at];
-			if other == NOWHERE {
-				continue;
-			}
-			let better = values[at] > last || (values[at] == last && other < last_place);
-			if last_place == NOWHERE || better {
-				last = values[at];
-				last_place = other;
-			}
-		}
-		workgroupBarrier();
+		last = lanes_best(found, local);
 		if local == 0u {
-			result[row * params[2] + rank] = select(bitcast<i32>(last_place), last, params[4] != 0u);
+			result[row * params[2] + rank] = select(bitcast<i32>(last.at), last.value, params[4] != 0u);
 		}
 	}
 }
