@@ -11,7 +11,7 @@ use assay_client::{
 };
 use assay_commitments::{tensor_root, Place};
 use assay_dispute::{local::LocalReplay, Answerer, Job};
-use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor};
 use assay_ops::{DType, TensorType};
 use assay_program::{Program, ProgramBuilder};
 use std::{
@@ -152,7 +152,7 @@ async fn what_is_kept_should_open_the_run_and_be_a_start_for_a_part_of_it() {
 	let finished = runner.run(work, &Watch::default(), &UI, "power").await.unwrap();
 	let own = CpuExecutor::new()
 		.run(
-			&Work {
+			&assay_exec::Work {
 				program: &loaded.program,
 				checked: &loaded.checked,
 				inputs: &stage.inputs,

@@ -8,7 +8,7 @@ use crate::{
 	hooks::Hooks,
 	rpc,
 };
-use assay_runtime::opaque::Block;
+use assay_runtime::{opaque::Block, RuntimeApi};
 use futures::FutureExt;
 use sc_client_api::Backend;
 use sc_consensus_babe::SlotProportion;

@@ -12,7 +12,7 @@ use crate::{
 	work::{Table, Work},
 };
 use assay_commitments::Hash;
-use assay_exec::{testing::Rng, CpuExecutor, Executor, Options, Work};
+use assay_exec::{testing::Rng, CpuExecutor, Executor, Options};
 use assay_gpu::{best_executor, Choice, DeviceKind, DeviceReport};
 use assay_market::{Assurance, Attestation, JobId, Phase, Purpose, ReasonCode, SeatStatus, Ticket};
 use assay_referee::{ProofPart, Ruling};
@@ -154,7 +154,7 @@ fn compute(
 		let mut on = |engine: &mut Box<dyn Executor + Send>| {
 			let computed = engine
 				.run(
-					&Work {
+					&assay_exec::Work {
 						program: &work.program,
 						checked: &work.checked,
 						inputs: &work.inputs,

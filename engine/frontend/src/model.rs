@@ -11,7 +11,7 @@ use crate::{
 };
 use assay_exec::{Run, Tensor};
 use assay_ops::{DType, TensorType};
-use assay_program::{Checked, Limits, Program, Source};
+use assay_program::{Checked, Limits, Program};
 use safetensors::{tensor::TensorView, Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, path::Path};

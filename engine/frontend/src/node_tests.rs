@@ -15,7 +15,7 @@ use crate::{
 	npz::Arrays,
 	onnx, read,
 };
-use assay_exec::{Executor, Options, Work};
+use assay_exec::{Executor, Work};
 use prost::Message;
 use serde::Serialize;
 use std::{
@@ -238,7 +238,7 @@ fn whole(
 	let run = executor
 		.run(
 			&Work { program: &model.program, checked: &model.checked, inputs: &inputs, steps: 1 },
-			Options::default(),
+			assay_exec::Options::default(),
 			&mut (),
 		)
 		.map_err(|e| crate::Error::new("run", e.to_string()).fix("report the model"))?;

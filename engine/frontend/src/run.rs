@@ -87,7 +87,9 @@ impl Model {
 					Options { keep: &kept, ..Options::default() },
 					&mut (),
 				)
-				.map_err(|e| Error::new("run", e.to_string(), "run it again; try --adapter cpu"))?;
+				.map_err(|e| {
+					Error::new("run", e.to_string()).fix("run it again; try --adapter cpu")
+				})?;
 			watch.run(&run)?;
 			visit(start, &run)?;
 			for (name, array) in self.dequantize(&run) {

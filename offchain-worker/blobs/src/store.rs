@@ -12,7 +12,7 @@ use std::{
 	os::unix::fs::{FileExt, OpenOptionsExt},
 	path::PathBuf,
 	sync::{atomic::Ordering, Arc},
-	time::{Duration, Instant},
+	time::Instant,
 };
 
 const FORMAT: &str = "assay-blobs 1\n";

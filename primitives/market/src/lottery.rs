@@ -289,7 +289,7 @@ pub mod vector {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::verifier_crypto::AuthorityPair;
+	use crate::{verifier_crypto::AuthorityPair, VerifierId};
 	use alloc::vec::Vec;
 	use proptest::prelude::*;
 	use sp_core::{crypto::VrfSecret, sr25519, Pair};

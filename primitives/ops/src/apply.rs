@@ -66,10 +66,6 @@ impl Applied {
 		&self.signature
 	}
 
-	pub(crate) fn accesses(&self) -> &[Access] {
-		&self.signature.accesses
-	}
-
 	/// Length of the reduced dimension; 1 where nothing is reduced.
 	pub fn reduction(&self) -> u32 {
 		self.signature.reduction

@@ -136,7 +136,7 @@ impl Definition for Moves {
 			}
 			Self::ScatterAdd { to, .. } => to.saturate(sum),
 			Self::Concat { .. } => signature
-				.accesses()
+				.accesses
 				.iter()
 				.enumerate()
 				.find_map(|(operand, piece)| Some(elements.get(operand, piece.piece(output)?)))

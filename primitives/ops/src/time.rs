@@ -43,7 +43,7 @@ impl Asked {
 	/// Picoseconds of an operator that reads an element of each operand for each result and each position of
 	/// the reduced dimension.
 	pub(crate) fn plain(&self, signature: &Signature) -> u64 {
-		let operands = signature.operands().len() as u64;
+		let operands = signature.operands.len() as u64;
 		let folded = self.elements.saturating_mul(self.slice.into());
 		folded.saturating_mul(operands).saturating_mul(READ)
 	}

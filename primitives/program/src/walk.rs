@@ -11,7 +11,7 @@ use crate::{
 	AnchorSource, Limits, RecomputeError, Source,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
-use assay_ops::{Applied, Layout};
+use assay_ops::Layout;
 use core::{cmp::Ordering, ops::Range};
 
 /// Most elements of virtual nodes that one walk demands: twice what fits into the scratch of

@@ -12,7 +12,7 @@ mod normalize;
 pub(crate) mod plan;
 pub(crate) mod rearrange;
 mod reduce;
-mod shapes;
+pub(crate) mod shapes;
 mod window;
 
 pub(crate) use window::Window;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
 	array::{broadcast, Array},
-	error::{Error, Result},
+	error::{unsupported, Error, Result},
 	graph::Attribute,
 	limits,
 };

@@ -4,7 +4,7 @@
 use super::Call;
 use crate::{
 	array::Array,
-	error::{Error, Result},
+	error::{unsupported, Result},
 };
 
 /// `[N, C, H, W]` of a tensor with one or two spatial dimensions.
@@ -24,7 +24,7 @@ pub(super) fn planes(call: &Call, x: &Array) -> Result<[usize; 4]> {
 }
 
 /// Groups of a convolution.
-pub(super) fn groups(call: &Call) -> Result<usize> {
+pub(crate) fn groups(call: &Call) -> Result<usize> {
 	let groups = call.node.int("group", 1);
 	usize::try_from(groups)
 		.ok()
@@ -33,7 +33,7 @@ pub(super) fn groups(call: &Call) -> Result<usize> {
 }
 
 /// Height and width of the windows of a pool over `spatial`.
-pub(super) fn pool_kernel(call: &Call, spatial: &[usize]) -> Result<Vec<usize>> {
+pub(crate) fn pool_kernel(call: &Call, spatial: &[usize]) -> Result<Vec<usize>> {
 	if call.node.op.starts_with("Global") {
 		return Ok(spatial.to_vec());
 	}

@@ -102,7 +102,7 @@ impl Lowering<'_> {
 			i16::try_from(value)
 				.map_err(|_| unsupported(&node.name, "padding above 32767", "use less of it"))
 		};
-		let groups = crate::eval::plan::groups(&self.call(node))?;
+		let groups = crate::eval::shapes::groups(&self.call(node))?;
 		let geometry = Geometry {
 			stride: [byte(window.stride[0])?, byte(window.stride[1])?],
 			pad: [

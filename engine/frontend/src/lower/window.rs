@@ -4,7 +4,7 @@ use super::{emit::factor, linear::images, Lowering, Value};
 use crate::{
 	array::Array,
 	error::{bad_node, unsupported, Result},
-	eval::{plan::pool_kernel, Call, Window},
+	eval::{shapes::pool_kernel, Call, Window},
 	graph::Node,
 };
 use assay_ops::{DType, Op, PoolKind};

@@ -135,7 +135,7 @@ impl Definition for Row {
 					let moments = Moments::new(kind, epsilon, &values);
 					let one = |operand: usize| {
 						signature
-							.operands()
+							.operands
 							.get(operand)
 							.is_some_and(|(_, shape)| shape.elements() == 1)
 					};

@@ -14,8 +14,6 @@ use super::{
 use crate::device::{Device, DeviceError, Storage};
 use assay_ops::{DType, Narrow, Op, Product, View};
 
-pub(super) use pack::record as record_pack;
-
 const TILES: &str = include_str!("tiles.wgsl");
 const I8: &str = include_str!("i8.wgsl");
 const I16: &str = include_str!("i16.wgsl");
