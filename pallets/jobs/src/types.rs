@@ -253,9 +253,11 @@ pub enum ProviderCall {
 )]
 pub enum SecondAudit {
 	/// The requester asked for it.
+	#[codec(index = 0)]
 	Requested,
 	/// A sure audit had too few matching verdicts, or one that was not sure had a verdict that differs or
 	/// that stayed hidden. What of the pot was not earned pays for it.
+	#[codec(index = 1)]
 	Automatic,
 }
 
@@ -293,8 +295,10 @@ impl Results {
 )]
 pub enum Sample<BlockNumber> {
 	/// The commitments were closed in this block; the next blocks make the seed.
+	#[codec(index = 0)]
 	Awaited(BlockNumber),
 	/// The seed.
+	#[codec(index = 1)]
 	Drawn(Hash),
 }
 
@@ -329,14 +333,19 @@ pub struct Seat<AccountId, BlockNumber> {
 )]
 pub enum Answer {
 	/// Nothing yet.
+	#[codec(index = 0)]
 	Pending,
 	/// Whether it holds the inputs, or the outputs.
+	#[codec(index = 1)]
 	Attested(bool),
 	/// A hidden verdict.
+	#[codec(index = 2)]
 	Committed(Hash),
 	/// No verdict.
+	#[codec(index = 3)]
 	Abstained(AbstainReason),
 	/// An opened verdict.
+	#[codec(index = 4)]
 	Revealed {
 		/// What it had committed.
 		commitment: Hash,
@@ -345,8 +354,10 @@ pub enum Answer {
 	},
 	/// Nothing until its deadline had passed. Only of those who were drawn in public: who was drawn to
 	/// verify, and kept silent, nobody knows.
+	#[codec(index = 5)]
 	NoShow,
 	/// An opened root without the chunks of its trace: no verdict.
+	#[codec(index = 6)]
 	Opened {
 		/// What it had committed.
 		commitment: Hash,

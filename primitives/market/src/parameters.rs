@@ -99,30 +99,40 @@ impl<BlockNumber: AtLeast32BitUnsigned + Copy> Clock<BlockNumber> {
 )]
 pub enum ParametersError {
 	/// `draw_delay` is 0 or above [`MAX_DRAW_DELAY`].
+	#[codec(index = 0)]
 	DrawDelay,
 	/// A clock's base or rate, the open period or the proof period is 0, or the base of the time to
 	/// reveal is below [`MIN_REVEAL_PERIOD`].
+	#[codec(index = 1)]
 	Clock,
 	/// A committee is empty or above [`MAX_COMMITTEE`], or a quorum is 0 or above its committee.
+	#[codec(index = 2)]
 	Committee,
 	/// `max_tranches` is 0 or above [`MAX_TRANCHES`], or `tranche_width_percent` is out of
 	/// [`TRANCHE_WIDTH`].
+	#[codec(index = 3)]
 	Tranches,
 	/// `audit_floor` is 0, or `audit` is below it.
+	#[codec(index = 4)]
 	Audit,
 	/// `honest_verifier` or `honest_stake` is 0: no bond could be large enough.
+	#[codec(index = 5)]
 	Bond,
 	/// `fee_burn` is 0 (reputation could be farmed for free) or everything.
+	#[codec(index = 6)]
 	Burn,
 	/// `verifier_fee` is 0: nobody would verify.
+	#[codec(index = 7)]
 	VerifierFee,
 	/// `stall_slash` is 0 or not below `compensation`: fraud must cost more than silence. Or
 	/// `prover_part` is 0 (nobody would prove), or it makes half of the bond or more together with
 	/// `compensation`: at least half of a slashed bond is burned, so that a cheat who proves its own fraud,
 	/// or who is its own requester, still loses as much.
+	#[codec(index = 8)]
 	Slash,
 	/// `min_price` is so small that the burned part of it rounds to nothing, or `work_price` or
 	/// `byte_price` is 0.
+	#[codec(index = 9)]
 	MinPrice,
 }
 
