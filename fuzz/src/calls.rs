@@ -4,8 +4,8 @@ use crate::honest::{folded, stateful};
 use assay_commitments::{verdict_commitment, OutputsOpening, Path, SegmentsOpening};
 use assay_market::{
 	lottery::transcript, verifier::signing_payload, AbstainReason, Assurance, Attestation,
-	ChallengeMove, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
-	VerifierId, VerifierSignature, Verifiers,
+	ChallengeMove, Checkpoints, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket,
+	VerifierAction, VerifierId, VerifierSignature, Verifiers,
 };
 use assay_referee::sample::positions;
 use assay_runtime::{
@@ -293,7 +293,7 @@ fn reveal(id: JobId, root: [u8; 32]) {
 /// A reveal with segments, whose lengths and paths mutations may change.
 fn reveal_segmented(order: Hash) -> Market<Runtime> {
 	let path = Path { siblings: vec![[2; 32]] };
-	Market::reveal_segmented_result {
+	Market::reveal_result {
 		job: 0,
 		order,
 		run_root: [1; 32],
@@ -303,7 +303,7 @@ fn reveal_segmented(order: Hash) -> Market<Runtime> {
 			trace_path: path.clone(),
 			outputs: vec![([5; 32], path.clone())],
 		},
-		segments: SegmentsOpening { ends: vec![([6; 32], path)], last: [3; 32] },
+		segments: Some(SegmentsOpening { ends: vec![([6; 32], path)], last: [3; 32] }),
 	}
 }
 
@@ -359,7 +359,15 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			Market::claim_job { job: 0, order: order(0), min_price: 0, max_bond: Balance::MAX },
 		),
 		("give-back", Market::give_back { job: 0, order: order(0) }),
-		("commit-result", Market::commit_result { job: 0, order: order(0), commitment: [1; 32] }),
+		(
+			"commit-result",
+			Market::commit_result {
+				job: 0,
+				order: order(0),
+				commitment: [1; 32],
+				checkpoints: None,
+			},
+		),
 		(
 			"attest-outputs",
 			Market::attest_outputs {
@@ -388,11 +396,11 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		),
 		(
 			"commit-segmented-result",
-			Market::commit_segmented_result {
+			Market::commit_result {
 				job: 0,
 				order: order(0),
 				commitment: [1; 32],
-				checkpoints: assay_market::Checkpoints { manifest: [2; 32], digest: [3; 32] },
+				checkpoints: Some(Checkpoints { manifest: [2; 32], digest: [3; 32] }),
 			},
 		),
 		("reveal-segmented-result", reveal_segmented(order(0))),

@@ -64,12 +64,10 @@ impl Subject {
 		use pallet_assay_jobs::Call as Market;
 		Some(match call {
 			RuntimeCall::Jobs(call) => match call {
-				Market::commit_result { job, order, .. }
-				| Market::commit_segmented_result { job, order, .. } => {
+				Market::commit_result { job, order, .. } => {
 					Self::Own(*job, *order, ProviderCall::Commit)
 				}
-				Market::reveal_result { job, order, .. }
-				| Market::reveal_segmented_result { job, order, .. } => {
+				Market::reveal_result { job, order, .. } => {
 					Self::Own(*job, *order, ProviderCall::Reveal)
 				}
 				Market::give_back { job, order } => Self::Own(*job, *order, ProviderCall::GiveBack),

@@ -858,7 +858,7 @@ pub fn post_claimed_attested() -> JobId {
 }
 pub fn commit_result(id: JobId, run: &Run) -> DispatchResult {
 	let commitment = result_hash(id, &provider(), run);
-	Market::commit_result(RuntimeOrigin::signed(provider()), id, order(id), commitment)
+	Market::commit_result(RuntimeOrigin::signed(provider()), id, order(id), commitment, None)
 }
 pub fn post_committed(run: &Run) -> JobId {
 	let id = post_claimed();
@@ -888,7 +888,7 @@ pub fn commit_wanted(id: JobId, verdict: &Run) {
 /// The provider opens its result, and everyone who was drawn to keep its outputs has them.
 pub fn reveal_result(id: JobId, run: &Run) -> DispatchResult {
 	let origin = RuntimeOrigin::signed(provider());
-	Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening())?;
+	Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening(), None)?;
 	keep_all(id);
 	Ok(())
 }

@@ -230,9 +230,9 @@ pub(crate) fn segment_work(work_units: u64, steps: u32, cut: &Segmentation) -> u
 /// The calls of a provider that belong to the operational class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProviderCall {
-	/// `commit_result` or `commit_segmented_result`.
+	/// `commit_result`.
 	Commit,
-	/// `reveal_result` or `reveal_segmented_result`.
+	/// `reveal_result`.
 	Reveal,
 	/// `give_back`.
 	GiveBack,

@@ -189,7 +189,8 @@ fn result_commitment_should_be_refused_when_it_was_copied_from_another_job() {
 				RuntimeOrigin::signed(provider()),
 				id,
 				order(id),
-				copied
+				copied,
+				None
 			));
 			roll_past_deadline(id);
 		}

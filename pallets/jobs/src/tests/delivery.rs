@@ -24,7 +24,7 @@ fn post_undelivered(matching: usize) -> JobId {
 /// The provider opens its result; the keepers do not hear of it.
 fn reveal_alone(id: JobId) -> frame_support::dispatch::DispatchResult {
 	let origin = RuntimeOrigin::signed(provider());
-	Market::reveal_result(origin, id, order(id), right().root(), SALT, right().opening())
+	Market::reveal_result(origin, id, order(id), right().root(), SALT, right().opening(), None)
 }
 
 fn keepers(id: JobId) -> Vec<AccountId> {

@@ -267,7 +267,15 @@ fn history_should_have_room_for_the_longest_way() {
 		close(id);
 		let origin = || RuntimeOrigin::signed(provider());
 		let opening = right().opening();
-		assert_ok!(Market::reveal_result(origin(), id, order(id), right().root(), SALT, opening));
+		assert_ok!(Market::reveal_result(
+			origin(),
+			id,
+			order(id),
+			right().root(),
+			SALT,
+			opening,
+			None
+		));
 		roll_past_deadline(id);
 		roll_past_deadline(id);
 		assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));

@@ -8,7 +8,15 @@ fn reveal_with(
 	run: &Run,
 	opening: assay_commitments::OutputsOpening,
 ) -> frame_support::dispatch::DispatchResult {
-	Market::reveal_result(RuntimeOrigin::signed(who), id, order(id), run.root(), SALT, opening)
+	Market::reveal_result(
+		RuntimeOrigin::signed(who),
+		id,
+		order(id),
+		run.root(),
+		SALT,
+		opening,
+		None,
+	)
 }
 
 #[test]
@@ -43,6 +51,7 @@ fn reveal_result_should_fail_when_it_is_not_what_was_committed() {
 				right().root(),
 				[0; 32],
 				right().opening(),
+				None
 			),
 			Error::<Test>::CommitmentMismatch
 		);

@@ -50,7 +50,7 @@ fn commit_segmented(
 ) -> frame_support::dispatch::DispatchResult {
 	let commitment = result_hash(id, &provider(), run);
 	let origin = RuntimeOrigin::signed(provider());
-	Market::commit_segmented_result(origin, id, order(id), commitment, checkpoints)
+	Market::commit_result(origin, id, order(id), commitment, Some(checkpoints))
 }
 
 fn reveal_segmented(
@@ -58,14 +58,14 @@ fn reveal_segmented(
 	run: &Run,
 	segments: SegmentsOpening,
 ) -> frame_support::dispatch::DispatchResult {
-	Market::reveal_segmented_result(
+	Market::reveal_result(
 		RuntimeOrigin::signed(provider()),
 		id,
 		order(id),
 		run.root(),
 		SALT,
 		run.opening(),
-		segments,
+		Some(segments),
 	)?;
 	keep_all(id);
 	Ok(())
