@@ -94,7 +94,7 @@ fn claim<T: Config>(id: JobId) -> frame_support::dispatch::DispatchResult {
 
 /// The run that every benchmark's provider has made.
 fn run<T: Config>(id: JobId) -> (Hash, OutputsOpening) {
-	let program = Jobs::<T>::get(id).expect("just posted; qed").program;
+	let program = Jobs::<T>::get(id).expect("just posted; qed").offer.program;
 	let summary = T::Programs::summary(&program).expect("a job's program is registered; qed");
 	let anchors = vec![[7; 32]; summary.anchors as usize];
 	let traces = vec![trace_root(&anchors)];
@@ -150,7 +150,7 @@ fn force<T: Config>(id: JobId, phase: Phase) {
 		job.phase = phase;
 		job.draw = None;
 		job.deadline = BlockNumberFor::<T>::max_value();
-		job.wanted = MAX_COMMITTEE;
+		job.audits.wanted = MAX_COMMITTEE;
 	});
 }
 
@@ -169,13 +169,18 @@ fn vouched<T: Config>(seats: u32) -> JobId {
 	});
 	Jobs::<T>::mutate(id, |job| {
 		let job = job.as_mut().expect("just posted; qed");
-		job.run_root = Some(root);
-		job.trace_root = Some(opening.trace_root);
-		job.audited = Some(seats > 0);
-		job.wanted = 1;
-		job.needed = seats.min(1);
-		// A job without seats has nobody who holds its outputs; its end is the same.
-		job.keepers_redrawn = seats == 0;
+		let result = job.committed_mut().expect("just committed; qed");
+		result.opened = Some(Opened {
+			run_root: root,
+			trace_root: opening.trace_root,
+			output_roots: BoundedVec::new(),
+			// A job without seats has nobody who holds its outputs; its end is the same.
+			keepers_redrawn: seats == 0,
+			condemned: None,
+		});
+		job.audits.audited = Some(seats > 0);
+		job.audits.wanted = 1;
+		job.audits.needed = seats.min(1);
 	});
 	id
 }
@@ -206,7 +211,7 @@ fn lottery<T: Config>(id: JobId) -> (T::AccountId, VerifierSignature) {
 	});
 	Jobs::<T>::mutate(id, |job| {
 		let job = job.as_mut().expect("just posted; qed");
-		(job.first_tranche, job.tranches) = (1, 2);
+		(job.audits.first_tranche, job.audits.tranches) = (1, 2);
 	});
 	let signature = key.sign(&[0u8; 1]).expect("the keystore has just made the key; qed");
 	(account("verifier", 0, 0), signature)
@@ -321,7 +326,7 @@ mod benches {
 			}
 		}
 		assert!(h == 0 || node != [7; 32]);
-		assert_eq!(Jobs::<T>::get(id).and_then(|job| job.run_root), Some(root));
+		assert_eq!(Jobs::<T>::get(id).and_then(|job| job.run_root()), Some(root));
 	}
 
 	#[benchmark]
@@ -331,7 +336,7 @@ mod benches {
 		let requester = account("requester", 0, 0);
 		#[extrinsic_call]
 		_(RawOrigin::Signed(requester), id, order::<T>(id));
-		assert!(Jobs::<T>::get(id).is_some_and(|job| job.second_audit.is_some()));
+		assert!(Jobs::<T>::get(id).is_some_and(|job| job.audits.second.is_some()));
 	}
 
 	/// What a push costs beside the push itself: the refusal of one that is not due.

@@ -17,22 +17,9 @@ pub const MAX_INPUTS: u32 = 256;
 pub const MAX_OUTPUTS: u32 = 64;
 
 /// Where a job stands. The order is the order in which a job passes through.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	PartialOrd,
-	Ord,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum Phase {
 	/// Escrow is held; drawn validators attest that they hold every input.
@@ -72,20 +59,9 @@ impl Phase {
 }
 
 /// Why a job ended. Every terminal job has exactly one.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum ReasonCode {
 	/// The result stood: provider and matching verifiers were paid.
@@ -124,22 +100,9 @@ pub enum ReasonCode {
 }
 
 /// How a drawn account took part, or how a party of a job behaved: what reputation is made of.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	PartialOrd,
-	Ord,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 pub enum Outcome {
 	/// Provider: the result stood and was paid.
 	#[codec(index = 0)]
@@ -206,20 +169,9 @@ impl Outcome {
 }
 
 /// Why a drawn verifier gives no verdict. Never paid, always counted.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum AbstainReason {
 	/// A device failed its self-test, was lost or gave an error.
@@ -246,22 +198,9 @@ pub enum AbstainReason {
 }
 
 /// What an account was drawn for.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	PartialOrd,
-	Ord,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum Purpose {
 	/// To attest that it holds every input of the job.
@@ -276,21 +215,9 @@ pub enum Purpose {
 }
 
 /// How likely the result is to be replayed: how many verifiers are called, as a part of a committee.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	Default,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 pub enum Audit {
 	/// The chain's standard audit probability.
 	#[default]
@@ -303,21 +230,9 @@ pub enum Audit {
 }
 
 /// Whether drawn validators must attest the inputs before a provider may claim.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	Default,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum Attestation {
 	/// A quorum of drawn validators must hold every input.
@@ -330,21 +245,9 @@ pub enum Attestation {
 }
 
 /// How sure the requester wants to be. `Default` is what most jobs want.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	Default,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub struct Assurance {
 	/// How likely a committee replays the result.
@@ -357,20 +260,9 @@ pub struct Assurance {
 }
 
 /// How the run of a job is cut for its verifiers.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub struct Segments {
 	/// L: steps of one segment, a power of two of at least 2. The last one may be shorter.
@@ -386,19 +278,9 @@ impl Segments {
 }
 
 /// What a provider binds itself to beside its result where the run is cut into segments.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub struct Checkpoints {
 	/// Content address of the manifest: which states every segment starts from.

@@ -45,20 +45,9 @@ pub const MAX_PROOF_PARTS: u32 = 32;
 /// A deadline that scales with the job: `base + ⌈work / work_per_block⌉ + ⌈bytes / bytes_per_block⌉`.
 ///
 /// The two rates say how much the slowest honest participant gets done in one block.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 pub struct Clock<BlockNumber> {
 	/// Blocks that every job gets. At least 1.
 	pub base: BlockNumber,
@@ -85,18 +74,8 @@ impl<BlockNumber: AtLeast32BitUnsigned + Copy> Clock<BlockNumber> {
 }
 
 /// Why a set of parameters was refused.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum ParametersError {
 	/// `draw_delay` is 0 or above [`MAX_DRAW_DELAY`].
 	#[codec(index = 0)]
@@ -138,19 +117,9 @@ pub enum ParametersError {
 
 /// Everything about the market that root may change. A change holds for deadlines, draws, bonds and
 /// fees that are computed after it.
-#[derive(
-	Clone,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 pub struct MarketParameters<Balance, BlockNumber> {
 	/// W: how many later blocks' author randomness goes into a draw.
 	pub draw_delay: BlockNumber,

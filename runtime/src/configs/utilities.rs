@@ -39,21 +39,8 @@ impl pallet_utility::Config for Runtime {
 /// Each type is a list of the calls that it admits: a call that is added to the runtime is out of all of
 /// them until somebody has thought about it. The tests of the runtime walk all calls against these lists.
 /// The fee of a proxied call is its sender's.
-#[derive(
-	Copy,
-	Clone,
-	Default,
-	Eq,
-	PartialEq,
-	Ord,
-	PartialOrd,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	Debug,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum ProxyType {
 	/// Everything.
 	#[default]

@@ -173,7 +173,7 @@ fn recent(job: u64) -> JobId {
 
 fn carry_out(step: Move) {
 	let signed = |by: u8| RuntimeOrigin::signed(account(by));
-	let claimant = |id| Jobs::<Test>::get(id).and_then(|job| job.provider);
+	let claimant = |id| Jobs::<Test>::get(id).and_then(|job| Some(job.claim?.provider));
 	// Most moves are refused in most states; that they leave everything sound is the point.
 	match step {
 		Move::Post { start, rise, ramp, audit, attested, by } => {
@@ -357,7 +357,7 @@ fn carry_out(step: Move) {
 			};
 			match Jobs::<Test>::get(id) {
 				Some(job) if waits(&job) => roll_past_deadline(id),
-				Some(job) if job.sample.is_some() => roll(3),
+				Some(job) if job.audits.sample.is_some() => roll(3),
 				_ => {}
 			}
 		}
