@@ -8,6 +8,7 @@
 //! * [`genesis_config_presets`]: the `development`, `local_testnet` and `four_validators` genesis states.
 //! * [`constants`]: units of money and time.
 //! * [`extensions`]: what this chain adds to the checks of a transaction.
+//! * [`migrations`]: what an upgrade does to stored values.
 //!
 //! The crate builds twice: natively (types for the node and for tests) and as a WebAssembly blob
 //! ([`WASM_BINARY`]), which is what the chain executes.
@@ -31,6 +32,7 @@ pub mod configs;
 pub mod constants;
 pub mod extensions;
 pub mod genesis_config_presets;
+pub mod migrations;
 mod weights;
 
 #[cfg(feature = "std")]

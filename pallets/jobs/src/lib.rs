@@ -81,6 +81,7 @@ extern crate alloc;
 pub mod benchmarking;
 pub mod bounds;
 mod impls;
+pub mod migrations;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
@@ -121,10 +122,8 @@ pub mod pallet {
 	};
 	use sp_runtime::transaction_validity::TransactionValidityWithRefund;
 
-	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
-
 	#[pallet::pallet]
-	#[pallet::storage_version(STORAGE_VERSION)]
+	#[pallet::storage_version(migrations::STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
 
 	#[pallet::config]
