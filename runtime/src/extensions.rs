@@ -32,7 +32,16 @@ use sp_runtime::{
 ///
 /// The tests of the runtime walk all calls and hold each against this, from every origin.
 #[derive(
-	Encode, Decode, DecodeWithMemTracking, Default, Clone, Copy, PartialEq, Eq, Debug, TypeInfo,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	Default,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+	TypeInfo
 )]
 pub struct RefuseSignedVerifierCalls;
 

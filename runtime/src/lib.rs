@@ -9,6 +9,7 @@
 //! * [`constants`]: units of money and time.
 //! * [`extensions`]: what this chain adds to the checks of a transaction.
 //! * [`prospects`]: whether an operational call can succeed, which those checks ask.
+//! * [`migrations`]: what an upgrade does to stored values.
 //!
 //! The crate builds twice: natively (types for the node and for tests) and as a WebAssembly blob
 //! ([`WASM_BINARY`]), which is what the chain executes.
@@ -32,6 +33,7 @@ pub mod configs;
 pub mod constants;
 pub mod extensions;
 pub mod genesis_config_presets;
+pub mod migrations;
 pub mod prospects;
 mod weights;
 

@@ -40,12 +40,10 @@ impl Subject {
 		Some(match call {
 			call if is_for_verifiers(call) => Self::Nobody,
 			RuntimeCall::Jobs(call) => match call {
-				Market::commit_result { job, order, .. }
-				| Market::commit_segmented_result { job, order, .. } => {
+				Market::commit_result { job, order, .. } => {
 					Self::Own(*job, *order, ProviderCall::Commit)
 				}
-				Market::reveal_result { job, order, .. }
-				| Market::reveal_segmented_result { job, order, .. } => {
+				Market::reveal_result { job, order, .. } => {
 					Self::Own(*job, *order, ProviderCall::Reveal)
 				}
 				Market::give_back { job, order } => Self::Own(*job, *order, ProviderCall::GiveBack),

@@ -15,9 +15,7 @@ use assay_dispute::Replay;
 use assay_exec::Tensor;
 use assay_program::Program;
 use assay_worker::{
-	job::{Fault, Limits},
-	link::Link,
-	memory, sandbox, self_test, serve, RunArgs,
+	fault::Fault, job::Limits, link::Link, memory, sandbox, self_test, serve, RunArgs,
 };
 use assay_worker_protocol::{
 	blocking::{handshake, receive, send},

@@ -81,6 +81,7 @@ extern crate alloc;
 pub mod benchmarking;
 pub mod bounds;
 mod impls;
+pub mod migrations;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
@@ -121,10 +122,8 @@ pub mod pallet {
 	};
 	use sp_runtime::transaction_validity::TransactionValidityWithRefund;
 
-	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
-
 	#[pallet::pallet]
-	#[pallet::storage_version(STORAGE_VERSION)]
+	#[pallet::storage_version(migrations::STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
 
 	#[pallet::config]
@@ -487,10 +486,10 @@ pub mod pallet {
 		/// The run cannot be cut like this: a segment needs a power of two of steps, at least 2, and a job
 		/// 2 to 256 segments. Choose another length, or leave `segments` out.
 		WrongSegments,
-		/// The job is cut into segments: use `commitSegmentedResult` and `revealSegmentedResult`, which
-		/// carry its checkpoints and its segments.
+		/// The job is cut into segments: `commitResult` must carry its checkpoints, and `revealResult`
+		/// its segments.
 		SegmentsMissing,
-		/// The job is not cut into segments: use `commitResult` and `revealResult`.
+		/// The job is not cut into segments: leave `checkpoints` and `segments` out.
 		NotSegmented,
 		/// The segments are not those of the committed run: their paths do not lead to the run root, or
 		/// the trace roots before the checkpoints are not what `digest` binds.
@@ -594,6 +593,7 @@ pub mod pallet {
 		}
 	}
 
+	// Arguments that begin with `_` are for `authorize`, which has checked them right before.
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
 		/// Post a job: run `program` on these inputs, for a price that rises until someone claims it.
@@ -721,10 +721,15 @@ pub mod pallet {
 		/// From here on the provider warrants that the root can be opened: silence costs what fraud
 		/// costs.
 		///
+		/// `checkpoints` are given just where the job is cut into segments: the manifest, a blob that
+		/// verifiers fetch together with the states that it lists, and a digest that binds the trace roots
+		/// of the steps before the checkpoints; a digest of others cannot be opened.
+		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`],
-		/// [`Error::AlreadyCommitted`], [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::SegmentsMissing`].
+		/// [`Error::AlreadyCommitted`], [`Error::WrongPhase`], [`Error::DeadlinePassed`],
+		/// [`Error::SegmentsMissing`], [`Error::NotSegmented`].
 		///
 		/// ## Events
 		///
@@ -736,9 +741,10 @@ pub mod pallet {
 			job: JobId,
 			order: Hash,
 			commitment: Hash,
+			checkpoints: Option<Checkpoints>,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_commit_result(who, job, order, commitment, None)
+			Self::do_commit_result(who, job, order, commitment, checkpoints)
 		}
 
 		/// Open the committed result: its run root and its outputs.
@@ -753,18 +759,26 @@ pub mod pallet {
 		/// of the last step. The outputs themselves belong into the provider's node before this: keepers
 		/// fetch them by the roots, and without them the result is not paid.
 		///
+		/// `segments` are given just where the job is cut: for every segment but the last the trace root of
+		/// its last step with that step's path to the root of the segment, and the root of the last one.
+		/// These roots are what the verdicts are compared with.
+		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`],
-		/// [`Error::AlreadyRevealed`], [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::CommitmentMismatch`],
-		/// [`Error::WrongOutputs`], [`Error::SegmentsMissing`].
+		/// [`Error::AlreadyRevealed`], [`Error::WrongPhase`], [`Error::DeadlinePassed`],
+		/// [`Error::SegmentsMissing`], [`Error::NotSegmented`], [`Error::CommitmentMismatch`],
+		/// [`Error::WrongOutputs`], [`Error::SegmentsMismatch`].
 		///
 		/// ## Events
 		///
 		/// [`Event::ResultRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
 		#[pallet::call_index(4)]
 		#[pallet::weight((
-			T::WeightInfo::reveal_result(opening.outputs.len() as u32),
+			T::WeightInfo::reveal_result(
+				opening.outputs.len() as u32,
+				segments.as_ref().map_or(0, Pallet::<T>::hashes_of),
+			),
 			DispatchClass::Operational,
 		))]
 		pub fn reveal_result(
@@ -774,9 +788,10 @@ pub mod pallet {
 			run_root: Hash,
 			salt: Hash,
 			opening: OutputsOpening,
+			segments: Option<SegmentsOpening>,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_reveal_result(who, job, order, run_root, salt, opening, None)
+			Self::do_reveal_result(who, job, order, run_root, salt, opening, segments)
 		}
 
 		/// Have the revealed result replayed by a committee, or by one more.
@@ -893,15 +908,13 @@ pub mod pallet {
 		pub fn attest_inputs(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			ok: bool,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_attest(job, account, ok)
 		}
 
@@ -937,16 +950,14 @@ pub mod pallet {
 		pub fn commit_verdict(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			commitment: Hash,
 			ticket: Ticket,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_commit_verdict(job, account, commitment, ticket)
 		}
 
@@ -977,16 +988,14 @@ pub mod pallet {
 		pub fn abstain(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			reason: AbstainReason,
 			ticket: Ticket,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_abstain(job, account, reason, ticket)
 		}
 
@@ -1026,90 +1035,16 @@ pub mod pallet {
 		pub fn reveal_verdict(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			run_root: Hash,
 			salt: Hash,
 			chunks: Option<Chunks>,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_reveal_verdict(job, account, run_root, salt, chunks)
-		}
-
-		/// Bind yourself to the result of a claimed job that is cut into segments, and to the states
-		/// that they start from.
-		///
-		/// ## Dispatch Origin
-		///
-		/// Signed by the provider that claimed the job.
-		///
-		/// ## Details
-		///
-		/// As [`commit_result`](Call::commit_result). `checkpoints` names the manifest, a blob that
-		/// verifiers fetch together with the states that it lists, and binds the trace roots of the
-		/// steps before the checkpoints; a digest of others cannot be opened.
-		///
-		/// ## Errors
-		///
-		/// Those of [`commit_result`](Call::commit_result), and [`Error::NotSegmented`].
-		///
-		/// ## Events
-		///
-		/// [`Event::ResultCommitted`], [`Event::PhaseChanged`].
-		#[pallet::call_index(12)]
-		#[pallet::weight((T::WeightInfo::commit_result(), DispatchClass::Operational))]
-		pub fn commit_segmented_result(
-			origin: OriginFor<T>,
-			job: JobId,
-			order: Hash,
-			commitment: Hash,
-			checkpoints: Checkpoints,
-		) -> DispatchResult {
-			let who = ensure_signed(origin)?;
-			Self::do_commit_result(who, job, order, commitment, Some(checkpoints))
-		}
-
-		/// Open the committed result of a job that is cut into segments.
-		///
-		/// ## Dispatch Origin
-		///
-		/// Signed by the provider that committed it.
-		///
-		/// ## Details
-		///
-		/// As [`reveal_result`](Call::reveal_result). `segments` has for every segment but the last the
-		/// trace root of its last step with that step's path to the root of the segment, and the root of
-		/// the last one. These roots are what the verdicts are compared with.
-		///
-		/// ## Errors
-		///
-		/// Those of [`reveal_result`](Call::reveal_result), [`Error::NotSegmented`] and
-		/// [`Error::SegmentsMismatch`].
-		///
-		/// ## Events
-		///
-		/// [`Event::ResultRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
-		#[pallet::call_index(13)]
-		#[pallet::weight((
-			T::WeightInfo::reveal_result(opening.outputs.len() as u32)
-				.saturating_add(T::WeightInfo::check_segments(Pallet::<T>::hashes_of(segments))),
-			DispatchClass::Operational,
-		))]
-		pub fn reveal_segmented_result(
-			origin: OriginFor<T>,
-			job: JobId,
-			order: Hash,
-			run_root: Hash,
-			salt: Hash,
-			opening: OutputsOpening,
-			segments: SegmentsOpening,
-		) -> DispatchResult {
-			let who = ensure_signed(origin)?;
-			Self::do_reveal_result(who, job, order, run_root, salt, opening, Some(segments))
 		}
 
 		/// Give a claimed job back, because it cannot be done: its inputs are not served, or the machine
@@ -1135,7 +1070,7 @@ pub mod pallet {
 		/// ## Events
 		///
 		/// [`Event::JobGivenBack`], [`Event::PhaseChanged`] or [`Event::JobEnded`].
-		#[pallet::call_index(14)]
+		#[pallet::call_index(12)]
 		#[pallet::weight((T::WeightInfo::give_back(), DispatchClass::Operational))]
 		pub fn give_back(origin: OriginFor<T>, job: JobId, order: Hash) -> DispatchResult {
 			let who = ensure_signed(origin)?;
@@ -1163,7 +1098,7 @@ pub mod pallet {
 		/// ## Events
 		///
 		/// [`Event::OutputsAttested`].
-		#[pallet::call_index(15)]
+		#[pallet::call_index(13)]
 		#[pallet::weight((T::WeightInfo::attest_outputs(), DispatchClass::Operational))]
 		#[pallet::authorize(|_, job, order, account, ok, retry, signature| {
 			let drawn_at = Self::drawn_at(*job, Purpose::Keep, account);
@@ -1174,15 +1109,13 @@ pub mod pallet {
 		pub fn attest_outputs(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			ok: bool,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_attest_outputs(job, account, ok)
 		}
 	}

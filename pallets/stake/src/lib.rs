@@ -61,6 +61,7 @@ mod benchmarking;
 mod conduct;
 mod electorate;
 mod impls;
+pub mod migrations;
 #[cfg(test)]
 mod mock;
 mod session;
@@ -109,10 +110,8 @@ pub mod pallet {
 	};
 	use sp_staking::SessionIndex;
 
-	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
-
 	#[pallet::pallet]
-	#[pallet::storage_version(STORAGE_VERSION)]
+	#[pallet::storage_version(migrations::STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
 
 	#[pallet::config]

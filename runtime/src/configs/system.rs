@@ -98,6 +98,7 @@ impl frame_system::Config for Runtime {
 	type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
 	type SS58Prefix = ConstU16<SS58_PREFIX>;
 	type MaxConsumers = ConstU32<128>;
+	type SingleBlockMigrations = crate::migrations::SingleBlockMigrations;
 }
 
 impl pallet_timestamp::Config for Runtime {

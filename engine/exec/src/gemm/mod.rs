@@ -231,7 +231,7 @@ impl<'a, T> Right<'a, T> {
 /// # Panics
 /// When `b` has another length, or when `path` is not [available](Path::available).
 pub fn pack_i8(path: Path, n: usize, k: usize, b: &[i8]) -> Option<Packed> {
-	pack(path, (n, k), b, |sizes, threads| {
+	pack(path, n, k, b, |sizes, threads| {
 		Some(match path {
 			#[cfg(target_arch = "x86_64")]
 			Path::Avx2 => Kind::Avx2(avx2::Panels::new(avx2::COLUMNS_I8, n, k, b)),
@@ -253,7 +253,7 @@ pub fn pack_i8(path: Path, n: usize, k: usize, b: &[i8]) -> Option<Packed> {
 /// # Panics
 /// As [`pack_i8`].
 pub fn pack_i16(path: Path, n: usize, k: usize, b: &[i16]) -> Option<Packed> {
-	pack(path, (n, k), b, |sizes, threads| {
+	pack(path, n, k, b, |sizes, threads| {
 		Some(match path {
 			#[cfg(target_arch = "x86_64")]
 			Path::Avx2 => Kind::Avx2(avx2::Panels::new(avx2::COLUMNS_I16, n, k, b)),
@@ -270,19 +270,20 @@ pub fn pack_i16(path: Path, n: usize, k: usize, b: &[i16]) -> Option<Packed> {
 	})
 }
 
-/// B as `panels` packs it, which is told the sizes and how many threads to take.
+/// What both packings share; `kind` makes the panels, given the sizes and how many threads to use.
 fn pack<T>(
 	path: Path,
-	(n, k): (usize, usize),
+	n: usize,
+	k: usize,
 	b: &[T],
-	panels: impl FnOnce(Sizes, usize) -> Option<Kind>,
+	kind: impl FnOnce(Sizes, usize) -> Option<Kind>,
 ) -> Option<Packed> {
 	let sizes = Sizes { m: 0, n, k };
 	Right::Rows(b).check(path, sizes, 0);
 	if n == 0 || k == 0 {
 		return None;
 	}
-	let kind = panels(sizes, pack_threads(b.len()))?;
+	let kind = kind(sizes, pack_threads(b.len()))?;
 	Some(Packed { path, n, k, kind })
 }
 

@@ -13,7 +13,6 @@ mod view;
 
 #[cfg(test)]
 pub(crate) use offchain::{MAX_SUBMISSIONS, RETRY_BLOCKS};
-pub(crate) use proofs::proof_error;
 pub use verifiers::refusal;
 
 use crate::{BalanceOf, Config, Error, Pallet, RefereedPrograms, Shape};
