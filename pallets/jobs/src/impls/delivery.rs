@@ -76,7 +76,7 @@ impl<T: Config> Pallet<T> {
 		let seats = Seats::<T>::get(id);
 		let results = Self::results(id, job);
 		let keepers = seats.iter().filter(|seat| seat.purpose == Purpose::Keep);
-		let stored = job.bytes() <= KEPT_BYTES;
+		let stored = job.offer.bytes() <= KEPT_BYTES;
 		// None could be drawn: there is nobody who could say anything.
 		let wanted = parameters.attest_quorum.min(keepers.count() as u32);
 		let holders: BTreeSet<_> = seats

@@ -176,14 +176,14 @@ fn matching_verdicts_should_not_count_as_holders_when_the_job_is_too_large_for_t
 			let id = post_undelivered(2);
 			crate::Jobs::<Test>::mutate(id, |job| {
 				let job = job.as_mut().expect("exists");
-				job.input_bytes = bytes - job.output_bytes;
+				job.offer.input_bytes = bytes - job.offer.output_bytes;
 			});
 			roll_past_deadline(id);
 			if delivered {
 				return assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 			}
 			// Keepers can still say that they have them.
-			assert_eq!((phase(id), job(id).keepers_redrawn), (Phase::Challengeable, true));
+			assert_eq!((phase(id), job(id).keepers_redrawn()), (Phase::Challengeable, true));
 			roll_past_deadline(id);
 			for who in keepers(id) {
 				assert_ok!(keep(id, &who, true));
