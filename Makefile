@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CARGO := . scripts/toolchain.sh && cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint fmt fmt-check check-docs test-rust test-js test-resilience test-disputes test-blobs blobs doc fuzz
+.PHONY: help setup build demo test lint fmt fmt-check check-docs check-imports test-rust test-js test-resilience test-disputes test-blobs blobs doc fuzz
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -24,12 +24,17 @@ check-docs: setup ## Links, widths and the glossary of the docs (scripts/check-d
 	@scripts/check-docs --self-test
 	@scripts/check-docs
 
+check-imports: setup ## Imports of the JavaScript, without running it
+	@echo "lint: imports"
+	@scripts/check-imports --self-test
+	@scripts/check-imports
+
 fmt-check: setup ## Formatting, differences as errors
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all -- --check
 	@$(CARGO) fmt --manifest-path zombienet/Cargo.toml -- --check
 
-lint: check-docs fmt-check ## Docs, formatting and clippy, warnings as errors
+lint: check-docs check-imports fmt-check ## Docs, imports, formatting and clippy, warnings as errors
 	@echo "lint: clippy"
 	@. scripts/toolchain.sh && SKIP_WASM_BUILD=1 cargo clippy --release --workspace --all-targets -- -D warnings
 
@@ -38,7 +43,7 @@ fmt: ## Format everything
 	@cargo fmt --manifest-path zombienet/Cargo.toml
 
 # Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
-test: check-docs fmt-check test-rust test-js test-resilience test-disputes test-blobs test-network lint ## Set up and run every test
+test: check-docs check-imports fmt-check test-rust test-js test-resilience test-disputes test-blobs test-network lint ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"
