@@ -1,5 +1,6 @@
-use crate::{plan::Plan, rng::Rng, run::Memory, Affine, Backend, Buffer, ExecError};
+use crate::{plan::Plan, run::Memory, Affine, Backend, Buffer, ExecError};
 use assay_ops::{Applied, Elements, TensorType};
+use assay_random::Rng;
 use std::{
 	collections::{hash_map::RandomState, HashMap},
 	hash::{BuildHasher, Hasher},

@@ -29,15 +29,12 @@ pub mod gemm;
 mod plan;
 mod rate;
 mod resident;
-mod rng;
 mod run;
 mod segments;
 mod simd;
 mod spare;
 mod stretch;
 mod tensor;
-#[doc(hidden)]
-pub mod testing;
 
 pub use affine::Affine;
 pub use audit::Audit;

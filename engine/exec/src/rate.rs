@@ -1,6 +1,7 @@
-use crate::{rng::Rng, ExecError, Executor, Tensor};
+use crate::{ExecError, Executor, Tensor};
 use assay_ops::{DType, Geometry, Op, TensorType};
 use assay_program::{Checked, Limits, Program, ProgramBuilder};
+use assay_random::Rng;
 use std::time::{Duration, Instant};
 
 /// What a rate is measured with.

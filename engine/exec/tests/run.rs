@@ -1,9 +1,8 @@
 //! The CPU engine against the definition, and the run loop's own duties.
 
+use assay_engine_testing::{definition, random_case, Case, Draw, Rng};
 use assay_exec::{
-	gemm::Path,
-	testing::{definition, random_case, Case, Rng},
-	Audit, Buffer, CpuExecutor, ExecError, Executor, Observer, Progress, Tensor, Watch,
+	gemm::Path, Audit, Buffer, CpuExecutor, ExecError, Executor, Observer, Progress, Tensor, Watch,
 };
 use assay_ops::{DType, Op, Shape, TensorType, Values, View};
 use assay_program::{Checked, Class, Operand, Source};

@@ -1,6 +1,6 @@
 //! A machine without a driver. In a test binary of its own, because it changes the environment.
 
-use assay_exec::testing::{definition, random_case, Rng};
+use assay_engine_testing::{definition, random_case, Draw, Rng};
 use assay_gpu::{adapters, best_executor, Choice, DeviceKind, GpuExecutor};
 
 #[test]

@@ -366,7 +366,7 @@ pub(super) fn narrow<T: Element>(narrow: &Narrow, sums: &[i64], out: &mut [T]) {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::Rng;
+	use assay_testing::{Draw, Rng};
 
 	#[test]
 	fn shifts_should_equal_the_definition_when_values_and_amounts_are_extreme() {

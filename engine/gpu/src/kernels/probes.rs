@@ -4,11 +4,9 @@ use super::{
 	blake3, candidates, elementwise, generate, moves, product, reduce, row, table, window, Kernel,
 	Outline,
 };
-use assay_exec::{
-	testing::{random_operator, Rng, OPERATOR_KINDS},
-	Affine, Buffer,
-};
+use assay_exec::{Affine, Buffer};
 use assay_ops::{DType, Op, Shape, TensorType, View};
+use assay_random::{random_operator, Rng, OPERATOR_KINDS};
 use std::sync::Arc;
 
 /// One operator on fixed operands.
