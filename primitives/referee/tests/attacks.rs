@@ -585,7 +585,7 @@ fn record_of_another_job_should_refuse_a_true_proof() {
 #[test]
 fn proof_should_be_refused_when_it_needs_a_list_that_the_provider_has_not_stated() {
 	let (mut seen, mut short) = (0, 0);
-	for seed in 0..300 {
+	for seed in 0..400 {
 		let mut rng = Rng::new(seed);
 		let Some(target) = Target::random(&mut rng) else { continue };
 		let record = target.record();

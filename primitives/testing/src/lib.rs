@@ -4,6 +4,7 @@
 //! * [`operators`]: an operator with operands that fit it;
 //! * [`programs`]: a program that passes the check, and one step of it;
 //! * [`hard`]: programs that are made to be hard on the check and on the referee;
+//! * [`runs`]: runs of small programs, with a lie or without, that can be disputed to the end;
 //! * [`stage`]: a claimed run of such a program, with the proof against it;
 //! * [`meter`]: an allocator that counts what a test has on the heap.
 
@@ -12,6 +13,7 @@ pub mod hard;
 pub mod meter;
 pub mod operators;
 pub mod programs;
+pub mod runs;
 pub mod stage;
 
 pub use assay_random::{random_operator, Rng, OPERATOR_KINDS};

@@ -12,6 +12,18 @@ fn shape_of(rng: &mut Rng) -> Shape {
 	Shape::new(&dims).unwrap()
 }
 
+/// Values with extremes among them, but few zeros: indices should lead somewhere.
+fn values(rng: &mut Rng, ty: TensorType) -> Values {
+	let data = (0..ty.elements())
+		.map(|_| match rng.below(6) {
+			0 => ty.dtype.min(),
+			1 => ty.dtype.max(),
+			_ => ty.dtype.read(&rng.bits().to_le_bytes(), 0),
+		})
+		.collect();
+	Values::new(ty, data).unwrap()
+}
+
 /// Some view of `shape` over a source of `source`.
 fn view(rng: &mut Rng, source: Shape, shape: Shape) -> View {
 	if source.elements() >= shape.elements() && rng.below_u32(3) == 0 {
@@ -43,7 +55,7 @@ impl Generator<'_> {
 	fn fresh(&mut self, dtype: DType, shape: Shape) -> Source {
 		let ty = self.rng.typed(dtype, shape);
 		let source = if self.rng.below_u32(3) == 0 {
-			let values = self.rng.tensor(ty);
+			let values = values(self.rng, ty);
 			self.builder.constant_values(ty, values.data())
 		} else {
 			self.inputs += 1;
@@ -194,11 +206,11 @@ pub struct Step {
 }
 
 pub fn step(rng: &mut Rng, program: &Program, checked: &Checked) -> Step {
-	let inputs: Vec<Values> = program.inputs.iter().map(|input| rng.tensor(input.ty)).collect();
+	let inputs: Vec<Values> = program.inputs.iter().map(|input| values(rng, input.ty)).collect();
 	let states: Vec<Values> = program
 		.states
 		.iter()
-		.map(|state| rng.tensor(program.inputs[state.input as usize].ty))
+		.map(|state| values(rng, program.inputs[state.input as usize].ty))
 		.collect();
 	let results = interpret_step(program, checked, &inputs, &states).unwrap();
 	let all = (0..)

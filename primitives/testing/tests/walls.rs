@@ -79,9 +79,7 @@ fn given_path(module: &ItemMod) -> Option<String> {
 }
 
 fn is_for_tests(name: &str) -> bool {
-	["test", "tests", "testing", "mock", "mocks"].contains(&name)
-		|| name.ends_with("_tests")
-		|| name.ends_with("_testing")
+	["test", "tests", "testing", "mock", "mocks"].contains(&name) || name.ends_with("_testing")
 }
 
 /// What of a file's items is for tests and yet compiled without them; calls `follow` with the names of
@@ -228,7 +226,7 @@ fn leak_should_be_found_when_test_code_is_compiled_into_the_product() {
 		(found, below)
 	};
 	assert_eq!(leaks("pub mod testing;"), (1, vec!["testing".into()]));
-	assert_eq!(leaks("mod a { mod b_tests {} mod c; }"), (1, vec!["a/c".into()]));
+	assert_eq!(leaks("mod a { mod b_testing {} mod c; }"), (1, vec!["a/c".into()]));
 	assert_eq!(leaks("#[test] fn holds() {}").0, 1);
 	assert_eq!(leaks("#[cfg(not(test))] mod mock {}").0, 1);
 	assert_eq!(leaks("#[cfg(test)] mod tests; #[cfg(all(test, unix))] mod mock {}"), (0, vec![]));

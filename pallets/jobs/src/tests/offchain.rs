@@ -2,37 +2,10 @@
 
 use super::*;
 use crate::impls::RETRY_BLOCKS;
-use assay_market::{
-	mailbox_key, verifier_crypto::KEY_TYPE, AbstainReason, JobId, MailboxEntry, SeatStatus,
-};
-use codec::Decode;
+use assay_market::{mailbox_key, AbstainReason, JobId, MailboxEntry, SeatStatus};
+use assay_pallet_testing::node::{surround, Pool};
 use frame_support::traits::OffchainWorker;
-use sp_core::offchain::{
-	testing::TestOffchainExt, OffchainDbExt, OffchainWorkerExt, StorageKind, TransactionPool,
-	TransactionPoolExt,
-};
-use sp_keystore::{testing::MemoryKeystore, Keystore, KeystoreExt};
-use std::sync::{Arc, Mutex};
-
-/// What was submitted.
-#[derive(Clone, Default)]
-struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl TransactionPool for Pool {
-	fn submit_transaction(&mut self, extrinsic: Vec<u8>) -> Result<(), ()> {
-		self.0.lock().expect("never poisoned").push(extrinsic);
-		Ok(())
-	}
-}
-
-impl Pool {
-	fn take(&self) -> Vec<RuntimeCall> {
-		std::mem::take(&mut *self.0.lock().expect("never poisoned"))
-			.iter()
-			.map(|bytes| Extrinsic::decode(&mut &bytes[..]).expect("an extrinsic").function)
-			.collect()
-	}
-}
+use sp_core::offchain::StorageKind;
 
 /// Runs a test on a node that has the keys of these verifiers.
 fn with_keys(local: &[AccountId], test: impl FnOnce(Pool)) {
@@ -40,28 +13,14 @@ fn with_keys(local: &[AccountId], test: impl FnOnce(Pool)) {
 }
 
 fn with_keys_on(chain: ExtBuilder, local: &[AccountId], test: impl FnOnce(Pool)) {
-	let pool = Pool::default();
-	let keystore = MemoryKeystore::new();
-	for who in local {
-		keystore.sr25519_generate_new(KEY_TYPE, Some(&seed_of(who))).expect("a good seed");
-	}
-	let (offchain, _) = TestOffchainExt::new();
 	let mut ext = chain.build();
-	ext.register_extension(OffchainDbExt::new(offchain.clone()));
-	ext.register_extension(OffchainWorkerExt::new(offchain));
-	ext.register_extension(TransactionPoolExt::new(pool.clone()));
-	ext.register_extension(KeystoreExt::new(keystore));
-	ext.execute_with(|| {
-		let before = all_money();
-		test(pool);
-		check_invariants(before);
-	});
+	let pool = surround(&mut ext, local.iter().map(seed_of));
+	Test::run(ext, || test(pool));
 }
 
 fn post_mail(id: JobId, purpose: Purpose, who: &AccountId, bytes: &[u8]) {
 	use sp_core::Pair;
-	let key =
-		mailbox_key(&Market::genesis_hash(), &order(id), purpose, &pair(&seed_of(who)).public());
+	let key = mailbox_key(&Market::genesis_hash(), &order(id), purpose, &pair(who).public());
 	sp_io::offchain::local_storage_set(StorageKind::PERSISTENT, &key, bytes);
 }
 
@@ -81,7 +40,7 @@ fn sampled(id: JobId, who: &AccountId, run: &Run) -> Vec<u8> {
 /// Runs the hook and the block that takes what it submitted.
 fn run_hook(pool: &Pool) -> usize {
 	<Market as OffchainWorker<u64>>::offchain_worker(now());
-	let calls = pool.take();
+	let calls = pool.take::<Test>();
 	let count = calls.len();
 	for call in calls {
 		assert_ok!(apply(call));
@@ -222,7 +181,7 @@ fn hook_should_retry_with_another_transaction_when_the_first_was_not_included() 
 		roll_to(start);
 		let submitted = |pool: &Pool| {
 			<Market as OffchainWorker<u64>>::offchain_worker(now());
-			pool.take().pop().expect("one submission")
+			pool.take::<Test>().pop().expect("one submission")
 		};
 		let first = submitted(&pool);
 		let RuntimeCall::Market(crate::Call::commit_verdict { retry: first_retry, .. }) = first

@@ -19,11 +19,11 @@ fn reveal_result_should_record_the_outputs_when_it_is_what_was_committed() {
 		assert_eq!(job(id).run_root, Some(right().root()));
 		assert_eq!(job(id).trace_root, Some(right().opening().trace_root));
 		assert_eq!(job(id).output_roots.to_vec(), right().outputs());
-		assert!(has_event(Event::ResultRevealed {
+		assert_emitted!(Event::ResultRevealed {
 			job: id,
 			run_root: right().root(),
 			output_roots: right().outputs(),
-		}));
+		});
 		// The verifiers have not revealed yet.
 		assert_eq!(phase(id), Phase::Revealing);
 		assert_noop!(reveal_result(id, &right()), Error::<Test>::AlreadyRevealed);
