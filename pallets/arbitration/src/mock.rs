@@ -15,6 +15,7 @@ pub use assay_pallet_testing::{
 	books::Books,
 };
 use assay_pallet_testing::{authorized_transactions, blocks};
+use assay_program::program_id;
 pub use assay_testing::runs::*;
 use frame_support::{derive_impl, parameter_types, traits::fungible::InspectHold, weights::Weight};
 use frame_system::mocking::MockBlock;

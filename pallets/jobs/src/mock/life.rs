@@ -1,7 +1,7 @@
 //! A job's life: who may answer, and how a job comes to where a test begins.
 
 use super::*;
-use assay_market::{Assurance, Attestation, OpenResult, ReasonCode};
+use assay_market::{Assurance, Attestation, Disputes, OpenResult, ReasonCode};
 use frame_support::dispatch::DispatchResult;
 
 pub fn sample_seed(id: JobId) -> Option<Hash> {
