@@ -89,7 +89,7 @@ fn accusations(job: &Job) -> impl Iterator<Item = Accusation> + '_ {
 }
 
 fn cases() -> impl Iterator<Item = (u64, Table, Job, Run)> {
-	(0..12u64).flat_map(|seed| TABLES.map(|table| (seed, table))).map(|(seed, table)| {
+	(0..36u64).flat_map(|seed| TABLES.map(|table| (seed, table))).map(|(seed, table)| {
 		let mut rng = Rng::new(seed);
 		let inside = !seed.is_multiple_of(6);
 		let job = job(&mut rng, table, inside);
