@@ -234,8 +234,8 @@ impl Books for Test {
 		for (id, job) in Jobs::<Test>::iter() {
 			if job.phase.is_terminal() {
 				assert_eq!(
-					job.paid + job.refunded + job.burned,
-					job.price_max + job.verifier_pot + job.data_fee,
+					job.books.paid + job.books.refunded + job.books.burned,
+					job.offer.price_max + job.books.verifier_pot + job.books.data_fee,
 					"everything that was held for job {id} went somewhere"
 				);
 			}
@@ -251,7 +251,8 @@ impl Books for Test {
 		for ((who, id), bond) in Bonds::iter() {
 			let job = job(id);
 			assert!(!job.phase.is_terminal(), "an ended job holds no bond");
-			assert_eq!((job.provider, job.bond), (Some(who), bond));
+			let claim = job.claim.map(|claim| (claim.provider, claim.bond));
+			assert_eq!(claim, Some((who, bond)));
 		}
 		let active = crate::ActiveJobs::<Test>::get();
 		let uses: u32 = ProgramUses::iter_values().sum();

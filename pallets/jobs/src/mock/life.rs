@@ -9,7 +9,7 @@ pub fn sample_seed(id: JobId) -> Option<Hash> {
 }
 /// To the block in which the chunks that verifiers show are known.
 pub fn await_sample(id: JobId) {
-	if let Some(Sample::Awaited(closed)) = job(id).sample {
+	if let Some(Sample::Awaited(closed)) = job(id).audits.sample {
 		roll_to(closed + 3);
 	}
 	assert!(sample_seed(id).is_some());
@@ -132,7 +132,7 @@ pub fn post_claimed_attested() -> JobId {
 }
 pub fn commit_result(id: JobId, run: &Run) -> DispatchResult {
 	let commitment = result_hash(id, &provider(), run);
-	Market::commit_result(RuntimeOrigin::signed(provider()), id, order(id), commitment)
+	Market::commit_result(RuntimeOrigin::signed(provider()), id, order(id), commitment, None)
 }
 pub fn post_committed(run: &Run) -> JobId {
 	let id = post_claimed();
@@ -155,14 +155,14 @@ pub fn post_revealing(run: &Run, verdict: &Run) -> JobId {
 }
 /// As many as are wanted commit to `verdict`.
 pub fn commit_wanted(id: JobId, verdict: &Run) {
-	for who in winners(id).into_iter().take(job(id).wanted as usize) {
+	for who in winners(id).into_iter().take(job(id).audits.wanted as usize) {
 		commit(id, &who, verdict).expect("a winner");
 	}
 }
 /// The provider opens its result, and everyone who was drawn to keep its outputs has them.
 pub fn reveal_result(id: JobId, run: &Run) -> DispatchResult {
 	let origin = RuntimeOrigin::signed(provider());
-	Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening())?;
+	Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening(), None)?;
 	keep_all(id);
 	Ok(())
 }
