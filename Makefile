@@ -7,9 +7,10 @@ LIVE := scripts/live node --test --test-reporter spec
 LIVE_TESTS := tests/js/resilience
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo check-docs check-circles fmt-check lint fmt test test-rust test-js \
-	test-resilience test-disputes test-busy test-finality test-blobs test-arm blobs bench doc fidelity \
-	random fuzz adversaries honest mutants soak network-keeper zombienet test-network
+.PHONY: help setup build demo check-docs check-circles check-imports fmt-check lint fmt test \
+	test-rust test-js test-resilience test-disputes test-busy test-finality test-blobs test-arm blobs \
+	bench doc fidelity random fuzz adversaries honest mutants soak network-keeper zombienet \
+	test-network
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -35,12 +36,17 @@ check-circles: ## Files of a crate that use each other in a circle (scripts/chec
 	@scripts/check-circles --self-test
 	@scripts/check-circles
 
+check-imports: setup ## Imports of the JavaScript, without running it
+	@echo "lint: imports"
+	@scripts/check-imports --self-test
+	@scripts/check-imports
+
 fmt-check: setup ## Formatting, differences as errors
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all -- --check
 	@$(CARGO) fmt --manifest-path zombienet/Cargo.toml -- --check
 
-lint: check-docs check-circles fmt-check ## Docs, circles, formatting and clippy
+lint: check-docs check-circles check-imports fmt-check ## Docs, circles, imports, formatting, clippy
 	@echo "lint: clippy"
 	@export SKIP_WASM_BUILD=1; $(CARGO) clippy --release --workspace --all-targets -- -D warnings
 
@@ -49,8 +55,8 @@ fmt: ## Format everything
 	@cargo fmt --manifest-path zombienet/Cargo.toml
 
 # Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
-test: check-docs check-circles fmt-check test-rust test-js test-resilience test-disputes test-blobs
-test: test-network lint ## Set up and run every test
+test: check-docs check-circles check-imports fmt-check test-rust test-js test-resilience
+test: test-disputes test-blobs test-network lint ## Set up and run every test
 
 test-rust: build ## Unit, property, runtime, service and worker tests
 	@echo "test: Rust (unit, property, runtime, service, worker process)"

@@ -72,7 +72,7 @@ if (given.list) {
 const began = Date.now();
 const progress = given.json ? console.error : console.log;
 const root = mkdtempSync(join(tmpdir(), "assay-zombienet-"));
-// Whatever ends this program; processes end with it by tests/js/resilience/processes.mjs.
+// Whatever ends this program; processes end with it by tests/js/lib/processes.mjs.
 const keep = given.keep;
 process.on("exit", () => keep || rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
 

@@ -2,7 +2,8 @@
 
 use assay_commitments::{open_outputs, run_root, tensor_root, trace_root, Hash, OutputsOpening};
 use assay_dispute::{BoxError, Job, Replay, Replayed};
-use assay_exec::{testing::Case, Tensor};
+use assay_engine_testing::Case;
+use assay_exec::Tensor;
 use assay_market::SampledChunk;
 use assay_ops::{evaluate, Operand, TensorType, Values};
 use assay_program::{
@@ -111,7 +112,7 @@ impl Work {
 
 /// A tensor with a fixed pattern of values.
 pub fn pattern(ty: TensorType, seed: u64) -> Tensor {
-	let mut rng = assay_exec::testing::Rng::new(seed);
+	let mut rng = assay_engine_testing::Rng::new(seed);
 	let elements: Vec<i32> = (0..ty.elements())
 		.map(|_| rng.range(ty.dtype.min().into(), ty.dtype.max().into()) as i32)
 		.collect();

@@ -1,6 +1,5 @@
 //! Honest runs, about which no proof may stand.
 
-use crate::shapes::readers_of_a_table;
 use assay_commitments::{run_root, tensor_root, trace_root, Hash, RunShape, Tree, CHUNK_BYTES};
 use assay_ops::{DType, TensorType, Values};
 use assay_program::{interpret_step, Checked, Limits, Program, ProgramBuilder, Source};
@@ -9,6 +8,7 @@ use assay_referee::{
 	sample::{open_chunk, Position, SampledChunk},
 	Accusation, Evidence, OpenedTree, ProofPart, Record,
 };
+use assay_testing::hard::readers_of_a_table;
 use std::{
 	collections::BTreeMap,
 	sync::{LazyLock, OnceLock},

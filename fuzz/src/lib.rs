@@ -20,8 +20,6 @@ mod program;
 mod proof;
 mod sample;
 pub mod seeds;
-#[path = "../../primitives/program/tests/common/shapes.rs"]
-mod shapes;
 
 #[cfg(feature = "calls")]
 pub use calls::calls;

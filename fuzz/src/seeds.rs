@@ -1,12 +1,10 @@
 //! What the corpora hold: bytes that the real encoders give, each named by what it is.
 
-use crate::{
-	honest::{folded, gathered, looked_up, stateful},
-	shapes::HARD,
-};
+use crate::honest::{folded, gathered, looked_up, stateful};
 use assay_ops::{DType, Geometry, Narrow, NormKind, Op, PoolKind, Relation, TensorType, View};
 use assay_program::{Limits, Operand, ProgramBuilder, Source};
 use assay_referee::sample::Position;
+use assay_testing::hard::HARD;
 use assay_worker_protocol::{
 	encode, Done, Hello, InputFile, JobFault, KeptFile, LocalFault, LocalFaultKind, OutputFile,
 	Progress, Record, Recorded, Reply, Request, Run, Stage,

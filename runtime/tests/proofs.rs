@@ -6,10 +6,6 @@
 //! proved wrong, and stalled every author that has such a proof in its pool.
 
 mod chain;
-#[path = "../../primitives/program/tests/common/shapes.rs"]
-mod shapes;
-#[path = "../../primitives/referee/tests/common/stage.rs"]
-mod stage;
 #[allow(dead_code)]
 #[path = "../examples/verdicts.rs"]
 mod verdicts;
@@ -19,6 +15,10 @@ use assay_market::Phase;
 use assay_program::{program_id, Limits, Program, RefereeCost};
 use assay_referee::{ProofPart, RootsOpening};
 use assay_runtime::{Header, Runtime, RuntimeCall, UncheckedExtrinsic};
+use assay_testing::{
+	hard::{Hard, HARD},
+	stage::Stage,
+};
 use codec::{Decode, Encode};
 use pallet_assay_jobs::Opened;
 use pallet_assay_programs::{AnchorPlans, ProgramBytes};
@@ -29,7 +29,6 @@ use sp_core::{
 use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
 use sp_keyring::Sr25519Keyring::Alice;
 use sp_runtime::{traits::Header as _, ApplyExtrinsicResult};
-use stage::Stage;
 use std::time::Duration;
 
 type Executor = sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>;
@@ -114,11 +113,11 @@ fn applied(
 
 /// The programs, each as large as the check admits.
 fn hard() -> Vec<(String, Program)> {
-	let largest = |hard: &shapes::Hard| {
+	let largest = |hard: &Hard| {
 		let (size, program) = hard.largest(&Limits::V1)?;
 		Some((format!("{}, {size}", hard.name), program))
 	};
-	shapes::HARD.iter().filter_map(largest).collect()
+	HARD.iter().filter_map(largest).collect()
 }
 
 #[test]

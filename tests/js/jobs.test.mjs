@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { account, connect, event, send, UNIT, waitForEvent } from "./chain.mjs";
-import { labels, programHex, programId, uploadInputs } from "./digits.mjs";
-import { root } from "./tensors.mjs";
+import { account, connect, event, send, UNIT, waitForEvent } from "./lib/chain.mjs";
+import { labels, programHex, programId, uploadInputs } from "./lib/digits.mjs";
+import { root } from "./lib/tensors.mjs";
 
 let api, roots, settled;
 const requester = account("//Eve");

@@ -1,7 +1,7 @@
 // What a wallet learns from the metadata: every call encodes and shows its fee, every error has a name and a text.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { account, connect, errorName } from "./chain.mjs";
+import { account, connect, errorName } from "./lib/chain.mjs";
 
 const PALLETS = ["identity", "stake", "programs", "jobs", "arbitration", "decoys"];
 let api;

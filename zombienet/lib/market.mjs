@@ -4,9 +4,9 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { account, event, send, UNIT } from "../../tests/js/chain.mjs";
-import { programHex, programId, uploadInputs } from "../../tests/js/digits.mjs";
-import { binary, Process, repository } from "../../tests/js/resilience/processes.mjs";
+import { account, event, send, UNIT } from "../../tests/js/lib/chain.mjs";
+import { programHex, programId, uploadInputs } from "../../tests/js/lib/digits.mjs";
+import { binary, Process, repository } from "../../tests/js/lib/processes.mjs";
 import * as books from "./books.mjs";
 
 /** Phases in the order in which a job passes through. */

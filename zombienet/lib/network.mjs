@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect } from "../../tests/js/chain.mjs";
-import { binary, Process, repository } from "../../tests/js/resilience/processes.mjs";
+import { connect } from "../../tests/js/lib/chain.mjs";
+import { binary, Process, repository } from "../../tests/js/lib/processes.mjs";
 
 /** Seconds until every node of a fresh network answers; four of them compile the runtime on two cores. */
 const UP = 150;

@@ -1,7 +1,7 @@
 // Which worker each validator's node runs: what fills `adversaries.toml`.
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { binary } from "../../tests/js/resilience/processes.mjs";
+import { binary } from "../../tests/js/lib/processes.mjs";
 
 /** A script that starts `malus-worker` with options of its own; nodes choose a worker's arguments themselves. */
 function malus(dir, name, options) {

@@ -9,7 +9,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { binary } from "../../tests/js/resilience/processes.mjs";
+import { binary } from "../../tests/js/lib/processes.mjs";
 import { workers } from "../lib/workers.mjs";
 
 /** Blocks between best and final in a network that is well, on a busy machine. */

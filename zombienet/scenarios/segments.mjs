@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { named } from "../lib/books.mjs";
 import { nameOf, watcher } from "../lib/market.mjs";
-import { repository } from "../../tests/js/resilience/processes.mjs";
+import { repository } from "../../tests/js/lib/processes.mjs";
 
 const STEPS = 256;
 const LENGTH = 16;

@@ -10,10 +10,8 @@ use crate::{
 	people::Person,
 	stage::{ensure, expect, Cast, Report, Stage},
 };
-use assay_exec::{
-	testing::{definition, Rng},
-	CpuExecutor, Executor, Options, Tensor, Work,
-};
+use assay_engine_testing::{definition, Rng};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
 use assay_ops::{DType, TensorType};
 use assay_program::{Class, ProgramBuilder, Source};
 

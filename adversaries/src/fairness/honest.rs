@@ -12,7 +12,8 @@ use crate::{
 	work::{Table, Work},
 };
 use assay_commitments::Hash;
-use assay_exec::{testing::Rng, CpuExecutor, Executor, Options};
+use assay_engine_testing::Rng;
+use assay_exec::{CpuExecutor, Executor, Options};
 use assay_gpu::{best_executor, Choice, DeviceKind, DeviceReport};
 use assay_market::{Assurance, Attestation, JobId, Phase, Purpose, ReasonCode, SeatStatus, Ticket};
 use assay_referee::{ProofPart, Ruling};

@@ -7,7 +7,7 @@ pub mod mutants;
 mod referee;
 
 use crate::{models, work::Work};
-use assay_exec::testing::{random_case, Rng};
+use assay_engine_testing::{random_case, Rng};
 use assay_program::Class;
 use std::{
 	sync::{

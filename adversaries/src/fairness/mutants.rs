@@ -10,7 +10,8 @@ use crate::{
 };
 use assay_commitments::{most_openings, RunShape};
 use assay_dispute::{local::LocalReplay, Answerer};
-use assay_exec::{testing::Rng, CpuExecutor};
+use assay_engine_testing::Rng;
+use assay_exec::CpuExecutor;
 use assay_referee::{ProofPart, Ruling};
 use codec::{DecodeAll, Encode};
 use std::{

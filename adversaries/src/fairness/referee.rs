@@ -5,7 +5,7 @@ use crate::{
 	work::{Table, Work},
 };
 use assay_commitments::{tensor_root, Tree};
-use assay_exec::testing::Rng;
+use assay_engine_testing::Rng;
 use assay_referee::{prove, Accusation, Evidence, LazyList, OpenedTree, ProofPart, Record};
 
 /// What an honest provider lists of a step: all lazy anchors, for some eager one comes after each.

@@ -5,10 +5,8 @@ use crate::chain::disputes::proof_commitment;
 use crate::chain::jobs::tests::job;
 use assay_commitments::{Below, RunShape};
 use assay_dispute::{local::LocalReplay, Answerer, Job as Record};
-use assay_exec::{
-	testing::{definition, random_case, Case, Rng},
-	CpuExecutor, Tensor,
-};
+use assay_engine_testing::{definition, random_case, Case, Rng};
+use assay_exec::{CpuExecutor, Tensor};
 use assay_referee::{judge, Ruling};
 use std::{
 	future::Future,

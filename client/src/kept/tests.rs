@@ -3,10 +3,8 @@
 use super::*;
 use assay_commitments::{tensor_root, RunShape};
 use assay_dispute::{local::LocalReplay, Answerer};
-use assay_exec::{
-	testing::{random_case, Case, Rng},
-	CpuExecutor, Executor, Options, Work,
-};
+use assay_engine_testing::{random_case, Case, Rng};
+use assay_exec::{CpuExecutor, Executor, Options, Work};
 use assay_program::Source;
 use std::sync::Arc;
 

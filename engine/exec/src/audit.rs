@@ -1,5 +1,6 @@
-use crate::{memory::Memory, plan::Plan, rng::Rng, Affine, Backend, Buffer, ExecError};
+use crate::{memory::Memory, plan::Plan, Affine, Backend, Buffer, ExecError};
 use assay_ops::{Applied, Elements, TensorType};
+use assay_random::Rng;
 use std::{
 	collections::{hash_map::RandomState, HashMap},
 	hash::{BuildHasher, Hasher},

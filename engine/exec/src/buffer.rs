@@ -296,7 +296,7 @@ impl Grid {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::Rng;
+	use assay_testing::{Draw, Rng};
 
 	#[test]
 	fn roots_should_be_those_of_the_canonical_bytes_when_they_are_hashed_in_pieces() {

@@ -37,14 +37,11 @@ mod pool;
 mod rate;
 mod region;
 mod resident;
-mod rng;
 mod run;
 mod segments;
 mod simd;
 mod step;
 mod tensor;
-#[doc(hidden)]
-pub mod testing;
 mod work;
 
 pub use affine::Affine;

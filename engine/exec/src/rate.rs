@@ -1,6 +1,7 @@
-use crate::{rng::Rng, ExecError, Executor, Options, Tensor, Work};
+use crate::{ExecError, Executor, Options, Tensor, Work};
 use assay_ops::{DType, Geometry, Op, TensorType};
 use assay_program::{Checked, Limits, Program, ProgramBuilder};
+use assay_random::Rng;
 use std::time::{Duration, Instant};
 
 /// What a rate is measured with.

@@ -1,10 +1,7 @@
 //! Elementwise nodes that the CPU engine computes many at a time, against the definition.
 
-use assay_exec::{
-	gemm::Path,
-	testing::{chain_case, definition, Rng},
-	Audit, CpuExecutor, Executor, Options, Work,
-};
+use assay_engine_testing::{chain_case, definition, Draw, Rng};
+use assay_exec::{gemm::Path, Audit, CpuExecutor, Executor, Options, Work};
 
 #[test]
 fn chains_should_equal_the_definition_when_programs_are_random() {

@@ -1,11 +1,7 @@
 //! Convolutions of several groups against the definition: each way that the engine takes, on each path.
 
-use assay_exec::{
-	gemm::Path,
-	plain_loops,
-	testing::{definition, Rng},
-	CpuExecutor, Executor, Options, Tensor, Work,
-};
+use assay_engine_testing::{definition, Draw, Rng};
+use assay_exec::{gemm::Path, plain_loops, CpuExecutor, Executor, Options, Tensor, Work};
 use assay_ops::{DType, Geometry, Narrow, Op, Shape, TensorType, Values, View};
 use assay_program::{Checked, Limits, Operand, Program, ProgramBuilder};
 

@@ -1,9 +1,9 @@
 //! Tensors that are kept of a run's last step, against the definition.
 
-use assay_exec::{
-	testing::{definition, definition_kept, definition_lazy, random_case, Case, Rng},
-	Audit, CpuExecutor, ExecError, Executor, Options, Tensor, Work,
+use assay_engine_testing::{
+	definition, definition_kept, definition_lazy, random_case, Case, Draw, Rng,
 };
+use assay_exec::{Audit, CpuExecutor, ExecError, Executor, Options, Tensor, Work};
 use assay_ops::{DType, Op, TensorType};
 use assay_program::{Checked, Class, Limits, ProgramBuilder, Source};
 

@@ -1,10 +1,8 @@
 //! Operators on more elements than one task computes, and anchors of more bytes than are hashed at a time,
 //! against the definition.
 
-use assay_exec::{
-	testing::{definition, given_case, Case, Rng},
-	CpuExecutor, Executor, Options, Tensor, Work,
-};
+use assay_engine_testing::{definition, given_case, Case, Draw, Rng};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
 use assay_ops::{DType, NormKind, Op, PoolKind, Relation, Shape, TensorType, View};
 use assay_program::{Operand, ProgramBuilder};
 

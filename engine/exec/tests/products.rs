@@ -1,10 +1,7 @@
 //! Products that are gathered in several blocks, against the definition.
 
-use assay_exec::{
-	gemm::Path,
-	testing::{definition, Rng},
-	CpuExecutor, Executor, Options, Tensor, Work,
-};
+use assay_engine_testing::{definition, Draw, Rng};
+use assay_exec::{gemm::Path, CpuExecutor, Executor, Options, Tensor, Work};
 use assay_ops::{DType, Geometry, Narrow, TensorType, Values};
 use assay_program::{Limits, ProgramBuilder};
 

@@ -1,10 +1,9 @@
 //! The CPU engine against the definition, and the run loop's own duties.
 
+use assay_engine_testing::{definition, random_case, Case, Draw, Rng};
 use assay_exec::{
-	gemm::Path,
-	testing::{definition, random_case, Case, Rng},
-	Audit, Buffer, Call, CpuExecutor, ExecError, Executor, Observer, Options, Progress, Tensor,
-	Watch, Work,
+	gemm::Path, Audit, Buffer, Call, CpuExecutor, ExecError, Executor, Observer, Options, Progress,
+	Tensor, Watch, Work,
 };
 use assay_ops::{DType, Op, Shape, TensorType, Values, View};
 use assay_program::{Checked, Class, Operand, Source};

@@ -1,10 +1,8 @@
 //! What the engine holds beside the tensors of a step does not grow with the shapes of a program: a worker's memory is
 //! limited by the peak that the check reckons, and a program that takes more would end every worker.
 
-use assay_exec::{
-	testing::{given_case, Rng},
-	CpuExecutor, Executor, Options, Tensor, Work,
-};
+use assay_engine_testing::{given_case, Draw, Rng};
+use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
 use assay_ops::{DType, Op, PoolKind};
 use std::{
 	alloc::{GlobalAlloc, Layout, System},

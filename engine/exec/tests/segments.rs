@@ -1,8 +1,8 @@
 //! Runs that start from a checkpoint, against the whole run.
 
 use assay_commitments::{checkpoint_entry, segment_roots, trace_root, Segmentation};
+use assay_engine_testing::{definition, random_case, Case, Draw, Rng};
 use assay_exec::{
-	testing::{definition, random_case, Case, Rng},
 	Audit, Checkpoint, Checkpoints, CpuExecutor, ExecError, Executor, Options, Run, Tensor, Work,
 };
 use assay_program::{

@@ -1,9 +1,7 @@
 //! The GPU engine against the definition, on whatever adapter comes first (lavapipe in CI).
 
-use assay_exec::{
-	testing::{definition, definition_kept, random_case, Case, Rng},
-	Audit, DeviceFault, ExecError, Executor, Options, Work,
-};
+use assay_engine_testing::{definition, definition_kept, random_case, Case, Draw, Rng};
+use assay_exec::{Audit, DeviceFault, ExecError, Executor, Options, Work};
 use assay_gpu::{
 	adapters, best_executor, Choice, DeviceKind, ElementwiseKernel, GpuExecutor, Kernel,
 	ProductKernel, ReduceKernel,

@@ -1,9 +1,7 @@
 //! Operators at the bounds of what their kernels count with: the longest sums of the largest values.
 
-use assay_exec::{
-	testing::{definition, given_case, Rng},
-	Executor, Options, Work,
-};
+use assay_engine_testing::{definition, given_case, Draw, Rng};
+use assay_exec::{Executor, Options, Work};
 use assay_gpu::GpuExecutor;
 use assay_ops::{
 	DType, Geometry, Narrow, NormKind, Op, PoolKind, MATMUL_I16_MAX_K, MATMUL_I8_MAX_K,

@@ -1,10 +1,8 @@
 //! Every operator on an adapter against the definition: random types, shapes and parameters, values
 //! of every kind, operands through random views.
 
-use assay_exec::{
-	testing::{definition, operator_case, Rng, OPERATOR_KINDS},
-	Executor, Options, Work,
-};
+use assay_engine_testing::{definition, operator_case, Draw, Rng, OPERATOR_KINDS};
+use assay_exec::{Executor, Options, Work};
 use assay_gpu::GpuExecutor;
 
 #[test]

@@ -1,9 +1,7 @@
 //! A machine without a driver. In a test binary of its own, because it changes the environment.
 
-use assay_exec::{
-	testing::{definition, random_case, Rng},
-	Options, Work,
-};
+use assay_engine_testing::{definition, random_case, Draw, Rng};
+use assay_exec::{Options, Work};
 use assay_gpu::{adapters, best_executor, Choice, DeviceKind, GpuExecutor};
 
 #[test]

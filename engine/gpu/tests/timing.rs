@@ -1,8 +1,7 @@
 //! Chains of operators outside a program: what they give, and what is refused.
 
-use assay_exec::{
-	testing::Rng, Affine, Backend, Buffer, Call, CpuBackend, ExecError, Operand, Tensor,
-};
+use assay_engine_testing::{Draw, Rng};
+use assay_exec::{Affine, Backend, Buffer, Call, CpuBackend, ExecError, Operand, Tensor};
 use assay_gpu::{ElementwiseKernel, GpuExecutor, Link};
 use assay_ops::{DType, Op, Shape, TensorType};
 use std::sync::Arc;

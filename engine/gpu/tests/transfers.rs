@@ -1,9 +1,7 @@
 //! What goes to the device and comes back: nothing but what a run needs.
 
-use assay_exec::{
-	testing::{definition_kept, random_case, Case, Rng},
-	Executor, Options, Work,
-};
+use assay_engine_testing::{definition_kept, random_case, Case, Draw, Rng};
+use assay_exec::{Executor, Options, Work};
 use assay_gpu::GpuExecutor;
 use assay_program::Source;
 use std::collections::BTreeSet;

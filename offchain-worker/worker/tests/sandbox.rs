@@ -3,7 +3,7 @@
 
 mod host;
 
-use assay_exec::testing::definition;
+use assay_engine_testing::definition;
 use assay_program::{Limits, Program};
 use assay_worker::sandbox::FORBIDDEN;
 use assay_worker_protocol::{LocalFault, LocalFaultKind, Reply, Stage};

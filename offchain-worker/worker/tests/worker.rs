@@ -2,10 +2,8 @@
 
 mod host;
 
-use assay_exec::{
-	testing::{definition, definition_kept},
-	Tensor,
-};
+use assay_engine_testing::{definition, definition_kept};
+use assay_exec::Tensor;
 use assay_ops::{DType, View};
 use assay_program::{Limits, Operand, Program, ProgramBuilder, Source};
 use assay_worker_protocol::{

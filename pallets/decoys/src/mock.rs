@@ -1,7 +1,8 @@
 //! A chain of nothing but balances and decoys, and a stand-in for the jobs whose money is real.
 
-use crate::{self as pallet_assay_decoys, Config, Consents, Event, HoldReason, Makers, Tallies};
+use crate::{self as pallet_assay_decoys, Config, Consents, HoldReason, Makers, Tallies};
 use assay_market::{EndedJob, EndedJobs, Hash, JobId, ReasonCode};
+use assay_pallet_testing::{blocks::endowed, books::Books};
 use frame_support::{
 	derive_impl,
 	dispatch::DispatchResult,
@@ -16,7 +17,7 @@ use frame_support::{
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::{
 	traits::{IdentityLookup, Verify},
-	AccountId32, BuildStorage, MultiSignature,
+	AccountId32, MultiSignature, TryRuntimeError,
 };
 
 pub type AccountId = AccountId32;
@@ -224,27 +225,15 @@ pub fn tally() -> (u32, u32, u32) {
 	let tally = Tallies::<Test>::get();
 	(tally.proven, tally.withheld, tally.missed)
 }
-pub fn has_event(event: Event<Test>) -> bool {
-	let wanted = RuntimeEvent::Decoys(event);
-	System::events().into_iter().any(|record| record.event == wanted)
-}
 pub fn set_maker(who: Sr25519Keyring, allowance: u64) -> DispatchResult {
 	Decoys::set_maker(RuntimeOrigin::root(), who.to_account_id(), allowance)
 }
 
 /// A chain with one maker and a pot, at block 1.
 pub fn new_test_ext() -> sp_io::TestExternalities {
-	let mut storage = frame_system::GenesisConfig::<Test>::default()
-		.build_storage()
-		.expect("an empty chain builds");
 	let people = [MAKER, POSTS, CLAIMS, STRANGER, FINDER, RIVAL];
-	pallet_balances::GenesisConfig::<Test> {
-		balances: people.iter().map(|who| (who.to_account_id(), BALANCE)).collect(),
-		..Default::default()
-	}
-	.assimilate_storage(&mut storage)
-	.expect("balances build");
-	let mut ext = sp_io::TestExternalities::new(storage);
+	let balances = people.map(|who| (who.to_account_id(), BALANCE));
+	let mut ext = sp_io::TestExternalities::from(endowed::<Test>(balances));
 	ext.execute_with(|| {
 		System::set_block_number(1);
 		frame_system::BlockHash::<Test>::insert(0, sp_core::H256::repeat_byte(7));
@@ -256,8 +245,16 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
 
 /// Runs a test, then checks the invariants.
 pub fn run(test: impl FnOnce()) {
-	new_test_ext().execute_with(|| {
-		test();
-		Decoys::do_try_state().expect("the state is sound");
-	});
+	Test::run(new_test_ext(), test);
+}
+
+impl Books for Test {
+	/// The issuance, and what ended jobs have burned that were not taken for decoys.
+	fn money() -> u64 {
+		let lost = Ended::iter_values().filter(|(.., is_taken)| !is_taken);
+		Balances::total_issuance() + lost.map(|(.., (burned, ..), _)| burned).sum::<u64>()
+	}
+	fn try_state() -> Result<(), TryRuntimeError> {
+		Decoys::do_try_state()
+	}
 }

@@ -1,6 +1,8 @@
 //! A chain with balances and this pallet, and a builder for its first state.
 
 use crate::{self as pallet_assay_identity, *};
+pub use assay_pallet_testing::books::Books;
+use assay_pallet_testing::{blocks::endowed, events, node::with_keystore};
 use frame_support::{
 	derive_impl,
 	dispatch::DispatchResult,
@@ -8,8 +10,7 @@ use frame_support::{
 	traits::{ConstU64, Contains},
 };
 use sp_core::{ed25519, Pair};
-use sp_keystore::{testing::MemoryKeystore, KeystoreExt};
-use sp_runtime::BuildStorage;
+use sp_runtime::TryRuntimeError;
 use std::collections::BTreeSet;
 
 pub type AccountId = u64;
@@ -76,17 +77,8 @@ impl ExtBuilder {
 
 	pub fn build(self) -> sp_io::TestExternalities {
 		EngagedAccounts::set(BTreeSet::new());
-		let storage = RuntimeGenesisConfig {
-			balances: pallet_balances::GenesisConfig {
-				balances: vec![(ALICE, ENDOWMENT), (BOB, ENDOWMENT), (POOR, DEPOSIT)],
-				..Default::default()
-			},
-			..Default::default()
-		}
-		.build_storage()
-		.expect("the mock's genesis is valid");
-		let mut ext = sp_io::TestExternalities::new(storage);
-		ext.register_extension(KeystoreExt::new(MemoryKeystore::new()));
+		let balances = [(ALICE, ENDOWMENT), (BOB, ENDOWMENT), (POOR, DEPOSIT)];
+		let mut ext = with_keystore(endowed::<Test>(balances).into());
 		ext.execute_with(|| {
 			System::set_block_number(1);
 			frame_system::BlockHash::<Test>::insert(0, sp_core::H256::repeat_byte(7));
@@ -99,12 +91,16 @@ impl ExtBuilder {
 
 	/// Run `test` and check the pallet's invariants and the issuance after it.
 	pub fn run(self, test: impl FnOnce()) {
-		self.build().execute_with(|| {
-			let issued = Balances::total_issuance();
-			test();
-			Identity::do_try_state().expect("the invariants hold");
-			assert_eq!(Balances::total_issuance(), issued);
-		});
+		Test::run(self.build(), test);
+	}
+}
+
+impl Books for Test {
+	fn money() -> u64 {
+		Balances::total_issuance()
+	}
+	fn try_state() -> Result<(), TryRuntimeError> {
+		Identity::do_try_state()
 	}
 }
 
@@ -142,5 +138,5 @@ pub fn register(
 }
 
 pub fn last_event() -> Event<Test> {
-	System::read_events_for_pallet::<Event<Test>>().pop().expect("an event was deposited")
+	events::last::<Test, _>()
 }

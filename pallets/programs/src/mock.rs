@@ -2,6 +2,8 @@
 
 use crate::{self as pallet_assay_programs, *};
 use assay_market::Hash;
+pub use assay_pallet_testing::books::Books;
+use assay_pallet_testing::{blocks::endowed, events};
 use assay_program::{
 	ops::{DType, TensorType},
 	program_id, Limits, Program, ProgramBuilder,
@@ -10,7 +12,7 @@ use frame_support::{
 	derive_impl, dispatch::DispatchResult, parameter_types, traits::ConstU64, weights::Weight,
 };
 use frame_system::limits::BlockWeights;
-use sp_runtime::{BuildStorage, Perbill};
+use sp_runtime::{Perbill, TryRuntimeError};
 
 pub type AccountId = u64;
 pub type Balance = u64;
@@ -74,16 +76,8 @@ impl ExtBuilder {
 
 	pub fn build(self) -> sp_io::TestExternalities {
 		ProgramLimits::set(Limits::V1);
-		let storage = RuntimeGenesisConfig {
-			balances: pallet_balances::GenesisConfig {
-				balances: vec![(ALICE, ENDOWMENT), (BOB, ENDOWMENT), (POOR, 1_000)],
-				..Default::default()
-			},
-			..Default::default()
-		}
-		.build_storage()
-		.expect("the mock's genesis is valid");
-		let mut ext = sp_io::TestExternalities::new(storage);
+		let balances = [(ALICE, ENDOWMENT), (BOB, ENDOWMENT), (POOR, 1_000)];
+		let mut ext = sp_io::TestExternalities::from(endowed::<Test>(balances));
 		ext.execute_with(|| {
 			System::set_block_number(1);
 			for (owner, program) in self.registered {
@@ -95,12 +89,16 @@ impl ExtBuilder {
 
 	/// Run `test` and check the pallet's invariants and the issuance after it.
 	pub fn run(self, test: impl FnOnce()) {
-		self.build().execute_with(|| {
-			let issued = Balances::total_issuance();
-			test();
-			ProgramStore::do_try_state().expect("the invariants hold");
-			assert_eq!(Balances::total_issuance(), issued);
-		});
+		Test::run(self.build(), test);
+	}
+}
+
+impl Books for Test {
+	fn money() -> u64 {
+		Balances::total_issuance()
+	}
+	fn try_state() -> Result<(), TryRuntimeError> {
+		ProgramStore::do_try_state()
 	}
 }
 
@@ -114,7 +112,7 @@ pub fn remove(owner: AccountId, program: Hash) -> DispatchResult {
 }
 
 pub fn last_event() -> Event<Test> {
-	System::read_events_for_pallet::<Event<Test>>().pop().expect("an event was deposited")
+	events::last::<Test, _>()
 }
 
 pub fn ty(dtype: DType, dims: &[u32]) -> TensorType {

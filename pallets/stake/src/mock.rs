@@ -3,10 +3,14 @@
 
 use crate::{self as pallet_assay_stake, *};
 use assay_market::VerifierId;
+pub use assay_pallet_testing::books::Books;
+use assay_pallet_testing::{blocks, events};
 use frame_support::{derive_impl, parameter_types, traits::ConstU32};
 use pallet_session::{historical as pallet_session_historical, PeriodicSessions};
 use sp_core::{sr25519, ConstU64};
-use sp_runtime::{testing::UintAuthorityId, traits::Convert, BuildStorage, Perbill};
+use sp_runtime::{
+	testing::UintAuthorityId, traits::Convert, BuildStorage, Perbill, TryRuntimeError,
+};
 use sp_staking::{
 	offence::{Kind, Offence, ReportOffence},
 	SessionIndex,
@@ -168,25 +172,25 @@ impl ExtBuilder {
 
 	/// Run `test` and check the pallet's invariants and the books after it.
 	pub fn run(self, test: impl FnOnce()) {
-		self.build().execute_with(|| {
-			let issued = Balances::total_issuance();
-			test();
-			check(issued);
-		});
+		Test::run(self.build(), test);
 	}
 }
 
-/// The invariants of the pallet, and that the issuance fell by exactly what events say was burned.
-pub fn check(issued_at_start: Balance) {
-	Stake::do_try_state().expect("the invariants hold");
-	let burned: Balance = stake_events()
-		.into_iter()
-		.map(|event| match event {
-			Event::JobSlashed { burned, .. } | Event::Slashed { burned, .. } => burned,
-			_ => 0,
-		})
-		.sum();
-	assert_eq!(Balances::total_issuance(), issued_at_start - burned);
+impl Books for Test {
+	/// The issuance, and what events say was burned.
+	fn money() -> Balance {
+		let burned: Balance = stake_events()
+			.into_iter()
+			.map(|event| match event {
+				Event::JobSlashed { burned, .. } | Event::Slashed { burned, .. } => burned,
+				_ => 0,
+			})
+			.sum();
+		Balances::total_issuance() + burned
+	}
+	fn try_state() -> Result<(), TryRuntimeError> {
+		Stake::do_try_state()
+	}
 }
 
 pub fn stake_events() -> Vec<Event<Test>> {
@@ -194,7 +198,7 @@ pub fn stake_events() -> Vec<Event<Test>> {
 }
 
 pub fn last_event() -> Event<Test> {
-	stake_events().pop().expect("an event was deposited")
+	events::last::<Test, _>()
 }
 
 /// Build blocks until `session` has begun, and one more for what it makes due.
@@ -205,14 +209,9 @@ pub fn roll_to_session(session: SessionIndex) {
 	roll_blocks(1);
 }
 
-/// Build `count` blocks. Unlike the system pallet's helper it keeps events.
+/// Build `count` blocks.
 pub fn roll_blocks(count: u64) {
-	use frame_support::traits::OnInitialize;
-	for _ in 0..count {
-		let now = System::block_number() + 1;
-		System::set_block_number(now);
-		AllPalletsWithSystem::on_initialize(now);
-	}
+	blocks::roll_to::<Test, AllPalletsWithSystem>(blocks::now::<Test>() + count, || {});
 }
 
 pub fn ledger(who: AccountId) -> Ledger<Test> {

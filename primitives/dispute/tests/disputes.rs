@@ -4,7 +4,7 @@ mod common;
 
 use assay_commitments::Place;
 use assay_dispute::{Answerer, Challenger, Error, Job, Move};
-use assay_exec::testing::{Case, Rng};
+use assay_engine_testing::{Case, Draw, Rng};
 use assay_exec::Tensor;
 use assay_ops::{DType, Shape, TensorType, View};
 use assay_program::{Checked, Limits, Operand, ProgramBuilder, Source};

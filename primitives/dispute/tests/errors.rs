@@ -4,7 +4,7 @@ mod common;
 
 use assay_commitments::Place;
 use assay_dispute::{Answerer, BoxError, Challenger, Error, Job, Move, Replay, Replayed};
-use assay_exec::testing::{Case, Rng};
+use assay_engine_testing::{Case, Draw, Rng};
 use assay_program::{Checked, Source};
 use common::{admissible_case, flip, lead, on_cpu, Lane, Table, Tampering};
 use std::sync::{

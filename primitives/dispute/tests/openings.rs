@@ -5,7 +5,7 @@ mod common;
 
 use assay_commitments::run_root;
 use assay_dispute::{Error, Job, Opener, Replay, Replayed};
-use assay_exec::testing::Rng;
+use assay_engine_testing::{Draw, Rng};
 use assay_program::Source;
 use assay_referee::sample::{check_all, positions};
 use common::{admissible_case, flip, on_cpu, Table, Tampering};

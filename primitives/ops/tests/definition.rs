@@ -1,12 +1,13 @@
 //! Every operator against straightforward i128 arithmetic over coordinates.
 
-mod common;
-
 use assay_ops::{
 	evaluate, philox4x32, DType, Geometry, Narrow, NormKind, Op, OpError, Operand, PoolKind,
 	Relation, Shape, TensorType, Values, EXP2,
 };
-use common::{case, operators::KINDS, special, Case, Rng};
+use assay_testing::{
+	operators::{case, special, Case},
+	Draw, Rng, OPERATOR_KINDS,
+};
 use num_bigint::{BigInt, BigUint};
 use num_integer::Integer;
 use num_traits::ToPrimitive;
@@ -386,10 +387,10 @@ proptest! {
 	#[test]
 	fn operator_should_equal_wide_arithmetic_when_operands_are_random(
 		seed: u64,
-		kind in 0..2 * KINDS,
+		kind in 0..2 * OPERATOR_KINDS,
 	) {
-		let mut rng = Rng(seed);
-		let case = if kind < KINDS { special(&mut rng, kind) } else { case(&mut rng) };
+		let mut rng = Rng::new(seed);
+		let case = if kind < OPERATOR_KINDS { special(&mut rng, kind) } else { case(&mut rng) };
 		let result = evaluate(&case.op, &case.operands(), Some(case.split)).unwrap();
 		let ty = result.ty();
 		prop_assert_eq!(ty.split, case.split);
@@ -403,15 +404,15 @@ proptest! {
 
 	#[test]
 	fn canonical_bytes_should_round_trip_when_padding_is_poisoned(seed: u64) {
-		let mut rng = Rng(seed);
-		let rank = rng.below(5) as usize;
+		let mut rng = Rng::new(seed);
+		let rank = rng.below_u32(5) as usize;
 		let shape = rng.shape(rank);
 		let dtype = rng.dtype();
 		let ty = rng.typed(dtype, shape);
-		let values = rng.values(ty);
+		let values = rng.tensor(ty);
 		let clean = values.to_canonical();
 		prop_assert_eq!(clean.len() as u64, ty.canonical_len());
-		let mut poisoned: Vec<u8> = clean.iter().map(|_| rng.next() as u8).collect();
+		let mut poisoned: Vec<u8> = clean.iter().map(|_| rng.bits() as u8).collect();
 		for element in 0..ty.elements() {
 			let (tile, offset) = ty.position(element as u64);
 			let at = tile as usize * 1024 + offset;

@@ -1,10 +1,8 @@
 //! Both gradients of a convolution are the same operator over transposing views, by the recipes in
 //! the documentation of `Geometry`.
 
-mod common;
-
 use assay_ops::{evaluate, DType, Geometry, Op, Operand, Shape, TensorType, Values, View};
-use common::Rng;
+use assay_testing::{Draw, Rng};
 use proptest::prelude::*;
 
 fn at(dims: &[u32], index: [u32; 4]) -> usize {
@@ -25,15 +23,15 @@ proptest! {
 
 	#[test]
 	fn gradients_should_equal_the_naive_ones_when_the_geometry_is_random(seed: u64) {
-		let mut rng = Rng(seed);
-		let mut size = |most| 1 + rng.below(most);
+		let mut rng = Rng::new(seed);
+		let mut size = |most| 1 + rng.below_u32(most);
 		let x_dims = [size(3), size(9), size(9), size(4)];
 		let w_dims = [size(5), size(4), size(3), x_dims[3]];
-		let mut pair = || [1 + rng.below(3) as u8, 1 + rng.below(3) as u8];
+		let mut pair = || [1 + rng.below_u32(3) as u8, 1 + rng.below_u32(3) as u8];
 		let (stride, input_dilation, kernel_dilation) = (pair(), pair(), pair());
-		let mut pad = || [rng.below(6) as i16 - 2, rng.below(6) as i16 - 2];
+		let mut pad = || [rng.below_u32(6) as i16 - 2, rng.below_u32(6) as i16 - 2];
 		let pad = [pad(), pad()];
-		let flip = rng.below(2) == 0;
+		let flip = rng.below_u32(2) == 0;
 		let geometry =
 			Geometry { stride, pad, input_dilation, kernel_dilation, flip, groups: 1 };
 		let (x_type, w_type) = (
@@ -43,8 +41,8 @@ proptest! {
 		let op = Op::Conv2d { geometry, narrow: None };
 		let inferred = op.infer(&[(DType::I8, &x_type.shape), (DType::I8, &w_type.shape)]);
 		let Ok((_, y_shape)) = inferred else { return Ok(()) };
-		let (x, w) = (rng.values(x_type), rng.values(w_type));
-		let dy = rng.values(TensorType::of(DType::I8, y_shape));
+		let (x, w) = (rng.tensor(x_type), rng.tensor(w_type));
+		let dy = rng.tensor(TensorType::of(DType::I8, y_shape));
 
 		// Each product x · w adds dy · w to the gradient of x and dy · x to that of w.
 		let y_dims = y_shape.dims();

@@ -1,12 +1,13 @@
 //! One tile, recomputed from the tiles that it needs and nothing else.
 
-mod common;
-
 use assay_ops::{
 	evaluate, need, need_gathered, recompute_tile, Access, Applied, DType, Layout, Op, OpError,
 	Region, TensorType, Tile, TileBound,
 };
-use common::{case, source, Case, Rng};
+use assay_testing::{
+	operators::{case, source, Case},
+	Draw, Rng,
+};
 use proptest::prelude::*;
 use std::{
 	cell::RefCell,
@@ -20,7 +21,7 @@ fn poisoned(case: &Case, rng: &mut Rng) -> Vec<Vec<u8>> {
 		.map(|(values, _)| {
 			let ty = values.ty();
 			let clean = values.to_canonical();
-			let mut bytes: Vec<u8> = clean.iter().map(|_| rng.next() as u8).collect();
+			let mut bytes: Vec<u8> = clean.iter().map(|_| rng.bits() as u8).collect();
 			for element in 0..ty.elements() {
 				let (tile, offset) = ty.position(element as u64);
 				let at = tile as usize * 1024 + offset;
@@ -56,7 +57,7 @@ proptest! {
 
 	#[test]
 	fn tile_should_equal_whole_evaluation_when_sliced_anyhow(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let case = case(&mut rng);
 		let expected = evaluate(&case.op, &case.operands(), Some(case.split)).unwrap();
 		let (output, canonical) = (expected.ty(), expected.to_canonical());
@@ -69,9 +70,9 @@ proptest! {
 			.map(|(ty, (_, view))| Layout { ty, view: view.as_ref() })
 			.collect();
 		for _ in 0..3 {
-			let tile = rng.next() % output.tiles();
+			let tile = rng.bits() % output.tiles();
 			let reduction = applied.reduction();
-			let slice = if rng.below(4) == 0 { 0 } else { 1 + rng.below(reduction + 2) };
+			let slice = if rng.below_u32(4) == 0 { 0 } else { 1 + rng.below_u32(reduction + 2) };
 			let mut held: BTreeMap<(usize, u64), Tile> = BTreeMap::new();
 			let needed = need(&applied, &layouts, &output, tile, 0..reduction);
 			for (operand, tiles) in needed.iter().enumerate() {
@@ -110,18 +111,18 @@ proptest! {
 
 	#[test]
 	fn fold_should_give_the_same_when_slices_come_in_any_order(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let case = case(&mut rng);
 		let expected = evaluate(&case.op, &case.operands(), Some(case.split)).unwrap();
 		let applied = Applied::new(case.op, &case.types()).unwrap();
-		let mut cuts: Vec<u32> = (0..4).map(|_| rng.below(applied.reduction() + 1)).collect();
+		let mut cuts: Vec<u32> = (0..4).map(|_| rng.below_u32(applied.reduction() + 1)).collect();
 		cuts.extend([0, applied.reduction()]);
 		cuts.sort_unstable();
 		let mut slices: Vec<_> = cuts.windows(2).map(|pair| pair[0]..pair[1]).collect();
 		for i in (1..slices.len()).rev() {
-			slices.swap(i, rng.below(i as u32 + 1) as usize);
+			slices.swap(i, rng.below_u32(i as u32 + 1) as usize);
 		}
-		let tile = rng.next() % expected.ty().tiles();
+		let tile = rng.bits() % expected.ty().tiles();
 		let outputs: Vec<u32> = expected.ty().tile_elements(tile).map(|(e, _)| e).collect();
 		let mut accumulators = applied.init(outputs.len());
 		prop_assert!(accumulators.len() * 8 <= 8192);
@@ -135,12 +136,12 @@ proptest! {
 
 	#[test]
 	fn operator_should_read_nothing_but_its_indices_when_outputs_are_few_or_none(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let case = case(&mut rng);
 		let applied = Applied::new(case.op, &case.types()).unwrap();
 		let reduction = applied.reduction();
 		let count = applied.shape().elements();
-		let mut outputs: Vec<u32> = (0..rng.below(4)).map(|_| rng.below(count)).collect();
+		let mut outputs: Vec<u32> = (0..rng.below_u32(4)).map(|_| rng.below_u32(count)).collect();
 		outputs.sort_unstable();
 		outputs.dedup();
 		let mut named: BTreeSet<(usize, u32)> = BTreeSet::new();
@@ -166,16 +167,16 @@ proptest! {
 
 	#[test]
 	fn stretches_should_be_what_indices_name_when_outputs_are_few_or_a_tile(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let case = case(&mut rng);
 		let applied = Applied::new(case.op, &case.types()).unwrap();
 		let ty = TensorType::of(applied.dtype(), applied.shape()).with_split(case.split).unwrap();
-		let tile = rng.next() % ty.tiles();
+		let tile = rng.bits() % ty.tiles();
 		let mut outputs: Vec<u32> = ty.tile_elements(tile).map(|(e, _)| e).collect();
-		outputs.retain(|_| rng.below(4) > 0);
+		outputs.retain(|_| rng.below_u32(4) > 0);
 		let reduction = applied.reduction();
-		let start = rng.below(reduction);
-		let range = start..start + 1 + rng.below(reduction);
+		let start = rng.below_u32(reduction);
+		let range = start..start + 1 + rng.below_u32(reduction);
 		for (operand, (values, view)) in case.operands.iter().enumerate() {
 			let seen = applied.indices(operand, &outputs, range.clone());
 			let mut found = BTreeSet::new();
@@ -212,12 +213,12 @@ proptest! {
 
 	#[test]
 	fn region_should_bound_what_every_tile_reads_when_views_are_random(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let case = case(&mut rng);
 		let applied = Applied::new(case.op, &case.types()).unwrap();
 		let ty = TensorType::of(applied.dtype(), applied.shape()).with_split(case.split).unwrap();
 		let reduction = applied.reduction();
-		let slice = 1 + rng.below(reduction);
+		let slice = 1 + rng.below_u32(reduction);
 		for (operand, (values, view)) in case.operands.iter().enumerate() {
 			let stored = values.ty();
 			let read = applied.operand_region(operand, &Region::tile(&ty), slice);
@@ -246,8 +247,8 @@ proptest! {
 
 	#[test]
 	fn region_should_stay_a_bound_when_views_are_chained(seed: u64) {
-		let mut rng = Rng(seed);
-		let rank = 1 + rng.below(4) as usize;
+		let mut rng = Rng::new(seed);
+		let rank = 1 + rng.below_u32(4) as usize;
 		let shape = rng.shape(rank);
 		let ty = rng.typed(DType::I8, shape);
 		let (mut region, mut shapes) = (Region::tile(&ty), vec![(shape, None)]);

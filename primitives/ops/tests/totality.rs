@@ -1,11 +1,9 @@
 //! Nothing panics: not with any parameters, shapes and operands, and not with operands that hand out
 //! wider values than their types have.
 
-mod common;
-
 use assay_ops::{need, Applied, DType, Elements, Layout, Op, Region, Shape, TensorType};
+use assay_testing::{operators::special, Draw, Rng, OPERATOR_KINDS};
 use codec::{Decode, Encode};
-use common::{operators, special, Rng};
 use proptest::prelude::*;
 
 /// Any value at all.
@@ -13,11 +11,11 @@ struct Noise(u64);
 
 impl Elements for Noise {
 	fn get(&self, operand: usize, index: u32) -> i32 {
-		let mut rng = Rng(self.0 ^ ((operand as u64) << 32 | index as u64));
-		match rng.below(4) {
+		let mut rng = Rng::new(self.0 ^ ((operand as u64) << 32 | index as u64));
+		match rng.below_u32(4) {
 			0 => rng.pick(&[i32::MIN, i32::MAX, 0, -1, 1]),
-			1 => rng.below(256) as i32 - 128,
-			_ => rng.next() as i32,
+			1 => rng.below_u32(256) as i32 - 128,
+			_ => rng.bits() as i32,
 		}
 	}
 }
@@ -31,7 +29,7 @@ fn exercise(rng: &mut Rng, applied: &Applied) {
 	let reduction = applied.reduction();
 	assert!(applied.work_units() > 0);
 	for (operand, stored) in operands.iter().enumerate() {
-		for slice in [1, 1 + rng.below(reduction), reduction] {
+		for slice in [1, 1 + rng.below_u32(reduction), reduction] {
 			let region = applied.operand_region(operand, &Region::tile(&ty), slice);
 			assert!(region.tiles(stored).tiles > 0);
 		}
@@ -41,11 +39,11 @@ fn exercise(rng: &mut Rng, applied: &Applied) {
 	if reduction > 5_000 || longest > 200_000 {
 		return;
 	}
-	let noise = Noise(rng.next());
-	for tile in [0, rng.next() % ty.tiles(), ty.tiles() - 1] {
+	let noise = Noise(rng.bits());
+	for tile in [0, rng.bits() % ty.tiles(), ty.tiles() - 1] {
 		let outputs: Vec<u32> = ty.tile_elements(tile).map(|(element, _)| element).collect();
 		let mut accumulators = applied.init(outputs.len());
-		let middle = rng.below(reduction + 1);
+		let middle = rng.below_u32(reduction + 1);
 		for range in [middle..reduction, 0..middle] {
 			need(applied, &layouts, &ty, tile, range.clone());
 			applied.absorb(&noise, &outputs, range, &mut accumulators);
@@ -83,25 +81,25 @@ proptest! {
 	#[test]
 	fn operator_should_never_panic_when_its_parameters_are_noise(
 		seed: u64,
-		kind in 0..operators::KINDS,
+		kind in 0..OPERATOR_KINDS,
 	) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let case = special(&mut rng, kind);
 		let mut bytes = case.op.encode();
 		prop_assert_eq!(Op::decode(&mut &bytes[..]).unwrap(), case.op);
-		for _ in 0..rng.below(3) {
-			let at = rng.below(bytes.len() as u32) as usize;
-			bytes[at] = rng.next() as u8;
+		for _ in 0..rng.below_u32(3) {
+			let at = rng.below_u32(bytes.len() as u32) as usize;
+			bytes[at] = rng.bits() as u8;
 		}
 		let Ok(op) = Op::decode(&mut &bytes[..]) else { return Ok(()) };
 		let mut types = case.types();
 		for (dtype, shape) in &mut types {
-			match rng.below(6) {
+			match rng.below_u32(6) {
 				0 => *dtype = rng.dtype(),
 				1 => {
 					let mut dims = shape.dims().to_vec();
 					if let Some(at) = dims.len().checked_sub(1) {
-						let at = rng.below(at as u32 + 1) as usize;
+						let at = rng.below_u32(at as u32 + 1) as usize;
 						dims[at] = rng.pick(&[1, 2, 65_536, 131_071, 1 << 24, 1 << 31]);
 						*shape = Shape::new(&dims).unwrap_or(*shape);
 					}
@@ -109,8 +107,8 @@ proptest! {
 				_ => {}
 			}
 		}
-		if rng.below(8) == 0 {
-			types.truncate(rng.below(4) as usize);
+		if rng.below_u32(8) == 0 {
+			types.truncate(rng.below_u32(4) as usize);
 		}
 		if let Ok(applied) = Applied::new(op, &types) {
 			exercise(&mut rng, &applied);
@@ -119,13 +117,13 @@ proptest! {
 
 	#[test]
 	fn operator_should_never_panic_when_bytes_are_noise(bytes: [u8; 40], seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let mut bytes = bytes;
 		bytes[0] %= Op::count() as u8;
 		let Ok(op) = Op::decode(&mut &bytes[..]) else { return Ok(()) };
-		let types: Vec<(DType, Shape)> = (0..rng.below(5))
+		let types: Vec<(DType, Shape)> = (0..rng.below_u32(5))
 			.map(|_| {
-				let rank = rng.below(5) as usize;
+				let rank = rng.below_u32(5) as usize;
 				(rng.dtype(), rng.shape(rank))
 			})
 			.collect();

@@ -1,13 +1,14 @@
 //! Work units: what they are at least, for every operator, and what they are exactly where prices were made with them.
 
-mod common;
-
 use assay_ops::{
 	work::{NODE, TILE, VIEW},
 	Applied, DType, Geometry, Narrow, Op, Shape, View,
 };
+use assay_testing::{
+	operators::{case, special, Case},
+	Rng, OPERATOR_KINDS,
+};
 use codec::Decode;
-use common::{case, special, Case, Rng};
 use std::collections::BTreeSet;
 
 fn name(op: &Op) -> String {
@@ -38,7 +39,7 @@ fn elements(applied: &Applied) -> u64 {
 #[test]
 fn work_units_should_be_at_least_elements_and_a_call_when_operators_are_random() {
 	let seed = 0x0017_0a55;
-	let mut rng = Rng(seed);
+	let mut rng = Rng::new(seed);
 	let mut seen = BTreeSet::new();
 	let mut holds = |Case { op, operands, .. }: &Case, types: &[(DType, Shape)]| {
 		let applied = Applied::new(*op, types).unwrap();
@@ -57,7 +58,7 @@ fn work_units_should_be_at_least_elements_and_a_call_when_operators_are_random()
 		let case = case(&mut rng);
 		holds(&case, &case.types());
 	}
-	for kind in 0..common::operators::KINDS {
+	for kind in 0..OPERATOR_KINDS {
 		let case = special(&mut rng, kind);
 		holds(&case, &case.types());
 	}
@@ -68,7 +69,7 @@ fn work_units_should_be_at_least_elements_and_a_call_when_operators_are_random()
 /// here is that each of them has some: more work for more elements.
 #[test]
 fn work_units_should_grow_when_operands_grow() {
-	let mut rng = Rng(5);
+	let mut rng = Rng::new(5);
 	for _ in 0..2000 {
 		let case = case(&mut rng);
 		let types = case.types();

@@ -1,16 +1,15 @@
 //! How much work the check is, counted and not timed, for programs that are made to be hard on it.
 
-mod common;
-#[path = "common/shapes.rs"]
-mod shapes;
-
 use assay_ops::Op;
 use assay_program::{
 	CheckError, Class, Effort, Limits, Node, Operand, Output, Program, Source, MAX_PROGRAM_BYTES,
 };
-use common::{program, Rng};
+use assay_testing::{
+	hard::{views_of_a_tensor, HARD},
+	programs::program,
+	Rng,
+};
 use proptest::prelude::*;
-use shapes::{views_of_a_tensor, HARD};
 
 /// What the check did; every promise about it holds.
 fn effort(program: &Program) -> (Result<(), CheckError>, Effort) {
@@ -91,7 +90,7 @@ proptest! {
 
 	#[test]
 	fn random_programs_should_be_judged_within_their_steps(seed: u64) {
-		let (result, _) = effort(&program(&mut Rng(seed)));
+		let (result, _) = effort(&program(&mut Rng::new(seed)));
 		prop_assert!(result.is_ok());
 	}
 }

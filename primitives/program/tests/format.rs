@@ -1,13 +1,14 @@
 //! The bytes of a program file, hostile and honest.
 
-mod common;
-
 use assay_ops::{work, DType, Op, OpError, TensorType, Values, View};
 use assay_program::{
 	interpret_step, program_id, CheckError, Class, Limits, Operand, Program, ProgramBuilder,
 	ProgramError, RecomputeError, Section, Source, MAX_PROGRAM_BYTES,
 };
-use common::{program, step, Rng};
+use assay_testing::{
+	programs::{program, step},
+	Draw, Rng,
+};
 use proptest::prelude::*;
 
 fn config(cases: u32) -> ProptestConfig {
@@ -19,14 +20,14 @@ proptest! {
 
 	#[test]
 	fn program_should_survive_a_round_trip_when_it_is_random(seed: u64) {
-		let program = program(&mut Rng(seed));
+		let program = program(&mut Rng::new(seed));
 		let bytes = program.encode();
 		prop_assert_eq!(Program::decode_bounded(&bytes).unwrap(), program);
 	}
 
 	#[test]
 	fn decode_should_name_the_fault_when_bytes_are_cut(seed: u64) {
-		let bytes = program(&mut Rng(seed)).encode();
+		let bytes = program(&mut Rng::new(seed)).encode();
 		for len in 0..bytes.len() {
 			let result = Program::decode_bounded(&bytes[..len]);
 			prop_assert!(matches!(result, Err(ProgramError::Truncated { .. })), "{len}: {result:?}");
@@ -40,19 +41,19 @@ proptest! {
 
 	#[test]
 	fn decode_and_check_should_never_panic_when_bytes_are_mutated(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let honest = program(&mut rng).encode();
 		for _ in 0..60 {
 			let mut bytes = honest.clone();
-			for _ in 0..1 + rng.below(3) {
-				let at = rng.below(bytes.len() as u32) as usize;
-				match rng.below(4) {
-					0 => bytes[at] ^= 1 << rng.below(8),
+			for _ in 0..1 + rng.below_u32(3) {
+				let at = rng.below_u32(bytes.len() as u32) as usize;
+				match rng.below_u32(4) {
+					0 => bytes[at] ^= 1 << rng.below_u32(8),
 					1 => bytes[at] = rng.pick(&[0, 1, 2, 3, 4, 0x7f, 0x80, 0xfe, 0xff]),
 					2 => {
 						bytes.remove(at);
 					},
-					_ => bytes.insert(at, rng.next() as u8),
+					_ => bytes.insert(at, rng.bits() as u8),
 				}
 			}
 			let Ok(program) = Program::decode_bounded(&bytes) else { continue };
@@ -304,8 +305,8 @@ fn check_should_tell_what_a_step_takes_when_a_program_has_state() {
 	// Inputs 4 + 9, state 9, and `square` with `sum`, which is kept.
 	assert_eq!(checked.peak_memory, 1024 * (13 + 9 + 9 + 9));
 
-	let mut rng = Rng(7);
-	let inputs: Vec<Values> = program.inputs.iter().map(|input| rng.values(input.ty)).collect();
+	let mut rng = Rng::new(7);
+	let inputs: Vec<Values> = program.inputs.iter().map(|input| rng.tensor(input.ty)).collect();
 	let zero = Values::new(inputs[1].ty(), vec![0; 1600]).unwrap();
 	let mut states = vec![zero.clone()];
 	for steps in 1..4 {

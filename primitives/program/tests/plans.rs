@@ -1,14 +1,15 @@
 //! What is kept of a check, and what is kept between the parts of a proof.
 
-mod common;
-
 use assay_ops::{DType, TensorType};
 use assay_program::{
 	recompute_anchor_tile, AnchorFold, AnchorPlan, CheckError, Checked, Class, Limits, Program,
 	ProgramBuilder, RecomputeError, RefereeCost,
 };
+use assay_testing::{
+	programs::{program, step},
+	Rng,
+};
 use codec::{Decode, Encode, MaxEncodedLen};
-use common::{program, step, Rng};
 use proptest::prelude::*;
 
 fn config(cases: u32) -> ProptestConfig {
@@ -41,7 +42,7 @@ proptest! {
 
 	#[test]
 	fn readmit_should_equal_check_when_the_plans_are_those_of_the_program(seed: u64, small: bool) {
-		let program = program(&mut Rng(seed));
+		let program = program(&mut Rng::new(seed));
 		let part_bytes = if small { 8_000 + seed % 30_000 } else { Limits::V1.part_bytes };
 		let checked = match program.check(&Limits { part_bytes, ..Limits::V1 }) {
 			Ok(checked) => checked,
@@ -61,7 +62,7 @@ proptest! {
 
 	#[test]
 	fn tile_should_be_the_same_when_a_fold_is_resumed_after_every_part(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let program = program(&mut rng);
 		let limits = Limits { part_bytes: 8_000 + seed % 30_000, ..Limits::V1 };
 		let Ok(checked) = program.check(&limits) else { return Ok(()) };

@@ -1,13 +1,14 @@
 //! Tiles of anchors recomputed through virtual nodes, and the checker's bound of what that takes.
 
-mod common;
-
 use assay_ops::{DType, Geometry, NormKind, TensorType, Tile};
 use assay_program::{
 	recompute_anchor_tile, AnchorFold, AnchorSource, CheckError, Checked, Class, Limits, PartNeeds,
 	Program, ProgramBuilder, RecomputeError, Source,
 };
-use common::{program, step, Rng};
+use assay_testing::{
+	programs::{program, step},
+	Rng,
+};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -50,7 +51,7 @@ impl AnchorSource for Named<'_> {
 /// Recompute tiles of every anchor from nothing but what the needs name; hold the bound against
 /// what is really read. Returns the number of parts of the longest proof.
 fn referee(seed: u64, limits: &Limits) -> Result<u32, TestCaseError> {
-	let mut rng = Rng(seed);
+	let mut rng = Rng::new(seed);
 	let program = program(&mut rng);
 	let checked = match program.check(limits) {
 		Ok(checked) => checked,
@@ -139,7 +140,7 @@ proptest! {
 
 	#[test]
 	fn anchors_should_be_fewer_and_as_good_when_a_program_is_thinned(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let before = program(&mut rng);
 		let checked = before.check(&Limits::V1).unwrap();
 		let mut program = before.clone();
@@ -202,7 +203,7 @@ fn virtual_matmul_should_be_cut_into_parts_when_its_reduction_is_long() {
 	let checked = program.check(&limits).unwrap();
 	let cost = *checked.anchor_cost(2).unwrap();
 	assert_eq!((cost.fold, cost.slice, cost.cost.parts), (Some(0), 192, 4));
-	let mut rng = Rng(1);
+	let mut rng = Rng::new(1);
 	let step = step(&mut rng, &program, &checked);
 	let canonical = step.results[2].to_canonical();
 	for tile in 0..4 {

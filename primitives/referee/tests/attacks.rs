@@ -31,7 +31,7 @@ impl Target {
 		let accusation = job.any(rng);
 		let (parts, ruling) = proof(&job, &run, accusation);
 		assert_eq!(ruling, Ruling::Right);
-		let at = rng.below(parts.len() as u32) as usize;
+		let at = rng.below_u32(parts.len() as u32) as usize;
 		let mut kept = None;
 		for part in &parts[..at] {
 			match judge(&job.full_record(&run, accusation.step), kept, part) {
@@ -83,7 +83,7 @@ type Attack = fn(&mut Rng, &Target) -> Option<ProofPart>;
 fn attack(seeds: u64, least: u32, attack: Attack) {
 	let mut tried = 0;
 	for seed in 0..seeds {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let Some(target) = Target::random(&mut rng) else { continue };
 		for _ in 0..6 {
 			let Some(wrong) = attack(&mut rng, &target) else { continue };
@@ -104,7 +104,7 @@ fn attack(seeds: u64, least: u32, attack: Attack) {
 }
 
 fn flip(rng: &mut Rng, hash: &mut Hash) {
-	hash[rng.below(32) as usize] ^= 1 << rng.below(8);
+	hash[rng.below_u32(32) as usize] ^= 1 << rng.below_u32(8);
 }
 
 /// Every list of hashes in a part.
@@ -129,8 +129,8 @@ fn lists(part: &mut ProofPart) -> Vec<&mut Vec<Hash>> {
 fn flipped_bit_anywhere_should_be_refused() {
 	attack(120, 400, |rng, target| {
 		let mut bytes = target.part().encode();
-		let at = rng.below(bytes.len() as u32) as usize;
-		bytes[at] ^= 1 << rng.below(8);
+		let at = rng.below_u32(bytes.len() as u32) as usize;
+		bytes[at] ^= 1 << rng.below_u32(8);
 		ProofPart::decode(&mut &bytes[..]).ok()
 	});
 }
@@ -139,23 +139,23 @@ fn flipped_bit_anywhere_should_be_refused() {
 fn flipped_bit_of_each_field_should_be_refused() {
 	attack(200, 400, |rng, target| {
 		let mut part = target.part().clone();
-		match rng.below(5) {
+		match rng.below_u32(5) {
 			0 => flip(rng, &mut part.trace.0),
 			1 => flip(rng, &mut part.claimed.0),
 			2 => flip(rng, &mut part.before.as_mut()?.0),
 			3 => {
 				let mut lists = lists(&mut part);
 				lists.retain(|list| !list.is_empty());
-				let at = rng.below(lists.len() as u32) as usize;
+				let at = rng.below_u32(lists.len() as u32) as usize;
 				let list = &mut lists[at];
-				let at = rng.below(list.len() as u32) as usize;
+				let at = rng.below_u32(list.len() as u32) as usize;
 				flip(rng, &mut list[at]);
 			}
 			_ => {
 				let len = part.operands.len() as u32;
-				let operand = part.operands.get_mut(rng.below(len.max(1)) as usize)?;
-				let at = rng.below(operand.tiles.len() as u32) as usize;
-				operand.tiles[at] ^= 1 << rng.below(8);
+				let operand = part.operands.get_mut(rng.below_u32(len.max(1)) as usize)?;
+				let at = rng.below_u32(operand.tiles.len() as u32) as usize;
+				operand.tiles[at] ^= 1 << rng.below_u32(8);
 			}
 		}
 		Some(part)
@@ -177,10 +177,10 @@ fn wrong_node_should_be_refused() {
 	attack(200, 300, |rng, target| {
 		let mut part = target.part().clone();
 		let nodes = target.job.program.nodes.len() as u32;
-		part.accusation.node = match rng.below(4) {
+		part.accusation.node = match rng.below_u32(4) {
 			0 => nodes,
 			1 => u32::MAX,
-			_ => rng.below(nodes),
+			_ => rng.below_u32(nodes),
 		};
 		Some(part)
 	});
@@ -200,7 +200,7 @@ fn wrong_tile_should_be_refused() {
 fn wrong_part_should_be_refused_by_referee_or_chain() {
 	let mut tried = 0;
 	for seed in 0..300 {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let Some(target) = Target::random(&mut rng) else { continue };
 		let record = target.record();
 		let parts = target.parts.len() as u32;
@@ -250,7 +250,7 @@ fn operand_tiles_of_another_node_should_be_refused() {
 		// With true siblings of their own.
 		let (mut part, other) = (target.part().clone(), target.other(rng)?);
 		let len = part.operands.len().min(other.operands.len()) as u32;
-		let at = rng.below(len.max(1)) as usize;
+		let at = rng.below_u32(len.max(1)) as usize;
 		*part.operands.get_mut(at)? = other.operands.get(at)?.clone();
 		Some(part)
 	});
@@ -260,10 +260,10 @@ fn operand_tiles_of_another_node_should_be_refused() {
 fn operand_tiles_of_another_step_should_be_refused() {
 	attack(300, 100, |rng, target| {
 		let mut part = target.part().clone();
-		let step = rng.below(target.job.steps);
+		let step = rng.below_u32(target.job.steps);
 		let accusation = Accusation { step, ..part.accusation };
 		let other = proof(&target.job, &target.run, accusation).0.swap_remove(target.at);
-		let at = rng.below((part.operands.len() as u32).max(1)) as usize;
+		let at = rng.below_u32((part.operands.len() as u32).max(1)) as usize;
 		*part.operands.get_mut(at)? = other.operands.get(at)?.clone();
 		Some(part)
 	});
@@ -274,7 +274,7 @@ fn operand_tiles_of_another_position_should_be_refused() {
 	attack(500, 60, |rng, target| {
 		let mut part = target.part().clone();
 		let sources = target.sources();
-		let at = rng.below((sources.len() as u32).max(1)) as usize;
+		let at = rng.below_u32((sources.len() as u32).max(1)) as usize;
 		let (source, mut tiles) = sources.get(at)?.clone();
 		let bytes = target.run.tensors(&target.job, part.accusation.step);
 		let bytes = match source {
@@ -287,7 +287,7 @@ fn operand_tiles_of_another_position_should_be_refused() {
 		// As many of the same tensor, one of them another, opened truly.
 		let all = bytes.len() as u64 / 1024;
 		let other = (0..all).rfind(|tile| !tiles.contains(tile))?;
-		let which = rng.below(tiles.len() as u32) as usize;
+		let which = rng.below_u32(tiles.len() as u32) as usize;
 		tiles[which] = other;
 		tiles.sort_unstable();
 		let chunks: Vec<Hash> = (0..all)
@@ -313,14 +313,14 @@ fn operand_tiles_of_an_invented_tensor_should_be_refused() {
 		// A tensor of the accuser's own, with its root in its place.
 		let mut part = target.part().clone();
 		let sources = target.sources();
-		let at = rng.below((sources.len() as u32).max(1)) as usize;
+		let at = rng.below_u32((sources.len() as u32).max(1)) as usize;
 		let (source, tiles) = sources.get(at)?.clone();
 		let all = match source {
 			Source::Input(input) => target.job.checked.input_tiles[input as usize],
 			Source::Node(node) => target.job.checked.types[node as usize].tiles(),
 			_ => return None,
 		};
-		let bytes: Vec<u8> = (0..all * 1024).map(|_| rng.next() as u8).collect();
+		let bytes: Vec<u8> = (0..all * 1024).map(|_| rng.bits() as u8).collect();
 		let chunks: Vec<Hash> = (0..all)
 			.map(|tile| {
 				let chunk = &bytes[tile as usize * 1024..][..1024];
@@ -356,7 +356,7 @@ fn operand_tiles_of_an_invented_tensor_should_be_refused() {
 			// And a trace that has it.
 			let place = target.job.checked.anchors.binary_search(&node).unwrap();
 			let roots = changed(&target.run.roots[step], place, &mut part.anchors)?;
-			if rng.below(2) == 0 {
+			if rng.below_u32(2) == 0 {
 				part.trace.0 = trace_root(&roots);
 			}
 		}
@@ -368,12 +368,12 @@ fn operand_tiles_of_an_invented_tensor_should_be_refused() {
 fn swapped_openings_should_be_refused() {
 	attack(400, 300, |rng, target| {
 		let mut part = target.part().clone();
-		match rng.below(7) {
+		match rng.below_u32(7) {
 			5 => std::mem::swap(&mut part.anchors, &mut part.lazy),
 			6 if part.lazy.roots.len() > 1 => part.lazy.roots.reverse(),
 			0 if part.operands.len() > 1 => {
 				let len = part.operands.len() as u32;
-				part.operands.swap(rng.below(len) as usize, rng.below(len) as usize);
+				part.operands.swap(rng.below_u32(len) as usize, rng.below_u32(len) as usize);
 			}
 			1 => std::mem::swap(&mut part.anchors, &mut part.states),
 			2 => std::mem::swap(&mut part.trace, part.before.as_mut()?),
@@ -392,14 +392,14 @@ fn swapped_openings_should_be_refused() {
 fn truncated_or_padded_lists_should_be_refused() {
 	attack(300, 800, |rng, target| {
 		let mut part = target.part().clone();
-		match rng.below(6) {
+		match rng.below_u32(6) {
 			0 => drop(part.operands.pop()?),
 			1 => part.operands.push(TilesOpening::default()),
 			2 => part.operands.push(part.operands.last()?.clone()),
 			3 => {
 				let len = (part.operands.len() as u32).max(1);
-				let tiles = &mut part.operands.get_mut(rng.below(len) as usize)?.tiles;
-				match rng.below(4) {
+				let tiles = &mut part.operands.get_mut(rng.below_u32(len) as usize)?.tiles;
+				match rng.below_u32(4) {
 					0 => drop(tiles.pop()),
 					1 => tiles.push(0),
 					2 => tiles.truncate(tiles.len() - 1024),
@@ -408,9 +408,9 @@ fn truncated_or_padded_lists_should_be_refused() {
 			}
 			_ => {
 				let mut lists = lists(&mut part);
-				let at = rng.below(lists.len() as u32) as usize;
+				let at = rng.below_u32(lists.len() as u32) as usize;
 				let list = &mut lists[at];
-				match rng.below(3) {
+				match rng.below_u32(3) {
 					0 => drop(list.pop()?),
 					1 => list.push(rng.pick(&[[0; 32], [7; 32]])),
 					_ => list.insert(0, *list.first()?),
@@ -425,7 +425,7 @@ fn truncated_or_padded_lists_should_be_refused() {
 fn missing_or_needless_step_before_should_be_refused() {
 	attack(400, 300, |rng, target| {
 		let mut part = target.part().clone();
-		part.before = match (part.before.take(), rng.below(3)) {
+		part.before = match (part.before.take(), rng.below_u32(3)) {
 			(Some(_), 0) => None,
 			(Some(_), 1) => Some(part.trace.clone()),
 			(Some((root, _)), _) => Some((root, Path::default())),
@@ -447,13 +447,13 @@ fn state_of_another_step_should_be_refused() {
 		// before.
 		let mut part = target.part().clone();
 		part.before.as_ref()?;
-		let step = rng.below(target.job.steps);
+		let step = rng.below_u32(target.job.steps);
 		if step == 0 {
 			// The input that the state starts with.
 			let accusation = Accusation { step: 0, ..part.accusation };
 			let other = proof(&target.job, &target.run, accusation).0.swap_remove(target.at);
 			part.operands = other.operands;
-			if rng.below(2) == 0 {
+			if rng.below_u32(2) == 0 {
 				(part.before, part.states) = (other.before, other.states);
 			}
 		} else {
@@ -477,12 +477,12 @@ fn claimed_chunk_that_the_run_has_not_should_be_refused() {
 	attack(400, 400, |rng, target| {
 		let mut part = target.part().clone();
 		let other = target.other(rng)?;
-		match rng.below(3) {
+		match rng.below_u32(3) {
 			0 => part.claimed = other.claimed,
 			1 => part.claimed.0 = other.claimed.0,
 			_ => {
 				// A wrong chunk under a tensor of the accuser's own.
-				let wrong: Tile = [rng.next() as u8; 1024];
+				let wrong: Tile = [rng.bits() as u8; 1024];
 				part.claimed = (tensor_root(&wrong), Path::default());
 			}
 		}
@@ -494,7 +494,7 @@ fn claimed_chunk_that_the_run_has_not_should_be_refused() {
 fn proof_of_another_tile_should_be_refused_when_it_is_mixed_in() {
 	attack(300, 500, |rng, target| {
 		let (mut part, other) = (target.part().clone(), target.other(rng)?);
-		match rng.below(8) {
+		match rng.below_u32(8) {
 			7 => part.lazy = other.lazy,
 			0 => part.trace = other.trace,
 			1 => part.before = other.before,
@@ -512,7 +512,7 @@ fn proof_of_another_tile_should_be_refused_when_it_is_mixed_in() {
 fn true_proof_of_fraud_should_be_refused_when_it_is_of_another_run() {
 	let mut tried = 0;
 	for seed in 0..200 {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { continue };
 		let honest = job.honest();
@@ -547,7 +547,7 @@ fn true_proof_of_fraud_should_be_refused_when_it_is_of_another_run() {
 fn record_of_another_job_should_refuse_a_true_proof() {
 	let mut tried = 0;
 	for seed in 0..200 {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let Some(target) = Target::random(&mut rng) else { continue };
 		let record = target.record();
 		let judge = |record: &Record| judge(record, target.kept.clone(), target.part());
@@ -573,7 +573,7 @@ fn record_of_another_job_should_refuse_a_true_proof() {
 		let ruling = judge(&Record { input_roots: &roots, ..record });
 		assert_eq!(matches!(ruling, Err(ProofError::Operand { .. })), reads_input, "{ruling:?}");
 		// The check of another program.
-		let other = Job::random(&mut Rng(seed + 1_000), &Limits::V1).unwrap();
+		let other = Job::random(&mut Rng::new(seed + 1_000), &Limits::V1).unwrap();
 		let foreign = Record { checked: &other.checked, ..record };
 		let ruling = judge(&foreign);
 		assert_ne!(ruling, Ok(Ruling::Fraud));
@@ -585,8 +585,8 @@ fn record_of_another_job_should_refuse_a_true_proof() {
 #[test]
 fn proof_should_be_refused_when_it_needs_a_list_that_the_provider_has_not_stated() {
 	let (mut seen, mut short) = (0, 0);
-	for seed in 0..300 {
-		let mut rng = Rng(seed);
+	for seed in 0..400 {
+		let mut rng = Rng::new(seed);
 		let Some(target) = Target::random(&mut rng) else { continue };
 		let record = target.record();
 		let judge = |list: Option<LazyList>| {

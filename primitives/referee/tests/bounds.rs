@@ -5,24 +5,23 @@
 //! a place takes eight bytes instead of four.
 
 mod common;
-#[path = "common/meter.rs"]
-mod meter;
-#[path = "../../program/tests/common/shapes.rs"]
-mod shapes;
-#[path = "common/stage.rs"]
-mod stage;
 
 use assay_commitments::Path;
 use assay_program::{AnchorPlan, Limits, RefereeCost};
 use assay_referee::{
 	judge, Accusation, ProofError, ProofPart, Record, RootsOpening, Ruling, TilesOpening,
 };
+use assay_testing::{
+	hard::{readers_of_a_table, HARD},
+	meter::{taken, Meter, Taken},
+	stage::Stage,
+};
 use codec::Encode;
-use common::{limits, proof, Job, Rng};
-use meter::{taken, Taken};
+use common::{limits, proof, Draw, Job, Rng};
 use proptest::prelude::*;
-use shapes::{readers_of_a_table, HARD};
-use stage::Stage;
+
+#[global_allocator]
+static METER: Meter = Meter;
 
 /// Most that the runtime's allocator gives at once.
 const LARGEST_ALLOCATION: usize = 1 << 25;
@@ -46,12 +45,12 @@ fn wrong(rng: &mut Rng, part: &ProofPart) -> ProofPart {
 	let mut part = part.clone();
 	let flip = |rng: &mut Rng, bytes: &mut [u8]| {
 		if !bytes.is_empty() {
-			bytes[rng.below(bytes.len() as u32) as usize] ^= 1 << rng.below(8);
+			bytes[rng.below_u32(bytes.len() as u32) as usize] ^= 1 << rng.below_u32(8);
 		}
 	};
 	let operands = part.operands.len() as u32;
-	let at = rng.below(operands.max(1)) as usize;
-	match rng.below(9) {
+	let at = rng.below_u32(operands.max(1)) as usize;
+	match rng.below_u32(9) {
 		0 => flip(rng, &mut part.trace.0),
 		1 => flip(rng, &mut part.claimed.0),
 		2 => flip(rng, part.anchors.roots.last_mut().unwrap_or(&mut [0; 32])),
@@ -112,7 +111,7 @@ fn parts_hold(rng: &mut Rng, record: &Record, cost: &RefereeCost, parts: &[Proof
 fn hard_programs_should_be_judged_within_their_scratch_or_refused() {
 	let seed = std::env::var("ASSAY_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
 	println!("ASSAY_SEED={seed}");
-	let mut rng = Rng(seed);
+	let mut rng = Rng::new(seed);
 	for hard in HARD {
 		let refused = (hard.make)(hard.most).check(&Limits::V1);
 		if let Err(error) = &refused {
@@ -151,7 +150,7 @@ fn table_with_many_readers_should_be_refused_or_judged_within_its_scratch() {
 		let node = checked.anchors[0];
 		let cost = checked.anchor_cost(node).unwrap().cost;
 		let stage = Stage::new(program, &checked, node, 0);
-		let share = parts_hold(&mut Rng(1), &stage.record(), &cost, &stage.parts);
+		let share = parts_hold(&mut Rng::new(1), &stage.record(), &cost, &stage.parts);
 		println!("{readers} readers: {share} % of {} bytes", cost.scratch);
 	}
 }
@@ -223,7 +222,7 @@ proptest! {
 
 	#[test]
 	fn random_programs_should_be_judged_within_their_scratch(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { return Ok(()) };
 		let run = job.honest();

@@ -9,6 +9,7 @@ use assay_referee::{
 	judge, Accusation, ProofPart, RootsOpening, Ruling, TilesOpening, MAX_OPERANDS, MAX_PART_BYTES,
 	MAX_ROOTS, MAX_TILES,
 };
+use assay_testing::Rng;
 use codec::{Compact, Decode, DecodeWithMemLimit, Encode, Error, Input};
 use common::*;
 use proptest::prelude::*;
@@ -130,7 +131,7 @@ fn largest_part_should_be_judged_in_a_fraction_of_a_block() {
 	let (x, w) = (b.input("x", ty), b.input("w", ty));
 	let sums = b.matmul(x, w);
 	b.output("y", sums);
-	let job = Job::new(&mut Rng(1), b.build().unwrap(), &Limits::V1, 1).unwrap();
+	let job = Job::new(&mut Rng::new(1), b.build().unwrap(), &Limits::V1, 1).unwrap();
 	let run = job.honest();
 	let (parts, _) = proof(&job, &run, job.accusation(0, 0, 3));
 	assert_eq!((parts.len(), parts[0].operands[0].tiles.len()), (1, 128 * 1024));
@@ -150,7 +151,7 @@ proptest! {
 	fn bytes_should_be_judged_without_panic_when_they_are_noise(
 		seed: u64, noise in prop::collection::vec(any::<u8>(), 0..3000), from: prop::sample::Index,
 	) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { return Ok(()) };
 		let run = job.honest();
@@ -173,7 +174,7 @@ proptest! {
 	#[test]
 	fn accumulators_should_be_taken_without_panic_when_they_are_extreme(seed: u64, value: i64) {
 		// A sound chain keeps only what the referee gave it; nothing overflows all the same.
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { return Ok(()) };
 		let run = job.honest();

@@ -6,6 +6,7 @@ use assay_commitments::{run_root, trace_root, Hash, Place, Tree};
 use assay_ops::{DType, TensorType, View};
 use assay_program::{Limits, Operand, Program, ProgramBuilder, Source};
 use assay_referee::{OpenedTree, ProofPart, Record, Ruling, MAX_PART_BYTES};
+use assay_testing::Rng;
 use codec::{Decode, Encode};
 use common::*;
 use proptest::prelude::*;
@@ -54,7 +55,7 @@ fn random_proofs_should_often_have_several_parts() {
 	// Or the tests below would say little about folds.
 	let mut several = 0;
 	for seed in 0..200 {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { continue };
 		let accusation = job.any(&mut rng);
@@ -68,7 +69,7 @@ proptest! {
 
 	#[test]
 	fn honest_run_should_be_ruled_right_when_any_tile_is_accused(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { return Ok(()) };
 		let run = job.honest();
@@ -85,7 +86,7 @@ proptest! {
 
 	#[test]
 	fn dishonest_run_should_be_ruled_fraud_whatever_its_provider_lists(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { return Ok(()) };
 		let honest = job.honest();
@@ -97,11 +98,11 @@ proptest! {
 		// What it states about the step is made up, here and there or everywhere.
 		let eager = job.checked.anchors.len();
 		let mut anchors = run.anchors.clone();
-		let everywhere = rng.below(3) == 0;
+		let everywhere = rng.below_u32(3) == 0;
 		for bytes in &mut anchors[fault.step as usize][eager..] {
-			if everywhere || rng.below(3) == 0 {
-				let at = rng.below(bytes.len() as u32) as usize;
-				bytes[at] ^= 1 << rng.below(8);
+			if everywhere || rng.below_u32(3) == 0 {
+				let at = rng.below_u32(bytes.len() as u32) as usize;
+				bytes[at] ^= 1 << rng.below_u32(8);
 			}
 		}
 		let liar = Run::new(eager, anchors);
@@ -134,7 +135,7 @@ proptest! {
 
 	#[test]
 	fn dishonest_run_should_be_ruled_fraud_at_its_first_fault(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let limits = limits(&mut rng);
 		let Some(job) = Job::random(&mut rng, &limits) else { return Ok(()) };
 		let honest = job.honest();
@@ -146,7 +147,7 @@ proptest! {
 
 	#[test]
 	fn ruling_should_not_depend_on_the_slicing(seed: u64) {
-		let mut rng = Rng(seed);
+		let mut rng = Rng::new(seed);
 		let Some(whole) = Job::random(&mut rng, &Limits::V1) else { return Ok(()) };
 		let honest = whole.honest();
 		let fault = Fault::any(&mut rng, &whole);
@@ -189,7 +190,7 @@ fn counter(rows: u32, cols: u32) -> Program {
 }
 
 fn job(program: Program, steps: u32) -> Job {
-	Job::new(&mut Rng(7), program, &Limits::V1, steps).unwrap()
+	Job::new(&mut Rng::new(7), program, &Limits::V1, steps).unwrap()
 }
 
 fn fault(step: u32, anchor: usize, byte: usize) -> Fault {

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { connect } from "../chain.mjs";
-import { binary, freePort, Process, repository } from "./processes.mjs";
+import { connect } from "../lib/chain.mjs";
+import { binary, freePort, Process, repository } from "../lib/processes.mjs";
 
 const MIB = Number(process.env.ASSAY_BLOB_MIB ?? 64);
 const digits = join(repository, "examples/digits");

@@ -6,9 +6,9 @@ import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { account, errorName, send, UNIT } from "../chain.mjs";
+import { account, errorName, send, UNIT } from "../lib/chain.mjs";
 import { onMarket, provider } from "./market.mjs";
-import { repository } from "./processes.mjs";
+import { repository } from "../lib/processes.mjs";
 
 /** Results that are open at the same time. */
 const RESULTS = Number(process.env.ASSAY_BUSY_RESULTS ?? 8);

@@ -2,9 +2,9 @@
 // neither does its requester lose anything but the part that is burned.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { account, event, send, UNIT } from "../chain.mjs";
-import { images, programHex, programId, uploadInputs } from "../digits.mjs";
-import { upload } from "../tensors.mjs";
+import { account, event, send, UNIT } from "../lib/chain.mjs";
+import { images, programHex, programId, uploadInputs } from "../lib/digits.mjs";
+import { upload } from "../lib/tensors.mjs";
 import { onMarket } from "./market.mjs";
 import { Relay } from "./relay.mjs";
 

@@ -1,7 +1,7 @@
 // Providers that lie on a live chain: nobody does anything by hand, and the liar pays.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { account, share } from "../chain.mjs";
+import { account, share } from "../lib/chain.mjs";
 import { assertRefunded, onMarket, provider, requester, validator } from "./market.mjs";
 
 /** Seconds until a job has ended, on a busy machine. */

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { account, connect, send } from "../chain.mjs";
-import { binary, freePort, Process, repository } from "./processes.mjs";
+import { account, connect, send } from "../lib/chain.mjs";
+import { binary, freePort, Process, repository } from "../lib/processes.mjs";
 
 const began = Date.now();
 const digits = join(repository, "examples/digits");

@@ -5,8 +5,8 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { account, event, send, UNIT } from "../chain.mjs";
-import { programHex, programId, uploadInputs } from "../digits.mjs";
+import { account, event, send, UNIT } from "../lib/chain.mjs";
+import { programHex, programId, uploadInputs } from "../lib/digits.mjs";
 import { onMarket, provider } from "./market.mjs";
 
 /** Seconds within which a job comes to its next phase, and to its end, on a busy machine. */

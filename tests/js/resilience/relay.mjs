@@ -1,7 +1,7 @@
 // Between a client and its node: hands everything on, but for the blobs that the client uploads. It is told that they
 // have arrived, and nobody ever has them.
 import { WebSocket, WebSocketServer } from "ws";
-import { freePort } from "./processes.mjs";
+import { freePort } from "../lib/processes.mjs";
 
 export class Relay {
 	/** A relay to the node at `url`; what it has kept back is in `withheld`. */

@@ -5,10 +5,10 @@ import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe } from "node:test";
-import { account, event, send, share, UNIT } from "../chain.mjs";
-import { programId, uploadInputs } from "../digits.mjs";
+import { account, event, send, share, UNIT } from "../lib/chain.mjs";
+import { programId, uploadInputs } from "../lib/digits.mjs";
 import { assertRefunded, onMarket } from "./market.mjs";
-import { binary } from "./processes.mjs";
+import { binary } from "../lib/processes.mjs";
 
 /** Seconds within which a job comes to its next phase, and to its end, on a busy machine. */
 const STEP = 90;

@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { blake3 } from "@noble/hashes/blake3";
 import { u8aToHex } from "@polkadot/util";
 import { join } from "node:path";
-import { account, errorName, send, UNIT } from "../chain.mjs";
-import { Process } from "../resilience/processes.mjs";
+import { account, errorName, send, UNIT } from "../lib/chain.mjs";
+import { Process } from "../lib/processes.mjs";
 
 /** Jobs that one account's stake backs at a time; the runtime's `MaxJobHolds`. */
 const HOLDS = 64;

@@ -4,7 +4,7 @@ use super::*;
 use crate::provider::record::Record;
 use assay_commitments::RunShape;
 use assay_dispute::{Answerer, BoxError, Job, Replay, Replayed};
-use assay_exec::testing::{definition, random_case, Rng};
+use assay_engine_testing::{definition, random_case, Rng};
 use assay_program::Source;
 use std::sync::{Mutex as Plain, MutexGuard};
 use tokio::sync::Semaphore;

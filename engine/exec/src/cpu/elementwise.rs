@@ -332,7 +332,7 @@ pub(super) fn narrow<T: Element>(narrow: &Narrow, sums: &[i64], out: &mut [T]) {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::Rng;
+	use assay_testing::{Draw, Rng};
 
 	#[test]
 	fn reciprocal_roots_should_equal_the_definition_when_they_are_near_a_middle() {

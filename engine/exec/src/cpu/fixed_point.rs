@@ -171,7 +171,7 @@ pub(super) fn shift_at_random(
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::Rng;
+	use assay_testing::{Draw, Rng};
 
 	#[test]
 	fn shifts_should_equal_the_definition_when_values_and_amounts_are_extreme() {

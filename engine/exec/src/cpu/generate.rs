@@ -114,7 +114,7 @@ fn philox(seed: &Source, step: &Source, stream: u32, len: usize) -> Buffer {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::Rng;
+	use assay_testing::{Draw, Rng};
 
 	#[test]
 	fn words_should_equal_the_definition_when_counters_and_keys_are_extreme() {

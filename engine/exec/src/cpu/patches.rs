@@ -147,8 +147,8 @@ impl Patches {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::{random_operator, Rng};
 	use assay_ops::{Access, Applied, Op};
+	use assay_testing::{random_operator, Draw, Rng};
 
 	#[test]
 	fn places_should_be_those_of_the_definition_when_windows_are_random() {

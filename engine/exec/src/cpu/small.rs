@@ -138,7 +138,7 @@ pub(super) fn product<S: Sum, F: Copy + Into<i32>>(
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::Rng;
+	use assay_testing::{Draw, Rng};
 
 	fn holds<S: Sum + PartialEq + core::fmt::Debug>(
 		most: i64,

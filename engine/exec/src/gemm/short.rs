@@ -207,7 +207,7 @@ unsafe fn block<const C: usize>(
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::Rng;
+	use assay_testing::{Draw, Rng};
 
 	#[test]
 	fn short_products_should_be_exact_when_values_are_extreme_and_edges_ragged() {

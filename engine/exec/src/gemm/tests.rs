@@ -1,5 +1,6 @@
 use super::*;
-use crate::{testing::Rng, Elements};
+use crate::Elements;
+use assay_testing::{Draw, Rng};
 use std::sync::Mutex;
 
 /// What runs tests on emulated processors says here which paths they must be found to have, by

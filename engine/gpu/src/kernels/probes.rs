@@ -1,11 +1,9 @@
 //! The fixed operators and operands of the self-test.
 
 use super::{Kernel, Outline};
-use assay_exec::{
-	testing::{random_operator, Rng, OPERATOR_KINDS},
-	Affine, Buffer,
-};
+use assay_exec::{Affine, Buffer};
 use assay_ops::{DType, Op, Shape, TensorType, View};
+use assay_random::{random_operator, Rng, OPERATOR_KINDS};
 use std::sync::Arc;
 
 /// One operator on fixed operands.

@@ -20,13 +20,13 @@ fn answer_should_be_free_and_hand_over_the_move_when_it_is_right() {
 		assert_eq!(lane.deadline, now() + MOVE_TIME);
 		let group = crate::Opened::<Test>::get((id, challenger(), 0)).expect("kept");
 		assert_eq!((group.place, group.children.into_inner()), (place, lying().children(place)));
-		assert!(has_event(Event::OpeningAnswered {
+		assert_emitted!(Event::OpeningAnswered {
 			job: id,
 			challenger: challenger(),
 			by: provider(),
 			place,
 			deadline: now() + MOVE_TIME,
-		}));
+		});
 	});
 }
 

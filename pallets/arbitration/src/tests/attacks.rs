@@ -328,11 +328,11 @@ fn invalid_proof_should_use_up_the_lane_when_a_verifier_sends_it_for_free() {
 		let part = honest().proof(accused).remove(0);
 		let call = move_call(id, &who, ChallengeMove::Prove { part: Box::new(part) });
 		assert_ok!(apply(call.clone()));
-		assert!(has_event(Event::ProofRejected {
+		assert_emitted!(Event::ProofRejected {
 			job: id,
 			challenger: who.clone(),
 			error: Error::<Test>::NotWrong.into(),
-		}));
+		});
 		assert!(!has_lane(id, &who));
 		// It was signed for how the lane stood.
 		assert_eq!(apply(call), invalid(InvalidTransaction::BadProof));

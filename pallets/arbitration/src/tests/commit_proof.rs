@@ -11,11 +11,11 @@ fn commitment_should_open_a_lane_and_keep_the_job_open_when_the_account_has_none
 		assert_eq!((lane.turn, lane.committed), (Turn::Move, true));
 		assert_eq!(lane.deadline, now() + PROOF_TIME);
 		assert_eq!(held(&challenger()), DEPOSIT);
-		assert!(has_event(Event::ProofCommitted {
+		assert_emitted!(Event::ProofCommitted {
 			job: id,
 			challenger: challenger(),
 			commitment: [1; 32],
-		}));
+		});
 		roll_to(lane.deadline);
 		assert!(!job(id).ended);
 		roll(2);

@@ -13,17 +13,13 @@ fn demand_should_open_a_lane_and_hold_its_deposit_when_it_is_the_first() {
 		assert_eq!((lane.deposit, lane.opened_at, lane.answers), (DEPOSIT, now(), 0));
 		assert_eq!(lane.provider, provider());
 		assert_eq!(held(&challenger()), DEPOSIT);
-		assert!(has_event(Event::LaneOpened {
-			job: id,
-			challenger: challenger(),
-			deposit: DEPOSIT
-		}));
-		assert!(has_event(Event::OpeningDemanded {
+		assert_emitted!(Event::LaneOpened { job: id, challenger: challenger(), deposit: DEPOSIT });
+		assert_emitted!(Event::OpeningDemanded {
 			job: id,
 			challenger: challenger(),
 			place,
 			deadline: now() + ANSWER_TIME,
-		}));
+		});
 	});
 }
 

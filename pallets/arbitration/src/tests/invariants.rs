@@ -327,7 +327,7 @@ proptest! {
 			}
 			EndsLater::set(false);
 			roll(CHALLENGE_TIME + PROOF_TIME + 5 * MOVE_TIME + 70 + 60 + 14);
-			check_invariants(before);
+			Test::check(before);
 			check_verdicts();
 			assert_eq!(Lanes::<Test>::iter().count(), 0);
 			assert_eq!(Opened::<Test>::iter().count(), 0);

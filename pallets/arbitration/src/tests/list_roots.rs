@@ -42,13 +42,13 @@ fn list_should_be_free_and_hand_over_the_move_when_the_provider_states_it() {
 		assert_eq!((lane.turn, lane.answers, lane.deadline), (Turn::Move, 3, now() + MOVE_TIME));
 		let list = lane.list.expect("kept");
 		assert_eq!((list.list, list.eager), (run.list(1, SECOND), eager));
-		assert!(has_event(Event::OpeningAnswered {
+		assert_emitted!(Event::OpeningAnswered {
 			job: id,
 			challenger: challenger(),
 			by: provider(),
 			place: LIST,
 			deadline: now() + MOVE_TIME,
-		}));
+		});
 	});
 }
 
@@ -174,11 +174,7 @@ fn job_should_end_as_withheld_when_no_list_is_given() {
 		let id = owed(lying_past_list());
 		roll_to(lane(id, &challenger()).deadline + 1);
 		assert_eq!(condemned(id), withheld(&challenger()));
-		assert!(has_event(Event::OpeningWithheld {
-			job: id,
-			challenger: challenger(),
-			place: LIST
-		}));
+		assert_emitted!(Event::OpeningWithheld { job: id, challenger: challenger(), place: LIST });
 		assert_eq!(closed(id, &challenger()), Some((DEPOSIT, 0, 0)));
 	});
 }
@@ -200,7 +196,7 @@ fn lie_past_a_true_list_should_be_proved_and_blame_nobody_but_the_provider() {
 		// The list might have been the false one: who vouched for the run is not proved wrong.
 		assert_eq!((condemned(id), wrong_step(id)), (withheld(&challenger()), None));
 		let prover = challenger();
-		assert!(has_event(Event::FraudProven { job: id, accusation: accused, prover }));
+		assert_emitted!(Event::FraudProven { job: id, accusation: accused, prover });
 		assert_eq!(closed(id, &challenger()), Some((DEPOSIT, 0, 0)));
 	});
 }

@@ -21,13 +21,9 @@ mod views;
 use crate::{mock::*, Error, Event};
 use assay_commitments::{Below, Place};
 use assay_market::{ChallengeMove, ReasonCode, Turn};
+use assay_pallet_testing::assert_emitted;
 use frame_support::{assert_noop, assert_ok, dispatch::Pays};
-use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidityError};
-
-/// The pool's answer for a reason.
-fn invalid(reason: InvalidTransaction) -> Result<(), TransactionValidityError> {
-	Err(TransactionValidityError::Invalid(reason))
-}
+use sp_runtime::transaction_validity::InvalidTransaction;
 
 /// What a proven fraud and a withheld opening leave behind.
 fn proven(by: &AccountId) -> Option<(ReasonCode, AccountId)> {

@@ -8,7 +8,7 @@ fn verifier_should_prove_fraud_without_a_deposit_when_it_goes_all_the_way_down()
 		let id = post(lying_deep());
 		let who = verifier(0);
 		assert_ok!(act_demand(id, &who, None));
-		assert!(has_event(Event::LaneOpened { job: id, challenger: who.clone(), deposit: 0 }));
+		assert_emitted!(Event::LaneOpened { job: id, challenger: who.clone(), deposit: 0 });
 		let accused = loop {
 			assert_ok!(answer(id, &who, lying_deep()));
 			match next_child(id, &who, honest()) {

@@ -2,59 +2,16 @@
 
 use super::*;
 use crate::impls::{MAX_SUBMISSIONS, RETRY_BLOCKS};
-use assay_market::{
-	dispute_key, mailbox::MAILBOX_VERSION, verifier::verifier_crypto::KEY_TYPE, DisputeEntry, JobId,
-};
-use codec::Decode;
+use assay_market::{dispute_key, mailbox::MAILBOX_VERSION, DisputeEntry, JobId};
+use assay_pallet_testing::node::{surround, Pool};
 use frame_support::traits::OffchainWorker;
-use sp_core::{
-	offchain::{
-		testing::TestOffchainExt, OffchainDbExt, OffchainWorkerExt, StorageKind, TransactionPool,
-		TransactionPoolExt,
-	},
-	Pair,
-};
-use sp_keystore::{testing::MemoryKeystore, Keystore, KeystoreExt};
-use std::sync::{Arc, Mutex};
-
-/// What was submitted.
-#[derive(Clone, Default)]
-struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl TransactionPool for Pool {
-	fn submit_transaction(&mut self, extrinsic: Vec<u8>) -> Result<(), ()> {
-		self.0.lock().expect("never poisoned").push(extrinsic);
-		Ok(())
-	}
-}
-
-impl Pool {
-	fn take(&self) -> Vec<RuntimeCall> {
-		std::mem::take(&mut *self.0.lock().expect("never poisoned"))
-			.iter()
-			.map(|bytes| Extrinsic::decode(&mut &bytes[..]).expect("an extrinsic").function)
-			.collect()
-	}
-}
+use sp_core::{offchain::StorageKind, Pair};
 
 /// Runs a test on a node that has the keys of these verifiers.
 fn with_keys(local: &[AccountId], test: impl FnOnce(Pool)) {
-	let pool = Pool::default();
-	let keystore = MemoryKeystore::new();
-	for who in local {
-		keystore.sr25519_generate_new(KEY_TYPE, Some(&seed_of(who))).expect("a good seed");
-	}
-	let (offchain, _) = TestOffchainExt::new();
 	let mut ext = new_test_ext();
-	ext.register_extension(OffchainDbExt::new(offchain.clone()));
-	ext.register_extension(OffchainWorkerExt::new(offchain));
-	ext.register_extension(TransactionPoolExt::new(pool.clone()));
-	ext.register_extension(KeystoreExt::new(keystore));
-	ext.execute_with(|| {
-		let before = all_money();
-		test(pool);
-		check_invariants(before);
-	});
+	let pool = surround(&mut ext, local.iter().map(seed_of));
+	Test::run(ext, || test(pool));
 }
 
 fn post_bytes(id: JobId, who: &AccountId, bytes: &[u8]) {
@@ -77,7 +34,7 @@ fn post_move(id: JobId, who: &AccountId, action: ChallengeMove) {
 /// Runs the hook and gives what it submitted.
 fn submitted(pool: &Pool) -> Vec<RuntimeCall> {
 	<Arbitration as OffchainWorker<u64>>::offchain_worker(now());
-	pool.take()
+	pool.take::<Test>()
 }
 
 /// Runs the hook and the block that takes what it submitted.

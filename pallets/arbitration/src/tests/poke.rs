@@ -11,7 +11,7 @@ fn poke_should_condemn_and_be_free_when_an_answer_stayed_out() {
 		assert_eq!(info.pays_fee, Pays::No);
 		assert_eq!(condemned(id), withheld(&challenger()));
 		assert_eq!(closed(id, &challenger()), Some((DEPOSIT, 0, 0)));
-		assert!(has_event(Event::OpeningWithheld { job: id, challenger: challenger(), place }));
+		assert_emitted!(Event::OpeningWithheld { job: id, challenger: challenger(), place });
 		assert_eq!(free(&challenger()), BALANCE + BOND / 5, "the demander gets the prover's part");
 	});
 }

@@ -15,11 +15,11 @@ fn proof_should_condemn_at_once_and_for_free_when_its_sender_has_no_lane() {
 			assert_eq!(info.pays_fee, Pays::No);
 			assert_eq!(condemned(id), proven(&bystander()));
 			assert_eq!(wrong_step(id), Some(run.lie_accused().step));
-			assert!(has_event(Event::FraudProven {
+			assert_emitted!(Event::FraudProven {
 				job: id,
 				accusation: run.lie_accused(),
 				prover: bystander(),
-			}));
+			});
 		}
 		assert_eq!(free(&bystander()), BALANCE + 3 * BOND / 5);
 	});
@@ -275,11 +275,11 @@ fn folded_proof_should_condemn_with_its_last_part_when_all_come_in_order() {
 			assert_eq!(lane(id, &challenger()).deadline, now() + PROOF_TIME);
 			let fold = Folds::<Test>::get(id, challenger()).expect("kept");
 			assert_eq!((fold.next, fold.accumulators.len()), (at as u32 + 1, 1));
-			assert!(has_event(Event::ProofPartAccepted {
+			assert_emitted!(Event::ProofPartAccepted {
 				job: id,
 				challenger: challenger(),
 				part: at as u32,
-			}));
+			});
 		}
 		assert_ok!(prove_fraud(id, &challenger(), last));
 		assert_eq!(condemned(id), proven(&challenger()));

@@ -44,7 +44,7 @@ fn consent_should_open_one_seal_only() {
 		// The stranger agreed to one decoy with this maker and this salt. Its signature in another seal,
 		// of another salt or another maker, is none.
 		let again = agreed.consents.clone();
-		for (maker, salt) in [(MAKER, [9; 32]), (RIVAL, SALT)] {
+		for (job, maker, salt) in [(1, MAKER, [9; 32]), (2, RIVAL, SALT)] {
 			let hash = Decoys::seal_hash(
 				&maker.to_account_id(),
 				&STRANGER.to_account_id(),
@@ -55,8 +55,8 @@ fn consent_should_open_one_seal_only() {
 			let stolen = Secret { maker, salt, consents: again.clone(), hash };
 			assert_ok!(seal(&stolen));
 			roll(1);
-			end(1, (STRANGER, CLAIMS), FRAUD);
-			assert_noop!(unseal(1, &stolen), Error::<Test>::RequesterDidNotConsent);
+			end(job, (STRANGER, CLAIMS), FRAUD);
+			assert_noop!(unseal(job, &stolen), Error::<Test>::RequesterDidNotConsent);
 		}
 	});
 }

@@ -22,13 +22,13 @@ fn caught_decoy_should_cost_its_maker_nothing_and_leave_the_issuance_as_it_was()
 		assert_eq!(allowance(MAKER), Some(ALLOWANCE - BURNED - PROVER));
 		assert_eq!(held(MAKER), 0);
 		assert_eq!(tally(), (1, 0, 0));
-		assert!(has_event(Event::DecoyCaught {
+		assert_emitted!(Event::DecoyCaught {
 			job: 1,
 			maker: MAKER.to_account_id(),
 			reason: ReasonCode::ProvenFraud,
 			minted: BURNED,
 			from_pot: PROVER,
-		}));
+		});
 	});
 }
 
@@ -57,7 +57,7 @@ fn missed_decoy_should_be_told_and_nothing_be_given_back() {
 		assert_ok!(unseal(1, &own));
 		assert_eq!((free(CLAIMS), pot(), Balances::total_issuance(), allowance(MAKER)), before);
 		assert_eq!((held(MAKER), tally()), (0, (0, 0, 1)));
-		assert!(has_event(Event::DecoyMissed { job: 1, maker: MAKER.to_account_id() }));
+		assert_emitted!(Event::DecoyMissed { job: 1, maker: MAKER.to_account_id() });
 	});
 }
 
@@ -111,7 +111,7 @@ fn makers_should_be_named_by_root_and_bounded() {
 		assert_noop!(Decoys::set_maker(signed(RIVAL), who.clone(), 1), DispatchError::BadOrigin);
 		assert_noop!(Decoys::seal(signed(RIVAL), [0; 32]), Error::<Test>::NotMaker);
 		assert_ok!(set_maker(RIVAL, 1));
-		assert!(has_event(Event::MakerSet { maker: who.clone(), allowance: 1 }));
+		assert_emitted!(Event::MakerSet { maker: who.clone(), allowance: 1 });
 		assert_noop!(set_maker(STRANGER, 1), Error::<Test>::TooManyMakers);
 		assert_ok!(set_maker(RIVAL, 2));
 		assert_ok!(set_maker(RIVAL, 0));
@@ -149,13 +149,13 @@ fn seals_should_be_bounded_and_paid_for() {
 		let (who, hash, _) = Seals::<Test>::iter().next().unwrap();
 		assert_ok!(Decoys::discard(signed(MAKER), who.clone(), hash));
 		assert_noop!(Decoys::discard(signed(MAKER), who.clone(), hash), Error::<Test>::NoSeal);
-		assert!(has_event(Event::SealDiscarded { maker: who, hash }));
+		assert_emitted!(Event::SealDiscarded { maker: who, hash });
 		assert_ok!(Decoys::seal(signed(MAKER), [7; 32]));
-		assert!(has_event(Event::Sealed {
+		assert_emitted!(Event::Sealed {
 			maker: MAKER.to_account_id(),
 			hash: [7; 32],
 			expires: 1 + LIFETIME
-		}));
+		});
 		MaxSeals::set(9);
 		assert_noop!(Decoys::seal(signed(MAKER), [7; 32]), Error::<Test>::AlreadySealed);
 		// Whoever has no money seals nothing.
@@ -182,7 +182,7 @@ fn pot_should_be_funded_by_anyone() {
 	run(|| {
 		assert_ok!(Decoys::fund(signed(FINDER), 77));
 		assert_eq!(pot(), POT + 77);
-		assert!(has_event(Event::PotFunded { from: FINDER.to_account_id(), amount: 77 }));
+		assert_emitted!(Event::PotFunded { from: FINDER.to_account_id(), amount: 77 });
 		assert!(Decoys::fund(signed(FINDER), BALANCE).is_err());
 	});
 }

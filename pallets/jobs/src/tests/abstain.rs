@@ -19,11 +19,7 @@ fn abstain_should_open_the_next_tranche_when_verdicts_are_missing() {
 		assert_eq!((phase(id), job(id).deadline), (Phase::Verifying, deadline + 1 + verify));
 		let second = winners(id);
 		assert!(!second.is_empty() && second.iter().all(|who| !first.contains(who)));
-		assert!(has_event(Event::TrancheOpened {
-			job: id,
-			tranche: 1,
-			deadline: job(id).deadline,
-		}));
+		assert_emitted!(Event::TrancheOpened { job: id, tranche: 1, deadline: job(id).deadline });
 		assert_ok!(commit(id, &second[0], &right()));
 		roll_past_deadline(id);
 		assert_eq!(phase(id), Phase::Revealing, "two tranches are all, and two verdicts enough");

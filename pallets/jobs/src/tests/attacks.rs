@@ -118,7 +118,7 @@ fn signature_should_be_refused_when_replayed_on_another_chain_or_job() {
 		assert!(winners(other).contains(&who));
 		let action =
 			VerifierAction::CommitVerdict { commitment: [1; 32], ticket: ticket(id, &who) };
-		let key = pair(&seed_of(&who));
+		let key = pair(&who);
 		let genesis = Market::genesis_hash();
 		let call = |signature| call_with(id, &who, action.clone(), None, signature);
 
@@ -142,7 +142,7 @@ fn authorized_call_should_be_refused_when_it_is_forged() {
 		let own = ticket(id, &drawn[0]);
 		let action = VerifierAction::CommitVerdict { commitment: [1; 32], ticket: own };
 		// By the key of another drawn verifier.
-		let key = pair(&seed_of(&drawn[1]));
+		let key = pair(&drawn[1]);
 		let forged = call_with(
 			id,
 			&drawn[0],
@@ -152,7 +152,7 @@ fn authorized_call_should_be_refused_when_it_is_forged() {
 		);
 		assert_eq!(apply(forged.clone()), invalid(InvalidTransaction::BadProof));
 		// For another payload, or as another call.
-		let key = pair(&seed_of(&drawn[0]));
+		let key = pair(&drawn[0]);
 		let reason = assay_market::AbstainReason::Other;
 		for other in [
 			VerifierAction::CommitVerdict { commitment: [2; 32], ticket: own },
@@ -471,7 +471,7 @@ fn challenge_signature_should_open_nothing_when_it_is_used_for_a_verdict() {
 			Market::check_action(id, &order(id), &who, &challenge).err(),
 			Some(Error::<Test>::WrongPhase)
 		);
-		let key = pair(&seed_of(&who));
+		let key = pair(&who);
 		let signature = sign(&key, &Market::genesis_hash(), id, &who, 0, &challenge);
 		let ticket = ticket(id, &who);
 		let action = VerifierAction::CommitVerdict { commitment: [1; 32], ticket };

@@ -16,7 +16,7 @@ fn attest_inputs_should_open_the_job_when_the_quorum_is_reached() {
 		assert_eq!(phase(id), Phase::Posted);
 		assert_ok!(attest(id, &drawn[2], true));
 		assert_eq!(phase(id), Phase::Open);
-		assert!(has_event(Event::InputsAttested { job: id, account: drawn[0].clone(), ok: true }));
+		assert_emitted!(Event::InputsAttested { job: id, account: drawn[0].clone(), ok: true });
 		assert_eq!(attest(id, &drawn[0], true), invalid(InvalidTransaction::Stale));
 	});
 }

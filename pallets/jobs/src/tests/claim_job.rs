@@ -20,13 +20,13 @@ fn claim_job_should_take_the_ramps_price_when_time_passes() {
 			assert_eq!((job(id).price(), bond_of(id)), (price, bond));
 			assert_eq!(Bonds::get((provider(), id)), Some(bond));
 			let order = order(id);
-			assert!(has_event(Event::JobClaimed {
+			assert_emitted!(Event::JobClaimed {
 				job: id,
 				order,
 				provider: provider(),
 				price,
 				bond,
-			}));
+			});
 		});
 	}
 }

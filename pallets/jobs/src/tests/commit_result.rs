@@ -8,7 +8,7 @@ fn commit_result_should_start_the_wait_for_a_draw_when_the_job_is_claimed() {
 		let id = post_claimed();
 		let commitment = result_hash(id, &provider(), &right());
 		assert_ok!(commit_result(id, &right()));
-		assert!(has_event(Event::ResultCommitted { job: id, provider: provider(), commitment }));
+		assert_emitted!(Event::ResultCommitted { job: id, provider: provider(), commitment });
 		assert_eq!((phase(id), job(id).deadline), (Phase::Committed, now() + 2));
 	});
 }

@@ -19,11 +19,7 @@ fn commit_verdict_should_go_on_when_every_candidate_has_committed() {
 		assert_ok!(commit(id, &drawn[4], &right()));
 		assert_eq!(phase(id), Phase::Revealing);
 		let commitment = verdict_hash(id, &drawn[0], &right());
-		assert!(has_event(Event::VerdictCommitted {
-			job: id,
-			account: drawn[0].clone(),
-			commitment,
-		}));
+		assert_emitted!(Event::VerdictCommitted { job: id, account: drawn[0].clone(), commitment });
 	});
 }
 

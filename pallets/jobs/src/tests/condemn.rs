@@ -5,7 +5,7 @@ use assay_market::{Disputes, JobId, VerifierId};
 use sp_core::Pair;
 
 fn key(who: &AccountId) -> VerifierId {
-	pair(&seed_of(who)).public()
+	pair(who).public()
 }
 
 /// A second audit is under way; gives its verifiers.
@@ -144,8 +144,8 @@ fn condemn_should_slash_and_end_the_job_at_once_when_everyone_has_revealed() {
 			assert_eq!(job(id).books.refunded, ESCROW);
 			assert_eq!(outcomes(&provider()), [Outcome::ProviderFraud]);
 			let (provider, burned) = (provider(), bond - paid);
-			assert!(has_event(Event::ResultCondemned { job: id, reason, by: bystander() }));
-			assert!(has_event(Event::BondSlashed { job: id, provider, burned, paid }));
+			assert_emitted!(Event::ResultCondemned { job: id, reason, by: bystander() });
+			assert_emitted!(Event::BondSlashed { job: id, provider, burned, paid });
 			assert!(!condemn(id, reason, &bystander()), "it has ended");
 		});
 	}

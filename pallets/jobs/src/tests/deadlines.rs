@@ -92,11 +92,7 @@ fn job_should_open_once_more_when_the_provider_is_silent() {
 		assert_eq!(free(&requester()), BALANCE - ESCROW);
 		assert_eq!(FreeStake::get(provider()), STAKE - bond / 5);
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderStalled]);
-		assert!(has_event(Event::ProviderStalled {
-			job: id,
-			provider: provider(),
-			burned: bond / 5,
-		}));
+		assert_emitted!(Event::ProviderStalled { job: id, provider: provider(), burned: bond / 5 });
 		assert_noop!(commit_result(id, &right()), Error::<Test>::NotProvider);
 		assert_noop!(claim(id, provider()), Error::<Test>::Barred);
 		// The ramp does not start over.
@@ -256,7 +252,7 @@ fn job_should_end_withheld_when_the_provider_does_not_reveal() {
 		assert_eq!(BurnedStake::get(), bond - paid);
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderFraud]);
 		let burned = bond - paid;
-		assert!(has_event(Event::BondSlashed { job: id, provider: provider(), burned, paid }));
+		assert_emitted!(Event::BondSlashed { job: id, provider: provider(), burned, paid });
 	});
 }
 

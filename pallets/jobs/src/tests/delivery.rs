@@ -72,12 +72,12 @@ fn keepers_should_be_drawn_with_the_lottery_and_be_no_party() {
 		assert_eq!(drawn.len(), 3);
 		assert!(!drawn.contains(&requester()) && !drawn.contains(&provider()));
 		assert!(drawn.iter().all(|who| Locks::contains_key((who.clone(), id))));
-		assert!(has_event(Event::ValidatorsDrawn {
+		assert_emitted!(Event::ValidatorsDrawn {
 			job: id,
 			purpose: Purpose::Keep,
 			tranche: 0,
 			accounts: drawn,
-		}));
+		});
 	});
 }
 
@@ -88,7 +88,7 @@ fn result_should_be_paid_when_a_quorum_of_keepers_has_the_outputs() {
 		let drawn = keepers(id);
 		assert_ok!(keep(id, &drawn[0], true));
 		assert_ok!(keep(id, &drawn[1], true));
-		assert!(has_event(Event::OutputsAttested { job: id, account: drawn[0].clone(), ok: true }));
+		assert_emitted!(Event::OutputsAttested { job: id, account: drawn[0].clone(), ok: true });
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 		assert_eq!(outcomes(&drawn[2]), [Outcome::VerifierNoShow]);
@@ -107,7 +107,7 @@ fn provider_should_not_be_paid_when_it_hands_nothing_over() {
 		roll_past_deadline(id);
 		// Others are asked, once: those who were drawn first may be away, or not want to.
 		assert_eq!((phase(id), job(id).keepers_redrawn()), (Phase::Challengeable, true));
-		assert!(has_event(Event::KeepersDismissed { job: id }));
+		assert_emitted!(Event::KeepersDismissed { job: id });
 		assert_eq!((keepers(id).len(), Locks::iter().count()), (0, 0));
 		assert_noop!(request_audit(id, requester()), Error::<Test>::WrongPhase);
 		roll_past_deadline(id);
@@ -264,7 +264,7 @@ fn keepers_should_be_told_what_to_fetch_and_until_when() {
 	chain().build_and_execute(|| {
 		let id = post_verifying(&right());
 		let who = keepers(id)[0].clone();
-		let key = pair(&seed_of(&who)).public();
+		let key = pair(&who).public();
 		let duty = || Market::assignments(core::slice::from_ref(&key)).remove(0);
 		assert_eq!((duty().purpose, duty().status), (Purpose::Keep, SeatStatus::Pending));
 		assert_eq!((duty().order, duty().output_roots), (order(id), vec![]));
@@ -418,7 +418,7 @@ fn keepers_that_have_the_outputs_should_stay_when_others_are_drawn() {
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 		for account in second {
 			assert_eq!(free(&account), NET);
-			assert!(has_event(Event::HolderPaid { job: id, account, amount: NET }));
+			assert_emitted!(Event::HolderPaid { job: id, account, amount: NET });
 		}
 	});
 }
@@ -525,7 +525,7 @@ fn attesters_should_be_paid_and_the_rest_burned_when_the_requester_cancels() {
 		assert_ok!(attest(id, &drawn[0], true));
 		assert_ok!(cancel(id, requester()));
 		assert_eq!(free(&drawn[0]), NET);
-		assert!(has_event(Event::HolderPaid { job: id, account: drawn[0].clone(), amount: NET }));
+		assert_emitted!(Event::HolderPaid { job: id, account: drawn[0].clone(), amount: NET });
 		// Half of the fee was the attesters'; what they have not earned is gone too.
 		let half = job(id).books.data_fee / 2;
 		assert_eq!(job(id).books.burned, half - NET);

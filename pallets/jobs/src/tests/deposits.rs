@@ -132,7 +132,7 @@ fn part_of_the_deposit_should_be_burned_when_the_job_comes_to_nothing() {
 		chain().build_and_execute(|| {
 			let id = end();
 			assert_eq!(job(id).reason, Some(reason));
-			assert!(has_event(Event::DepositBurned { job: id, amount: part }), "{reason:?}");
+			assert_emitted!(Event::DepositBurned { job: id, amount: part });
 			assert_eq!((job(id).books.deposit, deposits(&requester())), (RECORD, RECORD));
 			// The escrow is another matter: all of it comes back.
 			assert_eq!((job(id).books.refunded, job(id).books.burned), (ESCROW, 0));

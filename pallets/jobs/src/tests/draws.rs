@@ -129,13 +129,13 @@ fn lottery_should_have_the_terms_of_its_session_when_it_is_opened() {
 		assert_eq!((terms.candidates, terms.stake), (6, (10 * UNIT).into()));
 		assert_eq!((terms.size, terms.wanted(), terms.max_tranches), (3, 3, 2));
 		assert_eq!((lottery(id).opened_at, lottery(id).tranche), (now(), 0));
-		assert!(has_event(Event::LotteryOpened {
+		assert_emitted!(Event::LotteryOpened {
 			job: id,
 			seed: lottery(id).seed,
 			session: Session::get(),
 			candidates: 6,
 			wanted: 3,
-		}));
+		});
 		// Parameters that are set while it is open change nothing.
 		let before = winners(id);
 		crate::Parameters::<Test>::mutate(|p| {

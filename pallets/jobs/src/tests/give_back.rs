@@ -33,7 +33,7 @@ fn give_back_should_open_the_job_with_the_same_attesters_when_they_have_the_inpu
 		assert_eq!(phase(id), Phase::Open);
 		let burned = (test_parameters().stall(price, bond) * 7).div_ceil(clock);
 		assert!(burned > 0);
-		assert!(has_event(Event::JobGivenBack { job: id, provider: provider(), burned }));
+		assert_emitted!(Event::JobGivenBack { job: id, provider: provider(), burned });
 		// A part of what a stall costs is burned; nobody gains by it, and the rest of the bond is free.
 		assert_eq!(FreeStake::get(provider()), STAKE - burned);
 		assert_eq!((BurnedStake::get(), all_of(&requester())), (burned, before));
@@ -135,7 +135,7 @@ fn stall_should_cost_nothing_when_the_inputs_were_never_attested() {
 		let before = all_of(&requester());
 		roll_past_deadline(id);
 		assert_eq!((FreeStake::get(provider()), all_of(&requester())), (STAKE, before));
-		assert!(has_event(Event::ProviderStalled { job: id, provider: provider(), burned: 0 }));
+		assert_emitted!(Event::ProviderStalled { job: id, provider: provider(), burned: 0 });
 		assert_ok!(claim(id, second_provider()));
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProviderTimeout)));
@@ -207,11 +207,11 @@ fn stall_should_cost_the_price_at_most_and_pay_nobody() {
 			let before = all_of(&requester());
 			roll_past_deadline(id);
 			let taken = (bond / 5).min(PRICE);
-			assert!(has_event(Event::ProviderStalled {
+			assert_emitted!(Event::ProviderStalled {
 				job: id,
 				provider: provider(),
 				burned: taken,
-			}));
+			});
 			assert_eq!(STAKE - FreeStake::get(provider()), taken, "{percent} %");
 			assert_eq!((all_of(&requester()), BurnedStake::get()), (before, taken));
 		});

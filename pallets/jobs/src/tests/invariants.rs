@@ -391,14 +391,14 @@ proptest! {
 				.expect("moves are not rolled back");
 				assert!(Market::do_try_state().is_ok(), "after {shown}: {:?}", Market::do_try_state());
 			}
-			check_invariants(before);
+			Test::check(before);
 			check_reports();
 			// Left alone, every job ends by itself, and is forgotten; disputed ones after the dispute.
 			for id in Lanes::iter_keys().collect::<Vec<_>>() {
 				close_lane(id);
 			}
 			roll(2_000);
-			check_invariants(before);
+			Test::check(before);
 			assert_eq!(Jobs::<Test>::iter().count(), 0);
 			assert_eq!(crate::Agenda::<Test>::iter().count(), 0);
 			assert_eq!(held(&requester()) + held(&provider()), 0);

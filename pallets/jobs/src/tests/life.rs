@@ -42,7 +42,7 @@ fn job_should_pay_provider_and_verifiers_when_everyone_is_honest() {
 		for who in &drawn {
 			assert_eq!(free(who), net);
 			assert_eq!(outcomes(who).last(), Some(&Outcome::VerifierMatched));
-			assert!(has_event(Event::VerifierPaid { job: id, account: who.clone(), amount: net }));
+			assert_emitted!(Event::VerifierPaid { job: id, account: who.clone(), amount: net });
 		}
 		assert_eq!(free(&requester()), BALANCE - PRICE - 3 * share);
 		assert_eq!(held(&requester()), 0);
@@ -50,13 +50,13 @@ fn job_should_pay_provider_and_verifiers_when_everyone_is_honest() {
 		assert_eq!(FreeStake::get(provider()), STAKE);
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderPaid]);
 		assert_eq!(outcomes(&requester()), [Outcome::RequesterPaid]);
-		assert!(has_event(Event::JobEnded {
+		assert_emitted!(Event::JobEnded {
 			job: id,
 			order: order(id),
 			reason: ReasonCode::Paid,
 			paid: ended.books.paid,
 			refunded: ended.books.refunded,
 			burned: ended.books.burned,
-		}));
+		});
 	});
 }

@@ -86,7 +86,7 @@ fn key_that_was_changed_after_the_draw_should_not_count() {
 		let genesis = Market::genesis_hash();
 		let ticket = ticket_with(&ground, &genesis, id, &seed(id));
 		let action = VerifierAction::CommitVerdict { commitment: [1; 32], ticket };
-		let signature = sign(&pair(&ground), &genesis, id, &who, 0, &action);
+		let signature = sign(&pair_of(&ground), &genesis, id, &who, 0, &action);
 		let call = call_with(id, &who, action, None, signature);
 		assert_eq!(apply(call), invalid(InvalidTransaction::BadProof));
 		// Not even where it signs with the old one.

@@ -38,16 +38,12 @@ mod withholding;
 
 use crate::{mock::*, Error, Event};
 use assay_market::{Outcome, Phase, Purpose, ReasonCode};
+use assay_pallet_testing::assert_emitted;
 use frame_support::{assert_noop, assert_ok};
 use sp_runtime::{
 	transaction_validity::{InvalidTransaction, TransactionValidityError},
 	DispatchError, Permill,
 };
-
-/// The pool's answer for a reason.
-fn invalid(reason: InvalidTransaction) -> Result<(), TransactionValidityError> {
-	Err(TransactionValidityError::Invalid(reason))
-}
 
 /// What the provider of a claimed job has put up.
 fn bond_of(id: assay_market::JobId) -> u64 {

@@ -2,37 +2,10 @@
 
 use super::*;
 use crate::impls::{MAX_SUBMISSIONS, RETRY_BLOCKS};
-use assay_market::{
-	mailbox_key, verifier_crypto::KEY_TYPE, AbstainReason, JobId, MailboxEntry, SeatStatus,
-};
-use codec::Decode;
+use assay_market::{mailbox_key, AbstainReason, JobId, MailboxEntry, SeatStatus};
+use assay_pallet_testing::node::{surround, Pool};
 use frame_support::traits::OffchainWorker;
-use sp_core::offchain::{
-	testing::TestOffchainExt, OffchainDbExt, OffchainWorkerExt, StorageKind, TransactionPool,
-	TransactionPoolExt,
-};
-use sp_keystore::{testing::MemoryKeystore, Keystore, KeystoreExt};
-use std::sync::{Arc, Mutex};
-
-/// What was submitted.
-#[derive(Clone, Default)]
-struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl TransactionPool for Pool {
-	fn submit_transaction(&mut self, extrinsic: Vec<u8>) -> Result<(), ()> {
-		self.0.lock().expect("never poisoned").push(extrinsic);
-		Ok(())
-	}
-}
-
-impl Pool {
-	fn take(&self) -> Vec<RuntimeCall> {
-		std::mem::take(&mut *self.0.lock().expect("never poisoned"))
-			.iter()
-			.map(|bytes| Extrinsic::decode(&mut &bytes[..]).expect("an extrinsic").function)
-			.collect()
-	}
-}
+use sp_core::offchain::StorageKind;
 
 /// Runs a test on a node that has the keys of these verifiers.
 fn with_keys(local: &[AccountId], test: impl FnOnce(Pool)) {
@@ -40,28 +13,14 @@ fn with_keys(local: &[AccountId], test: impl FnOnce(Pool)) {
 }
 
 fn with_keys_on(chain: ExtBuilder, local: &[AccountId], test: impl FnOnce(Pool)) {
-	let pool = Pool::default();
-	let keystore = MemoryKeystore::new();
-	for who in local {
-		keystore.sr25519_generate_new(KEY_TYPE, Some(&seed_of(who))).expect("a good seed");
-	}
-	let (offchain, _) = TestOffchainExt::new();
 	let mut ext = chain.build();
-	ext.register_extension(OffchainDbExt::new(offchain.clone()));
-	ext.register_extension(OffchainWorkerExt::new(offchain));
-	ext.register_extension(TransactionPoolExt::new(pool.clone()));
-	ext.register_extension(KeystoreExt::new(keystore));
-	ext.execute_with(|| {
-		let before = all_money();
-		test(pool);
-		check_invariants(before);
-	});
+	let pool = surround(&mut ext, local.iter().map(seed_of));
+	Test::run(ext, || test(pool));
 }
 
 fn post_mail(id: JobId, purpose: Purpose, who: &AccountId, bytes: &[u8]) {
 	use sp_core::Pair;
-	let key =
-		mailbox_key(&Market::genesis_hash(), &order(id), purpose, &pair(&seed_of(who)).public());
+	let key = mailbox_key(&Market::genesis_hash(), &order(id), purpose, &pair(who).public());
 	sp_io::offchain::local_storage_set(StorageKind::PERSISTENT, &key, bytes);
 }
 
@@ -85,7 +44,7 @@ fn attesting(id: JobId) -> impl Iterator<Item = crate::types::SeatOf<Test>> {
 /// Runs the hook and the block that takes what it submitted.
 fn run_hook(pool: &Pool) -> usize {
 	<Market as OffchainWorker<u64>>::offchain_worker(now());
-	let calls = pool.take();
+	let calls = pool.take::<Test>();
 	let count = calls.len();
 	for call in calls {
 		assert_ok!(apply(call));
@@ -232,7 +191,7 @@ fn hook_should_retry_with_another_transaction_when_the_first_was_not_included() 
 		post_mail(id, Purpose::Verify, &verifier(0), &replayed(id, &verifier(0), &right()));
 		let submitted = |pool: &Pool| {
 			<Market as OffchainWorker<u64>>::offchain_worker(now());
-			pool.take()
+			pool.take::<Test>()
 		};
 		let retry_of = |calls: &[RuntimeCall]| match calls {
 			[RuntimeCall::Market(crate::Call::commit_verdict { retry, .. })] => *retry,
@@ -267,7 +226,7 @@ fn hook_should_say_each_thing_once_when_more_is_due_than_one_run_says() {
 		let mut runs = Vec::new();
 		loop {
 			<Market as OffchainWorker<u64>>::offchain_worker(now());
-			let calls = pool.take();
+			let calls = pool.take::<Test>();
 			if calls.is_empty() {
 				break;
 			}
@@ -299,7 +258,7 @@ fn hook_should_begin_with_what_is_soonest_too_late_when_much_is_due() {
 			false => [older, newer],
 		};
 		<Market as OffchainWorker<u64>>::offchain_worker(now());
-		let order = pool.take().into_iter().map(|call| match call {
+		let order = pool.take::<Test>().into_iter().map(|call| match call {
 			RuntimeCall::Market(crate::Call::commit_verdict { job, .. }) => job,
 			RuntimeCall::Market(crate::Call::attest_inputs { job, .. }) => job,
 			other => panic!("{other:?}"),

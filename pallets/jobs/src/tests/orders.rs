@@ -118,7 +118,7 @@ fn verifiers_call_should_be_refused_when_its_order_is_of_another_fork() {
 	on_fork(0, |id, own| {
 		let refused = invalid(InvalidTransaction::Custom(crate::refusal::OTHER_ORDER));
 		let send = |id: JobId, order: Hash, who: &AccountId, action: VerifierAction| {
-			let key = pair(&seed_of(who));
+			let key = pair(who);
 			let genesis = Market::genesis_hash();
 			use assay_market::verifier::signing_payload;
 			use sp_core::Pair;

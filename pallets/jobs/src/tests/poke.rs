@@ -68,7 +68,7 @@ fn ended_job_should_become_a_summary_when_its_retention_is_over() {
 		roll(1);
 		assert!(!crate::Jobs::<Test>::contains_key(id));
 		assert!(crate::Seats::<Test>::get(id).is_empty());
-		assert!(has_event(Event::JobPruned { job: id }));
+		assert_emitted!(Event::JobPruned { job: id });
 		let view = Market::job_view(id).expect("archived");
 		assert!(view.archived);
 		assert_eq!(

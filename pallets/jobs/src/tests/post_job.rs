@@ -51,16 +51,16 @@ fn post_job_should_hold_price_and_committee_fee_when_it_is_good() {
 		assert_eq!(held(&requester()), ESCROW);
 		assert_eq!(free(&requester()), BALANCE - ESCROW);
 		assert_eq!(ProgramUses::get(PROGRAM), 1);
-		assert!(has_event(Event::JobPosted {
+		assert_emitted!(Event::JobPosted {
 			job: 0,
 			order: order(0),
 			requester: requester(),
 			program: PROGRAM,
 			escrow: ESCROW,
 			deposit: deposits(&requester()),
-		}));
+		});
 		// The attesters' draw waits for two blocks after this one.
-		assert!(has_event(Event::PhaseChanged { job: 0, phase: Phase::Posted, deadline: 3 }));
+		assert_emitted!(Event::PhaseChanged { job: 0, phase: Phase::Posted, deadline: 3 });
 		assert_eq!(post(standard()), 1, "numbers are given in order");
 	});
 }

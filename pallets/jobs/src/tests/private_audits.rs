@@ -45,7 +45,7 @@ fn every_result_should_open_a_lottery_that_says_nothing() {
 				(phase(id), job(id).audits.audited),
 				(Phase::Revealing, Some(!won.is_empty()))
 			);
-			assert!(has_event(Event::AuditDecided { job: id, audited: !won.is_empty() }));
+			assert_emitted!(Event::AuditDecided { job: id, audited: !won.is_empty() });
 			*if won.is_empty() { &mut without } else { &mut with } += 1;
 			if !won.is_empty() {
 				await_sample(id);
@@ -144,7 +144,7 @@ fn differing_verdict_should_be_given_to_its_author_when_the_audit_is_thinned() {
 		for who in &won {
 			assert_ok!(reveal(id, who, &right()));
 		}
-		let keys: Vec<_> = won.iter().map(|who| pair(&seed_of(who)).public()).collect();
+		let keys: Vec<_> = won.iter().map(|who| pair(who).public()).collect();
 		assert_eq!(Market::differing(&keys).len(), won.len());
 		assert!(condemn(id, ReasonCode::ProvenFraud, &won[0]));
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));

@@ -46,7 +46,7 @@ fn request_audit_should_draw_a_committee_when_there_was_none() {
 		let held_before = held(&requester());
 		assert_ok!(request_audit(id, requester()));
 		assert_eq!(held(&requester()), held_before, "the first committee is in the escrow");
-		assert!(has_event(Event::AuditRequested { job: id }));
+		assert_emitted!(Event::AuditRequested { job: id });
 		roll_past_deadline(id);
 		assert_eq!((phase(id), committee(id).len()), (Phase::Verifying, 5));
 		for who in committee(id) {

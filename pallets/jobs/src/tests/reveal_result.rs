@@ -28,11 +28,11 @@ fn reveal_result_should_record_the_outputs_when_it_is_what_was_committed() {
 		assert_eq!(opened.run_root, right().root());
 		assert_eq!(opened.trace_root, right().opening().trace_root);
 		assert_eq!(opened.output_roots.to_vec(), right().outputs());
-		assert!(has_event(Event::ResultRevealed {
+		assert_emitted!(Event::ResultRevealed {
 			job: id,
 			run_root: right().root(),
 			output_roots: right().outputs(),
-		}));
+		});
 		// The verifiers have not revealed yet.
 		assert_eq!(phase(id), Phase::Revealing);
 		assert_noop!(reveal_result(id, &right()), Error::<Test>::AlreadyRevealed);

@@ -12,13 +12,13 @@ fn reveal_verdict_should_be_accepted_until_the_end_when_the_others_have_gone_on(
 		roll_past_deadline(id);
 		assert_eq!(phase(id), Phase::Challengeable);
 		assert_ok!(reveal(id, &drawn[1], &right()));
-		assert!(has_event(Event::VerdictRevealed {
+		assert_emitted!(Event::VerdictRevealed {
 			job: id,
 			account: drawn[1].clone(),
 			run_root: right().root(),
 			matches: Some(true),
 			shown: true,
-		}));
+		});
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
 		assert_eq!(reveal(id, &drawn[2], &right()), invalid(InvalidTransaction::Stale));
@@ -72,13 +72,13 @@ fn reveal_verdict_should_wait_with_chunks_when_their_positions_are_not_drawn() {
 		}
 		assert_eq!(now(), closed + 3);
 		assert_ok!(reveal(id, &drawn[0], &right()));
-		assert!(has_event(Event::VerdictRevealed {
+		assert_emitted!(Event::VerdictRevealed {
 			job: id,
 			account: drawn[0].clone(),
 			run_root: right().root(),
 			matches: None,
 			shown: true,
-		}));
+		});
 	});
 }
 
@@ -122,13 +122,13 @@ fn reveal_verdict_should_count_for_nothing_when_it_comes_without_chunks() {
 		let drawn = seated(id);
 		assert_ok!(reveal_result(id, &right()));
 		assert_ok!(open_bare(id, &drawn[0], &right()));
-		assert!(has_event(Event::VerdictRevealed {
+		assert_emitted!(Event::VerdictRevealed {
 			job: id,
 			account: drawn[0].clone(),
 			run_root: right().root(),
 			matches: Some(true),
 			shown: false,
-		}));
+		});
 		// It is final.
 		assert_eq!(reveal(id, &drawn[0], &right()), invalid(InvalidTransaction::Stale));
 		for who in &drawn[1..] {

@@ -347,7 +347,7 @@ fn verifier_should_be_asked_to_dispute_when_its_segment_differs_and_not_when_ano
 			assert_ok!(reveal(id, who, &part(id, who, &honest())));
 		}
 		let keys = |group: &[AccountId]| -> Vec<_> {
-			group.iter().map(|who| pair(&seed_of(who)).public()).collect()
+			group.iter().map(|who| pair(who).public()).collect()
 		};
 		assert_eq!(Market::differing(&keys(&second)).len(), second.len());
 		assert_eq!(Market::differing(&keys(&first)), []);
@@ -362,7 +362,7 @@ fn hidden_verdict_on_a_segment_should_not_be_asked_to_dispute() {
 		let all = all_commit(id, &honest());
 		assert_ok!(reveal_segmented(id, &honest(), opening(&honest())));
 		open_lane(id);
-		let keys: Vec<_> = all.iter().map(|who| pair(&seed_of(who)).public()).collect();
+		let keys: Vec<_> = all.iter().map(|who| pair(who).public()).collect();
 		assert_eq!(Market::differing(&keys), []);
 		close_lane(id);
 	});
@@ -381,7 +381,7 @@ fn audit_should_wait_for_a_whole_replay_when_nobody_got_the_checkpoints() {
 		let base = test_parameters().verify.base + 1;
 		let opened = now();
 		assert_eq!(job(id).deadline, opened + base + u64::from(LENGTH), "one segment");
-		let by_key = |who: &AccountId| pair(&seed_of(who)).public();
+		let by_key = |who: &AccountId| pair(who).public();
 		let duty = Market::lotteries(&[by_key(&verifier(0))]).remove(0);
 		assert_eq!(duty.segments.map(|terms| terms.steps), Some(LENGTH));
 		roll_past_deadline(id);
@@ -407,7 +407,7 @@ fn seat_should_tell_its_owner_which_segment_it_is() {
 		let who = winners(id).remove(0);
 		let segment = drawn(id, &who);
 		assert_ok!(commit(id, &who, &part(id, &who, &honest())));
-		let key = pair(&seed_of(&who)).public();
+		let key = pair(&who).public();
 		let mut seats = Market::assignments(&[key]).into_iter();
 		let seat = seats.find(|seat| seat.purpose == Purpose::Verify).expect("one");
 		let duty = seat.segment.expect("the run is cut");

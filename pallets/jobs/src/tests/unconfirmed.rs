@@ -111,7 +111,7 @@ fn open_result_should_be_looked_at_once_more_when_too_few_verdicts_match() {
 			(phase(id), job(id).audits.second),
 			(Phase::Committed, Some(SecondAudit::Automatic))
 		);
-		assert!(has_event(Event::AuditRepeated { job: id }));
+		assert_emitted!(Event::AuditRepeated { job: id });
 		assert_eq!(held(&requester()), ESCROW, "what nobody has earned pays for it");
 		roll_past_deadline(id);
 		let terms = Lotteries::<Test>::get(id).expect("open").terms;

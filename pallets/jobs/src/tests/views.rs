@@ -5,7 +5,7 @@ use assay_market::SeatStatus;
 use sp_core::Pair;
 
 fn key(who: &AccountId) -> assay_market::VerifierId {
-	pair(&seed_of(who)).public()
+	pair(who).public()
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn withholding_should_at_most_double_the_chance_of_a_public_quorum() {
 	const DRAWS: u32 = 20_000;
 	let parameters = parameters();
 	println!("seed {SEED}, {DRAWS} draws of {} from 60", parameters.attest_size);
-	let key = pair(&seed_of(&verifier(0))).public();
+	let key = pair(&verifier(0)).public();
 	let info = |account: u8| VerifierInfo { account, key: key.clone(), stake: UNIT };
 	let everybody: Vec<_> = (0..60).map(info).collect();
 	for own in [6u8, 12, 20] {

@@ -5,10 +5,8 @@
 
 use assay_commitments::{most_openings, run_root, tensor_root, trace_root, Below, Place, RunShape};
 use assay_dispute::{Answerer, BoxError, Challenger, Error, Hash, Job, Move, Replay, Replayed};
-use assay_exec::{
-	testing::{random_case, Case, Rng},
-	CpuExecutor, Tensor,
-};
+use assay_engine_testing::{random_case, Case, Rng};
+use assay_exec::{CpuExecutor, Tensor};
 use assay_ops::{evaluate, Operand, Values};
 use assay_program::{Checked, Class, Limits, Program, Source};
 use assay_referee::{judge, LazyList, ProofError, ProofPart, Record, Ruling};

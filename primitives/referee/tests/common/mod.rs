@@ -2,9 +2,6 @@
 //! from one seed, which a failing test prints.
 #![allow(dead_code)]
 
-#[path = "../../../program/tests/common/mod.rs"]
-pub mod programs;
-
 use assay_commitments::{
 	open_group, run_root, tensor_root, trace_root, Below, Hash, Place, RunShape, Tree,
 };
@@ -16,7 +13,7 @@ use assay_referee::{
 	judge, prove_all, Accusation, Evidence, LazyList, OpenedTree, ProofError, ProofPart,
 	ProveError, Record, Ruling,
 };
-pub use programs::Rng;
+pub use assay_testing::{programs, Draw, Rng};
 use std::collections::BTreeMap;
 
 /// A program with its inputs, as the chain and everybody else knows it.
@@ -53,8 +50,8 @@ impl Job {
 	/// A random job over the whole operator set, or with long reductions, which make proofs of
 	/// several parts under tight limits.
 	pub fn random(rng: &mut Rng, limits: &Limits) -> Option<Self> {
-		let program = if rng.below(2) == 0 { programs::program(rng) } else { long(rng) };
-		let steps = 1 + rng.below(4);
+		let program = if rng.below_u32(2) == 0 { programs::program(rng) } else { long(rng) };
+		let steps = 1 + rng.below_u32(4);
 		Self::new(rng, program, limits, steps)
 	}
 
@@ -90,7 +87,7 @@ impl Job {
 	pub fn any(&self, rng: &mut Rng) -> Accusation {
 		let node = rng.pick(&self.all());
 		let tiles = self.checked.types[node as usize].tiles();
-		Accusation { step: rng.below(self.steps), node, tile: rng.next() % tiles }
+		Accusation { step: rng.below_u32(self.steps), node, tile: rng.bits() % tiles }
 	}
 
 	/// All results of one step; `change` may replace the result of a node.
@@ -202,15 +199,15 @@ pub struct Fault {
 impl Fault {
 	pub fn any(rng: &mut Rng, job: &Job) -> Self {
 		let all = job.all();
-		let anchor = rng.below(all.len() as u32) as usize;
+		let anchor = rng.below_u32(all.len() as u32) as usize;
 		let node = all[anchor];
 		let bytes = job.checked.types[node as usize].canonical_len() as u32;
 		Self {
-			step: rng.below(job.steps),
+			step: rng.below_u32(job.steps),
 			anchor,
-			byte: rng.below(bytes) as usize,
-			bit: rng.below(8) as u8,
-			recompute: rng.below(2) == 0,
+			byte: rng.below_u32(bytes) as usize,
+			bit: rng.below_u32(8) as u8,
+			recompute: rng.below_u32(2) == 0,
 		}
 	}
 
@@ -495,13 +492,13 @@ impl Chain {
 /// A random program that is one long reduction with something before and after it.
 pub fn long(rng: &mut Rng) -> Program {
 	let mut b = ProgramBuilder::new();
-	let (m, n, k) = (1 + rng.below(60), 1 + rng.below(60), 300 + rng.below(900));
+	let (m, n, k) = (1 + rng.below_u32(60), 1 + rng.below_u32(60), 300 + rng.below_u32(900));
 	let dtype = rng.pick(&[DType::I8, DType::I16]);
 	let ty = |dtype: DType, dims: &[u32]| TensorType::new(dtype, dims).unwrap();
 	let rows = ty(dtype, &[m, k]);
 	let x = b.input("x", rows);
 	// What the reduction reads: an input, a state, an anchor, or a virtual node.
-	let a = match rng.below(4) {
+	let a = match rng.below_u32(4) {
 		0 => x,
 		1 => {
 			let state = b.state(x);
@@ -516,7 +513,7 @@ pub fn long(rng: &mut Rng) -> Program {
 		}
 		_ => b.clamp(x, -90, 100),
 	};
-	let (mut y, shape) = match rng.below(4) {
+	let (mut y, shape) = match rng.below_u32(4) {
 		0 => (b.reduce_sum(a, 1, DType::I32), vec![m]),
 		1 => (b.node(Op::ArgMax { axis: 1 }, vec![a.into()]), vec![m]),
 		kind => {
@@ -538,8 +535,8 @@ pub fn long(rng: &mut Rng) -> Program {
 			(y, vec![m, n])
 		}
 	};
-	for at in 0..rng.below(4) {
-		y = match rng.below(4) {
+	for at in 0..rng.below_u32(4) {
+		y = match rng.below_u32(4) {
 			0 => b.shift(y, 3, DType::I32),
 			1 => b.clamp(y, -4000, 5000),
 			2 => {
@@ -555,8 +552,8 @@ pub fn long(rng: &mut Rng) -> Program {
 
 /// Default limits, or such that proofs have several parts.
 pub fn limits(rng: &mut Rng) -> Limits {
-	match rng.below(2) {
+	match rng.below_u32(2) {
 		0 => Limits::V1,
-		_ => Limits { part_bytes: 8_000 + rng.below(40_000) as u64, ..Limits::V1 },
+		_ => Limits { part_bytes: 8_000 + rng.below_u32(40_000) as u64, ..Limits::V1 },
 	}
 }

@@ -265,8 +265,9 @@ fn upper_product(
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::{testing::Rng, Affine, Buffer, Operand};
+	use crate::{Affine, Buffer, Operand};
 	use assay_ops::{saturate_shift, Shape};
+	use assay_testing::{Draw, Rng};
 	use std::sync::Arc;
 
 	fn with_sources<R>(values: [Vec<i32>; 3], run: impl FnOnce(&[Source]) -> R) -> R {

@@ -228,8 +228,8 @@ mod sse2 {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use crate::testing::Rng;
 	use assay_ops::{Shape, View};
+	use assay_testing::{Draw, Rng};
 
 	fn holds<T: Element + PartialEq + core::fmt::Debug>(dims: &[u32], order: &[usize]) {
 		let shape = Shape::new(dims).unwrap();

@@ -1,78 +1,18 @@
-//! Random operator applications. Everything follows from one seed, which a failing test prints.
-#![allow(dead_code)]
+//! Random operator applications.
 
-pub mod operators;
-
-use assay_ops::{DType, Narrow, Op, Operand, Shape, TensorType, Values, View};
-
-/// SplitMix64.
-pub struct Rng(pub u64);
-
-impl Rng {
-	pub fn next(&mut self) -> u64 {
-		self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-		let mut z = self.0;
-		z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-		z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-		z ^ (z >> 31)
-	}
-
-	pub fn below(&mut self, bound: u32) -> u32 {
-		(self.next() % bound as u64) as u32
-	}
-
-	pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-		from[self.below(from.len() as u32) as usize]
-	}
-
-	pub fn dtype(&mut self) -> DType {
-		self.pick(&[DType::I8, DType::I16, DType::I32])
-	}
-
-	/// Any value of the type, extremes and zero often.
-	pub fn value(&mut self, dtype: DType) -> i32 {
-		match self.below(6) {
-			0 => dtype.min(),
-			1 => dtype.max(),
-			2 => self.pick(&[-1, 0, 1]),
-			_ => dtype.read(&self.next().to_le_bytes(), 0),
-		}
-	}
-
-	pub fn shape(&mut self, rank: usize) -> Shape {
-		let most = [1, 1100, 70, 16, 8, 6, 5][rank];
-		let dims: Vec<u32> = (0..rank).map(|_| 1 + self.below(most)).collect();
-		Shape::new(&dims).unwrap()
-	}
-
-	pub fn values(&mut self, ty: TensorType) -> Values {
-		let data = (0..ty.elements()).map(|_| self.value(ty.dtype)).collect();
-		Values::new(ty, data).unwrap()
-	}
-
-	pub fn split(&mut self, shape: Shape) -> u8 {
-		match shape.rank() {
-			0 | 1 => 0,
-			rank => 1 + self.below(rank as u32 - 1) as u8,
-		}
-	}
-
-	pub fn typed(&mut self, dtype: DType, shape: Shape) -> TensorType {
-		let split = self.split(shape);
-		TensorType::of(dtype, shape).with_split(split).unwrap()
-	}
-}
+use crate::{random_operator, Draw, Rng, OPERATOR_KINDS};
+use assay_ops::{DType, Narrow, Op, Operand, Shape, Values, View};
 
 /// A tensor that looks like `shape` through the view (or without one).
 pub fn source(rng: &mut Rng, shape: Shape) -> (Shape, Option<View>) {
 	let dims = shape.dims();
 	let rank = dims.len();
-	match rng.below(8) {
+	match rng.below_u32(8) {
 		0 | 1 => (shape, None),
 		2 => {
 			let mut order: Vec<usize> = (0..rank).collect();
 			for i in (1..rank).rev() {
-				order.swap(i, rng.below(i as u32 + 1) as usize);
+				order.swap(i, rng.below_u32(i as u32 + 1) as usize);
 			}
 			let mut from = vec![1; rank];
 			for (seen, &stored) in order.iter().enumerate() {
@@ -84,9 +24,9 @@ pub fn source(rng: &mut Rng, shape: Shape) -> (Shape, Option<View>) {
 			(from, Some(view))
 		}
 		3 => {
-			let starts: Vec<u32> = dims.iter().map(|_| rng.below(40)).collect();
+			let starts: Vec<u32> = dims.iter().map(|_| rng.below_u32(40)).collect();
 			let from: Vec<u32> =
-				dims.iter().zip(&starts).map(|(d, s)| d + s + rng.below(9)).collect();
+				dims.iter().zip(&starts).map(|(d, s)| d + s + rng.below_u32(9)).collect();
 			let ranges: Vec<_> = dims.iter().zip(&starts).map(|(d, s)| *s..s + d).collect();
 			match Shape::new(&from) {
 				Ok(from) if from.elements() < 1 << 18 => {
@@ -98,7 +38,7 @@ pub fn source(rng: &mut Rng, shape: Shape) -> (Shape, Option<View>) {
 		}
 		4 => {
 			let from: Vec<u32> =
-				dims.iter().map(|&d| if rng.below(2) == 0 { 1 } else { d }).collect();
+				dims.iter().map(|&d| if rng.below_u32(2) == 0 { 1 } else { d }).collect();
 			let from = Shape::new(&from).unwrap();
 			let view = View::broadcast(&from, shape).unwrap();
 			(from, Some(view))
@@ -109,17 +49,17 @@ pub fn source(rng: &mut Rng, shape: Shape) -> (Shape, Option<View>) {
 		}
 		6 => {
 			// Every second (third, …) element of a row-major source.
-			let step = 1 + rng.below(3);
+			let step = 1 + rng.below_u32(3);
 			let strides: Vec<u32> = shape.strides().iter().map(|stride| stride * step).collect();
-			let offset = rng.below(step);
+			let offset = rng.below_u32(step);
 			(Shape::new(&[shape.elements(), step]).unwrap(), Some(View { shape, offset, strides }))
 		}
 		_ => {
-			let strides: Vec<u32> = dims.iter().map(|_| rng.below(20)).collect();
-			let offset = rng.below(50);
+			let strides: Vec<u32> = dims.iter().map(|_| rng.below_u32(20)).collect();
+			let offset = rng.below_u32(50);
 			let last: u32 =
 				offset + dims.iter().zip(&strides).map(|(d, s)| (d - 1) * s).sum::<u32>();
-			let cols = 1 + rng.below(60);
+			let cols = 1 + rng.below_u32(60);
 			let from = Shape::new(&[last / cols + 1, cols]).unwrap();
 			(from, Some(View { shape, offset, strides }))
 		}
@@ -144,15 +84,15 @@ impl Case {
 
 /// A random operator with random operands that fit it.
 pub fn case(rng: &mut Rng) -> Case {
-	if rng.below(3) > 0 {
-		let kind = rng.below(operators::KINDS);
+	if rng.below_u32(3) > 0 {
+		let kind = rng.below_u32(OPERATOR_KINDS);
 		return special(rng, kind);
 	}
-	let rank = rng.below(5) as usize;
+	let rank = rng.below_u32(5) as usize;
 	let shape = rng.shape(rank);
 	let (a, b, to) = (rng.dtype(), rng.dtype(), rng.dtype());
-	let axis = rng.below(rank.max(1) as u32) as u8;
-	let number = rng.below(if rank == 0 { 9 } else { 15 });
+	let axis = rng.below_u32(rank.max(1) as u32) as u8;
+	let number = rng.below_u32(if rank == 0 { 9 } else { 15 });
 	let (op, seen): (Op, Vec<(DType, Shape)>) = match number {
 		0 => (Op::Add { to }, vec![(a, shape), (b, shape)]),
 		1 => (Op::Sub { to }, vec![(a, shape), (b, shape)]),
@@ -180,11 +120,11 @@ pub fn case(rng: &mut Rng) -> Case {
 				parameter(rng, DType::I8),
 				parameter(rng, DType::I32),
 			];
-			seen.truncate(3 + rng.below(2) as usize);
+			seen.truncate(3 + rng.below_u32(2) as usize);
 			(Op::Requant { to: rng.pick(&[DType::I8, DType::I16]) }, seen)
 		}
 		_ => {
-			let weights = Shape::new(&[1 + rng.below(70), shape.last()]).unwrap();
+			let weights = Shape::new(&[1 + rng.below_u32(70), shape.last()]).unwrap();
 			let narrow = Narrow {
 				multiplier: rng.value(DType::I16) as i16,
 				shift: rng.value(DType::I8) as i8,
@@ -198,10 +138,9 @@ pub fn case(rng: &mut Rng) -> Case {
 	with_operands(rng, op, seen)
 }
 
-/// A random operator of one of the kinds of [`operators`], with random operands that fit it.
+/// A random operator of a kind below [`OPERATOR_KINDS`], with random operands that fit it.
 pub fn special(rng: &mut Rng, kind: u32) -> Case {
-	let mut below = |bound| rng.below(bound);
-	let (op, seen) = operators::operator(&mut operators::Random(&mut below), kind);
+	let (op, seen) = random_operator(rng, kind);
 	with_operands(rng, op, seen)
 }
 
@@ -211,7 +150,7 @@ fn with_operands(rng: &mut Rng, op: Op, seen: Vec<(DType, Shape)>) -> Case {
 		.map(|&(dtype, shape)| {
 			let (stored, view) = source(rng, shape);
 			let ty = rng.typed(dtype, stored);
-			(rng.values(ty), view)
+			(rng.tensor(ty), view)
 		})
 		.collect();
 	let refs: Vec<_> = seen.iter().map(|(dtype, shape)| (*dtype, shape)).collect();

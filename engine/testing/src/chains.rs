@@ -1,8 +1,12 @@
 //! Random programs of operators whose elements do not meet, which engines may compute many at a time.
 
-use super::{shape, Case, Growing, Rng, DTYPES};
+use crate::{
+	growing::{shape, Growing, DTYPES},
+	Case,
+};
 use assay_ops::{DType, Op, Relation, View, MAX_FRACTION_BITS};
 use assay_program::{Class, Operand};
+use assay_testing::Rng;
 
 /// What the nodes of one program are as large as.
 const DIMS: [&[u32]; 9] =

@@ -1,83 +1,31 @@
-//! Random programs and the definition's results, for the tests of every engine.
+//! Programs that grow node by node.
 
-#[path = "../../../primitives/ops/tests/common/operators.rs"]
-mod operators;
-
-mod chains;
-
-pub use crate::rng::Rng;
-use crate::{Run, Tensor, KEPT_STEPS};
-use assay_commitments::{run_root, tensor_root, trace_root};
-use assay_ops::{
-	evaluate, DType, Narrow, Op, Operand as Seen, Shape, TensorType, Values, View, OPERATOR_SET,
-	TILE_BYTES,
-};
+use crate::Case;
+use assay_exec::Tensor;
+use assay_ops::{DType, Narrow, Op, Shape, TensorType, View, OPERATOR_SET, TILE_BYTES};
 use assay_program::{
-	interpret_step, Checked, Class, Constant, Input, Limits, Node, Operand, Output, Program,
-	Source, State, FORMAT_VERSION,
+	Class, Constant, Input, Node, Operand, Output, Program, Source, FORMAT_VERSION,
 };
-pub use chains::chain_case;
-pub use operators::KINDS as OPERATOR_KINDS;
+use assay_testing::{random_operator, Rng, OPERATOR_KINDS};
 
-/// A program with inputs for it.
-#[derive(Clone, Debug)]
-pub struct Case {
-	/// The program; see [`Case::check`].
-	pub program: Program,
-	/// Inputs, with arbitrary bytes in the padding.
-	pub inputs: Vec<Tensor>,
-	/// Steps to run.
-	pub steps: u32,
-}
-
-impl Case {
-	/// The program as it passes the check. What is too much for the referee gets more anchors and at
-	/// last wider limits, which makes no difference to an engine.
-	///
-	/// # Panics
-	/// When the generator made a program that is not sound.
-	pub fn check(&mut self) -> Checked {
-		if let Ok(checked) = self.program.check(&Limits::default()) {
-			return checked;
-		}
-		for node in &mut self.program.nodes {
-			if node.class == Class::Virtual {
-				node.class = Class::LazyAnchor;
-			}
-		}
-		let wide = Limits {
-			part_bytes: u64::MAX,
-			parts: u32::MAX,
-			scratch: u64::MAX,
-			part_nanoseconds: u64::MAX,
-			analysis_steps: u32::MAX,
-			..Limits::default()
-		};
-		match self.program.check(&wide) {
-			Ok(checked) => checked,
-			Err(error) => panic!("the generator made an unsound program: {error}"),
-		}
-	}
-}
-
-const DTYPES: [DType; 3] = [DType::I8, DType::I16, DType::I32];
+pub(crate) const DTYPES: [DType; 3] = [DType::I8, DType::I16, DType::I32];
 
 /// Builds a program node by node.
-struct Growing {
-	program: Program,
-	inputs: Vec<Tensor>,
+pub(crate) struct Growing {
+	pub(crate) program: Program,
+	pub(crate) inputs: Vec<Tensor>,
 	/// Everything that a node may read.
-	sources: Vec<(Source, TensorType)>,
-	types: Vec<TensorType>,
+	pub(crate) sources: Vec<(Source, TensorType)>,
+	pub(crate) types: Vec<TensorType>,
 	largest: u32,
 }
 
-fn shape(dims: &[u32]) -> Shape {
+pub(crate) fn shape(dims: &[u32]) -> Shape {
 	Shape::new(dims).expect("a shape of few small dimensions; qed")
 }
 
 impl Growing {
-	fn new(largest: u32) -> Self {
+	pub(crate) fn new(largest: u32) -> Self {
 		let program = Program {
 			version: FORMAT_VERSION,
 			operator_set: OPERATOR_SET,
@@ -105,7 +53,7 @@ impl Growing {
 		dims
 	}
 
-	fn any_dims(&mut self, rng: &mut Rng) -> Vec<u32> {
+	pub(crate) fn any_dims(&mut self, rng: &mut Rng) -> Vec<u32> {
 		let rank = rng.pick(&[0, 1, 1, 2, 2, 2, 3, 4, 6]);
 		self.dims(rng, rank)
 	}
@@ -127,7 +75,7 @@ impl Growing {
 		Tensor::new(ty, bytes)
 	}
 
-	fn input(&mut self, rng: &mut Rng, dtype: DType, dims: &[u32]) -> usize {
+	pub(crate) fn input(&mut self, rng: &mut Rng, dtype: DType, dims: &[u32]) -> usize {
 		let mut ty = TensorType::of(dtype, shape(dims));
 		if let Some(split) = Self::split(rng, dims.len()) {
 			ty = ty.with_split(split).expect("a split inside the shape; qed");
@@ -152,7 +100,7 @@ impl Growing {
 	}
 
 	/// An operand of a type and shape: something that is there, through a random view, or something new.
-	fn operand(&mut self, rng: &mut Rng, dtype: DType, dims: &[u32]) -> Operand {
+	pub(crate) fn operand(&mut self, rng: &mut Rng, dtype: DType, dims: &[u32]) -> Operand {
 		let mut fitting: Vec<_> =
 			self.sources.iter().filter(|(_, ty)| ty.dtype == dtype).copied().collect();
 		// Later ones are likelier, so that programs are deep.
@@ -200,7 +148,7 @@ impl Growing {
 		(self.operand(rng, dtype, &dims), dtype, dims)
 	}
 
-	fn node(&mut self, rng: &mut Rng) {
+	pub(crate) fn node(&mut self, rng: &mut Rng) {
 		let to = rng.pick(&DTYPES);
 		let by =
 			rng.pick(&[0, 1, 2, 7, 8, 15, 16, 31, 32, 33, 45, 62, 63, 127, -1, -7, -31, -32, -128]);
@@ -295,12 +243,12 @@ impl Growing {
 
 	/// An operator of the rarer kinds.
 	fn special(&mut self, rng: &mut Rng) -> (Op, Vec<Operand>) {
-		let kind = rng.below(operators::KINDS.into()) as u32;
+		let kind = rng.below(OPERATOR_KINDS.into()) as u32;
 		self.of_kind(rng, kind)
 	}
 
 	/// An operator of a kind below [`OPERATOR_KINDS`].
-	fn of_kind(&mut self, rng: &mut Rng, kind: u32) -> (Op, Vec<Operand>) {
+	pub(crate) fn of_kind(&mut self, rng: &mut Rng, kind: u32) -> (Op, Vec<Operand>) {
 		let (op, seen) = random_operator(rng, kind);
 		let operands: Vec<Operand> =
 			seen.iter().map(|(dtype, shape)| self.operand(rng, *dtype, shape.dims())).collect();
@@ -318,7 +266,7 @@ impl Growing {
 		(op, operands)
 	}
 
-	fn push(&mut self, rng: &mut Rng, op: Op, operands: Vec<Operand>) {
+	pub(crate) fn push(&mut self, rng: &mut Rng, op: Op, operands: Vec<Operand>) {
 		let seen: Vec<(DType, Shape)> = operands
 			.iter()
 			.filter_map(|operand| {
@@ -342,7 +290,7 @@ impl Growing {
 	}
 
 	/// The program, as a case. Whatever no node reads is an output, and so is one of the others.
-	fn finish(mut self, rng: &mut Rng, steps: u32) -> Case {
+	pub(crate) fn finish(mut self, rng: &mut Rng, steps: u32) -> Case {
 		let mut read: Vec<u32> = self.program.states.iter().map(|state| state.update).collect();
 		let operands = self.program.nodes.iter().flat_map(|node| &node.operands);
 		read.extend(operands.filter_map(|operand| match operand.source {
@@ -359,201 +307,4 @@ impl Growing {
 		}
 		Case { program: self.program, inputs: self.inputs, steps }
 	}
-}
-
-/// A random operator of a kind below [`OPERATOR_KINDS`], with types and shapes of operands.
-pub fn random_operator(rng: &mut Rng, kind: u32) -> (Op, Vec<(DType, Shape)>) {
-	let mut below = |bound: u32| rng.below(bound.into()) as u32;
-	operators::operator(&mut operators::Random(&mut below), kind)
-}
-
-/// A program of one such operator, on random values through random views.
-pub fn operator_case(rng: &mut Rng, kind: u32) -> Case {
-	let mut this = Growing::new(5000);
-	let (op, operands) = this.of_kind(rng, kind);
-	this.push(rng, op, operands);
-	this.finish(rng, 1)
-}
-
-/// A program of one operator on given values, which are those of its operands' types.
-///
-/// # Panics
-/// When the operands do not fit the operator or the values the operands.
-pub fn given_case(op: Op, operands: &[(DType, &[u32], Vec<i32>)]) -> Case {
-	let mut this = Growing::new(0);
-	let mut seen: Vec<Operand> = vec![];
-	for (index, (dtype, dims, values)) in operands.iter().enumerate() {
-		let ty = TensorType::of(*dtype, shape(dims));
-		let tensor = Tensor::from_elements(ty, values).expect("as many values as elements");
-		let source = Source::Input(index as u16);
-		this.program.inputs.push(Input { name: format!("input-{index}"), ty });
-		this.inputs.push(tensor);
-		this.sources.push((source, ty));
-		seen.push(source.into());
-	}
-	let mut rng = Rng::new(0);
-	this.push(&mut rng, op, seen);
-	this.finish(&mut rng, 1)
-}
-
-/// A random program over the whole operator set: mixed types, ranks 0 to 6, slices, transposes,
-/// broadcasts and overlapping views, extreme values, ragged edges, step state.
-pub fn random_case(rng: &mut Rng, nodes: usize, largest: u32) -> Case {
-	let mut this = Growing::new(largest);
-	let states = rng.below(3) as usize;
-	for state in 0..states {
-		let dims = this.any_dims(rng);
-		let dtype = rng.pick(&DTYPES);
-		let input = this.input(rng, dtype, &dims);
-		let ty = this.program.inputs[input].ty;
-		this.program.states.push(State { input: input as u16, update: 0 });
-		this.sources.push((Source::State(state as u16), ty));
-	}
-	for _ in 0..nodes {
-		this.node(rng);
-	}
-	for state in 0..states {
-		// The next value has the type of the first, split and all.
-		let ty = this.program.inputs[usize::from(this.program.states[state].input)].ty;
-		let dims = ty.shape.dims().to_vec();
-		let operand = this.operand(rng, ty.dtype, &dims);
-		this.push(rng, Op::Copy, vec![operand]);
-		let at = this.program.nodes.len() - 1;
-		this.program.nodes[at].split = Some(ty.split);
-		this.program.nodes[at].class = Class::EagerAnchor;
-		this.types[at] = ty;
-		this.program.states[state].update = at as u32;
-	}
-	let steps = if states == 0 { 1 } else { rng.range(1, 3) as u32 };
-	this.finish(rng, steps)
-}
-
-/// A run by the definition: whole tensors, one thread, nothing fused.
-///
-/// # Panics
-/// When the program is not sound.
-pub fn definition(program: &Program, checked: &Checked, inputs: &[Tensor], steps: u32) -> Run {
-	let from_canonical = |tensor: &Tensor| {
-		Values::from_canonical(tensor.ty, &tensor.bytes)
-			.expect("canonical bytes of the right length")
-	};
-	let inputs: Vec<Values> = inputs.iter().map(from_canonical).collect();
-	let constants: Vec<Values> = program
-		.constants
-		.iter()
-		.map(|c| Values::from_row_major(c.ty, &c.data).expect("data of the right length"))
-		.collect();
-	let mut states: Vec<Values> =
-		program.states.iter().map(|state| inputs[usize::from(state.input)].clone()).collect();
-	let (mut trace_roots, mut anchor_roots) = (vec![], vec![]);
-	let mut nodes: Vec<Values> = vec![];
-	for step in 0..steps {
-		nodes.clear();
-		for node in &program.nodes {
-			let operands: Vec<Seen> = node
-				.operands
-				.iter()
-				.map(|operand| {
-					let values = match operand.source {
-						Source::Input(at) => &inputs[usize::from(at)],
-						Source::Constant(at) => &constants[usize::from(at)],
-						Source::State(at) => &states[usize::from(at)],
-						Source::Node(at) => &nodes[at as usize],
-					};
-					Seen { values, view: operand.view.as_ref() }
-				})
-				.collect();
-			let values = evaluate(&node.op, &operands, node.split).expect("a sound program");
-			nodes.push(values);
-		}
-		let roots: Vec<_> = checked
-			.anchors
-			.iter()
-			.map(|&node| tensor_root(&nodes[node as usize].to_canonical()))
-			.collect();
-		trace_roots.push(trace_root(&roots));
-		if steps <= KEPT_STEPS || step + 1 == steps {
-			anchor_roots.push(roots);
-		}
-		states = program.states.iter().map(|state| nodes[state.update as usize].clone()).collect();
-	}
-	let outputs: Vec<Tensor> = program
-		.outputs
-		.iter()
-		.map(|output| {
-			let values = &nodes[output.node as usize];
-			Tensor::new(values.ty(), values.to_canonical())
-		})
-		.collect();
-	let output_roots = outputs.iter().map(Tensor::root).collect();
-	Run {
-		run_root: run_root(&trace_roots),
-		trace_roots,
-		anchor_roots,
-		outputs,
-		output_roots,
-		lazy_roots: vec![],
-		kept: vec![],
-	}
-}
-
-/// Everything that a run of `steps` ≥ 1 steps can keep but the lazy anchors, as [`interpret_step`] has
-/// it.
-///
-/// # Panics
-/// When the program is not sound.
-pub fn definition_kept(
-	program: &Program,
-	checked: &Checked,
-	inputs: &[Tensor],
-	steps: u32,
-) -> Vec<(Source, Tensor)> {
-	kept_by_definition(program, inputs, steps, checked, &checked.anchors)
-}
-
-/// The lazy anchors of the last of `steps` ≥ 1 steps, as [`interpret_step`] has them.
-///
-/// # Panics
-/// When the program is not sound.
-pub fn definition_lazy(
-	program: &Program,
-	checked: &Checked,
-	inputs: &[Tensor],
-	steps: u32,
-) -> Vec<(Source, Tensor)> {
-	let mut kept = kept_by_definition(program, inputs, steps, checked, &checked.lazy);
-	kept.retain(|(source, _)| matches!(source, Source::Node(_)));
-	kept
-}
-
-/// The states before the last step, and these nodes of it.
-fn kept_by_definition(
-	program: &Program,
-	inputs: &[Tensor],
-	steps: u32,
-	checked: &Checked,
-	anchors: &[u32],
-) -> Vec<(Source, Tensor)> {
-	let values: Vec<Values> = inputs
-		.iter()
-		.map(|input| Values::from_canonical(input.ty, &input.bytes).expect("the right length"))
-		.collect();
-	let initial = |state: &State| usize::from(state.input);
-	let mut states: Vec<Values> =
-		program.states.iter().map(|state| values[initial(state)].clone()).collect();
-	// An input's bytes count as they are, with what its padding holds.
-	let mut before: Vec<Tensor> =
-		program.states.iter().map(|state| inputs[initial(state)].clone()).collect();
-	let tensor = |values: &Values| Tensor::new(values.ty(), values.to_canonical());
-	for step in 0..steps {
-		let nodes = interpret_step(program, checked, &values, &states).expect("a sound program");
-		if step + 1 == steps {
-			let states = (0..).map(Source::State).zip(before);
-			let anchor = |&node: &u32| (Source::Node(node), tensor(&nodes[node as usize]));
-			return states.chain(anchors.iter().map(anchor)).collect();
-		}
-		states = program.states.iter().map(|state| nodes[state.update as usize].clone()).collect();
-		before = states.iter().map(tensor).collect();
-	}
-	Vec::new()
 }

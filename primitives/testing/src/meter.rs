@@ -1,11 +1,17 @@
-//! An allocator that counts what the thread which asks has on the heap.
+//! An allocator that counts what the thread which asks has on the heap. A test that measures makes it its own:
+//!
+//! ```
+//! #[global_allocator]
+//! static METER: assay_testing::meter::Meter = assay_testing::meter::Meter;
+//! ```
 
 use std::{
 	alloc::{GlobalAlloc, Layout, System},
 	cell::Cell,
 };
 
-struct Meter;
+/// Counts, and hands everything on to the system.
+pub struct Meter;
 
 thread_local! {
 	static LIVE: Cell<isize> = const { Cell::new(0) };
@@ -36,9 +42,6 @@ unsafe impl GlobalAlloc for Meter {
 		unsafe { System.dealloc(pointer, layout) }
 	}
 }
-
-#[global_allocator]
-static METER: Meter = Meter;
 
 /// What some work took of the heap.
 #[derive(Clone, Copy, Debug)]

@@ -1,18 +1,19 @@
 //! Random operators of every kind that is not a plain elementwise one, with types and shapes that
-//! fit them. Shared by the tests of everything that runs programs.
+//! fit them.
 
+use crate::Rng;
 use assay_ops::{
 	DType, Geometry, Narrow, NormKind, Op, PoolKind, Relation, Shape, MAX_FRACTION_BITS,
 };
 
 use DType::{I16, I32, I8};
 
-/// Random numbers below a bound.
-pub struct Random<'a>(pub &'a mut dyn FnMut(u32) -> u32);
+/// Draws what operators are made of.
+struct Draw<'a>(&'a mut Rng);
 
-impl Random<'_> {
+impl Draw<'_> {
 	fn below(&mut self, bound: u32) -> u32 {
-		(self.0)(bound)
+		self.0.below(bound.into()) as u32
 	}
 
 	/// 1 ..= most.
@@ -25,7 +26,7 @@ impl Random<'_> {
 	}
 
 	fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-		from[self.below(from.len() as u32) as usize]
+		self.0.pick(from)
 	}
 
 	fn dtype(&mut self) -> DType {
@@ -74,7 +75,7 @@ impl Random<'_> {
 }
 
 fn shape(dims: &[u32]) -> Shape {
-	Shape::new(dims).unwrap()
+	Shape::new(dims).expect("few small dimensions; qed")
 }
 
 /// An operator with its operands.
@@ -89,7 +90,7 @@ struct Types {
 }
 
 /// What draws an operator of each kind.
-const ALL: &[fn(&mut Random, Types) -> Drawn] = &[
+const ALL: &[fn(&mut Draw, Types) -> Drawn] = &[
 	matmul,
 	batch_matmul,
 	convolution,
@@ -118,23 +119,27 @@ const ALL: &[fn(&mut Random, Types) -> Drawn] = &[
 	cum_sum,
 ];
 
-/// How many kinds of operators there are here.
-pub const KINDS: u32 = ALL.len() as u32;
+/// How many kinds of operators [`random_operator`] knows.
+pub const OPERATOR_KINDS: u32 = ALL.len() as u32;
 
-/// An operator of kind `kind`, below [`KINDS`], with its operands.
-pub fn operator(random: &mut Random, kind: u32) -> Drawn {
-	let types = Types { a: random.dtype(), b: random.dtype(), to: random.dtype() };
-	ALL[kind as usize](random, types)
+/// A random operator of a kind below [`OPERATOR_KINDS`], with types and shapes of operands.
+///
+/// # Panics
+/// When there is no such kind.
+pub fn random_operator(rng: &mut Rng, kind: u32) -> (Op, Vec<(DType, Shape)>) {
+	let mut draw = Draw(rng);
+	let types = Types { a: draw.dtype(), b: draw.dtype(), to: draw.dtype() };
+	ALL[kind as usize](&mut draw, types)
 }
 
-fn matmul(r: &mut Random, Types { to, .. }: Types) -> Drawn {
+fn matmul(r: &mut Draw, Types { to, .. }: Types) -> Drawn {
 	let narrow = Narrow { multiplier: 12_345, shift: 21, to };
 	let (m, n, k) = (r.size(40), r.size(40), r.size(80));
 	let seen = vec![(I16, shape(&[m, k])), (I16, shape(&[n, k])), (I8, shape(&[1]))];
 	(Op::MatMul { narrow: Some(narrow) }, seen)
 }
 
-fn batch_matmul(r: &mut Random, _: Types) -> Drawn {
+fn batch_matmul(r: &mut Draw, _: Types) -> Drawn {
 	let (dtype, narrow, third) = r.product();
 	let (m, n, k) = (r.size(20), r.size(20), r.size(40));
 	let batch: Vec<u32> = (0..r.size(2)).map(|_| r.size(4)).collect();
@@ -147,7 +152,7 @@ fn batch_matmul(r: &mut Random, _: Types) -> Drawn {
 	(Op::BatchMatMul { narrow }, seen)
 }
 
-fn pool(r: &mut Random, Types { a, to, .. }: Types) -> Drawn {
+fn pool(r: &mut Draw, Types { a, to, .. }: Types) -> Drawn {
 	let kernel = [r.size(4), r.size(3)];
 	let mut pad = || kernel.map(|size| r.below(size) as u8);
 	let ([top, left], [bottom, right]) = (pad(), pad());
@@ -163,54 +168,54 @@ fn pool(r: &mut Random, Types { a, to, .. }: Types) -> Drawn {
 	(op, vec![(a, shape(&dims))])
 }
 
-fn mul_shift(r: &mut Random, Types { a, b, to }: Types) -> Drawn {
+fn mul_shift(r: &mut Draw, Types { a, b, to }: Types) -> Drawn {
 	let shape = r.any(0);
 	(Op::MulShift { shift: r.i8(), to }, vec![(a, shape), (b, shape)])
 }
 
-fn compare(r: &mut Random, Types { a, b, .. }: Types) -> Drawn {
+fn compare(r: &mut Draw, Types { a, b, .. }: Types) -> Drawn {
 	let shape = r.any(0);
 	let relation = r.pick(&[Relation::Equal, Relation::Less, Relation::LessOrEqual]);
 	(Op::Compare { relation }, vec![(a, shape), (b, shape)])
 }
 
-fn select(r: &mut Random, Types { a, to, .. }: Types) -> Drawn {
+fn select(r: &mut Draw, Types { a, to, .. }: Types) -> Drawn {
 	let shape = r.any(0);
 	(Op::Select, vec![(to, shape), (a, shape), (a, shape)])
 }
 
-fn bit_len(r: &mut Random, Types { a, .. }: Types) -> Drawn {
+fn bit_len(r: &mut Draw, Types { a, .. }: Types) -> Drawn {
 	(Op::BitLen, vec![(a, r.any(0))])
 }
 
-fn lut_interp(r: &mut Random, _: Types) -> Drawn {
+fn lut_interp(r: &mut Draw, _: Types) -> Drawn {
 	let points = (1u32 << r.size(10)) + 1;
 	(Op::LutInterp, vec![(I16, r.any(0)), (r.pick(&[I16, I32]), shape(&[points]))])
 }
 
-fn int_div(r: &mut Random, Types { a, b, to }: Types) -> Drawn {
+fn int_div(r: &mut Draw, Types { a, b, to }: Types) -> Drawn {
 	let (shape, shift) = (r.any(0), r.below(MAX_FRACTION_BITS as u32 + 1) as u8);
 	(Op::IntDiv { shift, to }, vec![(a, shape), (b, shape)])
 }
 
-fn rsqrt(r: &mut Random, Types { a, .. }: Types) -> Drawn {
+fn rsqrt(r: &mut Draw, Types { a, .. }: Types) -> Drawn {
 	let shift = r.below(MAX_FRACTION_BITS as u32 + 1) as u8;
 	(Op::Rsqrt { shift }, vec![(a, r.any(0))])
 }
 
-fn gather(r: &mut Random, Types { a, b, .. }: Types) -> Drawn {
+fn gather(r: &mut Draw, Types { a, b, .. }: Types) -> Drawn {
 	let (table, indices) = (r.any(1), r.pick(&[0, 1, 2]));
 	let indices: Vec<u32> = (0..indices).map(|_| r.size(9)).collect();
 	(Op::Gather, vec![(a, table), (b, shape(&indices))])
 }
 
-fn scatter_add(r: &mut Random, Types { a, b, to }: Types) -> Drawn {
+fn scatter_add(r: &mut Draw, Types { a, b, to }: Types) -> Drawn {
 	let updates = r.any(1);
 	let indices = shape(&updates.dims()[..1]);
 	(Op::ScatterAdd { rows: r.size(60), to }, vec![(a, updates), (b, indices)])
 }
 
-fn concat(r: &mut Random, Types { a, .. }: Types) -> Drawn {
+fn concat(r: &mut Draw, Types { a, .. }: Types) -> Drawn {
 	let first = r.any(1);
 	let axis = r.axis(&first);
 	let seen = (0..r.size(4))
@@ -223,48 +228,48 @@ fn concat(r: &mut Random, Types { a, .. }: Types) -> Drawn {
 	(Op::Concat { axis }, seen)
 }
 
-fn pad(r: &mut Random, Types { a, .. }: Types) -> Drawn {
+fn pad(r: &mut Draw, Types { a, .. }: Types) -> Drawn {
 	let shape = r.any(1);
 	let value = r.below(256) as i32 - 128;
 	let op = Op::Pad { axis: r.axis(&shape), low: r.below(5), high: r.below(5), value };
 	(op, vec![(a, shape)])
 }
 
-fn iota(r: &mut Random, _: Types) -> Drawn {
+fn iota(r: &mut Draw, _: Types) -> Drawn {
 	let shape = r.any(1);
 	(Op::Iota { shape, axis: r.axis(&shape) }, vec![])
 }
 
-fn philox(r: &mut Random, _: Types) -> Drawn {
+fn philox(r: &mut Draw, _: Types) -> Drawn {
 	let op = Op::Philox { shape: r.any(0), stream: r.below(u32::MAX) };
 	(op, vec![(I32, shape(&[2])), (I32, shape(&[1]))])
 }
 
-fn shift_by(r: &mut Random, Types { a, to, .. }: Types) -> Drawn {
+fn shift_by(r: &mut Draw, Types { a, to, .. }: Types) -> Drawn {
 	let all = r.any(0);
 	let shifts = if r.flip() { all } else { shape(&[1]) };
 	(Op::ShiftBy { to }, vec![(a, all), (I8, shifts)])
 }
 
-fn shift_random(r: &mut Random, Types { a, to, .. }: Types) -> Drawn {
+fn shift_random(r: &mut Draw, Types { a, to, .. }: Types) -> Drawn {
 	let all = r.any(0);
 	let shifts = if r.flip() { all } else { shape(&[1]) };
 	(Op::ShiftRandom { to }, vec![(a, all), (I8, shifts), (I32, all)])
 }
 
-fn top_k(r: &mut Random, Types { a, .. }: Types) -> Drawn {
+fn top_k(r: &mut Draw, Types { a, .. }: Types) -> Drawn {
 	let shape = r.any(1);
 	let op = Op::TopK { k: r.size(shape.last()), values: r.flip() };
 	(op, vec![(a, shape)])
 }
 
-fn softmax(r: &mut Random, Types { a, .. }: Types) -> Drawn {
+fn softmax(r: &mut Draw, Types { a, .. }: Types) -> Drawn {
 	let shift = r.pick(&[-128, -2, 0, 3, 8, 14, 30, 127]);
 	let multiplier = r.pick(&[i16::MIN, 0, 1, 181, 20_000, i16::MAX]);
 	(Op::Softmax { multiplier, shift, to: r.pick(&[I8, I16]) }, vec![(a, r.any(1))])
 }
 
-fn norm(r: &mut Random, Types { to, .. }: Types) -> Drawn {
+fn norm(r: &mut Draw, Types { to, .. }: Types) -> Drawn {
 	let x = r.any(1);
 	let mut parameter = |dtype| (dtype, shape(&[r.pick(&[1, x.last()])]));
 	let seen = vec![(I16, x), parameter(I16), parameter(I32)];
@@ -272,19 +277,19 @@ fn norm(r: &mut Random, Types { to, .. }: Types) -> Drawn {
 	(Op::Norm { kind: r.kind(), epsilon: r.epsilon(), to, shift }, seen)
 }
 
-fn row_scale(r: &mut Random, _: Types) -> Drawn {
+fn row_scale(r: &mut Draw, _: Types) -> Drawn {
 	let shift = r.below(MAX_FRACTION_BITS as u32 + 1) as u8;
 	(Op::RowScale { kind: r.kind(), epsilon: r.epsilon(), shift }, vec![(I16, r.any(1))])
 }
 
-fn reduce_sum_product(r: &mut Random, Types { a, b, to }: Types) -> Drawn {
+fn reduce_sum_product(r: &mut Draw, Types { a, b, to }: Types) -> Drawn {
 	let (a, b) = if (a, b) == (I32, I32) { (I32, I16) } else { (a, b) };
 	let shape = r.any(1);
 	let op = Op::ReduceSumProduct { axis: r.axis(&shape), shift: r.i8(), to };
 	(op, vec![(a, shape), (b, shape)])
 }
 
-fn pointwise(r: &mut Random, _: Types) -> Drawn {
+fn pointwise(r: &mut Draw, _: Types) -> Drawn {
 	// A convolution of 1 × 1, as networks have many of.
 	let (dims, out) = ([r.size(2), r.size(6), r.size(6), r.size(40)], r.size(40));
 	let op = Op::Conv2d { geometry: Geometry::UNIT, narrow: None };
@@ -292,7 +297,7 @@ fn pointwise(r: &mut Random, _: Types) -> Drawn {
 }
 
 /// A convolution of which anything may be odd.
-fn convolution(r: &mut Random, _: Types) -> Drawn {
+fn convolution(r: &mut Draw, _: Types) -> Drawn {
 	let (dtype, narrow, third) = r.product();
 	loop {
 		let groups = r.pick(&[1, 1, 2, 3]);
@@ -318,6 +323,6 @@ fn convolution(r: &mut Random, _: Types) -> Drawn {
 	}
 }
 
-fn cum_sum(r: &mut Random, Types { a, to, .. }: Types) -> Drawn {
+fn cum_sum(r: &mut Draw, Types { a, to, .. }: Types) -> Drawn {
 	(Op::CumSum { exclusive: r.flip(), reverse: r.flip(), to }, vec![(a, r.any(1))])
 }

@@ -1,82 +1,46 @@
-//! Random programs. Everything follows from one seed, which a failing test prints.
-#![allow(dead_code)]
+//! Random programs.
 
-#[path = "../../../ops/tests/common/operators.rs"]
-pub mod operators;
-
+use crate::{random_operator, Draw, Rng, OPERATOR_KINDS};
 use assay_ops::{DType, Narrow, Op, Shape, TensorType, Values, View};
 use assay_program::{interpret_step, Checked, Operand, Program, ProgramBuilder, Source};
 use std::collections::BTreeMap;
 
-/// SplitMix64.
-pub struct Rng(pub u64);
+fn shape_of(rng: &mut Rng) -> Shape {
+	let rank = rng.pick(&[0, 1, 2, 2, 2, 3]);
+	let most = [1, 1500, 70, 12][rank];
+	let dims: Vec<u32> = (0..rank).map(|_| 1 + rng.below_u32(most)).collect();
+	Shape::new(&dims).unwrap()
+}
 
-impl Rng {
-	pub fn next(&mut self) -> u64 {
-		self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-		let mut z = self.0;
-		z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-		z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-		z ^ (z >> 31)
-	}
+/// Values with extremes among them, but few zeros: indices should lead somewhere.
+fn values(rng: &mut Rng, ty: TensorType) -> Values {
+	let data = (0..ty.elements())
+		.map(|_| match rng.below(6) {
+			0 => ty.dtype.min(),
+			1 => ty.dtype.max(),
+			_ => ty.dtype.read(&rng.bits().to_le_bytes(), 0),
+		})
+		.collect();
+	Values::new(ty, data).unwrap()
+}
 
-	pub fn below(&mut self, bound: u32) -> u32 {
-		(self.next() % bound as u64) as u32
+/// Some view of `shape` over a source of `source`.
+fn view(rng: &mut Rng, source: Shape, shape: Shape) -> View {
+	if source.elements() >= shape.elements() && rng.below_u32(3) == 0 {
+		return View::reshape(shape);
 	}
-
-	pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-		from[self.below(from.len() as u32) as usize]
+	let mut choice = source.strides();
+	choice.extend([0, 1, 2]);
+	let mut strides: Vec<u32> = shape.dims().iter().map(|_| rng.pick(&choice)).collect();
+	let last = |strides: &[u32]| -> u64 {
+		shape.dims().iter().zip(strides).map(|(d, s)| (*d as u64 - 1) * *s as u64).sum()
+	};
+	while last(&strides) >= source.elements() as u64 {
+		let at = rng.below_u32(strides.len() as u32) as usize;
+		strides[at] = 0;
 	}
-
-	pub fn dtype(&mut self) -> DType {
-		self.pick(&[DType::I8, DType::I16, DType::I32])
-	}
-
-	pub fn shape(&mut self) -> Shape {
-		let rank = self.pick(&[0, 1, 2, 2, 2, 3]);
-		let most = [1, 1500, 70, 12][rank];
-		let dims: Vec<u32> = (0..rank).map(|_| 1 + self.below(most)).collect();
-		Shape::new(&dims).unwrap()
-	}
-
-	pub fn values(&mut self, ty: TensorType) -> Values {
-		let data = (0..ty.elements())
-			.map(|_| match self.below(6) {
-				0 => ty.dtype.min(),
-				1 => ty.dtype.max(),
-				_ => ty.dtype.read(&self.next().to_le_bytes(), 0),
-			})
-			.collect();
-		Values::new(ty, data).unwrap()
-	}
-
-	/// A type with a random split.
-	pub fn typed(&mut self, dtype: DType, shape: Shape) -> TensorType {
-		let ty = TensorType::of(dtype, shape);
-		match shape.rank() {
-			0 | 1 => ty,
-			rank => ty.with_split(1 + self.below(rank as u32 - 1) as u8).unwrap(),
-		}
-	}
-
-	/// Some view of `shape` over a source of `source`.
-	pub fn view(&mut self, source: Shape, shape: Shape) -> View {
-		if source.elements() >= shape.elements() && self.below(3) == 0 {
-			return View::reshape(shape);
-		}
-		let mut choice = source.strides();
-		choice.extend([0, 1, 2]);
-		let mut strides: Vec<u32> = shape.dims().iter().map(|_| self.pick(&choice)).collect();
-		let last = |strides: &[u32]| -> u64 {
-			shape.dims().iter().zip(strides).map(|(d, s)| (*d as u64 - 1) * *s as u64).sum()
-		};
-		while last(&strides) >= source.elements() as u64 {
-			let at = self.below(strides.len() as u32) as usize;
-			strides[at] = 0;
-		}
-		let offset = self.below(source.elements() - last(&strides) as u32);
-		View { shape, offset, strides }
-	}
+	let offset = rng.below_u32(source.elements() - last(&strides) as u32);
+	View { shape, offset, strides }
 }
 
 struct Generator<'a> {
@@ -90,8 +54,8 @@ struct Generator<'a> {
 impl Generator<'_> {
 	fn fresh(&mut self, dtype: DType, shape: Shape) -> Source {
 		let ty = self.rng.typed(dtype, shape);
-		let source = if self.rng.below(3) == 0 {
-			let values = self.rng.values(ty);
+		let source = if self.rng.below_u32(3) == 0 {
+			let values = values(self.rng, ty);
 			self.builder.constant_values(ty, values.data())
 		} else {
 			self.inputs += 1;
@@ -105,17 +69,17 @@ impl Generator<'_> {
 	fn operand(&mut self, dtype: DType, shape: Shape) -> Operand {
 		let fitting: Vec<_> =
 			self.available.iter().copied().filter(|(_, ty)| ty.dtype == dtype).collect();
-		if fitting.is_empty() || self.rng.below(5) == 0 {
+		if fitting.is_empty() || self.rng.below_u32(5) == 0 {
 			return self.fresh(dtype, shape).into();
 		}
 		// Mostly the latest ones, so that chains become long.
-		let from = fitting.len() as u32 - (fitting.len() as u32).min(1 + self.rng.below(4));
+		let from = fitting.len() as u32 - (fitting.len() as u32).min(1 + self.rng.below_u32(4));
 		let (source, ty) = fitting[from as usize];
 		self.used.push(source);
-		if ty.shape == shape && self.rng.below(3) > 0 {
+		if ty.shape == shape && self.rng.below_u32(3) > 0 {
 			source.into()
 		} else {
-			let view = self.rng.view(ty.shape, shape);
+			let view = view(self.rng, ty.shape, shape);
 			Operand::viewed(source, view)
 		}
 	}
@@ -124,18 +88,17 @@ impl Generator<'_> {
 		let (a, b, to) = (self.rng.dtype(), self.rng.dtype(), self.rng.dtype());
 		// Often the shape of something that is there, so that no view is needed.
 		let shape = match self.available.last() {
-			Some((_, ty)) if self.rng.below(2) == 0 => ty.shape,
-			_ => self.rng.shape(),
+			Some((_, ty)) if self.rng.below_u32(2) == 0 => ty.shape,
+			_ => shape_of(self.rng),
 		};
-		let axis = self.rng.below(shape.rank().max(1) as u32) as u8;
+		let axis = self.rng.below_u32(shape.rank().max(1) as u32) as u8;
 		let kinds = if shape.rank() == 0 { 9 } else { 16 };
 		let one = |n: u32| Shape::new(&[n]).unwrap();
-		let special = self.rng.below(2) == 0;
-		let (op, seen): (Op, Vec<(DType, Shape)>) = match self.rng.below(kinds) {
+		let special = self.rng.below_u32(2) == 0;
+		let (op, seen): (Op, Vec<(DType, Shape)>) = match self.rng.below_u32(kinds) {
 			_ if special => {
-				let kind = self.rng.below(operators::KINDS);
-				let mut below = |bound| self.rng.below(bound);
-				operators::operator(&mut operators::Random(&mut below), kind)
+				let kind = self.rng.below_u32(OPERATOR_KINDS);
+				random_operator(self.rng, kind)
 			}
 			0 => (Op::Add { to }, vec![(a, shape), (b, shape)]),
 			1 => (Op::Sub { to }, vec![(a, shape), (b, shape)]),
@@ -159,7 +122,7 @@ impl Generator<'_> {
 				],
 			),
 			_ => {
-				let weights = Shape::new(&[1 + self.rng.below(40), shape.last()]).unwrap();
+				let weights = Shape::new(&[1 + self.rng.below_u32(40), shape.last()]).unwrap();
 				let narrow = Narrow { multiplier: 12_345, shift: 21, to };
 				let (dtype, narrow) =
 					self.rng.pick(&[(DType::I8, None), (DType::I16, Some(narrow))]);
@@ -173,7 +136,7 @@ impl Generator<'_> {
 		if op == Op::Gather {
 			// What it reads depends on bytes, so these must be committed.
 			for operand in &operands {
-				if self.rng.below(2) == 0 {
+				if self.rng.below_u32(2) == 0 {
 					self.builder.lazy(operand.source);
 				} else {
 					self.builder.eager(operand.source);
@@ -182,10 +145,10 @@ impl Generator<'_> {
 		}
 		let node = self.builder.node(op, operands);
 		let ty = self.rng.typed(dtype, shape);
-		if ty != TensorType::of(dtype, shape) || self.rng.below(4) == 0 {
+		if ty != TensorType::of(dtype, shape) || self.rng.below_u32(4) == 0 {
 			self.builder.split(node, ty.split);
 		}
-		match self.rng.below(6) {
+		match self.rng.below_u32(6) {
 			0 => self.builder.eager(node),
 			1 => self.builder.lazy(node),
 			_ => node,
@@ -199,15 +162,15 @@ pub fn program(rng: &mut Rng) -> Program {
 	let builder = ProgramBuilder::new();
 	let mut g = Generator { rng, builder, available: vec![], used: vec![], inputs: 0 };
 	let mut states = vec![];
-	for index in 0..g.rng.below(3) {
-		let (dtype, shape) = (g.rng.dtype(), g.rng.shape());
+	for index in 0..g.rng.below_u32(3) {
+		let (dtype, shape) = (g.rng.dtype(), shape_of(g.rng));
 		let ty = g.rng.typed(dtype, shape);
 		let initial = g.builder.input(&format!("state/{index}"), ty);
 		let state = g.builder.state(initial);
 		g.available.push((state, ty));
 		states.push((state, ty));
 	}
-	for _ in 0..1 + g.rng.below(14) {
+	for _ in 0..1 + g.rng.below_u32(14) {
 		g.node();
 	}
 	for (state, ty) in states {
@@ -243,11 +206,11 @@ pub struct Step {
 }
 
 pub fn step(rng: &mut Rng, program: &Program, checked: &Checked) -> Step {
-	let inputs: Vec<Values> = program.inputs.iter().map(|input| rng.values(input.ty)).collect();
+	let inputs: Vec<Values> = program.inputs.iter().map(|input| values(rng, input.ty)).collect();
 	let states: Vec<Values> = program
 		.states
 		.iter()
-		.map(|state| rng.values(program.inputs[state.input as usize].ty))
+		.map(|state| values(rng, program.inputs[state.input as usize].ty))
 		.collect();
 	let results = interpret_step(program, checked, &inputs, &states).unwrap();
 	let all = (0..)
@@ -262,7 +225,7 @@ pub fn step(rng: &mut Rng, program: &Program, checked: &Checked) -> Step {
 
 fn poisoned(rng: &mut Rng, values: &Values) -> Vec<u8> {
 	let (ty, clean) = (values.ty(), values.to_canonical());
-	let mut bytes: Vec<u8> = clean.iter().map(|_| rng.next() as u8).collect();
+	let mut bytes: Vec<u8> = clean.iter().map(|_| rng.bits() as u8).collect();
 	for element in 0..ty.elements() {
 		let (tile, offset) = ty.position(element as u64);
 		let at = tile as usize * 1024 + offset;

@@ -1,6 +1,5 @@
 //! Programs that are made to be hard on the check and on the referee, each of one shape and as large as
-//! it is asked to be. Shared by the tests of everything that judges programs, so it needs nothing else.
-#![allow(dead_code)]
+//! it is asked to be.
 
 use assay_program::{
 	ops::{DType, Geometry, NormKind, Op, PoolKind, Shape, TensorType, View},

@@ -1,23 +1,12 @@
 use assay_ops::DType;
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
+/// Random numbers: SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
 	/// From a seed.
 	pub fn new(seed: u64) -> Self {
-		Self(seed)
-	}
-
-	/// From `ASSAY_SEED` or else from the clock; prints the seed.
-	pub fn seeded(name: &str) -> Self {
-		let seed = std::env::var("ASSAY_SEED").ok().and_then(|seed| seed.parse().ok());
-		let seed = seed.unwrap_or_else(|| {
-			let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-			now.map_or(0, |now| now.as_nanos() as u64)
-		});
-		println!("{name}: ASSAY_SEED={seed}");
 		Self(seed)
 	}
 

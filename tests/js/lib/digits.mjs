@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { u8aToHex } from "@polkadot/util";
 import { canonical, readSafetensors, root, upload } from "./tensors.mjs";
 
-const folder = fileURLToPath(new URL("../../examples/digits/", import.meta.url));
+const folder = fileURLToPath(new URL("../../../examples/digits/", import.meta.url));
 
 export const program = readFileSync(`${folder}digits.program`);
 export const programId = root(program);

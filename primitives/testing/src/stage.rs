@@ -1,7 +1,5 @@
 //! A run of a program as far as proofs about one tile need it: inputs are noise, and so is every root that
-//! no proof looks into. For programs whose accused anchor reads inputs and states alone. Shared with the
-//! tests of the runtime, so it needs nothing else.
-#![allow(dead_code)]
+//! no proof looks into. For programs whose accused anchor reads inputs and states alone.
 
 use assay_commitments::{root, run_root, tensor_root, trace_root, Hash, Tree};
 use assay_program::{Checked, Program, Source};
