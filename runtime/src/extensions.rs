@@ -1,13 +1,11 @@
 //! The runtime's own transaction extension.
 
 use crate::{
-	prospects::{is_hopeless, looks},
+	prospects::{is_for_verifiers, is_hopeless, looks},
 	Runtime, RuntimeCall, RuntimeOrigin,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode};
-use frame_support::{
-	dispatch::DispatchInfo, pallet_prelude::TransactionSource, traits::Authorize, weights::Weight,
-};
+use frame_support::{dispatch::DispatchInfo, pallet_prelude::TransactionSource, weights::Weight};
 use frame_system::{ensure_authorized, ensure_signed};
 use scale_info::TypeInfo;
 use sp_runtime::{
@@ -52,12 +50,6 @@ pub const CANNOT_SUCCEED: u8 = 100;
 /// A verifier's call is not expected from there.
 const NOT_FOR_YOU: TransactionValidityError =
 	TransactionValidityError::Invalid(InvalidTransaction::Call);
-
-/// Whether the call is one that only an authorization admits: FRAME wants a weight of the authorization
-/// of each call that has one, and gives none to any other.
-pub fn is_for_verifiers(call: &impl Authorize) -> bool {
-	call.weight_of_authorize() != Weight::zero()
-}
 
 impl TransactionExtension<RuntimeCall> for RefuseSignedVerifierCalls {
 	const IDENTIFIER: &'static str = "RefuseSignedVerifierCalls";

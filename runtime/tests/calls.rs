@@ -9,7 +9,8 @@ mod walk;
 use assay_runtime::{
 	configs::system::{tx_extension, MAXIMUM_BLOCK_WEIGHT, OPERATIONAL_DISPATCH_RATIO},
 	constants::currency::{MILLI, UNIT},
-	extensions::{is_for_verifiers, CANNOT_SUCCEED},
+	extensions::CANNOT_SUCCEED,
+	prospects::is_for_verifiers,
 	Balances, Executive, OriginCaller, Runtime, RuntimeCall, RuntimeEvent, SignedPayload, System,
 	UncheckedExtrinsic,
 };
