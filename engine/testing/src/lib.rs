@@ -2,12 +2,14 @@
 //! whatever runs one.
 #![warn(missing_docs)]
 
+mod case;
 mod cases;
 mod chains;
 mod definition;
 mod growing;
 
 pub use assay_testing::{random_operator, Draw, Rng, OPERATOR_KINDS};
-pub use cases::{given_case, operator_case, random_case, Case};
+pub use case::Case;
+pub use cases::{given_case, operator_case, random_case};
 pub use chains::chain_case;
 pub use definition::{definition, definition_kept, definition_lazy};
