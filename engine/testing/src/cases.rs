@@ -6,7 +6,7 @@ use crate::{
 };
 use assay_exec::Tensor;
 use assay_ops::{DType, Op, TensorType};
-use assay_program::{Class, Input, Operand, Program, Source, State};
+use assay_program::{Class, Input, Operand, Source, State};
 use assay_testing::Rng;
 
 /// A program of one such operator, on random values through random views.
