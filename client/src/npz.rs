@@ -29,7 +29,7 @@ pub fn write(path: &Path, arrays: &Arrays) -> Result<()> {
 		Stored::float(array.dims.clone(), values)
 	};
 	let stored = arrays.iter().map(|(name, array)| (name.clone(), narrow(array))).collect();
-	Ok(npz::write(path, &stored)?)
+	npz::write(path, &stored)
 }
 
 #[cfg(test)]

@@ -268,7 +268,7 @@ impl<'a, B: Backend> RunState<'a, B> {
 
 	/// Hands the states over after `step` steps, if they are asked for.
 	fn checkpoint(&mut self, step: u32, anchor_roots: &[Hash]) -> Result<(), ExecError> {
-		if !self.observer.checkpoint_every().is_some_and(|every| step % every == 0) {
+		if self.observer.checkpoint_every().is_none_or(|every| step % every != 0) {
 			return Ok(());
 		}
 		let states = self.memory.read_states(self.backend, self.work.program)?;
