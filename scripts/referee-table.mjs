@@ -1,7 +1,8 @@
 // Prints the referee's table as Markdown: node referee-table.mjs CASES JSON
 //
-// CASES: lines "name|bytes|estimate in ns|estimated bytes|parts" of the arbitration pallet's benchmark cases;
-// JSON: what frame-omni-bencher measured of them, one component value for each case.
+// CASES: lines "name|bytes|estimate in ns|estimated bytes|parts" of the arbitration pallet's
+// benchmark cases; JSON: what frame-omni-bencher measured of them, one component value for each
+// case.
 import { readFileSync } from "node:fs";
 
 const [casesFile, jsonFile] = process.argv.slice(2);

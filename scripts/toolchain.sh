@@ -2,7 +2,8 @@
 # Sets rust_channel and, where Debian's Rust builds the runtime, wasm-builder's variables.
 rust_channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 
-# The file that `scripts/wasm-from-debian` writes last, so that a broken attempt is not taken for one.
+# The file that `scripts/wasm-from-debian` writes last, so that a broken attempt is not taken for
+# one.
 debian_wasm_stamp=/usr/lib/rustlib/wasm32v1-none/lib/.assay-complete
 
 wasm_from_rustup() {

@@ -209,8 +209,8 @@ pub fn as_verifier(who: &Person, job: JobId, action: VerifierAction) -> Tx {
 /// The same for `account`, signed by the key of `key`.
 ///
 /// # Panics
-/// For [`VerifierAction::RevealVerdict`] and [`VerifierAction::Challenge`], which are not all that is sent:
-/// see [`open_verdict`] and [`move_as_verifier`].
+/// For [`VerifierAction::RevealVerdict`] and [`VerifierAction::Challenge`], which are not all that
+/// is sent: see [`open_verdict`] and [`move_as_verifier`].
 pub fn forged(key: &Person, account: &AccountId, job: JobId, action: VerifierAction) -> Tx {
 	let signature = sign_action(key, account, job, &action);
 	let (order, account, retry) = (order_of(job), account.clone(), 0);

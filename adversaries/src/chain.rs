@@ -1,7 +1,9 @@
-//! A chain without a node: a genesis with several validators, and blocks built by the real executive.
+//! A chain without a node: a genesis with several validators, and blocks built by the real
+//! executive.
 //!
-//! Everything is as on a real chain but for networking and the pool: signed and authorized extrinsics
-//! with their real extensions, BABE pre-digests with real VRF outputs, headers that name their parents.
+//! Everything is as on a real chain but for networking and the pool: signed and authorized
+//! extrinsics with their real extensions, BABE pre-digests with real VRF outputs, headers that name
+//! their parents.
 
 use crate::people::{Person, OTHERS, VALIDATORS};
 use assay_market::Hash;
@@ -52,7 +54,8 @@ pub enum Tx {
 /// A refusal before inclusion starts with `invalid: `.
 pub type Verdict = Result<(), String>;
 
-/// The running chain, as its people see it. It lives in the externalities of the thread, see [`run`].
+/// The running chain, as its people see it. It lives in the externalities of the thread, see
+/// [`run`].
 #[derive(Clone)]
 pub struct World {
 	/// Everyone with an account, to find names by.
@@ -82,8 +85,8 @@ fn merge(base: &mut Value, patch: Value) {
 	}
 }
 
-/// The genesis of the `local_testnet` preset with the first `validators` of [`VALIDATORS`], and with money
-/// for everyone of `people`.
+/// The genesis of the `local_testnet` preset with the first `validators` of [`VALIDATORS`], and
+/// with money for everyone of `people`.
 fn genesis(validators: usize, people: &[Person]) -> Vec<u8> {
 	let preset = |name: Option<&str>| -> Value {
 		let json = Runtime::get_preset(&name.map(Into::into)).expect("the preset exists; qed");
@@ -169,7 +172,8 @@ impl World {
 		System::block_number()
 	}
 
-	/// The author of the next slot misses it: the next block has another author, and so another VRF output.
+	/// The author of the next slot misses it: the next block has another author, and so another VRF
+	/// output.
 	pub fn skip_slot(&mut self) {
 		self.slot += 1;
 	}
@@ -184,7 +188,8 @@ impl World {
 		result
 	}
 
-	/// Who authors the next block, with its place among the authorities and the data that its VRF signs.
+	/// Who authors the next block, with its place among the authorities and the data that its VRF
+	/// signs.
 	fn next_author(&self, slot: Slot) -> (u32, Person, sp_core::sr25519::vrf::VrfSignData) {
 		use pallet_babe as babe;
 		// The first block of an epoch is built under that epoch's randomness.
@@ -199,7 +204,8 @@ impl World {
 			(babe::Authorities::<Runtime>::get(), babe::Randomness::<Runtime>::get(), epoch)
 		};
 		let count = authorities.len() as u64;
-		// An offender must not author, also not the first block of an epoch: it may still be disabled.
+		// An offender must not author, also not the first block of an epoch: it may still be
+		// disabled.
 		let index = (0..count)
 			.map(|offset| ((*slot + offset) % count) as u32)
 			.find(|index| !Session::is_disabled(*index))
@@ -218,8 +224,8 @@ impl World {
 
 	/// Builds the next block from these transactions and gives what became of each.
 	///
-	/// An author cannot finish a block in which it is itself reported as an offender: it misses its slot,
-	/// and the next author builds the block.
+	/// An author cannot finish a block in which it is itself reported as an offender: it misses its
+	/// slot, and the next author builds the block.
 	///
 	/// # Panics
 	/// When the chain itself does.
@@ -310,8 +316,8 @@ impl World {
 		self.block(vec![transaction]).remove(0)
 	}
 
-	/// As many blocks as it takes to have all of these in, in their order; what does not fit into a block
-	/// waits for the next. At least one block.
+	/// As many blocks as it takes to have all of these in, in their order; what does not fit into a
+	/// block waits for the next. At least one block.
 	pub fn send_all(&mut self, transactions: Vec<Tx>) -> Vec<Verdict> {
 		if transactions.is_empty() {
 			return self.block(transactions);
@@ -343,8 +349,8 @@ impl World {
 		}
 	}
 
-	/// Balance of every account, held parts included, without the effect of transaction fees and of fees
-	/// for data.
+	/// Balance of every account, held parts included, without the effect of transaction fees and of
+	/// fees for data.
 	pub fn balances(&self) -> BTreeMap<AccountId, i128> {
 		frame_system::Account::<Runtime>::iter()
 			.map(|(who, info)| {

@@ -1,7 +1,8 @@
 //! Attacks on the market, and fairness at scale, against the real runtime.
 //!
 //! * [`chain`]: a chain without a node: real extrinsics, real VRF outputs, the real executive.
-//! * [`work`]: programs with inputs, and runs that are written down, so that anything in them can be wrong.
+//! * [`work`]: programs with inputs, and runs that are written down, so that anything in them can
+//!   be wrong.
 //! * [`actors`]: provider, verifier, requester and outsider, each honest or with a named misdeed.
 //! * [`lottery`]: tickets, and who wins.
 //! * [`stage`]: one job with all of its parties, block by block; [`money`] accounts for every unit.

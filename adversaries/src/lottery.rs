@@ -1,4 +1,5 @@
-//! Lotteries as validators see them, each for itself; and as only the owner of all session keys could.
+//! Lotteries as validators see them, each for itself; and as only the owner of all session keys
+//! could.
 
 use crate::{
 	calls::{genesis_hash, order_of},
@@ -15,8 +16,8 @@ use std::ops::Range;
 /// A lottery that a validator may take part in.
 pub type Duty = LotteryDuty<AccountId, Balance, BlockNumber>;
 
-/// The open lottery of this job, as its runtime API tells it this validator; `None` where it may not
-/// take part or has answered.
+/// The open lottery of this job, as its runtime API tells it this validator; `None` where it may
+/// not take part or has answered.
 pub fn duty(who: &Person, job: JobId) -> Option<Duty> {
 	Jobs::lotteries(&[who.verifier_key()]).into_iter().find(|duty| duty.job == job)
 }
@@ -35,8 +36,8 @@ pub fn segment(duty: &Duty, ticket: &Ticket) -> Option<Range<u32>> {
 	cut.range(segment_of(&ticket.pre_output, &genesis_hash(), &duty.order, cut.count()))
 }
 
-/// The segments of everyone who wins in the first tranche, in the order of [`winners`]. Nobody on the chain
-/// can know this. None where the run is not cut.
+/// The segments of everyone who wins in the first tranche, in the order of [`winners`]. Nobody on
+/// the chain can know this. None where the run is not cut.
 pub fn segments(job: JobId) -> Vec<u32> {
 	let first = winners(job).into_iter().filter(|(_, tranche)| *tranche == 0);
 	let segment = |(who, _): (Person, u32)| {
@@ -47,8 +48,8 @@ pub fn segments(job: JobId) -> Vec<u32> {
 	first.filter_map(segment).collect()
 }
 
-/// The tranches of everyone who wins in the open lottery of a job, in the order of tranches and within one
-/// the larger number first. Nobody on the chain can know this.
+/// The tranches of everyone who wins in the open lottery of a job, in the order of tranches and
+/// within one the larger number first. Nobody on the chain can know this.
 pub fn winners(job: JobId) -> Vec<(Person, u32)> {
 	let Some(lottery) = pallet_assay_jobs::Lotteries::<Runtime>::get(job) else { return vec![] };
 	let data = transcript(&genesis_hash(), &order_of(job), &lottery.seed);

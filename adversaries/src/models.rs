@@ -16,7 +16,8 @@ fn dense(b: &mut ProgramBuilder, x: Source, weights: Source, shift: i32) -> Sour
 	b.requant(acc, multiplier, shift, None, DType::I8)
 }
 
-/// An inference: two dense layers over a batch of 40, with a table in between, and the label of each row.
+/// An inference: two dense layers over a batch of 40, with a table in between, and the label of
+/// each row.
 ///
 /// Four eager anchors: both layers, the activation and the labels. One step.
 pub fn inference() -> Work {

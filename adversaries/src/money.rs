@@ -29,7 +29,8 @@ impl Purses {
 	/// What has moved since.
 	///
 	/// # Errors
-	/// When the balances of all accounts are not all the money there is, or do not change as it does.
+	/// When the balances of all accounts are not all the money there is, or do not change as it
+	/// does.
 	pub fn since(&self, before: &Self) -> Result<Moved, String> {
 		for purses in [before, self] {
 			let sum: i128 = purses.accounts.values().sum();

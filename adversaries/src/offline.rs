@@ -1,4 +1,5 @@
-//! A lane without a chain: demands and answers passed by hand, and the ruling of the chain's own referee.
+//! A lane without a chain: demands and answers passed by hand, and the ruling of the chain's own
+//! referee.
 
 use crate::work::{Table, Work};
 use assay_commitments::{Below, Hash, Place};
@@ -105,8 +106,8 @@ pub fn proof(work: &Work, lying: &Table, truth: &Table) -> Vec<ProofPart> {
 	lead(&lying.job(work), lying, truth.clone()).expect("a lie has a proof").0
 }
 
-/// The parts of a proof against a *right* run, as somebody would make them whose replay is `wrong`: each is well
-/// formed, and the last one is refused.
+/// The parts of a proof against a *right* run, as somebody would make them whose replay is `wrong`:
+/// each is well formed, and the last one is refused.
 ///
 /// # Errors
 /// When the two runs do not differ, or the way down to the difference cannot be led.

@@ -10,7 +10,8 @@ use sp_core::{
 use sp_runtime::{traits::IdentifyAccount, MultiSigner};
 use std::sync::Arc;
 
-/// Names of the validators at genesis, whose session keys are those that `--alice` and so on derive.
+/// Names of the validators at genesis, whose session keys are those that `--alice` and so on
+/// derive.
 pub const VALIDATORS: [&str; 6] = ["Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"];
 
 /// Names of everyone else who has money at genesis.
@@ -66,8 +67,8 @@ impl Person {
 		verifier_crypto::AuthoritySignature::from(self.pair.sign(payload))
 	}
 
-	/// What its `verifier` session key draws in a lottery. The number in it is always the same, the proof
-	/// is not.
+	/// What its `verifier` session key draws in a lottery. The number in it is always the same, the
+	/// proof is not.
 	pub fn ticket(&self, data: &VrfSignData) -> Ticket {
 		Ticket::from(&self.pair.vrf_sign(data))
 	}

@@ -52,7 +52,8 @@ pub fn offer() -> Offer {
 pub struct Cast {
 	/// The provider.
 	pub provider: ProviderMisdeed,
-	/// The winners of the lottery, in the order of [`lottery::winners`]; all others do nothing wrong.
+	/// The winners of the lottery, in the order of [`lottery::winners`]; all others do nothing
+	/// wrong.
 	pub drawn: Vec<VerifierMisdeed>,
 	/// The requester.
 	pub requester: RequesterMisdeed,
@@ -80,12 +81,12 @@ pub struct Stage<'a> {
 	pub outsiders: Vec<Outsider>,
 	/// Transactions that were refused: whose and why.
 	pub refused: Vec<(String, String)>,
-	/// What draws for this job must give. How many a lottery draws is left to chance, but an attack with
-	/// amounts to the unit needs a certain number. The stage has authors miss slots before the seed is
-	/// known until it is one that gives this: what they author goes into the seed.
+	/// What draws for this job must give. How many a lottery draws is left to chance, but an attack
+	/// with amounts to the unit needs a certain number. The stage has authors miss slots before the
+	/// seed is known until it is one that gives this: what they author goes into the seed.
 	pub draw: Draw,
-	/// What the segments of the first tranche's winners must be, in the order of [`lottery::winners`],
-	/// where the run is cut.
+	/// What the segments of the first tranche's winners must be, in the order of
+	/// [`lottery::winners`], where the run is cut.
 	pub segments: fn(&[u32]) -> bool,
 	cast: Vec<VerifierMisdeed>,
 	before: Purses,
@@ -115,8 +116,8 @@ pub fn ensure(holds: bool, what: impl Into<String>) -> Result<(), String> {
 	holds.then_some(()).ok_or_else(|| what.into())
 }
 
-/// Makes the usual people ready for the market: a registered provider with stake, a registered requester,
-/// and validators with identities to write reputations into. Once per chain.
+/// Makes the usual people ready for the market: a registered provider with stake, a registered
+/// requester, and validators with identities to write reputations into. Once per chain.
 ///
 /// # Panics
 /// When the chain refuses that.
@@ -213,7 +214,8 @@ impl<'a> Stage<'a> {
 		self.view().phase
 	}
 
-	/// The winners of the job's lotteries whose tranches have been opened, in order. They alone know.
+	/// The winners of the job's lotteries whose tranches have been opened, in order. They alone
+	/// know.
 	pub fn drawn(&self) -> Vec<Person> {
 		let mut drawn = self.winners.clone();
 		let open = pallet_assay_jobs::Lotteries::<Runtime>::get(self.job);
@@ -415,8 +417,8 @@ impl<'a> Stage<'a> {
 		name.split('-').next().unwrap_or_default().into()
 	}
 
-	/// Who has got or lost how much since the job was posted, transaction fees and fees for data left aside; and whose
-	/// stake waits to be slashed.
+	/// Who has got or lost how much since the job was posted, transaction fees and fees for data
+	/// left aside; and whose stake waits to be slashed.
 	///
 	/// # Errors
 	/// When money appeared or vanished.

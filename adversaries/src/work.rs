@@ -1,4 +1,5 @@
-//! What a job computes, and runs of it that are written down, so that anything in them can be made wrong.
+//! What a job computes, and runs of it that are written down, so that anything in them can be made
+//! wrong.
 
 use assay_commitments::{open_outputs, run_root, tensor_root, trace_root, Hash, OutputsOpening};
 use assay_dispute::{BoxError, Job, Replay, Replayed};

@@ -1,4 +1,5 @@
-//! A few hundred of what `make honest` and `make mutants` do by thousands. `ASSAY_SEED` chooses them.
+//! A few hundred of what `make honest` and `make mutants` do by thousands. `ASSAY_SEED` chooses
+//! them.
 
 use assay_adversaries::fairness::{honest, mutants, random_seed, Plan};
 

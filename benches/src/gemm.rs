@@ -57,7 +57,8 @@ const SHAPES: [(usize, usize, usize); 13] = [
 	(16, 4096, 4096),
 ];
 
-/// Operands as the engine's run loop hands them over. The right one and the parameters are constants.
+/// Operands as the engine's run loop hands them over. The right one and the parameters are
+/// constants.
 struct Product {
 	cpu: CpuBackend,
 	left: (Arc<Buffer>, Dims),

@@ -1,8 +1,9 @@
 //! Benchmarks of the engine against what people use today.
 //!
-//! One file per benchmark, listed in [`BENCHMARKS`]. What is compared runs in turns on the same machine
-//! ([`measure::interleave`]), so that other load hits both sides; reported are medians. Rivals are
-//! processes of their own ([`rival`]), since their thread pools and allocators should not meet.
+//! One file per benchmark, listed in [`BENCHMARKS`]. What is compared runs in turns on the same
+//! machine ([`measure::interleave`]), so that other load hits both sides; reported are medians.
+//! Rivals are processes of their own ([`rival`]), since their thread pools and allocators should
+//! not meet.
 //!
 //! `scripts/bench` builds the rivals, makes the Python environment and runs this.
 
@@ -55,7 +56,8 @@ struct Context {
 	shapes: Vec<gemm::Shape>,
 	/// The adapter that kernels are measured on.
 	adapter: Choice,
-	/// What that can do in products of packed bytes, in 10^9 multiplications with an addition a second.
+	/// What that can do in products of packed bytes, in 10^9 multiplications with an addition a
+	/// second.
 	peak: Option<f64>,
 }
 
@@ -78,18 +80,19 @@ struct Options {
 	/// Fewer and smaller cases, for a look
 	#[arg(long)]
 	quick: bool,
-	/// Only these matrix products in the benchmark gemm, as M×K by K×N (repeat or separate by commas)
+	/// Only these matrix products in the benchmark gemm, as M×K by K×N (repeat or separate by
+	/// commas)
 	#[arg(long, value_delimiter = ',', value_name = "MxKxN")]
 	shapes: Vec<gemm::Shape>,
 	/// Threads of every side
 	#[arg(long, default_value_t = default_threads())]
 	threads: usize,
-	/// The adapter of the benchmark `gpu`: a number or a part of its name; without one the best GPU, or else
-	/// a software adapter
+	/// The adapter of the benchmark `gpu`: a number or a part of its name; without one the best
+	/// GPU, or else a software adapter
 	#[arg(long, value_name = "ADAPTER")]
 	adapter: Option<String>,
-	/// The peak of that adapter's packed dot product of i8, in 10^9 multiply-adds a second, from its
-	/// maker's data sheet: the benchmark `gpu` prints the share of it that products reach
+	/// The peak of that adapter's packed dot product of i8, in 10^9 multiply-adds a second, from
+	/// its maker's data sheet: the benchmark `gpu` prints the share of it that products reach
 	#[arg(long, value_name = "GMACS")]
 	dot_peak: Option<f64>,
 	/// List the benchmarks and end

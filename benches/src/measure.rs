@@ -3,13 +3,14 @@
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// Runs of one side in a turn take at least this long, so that the clock and a message do not count, nor the first
-/// runs after a rest: what they read has gone from the last cache meanwhile, which takes them several times as long
-/// as those that follow where they read much.
+/// Runs of one side in a turn take at least this long, so that the clock and a message do not
+/// count, nor the first runs after a rest: what they read has gone from the last cache meanwhile,
+/// which takes them several times as long as those that follow where they read much.
 const TURN: f64 = 0.02;
 
-/// Between turns: threads of either side that wait for work spin for a while, on a core that the other side
-/// needs. Those of onnxruntime 1.31 do so for 18 to 24 ms (measured as processor time after a run).
+/// Between turns: threads of either side that wait for work spin for a while, on a core that the
+/// other side needs. Those of onnxruntime 1.31 do so for 18 to 24 ms (measured as processor time
+/// after a run).
 const REST: Duration = Duration::from_millis(40);
 
 /// Turns of each side.

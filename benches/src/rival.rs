@@ -108,8 +108,9 @@ impl Rival {
 		Ok(serde_json::from_str(&line)?)
 	}
 
-	/// Prepares `m × k` by `k × n` of [`values`] with a constant right operand: `product` is `f32`, or for
-	/// onnxruntime also `i32` or `i8`, the type of the result of 8-bit operands. Returns the result's sum.
+	/// Prepares `m × k` by `k × n` of [`values`] with a constant right operand: `product` is `f32`,
+	/// or for onnxruntime also `i32` or `i8`, the type of the result of 8-bit operands. Returns the
+	/// result's sum.
 	pub fn prepare(&mut self, product: &str, (m, k, n): (usize, usize, usize)) -> Result<f64> {
 		let threads = self.threads;
 		let request = json!({ "product": product, "m": m, "k": k, "n": n, "threads": threads });
@@ -124,8 +125,8 @@ impl Rival {
 		self.ask(&request).map(drop)
 	}
 
-	/// Makes a network of `make fidelity` and writes `description.json`, `data.npz` and `weights.npz`, for the
-	/// same training, into `folder`.
+	/// Makes a network of `make fidelity` and writes `description.json`, `data.npz` and
+	/// `weights.npz`, for the same training, into `folder`.
 	pub fn train(&mut self, network: &str, folder: &Path) -> Result<()> {
 		let threads = self.threads;
 		let request = json!({ "network": network, "folder": folder, "threads": threads });
@@ -157,7 +158,8 @@ pub struct Description {
 	pub compiler: String,
 }
 
-/// Burn on an adapter. It may refuse operators, and its process may not survive one: then it is started anew.
+/// Burn on an adapter. It may refuse operators, and its process may not survive one: then it is
+/// started anew.
 pub struct Burn {
 	program: PathBuf,
 	adapter: String,
@@ -205,7 +207,8 @@ impl Burn {
 	}
 }
 
-/// What all sides multiply: 0..=127, less `offset`. The same as in `onnx/serve.py` and in `rivals/`.
+/// What all sides multiply: 0..=127, less `offset`. The same as in `onnx/serve.py` and in
+/// `rivals/`.
 pub fn values(count: usize, offset: i16) -> impl Iterator<Item = i16> {
 	let value = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 13 & 127) as i16;
 	(0..count).map(move |at| value(at) - offset)

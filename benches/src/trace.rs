@@ -1,5 +1,5 @@
-//! What committing to a trace costs: programs with the anchors that the compilers place, against the
-//! same programs that commit to nothing but their outputs.
+//! What committing to a trace costs: programs with the anchors that the compilers place, against
+//! the same programs that commit to nothing but their outputs.
 
 use crate::{
 	measure::{interleave, seconds, Pair},
@@ -27,8 +27,8 @@ const SENSITIVITY: f64 = 25.0;
 /// Steps of training in a run.
 const STEPS: u32 = 10;
 
-/// The program without its anchors, but for outputs, states and what a Gather reads, which cannot be
-/// virtual. Nobody could referee it.
+/// The program without its anchors, but for outputs, states and what a Gather reads, which cannot
+/// be virtual. Nobody could referee it.
 fn bare(program: &Program) -> Result<(Program, Checked)> {
 	let mut program = program.clone();
 	let gathers = program.nodes.iter().filter(|node| node.op == Op::Gather);

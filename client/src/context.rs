@@ -1,5 +1,5 @@
-//! What every command stands on: the flags of all commands, the node, the key, the state folder, and
-//! the exit codes.
+//! What every command stands on: the flags of all commands, the node, the key, the state folder,
+//! and the exit codes.
 
 use crate::{
 	chain::{parse_account, Confirm, Node},
@@ -83,7 +83,8 @@ impl Context {
 		}
 	}
 
-	/// The folder of keys and databases; made when it is not there, closed to other users when it is open.
+	/// The folder of keys and databases; made when it is not there, closed to other users when it
+	/// is open.
 	pub fn state_dir(&self) -> Result<PathBuf> {
 		let dir = match &self.global.state_dir {
 			Some(dir) => dir.clone(),

@@ -8,8 +8,8 @@ use assay_gpu::{best_executor, Choice, DeviceKind, DeviceReport};
 use std::sync::mpsc;
 use tokio::sync::oneshot;
 
-/// Tiles of each step that the definition recomputes before a result is trusted: a provider answers for its result
-/// with its bond, and a broken device must not cost it.
+/// Tiles of each step that the definition recomputes before a result is trusted: a provider answers
+/// for its result with its bond, and a broken device must not cost it.
 pub const AUDITED_TILES: u32 = 4;
 /// Longest name of an adapter that an identity takes, in bytes.
 const MAX_NAME: usize = 64;

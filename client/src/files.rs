@@ -14,8 +14,8 @@ use std::{
 };
 use tokio::task::spawn_blocking;
 
-/// A folder of blobs that are named by their roots. Everything in it is whole and has the root of its name, unless
-/// somebody else has written there.
+/// A folder of blobs that are named by their roots. Everything in it is whole and has the root of
+/// its name, unless somebody else has written there.
 #[derive(Clone, Debug)]
 pub struct Files {
 	dir: PathBuf,
@@ -66,8 +66,8 @@ impl Files {
 		spawn_blocking(move || is_whole(&path, &root, len)).await.unwrap_or(false)
 	}
 
-	/// The inputs of a job by their roots, with the lengths that the program gives: those that are not here are
-	/// fetched through the node and checked.
+	/// The inputs of a job by their roots, with the lengths that the program gives: those that are
+	/// not here are fetched through the node and checked.
 	pub async fn gather(
 		&self,
 		node: &Node,
@@ -93,7 +93,8 @@ impl Files {
 		Ok(inputs)
 	}
 
-	/// Removes everything but the blobs of `kept`; what cannot be removed is tried again the next time.
+	/// Removes everything but the blobs of `kept`; what cannot be removed is tried again the next
+	/// time.
 	pub fn tidy(&self, kept: impl Fn(&str) -> bool) {
 		for entry in std::fs::read_dir(&self.dir).into_iter().flatten().flatten() {
 			if !entry.file_name().to_str().is_some_and(&kept) {

@@ -30,7 +30,8 @@ pub fn load(source: &str) -> Result<Keypair> {
 	parse(secret, source)
 }
 
-/// A seed, also one that a derivation path or a password follows, or whose `0x` was forgotten: no message may repeat it.
+/// A seed, also one that a derivation path or a password follows, or whose `0x` was forgotten: no
+/// message may repeat it.
 fn is_seed(text: &str) -> bool {
 	let digits = text.strip_prefix("0x").unwrap_or(text).bytes();
 	digits.take_while(u8::is_ascii_hexdigit).count() >= 64

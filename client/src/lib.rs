@@ -1,15 +1,17 @@
 //! The command line of Assay, for requesters, providers and auditors.
 //!
-//! It reaches the chain only through a node's RPC and the metadata that the node serves: nothing of the
-//! runtime is compiled in, values are read by name. Programs, canonical bytes, commitments and
+//! It reaches the chain only through a node's RPC and the metadata that the node serves: nothing of
+//! the runtime is compiled in, values are read by name. Programs, canonical bytes, commitments and
 //! runs come from the primitives and engines that the validators use as well.
 //!
 //! * [`cli`]: the commands. Each has its flags and what it does in one file of `commands`.
 //! * [`context`]: what every command stands on; [`connection`]: how a lost node is found again.
 //! * [`chain`]: connection, transactions, jobs, blobs.
 //! * [`provider`]: the state machine of a provider and its database.
-//! * [`challenge`]: the state machine of a challenger. [`patrol`]: which results a watcher looks at.
-//! * [`runner`]: runs strangers' programs in sandboxed workers. [`replay`]: does so for a dispute about a result.
+//! * [`challenge`]: the state machine of a challenger. [`patrol`]: which results a watcher looks
+//!   at.
+//! * [`runner`]: runs strangers' programs in sandboxed workers. [`replay`]: does so for a dispute
+//!   about a result.
 //! * [`executed`]: what is left of a run; [`kept`]: hash trees and checkpoints of it on disk.
 //! * [`device`]: the engine of this machine, for programs of our own.
 //! * [`tensors`]: safetensors files to job inputs and back.
@@ -49,8 +51,8 @@ use clap::Parser;
 use std::{ffi::OsString, process::ExitCode};
 
 /// Runs one command line and says how it went: 0 done, 1 failed, 2 wrong usage, 3 the job ended
-/// without payment or a result differs, 4 a challenge could not bring a differing result down, 5 an imported
-/// model misses its target, 6 a fault of this program.
+/// without payment or a result differs, 4 a challenge could not bring a differing result down, 5 an
+/// imported model misses its target, 6 a fault of this program.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 	let args: Vec<_> = args.collect();
 	let json = args.iter().any(|a| a == "--json");

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Bytes that can be had now: what the kernel calls available, within the limits of this process's control group.
+/// Bytes that can be had now: what the kernel calls available, within the limits of this process's
+/// control group.
 pub fn available() -> u64 {
 	let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
 	let machine = meminfo(&text(Path::new("/proc/meminfo")), "MemAvailable:");

@@ -1,4 +1,5 @@
-//! Which results a watcher runs again, and when: the part of `assay watch` that needs neither chain nor engine.
+//! Which results a watcher runs again, and when: the part of `assay watch` that needs neither chain
+//! nor engine.
 
 use crate::chain::{
 	jobs::{Job, Phase},
@@ -6,8 +7,8 @@ use crate::chain::{
 };
 use std::collections::BTreeMap;
 
-/// Blocks until a job that could not be compared is tried again: its inputs may be on their way to the
-/// node, or the device was busy.
+/// Blocks until a job that could not be compared is tried again: its inputs may be on their way to
+/// the node, or the device was busy.
 pub const RETRY_BLOCKS: u64 = 3;
 
 /// What a watcher wants to look at.
@@ -63,8 +64,8 @@ pub struct Patrol {
 	criteria: Criteria,
 	/// Jobs below this number are over.
 	first: u64,
-	/// Of jobs that are not over, with the hash of the order that was seen: after a reorganisation the number may stand
-	/// for another one, which has not been.
+	/// Of jobs that are not over, with the hash of the order that was seen: after a reorganisation
+	/// the number may stand for another one, which has not been.
 	seen: BTreeMap<u64, (Hash, Seen)>,
 }
 
@@ -74,8 +75,8 @@ impl Patrol {
 		Self { criteria, first: 0, seen: BTreeMap::new() }
 	}
 
-	/// What is to be done at block `head`, where the chain has these jobs, all that are open among them; jobs whose
-	/// time runs out come first.
+	/// What is to be done at block `head`, where the chain has these jobs, all that are open among
+	/// them; jobs whose time runs out come first.
 	pub fn look(&mut self, jobs: &[Job], head: u64) -> Vec<Task> {
 		let alive = jobs.iter().find(|job| !job.phase.is_terminal()).map(|job| job.id);
 		if let Some(first) = alive.or_else(|| jobs.last().map(|job| job.id + 1)) {

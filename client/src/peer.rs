@@ -49,8 +49,8 @@ impl PeerKey {
 		Ok(key)
 	}
 
-	/// Keeps this key for an account instead of the one there was, which stays as a backup until the
-	/// next change.
+	/// Keeps this key for an account instead of the one there was, which stays as a backup until
+	/// the next change.
 	pub fn keep(&self, state_dir: &Path, account: &Hash) -> Result<()> {
 		let path = Self::path(state_dir, account);
 		let new = path.with_extension("new");

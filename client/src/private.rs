@@ -1,7 +1,8 @@
-//! Files and folders that are nobody else's business: keys, salts, results that are not revealed yet.
+//! Files and folders that are nobody else's business: keys, salts, results that are not revealed
+//! yet.
 //!
-//! A path is opened once and never by way of a link; what is checked is what was opened, and what is read or
-//! written is that too, so that nobody can put something else in its place in between.
+//! A path is opened once and never by way of a link; what is checked is what was opened, and what
+//! is read or written is that too, so that nobody can put something else in its place in between.
 
 use crate::error::{io, Error, Result};
 use nix::{fcntl::OFlag, unistd::geteuid};
@@ -89,8 +90,9 @@ pub fn create(path: &Path) -> std::io::Result<File> {
 	OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Makes a folder, and its parents, that nobody else can enter. One that is there and open to others is
-/// closed, unless it is shared or may hold something else: the home folder, `/`, one like `/tmp`.
+/// Makes a folder, and its parents, that nobody else can enter. One that is there and open to
+/// others is closed, unless it is shared or may hold something else: the home folder, `/`, one like
+/// `/tmp`.
 ///
 /// # Errors
 /// `not-yours`, `folder-exposed`, `is-a-link` and those of making it.

@@ -99,8 +99,8 @@ impl WorkerReplay {
 		start.await.unwrap_or(None)
 	}
 
-	/// In one pass over the work, what `records` asks for of each step. `each` takes it over as soon as it is there; the
-	/// states between two steps are files in `dir` meanwhile.
+	/// In one pass over the work, what `records` asks for of each step. `each` takes it over as
+	/// soon as it is there; the states between two steps are files in `dir` meanwhile.
 	pub async fn run_once(
 		&self,
 		records: &BTreeMap<u32, Record>,
@@ -181,8 +181,8 @@ trait Parts: Send {
 	) -> impl Future<Output = Result<Option<Start>>> + Send;
 }
 
-/// Runs to the end of each of these steps, without running anything twice: each part starts from where the one before has
-/// ended, or from a checkpoint after that.
+/// Runs to the end of each of these steps, without running anything twice: each part starts from
+/// where the one before has ended, or from a checkpoint after that.
 async fn one_pass(records: &BTreeMap<u32, Record>, parts: &mut impl Parts) -> Result<()> {
 	let mut last: Option<Start> = None;
 	for (index, (step, record)) in records.iter().enumerate() {

@@ -32,11 +32,12 @@ const OVERHEAD: u64 = 256 << 20;
 /// Where the worker is and what keeps it in.
 #[derive(Clone, Debug, clap::Args)]
 pub struct WorkerFlags {
-	/// The worker binary, which runs every job in a sandbox [default: assay-worker beside this program]
+	/// The worker binary, which runs every job in a sandbox [default: assay-worker beside this
+	/// program]
 	#[arg(long, value_name = "PATH", help_heading = "Worker")]
 	pub worker: Option<PathBuf>,
-	/// Run jobs although this machine has no full sandbox: any requester's program then meets the device's driver
-	/// with your rights (docs/sandbox.md)
+	/// Run jobs although this machine has no full sandbox: any requester's program then meets the
+	/// device's driver with your rights (docs/sandbox.md)
 	#[arg(long, help_heading = "Worker")]
 	pub allow_unsandboxed_worker: bool,
 }
@@ -71,9 +72,11 @@ impl<'a> Work<'a> {
 pub struct Watch {
 	started: Instant,
 	permille: Arc<AtomicU32>,
-	/// When a worker first told how far the run itself is, and how far it was then: what comes before is loading.
+	/// When a worker first told how far the run itself is, and how far it was then: what comes
+	/// before is loading.
 	first: Arc<OnceLock<(Instant, u32)>>,
-	/// How often in a row somebody who looked has thought it too slow, and how far it was at the last time.
+	/// How often in a row somebody who looked has thought it too slow, and how far it was at the
+	/// last time.
 	doubts: Arc<Mutex<(u32, u32)>>,
 	/// Milliseconds of the whole run, once it has ended.
 	took: Arc<AtomicU32>,
@@ -113,8 +116,8 @@ impl Watch {
 		Some(Pace { done, made: done.saturating_sub(before), took, age })
 	}
 
-	/// Takes down what a look has made of its pace; how many in a row have now thought it too slow. Where nothing
-	/// has been done since the last one, nothing is learnt.
+	/// Takes down what a look has made of its pace; how many in a row have now thought it too slow.
+	/// Where nothing has been done since the last one, nothing is learnt.
 	pub fn doubt(&self, slow: bool, done: u32) -> u32 {
 		let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
 		match slow {
@@ -199,10 +202,12 @@ impl Runner {
 		self.host.settings().adapter.as_deref().unwrap_or("auto")
 	}
 
-	/// Runs a job, or a part of one, under a progress bar. Dropping the future ends the process that runs it.
+	/// Runs a job, or a part of one, under a progress bar. Dropping the future ends the process
+	/// that runs it.
 	///
 	/// # Errors
-	/// `job-fault` where nobody can run it; `worker-…` and `local-fault` where this machine did not.
+	/// `job-fault` where nobody can run it; `worker-…` and `local-fault` where this machine did
+	/// not.
 	pub async fn run(
 		&self,
 		work: Work<'_>,
@@ -258,7 +263,8 @@ impl Runner {
 	}
 }
 
-/// Bytes of memory that a run of a program takes here: its tensors canonical and row-major, and what comes beside.
+/// Bytes of memory that a run of a program takes here: its tensors canonical and row-major, and
+/// what comes beside.
 pub fn needed(peak_memory: u64, input_bytes: u64) -> u64 {
 	peak_memory.saturating_mul(2).saturating_add(input_bytes).saturating_add(OVERHEAD)
 }

@@ -12,9 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Ends with the first SIGTERM or SIGINT; both are listened to as soon as this returns.
 ///
-/// They are listened to on a thread and a runtime of their own, so that nothing that the command does or waits for
-/// can hold them up. A command that has not ended a few seconds later is ended: whatever is dropped half way is like
-/// a kill, which everything that uses this survives.
+/// They are listened to on a thread and a runtime of their own, so that nothing that the command
+/// does or waits for can hold them up. A command that has not ended a few seconds later is ended:
+/// whatever is dropped half way is like a kill, which everything that uses this survives.
 pub(crate) fn stop() -> Result<impl Future<Output = ()>> {
 	let failed =
 		|e: std::io::Error| Error::new("local-fault", format!("cannot listen to signals: {e}"));

@@ -161,8 +161,8 @@ fn check_type(name: &str, path: &Path, wanted: &Wanted, view: &TensorView) -> Re
 	Ok(())
 }
 
-/// Finds the bytes of every input, in program order: first the `--input` arguments, then the tensors of
-/// the `--weights` files by name.
+/// Finds the bytes of every input, in program order: first the `--input` arguments, then the
+/// tensors of the `--weights` files by name.
 ///
 /// # Errors
 /// `unknown-input`, `missing-input`, `unknown-tensor`, `wrong-dtype`, `wrong-shape`,

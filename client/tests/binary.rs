@@ -171,7 +171,8 @@ fn provider_and_watcher_should_stop_at_once_when_told_to_while_they_wait_for_a_n
 			.stdout(std::process::Stdio::piped())
 			.spawn()
 			.expect("the binary is built before its tests");
-		// It listens to signals before it connects, and waits for the node's first word from then on.
+		// It listens to signals before it connects, and waits for the node's first word from then
+		// on.
 		let connection = silent.0.accept().expect("the provider connects");
 		let start = std::time::Instant::now();
 		let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();

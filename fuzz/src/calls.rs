@@ -29,12 +29,13 @@ use std::cell::RefCell;
 /// Depth to which the node decodes transactions.
 const DEPTH: u32 = 256;
 
-/// One byte that says who calls, and the bytes of a call: 5 is a validator that signs the call with its session key,
-/// 6 one that puts its ticket in, too. Both are made on the spot, so that mutations get beyond them.
+/// One byte that says who calls, and the bytes of a call: 5 is a validator that signs the call with
+/// its session key, 6 one that puts its ticket in, too. Both are made on the spot, so that
+/// mutations get beyond them.
 ///
-/// Decoding never panics, and what is decoded survives encoding. A call of the market's pallets never
-/// panics, whoever sends it, and creates no money; a refused one changes nothing. Calls of other pallets are
-/// decoded only.
+/// Decoding never panics, and what is decoded survives encoding. A call of the market's pallets
+/// never panics, whoever sends it, and creates no money; a refused one changes nothing. Calls of
+/// other pallets are decoded only.
 pub fn calls(data: &[u8]) {
 	let Some((&who, data)) = data.split_first() else { return };
 	let Ok(call) = RuntimeCall::decode_all_with_depth_limit(DEPTH, &mut &data[..]) else { return };
@@ -109,7 +110,8 @@ fn order_of(id: JobId) -> Hash {
 	pallet_assay_jobs::Jobs::<Runtime>::get(id).map(|job| job.order).unwrap_or_default()
 }
 
-/// A verifier's call signed by Alice's session key, with her ticket where it is asked for; any other as it is.
+/// A verifier's call signed by Alice's session key, with her ticket where it is asked for; any
+/// other as it is.
 fn endorsed(mut call: RuntimeCall, with_ticket: bool) -> RuntimeCall {
 	let pair = Alice.pair();
 	let genesis = System::block_hash(0).0;
@@ -167,9 +169,9 @@ fn merge(base: &mut Value, patch: Value) {
 	}
 }
 
-/// The development chain with a program, an open job (0), and three whose results are open to disputes
-/// (1 and 2 true, 3 of a root that nothing opens); Bob is their provider. Charlie's are a job whose lottery
-/// is open (4) and one whose verdict Alice is to open (5).
+/// The development chain with a program, an open job (0), and three whose results are open to
+/// disputes (1 and 2 true, 3 of a root that nothing opens); Bob is their provider. Charlie's are a
+/// job whose lottery is open (4) and one whose verdict Alice is to open (5).
 fn chain() -> sp_io::TestExternalities {
 	let preset = |name| {
 		let json = Runtime::get_preset(&name).expect("the preset exists");

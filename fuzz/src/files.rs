@@ -19,8 +19,9 @@ fn limits() -> Limits {
 
 /// Bytes of an ONNX model.
 ///
-/// Reading it never panics, and neither does importing it with samples of the shapes that it asks for. What is refused is
-/// refused in a sentence of bounded length without control characters; what is imported passes the check of the chain.
+/// Reading it never panics, and neither does importing it with samples of the shapes that it asks
+/// for. What is refused is refused in a sentence of bounded length without control characters; what
+/// is imported passes the check of the chain.
 pub fn onnx(data: &[u8]) {
 	let options = Options {
 		batch: Some(2),
@@ -72,8 +73,8 @@ fn sentence(error: &assay_frontend::Error) {
 	}
 }
 
-/// Bytes of a NumPy archive: reading it never panics and takes no more than it may; what is read is written and read back
-/// alike.
+/// Bytes of a NumPy archive: reading it never panics and takes no more than it may; what is read is
+/// written and read back alike.
 pub fn npz(data: &[u8]) {
 	for names in [None, Some(&["x"][..])] {
 		match npz::read_from(Cursor::new(data), "fuzz.npz", names, limits()) {
@@ -98,7 +99,8 @@ pub(crate) fn wanted() -> [(&'static str, TensorType); 3] {
 	[("w", ty(DType::I8, &[3, 4])), ("b", ty(DType::I32, &[3])), ("shift", ty(DType::I16, &[1]))]
 }
 
-/// Bytes of a safetensors file: reading weights never panics, and gives tensors of the types that were asked for.
+/// Bytes of a safetensors file: reading weights never panics, and gives tensors of the types that
+/// were asked for.
 pub fn safetensors(data: &[u8]) {
 	let Ok(weights) = read_weights(data, wanted().into_iter()) else { return };
 	for (name, ty) in wanted() {
@@ -108,7 +110,8 @@ pub fn safetensors(data: &[u8]) {
 	}
 }
 
-/// Bytes of the description of a training: reading and compiling it never panics; what is compiled is admitted.
+/// Bytes of the description of a training: reading and compiling it never panics; what is compiled
+/// is admitted.
 pub fn description(data: &[u8]) {
 	let Ok(text) = std::str::from_utf8(data) else { return };
 	let Ok(description) = Description::from_json(text) else { return };

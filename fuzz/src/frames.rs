@@ -8,8 +8,8 @@ use std::fmt::Debug;
 
 /// Bytes of one message in either direction, or of a stream of frames.
 ///
-/// Nothing panics; a message that is understood has one encoding; a stream ends with an error or its end;
-/// and a peer is greeted only by its equal.
+/// Nothing panics; a message that is understood has one encoding; a stream ends with an error or
+/// its end; and a peer is greeted only by its equal.
 pub fn frames(data: &[u8]) {
 	round_trip::<Request>(data);
 	round_trip::<Reply>(data);

@@ -179,8 +179,8 @@ impl Honest {
 		}
 	}
 
-	/// A part of a sound proof about a tile of an anchor, by the anchor's place. It rules nothing but
-	/// that the tile is right.
+	/// A part of a sound proof about a tile of an anchor, by the anchor's place. It rules nothing
+	/// but that the tile is right.
 	pub(crate) fn part(&self, step: u32, anchor: u32, tile: u64, part: u32) -> ProofPart {
 		let (at, place) = (step as usize, anchor as usize);
 		let mut tensors: BTreeMap<Source, Vec<u8>> = BTreeMap::new();

@@ -1,13 +1,16 @@
 //! What hostile bytes may not do.
 //!
-//! Every decoder that reads bytes of strangers has a target here: a function that takes any bytes and
-//! panics if a promise is broken. The same functions serve
+//! Every decoder that reads bytes of strangers has a target here: a function that takes any bytes
+//! and panics if a promise is broken. The same functions serve
 //!
-//! * the tests of this crate, which run the committed corpus and a few thousand mutations of it, and
-//! * libFuzzer, in the workspace `targets` beside this crate: `make fuzz TARGET=program SECONDS=60`.
+//! * the tests of this crate, which run the committed corpus and a few thousand mutations of it,
+//!   and
+//! * libFuzzer, in the workspace `targets` beside this crate:
+//!   `make fuzz TARGET=program SECONDS=60`.
 //!
-//! `corpus/<target>` holds small files that the real encoders gave, named by what they are ([`seeds`]).
-//! After a change of a format they are written again with `ASSAY_WRITE_CORPUS=1 cargo test -p assay-fuzz`.
+//! `corpus/<target>` holds small files that the real encoders gave, named by what they are
+//! ([`seeds`]). After a change of a format they are written again with
+//! `ASSAY_WRITE_CORPUS=1 cargo test -p assay-fuzz`.
 
 #[cfg(feature = "calls")]
 mod calls;

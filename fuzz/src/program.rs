@@ -14,10 +14,10 @@ const RUN_MEMORY: u64 = 1 << 20;
 
 /// Bytes of a program file.
 ///
-/// Decoding and checking never panic; what is decoded encodes to the same bytes; what the check admits
-/// is admitted again by its plans with the same result; the check takes no more steps, and a proof reads no
-/// more, than the limits say; and in small programs the referee recomputes
-/// every tile of every anchor to what the definition gives.
+/// Decoding and checking never panic; what is decoded encodes to the same bytes; what the check
+/// admits is admitted again by its plans with the same result; the check takes no more steps, and a
+/// proof reads no more, than the limits say; and in small programs the referee recomputes every
+/// tile of every anchor to what the definition gives.
 pub fn program(data: &[u8]) {
 	let Ok(program) = Program::decode_bounded(data) else { return };
 	assert!(data.len() <= MAX_PROGRAM_BYTES, "a program of {} bytes was read", data.len());

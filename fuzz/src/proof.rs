@@ -6,9 +6,9 @@ use codec::{Decode, DecodeAll, Encode};
 
 /// Bytes of a part of a fraud proof, about honest runs.
 ///
-/// Decoding never panics and reads at most [`MAX_PART_BYTES`]; what is decoded encodes to the same bytes.
-/// The referee never panics, and never rules that an honest run is wrong: not in a part that stands
-/// alone, and not in one that goes on from what an honest prover's parts have left.
+/// Decoding never panics and reads at most [`MAX_PART_BYTES`]; what is decoded encodes to the same
+/// bytes. The referee never panics, and never rules that an honest run is wrong: not in a part that
+/// stands alone, and not in one that goes on from what an honest prover's parts have left.
 pub fn proof(data: &[u8]) {
 	let mut rest = data;
 	let Ok(part) = ProofPart::decode(&mut rest) else { return };

@@ -10,8 +10,8 @@ const MAX_CHUNK_BYTES: usize = CHUNK_BYTES + 2 * 32 + 3 * (1 + 32 * MAX_PATH);
 
 /// Bytes of a chunk with its opening, as verdicts are opened with.
 ///
-/// Decoding never panics and reads a bounded number of bytes; what is decoded encodes to the same bytes. At
-/// every position of an honest run the one right opening is accepted, and nothing else.
+/// Decoding never panics and reads a bounded number of bytes; what is decoded encodes to the same
+/// bytes. At every position of an honest run the one right opening is accepted, and nothing else.
 pub fn sample(data: &[u8]) {
 	let mut rest = data;
 	let Ok(chunk) = SampledChunk::decode(&mut rest) else { return };

@@ -1,5 +1,5 @@
-//! The node's part in moving blobs: the protocol on its network, the tasks behind it, and where the verifier's
-//! inputs come from.
+//! The node's part in moving blobs: the protocol on its network, the tasks behind it, and where the
+//! verifier's inputs come from.
 
 use crate::{cli::BlobParams, client::FullClient};
 use assay_blob_transport::{
@@ -93,8 +93,8 @@ impl Blobs {
 	}
 }
 
-/// Closes the chain's folder to other users of the machine, where an earlier version has left it open: the
-/// database holds verdicts and their salts before they are opened.
+/// Closes the chain's folder to other users of the machine, where an earlier version has left it
+/// open: the database holds verdicts and their salts before they are opened.
 fn close(chain_dir: &Path) {
 	let closed = std::fs::metadata(chain_dir).and_then(|found| {
 		let mode = found.permissions().mode();
@@ -115,8 +115,8 @@ fn close(chain_dir: &Path) {
 	}
 }
 
-/// Blobs for the verifier, from peers. What does not come the verifier says itself, when it may: a line here
-/// would tell who was drawn, and there can be as many as a stranger's jobs have inputs.
+/// Blobs for the verifier, from peers. What does not come the verifier says itself, when it may: a
+/// line here would tell who was drawn, and there can be as many as a stranger's jobs have inputs.
 pub struct FromPeers(pub Fetcher);
 
 impl assay_verifier_service::Fetch for FromPeers {

@@ -39,8 +39,8 @@ pub struct MarketParams {
 	#[arg(long)]
 	pub no_verification: bool,
 
-	/// Let workers run jobs although the kernel gives them no full sandbox (see docs/sandbox.md). Without
-	/// this, a validator on such a machine makes blocks and verifies nothing.
+	/// Let workers run jobs although the kernel gives them no full sandbox (see docs/sandbox.md).
+	/// Without this, a validator on such a machine makes blocks and verifies nothing.
 	#[arg(long)]
 	pub allow_unsandboxed_worker: bool,
 
@@ -61,8 +61,8 @@ pub struct BlobParams {
 		value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
 	pub blob_quota_mib: u64,
 
-	/// Most blob data given to all peers together, in MiB a second. By default half of what a link of
-	/// 1 Gbit/s carries, since blocks and votes go over the same one.
+	/// Most blob data given to all peers together, in MiB a second. By default half of what a link
+	/// of 1 Gbit/s carries, since blocks and votes go over the same one.
 	#[arg(long, value_name = "MIB", default_value_t = 64,
 		value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
 	pub blob_serve_rate_mib: u64,

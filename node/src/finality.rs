@@ -18,8 +18,8 @@ pub struct FinalityParams {
 	#[arg(long)]
 	pub no_verification_gate: bool,
 
-	/// Most blocks by which votes for finality are held back because this node's own replay gives another
-	/// result than a block pays for. Shorter where sessions are short
+	/// Most blocks by which votes for finality are held back because this node's own replay gives
+	/// another result than a block pays for. Shorter where sessions are short
 	#[arg(long, value_name = "BLOCKS", default_value_t = DEFAULT_SOFT_CAP,
 		value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_CAP)))]
 	pub gate_soft_cap: u32,

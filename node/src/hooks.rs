@@ -1,8 +1,10 @@
-//! When the pallets' offchain hooks run: after every new best block, and as soon as the verifier has left
-//! something for them. A dispute has many moves, and each would otherwise wait for one block more.
+//! When the pallets' offchain hooks run: after every new best block, and as soon as the verifier
+//! has left something for them. A dispute has many moves, and each would otherwise wait for one
+//! block more.
 //!
 //! A run looks at all that this node has to say, so a verifier that has found something for each of
-//! hundreds of jobs must not start it as often: what is found within [`REST`] of a run waits that long.
+//! hundreds of jobs must not start it as often: what is found within [`REST`] of a run waits that
+//! long.
 
 use crate::client::FullClient;
 use assay_runtime::opaque::Block;
@@ -28,8 +30,8 @@ const REST: Duration = Duration::from_millis(500);
 /// Notifications that wait before the node complains of a leak.
 const WAITING: usize = 1_000;
 
-/// The client's block notifications for the offchain workers; the last one comes again when something
-/// was found.
+/// The client's block notifications for the offchain workers; the last one comes again when
+/// something was found.
 pub struct Hooks {
 	client: Arc<FullClient>,
 	blocks: Mutex<Option<ImportNotifications<Block>>>,
@@ -85,7 +87,8 @@ async fn feed(
 }
 
 impl BlockchainEvents<Block> for Hooks {
-	/// For the one reader that these notifications are made for; a second one gets the client's own.
+	/// For the one reader that these notifications are made for; a second one gets the client's
+	/// own.
 	fn import_notification_stream(&self) -> ImportNotifications<Block> {
 		let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner).take();
 		blocks.unwrap_or_else(|| self.client.import_notification_stream())

@@ -24,8 +24,8 @@ mod rpc;
 mod service;
 
 fn main() -> sc_cli::Result<()> {
-	// The database holds verdicts and their salts before they are opened, and the folders beside it keys and
-	// blobs: whatever this process makes is for its owner alone.
+	// The database holds verdicts and their salts before they are opened, and the folders beside it
+	// keys and blobs: whatever this process makes is for its owner alone.
 	nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
 	command::run()
 }

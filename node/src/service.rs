@@ -252,8 +252,8 @@ pub fn new_full<N: NetworkBackend<Block, <Block as BlockT>::Hash>>(
 	let spawner = task_manager.spawn_handle();
 	let fetcher = transport.start(client.clone(), network.clone(), peers, &spawner);
 
-	// Offchain workers. Beside every new best block they run when the verifier has found something, which
-	// would otherwise wait for the next block, and a dispute has many moves.
+	// Offchain workers. Beside every new best block they run when the verifier has found something,
+	// which would otherwise wait for the next block, and a dispute has many moves.
 	let found = Arc::new(tokio::sync::Notify::new());
 	if config.offchain_worker.enabled {
 		let offchain_workers =

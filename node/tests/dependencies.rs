@@ -10,7 +10,8 @@ fn node_should_have_no_gpu_code_when_its_dependencies_are_listed() {
 		.args(["tree", "--locked", "--offline", "--package", "assay-node"])
 		.args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
 		.current_dir(std::env::var("CARGO_MANIFEST_DIR").unwrap())
-		// With features unified over the workspace, the tree would list the workspace's other roots.
+		// With features unified over the workspace, the tree would list the workspace's other
+		// roots.
 		.env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION")
 		.output()
 		.expect("cargo runs where tests are built");

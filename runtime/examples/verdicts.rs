@@ -1,6 +1,7 @@
-//! How long the runtime's blob takes to let a verdict in: `cargo run --release -p assay-runtime --example
-//! verdicts -- BLOB.wasm`. Times the validation of transactions that get as far as their signature, their ticket
-//! and their chunks, in the executor of the node.
+//! How long the runtime's blob takes to let a verdict in:
+//! `cargo run --release -p assay-runtime --example verdicts -- BLOB.wasm`. Times the validation of
+//! transactions that get as far as their signature, their ticket and their chunks, in the executor
+//! of the node.
 
 use assay_commitments::{run_root, tensor_root, trace_root, verdict_commitment, RunShape};
 use assay_market::{

@@ -28,8 +28,8 @@ use sp_runtime::{
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
 
-/// Of a caller's keys those that are looked at. Anyone may ask through `state_call`, and each is compared
-/// with every member of a session for every open lottery.
+/// Of a caller's keys those that are looked at. Anyone may ask through `state_call`, and each is
+/// compared with every member of a session for every open lottery.
 fn few(keys: &[VerifierId]) -> &[VerifierId] {
 	&keys[..keys.len().min(assay_market::api::MAX_KEYS)]
 }

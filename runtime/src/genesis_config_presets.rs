@@ -29,8 +29,8 @@ pub const VALIDATOR_STAKE: Balance = 100_000 * UNIT;
 /// The preset with Alice, Bob, Charlie and Dave.
 pub const FOUR_VALIDATORS_RUNTIME_PRESET: &str = "four_validators";
 
-/// Stakes of that preset's validators, as unequal as the election of validators lets them be: all four
-/// are elected, and so are Alice and Dave where Bob and Charlie are gone.
+/// Stakes of that preset's validators, as unequal as the election of validators lets them be: all
+/// four are elected, and so are Alice and Dave where Bob and Charlie are gone.
 pub const FOUR_STAKES: [Balance; 4] =
 	[400_000 * UNIT, 300_000 * UNIT, 200_000 * UNIT, 180_000 * UNIT];
 

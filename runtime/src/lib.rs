@@ -5,7 +5,8 @@
 //!
 //! * [`configs`]: how each pallet is set up, one file per concern.
 //! * [`chain_parameters`]: values fixed at genesis that constants cannot carry.
-//! * [`genesis_config_presets`]: the `development`, `local_testnet` and `four_validators` genesis states.
+//! * [`genesis_config_presets`]: the `development`, `local_testnet` and `four_validators` genesis
+//!   states.
 //! * [`constants`]: units of money and time.
 //! * [`extensions`]: what this chain adds to the checks of a transaction.
 //! * [`prospects`]: whether an operational call can succeed, which those checks ask.
@@ -196,7 +197,8 @@ mod runtime {
 	pub type Programs = pallet_assay_programs::Pallet<Runtime>;
 	#[runtime::pallet_index(42)]
 	pub type Jobs = pallet_assay_jobs::Pallet<Runtime>;
-	// After the jobs pallet: a job whose deadline and last lane end in one block waits for the lane.
+	// After the jobs pallet: a job whose deadline and last lane end in one block waits for the
+	// lane.
 	#[runtime::pallet_index(43)]
 	pub type Arbitration = pallet_assay_arbitration::Pallet<Runtime>;
 	#[runtime::pallet_index(44)]

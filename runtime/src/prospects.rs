@@ -1,7 +1,9 @@
-//! Whether an operational call can succeed, by itself or inside of others, as far as the chain's records tell.
+//! Whether an operational call can succeed, by itself or inside of others, as far as the chain's
+//! records tell.
 //!
-//! Batches, proxies and other wrappers take over the class of what is in them, and with it the room that is
-//! kept for providers and disputes. So what nothing can come of is refused inside of them too.
+//! Batches, proxies and other wrappers take over the class of what is in them, and with it the room
+//! that is kept for providers and disputes. So what nothing can come of is refused inside of them
+//! too.
 
 use crate::{AccountId, Arbitration, Jobs, Multisig, Runtime, RuntimeCall};
 use assay_market::{Hash, JobId};
@@ -13,12 +15,12 @@ use frame_support::{
 use pallet_assay_jobs::ProviderCall;
 use sp_runtime::traits::StaticLookup;
 
-/// Calls that are looked at within one transaction at most, wrappers included. What comes after them may
-/// succeed: whoever puts so many into one transaction pays for all of them.
+/// Calls that are looked at within one transaction at most, wrappers included. What comes after
+/// them may succeed: whoever puts so many into one transaction pays for all of them.
 const MOST_LOOKS: u32 = 16;
 
-/// Whether the call is one that only an authorization admits: FRAME wants a weight of the authorization
-/// of each call that has one, and gives none to any other.
+/// Whether the call is one that only an authorization admits: FRAME wants a weight of the
+/// authorization of each call that has one, and gives none to any other.
 pub fn is_for_verifiers(call: &impl Authorize) -> bool {
 	call.weight_of_authorize() != Weight::zero()
 }

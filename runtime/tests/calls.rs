@@ -1,7 +1,8 @@
-//! What each call of the runtime costs, from each origin: nothing that anybody may send without paying
-//! for it gets into a block.
+//! What each call of the runtime costs, from each origin: nothing that anybody may send without
+//! paying for it gets into a block.
 //!
-//! The calls come from the runtime's own types, so that a new one is in here before anybody thinks of it.
+//! The calls come from the runtime's own types, so that a new one is in here before anybody thinks
+//! of it.
 
 mod chain;
 mod walk;
@@ -34,8 +35,8 @@ use walk::all_calls;
 
 const PRESET: &str = "four_validators";
 
-/// Calls that cost nothing once they have succeeded, and why nobody can do that again and again. Whatever
-/// fails is paid for; what they take of a block before, they take once.
+/// Calls that cost nothing once they have succeeded, and why nobody can do that again and again.
+/// Whatever fails is paid for; what they take of a block before, they take once.
 const FREE: &[(&str, &str)] = &[
 	("Arbitration.answer", "takes the demand away that it answers; whoever makes one pays for it"),
 	("Arbitration.list_roots", "the same, and only for the provider of the result"),
@@ -213,7 +214,8 @@ fn wrappings(call: &RuntimeCall) -> Vec<(&'static str, RuntimeCall)> {
 	]
 }
 
-/// A chain in whose open block everything is tried. Eve has money, and is Bob's proxy; `One` has nothing.
+/// A chain in whose open block everything is tried. Eve has money, and is Bob's proxy; `One` has
+/// nothing.
 fn prepared(test: impl FnOnce()) {
 	with_preset(PRESET, || {
 		let proxy = RuntimeCall::Proxy(pallet_proxy::Call::add_proxy {
@@ -261,8 +263,8 @@ fn call_should_say_that_it_pays_whatever_its_arguments_are() {
 	}
 }
 
-/// The extension tells the calls for verifiers by the weight of their authorization: that must be what they
-/// are, and all that they are.
+/// The extension tells the calls for verifiers by the weight of their authorization: that must be
+/// what they are, and all that they are.
 #[test]
 fn call_should_be_for_verifiers_exactly_when_it_is_authorized_and_nobody_can_sign_it() {
 	prepared(|| {
@@ -457,7 +459,8 @@ fn look_into_a_call_should_be_bounded_and_weighed() {
 	});
 }
 
-/// The named list is what the sources say: a call that is made free must be put there, with a reason.
+/// The named list is what the sources say: a call that is made free must be put there, with a
+/// reason.
 #[test]
 fn free_calls_should_be_the_named_ones_when_the_sources_are_read() {
 	let pallets = concat!(env!("CARGO_MANIFEST_DIR"), "/../pallets");
@@ -568,7 +571,8 @@ fn with_tip(who: Sr25519Keyring, nonce: u32, tip: u128, call: RuntimeCall) -> Un
 	)
 }
 
-/// The proof of concept of C1: eight junk transactions a block, for nothing, kept everyone else out.
+/// The proof of concept of C1: eight junk transactions a block, for nothing, kept everyone else
+/// out.
 #[test]
 fn market_should_go_on_when_somebody_signs_verifiers_calls() {
 	with_preset(PRESET, || {
@@ -598,8 +602,8 @@ fn market_should_go_on_when_somebody_signs_verifiers_calls() {
 #[test]
 fn ordinary_transactions_should_have_room_when_somebody_pays_for_operational_junk() {
 	with_preset(PRESET, || {
-		// Without a result that could be disputed these are refused, unless they come with something of
-		// which no record tells.
+		// Without a result that could be disputed these are refused, unless they come with
+		// something of which no record tells.
 		let batch = |call| force_batch(vec![untold(), RuntimeCall::Arbitration(call)]);
 		let prove = |bytes: usize| pallet_assay_arbitration::Call::prove_fraud {
 			job: 0,

@@ -1,9 +1,9 @@
 //! Every enum of ours that is stored, or goes over a wire, says the index of each of its variants.
 //!
-//! Without, the index is the variant's place: whoever sorts variants, or adds one in the middle, changes
-//! bytes that are stored and signed, and nothing tells. Calls have `call_index` for this, which FRAME
-//! demands. Events and errors are left to their place: nobody decodes them but by the metadata of their
-//! own block.
+//! Without, the index is the variant's place: whoever sorts variants, or adds one in the middle,
+//! changes bytes that are stored and signed, and nothing tells. Calls have `call_index` for this,
+//! which FRAME demands. Events and errors are left to their place: nobody decodes them but by the
+//! metadata of their own block.
 
 use std::{
 	collections::BTreeSet,

@@ -1,9 +1,11 @@
-//! Consensus arithmetic is integers only: no block execution can reach a float operator of the blob.
+//! Consensus arithmetic is integers only: no block execution can reach a float operator of the
+//! blob.
 //!
-//! Wasm fixes neither the bits of a NaN nor does the executor canonicalise them, so that a float that
-//! reached state could split the chain. The blob has a few float operators all the same: serde_json
-//! parses and prints numbers of genesis presets. This test reads the blob that nodes execute, follows
-//! every call, and fails if a float operator lies anywhere but below the genesis builder.
+//! Wasm fixes neither the bits of a NaN nor does the executor canonicalise them, so that a float
+//! that reached state could split the chain. The blob has a few float operators all the same:
+//! serde_json parses and prints numbers of genesis presets. This test reads the blob that nodes
+//! execute, follows every call, and fails if a float operator lies anywhere but below the genesis
+//! builder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{

@@ -1,5 +1,5 @@
-//! What validators lose stake for: vouching for a fraudulent result, and the two equivocations. All of
-//! it is deferred, and root can cancel it until then.
+//! What validators lose stake for: vouching for a fraudulent result, and the two equivocations. All
+//! of it is deferred, and root can cancel it until then.
 
 // Every test program uses a part of it.
 mod chain;
@@ -118,7 +118,8 @@ fn vouching_should_cost_nothing_when_root_cancels_the_slash() {
 	});
 }
 
-/// Bob is drawn, leaves the validators and sets all of his stake on its way out before the job fails.
+/// Bob is drawn, leaves the validators and sets all of his stake on its way out before the job
+/// fails.
 #[test]
 fn vouching_should_reach_stake_in_exit_when_the_verifier_has_left_the_set() {
 	with_preset(LOCAL_TESTNET, || {

@@ -1,9 +1,10 @@
-//! Fraud proofs of programs that are made to be hard on the referee, in the runtime's blob and the executor
-//! of the node: none of them traps, nor does garbage about them. Prints how long each takes beside what the check
-//! of its program has estimated (`--nocapture`); that is for docs/benchmarks.md, a busy machine proves nothing.
+//! Fraud proofs of programs that are made to be hard on the referee, in the runtime's blob and the
+//! executor of the node: none of them traps, nor does garbage about them. Prints how long each
+//! takes beside what the check of its program has estimated (`--nocapture`); that is for
+//! docs/benchmarks.md, a busy machine proves nothing.
 //!
-//! A trapped transaction is in no block and pays no fee, so that a program whose proofs trap could not be
-//! proved wrong, and stalled every author that has such a proof in its pool.
+//! A trapped transaction is in no block and pays no fee, so that a program whose proofs trap could
+//! not be proved wrong, and stalled every author that has such a proof in its pool.
 
 mod chain;
 #[allow(dead_code)]

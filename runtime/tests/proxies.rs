@@ -128,8 +128,8 @@ fn executed() -> Result<(), DispatchError> {
 		.expect("it was executed")
 }
 
-/// M5: a `NonTransfer` proxy posted jobs at any price, funded decoys, opened lanes and bonded. No call takes
-/// anything from the account now, alone or inside of another one.
+/// M5: a `NonTransfer` proxy posted jobs at any price, funded decoys, opened lanes and bonded. No
+/// call takes anything from the account now, alone or inside of another one.
 #[test]
 fn account_should_lose_nothing_when_its_non_transfer_proxy_tries_every_call() {
 	let seed = std::env::var("SEED").map_or(7, |seed| seed.parse().expect("SEED is a number"));
@@ -170,7 +170,8 @@ fn account_should_lose_nothing_when_its_non_transfer_proxy_tries_every_call() {
 						force_proxy_type: None,
 						call: Box::new(inner),
 					});
-					// Not as a transaction: what cannot succeed would be refused before the list is asked.
+					// Not as a transaction: what cannot succeed would be refused before the list is
+					// asked.
 					if outer.dispatch(RuntimeOrigin::signed(Eve.to_account_id())).is_ok() {
 						let after = belongings();
 						let shown = format!("{} ({at}): {call:?}: {after:?}", known.name);

@@ -3,8 +3,8 @@
 //!
 //! The record of a pallet is a file in `storage/`: the version of its storage, each of its values
 //! with hashers and types, and every type below those, field by field. Values of other authors'
-//! pallets are not in there, but types of ours that these store are. Bounds of lists are not either,
-//! for they do not change bytes; who lowers one thinks of longer lists that are stored.
+//! pallets are not in there, but types of ours that these store are. Bounds of lists are not
+//! either, for they do not change bytes; who lowers one thinks of longer lists that are stored.
 
 mod chain;
 
@@ -76,8 +76,8 @@ impl<'a> Writer<'a> {
 		}
 	}
 
-	/// Name of a struct or an enum, which is then written out below. A second type of that name gets a
-	/// number: paths would change with each move of a file.
+	/// Name of a struct or an enum, which is then written out below. A second type of that name
+	/// gets a number: paths would change with each move of a file.
 	fn name(&mut self, id: u32) -> String {
 		let ident = |id: u32| self.ty(id).path.ident().expect("structs and enums have names");
 		let name = ident(id);

@@ -13,7 +13,8 @@ import time
 
 import numpy as np
 
-# Least mean cosine of an output; most that top-1 accuracy may lose, in percentage points; how to import.
+# Least mean cosine of an output; most that top-1 accuracy may lose, in percentage points; how to
+# import.
 TARGETS = {
     "mlp": {"cosine": 0.999, "points": 0.5, "options": ["--batch", "64"]},
     "cnn": {"cosine": 0.999, "points": 0.5, "options": ["--batch", "32"]},

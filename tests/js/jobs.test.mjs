@@ -1,4 +1,5 @@
-// A job's life through Polkadot.js: register a program, post, watch the events to settlement, read the reason code.
+// A job's life through Polkadot.js: register a program, post, watch the events to settlement, read
+// the reason code.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

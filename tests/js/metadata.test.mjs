@@ -1,4 +1,5 @@
-// What a wallet learns from the metadata: every call encodes and shows its fee, every error has a name and a text.
+// What a wallet learns from the metadata: every call encodes and shows its fee, every error has a
+// name and a text.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { account, connect, errorName } from "./lib/chain.mjs";
@@ -18,7 +19,8 @@ test("every call of our pallets should encode and show its fee", { timeout: 120_
 			const values = call.meta.args.map(({ type }) => api.createType(type.toString()));
 			const { partialFee, weight } = await call(...values).paymentInfo(account("//Eve"));
 			assert.ok(weight.refTime.toBigInt() > 0n, `${pallet}.${name} has a weight`);
-			// Everything that an account signs costs, verifiers' calls too: only a session key makes them free.
+			// Everything that an account signs costs, verifiers' calls too: only a session key
+			// makes them free.
 			assert.ok(partialFee.toBigInt() > 0n, `fee of ${pallet}.${name}`);
 			assert.ok(call.meta.docs.length > 0, `${pallet}.${name} is documented`);
 			calls++;

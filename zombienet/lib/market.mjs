@@ -1,4 +1,5 @@
-// The market on a network: requesters by Polkadot.js, providers and watchers as processes, and what the chain says.
+// The market on a network: requesters by Polkadot.js, providers and watchers as processes, and what
+// the chain says.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
-// The provider and everyone who gives a verdict collude. One honest validator is left, and it has no say: its node has no
-// worker and abstains. Its operator runs `assay watch` on the node, and that is enough.
+// The provider and everyone who gives a verdict collude. One honest validator is left, and it has
+// no say: its node has no worker and abstains. Its operator runs `assay watch` on the node, and
+// that is enough.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { named } from "../lib/books.mjs";

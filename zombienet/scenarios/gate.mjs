@@ -1,9 +1,10 @@
-// The verification gate: a validator holds its finality votes back from results that its own replay finds wrong. Here
-// the replays are what is wrong, of results that are right. One such validator of four must not stall finality, and
-// two of four only for as long as the gate's cap lets them.
+// The verification gate: a validator holds its finality votes back from results that its own replay
+// finds wrong. Here the replays are what is wrong, of results that are right. One such validator of
+// four must not stall finality, and two of four only for as long as the gate's cap lets them.
 //
-// A vote is held below the block that pays. What is asserted are heights, so the scenario holds for nodes without a gate
-// as well; there finality never lags. With one, a metric says that votes were held.
+// A vote is held below the block that pays. What is asserted are heights, so the scenario holds for
+// nodes without a gate as well; there finality never lags. With one, a metric says that votes were
+// held.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

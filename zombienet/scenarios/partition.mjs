@@ -1,5 +1,6 @@
-// The network is cut in two halves that both go on authoring, while committees are drawn: two chains with two draws.
-// When it is joined again one of them wins, finality returns, and the jobs settle with right books.
+// The network is cut in two halves that both go on authoring, while committees are drawn: two
+// chains with two draws. When it is joined again one of them wins, finality returns, and the jobs
+// settle with right books.
 //
 // Nodes talk to reserved peers alone, and cutting takes the reservations across the cut away.
 import assert from "node:assert/strict";

@@ -1,5 +1,6 @@
-// A training of many steps, cut into segments: every verifier replays one of them. Then somebody lies in a single step,
-// where perhaps no verifier looks; whoever runs `assay watch` replays all of it.
+// A training of many steps, cut into segments: every verifier replays one of them. Then somebody
+// lies in a single step, where perhaps no verifier looks; whoever runs `assay watch` replays all of
+// it.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { named } from "../lib/books.mjs";

@@ -1,5 +1,6 @@
-// Two bad verifiers on a committee of three. Bob says whatever the provider says, without running the job: his worker
-// tells the same lie. Charlie commits to a verdict and never opens it: his node stands still from then on.
+// Two bad verifiers on a committee of three. Bob says whatever the provider says, without running
+// the job: his worker tells the same lie. Charlie commits to a verdict and never opens it: his node
+// stands still from then on.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Inputs that only one node has, which is neither the provider's nor most validators': the nodes fetch them from each
-// other. And inputs that nobody has.
+// Inputs that only one node has, which is neither the provider's nor most validators': the nodes
+// fetch them from each other. And inputs that nobody has.
 import assert from "node:assert/strict";
 import { named } from "../lib/books.mjs";
 

@@ -1,5 +1,6 @@
-// One validator whose worker dies, hangs and talks nonsense, job after job; then another one whose sound worker is
-// given spoiled inputs. Their nodes notice, abstain and go on making blocks; the others' verdicts settle the jobs.
+// One validator whose worker dies, hangs and talks nonsense, job after job; then another one whose
+// sound worker is given spoiled inputs. Their nodes notice, abstain and go on making blocks; the
+// others' verdicts settle the jobs.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
-//! `network-keeper NETWORK.toml --dir DIR`: one zombienet network for as long as its standard input is open.
+//! `network-keeper NETWORK.toml --dir DIR`: one zombienet network for as long as its standard input
+//! is open.
 //!
 //! The scenarios are scripts for Polkadot.js, which is how people and wallets reach the chain; only
 //! starting nodes and mistreating their processes is the business of zombienet's SDK, which is

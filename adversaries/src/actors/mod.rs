@@ -1,5 +1,6 @@
-//! The parties of a job as programs: each looks at the chain after a block and says what it sends into
-//! the next one, as the nodes and clients of an honest network do; and each has its [misdeeds].
+//! The parties of a job as programs: each looks at the chain after a block and says what it sends
+//! into the next one, as the nodes and clients of an honest network do; and each has its
+//! [misdeeds].
 //!
 //! [misdeeds]: ProviderMisdeed
 

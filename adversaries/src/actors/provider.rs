@@ -27,8 +27,8 @@ pub enum ProviderMisdeed {
 	Withhold,
 	/// Stands by a run with a wrong byte, and answers with children of which one is another.
 	WrongChildren(Lie),
-	/// Stands by a run with the first lie, and has made up a lazy anchor of it by the second, which it lists
-	/// when it is asked.
+	/// Stands by a run with the first lie, and has made up a lazy anchor of it by the second, which
+	/// it lists when it is asked.
 	MadeUpList([Lie; 2]),
 	/// Its run is right, but it lists a lazy anchor with this lie.
 	FalseList(Lie),
@@ -46,10 +46,11 @@ pub enum ProviderMisdeed {
 	HollowTrace,
 	/// Has only the last step: what is before it in the run is made up.
 	HollowRun,
-	/// Its run is right, and cut into segments; the checkpoints that it has committed to are those of a
-	/// run with this lie.
+	/// Its run is right, and cut into segments; the checkpoints that it has committed to are those
+	/// of a run with this lie.
 	OtherCheckpoints(Lie),
-	/// Its run is right, and cut into segments; at its reveal it shows the last one with another root.
+	/// Its run is right, and cut into segments; at its reveal it shows the last one with another
+	/// root.
 	OtherSegments,
 }
 

@@ -11,7 +11,8 @@ use assay_market::{Assignment, JobId, Phase, Purpose, SeatStatus, VerifierAction
 use assay_runtime::{AccountId, Arbitration, Balance, BlockNumber, Jobs, System};
 use std::ops::Range;
 
-/// As the nodes do: so many blocks before the end of the reveals whoever has no chunks opens its bare root.
+/// As the nodes do: so many blocks before the end of the reveals whoever has no chunks opens its
+/// bare root.
 const BARE_OPENING_BLOCKS: BlockNumber = 3;
 
 /// What is wrong with a verifier.
@@ -36,8 +37,8 @@ pub enum VerifierMisdeed {
 	Silent,
 	/// Gives its verdict and leaves it at that: leads no lane.
 	Idle,
-	/// Gets no checkpoint of a run that is cut, and replays what comes before it too: its verdict is there
-	/// in the second tranche.
+	/// Gets no checkpoint of a run that is cut, and replays what comes before it too: its verdict
+	/// is there in the second tranche.
 	WithoutCheckpoint,
 }
 
@@ -95,9 +96,9 @@ impl Verifier {
 		}
 	}
 
-	/// What its replay of these steps gives, which starts from the provider's checkpoint: its own run where
-	/// that is true, and else what follows from a lie that was told before, which is what the
-	/// provider has (a [`Lie`] spreads).
+	/// What its replay of these steps gives, which starts from the provider's checkpoint: its own
+	/// run where that is true, and else what follows from a lie that was told before, which is what
+	/// the provider has (a [`Lie`] spreads).
 	fn replay(&self, steps: &Range<u32>) -> &Table {
 		let first = steps.start as usize;
 		let (own, theirs) = (self.leader.belief.traces(), self.leaked_run.traces());
@@ -172,8 +173,8 @@ impl Verifier {
 		}
 	}
 
-	/// Opens its verdict with the chunks that the chain asks for, once it does; where it has none, without
-	/// them and at the last moment.
+	/// Opens its verdict with the chunks that the chain asks for, once it does; where it has none,
+	/// without them and at the last moment.
 	fn open(&self, work: &Work, duty: &Assignment<AccountId, Balance, BlockNumber>) -> Option<Tx> {
 		let part = duty.segment.and_then(|segment| {
 			Segmentation::new(duty.steps, segment.terms.steps)?.range(segment.index)

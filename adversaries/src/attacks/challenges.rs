@@ -70,8 +70,8 @@ fn withheld_openings() -> Result<Report, String> {
 	})
 }
 
-/// A right result that three verifiers have confirmed, and a provider that does not answer its accomplice:
-/// nothing shows that the verifiers were wrong.
+/// A right result that three verifiers have confirmed, and a provider that does not answer its
+/// accomplice: nothing shows that the verifiers were wrong.
 fn honest_vouchers() -> Result<Report, String> {
 	mistaken(OutsiderMisdeed::None, ProviderMisdeed::Withhold, |stage| stage.play())
 }
@@ -259,8 +259,8 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "self-demands-to-crowd-out",
 		what: "65 accounts of the provider open lanes before the verifiers do: lanes run in parallel",
 		outcome: "ProvenFraud",
-		// The puppets' lanes begin in the block after the reveal; a live lane lets those whose verdicts are
-		// still hidden speak too, a block later than an outsider's.
+		// The puppets' lanes begin in the block after the reveal; a live lane lets those whose
+		// verdicts are still hidden speak too, a block later than an outsider's.
 		blocks: Blocks::Exactly(6),
 		money: PROVEN_BY_VERIFIER,
 		run: crowd_of_lanes,
@@ -285,8 +285,8 @@ pub(super) const ATTACKS: &[Attack] = &[
 		name: "settle-race-at-the-deadline",
 		what: "the only objection comes in the deadline block; the job waits. A block later: too late",
 		outcome: "Disputed, ProvenFraud; Custom(100), Paid",
-		// The challenge period of 9 blocks begins when the verdicts are open; the demand comes in its last
-		// one, and is answered and followed by one more and the proof.
+		// The challenge period of 9 blocks begins when the verdicts are open; the demand comes in
+		// its last one, and is answered and followed by one more and the proof.
 		blocks: Blocks::Exactly(VERDICTS + 9 + 5),
 		money: "provider -10, outsider +2, requester +2.5, burned 5.5; \
 			deferred: 3 verifiers -2000 each",

@@ -12,7 +12,8 @@ use assay_market::{verifier::signing_payload, Assurance, Audit, Phase, Purpose, 
 use assay_runtime::{Runtime, RuntimeCall};
 use sp_runtime::Permill;
 
-/// A job whose result is looked at so rarely that nobody wins its lottery, so that keepers alone tell.
+/// A job whose result is looked at so rarely that nobody wins its lottery, so that keepers alone
+/// tell.
 fn rarely_audited() -> Offer {
 	let audit = Audit::Custom(Permill::from_percent(5));
 	Offer { assurance: Assurance { audit, ..Assurance::default() }, ..offer() }
@@ -109,7 +110,8 @@ fn silent_keepers() -> Result<Report, String> {
 	})
 }
 
-/// A keeper that was not drawn says yes for a provider that hands nothing over; and one that was, early.
+/// A keeper that was not drawn says yes for a provider that hands nothing over; and one that was,
+/// early.
 fn false_yes() -> Result<Report, String> {
 	chain::run(|world| {
 		let mut stage = post(world);

@@ -92,8 +92,8 @@ fn program_removed() -> Result<Report, String> {
 	})
 }
 
-/// Bytes that are shorter than the program's type says: engines refuse them alike, so verifiers cannot
-/// attest them.
+/// Bytes that are shorter than the program's type says: engines refuse them alike, so verifiers
+/// cannot attest them.
 fn malformed_inputs() -> Result<Report, String> {
 	use assay_exec::{CpuExecutor, ExecError, Executor, Options, Tensor, Work};
 	let mut work = models::inference();

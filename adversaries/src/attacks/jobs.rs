@@ -15,7 +15,8 @@ use assay_market::{verifier::signing_payload, AbstainReason, Phase, Ticket, Veri
 use assay_runtime::{Arbitration, Jobs, Runtime, RuntimeCall};
 use pallet_assay_jobs::Call;
 
-/// The committee that is drawn for a provider that commits with this salt, and what has moved by then.
+/// The committee that is drawn for a provider that commits with this salt, and what has moved by
+/// then.
 fn drawn_for(salt: u8) -> Result<(Vec<String>, String), String> {
 	chain::run(|world| {
 		let mut stage = Stage::post(world, models::inference(), Cast::default());

@@ -52,8 +52,8 @@ fn made_up_list() -> Result<Report, String> {
 	})
 }
 
-/// A provider with a right run, and an accomplice to whom it lists falsely: their own proof costs the bond, and
-/// the verifiers that vouched for the run nothing.
+/// A provider with a right run, and an accomplice to whom it lists falsely: their own proof costs
+/// the bond, and the verifiers that vouched for the run nothing.
 fn false_list_of_a_right_run() -> Result<Report, String> {
 	chain::run(|world| {
 		let provider = ProviderMisdeed::FalseList(made_up());
@@ -68,7 +68,8 @@ fn false_list_of_a_right_run() -> Result<Report, String> {
 	})
 }
 
-/// What is said in the provider's stead, or by it of something else, before it says the truth of its lie.
+/// What is said in the provider's stead, or by it of something else, before it says the truth of
+/// its lie.
 fn bad_statements() -> Result<Report, String> {
 	chain::run(|world| {
 		let provider = ProviderMisdeed::LieAndHideList(lie());

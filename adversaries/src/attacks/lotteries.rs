@@ -1,4 +1,5 @@
-//! Tickets: forged, borrowed, too early, from another fork; and owners who would rather choose who verifies.
+//! Tickets: forged, borrowed, too early, from another fork; and owners who would rather choose who
+//! verifies.
 
 use super::{proved_by_verifier, PAID, PAID_TO_ONE};
 use crate::{
@@ -98,7 +99,8 @@ fn borrowed_ticket() -> Result<Report, String> {
 	})
 }
 
-/// One who has lost looks for a key that would have won, and bonds more; one who has won takes another key too.
+/// One who has lost looks for a key that would have won, and bonds more; one who has won takes
+/// another key too.
 fn chosen_after_the_draw() -> Result<Report, String> {
 	chain::run(|world| {
 		let mut stage = Stage::post(world, models::inference(), Cast::default());
@@ -169,7 +171,8 @@ fn early_tranche() -> Result<Report, String> {
 	})
 }
 
-/// Three colluders commit at once, for as many verdicts as are wanted; the honest one takes all of its time.
+/// Three colluders commit at once, for as many verdicts as are wanted; the honest one takes all of
+/// its time.
 fn fast_colluders() -> Result<Report, String> {
 	let lie = Lie::at(0, models::inference().anchor(0), 0);
 	let mut drawn = vec![VerifierMisdeed::AlwaysValid; 3];
@@ -214,7 +217,8 @@ const FLOOD: usize = 200;
 /// More locks than a validator had room for once: were they used up, an audit would find nobody.
 const FORMER_LOCKS: u32 = 64;
 
-/// Posts cheap jobs that wait for a provider for as long as they can, and has their inputs attested.
+/// Posts cheap jobs that wait for a provider for as long as they can, and has their inputs
+/// attested.
 fn flood(world: &mut World) -> Result<(), String> {
 	// As many as it takes with so many jobs an account.
 	let rivals = ["Rival", "Accomplice", "Thief", "Outsider"].map(Person::named);
@@ -309,8 +313,8 @@ fn forks_around_the_draw() -> Result<Report, String> {
 	})
 }
 
-/// The provider commits in each of six blocks, and for each the chain goes on in two ways: whoever will
-/// author next decides, and nobody knows at the commit.
+/// The provider commits in each of six blocks, and for each the chain goes on in two ways: whoever
+/// will author next decides, and nobody knows at the commit.
 fn chosen_commit_block() -> Result<Report, String> {
 	chain::run(|world| {
 		let mut stage = Stage::post(world, models::inference(), Cast::default());

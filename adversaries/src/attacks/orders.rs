@@ -1,5 +1,5 @@
-//! A job's number stands for another job on another fork: nothing that was said about the one binds anybody
-//! to the other.
+//! A job's number stands for another job on another fork: nothing that was said about the one binds
+//! anybody to the other.
 
 use crate::{
 	attack::{Attack, Blocks},
@@ -25,7 +25,8 @@ enum Step {
 	Cancel,
 }
 
-/// The order that the next job's number has on a fork on which it is another job, at twice the price.
+/// The order that the next job's number has on a fork on which it is another job, at twice the
+/// price.
 fn order_on_a_fork(stage_world: &mut chain::World, job: JobId) -> Hash {
 	let dearer = Offer { price_max: 2 * PRICE, ..offer() };
 	stage_world.on_a_fork(|world| {
@@ -97,8 +98,8 @@ fn another_job(step: Step) -> Result<Report, String> {
 	})
 }
 
-/// A provider's commitment for the job of one fork is opened for the same number on another: the same
-/// program and inputs, at another price.
+/// A provider's commitment for the job of one fork is opened for the same number on another: the
+/// same program and inputs, at another price.
 fn commitment_of_another_fork() -> Result<Report, String> {
 	chain::run(|world| {
 		prepare(world);

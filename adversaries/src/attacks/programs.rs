@@ -98,7 +98,8 @@ fn unrefereeable() -> Result<Report, String> {
 	refused(vec![(beyond_the_referee(), "Unrefereeable"), (maze(), "TooComplex")])
 }
 
-/// Random bytes, cut programs and programs with flipped bits: each is refused by name or is a program.
+/// Random bytes, cut programs and programs with flipped bits: each is refused by name or is a
+/// program.
 fn hostile_bytes() -> Result<Report, String> {
 	let good = models::inference().bytes;
 	let mut rng = Rng::new(7);

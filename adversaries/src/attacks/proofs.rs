@@ -145,7 +145,8 @@ fn replace(part: &mut ProofPart, operand: usize, bytes: &[u8]) {
 	part.operands[operand].tiles[..bytes.len()].copy_from_slice(bytes);
 }
 
-/// The proof accuses the first tile of the mixed state in step 2; it reads a job input and the state.
+/// The proof accuses the first tile of the mixed state in step 2; it reads a job input and the
+/// state.
 const FORGERIES: &[Forgery] = &[
 	("operand of another node", "ProofOperand", |part, f| {
 		let last = part.operands.len() - 1;

@@ -1,4 +1,5 @@
-//! What comes of jobs that are claimed and left, and of results that are committed to and not shown.
+//! What comes of jobs that are claimed and left, and of results that are committed to and not
+//! shown.
 
 use crate::{
 	actors::ProviderMisdeed,
@@ -31,8 +32,8 @@ fn batch(who: &Person, transactions: Vec<Tx>) -> Tx {
 	Tx::Signed(who.clone(), RuntimeCall::Utility(call))
 }
 
-/// Four accounts of one owner take a job from everybody else: at first in one transaction each, which is
-/// refused, and then with a block between.
+/// Four accounts of one owner take a job from everybody else: at first in one transaction each,
+/// which is refused, and then with a block between.
 fn claim_and_give_back() -> Result<Report, String> {
 	chain::run(|world| {
 		prepare(world);
@@ -62,8 +63,8 @@ fn claim_and_give_back() -> Result<Report, String> {
 	})
 }
 
-/// A requester keeps a place in the market: each time in the last block in which its job is open, an accomplice
-/// claims it, and gives it back in the last block in which that counts.
+/// A requester keeps a place in the market: each time in the last block in which its job is open,
+/// an accomplice claims it, and gives it back in the last block in which that counts.
 fn ramps_for_one_deposit() -> Result<Report, String> {
 	chain::run(|world| {
 		prepare(world);
@@ -96,8 +97,8 @@ fn ramps_for_one_deposit() -> Result<Report, String> {
 	})
 }
 
-/// A requester has validators fetch its inputs, has an account of its own claim the job and give it back,
-/// and cancels.
+/// A requester has validators fetch its inputs, has an account of its own claim the job and give it
+/// back, and cancels.
 fn fetched_for_nothing() -> Result<Report, String> {
 	chain::run(|world| {
 		let mut stage = Stage::post(world, models::inference(), Cast::default());
@@ -132,8 +133,8 @@ fn paid_holders(stage: &Stage, wanted: JobId) -> usize {
 	stage.world.log.iter().filter(|(_, event)| is(event)).count()
 }
 
-/// A requester chooses the rarest audit, and with it the largest bond, and sees to it that the provider
-/// cannot reveal in time.
+/// A requester chooses the rarest audit, and with it the largest bond, and sees to it that the
+/// provider cannot reveal in time.
 fn bounty_on_silence() -> Result<Report, String> {
 	chain::run(|world| {
 		let audit = Audit::Custom(Permill::from_percent(5));

@@ -51,8 +51,8 @@ fn nobody_is_harmed(stage: &Stage) -> Result<(), String> {
 	ensure(!harmed && waiting == 0, "somebody was harmed")
 }
 
-/// A verifier that learned the right root tries every chunk that it can get hold of, and then opens the
-/// bare root.
+/// A verifier that learned the right root tries every chunk that it can get hold of, and then opens
+/// the bare root.
 fn root_without_a_trace() -> Result<Report, String> {
 	let drawn = vec![VerifierMisdeed::Hearsay];
 	chain::run(|world| {
@@ -86,8 +86,8 @@ fn root_without_a_trace() -> Result<Report, String> {
 	})
 }
 
-/// Three validators, so that each is drawn for each job; one of them opens its root without chunks in more jobs
-/// in a row than faults would suspend it for.
+/// Three validators, so that each is drawn for each job; one of them opens its root without chunks
+/// in more jobs in a row than faults would suspend it for.
 fn bare_openings() -> Result<Report, String> {
 	const JOBS: u32 = 4;
 	chain::run_with(3, &[], |world| {
@@ -136,8 +136,8 @@ fn premature_and_stripped() -> Result<Report, String> {
 	})
 }
 
-/// A verifier shows chunks of a wrong replay of its own: they are that run's, so that it is a verdict, and a
-/// wrong one.
+/// A verifier shows chunks of a wrong replay of its own: they are that run's, so that it is a
+/// verdict, and a wrong one.
 fn lying_verifier() -> Result<Report, String> {
 	let lie = Lie::at(0, models::inference().anchor(0), 0);
 	let drawn = vec![VerifierMisdeed::Accuse(lie)];

@@ -39,8 +39,8 @@ fn ready(world: &mut World, people: &[Person], stake: Balance) -> Result<(), Str
 	world.send_all(calls).into_iter().try_for_each(|done| expect("getting ready", done, Ok(())))
 }
 
-/// Until what is planned now is the set that runs. It, and every set that is planned on the way, must be that
-/// of the honest.
+/// Until what is planned now is the set that runs. It, and every set that is planned on the way,
+/// must be that of the honest.
 fn keep_the_set(world: &mut World) -> Result<(), String> {
 	let after = Session::current_index() + 3;
 	while Session::current_index() < after {
@@ -81,8 +81,8 @@ fn cheap_heads() -> Result<Report, String> {
 	})
 }
 
-/// All places for candidates are taken, by one owner. Its large account displaces an honest validator, leaves,
-/// and one of its small ones takes the place; then the next.
+/// All places for candidates are taken, by one owner. Its large account displaces an honest
+/// validator, leaves, and one of its small ones takes the place; then the next.
 fn displaced_validators() -> Result<Report, String> {
 	use frame_support::traits::Get;
 	let places: u32 = <Runtime as Config>::MaxCandidates::get();
@@ -127,8 +127,8 @@ fn displaced_validators() -> Result<Report, String> {
 	})
 }
 
-/// Three validators, so that each is drawn for each job. Bob accuses the provider of every honest result but
-/// each second, which it confirms.
+/// Three validators, so that each is drawn for each job. Bob accuses the provider of every honest
+/// result but each second, which it confirms.
 fn false_alarms_with_matches() -> Result<Report, String> {
 	let work = models::inference();
 	let accusation = Lie::at(0, work.anchor(0), 0);

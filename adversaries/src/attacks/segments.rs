@@ -1,5 +1,5 @@
-//! Runs that are cut into segments: a lie in one of them, friends in others, and checkpoints that are not
-//! those of the run.
+//! Runs that are cut into segments: a lie in one of them, friends in others, and checkpoints that
+//! are not those of the run.
 
 use super::{proved_by_outsider, proved_by_verifier, PAID, PAID_TO_TWO};
 use crate::{

@@ -1,4 +1,5 @@
-//! Lanes at different steps of one result: each opening takes a replay, unless one replay opens them all.
+//! Lanes at different steps of one result: each opening takes a replay, unless one replay opens
+//! them all.
 
 use crate::{
 	actors::Passes,
@@ -51,8 +52,8 @@ fn lead(
 	Ok(())
 }
 
-/// The first lane comes to its tensor a block ahead of all others, so that the pass which runs is for its
-/// step alone. Then nobody moves any more: there is nothing to prove.
+/// The first lane comes to its tensor a block ahead of all others, so that the pass which runs is
+/// for its step alone. Then nobody moves any more: there is nothing to prove.
 fn at_different_steps(passes: Passes) -> Result<Report, String> {
 	let crowd: Vec<_> = (0..LANES).map(|step| (step, Person::sock_puppet(step as usize))).collect();
 	let people: Vec<_> = crowd.iter().map(|(_, who)| who.clone()).collect();

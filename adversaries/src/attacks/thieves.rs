@@ -259,7 +259,8 @@ fn parts_for_nothing() -> Result<Report, String> {
 	})
 }
 
-/// The same by a drawn verifier, for which moves are free: what its parts cost is held until its lane ends.
+/// The same by a drawn verifier, for which moves are free: what its parts cost is held until its
+/// lane ends.
 fn verifiers_parts_for_nothing() -> Result<Report, String> {
 	chain::run(|world| {
 		let work = models::long_product(4, 65_536);

@@ -84,8 +84,9 @@ fn never_reveals(provider: ProviderMisdeed) -> Result<Report, String> {
 	})
 }
 
-/// Three validators, so that each is drawn for each job; one of them accuses the provider of two honest
-/// jobs in a row. Each is a fault twice: for the proof that was refused, and for the verdict.
+/// Three validators, so that each is drawn for each job; one of them accuses the provider of two
+/// honest jobs in a row. Each is a fault twice: for the proof that was refused, and for the
+/// verdict.
 fn false_accuser() -> Result<Report, String> {
 	let work = models::inference();
 	let accusation = Lie::at(0, work.anchor(0), 0);

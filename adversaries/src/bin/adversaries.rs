@@ -7,7 +7,8 @@ use assay_adversaries::{
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Runs attacks on the market against the real runtime, and exits with 1 if one does not end as it must.
+/// Runs attacks on the market against the real runtime, and exits with 1 if one does not end as it
+/// must.
 #[derive(Parser)]
 #[command(name = "adversaries")]
 struct Options {

@@ -1,11 +1,12 @@
-//! `make honest` and `make mutants`: thousands of random jobs against the engines, the referee and the
-//! runtime.
+//! `make honest` and `make mutants`: thousands of random jobs against the engines, the referee and
+//! the runtime.
 
 use assay_adversaries::fairness::{honest, mutants, random_seed, Failure, Plan};
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Random honest runs must stand, random mutations must fall. Exits with 1 at the first that does not.
+/// Random honest runs must stand, random mutations must fall. Exits with 1 at the first that does
+/// not.
 #[derive(Parser)]
 #[command(name = "fairness")]
 struct Options {

@@ -1,8 +1,8 @@
 //! A provider that lies, on a live chain: for tests with real nodes. Never part of what is shipped.
 //!
-//! It claims the first open job, runs it by the definition with one wrong bit, stands by that run as
-//! an honest provider would, and answers every demand about it (`--silent`: none). It ends with the
-//! job and prints its reason.
+//! It claims the first open job, runs it by the definition with one wrong bit, stands by that run
+//! as an honest provider would, and answers every demand about it (`--silent`: none). It ends with
+//! the job and prints its reason.
 
 use assay_adversaries::work::{Lie, Table, Work};
 use assay_client::{

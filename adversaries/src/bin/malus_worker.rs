@@ -1,10 +1,10 @@
 //! A worker that lies or breaks, for networks of real nodes. Never part of what is shipped.
 //!
-//! To its node it is `assay-worker`: the same version, self-test and sandbox check, the same protocol. What it
-//! computes has the one wrong bit of `malus-provider` with the same `--step`, `--anchor` and
-//! `--offset`, so a validator with this worker vouches for that provider's results, and for nothing else
-//! that is wrong. `--faults` breaks instead: then the process dies, hangs or talks nonsense in the
-//! middle of a job.
+//! To its node it is `assay-worker`: the same version, self-test and sandbox check, the same
+//! protocol. What it computes has the one wrong bit of `malus-provider` with the same `--step`,
+//! `--anchor` and `--offset`, so a validator with this worker vouches for that provider's results,
+//! and for nothing else that is wrong. `--faults` breaks instead: then the process dies, hangs or
+//! talks nonsense in the middle of a job.
 //!
 //! Nodes start their worker with arguments and an environment of their own choice, so these options
 //! come from a script in the worker's place: `exec malus-worker --offset 777 "$@"`.

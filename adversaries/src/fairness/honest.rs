@@ -1,4 +1,5 @@
-//! Honest runs: whatever engine computes them, they have one root, are paid, and no proof stands against them.
+//! Honest runs: whatever engine computes them, they have one root, are paid, and no proof stands
+//! against them.
 
 use super::{random_work, referee, rng_of, words, Failure, Plan, Share};
 use crate::{
@@ -79,7 +80,8 @@ pub fn gpu() -> (Option<Box<dyn Executor + Send>>, DeviceReport) {
 /// Runs all cases; every `gpu_every`-th also on the GPU engine (none where that is 0).
 ///
 /// # Errors
-/// The first case whose roots differ, that was not paid, or whose provider or verifier lost something.
+/// The first case whose roots differ, that was not paid, or whose provider or verifier lost
+/// something.
 pub fn run(plan: Plan, gpu_every: u64) -> Result<Summary, Failure> {
 	let (share, counts) = (Share::new(plan), Counts::default());
 	std::thread::scope(|scope| {

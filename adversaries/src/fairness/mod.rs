@@ -1,6 +1,7 @@
 //! Fairness at scale: random honest runs must stand, random mutations of them must fall.
 //!
-//! Everything follows from a seed and the number of the case, so that any case can be had again alone.
+//! Everything follows from a seed and the number of the case, so that any case can be had again
+//! alone.
 
 pub mod honest;
 pub mod mutants;

@@ -96,7 +96,8 @@ pub fn run(plan: Plan, on_chain: u64) -> Result<Summary, Failure> {
 	})
 }
 
-/// A random bit of one of these anchors in a step: of an element, or of the padding where there is some.
+/// A random bit of one of these anchors in a step: of an element, or of the padding where there is
+/// some.
 fn random_lie(rng: &mut Rng, work: &Work, step: u32, among: &[u32]) -> (Lie, bool) {
 	let node = rng.pick(among);
 	let length = work.len_of(node) as usize;

@@ -22,7 +22,8 @@ pub(super) fn any_tile(rng: &mut Rng, work: &Work) -> Accusation {
 	Accusation { step: rng.below(work.steps.into()) as u32, node, tile }
 }
 
-/// All parts of the proof that accuses a tile of an honest run, as somebody makes them who has all of it.
+/// All parts of the proof that accuses a tile of an honest run, as somebody makes them who has all
+/// of it.
 pub(super) fn about(
 	work: &Work,
 	stored: &Stored,

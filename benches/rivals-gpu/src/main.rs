@@ -1,5 +1,5 @@
-//! Times burn's operators on a wgpu adapter on demand: JSON lines, as `rivals/` has them, and the only
-//! argument is a part of the adapter's name.
+//! Times burn's operators on a wgpu adapter on demand: JSON lines, as `rivals/` has them, and the
+//! only argument is a part of the adapter's name.
 //!
 //! Autotuning, compiling and the copies to the device are over before anything is timed.
 
@@ -84,8 +84,8 @@ fn floats<const D: usize>(
 	Tensor::from_data(data, (device, dtype))
 }
 
-/// `operator` handed to the device whenever it is called: fusion would drop results that nobody reads, and
-/// join several runs.
+/// `operator` handed to the device whenever it is called: fusion would drop results that nobody
+/// reads, and join several runs.
 fn run<const D: usize>(
 	device: &Device,
 	operator: impl Fn() -> Tensor<D> + 'static,
@@ -103,8 +103,8 @@ fn run<const D: usize>(
 	})
 }
 
-/// `m × k` by `k × n`. Fractions, so that 16 bits hold the sums; the right operand is `n × k` as it is
-/// stored, like the engine's.
+/// `m × k` by `k × n`. Fractions, so that 16 bits hold the sums; the right operand is `n × k` as it
+/// is stored, like the engine's.
 fn product(device: &Device, ty: &str, [m, k, n]: [usize; 3]) -> Result<Operator, Failure> {
 	if ty == "i32" {
 		let ints = |shape: [usize; 2], offset| {

@@ -1,5 +1,5 @@
-//! Times f32 matrix products of tract or candle on demand: the protocol is that of `onnx/serve.py`, and the
-//! only argument is the library.
+//! Times f32 matrix products of tract or candle on demand: the protocol is that of `onnx/serve.py`,
+//! and the only argument is the library.
 
 use std::{
 	io::{BufRead, Write},

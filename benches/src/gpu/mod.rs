@@ -87,7 +87,8 @@ struct Sides {
 }
 
 impl Sides {
-	/// Seconds of one run of burn's; `None` and the reason among the failures where it does not run.
+	/// Seconds of one run of burn's; `None` and the reason among the failures where it does not
+	/// run.
 	fn burn(&mut self, case: &Case, ty: &str) -> Option<f64> {
 		let burn = self.burn.as_mut()?;
 		let mut request = case.request.clone();

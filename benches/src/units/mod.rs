@@ -1,6 +1,6 @@
-//! Time of a work unit, of every operator on the shapes that are worst for it, and of what a run takes beside
-//! its operators. Prices and deadlines count in work units, so no admitted program may take more than [`BOUND`] for
-//! one on the slowest engine that takes part.
+//! Time of a work unit, of every operator on the shapes that are worst for it, and of what a run
+//! takes beside its operators. Prices and deadlines count in work units, so no admitted program may
+//! take more than [`BOUND`] for one on the slowest engine that takes part.
 
 mod cases;
 mod operand;
@@ -24,7 +24,8 @@ pub const BENCHMARK: Benchmark = Benchmark {
 	run,
 };
 
-/// Nanoseconds of a work unit at the rate that deadlines assume: 10^9 units in a block of three seconds.
+/// Nanoseconds of a work unit at the rate that deadlines assume: 10^9 units in a block of three
+/// seconds.
 const BOUND: f64 = 3.0;
 
 /// Elements of tensors that are not small.
@@ -34,7 +35,8 @@ const QUICK: u32 = 1 << 17;
 /// What is left of the bound for a processor half as fast as this one.
 const NEAR: f64 = BOUND / 2.0;
 
-/// Least seconds of the runs of one case: the best of several runs counts, since other load only ever adds.
+/// Least seconds of the runs of one case: the best of several runs counts, since other load only
+/// ever adds.
 fn best(quick: bool, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
 	let (least, runs) =
 		if quick { (Duration::from_millis(30), 2) } else { (Duration::from_millis(200), 4) };

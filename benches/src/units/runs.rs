@@ -43,7 +43,8 @@ fn job(what: impl Into<String>, builder: ProgramBuilder, steps: u32) -> Result<J
 	Ok(Job { what: what.into(), program, checked, inputs, steps })
 }
 
-/// `states` tensors of one element that count up, each through `nodes` nodes of which `eager` are anchors.
+/// `states` tensors of one element that count up, each through `nodes` nodes of which `eager` are
+/// anchors.
 fn counters(states: u32, nodes: u32, eager: bool, steps: u32) -> Result<Job> {
 	let mut b = ProgramBuilder::new();
 	let ty = ty(DType::I32, &[1])?;

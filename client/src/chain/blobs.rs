@@ -1,5 +1,5 @@
-//! Uploading and downloading blobs through the node's RPC: in pieces, resumable, checked by content. What the
-//! node lacks it is asked to fetch from its peers.
+//! Uploading and downloading blobs through the node's RPC: in pieces, resumable, checked by
+//! content. What the node lacks it is asked to fetch from its peers.
 
 use super::{Hash, Node};
 use crate::{
@@ -174,8 +174,8 @@ impl Node {
 		Ok(())
 	}
 
-	/// As [`Self::blob_put`] of a file whose root is known, which is never in memory as a whole; whether anything was
-	/// sent.
+	/// As [`Self::blob_put`] of a file whose root is known, which is never in memory as a whole;
+	/// whether anything was sent.
 	///
 	/// # Errors
 	/// `file` where it cannot be read, `blob-mismatch` where it has other bytes.
@@ -226,8 +226,8 @@ impl Node {
 		}
 	}
 
-	/// Downloads a blob and checks its root; if the length is known, a node that lacks the blob fetches it
-	/// from its peers first. `len` is its length where the caller knows it.
+	/// Downloads a blob and checks its root; if the length is known, a node that lacks the blob
+	/// fetches it from its peers first. `len` is its length where the caller knows it.
 	pub async fn blob_get(
 		&self,
 		root: &Hash,
@@ -284,7 +284,8 @@ impl Node {
 		std::fs::rename(&part, path).map_err(io(path))
 	}
 
-	/// Gives a blob that the node has to `take`, piece by piece; an error where the bytes are not those of the root.
+	/// Gives a blob that the node has to `take`, piece by piece; an error where the bytes are not
+	/// those of the root.
 	async fn download(
 		&self,
 		root: &Hash,

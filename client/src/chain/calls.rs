@@ -1,5 +1,6 @@
-//! The calls of the jobs pallet. Whoever binds itself to a job names its order beside its number: after a
-//! reorganisation the number may stand for another job, and the chain then refuses the call.
+//! The calls of the jobs pallet. Whoever binds itself to a job names its order beside its number:
+//! after a reorganisation the number may stand for another job, and the chain then refuses the
+//! call.
 
 use super::{urgency::Urgency, value::Read, Hash, Included, Node};
 use crate::error::Result;

@@ -1,5 +1,5 @@
-//! The connection to a node: RPC and metadata only. Nothing of the runtime is compiled in; what a job is
-//! ([`assay_job`]) is read by the names in the metadata, too.
+//! The connection to a node: RPC and metadata only. Nothing of the runtime is compiled in; what a
+//! job is ([`assay_job`]) is read by the names in the metadata, too.
 
 pub mod blobs;
 pub mod calls;

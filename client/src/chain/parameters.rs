@@ -107,8 +107,9 @@ impl Parameters {
 			.saturating_add(multiply_up(bytes.into(), self.byte_price, PRICED_BYTES))
 	}
 
-	/// What is held for a job with this highest price: it, one committee's fee and the fee of those who hold its data.
-	/// `audit` is in parts per million, `work` what one verifier replays, `bytes` those of inputs and outputs.
+	/// What is held for a job with this highest price: it, one committee's fee and the fee of those
+	/// who hold its data. `audit` is in parts per million, `work` what one verifier replays,
+	/// `bytes` those of inputs and outputs.
 	pub fn escrow(&self, price_max: u128, work: u64, audit: u128, bytes: u64) -> u128 {
 		let winners = audit.saturating_mul(self.committee);
 		let shares = multiply_up(winners, self.tranche_width_percent, 100 * MILLION).max(1);
@@ -125,7 +126,8 @@ impl Parameters {
 		(bond.saturating_mul(self.stall_slash) / MILLION).min(price)
 	}
 
-	/// What a lane costs an account that was not drawn, where `lanes` with a deposit are open in the job.
+	/// What a lane costs an account that was not drawn, where `lanes` with a deposit are open in
+	/// the job.
 	pub fn lane_deposit(&self, price: u128, work: u64, lanes: u64) -> u128 {
 		let one = multiply_up(price, self.challenge_deposit, MILLION);
 		let one = one.max(self.least_price(work, 0));
@@ -133,7 +135,8 @@ impl Parameters {
 	}
 }
 
-/// What is held for the record of a job with so many inputs, where `active` of `most` jobs have not ended.
+/// What is held for the record of a job with so many inputs, where `active` of `most` jobs have not
+/// ended.
 fn record_deposit(base: u128, per_byte: u128, inputs: u64, (active, most): (u64, u64)) -> u128 {
 	let bytes = RECORD_BYTES.saturating_add(u128::from(inputs).saturating_mul(32));
 	let record = base.saturating_add(per_byte.saturating_mul(bytes));
@@ -143,7 +146,8 @@ fn record_deposit(base: u128, per_byte: u128, inputs: u64, (active, most): (u64,
 }
 
 impl Node {
-	/// What is held for the record of a job with so many inputs, beside its escrow, if it is posted now.
+	/// What is held for the record of a job with so many inputs, beside its escrow, if it is posted
+	/// now.
 	pub async fn record_deposit(&self, inputs: usize) -> Result<u128> {
 		let active = match self.storage("Jobs", "ActiveJobs", vec![]).await? {
 			Some(active) => active.u64()?,

@@ -1,7 +1,7 @@
 //! Follows the jobs of the market from look to look.
 //!
-//! What is over is never asked about again: however many numbers were used since the oldest open job, a look asks for
-//! the jobs that were open at the last one and for those that are new.
+//! What is over is never asked about again: however many numbers were used since the oldest open
+//! job, a look asks for the jobs that were open at the last one and for those that are new.
 
 use super::{
 	jobs::{Job, PAGE, SCAN},
@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 /// Most questions about new numbers in one look; the next one goes on from there.
 const QUESTIONS: u32 = 64;
-/// Blocks for which a job that is over is still asked about: a reorganisation may have it open again.
+/// Blocks for which a job that is over is still asked about: a reorganisation may have it open
+/// again.
 const KEPT_BLOCKS: u64 = 16;
 
 /// Where jobs are read from; a fake one in tests.
@@ -38,16 +39,16 @@ impl Source for Node {
 /// Which jobs are open, and where the search for new ones has come to.
 #[derive(Debug, Default)]
 pub struct Scan {
-	/// Jobs that were open at the last look, and for a while those that are over, with the block of the first look that
-	/// has seen so.
+	/// Jobs that were open at the last look, and for a while those that are over, with the block of
+	/// the first look that has seen so.
 	known: BTreeMap<u64, Option<u64>>,
 	/// All numbers below have been looked at.
 	next: u64,
 }
 
 impl Scan {
-	/// All jobs that are open as far as the search has come, and those that it finds to be over, in the order of their
-	/// numbers. What a failed look has found is not lost.
+	/// All jobs that are open as far as the search has come, and those that it finds to be over, in
+	/// the order of their numbers. What a failed look has found is not lost.
 	///
 	/// # Errors
 	/// Those of the source.

@@ -7,21 +7,21 @@ use std::{
 	sync::{Mutex, PoisonError},
 };
 
-/// Blocks for which a signed transaction stays valid: as long as anything that is sent for a job may wait, and half of
-/// what the chain remembers of its blocks.
+/// Blocks for which a signed transaction stays valid: as long as anything that is sent for a job
+/// may wait, and half of what the chain remembers of its blocks.
 pub const MORTALITY: u64 = 2048;
 
 /// What the transactions of one process have to know of each other.
 #[derive(Default)]
 pub struct Signing {
-	/// Held from asking for a nonce until the pool has the transaction: of two that are sent at once, the second
-	/// one must count the first.
+	/// Held from asking for a nonce until the pool has the transaction: of two that are sent at
+	/// once, the second one must count the first.
 	pub turn: tokio::sync::Mutex<()>,
-	/// Nonces of urgent transactions on their way and what they tip, by account: they do not replace each other, and none
-	/// tips less than those that wait for it.
+	/// Nonces of urgent transactions on their way and what they tip, by account: they do not
+	/// replace each other, and none tips less than those that wait for it.
 	held: Mutex<HashMap<Hash, BTreeMap<u64, u128>>>,
-	/// At which block a call was first sent, and its deadline, by what it says: whoever sends it again goes on where it
-	/// was with its tips.
+	/// At which block a call was first sent, and its deadline, by what it says: whoever sends it
+	/// again goes on where it was with its tips.
 	begun: Mutex<HashMap<Hash, (u64, u64)>>,
 }
 

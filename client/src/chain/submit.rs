@@ -24,8 +24,9 @@ use subxt::{
 };
 use subxt_signer::sr25519::Keypair;
 
-/// Blocks below the best one at which a transaction is anchored at most. The chain takes a transaction for one of
-/// another era where finality is further behind than its mortality, and would refuse all of them.
+/// Blocks below the best one at which a transaction is anchored at most. The chain takes a
+/// transaction for one of another era where finality is further behind than its mortality, and
+/// would refuse all of them.
 const ANCHOR_DEPTH: u64 = 32;
 /// Blocks after its deadline for which a transaction is still looked for.
 const GRACE: u64 = 3;
@@ -33,8 +34,9 @@ const GRACE: u64 = 3;
 type Client = OnlineClientAtBlockImpl<SubstrateConfig>;
 type Payload = DynamicPayload<Composite<()>>;
 
-/// The block in which mortality is anchored: the last finalized one, which no reorganisation can remove, or one that is
-/// hardly ever removed where finality is far behind. Of a version whose anchor is gone another one is signed.
+/// The block in which mortality is anchored: the last finalized one, which no reorganisation can
+/// remove, or one that is hardly ever removed where finality is far behind. Of a version whose
+/// anchor is gone another one is signed.
 fn anchor(best: u64, finalized: u64) -> u64 {
 	finalized.max(best.saturating_sub(ANCHOR_DEPTH)).min(best)
 }
@@ -68,8 +70,8 @@ impl Node {
 	/// Signs, submits and follows one call until it is confirmed; arguments go by name.
 	///
 	/// # Errors
-	/// `Pallet.Error` with the runtime's own words when the call fails; `tx-invalid`, `tx-dropped`, `fee` when it is
-	/// not included.
+	/// `Pallet.Error` with the runtime's own words when the call fails; `tx-invalid`, `tx-dropped`,
+	/// `fee` when it is not included.
 	pub async fn submit(
 		&self,
 		key: &Keypair,
@@ -90,9 +92,10 @@ impl Node {
 		self.collect(pallet, call, included).await
 	}
 
-	/// As [`Self::submit`], for a call that is worth nothing after a deadline: it waits behind nothing of its account
-	/// but what is urgent too, and pays more with every block that passes without it. Where the pool takes no version of
-	/// it, that is told at once: the caller has to look at the chain, where it may have happened by an earlier one.
+	/// As [`Self::submit`], for a call that is worth nothing after a deadline: it waits behind
+	/// nothing of its account but what is urgent too, and pays more with every block that passes
+	/// without it. Where the pool takes no version of it, that is told at once: the caller has to
+	/// look at the chain, where it may have happened by an earlier one.
 	///
 	/// # Errors
 	/// As [`Self::submit`], and `too-late` a few blocks after the deadline.
@@ -158,7 +161,8 @@ impl Node {
 		}
 	}
 
-	/// Sends a version; one that tips more where the pool wants more, less where the account cannot pay it.
+	/// Sends a version; one that tips more where the pool wants more, less where the account cannot
+	/// pay it.
 	async fn bid(
 		&self,
 		key: &Keypair,
@@ -266,7 +270,8 @@ mod tests {
 			let number = anchor(best, best - behind);
 			assert_eq!(number, best - behind.min(ANCHOR_DEPTH));
 			let Era::Mortal { period, phase } = Era::mortal(MORTALITY, number) else { panic!() };
-			// As the runtime computes the block whose hash is signed, in every block that may take it.
+			// As the runtime computes the block whose hash is signed, in every block that may take
+			// it.
 			for block in best..best + MORTALITY - ANCHOR_DEPTH {
 				assert_eq!((block.max(phase) - phase) / period * period + phase, number);
 				assert!(block - number < 4096, "the chain has forgotten its hash");

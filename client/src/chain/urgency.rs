@@ -1,8 +1,10 @@
-//! When a transaction with a deadline is signed again, and what it then tips: the part that needs no chain.
+//! When a transaction with a deadline is signed again, and what it then tips: the part that needs
+//! no chain.
 //!
-//! What is signed and waits in a pool is included in the order of what it pays. Whoever wants a provider's
-//! commitment, reveal or answer to be late has only to pay a little more than it does, so such a transaction
-//! pays more with every block that passes without it. It begins with nothing: most blocks are not full.
+//! What is signed and waits in a pool is included in the order of what it pays. Whoever wants a
+//! provider's commitment, reveal or answer to be late has only to pay a little more than it does,
+//! so such a transaction pays more with every block that passes without it. It begins with nothing:
+//! most blocks are not full.
 
 /// Until when a transaction counts, and what that is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +34,8 @@ pub struct Version {
 /// The part of a bond that may be paid in tips for a transaction which saves it, or takes it.
 const TIP_PART: u128 = 20;
 
-/// Most that a transaction tips which decides about a bond, where the user has not said it: as much for whoever answers
-/// as for whoever challenges.
+/// Most that a transaction tips which decides about a bond, where the user has not said it: as much
+/// for whoever answers as for whoever challenges.
 pub fn tip_of(bond: u128) -> u128 {
 	bond / TIP_PART
 }
@@ -41,8 +43,8 @@ pub fn tip_of(bond: u128) -> u128 {
 /// The least tip that is tried where a pool wants more than it was offered.
 const LEAST_TIP: u128 = 1_000_000;
 
-/// The tip in block `k` (from 0) of the `n` blocks that a transaction has: none in the first, then twice as much in
-/// every block, so that `max` is reached one block before the last.
+/// The tip in block `k` (from 0) of the `n` blocks that a transaction has: none in the first, then
+/// twice as much in every block, so that `max` is reached one block before the last.
 pub fn tip(max: u128, k: u64, n: u64) -> u128 {
 	match (k, n.saturating_sub(2).saturating_sub(k)) {
 		(0, 1..) => 0,
@@ -60,10 +62,11 @@ pub fn raised(tip: u128, max: u128) -> Option<u128> {
 
 /// What is to be signed in block `k` of `n`; `None` where what was sent is to be waited for.
 ///
-/// `lowest` is the first nonce from the account's in the best block on that no other urgent transaction holds: an
-/// earlier one that is not urgent is replaced, so that nothing that may be crowded out comes before. `sent` is the
-/// last version, `alive` whether any version may still be included. `floor` is what urgent transactions with later
-/// nonces tip: they wait for this one, so that it must not tip less.
+/// `lowest` is the first nonce from the account's in the best block on that no other urgent
+/// transaction holds: an earlier one that is not urgent is replaced, so that nothing that may be
+/// crowded out comes before. `sent` is the last version, `alive` whether any version may still be
+/// included. `floor` is what urgent transactions with later nonces tip: they wait for this one, so
+/// that it must not tip less.
 pub fn decide(
 	urgency: &Urgency,
 	(k, n): (u64, u64),
@@ -168,8 +171,9 @@ mod tests {
 		assert_eq!(decide(&urgency, (2, 1_000), (7, 900), raised, true), None);
 	}
 
-	/// The chain includes nothing of this account for a while because others pay more; the answer gets in before
-	/// its deadline as soon as its tip is above theirs, and pays at most twice what they do.
+	/// The chain includes nothing of this account for a while because others pay more; the answer
+	/// gets in before its deadline as soon as its tip is above theirs, and pays at most twice what
+	/// they do.
 	#[test]
 	fn answer_should_be_in_time_when_others_outbid_it_up_to_the_cap() {
 		for rival in [0, 1, 1_000, MAX / 100, MAX / 2, MAX - 1] {

@@ -1,7 +1,7 @@
 //! A challenge of a result, from the first demand to the proof.
 //!
-//! Every step begins with what the chain has of the lane, and nothing else is kept: a challenge that was
-//! killed at any point continues with the next start of the command.
+//! Every step begins with what the chain has of the lane, and nothing else is kept: a challenge
+//! that was killed at any point continues with the next start of the command.
 
 use crate::{
 	chain::{
@@ -143,7 +143,8 @@ pub trait Chain {
 	async fn head(&self) -> Result<u64>;
 	/// Waits for a block higher than `after`.
 	async fn next_head(&self, after: u64) -> Result<u64>;
-	/// Demands the group below a child, or the first one, in a lane in which the provider has stated this list.
+	/// Demands the group below a child, or the first one, in a lane in which the provider has
+	/// stated this list.
 	async fn demand(&self, child: Option<u32>, list: Option<Hash>) -> Result<Sent>;
 	/// The commitment to a proof that begins with this part.
 	fn commitment(&self, first: &ProofPart) -> Hash;
@@ -283,7 +284,8 @@ impl<'a, C: Chain, R: Replay> Lead<'a, C, R> {
 		Ok(())
 	}
 
-	/// Commits to the proof and sends the parts that the chain does not have. What was proved, once it is.
+	/// Commits to the proof and sends the parts that the chain does not have. What was proved, once
+	/// it is.
 	async fn prove(&self, lane: &Lane, parts: &[ProofPart]) -> Result<Option<Proven>> {
 		if let (false, 0, Some(first)) = (lane.committed, lane.parts, parts.first()) {
 			self.commit(first).await?;

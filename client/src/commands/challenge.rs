@@ -54,8 +54,9 @@ pub struct Challenge {
 	/// Where the worker is.
 	#[command(flatten)]
 	pub worker: WorkerFlags,
-	/// Tip at most this much for a move of a dispute, in ASY; a tip begins at nothing and doubles with every block towards
-	/// the deadline [default: a twentieth of the provider's bond, as its answers do]
+	/// Tip at most this much for a move of a dispute, in ASY; a tip begins at nothing and doubles
+	/// with every block towards the deadline [default: a twentieth of the provider's bond, as its
+	/// answers do]
 	#[arg(long, value_name = "ASY")]
 	pub max_tip: Option<Amount>,
 	/// Only compare: send nothing, put up nothing; needs no --key
@@ -175,7 +176,8 @@ struct Live {
 }
 
 impl Live {
-	/// Until when the next move counts: that of the lane, or the end of the challenge period where there is none yet.
+	/// Until when the next move counts: that of the lane, or the end of the challenge period where
+	/// there is none yet.
 	async fn urgency(&self) -> Result<Urgency> {
 		let node = self.link.node();
 		let lane = node.lane(self.id.number, &self.account).await?;
@@ -203,7 +205,8 @@ impl Chain for Live {
 	async fn state(&self) -> Result<ResultState> {
 		let node = self.link.node();
 		let job = self.id.number;
-		// After a reorganisation the number may stand for another job, whose result was never looked at here.
+		// After a reorganisation the number may stand for another job, whose result was never
+		// looked at here.
 		let same = |order: &Hash| *order == self.id.order;
 		Ok(match node.disputed_result(job).await? {
 			Some(disputed) if same(&disputed.order) => ResultState::Stands { open: disputed.open },

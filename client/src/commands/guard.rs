@@ -1,4 +1,5 @@
-//! The last line: what should never happen ends with a sentence and an exit code, not with a backtrace.
+//! The last line: what should never happen ends with a sentence and an exit code, not with a
+//! backtrace.
 
 use crate::context::FAULT_CODE;
 use crate::error::{Error, Result};
@@ -7,7 +8,8 @@ use std::{
 	sync::{Arc, Mutex},
 };
 
-/// Runs what reads files of strangers. A panic, in any thread that it waits for, becomes an error that says where.
+/// Runs what reads files of strangers. A panic, in any thread that it waits for, becomes an error
+/// that says where.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 	let place = Arc::new(Mutex::new(None));
 	let seen = place.clone();

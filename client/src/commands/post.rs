@@ -71,8 +71,9 @@ pub struct PostArgs {
 	/// Open at once, without validators attesting the inputs; such a job earns no reputation
 	#[arg(long)]
 	pub no_attestation: bool,
-	/// Cut the run into segments of so many steps, a power of two; each verifier then replays one segment
-	/// that it draws in private. The provider's bond grows with the number of segments (2 to 256)
+	/// Cut the run into segments of so many steps, a power of two; each verifier then replays one
+	/// segment that it draws in private. The provider's bond grows with the number of segments (2
+	/// to 256)
 	#[arg(long, value_name = "L")]
 	pub segment_steps: Option<u32>,
 	/// Follow the job to its end
@@ -236,8 +237,8 @@ fn ensure_cut(steps: u32, length: u32) -> Result<()> {
 	.fix(fix))
 }
 
-/// Refuses a post whose price the chain would refuse, or whose requester cannot pay for all that is held, before
-/// anything is registered or uploaded.
+/// Refuses a post whose price the chain would refuse, or whose requester cannot pay for all that is
+/// held, before anything is registered or uploaded.
 async fn ensure_affordable(
 	node: &Node,
 	who: &Hash,

@@ -59,8 +59,8 @@ pub struct Train {
 	/// Write the training program there
 	#[arg(long, value_name = "FILE")]
 	pub program: Option<PathBuf>,
-	/// Write what the program reads there, for `assay job post --weights`: the job then takes the same steps. With
-	/// --steps 0 nothing is run here
+	/// Write what the program reads there, for `assay job post --weights`: the job then takes the
+	/// same steps. With --steps 0 nothing is run here
 	#[arg(long, value_name = "FILE.safetensors")]
 	pub inputs: Option<PathBuf>,
 	/// Say what each operator took

@@ -1,4 +1,5 @@
-//! `assay watch`: compares every revealed result with a run on this machine, and challenges what differs.
+//! `assay watch`: compares every revealed result with a run on this machine, and challenges what
+//! differs.
 
 use super::challenge::{bring_down, compare};
 use crate::{
@@ -56,8 +57,9 @@ pub struct Watch {
 	/// Stop after the first job that was compared
 	#[arg(long)]
 	pub once: bool,
-	/// Tip at most this much for a move of a dispute, in ASY; a tip begins at nothing and doubles with every block towards
-	/// the deadline [default: a twentieth of the provider's bond, as its answers do]
+	/// Tip at most this much for a move of a dispute, in ASY; a tip begins at nothing and doubles
+	/// with every block towards the deadline [default: a twentieth of the provider's bond, as its
+	/// answers do]
 	#[arg(long, value_name = "ASY")]
 	pub max_tip: Option<Amount>,
 	/// Only compare: send nothing, put up nothing; needs no --key

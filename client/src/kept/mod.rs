@@ -1,8 +1,10 @@
-//! What is kept of open results, so that a demand is answered without running the job again, or by running a part.
+//! What is kept of open results, so that a demand is answered without running the job again, or by
+//! running a part.
 //!
-//! A folder per order, within a budget: the eager anchors' roots of every step, the trees of the steps that were
-//! looked at, the roots of their lazy anchors, and checkpoints to replay from. Nothing of it is believed when it is
-//! read: what is handed out leads to the run that was committed to.
+//! A folder per order, within a budget: the eager anchors' roots of every step, the trees of the
+//! steps that were looked at, the roots of their lazy anchors, and checkpoints to replay from.
+//! Nothing of it is believed when it is read: what is handed out leads to the run that was
+//! committed to.
 
 use crate::{
 	chain::{calls::JobId, Hash},
@@ -28,7 +30,8 @@ use std::{
 const HELD: u64 = 1 << 30;
 /// Most checkpoints of a run that nobody has asked to be cut.
 const CHECKPOINTS: u32 = 16;
-/// So many bytes of anchors' roots are kept whatever the budget is. A worker holds them until its end.
+/// So many bytes of anchors' roots are kept whatever the budget is. A worker holds them until its
+/// end.
 const ROOTS: u64 = 256 << 20;
 /// Bytes of a root.
 const ROOT: u64 = 32;
@@ -42,8 +45,8 @@ pub struct Plan {
 	pub cut: Option<Segmentation>,
 }
 
-/// The anchors of a step whose trees are worth keeping: all of them where that is not too much, else the eager ones,
-/// else none. Eager ones come first; both in program order.
+/// The anchors of a step whose trees are worth keeping: all of them where that is not too much,
+/// else the eager ones, else none. Eager ones come first; both in program order.
 fn trees(checked: &Checked, room: u64) -> Vec<u32> {
 	let (eager, lazy) = (bytes(checked, &checked.anchors), bytes(checked, &checked.lazy));
 	let fits = |bytes: u64| bytes <= HELD && bytes / 1024 * ROOT <= room;
@@ -57,12 +60,14 @@ fn trees(checked: &Checked, room: u64) -> Vec<u32> {
 	}
 }
 
-/// What a run of so many steps is asked to write, within `budget` bytes. `length`: steps of one segment, where the
-/// run is cut for its verifiers, who need the checkpoints whatever the budget is.
+/// What a run of so many steps is asked to write, within `budget` bytes. `length`: steps of one
+/// segment, where the run is cut for its verifiers, who need the checkpoints whatever the budget
+/// is.
 pub fn plan(loaded: &Loaded, steps: u32, length: Option<u32>, budget: u64) -> Plan {
 	let checked = &loaded.checked;
 	let roots = u64::from(steps).saturating_mul(checked.anchors.len() as u64).saturating_mul(ROOT);
-	// The last step's are in the record of the job. They are few, and without them each step costs a replay more.
+	// The last step's are in the record of the job. They are few, and without them each step costs
+	// a replay more.
 	let anchors = steps > 1 && roots <= ROOTS.max(budget / 2);
 	let budget = budget.saturating_sub(if anchors { roots } else { 0 });
 	let trees = trees(checked, budget / 2);
@@ -87,8 +92,8 @@ pub fn plan(loaded: &Loaded, steps: u32, length: Option<u32>, budget: u64) -> Pl
 	Plan { record: Record { checkpoint_every, anchors, trees }, cut }
 }
 
-/// What a replay is asked to write of every step that one of `places` is in: what opens them in any case, and of the rest
-/// what `budget` allows.
+/// What a replay is asked to write of every step that one of `places` is in: what opens them in any
+/// case, and of the rest what `budget` allows.
 pub fn plan_steps(job: &Job, places: &[Place], budget: u64) -> BTreeMap<u32, Record> {
 	let checked = &job.checked;
 	let mut owed: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
@@ -184,8 +189,9 @@ impl Kept {
 		finished.take(root, *len, &self.file(name)).map_err(|fault| failed(&fault))
 	}
 
-	/// Takes over what a run of the whole job has written; the blobs of its checkpoints, the manifest first. They are put
-	/// into `blobs` where verifiers are to get them, and beside the rest where `blobs` is `None`. Blocks.
+	/// Takes over what a run of the whole job has written; the blobs of its checkpoints, the
+	/// manifest first. They are put into `blobs` where verifiers are to get them, and beside the
+	/// rest where `blobs` is `None`. Blocks.
 	pub fn store(
 		&self,
 		loaded: &Loaded,
@@ -223,7 +229,8 @@ impl Kept {
 		Ok(taken)
 	}
 
-	/// Takes over the trees that a run has written of its last step, and the roots of that step's lazy anchors. Blocks.
+	/// Takes over the trees that a run has written of its last step, and the roots of that step's
+	/// lazy anchors. Blocks.
 	pub fn store_step(&self, step: u32, finished: &Finished, trees: &[u32]) -> Result<()> {
 		create_private(&self.dir).map_err(io(&self.dir))?;
 		let done = finished.done();
@@ -234,7 +241,8 @@ impl Kept {
 			}
 		};
 		write(&format!("step-{step}"), &done.last_anchors)?;
-		// Nothing above proves these: what the disk makes of them must not become this provider's word.
+		// Nothing above proves these: what the disk makes of them must not become this provider's
+		// word.
 		let checked = match &done.last_lazy[..] {
 			[] => Vec::new(),
 			lazy => [lazy, &[*blake3::hash(lazy.as_flattened()).as_bytes()]].concat(),
@@ -278,8 +286,9 @@ impl Kept {
 		Ok(checkpoints.ok_or_else(unfit)?.into_iter().map(states).collect())
 	}
 
-	/// The last checkpoint from which the step before `steps` can be reached, `None`: the job's inputs. The states are
-	/// files in `blobs`; whether they still have their roots is found out by whoever runs from them. Blocks.
+	/// The last checkpoint from which the step before `steps` can be reached, `None`: the job's
+	/// inputs. The states are files in `blobs`; whether they still have their roots is found out by
+	/// whoever runs from them. Blocks.
 	pub fn start(
 		&self,
 		loaded: &Loaded,
@@ -310,7 +319,8 @@ impl Kept {
 		Some(Start { steps: at * cut.length(), states: states? })
 	}
 
-	/// The children of a group of the run that `traces` are of, where what they are made from is kept. Blocks.
+	/// The children of a group of the run that `traces` are of, where what they are made from is
+	/// kept. Blocks.
 	pub fn open(&self, place: &Place, job: &Job, traces: &[Hash]) -> Option<Vec<Hash>> {
 		match *place {
 			Place::Run { level, index } => open_group(Tree::Run, traces, level, index),
@@ -377,15 +387,16 @@ impl Kept {
 	}
 }
 
-/// How much of `budget` a job may use that puts up this bond: all but what is kept of those that put up as much. What is
-/// kept of the others makes way, see [`displace`]. Blocks.
+/// How much of `budget` a job may use that puts up this bond: all but what is kept of those that
+/// put up as much. What is kept of the others makes way, see [`displace`]. Blocks.
 pub fn room(base: &Path, budget: u64, bond: u128) -> u64 {
 	let used = folders(base).into_iter().filter(|(of, _)| *of >= bond).map(|(_, dir)| size(&dir));
 	budget.saturating_sub(used.fold(0, u64::saturating_add))
 }
 
-/// Removes what is kept beyond `budget`, of the jobs with the least bond first, but for the roots that every answer needs. A
-/// thief's cheap jobs would else hold the room that those worth stealing from need. Blocks.
+/// Removes what is kept beyond `budget`, of the jobs with the least bond first, but for the roots
+/// that every answer needs. A thief's cheap jobs would else hold the room that those worth stealing
+/// from need. Blocks.
 pub fn displace(base: &Path, budget: u64) {
 	let mut left = size(base);
 	let mut folders = folders(base);

@@ -204,7 +204,8 @@ fn replay_should_write_what_every_lane_waits_for_when_they_are_at_different_step
 	assert!(lazies > 0);
 }
 
-/// A thief's cheap jobs, which have filled the budget, make way for what is worth stealing; the roots stay.
+/// A thief's cheap jobs, which have filled the budget, make way for what is worth stealing; the
+/// roots stay.
 #[test]
 fn budget_should_go_to_the_jobs_with_the_most_bond_whoever_came_first() {
 	let dir = tempfile::tempdir().unwrap();

@@ -13,7 +13,8 @@ use assay_commitments::Segmentation;
 use assay_program::MAX_STEPS;
 use std::time::Duration;
 
-/// How much slower than measured a run is reckoned: what was measured is a product of matrices on an idle machine.
+/// How much slower than measured a run is reckoned: what was measured is a product of matrices on
+/// an idle machine.
 const SLACK: u64 = 2;
 /// What fetching, writing, handing over and the chain's own blocks take beside the run.
 const OVERHEAD: Duration = Duration::from_secs(6);
@@ -136,8 +137,8 @@ fn refuse(code: &'static str, text: impl Into<String>) -> Option<Refusal> {
 	Some(Refusal { code, text: text.into() })
 }
 
-/// Why one result more could not be answered for, if all of them were challenged at the same time: the chain gives
-/// their answers so much time beside their own clocks.
+/// Why one result more could not be answered for, if all of them were challenged at the same time:
+/// the chain gives their answers so much time beside their own clocks.
 fn too_many(job: &Job, means: &Means) -> Option<Refusal> {
 	let queue = means.block.as_millis().saturating_mul(means.parameters.answer_queue.into());
 	let most = queue.saturating_mul(means.rate.into()) / 1000;
@@ -165,8 +166,8 @@ impl Terms {
 		self.max_bond.unwrap_or(stake / 2).min(stake)
 	}
 
-	/// Why an open job is not claimed, by what the chain says of it; `None` where nothing speaks against it.
-	/// `money` writes an amount for people.
+	/// Why an open job is not claimed, by what the chain says of it; `None` where nothing speaks
+	/// against it. `money` writes an amount for people.
 	pub(super) fn refusal(
 		&self,
 		job: &Job,
@@ -378,7 +379,8 @@ mod tests {
 		}
 	}
 
-	/// The live exploit of the hostile reading: inputs that nobody has, no attestation, an audit of 5 %.
+	/// The live exploit of the hostile reading: inputs that nobody has, no attestation, an audit of
+	/// 5 %.
 	#[test]
 	fn job_that_robs_default_providers_should_be_refused_by_default() {
 		let robbery = job(|job| {
@@ -392,7 +394,8 @@ mod tests {
 
 	#[test]
 	fn queue_and_overhead_should_count_against_the_clock() {
-		// 30 blocks of 3 s and 10 of work: 120 s, of which 96 may be used; 4 s of work, doubled, and 6 beside.
+		// 30 blocks of 3 s and 10 of work: 120 s, of which 96 may be used; 4 s of work, doubled,
+		// and 6 beside.
 		let mut means = means();
 		assert_eq!(terms().time(&job(|_| {}), &means, 0), Duration::from_secs(4 + 6));
 		means.queued = 215_000_000_000;
@@ -426,7 +429,8 @@ mod tests {
 		assert_eq!(code(&bold, &means, &job(|job| job.bond = Some(800 * UNIT))), None);
 	}
 
-	/// The exploit of the hostile reading: 105 GiB of checkpoints, where the chain tells of 3.5 GiB of inputs.
+	/// The exploit of the hostile reading: 105 GiB of checkpoints, where the chain tells of 3.5 GiB
+	/// of inputs.
 	#[test]
 	fn job_should_be_refused_when_its_checkpoints_do_not_fit_the_disk_or_the_clock() {
 		let cut = |change: fn(&mut Job)| {

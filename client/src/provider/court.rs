@@ -1,4 +1,5 @@
-//! Answers on the live chain: from what is kept of the run, else from one replay for all that is owed.
+//! Answers on the live chain: from what is kept of the run, else from one replay for all that is
+//! owed.
 
 use super::answers::{Court, Opener};
 use crate::{
@@ -123,8 +124,8 @@ impl Court for Live {
 		if demands.is_empty() {
 			return Ok(demands);
 		}
-		// The lanes of a job that has fallen linger for a while and ask for nothing; and on another fork the
-		// number may stand for another job, for whose provider nobody here can speak.
+		// The lanes of a job that has fallen linger for a while and ask for nothing; and on another
+		// fork the number may stand for another job, for whose provider nobody here can speak.
 		match node.disputed_result(id.number).await? {
 			Some(disputed) if disputed.order == id.order => Ok(demands),
 			_ => Ok(Vec::new()),
@@ -207,9 +208,9 @@ impl Desk {
 		spawn_blocking(move || kept.open(&place, &job, &traces)).await.ok().flatten()
 	}
 
-	/// Replays the job once and keeps, of every step of which something is owed in any lane by now, all that the budget
-	/// allows, and what is owed in any case: lanes choose their steps freely, and a replay for each would take longer than
-	/// the chain waits.
+	/// Replays the job once and keeps, of every step of which something is owed in any lane by now,
+	/// all that the budget allows, and what is owed in any case: lanes choose their steps freely,
+	/// and a replay for each would take longer than the chain waits.
 	async fn keep_owed(&self, demand: &Demand) -> Result<()> {
 		// A replay for this demand alone is better than none.
 		let others = self.court.demands(self.id).await.unwrap_or_default();

@@ -33,7 +33,8 @@ use tokio::task::spawn_blocking;
 
 /// How long a run is watched before its speed is believed.
 const GLIMPSE: Duration = Duration::from_secs(10);
-/// Thousandths of a run from which one look is enough to find it too slow; before, a few nodes may be all of it.
+/// Thousandths of a run from which one look is enough to find it too slow; before, a few nodes may
+/// be all of it.
 const SAMPLE: u32 = 50;
 /// How many looks in a row have to find so before that, with something done between them.
 const LOOKS: u32 = 3;
@@ -74,8 +75,9 @@ pub(super) fn facts(job: &Job, head: u64) -> Facts {
 	}
 }
 
-/// Whether a run looks as if it will end too late, where `left` is there. Its speed so far is trusted less than the
-/// clock: half as long again is still hoped for, and of a run that has just begun half as long again as the whole clock.
+/// Whether a run looks as if it will end too late, where `left` is there. Its speed so far is
+/// trusted less than the clock: half as long again is still hoped for, and of a run that has just
+/// begun half as long again as the whole clock.
 fn is_too_slow(pace: &Pace, left: Duration) -> bool {
 	if pace.took < GLIMPSE || pace.made == 0 {
 		return false;
@@ -137,7 +139,8 @@ impl Live {
 		Ok(true)
 	}
 
-	/// Hands files of a run to the node, those that it does not have, beside everything else; whether it has them all.
+	/// Hands files of a run to the node, those that it does not have, beside everything else;
+	/// whether it has them all.
 	async fn upload(&self, id: JobId, kind: &'static str, roots: Vec<Hash>) -> Result<bool> {
 		let task = key(&id.order, kind);
 		if !self.uploads.is_running(&task) && self.has_all(&roots).await? {

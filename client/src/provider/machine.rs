@@ -1,16 +1,17 @@
 //! One job from the provider's side, as a state machine that survives a kill between any two steps.
 //!
-//! Every effect is preceded by a durable record of the intent, and every step begins by looking at the
-//! chain, so a step whose effect happened before a kill is recognised and not repeated. The commitment
-//! is a pure function of key, genesis, order and run root: what was committed can always be revealed, and
-//! a second commitment with other content is never sent.
+//! Every effect is preceded by a durable record of the intent, and every step begins by looking at
+//! the chain, so a step whose effect happened before a kill is recognised and not repeated. The
+//! commitment is a pure function of key, genesis, order and run root: what was committed can always
+//! be revealed, and a second commitment with other content is never sent.
 //!
 //! # Forks
-//! What is recorded is an *order*. After a reorganisation the job's number may stand for another job; nothing
-//! that was stored is then sent, and the chain would refuse it, for every call names the order. A claim, a
-//! commitment or an answer may be sent before its block is final, since it means the same on every fork that
-//! takes it. The reveal is different: on a fork where the job can be claimed again, somebody else could commit
-//! to the root that it shows. It waits for finality, as long as its deadline lets it.
+//! What is recorded is an *order*. After a reorganisation the job's number may stand for another
+//! job; nothing that was stored is then sent, and the chain would refuse it, for every call names
+//! the order. A claim, a commitment or an answer may be sent before its block is final, since it
+//! means the same on every fork that takes it. The reveal is different: on a fork where the job can
+//! be claimed again, somebody else could commit to the root that it shows. It waits for finality,
+//! as long as its deadline lets it.
 
 use super::{
 	record::{Record, Stage},
@@ -36,16 +37,17 @@ use std::{
 pub const CONFLICT: &str = "commitment-conflict";
 /// Why a record is given up whose order has not come back.
 pub const REPLACED: &str = "replaced-in-a-reorganisation";
-/// How long the record of an order that the best chain does not have is kept, in seconds: far longer than a fork
-/// lives.
+/// How long the record of an order that the best chain does not have is kept, in seconds: far
+/// longer than a fork lives.
 const KEPT_SECONDS: u64 = 24 * 3600;
 /// Blocks before the deadline at which a job that is not done is given back.
 pub const GIVE_BACK_BLOCKS: u64 = 4;
-/// Blocks before the deadline at which what can wait no longer is sent all the same: a commitment whose
-/// checkpoints are not served yet, a reveal before it is final or before its outputs are handed over.
+/// Blocks before the deadline at which what can wait no longer is sent all the same: a commitment
+/// whose checkpoints are not served yet, a reveal before it is final or before its outputs are
+/// handed over.
 const LATE_BLOCKS: u64 = 6;
-/// Faults of this machine that are lasting where they come twice in a row: another try would only take more of the
-/// clock, and what is burned of the bond with it.
+/// Faults of this machine that are lasting where they come twice in a row: another try would only
+/// take more of the clock, and what is burned of the bond with it.
 const LASTING: [&str; 2] = ["out-of-memory", "disk-fault"];
 /// How often in a row.
 const LASTING_FAULTS: u32 = 2;
@@ -143,9 +145,11 @@ pub trait Engine {
 	async fn run(&self, facts: &Facts) -> Result<Option<Executed>>;
 	/// Why the run that is under way cannot end in time, if it cannot.
 	fn hopeless(&self, facts: &Facts) -> Option<String>;
-	/// Puts the checkpoints of a run that is cut where verifiers can fetch them; whether they are there.
+	/// Puts the checkpoints of a run that is cut where verifiers can fetch them; whether they are
+	/// there.
 	async fn serve(&self, id: JobId, executed: &Executed) -> Result<bool>;
-	/// Puts the output blobs of a finished run where the network can fetch them; whether they are there.
+	/// Puts the output blobs of a finished run where the network can fetch them; whether they are
+	/// there.
 	async fn publish(&self, id: JobId, executed: &Executed) -> Result<bool>;
 	/// The files of a run are gone from this disk: has it run again for them.
 	async fn restore(&self, facts: &Facts) -> Result<()>;
@@ -268,7 +272,8 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 					self.unless(&record, error, |f| f.provider != Some(self.account)).await
 				}
 			},
-			// The block with the claim was replaced, or the claim has lapsed; the chain knows which.
+			// The block with the claim was replaced, or the claim has lapsed; the chain knows
+			// which.
 			(_, JobState::Posted | JobState::Open) => self.go(record, Stage::Claiming),
 			(_, _) if !mine => self.end(record, "claimed by another provider"),
 			(Stage::Claimed, JobState::Claimed | JobState::Committed) => {
@@ -372,7 +377,8 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 	async fn commit(&self, record: Record, facts: &Facts, executed: Executed) -> Result<Progress> {
 		let commitment = self.commitment(&record.order, &executed);
 		match facts.commitment {
-			// Late as it is, nothing comes before the reveal: not even a record, which a full disk may refuse.
+			// Late as it is, nothing comes before the reveal: not even a record, which a full disk
+			// may refuse.
 			Some(on_chain) if on_chain == commitment && is_late(facts) => {
 				return self.hand_over(record, facts, executed).await
 			}
@@ -383,8 +389,8 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 			None if facts.state != JobState::Claimed => return Ok(Progress::Waiting),
 			None => {}
 		}
-		// Whoever verifies needs the checkpoints as soon as it is drawn. Without them it only takes longer, so
-		// that they do not make the commitment late.
+		// Whoever verifies needs the checkpoints as soon as it is drawn. Without them it only takes
+		// longer, so that they do not make the commitment late.
 		let late = facts.left() <= LATE_BLOCKS;
 		match self.engine.serve(facts.id, &executed).await {
 			Ok(true) => {}
@@ -404,9 +410,9 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 		self.go(record, Stage::Committed(executed))
 	}
 
-	/// Hands the outputs to the node, before the reveal: who is paid has delivered. Their roots are in nobody's
-	/// hands before. Silence costs the bond, so that a failed upload holds the reveal up only as long as there
-	/// is time.
+	/// Hands the outputs to the node, before the reveal: who is paid has delivered. Their roots are
+	/// in nobody's hands before. Silence costs the bond, so that a failed upload holds the reveal
+	/// up only as long as there is time.
 	async fn hand_over(
 		&self,
 		record: Record,
@@ -462,8 +468,8 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 		self.go(record, Stage::Revealed(executed))
 	}
 
-	/// After a claim that failed: a transaction of an earlier life may have been in the pool and have
-	/// claimed the job first.
+	/// After a claim that failed: a transaction of an earlier life may have been in the pool and
+	/// have claimed the job first.
 	async fn refused(&self, record: Record, error: Error) -> Result<Progress> {
 		let facts = self.chain.facts(record.job).await?;
 		match facts.filter(|facts| facts.id.order == record.order) {
@@ -475,7 +481,8 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 		}
 	}
 
-	/// Passes over the failure of a call whose effect is on chain all the same, for the same reason.
+	/// Passes over the failure of a call whose effect is on chain all the same, for the same
+	/// reason.
 	async fn unless(
 		&self,
 		record: &Record,
@@ -488,8 +495,8 @@ impl<C: Chain, E: Engine> Provider<'_, C, E> {
 		}
 	}
 
-	/// Another process with this key, or a run that came out otherwise: either way the answer on chain
-	/// stands and must not be contradicted.
+	/// Another process with this key, or a run that came out otherwise: either way the answer on
+	/// chain stands and must not be contradicted.
 	fn conflict(&self, record: Record) -> Result<Progress> {
 		let job = record.job;
 		self.end(record, CONFLICT)?;

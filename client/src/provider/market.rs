@@ -1,4 +1,5 @@
-//! Which open jobs a provider claims. Before it binds itself, everything that the run needs is here and checked.
+//! Which open jobs a provider claims. Before it binds itself, everything that the run needs is here
+//! and checked.
 
 use super::{
 	capability::{Means, Needs, Refusal, Terms},
@@ -30,14 +31,15 @@ use std::{
 };
 use subxt::dynamic::Value;
 
-/// Blocks after which a job is looked at again whose claim the chain has refused, or whose inputs could not be had.
+/// Blocks after which a job is looked at again whose claim the chain has refused, or whose inputs
+/// could not be had.
 const REFUSED_BLOCKS: u64 = 20;
 /// How long the inputs of one job may take to come.
 const FETCH: Duration = Duration::from_secs(600);
 /// Jobs whose inputs are fetched at the same time.
 const FETCHES: usize = 8;
-/// How long inputs may be on their way while others wait for their turn: a peer that gives a byte now and then must
-/// not keep this provider from all other jobs. What has come stays with the node.
+/// How long inputs may be on their way while others wait for their turn: a peer that gives a byte
+/// now and then must not keep this provider from all other jobs. What has come stays with the node.
 const TURN: Duration = Duration::from_secs(45);
 
 /// An order whose inputs are on their way here.
@@ -73,7 +75,8 @@ pub(super) struct Market {
 	scan: Scan,
 	/// Why jobs were passed over, so that it is said once.
 	passed: HashMap<Hash, Refusal>,
-	/// Orders that the chain refused or whose inputs did not come, and until which block they are left alone.
+	/// Orders that the chain refused or whose inputs did not come, and until which block they are
+	/// left alone.
 	refused: HashMap<Hash, u64>,
 	/// What programs take; `None` of those that are not usable.
 	programs: HashMap<Hash, Option<Needs>>,
@@ -118,8 +121,9 @@ impl Market {
 		}
 	}
 
-	/// Jobs of this account that the store does not know, and the first open job that is worth claiming and whose
-	/// inputs are here. `free`: whether a job may be claimed now. `queued`: work units that are owed already; `open_work`: those of open results.
+	/// Jobs of this account that the store does not know, and the first open job that is worth
+	/// claiming and whose inputs are here. `free`: whether a job may be claimed now. `queued`: work
+	/// units that are owed already; `open_work`: those of open results.
 	pub(super) async fn look(
 		&mut self,
 		node: &Node,
@@ -240,7 +244,8 @@ impl Market {
 		Ok(needs.and_then(|needs| self.terms.no_room(&needs, job, means).map_or(Ok(needs), Err)))
 	}
 
-	/// Removes inputs that no order needs: of jobs that somebody else has claimed, or that were given up.
+	/// Removes inputs that no order needs: of jobs that somebody else has claimed, or that were
+	/// given up.
 	fn sweep(&mut self, store: &Store) -> Result<()> {
 		if std::mem::take(&mut self.stale) {
 			let wanted: Vec<_> = self.preparing.values().map(|order| &order.inputs[..]).collect();
@@ -267,8 +272,8 @@ impl Market {
 		oldest.is_some()
 	}
 
-	/// Whether every input of a job is here, whole and with the right root. They are fetched where they are not,
-	/// beside everything else.
+	/// Whether every input of a job is here, whole and with the right root. They are fetched where
+	/// they are not, beside everything else.
 	async fn prepared(&mut self, node: &Node, job: &Job, disk: u64, head: u64) -> Result<bool> {
 		let full = !self.preparing.contains_key(&job.order) && self.preparing.len() >= FETCHES;
 		if full && !self.make_way(head) {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// One job that this account has, or is about to have, bound itself to.
 ///
-/// It is found by its order. The number is where the order was when it was taken: whether it still stands for the
-/// same job is asked of the chain before anything is sent.
+/// It is found by its order. The number is where the order was when it was taken: whether it still
+/// stands for the same job is asked of the chain before anything is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
 	/// Number of the job.
@@ -27,7 +27,8 @@ pub struct Record {
 	/// How far it has come.
 	#[serde(flatten)]
 	pub stage: Stage,
-	/// Since when the best chain has another job under this number, or none, in seconds of Unix time.
+	/// Since when the best chain has another job under this number, or none, in seconds of Unix
+	/// time.
 	#[serde(default, skip_serializing_if = "Option::is_none")]
 	pub strayed: Option<u64>,
 }

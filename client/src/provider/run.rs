@@ -60,8 +60,8 @@ fn folder(state_dir: &Path, genesis: &Hash, account: &Hash) -> PathBuf {
 
 /// Runs until stopped; or, with `--once`, until one job has ended.
 pub async fn run(context: &Context, args: ProviderRun) -> Result<u8> {
-	// Before anything that may wait. Whatever is dropped half way is like a kill, which every step of the
-	// state machine survives.
+	// Before anything that may wait. Whatever is dropped half way is like a kill, which every step
+	// of the state machine survives.
 	let stopped = stop()?;
 	let store = OnceLock::new();
 	tokio::select! {
@@ -87,7 +87,8 @@ pub async fn run(context: &Context, args: ProviderRun) -> Result<u8> {
 	Ok(0)
 }
 
-/// Work units per second of this machine's engine: measured once, on a program of our own, and kept.
+/// Work units per second of this machine's engine: measured once, on a program of our own, and
+/// kept.
 async fn rate(dir: &Path, adapter: &str, ui: &Ui) -> Result<(u64, String)> {
 	let path = dir.join("rate.json");
 	let version = env!("CARGO_PKG_VERSION");
@@ -116,7 +117,8 @@ async fn rate(dir: &Path, adapter: &str, ui: &Ui) -> Result<(u64, String)> {
 	Ok((rate, name))
 }
 
-/// Everything but stopping: an exit code where `--once` gives one, `None` when nothing is left to drain.
+/// Everything but stopping: an exit code where `--once` gives one, `None` when nothing is left to
+/// drain.
 async fn serve(
 	context: &Context,
 	args: ProviderRun,
@@ -276,8 +278,8 @@ async fn advance(
 
 /// Looks at every new head, until `--once` or `--drain` ends it.
 ///
-/// Every order goes on by itself: a transaction that is kept out of the blocks of one job must not hold up what another
-/// one owes.
+/// Every order goes on by itself: a transaction that is kept out of the blocks of one job must not
+/// hold up what another one owes.
 async fn work(
 	live: &Live,
 	store: &Store,
@@ -331,8 +333,8 @@ async fn work(
 	}
 }
 
-/// Looks at the market; everything that is under way, and what is taken up now. Whatever the market says, what is under
-/// way is due.
+/// Looks at the market; everything that is under way, and what is taken up now. Whatever the market
+/// says, what is under way is due.
 async fn due(
 	provider: &Provider<'_, Live, Live>,
 	live: &Live,

@@ -6,8 +6,8 @@ use subxt_signer::{sr25519::Keypair, DeriveJunction};
 /// Domain of the salts of results.
 const SALT_CONTEXT: &str = "assay 2026-11-29 provider result salt v2";
 
-/// Makes the salts that hide results: each a pure function of signing key, genesis and order, so that
-/// a restart, even one that lost its state, can reveal what was committed.
+/// Makes the salts that hide results: each a pure function of signing key, genesis and order, so
+/// that a restart, even one that lost its state, can reveal what was committed.
 pub struct Salt {
 	/// The public key of a hard-derived child that is used for nothing else: only the holder of the
 	/// signing key can compute it, however the key was written down.

@@ -1,4 +1,5 @@
-//! The provider's own database: one durable record per order, and which chain and account they are of.
+//! The provider's own database: one durable record per order, and which chain and account they are
+//! of.
 
 use super::record::{Record, Stage};
 use crate::{
@@ -9,8 +10,8 @@ use crate::{
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::path::Path;
 
-/// Hash of the order → JSON of its [`Record`]. A job's number is not enough: after a reorganisation it may stand for
-/// another job.
+/// Hash of the order → JSON of its [`Record`]. A job's number is not enough: after a reorganisation
+/// it may stand for another job.
 const ORDERS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("orders");
 /// `version`, `genesis`, `account`.
 const ABOUT: TableDefinition<&str, &[u8]> = TableDefinition::new("about");

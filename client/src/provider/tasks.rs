@@ -1,4 +1,5 @@
-//! Work that takes time, looked at from block to block: started when first asked for, tried again after failures.
+//! Work that takes time, looked at from block to block: started when first asked for, tried again
+//! after failures.
 
 use crate::{
 	chain::Hash,
@@ -37,7 +38,8 @@ impl<T: Send + 'static> Tasks<T> {
 		self.0.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 
-	/// The outcome of a task: `None` while it is under way, or waits after a failure that was told before.
+	/// The outcome of a task: `None` while it is under way, or waits after a failure that was told
+	/// before.
 	pub(super) async fn poll<F>(&self, key: &Hash, start: impl FnOnce() -> F) -> Result<Option<T>>
 	where
 		F: Future<Output = Result<T>> + Send + 'static,

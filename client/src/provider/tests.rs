@@ -589,9 +589,9 @@ fn record(path: &Path) -> Record {
 	Store::open(path, &GENESIS, &me()).unwrap().get(&ORDER).unwrap().unwrap()
 }
 
-/// Forks at every step: job 7 becomes another job after each number of looks, for a while or for good. Nothing is ever
-/// sent for the other one, whatever was stored, restarts included; and where the order comes back, the stored work goes
-/// on and the job is paid.
+/// Forks at every step: job 7 becomes another job after each number of looks, for a while or for
+/// good. Nothing is ever sent for the other one, whatever was stored, restarts included; and where
+/// the order comes back, the stored work goes on and the job is paid.
 #[test]
 fn nothing_should_be_sent_when_the_number_stands_for_another_order() {
 	let dir = tempfile::tempdir().unwrap();
@@ -706,7 +706,8 @@ fn job_should_be_given_back_when_it_cannot_be_done_in_time() {
 	}
 }
 
-/// Without the memory or the disk for it a run fails every time: each try would only burn more of the bond.
+/// Without the memory or the disk for it a run fails every time: each try would only burn more of
+/// the bond.
 #[test]
 fn job_should_be_given_back_at_once_when_memory_or_disk_fail_twice() {
 	let dir = tempfile::tempdir().unwrap();
@@ -768,7 +769,8 @@ fn reveal_should_go_out_in_time_when_nothing_can_be_written_any_more() {
 	}
 }
 
-/// A worker that crashes, hangs or answers garbage: the run is tried again as long as there is time, and costs no bond.
+/// A worker that crashes, hangs or answers garbage: the run is tried again as long as there is
+/// time, and costs no bond.
 #[test]
 fn run_should_be_tried_again_while_there_is_time_when_a_worker_fails() {
 	let dir = tempfile::tempdir().unwrap();

@@ -3,11 +3,12 @@
 //!
 //! `cargo run --release -p assay-exec --example segments [-- --json] [--size N] [--steps N]`
 //!
-//! The program has the shape of training: weights are the state, every step multiplies them and adds a
-//! narrowed product. A committee has five members; with an audit probability a, verification costs
-//! a · 5 replays of the job, or of one segment. Times are processor times of all threads, the least of three
-//! rounds, so that other work on the machine does not count; where the system does not tell them, it is
-//! the clock's. A verifier's hashing of the states that it starts from is included.
+//! The program has the shape of training: weights are the state, every step multiplies them and
+//! adds a narrowed product. A committee has five members; with an audit probability a, verification
+//! costs a · 5 replays of the job, or of one segment. Times are processor times of all threads, the
+//! least of three rounds, so that other work on the machine does not count; where the system does
+//! not tell them, it is the clock's. A verifier's hashing of the states that it starts from is
+//! included.
 
 use assay_commitments::{checkpoint_entry, Segmentation};
 use assay_exec::{Checkpoint, Checkpoints, CpuExecutor, Executor, Options, Tensor, Work};

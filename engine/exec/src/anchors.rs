@@ -14,8 +14,8 @@ use std::{
 /// Canonical bytes of anchors that may wait for the engine, or to be hashed, while it computes on.
 const WAITING_BYTES: u64 = 256 << 20;
 
-/// Canonical bytes that are hashed sooner than another thread could be told of them: so many are handed on
-/// together.
+/// Canonical bytes that are hashed sooner than another thread could be told of them: so many are
+/// handed on together.
 const TOGETHER: u64 = 16 << 10;
 
 /// An anchor whose elements, or whose root, were asked for.

@@ -7,8 +7,8 @@ use std::{
 	sync::Arc,
 };
 
-/// Recomputes random tiles by the definition while a run is under way. A difference ends the run with
-/// [`ExecError::Audit`] before anything is committed to.
+/// Recomputes random tiles by the definition while a run is under way. A difference ends the run
+/// with [`ExecError::Audit`] before anything is committed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Audit {
 	/// Which tiles; take a fresh one for every run.

@@ -23,8 +23,8 @@ pub trait Backend {
 	/// The result of an operator. May return before it is computed.
 	fn apply(&mut self, call: &Call<'_, Self::Value>) -> Result<Self::Value, ExecError>;
 
-	/// A product, whose result is i32, and [`Op::Requant`] of it to `to` in one, for engines that gain
-	/// from it. `requant` are the operands after the accumulator. `None` has both run apart.
+	/// A product, whose result is i32, and [`Op::Requant`] of it to `to` in one, for engines that
+	/// gain from it. `requant` are the operands after the accumulator. `None` has both run apart.
 	fn product_requant(
 		&mut self,
 		product: &Call<'_, Self::Value>,
@@ -41,9 +41,9 @@ pub trait Backend {
 		false
 	}
 
-	/// The results of chains, which do not read each other, for engines that gain from computing many
-	/// small nodes at once: for each chain the results of its links, at least of those that are kept.
-	/// `None` has the nodes run one by one.
+	/// The results of chains, which do not read each other, for engines that gain from computing
+	/// many small nodes at once: for each chain the results of its links, at least of those that
+	/// are kept. `None` has the nodes run one by one.
 	#[allow(clippy::type_complexity)]
 	fn chains(
 		&mut self,
@@ -56,8 +56,8 @@ pub trait Backend {
 	/// Asks for the elements of a tensor, without waiting.
 	fn request(&mut self, value: &Self::Value) -> Result<Self::Ticket, ExecError>;
 
-	/// Whether [`Backend::collect`] would give the elements without waiting. What is ready is hashed while
-	/// the next nodes are computed.
+	/// Whether [`Backend::collect`] would give the elements without waiting. What is ready is
+	/// hashed while the next nodes are computed.
 	fn is_ready(&self, ticket: &Self::Ticket) -> bool {
 		let _ = ticket;
 		false

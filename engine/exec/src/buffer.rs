@@ -8,7 +8,8 @@ use assay_ops::{DType, TensorType, TILE_BYTES};
 use bytemuck::Pod;
 use std::{iter, sync::Arc};
 
-// Buffers are shared as bytes with canonical tiles, constants and devices, all of them little-endian.
+// Buffers are shared as bytes with canonical tiles, constants and devices, all of them
+// little-endian.
 #[cfg(target_endian = "big")]
 compile_error!("big-endian machines need byte swaps that nobody has tested");
 
@@ -125,7 +126,8 @@ impl Buffer {
 		typed!(self, values => bytemuck::cast_slice(values))
 	}
 
-	/// From little-endian elements in row-major order; bytes past the last whole element are left out.
+	/// From little-endian elements in row-major order; bytes past the last whole element are left
+	/// out.
 	pub fn from_bytes(dtype: DType, bytes: &[u8]) -> Self {
 		let len = bytes.len() / dtype.size();
 		let bytes = &bytes[..len * dtype.size()];
@@ -134,8 +136,8 @@ impl Buffer {
 		this
 	}
 
-	/// The elements of canonical bytes, whatever their padding holds. `bytes` must have the length that
-	/// `ty` says.
+	/// The elements of canonical bytes, whatever their padding holds. `bytes` must have the length
+	/// that `ty` says.
 	pub fn from_canonical(ty: &TensorType, bytes: &[u8]) -> Self {
 		let mut this = Self::zeroed(ty.dtype, ty.elements() as usize);
 		let grid = Grid::new(ty);
@@ -177,7 +179,8 @@ impl Buffer {
 		);
 	}
 
-	/// The root: BLAKE3 of the canonical bytes, which are written piece by piece where they stay in a cache.
+	/// The root: BLAKE3 of the canonical bytes, which are written piece by piece where they stay in
+	/// a cache.
 	pub(crate) fn root(&self, ty: &TensorType) -> Hash {
 		/// Enough for the widest vectors of the hash.
 		const PIECE: usize = 64 << 10;
@@ -242,7 +245,8 @@ impl Grid {
 		self.across * TILE_BYTES
 	}
 
-	/// Writes the rows of tiles from `first` on, as many as `out` has room for, but for their padding.
+	/// Writes the rows of tiles from `first` on, as many as `out` has room for, but for their
+	/// padding.
 	fn write_bands(&self, source: &[u8], first: usize, out: &mut [u8]) {
 		for (band, tiles) in (first..).zip(out.chunks_exact_mut(self.band())) {
 			let line = band * self.tile_rows;
@@ -267,8 +271,8 @@ impl Grid {
 		}
 	}
 
-	/// Visits, on all cores, each piece of a row that lies in one tile: `visit(row of tiles, elements,
-	/// (tile in that row, byte in the tile, bytes))`.
+	/// Visits, on all cores, each piece of a row that lies in one tile: `visit(row of tiles,
+	/// elements, (tile in that row, byte in the tile, bytes))`.
 	fn visit<T: Element>(
 		&self,
 		values: &mut [T],

@@ -14,8 +14,8 @@ pub struct Chain<'a, V> {
 
 /// A node of a chain.
 pub struct Link<'a, V> {
-	/// What it does: an operator whose elements do not meet, or [`Op::ReduceMax`] of all elements or of long rows
-	/// that lie together.
+	/// What it does: an operator whose elements do not meet, or [`Op::ReduceMax`] of all elements
+	/// or of long rows that lie together.
 	pub op: &'a Op,
 	/// What it reads.
 	pub operands: Vec<Part<'a, V>>,
@@ -31,6 +31,7 @@ pub struct Link<'a, V> {
 pub enum Part<'a, V> {
 	/// A tensor from outside.
 	Operand(Operand<'a, V>),
-	/// The result of an earlier link of this type, by its position in the chain: all elements in their order.
+	/// The result of an earlier link of this type, by its position in the chain: all elements in
+	/// their order.
 	Link(usize, DType),
 }

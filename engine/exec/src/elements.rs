@@ -7,11 +7,12 @@ use core::{
 /// Bytes of a line of the cache, and of the widest vectors.
 const LINE: usize = 64;
 
-/// The elements of a [`Buffer`](crate::Buffer): as a [`Vec`], but what [`Elements::zeroed`] makes starts on the
-/// boundary of a line of the cache.
+/// The elements of a [`Buffer`](crate::Buffer): as a [`Vec`], but what [`Elements::zeroed`] makes
+/// starts on the boundary of a line of the cache.
 ///
-/// Allocators give large memory 16 bytes past a boundary. There every vector of 64 bytes lies across two
-/// lines, and so does every row of a tile: a product that stores its sums takes a fifth to a half more time.
+/// Allocators give large memory 16 bytes past a boundary. There every vector of 64 bytes lies
+/// across two lines, and so does every row of a tile: a product that stores its sums takes a fifth
+/// to a half more time.
 pub struct Elements<T> {
 	memory: Vec<T>,
 	/// Elements before the first one.

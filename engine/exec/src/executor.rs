@@ -10,8 +10,8 @@ pub trait Executor {
 	/// Has later runs recompute random tiles by the definition; `None` (as at the start) has not.
 	fn set_audit(&mut self, audit: Option<Audit>);
 
-	/// Runs a program. [`Options::audit`] is what [`Executor::set_audit`] has set, whatever `options`
-	/// says.
+	/// Runs a program. [`Options::audit`] is what [`Executor::set_audit`] has set, whatever
+	/// `options` says.
 	///
 	/// Errors: see [`ExecError`]. An executor can be used again after an error, except after
 	/// [`ExecError::Device`] with [`crate::DeviceFault::Lost`].

@@ -8,8 +8,8 @@ use crate::{
 use assay_ops::DType;
 
 impl Buffer {
-	/// Computes `len` elements on all cores: `compute(first element, values)`, the values within the
-	/// range of `dtype`.
+	/// Computes `len` elements on all cores: `compute(first element, values)`, the values within
+	/// the range of `dtype`.
 	pub fn fill(dtype: DType, len: usize, compute: impl Fn(usize, &mut [i32]) + Sync) -> Self {
 		Self::fill_chunks(dtype, len, CHUNK, threads(len), compute)
 	}

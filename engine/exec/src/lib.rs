@@ -3,17 +3,17 @@
 //! # Overview
 //! An [`Executor`] takes a checked program and its inputs and gives a [`Run`]: the outputs and the
 //! roots that a provider commits to and a verifier compares. [`CpuExecutor`] uses all cores and the
-//! best integer instructions that the processor has; other engines implement [`Backend`] and get the
-//! same run loop through [`execute`]. Whatever an engine fuses, reorders or splits, its bytes are
-//! those of the definition in `assay-ops`; [`Audit`] recomputes random tiles by that definition while
-//! a run is under way.
+//! best integer instructions that the processor has; other engines implement [`Backend`] and get
+//! the same run loop through [`execute`]. Whatever an engine fuses, reorders or splits, its bytes
+//! are those of the definition in `assay-ops`; [`Audit`] recomputes random tiles by that definition
+//! while a run is under way.
 //!
 //! Values on the edge of this crate are canonical bytes ([`Tensor`]); inside they are row-major
 //! ([`Buffer`]).
 //!
 //! # Faults
-//! [`ExecError::is_local`] tells a fault of this machine, on which a verifier abstains, from one of the
-//! job, which every verifier finds alike.
+//! [`ExecError::is_local`] tells a fault of this machine, on which a verifier abstains, from one of
+//! the job, which every verifier finds alike.
 #![warn(missing_docs)]
 
 mod affine;

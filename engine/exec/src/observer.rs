@@ -53,7 +53,8 @@ pub trait Observer {
 pub struct Checkpoint<'a> {
 	/// Steps that are done.
 	pub step: u32,
-	/// Roots of the eager anchors of the last of them, in program order: the states' are among them.
+	/// Roots of the eager anchors of the last of them, in program order: the states' are among
+	/// them.
 	pub anchor_roots: &'a [Hash],
 	/// The states, in program order.
 	pub states: Vec<Tensor>,

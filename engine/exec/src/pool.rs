@@ -1,5 +1,5 @@
-//! Memory of results that nobody has any more, for results to come: memory from the system comes as zeros,
-//! page by page, which takes longer than many a product.
+//! Memory of results that nobody has any more, for results to come: memory from the system comes as
+//! zeros, page by page, which takes longer than many a product.
 
 use crate::{Buffer, Element, Elements};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -53,8 +53,8 @@ fn ty(dtype: DType, dims: &[u32]) -> Result<TensorType, ExecError> {
 	TensorType::new(dtype, dims).map_err(fault)
 }
 
-/// What arithmetic, memory, windows and calls take: an engine that is quick in one of them may be slow in
-/// another.
+/// What arithmetic, memory, windows and calls take: an engine that is quick in one of them may be
+/// slow in another.
 fn probes() -> Result<Vec<Probe>, ExecError> {
 	let mut dense = ProgramBuilder::new();
 	let matrix = ty(DType::I8, &[1024, 1024])?;
@@ -94,11 +94,11 @@ fn probes() -> Result<Vec<Probe>, ExecError> {
 	])
 }
 
-/// Work units per second that this engine gets done whatever a program consists of: the least of an i8 product of
-/// 1024 × 1024 matrices, a sum of large tensors, a depthwise convolution, and steps that hardly compute anything, moving
-/// and hashing of operands and results included. A dense product alone, on which engines differ most, is
-/// many times as fast. Takes about half a second, or one run of each on slow devices. Errors: those of a
-/// run.
+/// Work units per second that this engine gets done whatever a program consists of: the least of an
+/// i8 product of 1024 × 1024 matrices, a sum of large tensors, a depthwise convolution, and steps
+/// that hardly compute anything, moving and hashing of operands and results included. A dense
+/// product alone, on which engines differ most, is many times as fast. Takes about half a second,
+/// or one run of each on slow devices. Errors: those of a run.
 pub fn measure_rate(executor: &mut dyn Executor) -> Result<u64, ExecError> {
 	let mut least = u64::MAX;
 	for probe in probes()? {

@@ -1,6 +1,7 @@
-//! Fused regions: nodes that follow each other in a program and whose elements do not meet. The update of
-//! every parameter by an optimizer is one. Computed block by block, most of their results never leave the
-//! first cache, and chains that do not read each other are work for different threads.
+//! Fused regions: nodes that follow each other in a program and whose elements do not meet. The
+//! update of every parameter by an optimizer is one. Computed block by block, most of their results
+//! never leave the first cache, and chains that do not read each other are work for different
+//! threads.
 
 use crate::step::{Read, Step};
 use assay_ops::{Elementwise, Family, Generate, Op, Reduce, Table, TensorType};
@@ -31,8 +32,8 @@ impl FusedRegion {
 /// Elements of a row whose largest is found by a chain.
 const LONG: u32 = 1024;
 
-/// Whether operand `at` of an operator is read element by element. `None`: the operator is not one whose
-/// elements do not meet.
+/// Whether operand `at` of an operator is read element by element. `None`: the operator is not one
+/// whose elements do not meet.
 pub(crate) fn is_element_wise(op: &Op, at: usize) -> Option<bool> {
 	match op.family() {
 		Family::Elementwise(op) => match op {
@@ -101,15 +102,16 @@ fn fits(node: &Step, ty: &TensorType) -> bool {
 	is_element_wise(node.op, 0).is_some()
 }
 
-/// Finds the regions of at least two nodes. `links` says which operators the engine takes, `kept` which
-/// nodes are read by anyone but nodes.
+/// Finds the regions of at least two nodes. `links` says which operators the engine takes, `kept`
+/// which nodes are read by anyone but nodes.
 pub(crate) fn find(
 	nodes: &[Step],
 	types: &[TensorType],
 	links: impl Fn(&Op) -> bool,
 	kept: impl Fn(usize) -> bool,
 ) -> Vec<FusedRegion> {
-	// Whether `read`, operand `operand` of node `at`, is of a node before the region or can be of one inside.
+	// Whether `read`, operand `operand` of node `at`, is of a node before the region or can be of
+	// one inside.
 	let joins = |start: usize, at: usize, operand: usize, read: &Read| match read.source {
 		Source::Node(other) if other as usize >= start => {
 			let other = other as usize;

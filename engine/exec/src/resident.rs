@@ -12,9 +12,9 @@ const BYTES: usize = 2 << 30;
 
 /// What an engine made of inputs, kept from the second run on that has them: most inputs come once.
 ///
-/// Inputs are told apart by the address of their shared bytes. An entry holds a [`Weak`] on them, so that
-/// the address is not given away again and nobody can write to them: [`Arc::get_mut`] refuses it with a
-/// weak reference left.
+/// Inputs are told apart by the address of their shared bytes. An entry holds a [`Weak`] on them,
+/// so that the address is not given away again and nobody can write to them: [`Arc::get_mut`]
+/// refuses it with a weak reference left.
 #[derive(Clone, Debug)]
 pub struct Resident<V> {
 	entries: HashMap<usize, Entry<V>>,

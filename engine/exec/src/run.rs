@@ -155,8 +155,8 @@ impl<'a, B: Backend> RunState<'a, B> {
 		})
 	}
 
-	/// Runs a step, node by node: computes it, commits to it, audits it, releases what it was the last
-	/// to read.
+	/// Runs a step, node by node: computes it, commits to it, audits it, releases what it was the
+	/// last to read.
 	fn step(&mut self, number: u32) -> Result<(), ExecError> {
 		let mut step = self.begin(number)?;
 		let mut regions = self.plan.regions.iter().peekable();
@@ -275,7 +275,8 @@ impl<'a, B: Backend> RunState<'a, B> {
 		proceed(self.observer.checkpoint(Checkpoint { step, anchor_roots, states }))
 	}
 
-	/// Keeps the states that are asked for as they are before step `step`, of which no node has run yet.
+	/// Keeps the states that are asked for as they are before step `step`, of which no node has run
+	/// yet.
 	fn keep_states(&mut self, step: u32) -> Result<(), ExecError> {
 		let program = self.work.program;
 		for &source in self.options.keep {
@@ -316,8 +317,8 @@ impl<'a, B: Backend> RunState<'a, B> {
 	}
 }
 
-/// The anchors whose canonical bytes are asked for: outputs and nodes to keep. Fails if something is to
-/// be kept that is neither an anchor nor a state.
+/// The anchors whose canonical bytes are asked for: outputs and nodes to keep. Fails if something
+/// is to be kept that is neither an anchor nor a state.
 fn wanted(program: &Program, plan: &Plan, keep: &[Source]) -> Result<HashSet<usize>, ExecError> {
 	let mut wanted: HashSet<usize> = plan.output_anchors.iter().copied().collect();
 	for &source in keep {

@@ -57,8 +57,8 @@ pub(crate) fn threads(elements: usize) -> usize {
 	}
 }
 
-/// `compute(scratch, number of the chunk, chunk)` for the chunks of `values`, `chunk` elements each but for the
-/// last, on up to `threads` threads.
+/// `compute(scratch, number of the chunk, chunk)` for the chunks of `values`, `chunk` elements each
+/// but for the last, on up to `threads` threads.
 pub(crate) fn for_chunks<T: Send, S>(
 	threads: usize,
 	values: &mut [T],

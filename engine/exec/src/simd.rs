@@ -5,16 +5,16 @@ use core::sync::atomic::AtomicBool;
 /// Whether loops make do with what every processor of the architecture has.
 pub(crate) static PLAIN: AtomicBool = AtomicBool::new(false);
 
-/// Has all loops of this process make do with what every processor of the architecture has, as on the slowest
-/// of them: for benchmarks, and for tests of that path.
+/// Has all loops of this process make do with what every processor of the architecture has, as on
+/// the slowest of them: for benchmarks, and for tests of that path.
 #[doc(hidden)]
 pub fn plain_loops(on: bool) {
 	PLAIN.store(on, core::sync::atomic::Ordering::Relaxed);
 }
 
-/// Defines a function whose loops the compiler vectorises three times: for AVX-512, for AVX2, and for what
-/// every processor of the architecture has; on 64-bit ARM only for that, which is NEON. Generic parameters
-/// stand in brackets.
+/// Defines a function whose loops the compiler vectorises three times: for AVX-512, for AVX2, and
+/// for what every processor of the architecture has; on 64-bit ARM only for that, which is NEON.
+/// Generic parameters stand in brackets.
 macro_rules! vectorised {
 	(
 		$(#[$meta:meta])*

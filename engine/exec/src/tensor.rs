@@ -19,8 +19,8 @@ impl Tensor {
 		Self { ty, bytes: bytes.into() }
 	}
 
-	/// From row-major elements, `None` unless they are as many as `ty` says; each is saturated to the
-	/// element type.
+	/// From row-major elements, `None` unless they are as many as `ty` says; each is saturated to
+	/// the element type.
 	pub fn from_elements(ty: TensorType, elements: &[i32]) -> Option<Self> {
 		(elements.len() == ty.elements() as usize).then(|| {
 			let buffer = Buffer::fill(ty.dtype, elements.len(), |start, out| {

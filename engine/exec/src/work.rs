@@ -22,14 +22,15 @@ pub struct Work<'a> {
 pub struct Options<'a> {
 	/// Recompute random tiles by the definition.
 	pub audit: Option<Audit>,
-	/// Tensors of the last step to keep in [`crate::Run::kept`], which is what a dispute about that step
-	/// needs: [`Source::Node`] of anchors as they were computed, and [`Source::State`] as it was before
-	/// the step. They stay in memory until the run ends. Anything else is an [`ExecError::Keep`].
+	/// Tensors of the last step to keep in [`crate::Run::kept`], which is what a dispute about that
+	/// step needs: [`Source::Node`] of anchors as they were computed, and [`Source::State`] as it
+	/// was before the step. They stay in memory until the run ends. Anything else is an
+	/// [`ExecError::Keep`].
 	pub keep: &'a [Source],
 	/// The states that the first step begins with, in program order, in place of the inputs that
-	/// initialise them: those of a [`crate::Checkpoint`], so that the steps from there have the trace
-	/// roots that they have in the whole run. An input that a node reads as well is still read as the
-	/// job has it. `None`: the inputs. States that are not the program's are an
+	/// initialise them: those of a [`crate::Checkpoint`], so that the steps from there have the
+	/// trace roots that they have in the whole run. An input that a node reads as well is still
+	/// read as the job has it. `None`: the inputs. States that are not the program's are an
 	/// [`ExecError::StateCount`] or an [`ExecError::StateType`].
 	pub start: Option<&'a [Tensor]>,
 }

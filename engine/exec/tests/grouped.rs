@@ -1,4 +1,5 @@
-//! Convolutions of several groups against the definition: each way that the engine takes, on each path.
+//! Convolutions of several groups against the definition: each way that the engine takes, on each
+//! path.
 
 use assay_engine_testing::{definition, Draw, Rng};
 use assay_exec::{gemm::Path, plain_loops, CpuExecutor, Executor, Options, Tensor, Work};

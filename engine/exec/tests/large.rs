@@ -1,5 +1,5 @@
-//! Operators on more elements than one task computes, and anchors of more bytes than are hashed at a time,
-//! against the definition.
+//! Operators on more elements than one task computes, and anchors of more bytes than are hashed at
+//! a time, against the definition.
 
 use assay_engine_testing::{definition, given_case, Case, Draw, Rng};
 use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};

@@ -46,7 +46,8 @@ fn cpu_engine_should_equal_the_definition_when_programs_are_random() {
 			let mut executor = CpuExecutor::with_path(path);
 			let found = run(&mut executor, &case, &checked);
 			assert!(found == expected, "round {round}, {path:?}: {:?}", case.program);
-			// The audit itself must find nothing, and must not change what is fused into what is wrong.
+			// The audit itself must find nothing, and must not change what is fused into what is
+			// wrong.
 			executor.set_audit(Some(Audit { seed: rng.bits(), tiles: 3 }));
 			assert!(run(&mut executor, &case, &checked) == expected, "audited, round {round}");
 		}

@@ -1,5 +1,6 @@
-//! What the engine holds beside the tensors of a step does not grow with the shapes of a program: a worker's memory is
-//! limited by the peak that the check reckons, and a program that takes more would end every worker.
+//! What the engine holds beside the tensors of a step does not grow with the shapes of a program: a
+//! worker's memory is limited by the peak that the check reckons, and a program that takes more
+//! would end every worker.
 
 use assay_engine_testing::{given_case, Draw, Rng};
 use assay_exec::{CpuExecutor, Executor, Options, Tensor, Work};
@@ -33,7 +34,8 @@ static COUNTING: Counting = Counting;
 
 /// Rows, as many as a tile has.
 const ROWS: u32 = 32;
-/// Elements of a row: what is folded for one of them is more than [`BESIDE`], for one thread already.
+/// Elements of a row: what is folded for one of them is more than [`BESIDE`], for one thread
+/// already.
 const LONG: u32 = 1 << 20;
 /// What may come beside tensors whatever their shapes are.
 const BESIDE: u64 = 3 << 20;

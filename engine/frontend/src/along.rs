@@ -1,5 +1,6 @@
-//! Along which dimension of an output the samples of a batch lie. It is mostly the first, one row for each sample; but
-//! exports flatten samples and positions into one dimension, put time first, or have no dimension of the batch at all.
+//! Along which dimension of an output the samples of a batch lie. It is mostly the first, one row
+//! for each sample; but exports flatten samples and positions into one dimension, put time first,
+//! or have no dimension of the batch at all.
 
 use crate::{
 	array::{walk, Array},
@@ -18,7 +19,8 @@ use std::{collections::HashMap, sync::Arc};
 pub struct Along {
 	/// The dimension.
 	pub axis: usize,
-	/// How many places of it belong to one sample; 0 where the output has no dimension of the samples.
+	/// How many places of it belong to one sample; 0 where the output has no dimension of the
+	/// samples.
 	pub rows: usize,
 }
 
@@ -39,8 +41,8 @@ fn values(arrays: Arrays) -> Values {
 	arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect()
 }
 
-/// Finds out by running the model as it was read: with twice the batch, where its inputs leave that open; else, or where
-/// it cannot, with the samples of the batch in another order.
+/// Finds out by running the model as it was read: with twice the batch, where its inputs leave that
+/// open; else, or where it cannot, with the samples of the batch in another order.
 pub fn find(graph: &Graph, samples: &Arrays, batch: usize) -> Result<Found> {
 	let one = eval::run(graph, &values(chunk(samples, 0, batch)))?;
 	let open = graph.inputs.iter().all(|input| input.dims.first() == Some(&None));
@@ -136,8 +138,8 @@ fn part(array: &Array, axis: usize, start: usize, count: usize) -> Array {
 	array.pick(dims.clone(), walk(&dims, &strides, from))
 }
 
-/// Adds the first `used` samples of a batch of `batch` to what there is. Error: `no-batch` where an output that has no
-/// dimension of the samples is another one for another batch.
+/// Adds the first `used` samples of a batch of `batch` to what there is. Error: `no-batch` where an
+/// output that has no dimension of the samples is another one for another batch.
 pub fn append(
 	results: &mut Arrays,
 	name: &str,

@@ -1,9 +1,10 @@
 //! Which nodes are committed.
 //!
-//! A product of matrices, a softmax or a normalization reads whole rows, so what it reads is committed; what lies between
-//! (sums, tables, changes of width) is recomputed by the referee. Where that would be too much for one part of a
-//! proof, nodes on the way become anchors too, until [`Program::check`] is content. Then those go again that the referee can
-//! do without ([`Program::thin`]): hashing them is what a trace costs.
+//! A product of matrices, a softmax or a normalization reads whole rows, so what it reads is
+//! committed; what lies between (sums, tables, changes of width) is recomputed by the referee.
+//! Where that would be too much for one part of a proof, nodes on the way become anchors too, until
+//! [`Program::check`] is content. Then those go again that the referee can do without
+//! ([`Program::thin`]): hashing them is what a trace costs.
 
 use crate::{
 	error::{short, Error, Result},
@@ -44,7 +45,8 @@ pub fn place(lowered: &mut Lowered) -> Result<Checked> {
 			| CheckError::TooComplex { node, .. } => node as usize,
 			_ => return Err(rejected(lowered, error)),
 		};
-		// The nearest nodes that are recomputed for it, breadth first past what only changes one element.
+		// The nearest nodes that are recomputed for it, breadth first past what only changes one
+		// element.
 		let mut level = virtual_nodes(program, node);
 		let mut wider: Vec<usize> = Vec::new();
 		while wider.is_empty() && !level.is_empty() {

@@ -105,7 +105,8 @@ impl Array {
 		Self { dims: dims.into(), data }
 	}
 
-	/// Samples `start .. start + count` along the first dimension; past the end the last one repeats.
+	/// Samples `start .. start + count` along the first dimension; past the end the last one
+	/// repeats.
 	pub fn samples(&self, start: usize, count: usize) -> Self {
 		let each = self.dims.iter().skip(1).product::<usize>();
 		let last = self.dims.first().copied().unwrap_or(1).saturating_sub(1);

@@ -1,4 +1,5 @@
-//! What every value looks like on the calibration samples, and how well 8 bits would do for each product.
+//! What every value looks like on the calibration samples, and how well 8 bits would do for each
+//! product.
 
 use crate::{
 	array::{Array, Data},
@@ -16,7 +17,8 @@ const BINS: usize = 2048;
 /// Signal-to-noise ratio where there is no noise at all, in dB.
 pub const CLEAN: f64 = 200.0;
 
-/// How the range of an 8-bit activation is chosen. 16-bit values always take the whole range and a quarter more.
+/// How the range of an 8-bit activation is chosen. 16-bit values always take the whole range and a
+/// quarter more.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Range {
@@ -169,8 +171,8 @@ pub struct Calibration {
 }
 
 impl Calibration {
-	/// Evaluates the graph on `batches` and measures. Errors: those of the evaluator, and `not-finite` where the float model
-	/// itself makes what is no number.
+	/// Evaluates the graph on `batches` and measures. Errors: those of the evaluator, and
+	/// `not-finite` where the float model itself makes what is no number.
 	pub fn new(
 		graph: &Graph,
 		batches: &[Values],

@@ -7,8 +7,8 @@ use std::{
 	path::{Component, Path, PathBuf},
 };
 
-/// Opens a regular file; its length. Devices, pipes and folders, which need not end, are refused before they are opened.
-/// Error: `file`.
+/// Opens a regular file; its length. Devices, pipes and folders, which need not end, are refused
+/// before they are opened. Error: `file`.
 pub fn open(path: &Path) -> Result<(File, u64)> {
 	let found = std::fs::metadata(path).map_err(io(path))?;
 	if !found.is_file() {
@@ -35,7 +35,8 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
 	Ok(bytes)
 }
 
-/// The path of `name` in `folder`. It must stay in there: no way up, no absolute path, no links on the way.
+/// The path of `name` in `folder`. It must stay in there: no way up, no absolute path, no links on
+/// the way.
 pub fn beside(folder: &Path, name: &Path) -> Result<PathBuf, &'static str> {
 	let mut path = folder.to_path_buf();
 	let mut named = false;

@@ -31,9 +31,9 @@ pub enum Attribute {
 	Unread(&'static str),
 }
 
-/// One operator: an ONNX one by its name in the default domain, or one of two that passes make: `Linear` is
-/// `x[.., K] · w[N, K]ᵀ + b[N]` with constant w and b (b may be missing); `Function` is its attribute `body`,
-/// an elementwise function of one operand.
+/// One operator: an ONNX one by its name in the default domain, or one of two that passes make:
+/// `Linear` is `x[.., K] · w[N, K]ᵀ + b[N]` with constant w and b (b may be missing); `Function` is
+/// its attribute `body`, an elementwise function of one operand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
 	/// Name in the model; made up from the operator where the model has none.
@@ -147,7 +147,8 @@ impl Graph {
 		self.constants.get(name).map(Arc::as_ref)
 	}
 
-	/// The constant of this name if it has one element, and that is a number of f32: of larger integers not every one is.
+	/// The constant of this name if it has one element, and that is a number of f32: of larger
+	/// integers not every one is.
 	pub fn scalar(&self, name: &str) -> Option<f32> {
 		let array = self.constant(name)?;
 		let exact = !array.is_int() || array.ints().iter().all(|x| x.unsigned_abs() <= 1 << 24);

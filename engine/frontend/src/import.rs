@@ -93,13 +93,15 @@ pub struct Fidelity {
 	pub snr: f64,
 	/// The same of what differs between samples: without the mean of each element over them.
 	pub varying_snr: f64,
-	/// Part of the rows (last dimension) whose largest element is the same; for integers, part of equal elements.
+	/// Part of the rows (last dimension) whose largest element is the same; for integers, part of
+	/// equal elements.
 	pub top1: f64,
 	/// Whether rows have more than one element, so that one can be the largest.
 	pub ranked: bool,
 	/// Whether the elements are integers.
 	pub integer: bool,
-	/// Elements that the float model hides, by a mask or because they are infinite; they are not compared.
+	/// Elements that the float model hides, by a mask or because they are infinite; they are not
+	/// compared.
 	pub hidden: u64,
 }
 
@@ -174,7 +176,8 @@ fn values(arrays: Arrays) -> Values {
 	arrays.into_iter().map(|(name, array)| (name, Arc::new(array))).collect()
 }
 
-/// The arrays that the model takes, floats where it takes floats. Errors: `wrong-shape`, `too-large`.
+/// The arrays that the model takes, floats where it takes floats. Errors: `wrong-shape`,
+/// `too-large`.
 fn wanted(graph: &Graph, samples: &Arrays, batch: usize) -> Result<Arrays> {
 	let mut wanted = Arrays::new();
 	for input in &graph.inputs {
@@ -316,8 +319,8 @@ pub fn open(path: &Path, limits: Limits) -> Result<Graph> {
 	Ok(graph)
 }
 
-/// Imports a model that [`open`] has read. Without `held_out`, every fifth sample is left out of the calibration and
-/// compared on.
+/// Imports a model that [`open`] has read. Without `held_out`, every fifth sample is left out of
+/// the calibration and compared on.
 pub fn import(
 	graph: Graph,
 	samples: Arrays,

@@ -1,4 +1,5 @@
-//! How much an import may take. Everything that a model or an archive asks for is claimed here before it is allocated.
+//! How much an import may take. Everything that a model or an archive asks for is claimed here
+//! before it is allocated.
 
 use crate::error::{Error, Result};
 
@@ -19,7 +20,8 @@ pub struct Limits {
 }
 
 impl Limits {
-	/// For so many bytes of memory: values take half of it, the rest is for what operators need meanwhile.
+	/// For so many bytes of memory: values take half of it, the rest is for what operators need
+	/// meanwhile.
 	pub fn of_memory(bytes: u64) -> Self {
 		Self {
 			value: bytes / 4,
@@ -63,8 +65,8 @@ fn gib(bytes: u64) -> String {
 	format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
 }
 
-/// Number of elements; a dimension of 0 counts as 1, so that strides are bounded as well. `None` above 2^40 or
-/// [`MAX_RANK`].
+/// Number of elements; a dimension of 0 counts as 1, so that strides are bounded as well. `None`
+/// above 2^40 or [`MAX_RANK`].
 pub fn elements(dims: &[usize]) -> Option<usize> {
 	if dims.len() > MAX_RANK {
 		return None;
@@ -101,7 +103,8 @@ impl Budget {
 		Ok(())
 	}
 
-	/// Takes the memory of what an operator needs beside its operands and results. Error: `too-large`.
+	/// Takes the memory of what an operator needs beside its operands and results. Error:
+	/// `too-large`.
 	pub fn scratch(&self, what: &str, dims: &[usize]) -> Result<()> {
 		self.limits.bytes(what, dims, false).map(drop)
 	}

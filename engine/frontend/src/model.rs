@@ -57,7 +57,8 @@ pub struct Sidecar {
 	/// The model's nodes in the order of the program's, for messages.
 	#[serde(default)]
 	pub nodes: Vec<Origin>,
-	/// What saturated on the held-out samples of the import, where 8-bit ranges leave outliers out on purpose.
+	/// What saturated on the held-out samples of the import, where 8-bit ranges leave outliers out
+	/// on purpose.
 	#[serde(default)]
 	pub saturated: Vec<Saturated>,
 	/// Whether the held-out samples met the target; `--keep` writes those that did not too.
@@ -194,7 +195,8 @@ impl Model {
 		write(SIDECAR, text.as_bytes())
 	}
 
-	/// Reads what [`Model::save`] wrote. Errors: `file`, `too-large`, `bad-model-folder`, `rejected-program`.
+	/// Reads what [`Model::save`] wrote. Errors: `file`, `too-large`, `bad-model-folder`,
+	/// `rejected-program`.
 	pub fn load(folder: &Path) -> Result<Self> {
 		let read = |name: &str, most: u64| files::read(&folder.join(name), most);
 		let program = read(PROGRAM, assay_program::MAX_PROGRAM_BYTES as u64)?;
@@ -250,8 +252,8 @@ impl Model {
 		self.quantized(samples, usize::MAX, &mut |_, _, _| {})
 	}
 
-	/// As [`Model::quantize`], telling of each input how many elements of its first `used` samples were cut, and of how
-	/// many.
+	/// As [`Model::quantize`], telling of each input how many elements of its first `used` samples
+	/// were cut, and of how many.
 	pub(crate) fn quantized(
 		&self,
 		samples: &Arrays,

@@ -1,8 +1,9 @@
-//! ONNX's own tests of each operator (`onnx/backend/test/data/node`): a model of one node, inputs, expected outputs.
+//! ONNX's own tests of each operator (`onnx/backend/test/data/node`): a model of one node, inputs,
+//! expected outputs.
 //!
-//! Each is imported with its own inputs as the calibration sample and run in integers. A test passes when every element
-//! is within [`TOLERANCE`] of the largest magnitude of its output, or equal for integers. The float reference is held
-//! to its own, much smaller, tolerance.
+//! Each is imported with its own inputs as the calibration sample and run in integers. A test
+//! passes when every element is within [`TOLERANCE`] of the largest magnitude of its output, or
+//! equal for integers. The float reference is held to its own, much smaller, tolerance.
 
 use crate::{
 	array::Array,
@@ -24,14 +25,15 @@ use std::{
 	sync::Arc,
 };
 
-/// Largest error of an element as a part of the largest magnitude of the output: two steps of 8 bits. Products run with
-/// 16 bits in these tests, where most errors are below a thousandth of it.
+/// Largest error of an element as a part of the largest magnitude of the output: two steps of 8
+/// bits. Products run with 16 bits in these tests, where most errors are below a thousandth of it.
 pub const TOLERANCE: f64 = 2.0 / 127.0;
 
 /// Largest error of the float reference, likewise: results of 16-bit floats have 11 bits.
 pub const FLOAT_TOLERANCE: f64 = 5e-4;
 
-/// Tests whose inputs lie so far apart that 16 bits with one scale cannot hold what matters of them.
+/// Tests whose inputs lie so far apart that 16 bits with one scale cannot hold what matters of
+/// them.
 const WIDE: &[&str] = &["softmax_large_number"];
 
 /// What became of one test.
@@ -67,8 +69,8 @@ pub struct Tested {
 	pub outcome: Outcome,
 }
 
-/// Runs every test below `folder` whose nodes are all of claimed operators, in order of their names.
-/// `only` restricts it to names that contain the text.
+/// Runs every test below `folder` whose nodes are all of claimed operators, in order of their
+/// names. `only` restricts it to names that contain the text.
 pub fn run(folder: &Path, only: Option<&str>, executor: &mut dyn Executor) -> Result<Vec<Tested>> {
 	let mut tests: Vec<PathBuf> = std::fs::read_dir(folder)
 		.map_err(crate::error::io(folder))?
@@ -245,7 +247,8 @@ fn whole(
 	Ok(model.dequantize(&run))
 }
 
-/// Whether an input says how, not what: shapes, axes, bounds, exponents and parameters that models have as constants.
+/// Whether an input says how, not what: shapes, axes, bounds, exponents and parameters that models
+/// have as constants.
 fn structural(graph: &crate::graph::Graph, name: &str) -> bool {
 	graph.nodes.iter().any(|node| {
 		node.inputs.iter().enumerate().any(|(index, input)| {
@@ -263,7 +266,8 @@ fn structural(graph: &crate::graph::Graph, name: &str) -> bool {
 	})
 }
 
-/// Largest error as a part of the largest magnitude; infinities must be equal or at the end of the range.
+/// Largest error as a part of the largest magnitude; infinities must be equal or at the end of the
+/// range.
 fn error(expected: &Array, found: &Array) -> Result<f64, String> {
 	if expected.dims != found.dims {
 		return Err(format!("shape {:?} instead of {:?}", found.dims, expected.dims));

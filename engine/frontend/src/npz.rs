@@ -1,7 +1,7 @@
 //! NumPy archives: named arrays in, named arrays out.
 //!
-//! An archive is a stranger's: of its arrays only those that are asked for are read, each no further than its header says,
-//! and what they take is known before it is unpacked.
+//! An archive is a stranger's: of its arrays only those that are asked for are read, each no
+//! further than its header says, and what they take is known before it is unpacked.
 
 use crate::{
 	array::{Array, Data},
@@ -26,7 +26,8 @@ const MOST_HEADER: usize = 10_000;
 /// Named arrays.
 pub type Arrays = BTreeMap<String, Array>;
 
-/// Reads arrays of an `.npz` file: those of `names` that it has, or all. Errors: `file`, `bad-npz`, `too-large`.
+/// Reads arrays of an `.npz` file: those of `names` that it has, or all. Errors: `file`, `bad-npz`,
+/// `too-large`.
 pub fn read(path: &Path, names: Option<&[&str]>, limits: Limits) -> Result<Arrays> {
 	let (file, _) = files::open(path)?;
 	read_from(BufReader::new(file), &path.display().to_string(), names, limits)

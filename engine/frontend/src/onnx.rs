@@ -1,9 +1,10 @@
 //! The messages of `onnx.proto3` that a model for inference has, with the tags that ONNX froze.
 //!
-//! The reader is [prost], which half of this workspace's network code already uses: a schema of a few messages
-//! beside it costs nothing to build. The alternatives were weighed: tract-onnx brings some sixty crates and
-//! does not give the intermediate tensors by the model's own names, which calibration and the report need;
-//! generated bindings need `protoc` on every machine. Field numbers of a released proto never change.
+//! The reader is [prost], which half of this workspace's network code already uses: a schema of a
+//! few messages beside it costs nothing to build. The alternatives were weighed: tract-onnx brings
+//! some sixty crates and does not give the intermediate tensors by the model's own names, which
+//! calibration and the report need; generated bindings need `protoc` on every machine. Field
+//! numbers of a released proto never change.
 
 use prost::Message;
 
@@ -114,7 +115,8 @@ pub struct Attribute {
 	/// Integers.
 	#[prost(int64, repeated, tag = "8")]
 	pub ints: Vec<i64>,
-	/// Which of the fields is meant: 1 float, 2 integer, 3 text, 4 tensor, 5 graph, 6 floats, 7 integers.
+	/// Which of the fields is meant: 1 float, 2 integer, 3 text, 4 tensor, 5 graph, 6 floats, 7
+	/// integers.
 	#[prost(int32, tag = "20")]
 	pub r#type: i32,
 }
@@ -125,7 +127,8 @@ pub struct Tensor {
 	/// Dimensions.
 	#[prost(int64, repeated, tag = "1")]
 	pub dims: Vec<i64>,
-	/// Element type: 1 f32, 2 u8, 3 i8, 4 u16, 5 i16, 6 i32, 7 i64, 9 bool, 10 f16, 11 f64, 12 u32, 13 u64, 16 bf16.
+	/// Element type: 1 f32, 2 u8, 3 i8, 4 u16, 5 i16, 6 i32, 7 i64, 9 bool, 10 f16, 11 f64, 12 u32,
+	/// 13 u64, 16 bf16.
 	#[prost(int32, tag = "2")]
 	pub data_type: i32,
 	/// Elements of f32.

@@ -38,8 +38,8 @@ impl Model {
 		self.run_watched(executor, samples, keep, visit).map(|results| results.outputs)
 	}
 
-	/// As [`Model::run`], with what saturated; `visit` may end it. Errors: `missing-input`, `wrong-shape`, `bad-samples`,
-	/// `too-large`, `run`.
+	/// As [`Model::run`], with what saturated; `visit` may end it. Errors: `missing-input`,
+	/// `wrong-shape`, `bad-samples`, `too-large`, `run`.
 	pub fn run_watched(
 		&self,
 		executor: &mut dyn Executor,

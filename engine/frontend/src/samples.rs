@@ -63,8 +63,8 @@ fn constant(array: &Array) -> bool {
 	}
 }
 
-/// Refuses samples that are no numbers, that are empty, or that say nothing about how large values get.
-/// Error: `bad-samples`, which names the input.
+/// Refuses samples that are no numbers, that are empty, or that say nothing about how large values
+/// get. Error: `bad-samples`, which names the input.
 pub fn check(inputs: &[Input], samples: &Arrays, calibrating: bool) -> Result<()> {
 	let mut varying = false;
 	for input in inputs {

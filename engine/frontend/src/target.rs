@@ -7,8 +7,8 @@ use crate::{
 use serde::Serialize;
 use std::str::FromStr;
 
-/// Most points of agreement that outputs of integers, which have neither noise nor direction, may lose where nothing is
-/// said about them.
+/// Most points of agreement that outputs of integers, which have neither noise nor direction, may
+/// lose where nothing is said about them.
 const INTEGER_POINTS: f64 = 5.0;
 
 /// What the held-out result must reach.
@@ -20,7 +20,8 @@ pub struct Target {
 	/// Least mean cosine of an output.
 	#[serde(skip_serializing_if = "Option::is_none")]
 	pub cosine: Option<f64>,
-	/// Most points of accuracy that may be lost: most percent of rows whose largest element is another.
+	/// Most points of accuracy that may be lost: most percent of rows whose largest element is
+	/// another.
 	#[serde(skip_serializing_if = "Option::is_none")]
 	pub top1: Option<f64>,
 }

@@ -1,7 +1,9 @@
-//! What saturates while a program runs, and what reads beside its table: an executor neither counts nor refuses it.
+//! What saturates while a program runs, and what reads beside its table: an executor neither counts
+//! nor refuses it.
 //!
-//! Values inside a program are seen where they are anchors. The program that is watched is the model's own with more of
-//! them, so that it computes the same and commits to more; it is never given away.
+//! Values inside a program are seen where they are anchors. The program that is watched is the
+//! model's own with more of them, so that it computes the same and commits to more; it is never
+//! given away.
 
 use crate::{
 	array::walk,
@@ -20,7 +22,8 @@ const MOST: u64 = 1 << 30;
 struct Looked {
 	/// What it is.
 	place: String,
-	/// Whether what is cut at the least and at the largest number is lost: bounds that follow may cut it anyway.
+	/// Whether what is cut at the least and at the largest number is lost: bounds that follow may
+	/// cut it anyway.
 	ends: [bool; 2],
 }
 
@@ -35,8 +38,9 @@ pub(crate) struct Watch {
 	seen: BTreeMap<String, (u64, u64)>,
 }
 
-/// Whether a result at the end of its range is one that was cut. Sums of 32 bits are cut on purpose where they are masked;
-/// what is cut by bounds of the model, by a table or as a probability is meant to be.
+/// Whether a result at the end of its range is one that was cut. Sums of 32 bits are cut on purpose
+/// where they are masked; what is cut by bounds of the model, by a table or as a probability is
+/// meant to be.
 fn cuts(op: &Op, dtype: DType) -> bool {
 	let narrow = dtype != DType::I32;
 	match op.family() {

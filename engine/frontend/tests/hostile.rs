@@ -1,5 +1,5 @@
-//! Models that are invalid or mean harm: each is refused in a sentence that names what is wrong, in bounded time, and
-//! nothing panics.
+//! Models that are invalid or mean harm: each is refused in a sentence that names what is wrong, in
+//! bounded time, and nothing panics.
 
 mod build;
 

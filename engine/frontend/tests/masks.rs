@@ -1,5 +1,5 @@
-//! Attention with masks written in the ways that exporters have, against attention computed here; and constants that are no
-//! numbers where no mask is.
+//! Attention with masks written in the ways that exporters have, against attention computed here;
+//! and constants that are no numbers where no mask is.
 
 mod build;
 

@@ -1,4 +1,5 @@
-//! From graphs to integer results: each kind of layer against the float reference, and what is refused.
+//! From graphs to integer results: each kind of layer against the float reference, and what is
+//! refused.
 
 use assay_exec::CpuExecutor;
 use assay_frontend::{

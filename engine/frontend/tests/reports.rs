@@ -238,7 +238,8 @@ fn biases_should_keep_what_varies_when_they_are_far_from_zero() {
 				model.run_watched(&mut CpuExecutor::default(), &given, &[], |_, _| Ok(())).unwrap();
 			let found = found.outputs["y"].floats();
 			assert!(snr(&[offset; 200], &found) > 60.0, "{offset}: {:?}", &found[..10]);
-			// What is lost of 5e5 ± 10 is not lost in silence; a float itself has steps of 0.03 there.
+			// What is lost of 5e5 ± 10 is not lost in silence; a float itself has steps of 0.03
+			// there.
 			let varying = report.outputs[0].varying_snr;
 			assert!(
 				varying > 10.0 || !report.warnings.is_empty(),

@@ -199,8 +199,8 @@ impl Backend for GpuBackend {
 			let Some(kernel) = way.first() else { continue };
 			match self.record(*kernel, call) {
 				Ok(value) => return Ok(value),
-				// More workgroups or memory than the device has, or more than the kernel counts: perhaps
-				// not for another one.
+				// More workgroups or memory than the device has, or more than the kernel counts:
+				// perhaps not for another one.
 				Err(error) if error.fault == DeviceFault::Limits => {}
 				Err(error) => return Err(error.into()),
 			}

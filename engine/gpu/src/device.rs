@@ -1,10 +1,10 @@
 //! The wgpu device: adapters, buffers, pipelines and command recording, with every failure a value.
 //!
 //! Commands are recorded into one encoder and submitted when a result is wanted, when the slots for
-//! kernel arguments run out, or when enough work has piled up. Buffers come from a pool; handing one
-//! out again needs no waiting, because commands of one queue run in order and wgpu orders accesses to
-//! a buffer. Uploads therefore never go to a pooled buffer: a queue write would overtake recorded
-//! commands that still read it.
+//! kernel arguments run out, or when enough work has piled up. Buffers come from a pool; handing
+//! one out again needs no waiting, because commands of one queue run in order and wgpu orders
+//! accesses to a buffer. Uploads therefore never go to a pooled buffer: a queue write would
+//! overtake recorded commands that still read it.
 
 use crate::shader::Shader;
 use assay_exec::DeviceFault;
@@ -45,8 +45,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 	mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Every adapter that the Vulkan loader knows, with the instance that owns them. Empty where there is
-/// no loader or no driver.
+/// Every adapter that the Vulkan loader knows, with the instance that owns them. Empty where there
+/// is no loader or no driver.
 pub(crate) fn enumerate() -> Vec<wgpu::Adapter> {
 	let mut description = wgpu::InstanceDescriptor::new_without_display_handle();
 	description.backends = wgpu::Backends::PRIMARY;
@@ -98,8 +98,8 @@ pub(crate) struct Download {
 const SLOTS: usize = 128;
 /// Bytes of a slot: 64 words, and the largest alignment that an adapter asks for.
 const SLOT_BYTES: usize = 256;
-/// Work units (see [`assay_ops`]) after which commands are submitted, so that a watchdog of the driver
-/// never sees minutes of work in one piece.
+/// Work units (see [`assay_ops`]) after which commands are submitted, so that a watchdog of the
+/// driver never sees minutes of work in one piece.
 const SUBMIT_WORK: u64 = 1 << 34;
 
 /// Arguments of one dispatch, in words.
@@ -370,7 +370,8 @@ impl Device {
 		})
 	}
 
-	/// Records a copy of the first `bytes` of a buffer to the host and submits all that is recorded.
+	/// Records a copy of the first `bytes` of a buffer to the host and submits all that is
+	/// recorded.
 	pub(crate) fn download(
 		&mut self,
 		storage: &Storage,

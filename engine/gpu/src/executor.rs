@@ -11,8 +11,8 @@ use std::{
 	path::Path,
 };
 
-/// Runs programs on one adapter. Tensors stay on the device between nodes; outputs and what is to be kept
-/// are read back, and of all other anchors the roots.
+/// Runs programs on one adapter. Tensors stay on the device between nodes; outputs and what is to
+/// be kept are read back, and of all other anchors the roots.
 pub struct GpuExecutor {
 	backend: GpuBackend,
 	report: DeviceReport,
@@ -20,11 +20,12 @@ pub struct GpuExecutor {
 }
 
 impl GpuExecutor {
-	/// Opens an adapter by its position in [`crate::adapters`] and tests its kernels, or recalls the
-	/// test's result from `cache`, a folder that is made if need be.
+	/// Opens an adapter by its position in [`crate::adapters`] and tests its kernels, or recalls
+	/// the test's result from `cache`, a folder that is made if need be.
 	///
-	/// Errors: no such adapter, or the device cannot be opened or was lost in the test. A kernel that
-	/// fails its test is no error: it is listed in the report, and its operators run on the CPU.
+	/// Errors: no such adapter, or the device cannot be opened or was lost in the test. A kernel
+	/// that fails its test is no error: it is listed in the report, and its operators run on the
+	/// CPU.
 	pub fn open(index: usize, cache: Option<&Path>) -> Result<Self, DeviceError> {
 		let adapters = crate::device::enumerate();
 		let adapter = adapters.get(index).ok_or_else(|| {
@@ -60,8 +61,8 @@ impl GpuExecutor {
 		self.backend.device.transfers()
 	}
 
-	/// Operators that ran on the CPU since the executor was opened, for want of room or because their
-	/// kernel is off.
+	/// Operators that ran on the CPU since the executor was opened, for want of room or because
+	/// their kernel is off.
 	pub fn operators_on_cpu(&self) -> u64 {
 		self.backend.on_cpu
 	}
@@ -100,7 +101,8 @@ impl GpuExecutor {
 			self.backend.device.condemn(error.clone());
 			Err(error.into())
 		});
-		// What lies on a device that is gone is gone; and what nobody has any more is not coming again.
+		// What lies on a device that is gone is gone; and what nobody has any more is not coming
+		// again.
 		match result {
 			Ok(_) => self.backend.resident.sweep(),
 			Err(_) => self.backend.resident = Resident::default(),
@@ -111,8 +113,8 @@ impl GpuExecutor {
 	}
 }
 
-/// wgpu panics on some faults of drivers that it holds to be impossible; here they are the loss of the
-/// device.
+/// wgpu panics on some faults of drivers that it holds to be impossible; here they are the loss of
+/// the device.
 fn guarded<T>(f: impl FnOnce() -> Result<T, DeviceError>) -> Result<T, DeviceError> {
 	catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| Err(panicked(&*panic)))
 }

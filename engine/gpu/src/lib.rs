@@ -1,19 +1,20 @@
 //! Runs programs on a GPU through wgpu, bit for bit like the definition.
 //!
 //! # Overview
-//! [`best_executor`] gives the executor that a [`Choice`] asks for, and a [`DeviceReport`] that says
-//! what it is and why. [`adapters`] lists what there is. Every kernel works in 32-bit integers (64-bit
-//! ones in two limbs); none in floating point. Every operator has one, and tensors stay on the device
-//! until they are outputs or are kept: anchors are hashed there, and only their roots are read back. A
-//! self-test on first use of an adapter switches off kernels that its driver gets wrong; operators
-//! whose kernel is off, and those on tensors larger than the device takes, run on the CPU within the
-//! same run.
+//! [`best_executor`] gives the executor that a [`Choice`] asks for, and a [`DeviceReport`] that
+//! says what it is and why. [`adapters`] lists what there is. Every kernel works in 32-bit integers
+//! (64-bit ones in two limbs); none in floating point. Every operator has one, and tensors stay on
+//! the device until they are outputs or are kept: anchors are hashed there, and only their roots
+//! are read back. A self-test on first use of an adapter switches off kernels that its driver gets
+//! wrong; operators whose kernel is off, and those on tensors larger than the device takes, run on
+//! the CPU within the same run.
 //!
-//! A machine without an adapter, or without a Vulkan loader, gets the CPU engine, and the report says so.
+//! A machine without an adapter, or without a Vulkan loader, gets the CPU engine, and the report
+//! says so.
 //!
 //! # Faults
-//! Whatever a device or driver does (loss, lack of memory, refusal, panic in the driver layer) is an
-//! [`assay_exec::ExecError::Device`], which is a local fault, never a statement about the job.
+//! Whatever a device or driver does (loss, lack of memory, refusal, panic in the driver layer) is
+//! an [`assay_exec::ExecError::Device`], which is a local fault, never a statement about the job.
 #![warn(missing_docs)]
 
 mod backend;
@@ -130,7 +131,8 @@ impl fmt::Display for Choice {
 }
 
 impl Choice {
-	/// What a flag says, or else the environment variable `ASSAY_ADAPTER`, or else [`Choice::Auto`].
+	/// What a flag says, or else the environment variable `ASSAY_ADAPTER`, or else
+	/// [`Choice::Auto`].
 	pub fn select(flag: Option<&str>) -> Self {
 		Self::first_of(flag, std::env::var("ASSAY_ADAPTER").ok().as_deref())
 	}
@@ -243,7 +245,8 @@ impl fmt::Display for DeviceReport {
 	}
 }
 
-/// Where the self-test's outcomes are kept: `ASSAY_CACHE_DIR`, or `assay` in the user's cache folder.
+/// Where the self-test's outcomes are kept: `ASSAY_CACHE_DIR`, or `assay` in the user's cache
+/// folder.
 pub fn default_cache_dir() -> Option<PathBuf> {
 	let variable =
 		|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -1,4 +1,5 @@
-//! Operators timed where they run, for benchmarks: a run of a program reads back or hashes what it makes.
+//! Operators timed where they run, for benchmarks: a run of a program reads back or hashes what it
+//! makes.
 
 use crate::{
 	backend::{GpuBackend, GpuTensor},
@@ -74,12 +75,13 @@ fn import(backend: &mut GpuBackend, links: &[Link]) -> Result<Vec<Imported>, Exe
 }
 
 impl GpuExecutor {
-	/// Seconds of `runs` runs of a chain of operators, one after the other and as a program's nodes are
-	/// run, with operands that are on the device already. Included are recording, submission, allocation of
-	/// results from the pool, and waiting for the device at the end; nothing is read back, nor hashed.
+	/// Seconds of `runs` runs of a chain of operators, one after the other and as a program's nodes
+	/// are run, with operands that are on the device already. Included are recording, submission,
+	/// allocation of results from the pool, and waiting for the device at the end; nothing is read
+	/// back, nor hashed.
 	///
-	/// Errors: an operator that does not take its operands, that has no kernel for them on this device (the
-	/// CPU's time would be meaningless), or a fault of the device.
+	/// Errors: an operator that does not take its operands, that has no kernel for them on this
+	/// device (the CPU's time would be meaningless), or a fault of the device.
 	pub fn time(&mut self, links: &[Link], runs: u32) -> Result<Duration, ExecError> {
 		self.guard(|backend| {
 			let imported = import(backend, links)?;

@@ -1,4 +1,5 @@
-//! Operators at the bounds of what their kernels count with: the longest sums of the largest values.
+//! Operators at the bounds of what their kernels count with: the longest sums of the largest
+//! values.
 
 use assay_engine_testing::{definition, given_case, Draw, Rng};
 use assay_exec::{Executor, Options, Work};

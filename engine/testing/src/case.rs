@@ -15,8 +15,8 @@ pub struct Case {
 }
 
 impl Case {
-	/// The program as it passes the check. What is too much for the referee gets more anchors and at
-	/// last wider limits, which makes no difference to an engine.
+	/// The program as it passes the check. What is too much for the referee gets more anchors and
+	/// at last wider limits, which makes no difference to an engine.
 	///
 	/// # Panics
 	/// When the generator made a program that is not sound.

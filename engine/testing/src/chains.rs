@@ -1,4 +1,5 @@
-//! Random programs of operators whose elements do not meet, which engines may compute many at a time.
+//! Random programs of operators whose elements do not meet, which engines may compute many at a
+//! time.
 
 use crate::{
 	growing::{shape, Growing, DTYPES},

@@ -74,8 +74,8 @@ pub fn definition(program: &Program, checked: &Checked, inputs: &[Tensor], steps
 	}
 }
 
-/// Everything that a run of `steps` ≥ 1 steps can keep but the lazy anchors, as [`interpret_step`] has
-/// it.
+/// Everything that a run of `steps` ≥ 1 steps can keep but the lazy anchors, as [`interpret_step`]
+/// has it.
 ///
 /// # Panics
 /// When the program is not sound.

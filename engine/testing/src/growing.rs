@@ -99,7 +99,8 @@ impl Growing {
 		source
 	}
 
-	/// An operand of a type and shape: something that is there, through a random view, or something new.
+	/// An operand of a type and shape: something that is there, through a random view, or something
+	/// new.
 	pub(crate) fn operand(&mut self, rng: &mut Rng, dtype: DType, dims: &[u32]) -> Operand {
 		let mut fitting: Vec<_> =
 			self.sources.iter().filter(|(_, ty)| ty.dtype == dtype).copied().collect();

@@ -1,5 +1,5 @@
-//! Random programs with inputs, and what the definition makes of them, for the tests of every engine and of
-//! whatever runs one.
+//! Random programs with inputs, and what the definition makes of them, for the tests of every
+//! engine and of whatever runs one.
 #![warn(missing_docs)]
 
 mod case;

@@ -107,8 +107,8 @@ impl Trainer {
 		Ok(path)
 	}
 
-	/// Goes on where [`Trainer::checkpoint`] was called, with the same description and data: steps, roots
-	/// and weights are those of a training that was never interrupted. Errors: those of
+	/// Goes on where [`Trainer::checkpoint`] was called, with the same description and data: steps,
+	/// roots and weights are those of a training that was never interrupted. Errors: those of
 	/// [`Trainer::new`], [`Error::Checkpoint`].
 	pub fn resume(description: &Description, data: &Arrays, dir: &Path) -> Result<Self> {
 		let path = dir.join(FILE);

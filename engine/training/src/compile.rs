@@ -34,9 +34,9 @@ pub struct Training {
 pub const LOSS_BITS: i32 = 20;
 
 impl Training {
-	/// The program that trains by `description` on so many examples (for tokens: on a text of so many
-	/// tokens). Errors: [`Error::Field`] for layers that do not fit, [`Error::Check`] for a program that
-	/// the chain would refuse.
+	/// The program that trains by `description` on so many examples (for tokens: on a text of so
+	/// many tokens). Errors: [`Error::Field`] for layers that do not fit, [`Error::Check`] for a
+	/// program that the chain would refuse.
 	pub fn compile(description: &Description, length: u32) -> Result<Self> {
 		description.validate()?;
 		let mut graph = Graph::new()?;

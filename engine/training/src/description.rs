@@ -31,8 +31,8 @@ pub struct Description {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Input {
-	/// Numbers: `[64]` for a vector, `[height, width, channels]` for an image; array `x`, with classes
-	/// in array `y`.
+	/// Numbers: `[64]` for a vector, `[height, width, channels]` for an image; array `x`, with
+	/// classes in array `y`.
 	Dense {
 		/// Dimensions of one example.
 		shape: Vec<u32>,
@@ -127,9 +127,9 @@ pub enum Optimizer {
 		#[serde(default)]
 		weight_decay: f64,
 	},
-	/// Adam (Kingma, Ba 2015) without its epsilon: a weight whose second moment is below its unit in
-	/// the last place stays where it is. Its weight decay is decoupled (Loshchilov, Hutter 2019):
-	/// `w ← w − rate·weight_decay·w`, beside the step.
+	/// Adam (Kingma, Ba 2015) without its epsilon: a weight whose second moment is below its unit
+	/// in the last place stays where it is. Its weight decay is decoupled (Loshchilov, Hutter
+	/// 2019): `w ← w − rate·weight_decay·w`, beside the step.
 	Adam {
 		/// Decay of the first moment.
 		#[serde(default = "beta1")]
@@ -180,8 +180,8 @@ pub enum Order {
 	/// At random with replacement, by Philox inside the program.
 	#[default]
 	Random,
-	/// Every example once before any comes again, in an order drawn anew each time by Philox, before the
-	/// first step: an input of the program. Batches go on across the end of a round.
+	/// Every example once before any comes again, in an order drawn anew each time by Philox,
+	/// before the first step: an input of the program. Batches go on across the end of a round.
 	Shuffled,
 	/// As array `order` says: `[steps, batch]` positions of examples (of first tokens).
 	Given,

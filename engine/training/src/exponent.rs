@@ -1,7 +1,7 @@
 //! Exponents of tensors: a number in a tensor stands for `number · 2^exponent`.
 //!
-//! An exponent is a sum of a number that is known now and of *slots*, whose values are step state: each
-//! follows the largest element that its tensor had in the step before (delayed scaling).
+//! An exponent is a sum of a number that is known now and of *slots*, whose values are step state:
+//! each follows the largest element that its tensor had in the step before (delayed scaling).
 
 use std::{
 	collections::BTreeMap,
@@ -87,11 +87,11 @@ impl Sub<&Exponent> for Exponent {
 pub enum Class {
 	/// One to two and a half bits of headroom: activations, weights, the velocity of SGD.
 	Wide,
-	/// Two to three and a half bits of headroom: gradients, which one batch in a few makes several times
-	/// as large as another.
+	/// Two to three and a half bits of headroom: gradients, which one batch in a few makes several
+	/// times as large as another.
 	Gradient,
-	/// Four bits of headroom: a first moment, beside which gradients are stored that can be ten times
-	/// as large.
+	/// Four bits of headroom: a first moment, beside which gradients are stored that can be ten
+	/// times as large.
 	Moment,
 	/// A second moment: its exponent is twice the slot, one to three bits of headroom.
 	Square,
@@ -104,8 +104,8 @@ pub enum Class {
 /// Entries of the table of one class: one for each [`assay_ops::Op::BitLen`] of a square.
 const ENTRIES: usize = 32;
 
-/// A tensor saturates somewhere when the square of its largest element, shifted to the scale of i16, is
-/// this large.
+/// A tensor saturates somewhere when the square of its largest element, shifted to the scale of
+/// i16, is this large.
 pub(crate) const SATURATED: i32 = 32_767 * 32_767;
 
 impl Class {

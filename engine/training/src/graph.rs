@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 /// Unit in the last place of weights: ±32 at 2^-26.
 pub const WEIGHT_EXPONENT: i32 = -26;
 
-/// A node, input, constant or state, under a shape that need not be the stored one. Its elements are in
-/// row-major order.
+/// A node, input, constant or state, under a shape that need not be the stored one. Its elements
+/// are in row-major order.
 #[derive(Clone, Debug)]
 pub struct Tensor {
 	/// Where it comes from.

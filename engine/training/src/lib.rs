@@ -1,17 +1,18 @@
-//! Training in integers: from the description of a network to a program whose steps are forward pass,
-//! backward pass and optimizer, in 16-bit fixed point.
+//! Training in integers: from the description of a network to a program whose steps are forward
+//! pass, backward pass and optimizer, in 16-bit fixed point.
 //!
 //! # Overview
 //! - [`Description`]: layers, optimizer, learning rate, batch and steps, read from JSON.
-//! - [`Training::compile`]: the program. Activations, weights and gradients are i16 with a power-of-two
-//!   exponent for each tensor. Exponents are step state: each follows the largest element of the step
-//!   before, with one to two bits of headroom; saturation is counted (Das et al., "Mixed precision
-//!   training of convolutional neural networks using integer operations", arXiv 1802.00930; Wang et al.,
-//!   "NITI", arXiv 2009.13108). Parameters and moments are i32, rounded at random by Philox.
+//! - [`Training::compile`]: the program. Activations, weights and gradients are i16 with a
+//!   power-of-two exponent for each tensor. Exponents are step state: each follows the largest
+//!   element of the step before, with one to two bits of headroom; saturation is counted (Das et
+//!   al., "Mixed precision training of convolutional neural networks using integer operations",
+//!   arXiv 1802.00930; Wang et al., "NITI", arXiv 2009.13108). Parameters and moments are i32,
+//!   rounded at random by Philox.
 //! - [`Trainer`]: runs it on any [`assay_exec::Executor`], with checkpoints.
 //!
-//! Floats are used before the first step only, to turn data, weights and learning rates into integers,
-//! and after the last, to show them.
+//! Floats are used before the first step only, to turn data, weights and learning rates into
+//! integers, and after the last, to show them.
 #![warn(missing_docs)]
 #![forbid(unsafe_code)]
 

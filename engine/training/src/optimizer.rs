@@ -15,8 +15,8 @@ const I32: DType = DType::I32;
 
 /// What scales the update of this step.
 pub(crate) struct Rates {
-	/// The learning rate, i32 `[1]`; it includes what the mean over the batch and the bias of Adam's
-	/// moments ask for.
+	/// The learning rate, i32 `[1]`; it includes what the mean over the batch and the bias of
+	/// Adam's moments ask for.
 	pub rate: Tensor,
 	/// Decoupled weight decay: the share of each weight that goes in this step, i32 `[1]`.
 	pub decay: Option<Tensor>,
@@ -141,7 +141,8 @@ fn adam(graph: &mut Graph, gradient: &Gradient, beta1: f64, beta2: f64) -> Resul
 	let share = number(graph, (1.0 - beta2).sqrt(), RATE_BITS, &shape)?;
 	let new = multiply(graph, &new, share, RATE_BITS)?;
 	let new = multiply(graph, &new, new.arg(), 2 * MORE)?;
-	// What is forgotten is less than one unit for small v: bits of fraction, and rounding at random.
+	// What is forgotten is less than one unit for small v: bits of fraction, and rounding at
+	// random.
 	let fraction = (-(1.0 - beta2).log2()).floor().clamp(0.0, 16.0) as i32;
 	let share = number(graph, 1.0 - beta2, RATE_BITS, &shape)?;
 	let old = multiply(graph, &v, share, RATE_BITS - fraction)?;

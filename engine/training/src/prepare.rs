@@ -139,8 +139,8 @@ fn largest(values: &[f64]) -> f64 {
 	values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }
 
-/// The learning rate of each step, with what turns the gradient of the sum of losses into that of the
-/// mean (SGD) or takes away the bias of the moments (Adam).
+/// The learning rate of each step, with what turns the gradient of the sum of losses into that of
+/// the mean (SGD) or takes away the bias of the moments (Adam).
 fn rates(description: &Description) -> Vec<f64> {
 	(0..description.steps)
 		.map(|step| {
@@ -164,8 +164,8 @@ fn decays(description: &Description) -> Vec<f64> {
 		.collect()
 }
 
-/// `count` positions: one permutation of `0 .. examples` after another (Fisher and Yates; the step of
-/// one position is uniform up to `examples / 2^32`).
+/// `count` positions: one permutation of `0 .. examples` after another (Fisher and Yates; the step
+/// of one position is uniform up to `examples / 2^32`).
 ///
 /// Counters of Philox are `[position / 4, 1, round, 0]`; those of the program have a 0 second.
 fn shuffled(seed: u64, examples: u32, count: usize) -> Vec<i32> {

@@ -37,11 +37,12 @@ pub struct Trainer {
 }
 
 impl Trainer {
-	/// Compiles `description` for `data`, and begins with `weights` where they are given, else at random.
+	/// Compiles `description` for `data`, and begins with `weights` where they are given, else at
+	/// random.
 	///
-	/// Exponents are found by running the first step with `executor` until they stay; nothing but they
-	/// is kept of these runs, and as inputs of the job they are part of its definition. Errors: those of
-	/// [`Training::compile`], [`crate::Error::Array`], [`crate::Error::Run`].
+	/// Exponents are found by running the first step with `executor` until they stay; nothing but
+	/// they is kept of these runs, and as inputs of the job they are part of its definition.
+	/// Errors: those of [`Training::compile`], [`crate::Error::Array`], [`crate::Error::Run`].
 	pub fn new(
 		description: &Description,
 		data: &Arrays,
@@ -108,7 +109,8 @@ impl Trainer {
 		Ok(())
 	}
 
-	/// Runs so many further steps. Error: [`crate::Error::Run`]; the state is then that before the call.
+	/// Runs so many further steps. Error: [`crate::Error::Run`]; the state is then that before the
+	/// call.
 	pub fn run(
 		&mut self,
 		executor: &mut dyn Executor,

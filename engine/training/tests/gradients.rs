@@ -9,8 +9,9 @@ use serde_json::json;
 
 const SEED: u64 = 20_240_607;
 
-/// Trains one step of plain SGD with rate 1, whose change of weights is the gradient, and compares. With
-/// exponents that are calibrated, errors are those of 12 to 14 bits relative to the largest gradient.
+/// Trains one step of plain SGD with rate 1, whose change of weights is the gradient, and compares.
+/// With exponents that are calibrated, errors are those of 12 to 14 bits relative to the largest
+/// gradient.
 fn compare(input: serde_json::Value, layers: serde_json::Value, data: Arrays, examples: usize) {
 	let batch = 4;
 	let description = json!({
@@ -139,8 +140,8 @@ fn gradients_should_match_finite_differences_when_convolutions_have_strides() {
 
 #[test]
 fn gradients_should_go_to_the_first_of_a_window_when_elements_are_equal() {
-	// An empty image: all elements of a window are the bias. Were the gradient given to each, the bias
-	// would get four times its own.
+	// An empty image: all elements of a window are the bias. Were the gradient given to each, the
+	// bias would get four times its own.
 	let description = |layers: serde_json::Value| {
 		let whole = json!({
 			"input": {"dense": {"shape": [2, 2, 1]}}, "layers": layers, "optimizer": {"sgd": {}},

@@ -1,4 +1,5 @@
-//! Every anchor of a training step can be refereed: its tiles follow from inputs, states and anchors.
+//! Every anchor of a training step can be refereed: its tiles follow from inputs, states and
+//! anchors.
 
 mod common;
 

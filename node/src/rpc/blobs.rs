@@ -1,10 +1,10 @@
 //! Blobs over RPC: `blob_put`, `blob_get`, `blob_fetch`, `blob_status`.
 //!
 //! A blob is named by its BLAKE3 hash. Uploads arrive in parts, in order, and can go on after an
-//! interruption; the blob shows only when all of its bytes have the hash that it is named by.
-//! What the node lacks it can fetch from its peers, if root and length are known (docs/blobs.md).
-//! Uploading and fetching fill the node's disk, so they are refused where unsafe methods are. What anyone may
-//! call is bounded in what one call does and in how many are answered at one time.
+//! interruption; the blob shows only when all of its bytes have the hash that it is named by. What
+//! the node lacks it can fetch from its peers, if root and length are known (docs/blobs.md).
+//! Uploading and fetching fill the node's disk, so they are refused where unsafe methods are. What
+//! anyone may call is bounded in what one call does and in how many are answered at one time.
 
 use super::places::Places;
 use assay_blob_transport::Fetcher;
@@ -74,8 +74,8 @@ pub trait BlobApi {
 	#[method(name = "blob_get", blocking)]
 	fn get(&self, root: H256, offset: u64, len: u64) -> RpcResult<Bytes>;
 
-	/// Wants the blob `root` of `len` bytes from the node's peers, and says how far it is. The node goes on
-	/// fetching for two minutes after it was asked last. Unsafe.
+	/// Wants the blob `root` of `len` bytes from the node's peers, and says how far it is. The node
+	/// goes on fetching for two minutes after it was asked last. Unsafe.
 	#[method(name = "blob_fetch", with_extensions, blocking)]
 	fn fetch(&self, root: H256, len: u64) -> RpcResult<BlobStatus>;
 

@@ -1,8 +1,8 @@
 //! Jobs over RPC: `jobs_get`, `jobs_list`, `jobs_why`.
 //!
 //! The answers are those of the runtime's market API at the best block, as JSON: field names in
-//! camelCase, hashes in hexadecimal, accounts in SS58, work, bytes and amounts (of 10⁻¹² ASY) as decimal
-//! strings. `assay job report --json` prints the same of a job.
+//! camelCase, hashes in hexadecimal, accounts in SS58, work, bytes and amounts (of 10⁻¹² ASY) as
+//! decimal strings. `assay job report --json` prints the same of a job.
 
 use super::places::Places;
 use crate::client::FullClient;
@@ -25,8 +25,8 @@ pub const RUNTIME_ERROR: i32 = 7201;
 /// Most jobs in one answer of `jobs_list`.
 pub const MAX_LIMIT: u32 = 64;
 
-/// Questions that the runtime answers at one time. It runs in as many instances as the node has, which
-/// blocks need too.
+/// Questions that the runtime answers at one time. It runs in as many instances as the node has,
+/// which blocks need too.
 const CALLS: usize = 8;
 
 /// A job.

@@ -1,7 +1,8 @@
 //! How many calls of a kind are answered at one time.
 //!
-//! Calls that read the disk or run the runtime hold a thread each. Whoever sends more of them than there are
-//! places for is told so at once, so that what one client asks for leaves threads for everything else.
+//! Calls that read the disk or run the runtime hold a thread each. Whoever sends more of them than
+//! there are places for is told so at once, so that what one client asks for leaves threads for
+//! everything else.
 
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned};
 use std::sync::Arc;

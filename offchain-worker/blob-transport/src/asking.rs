@@ -15,7 +15,8 @@ use std::{
 };
 
 impl Scheduler {
-	/// One question to each peer that may be asked, about all blobs of which it has not said anything.
+	/// One question to each peer that may be asked, about all blobs of which it has not said
+	/// anything.
 	pub(crate) fn ask_have(&mut self, usable: &[PeerId], now: Instant, actions: &mut Vec<Action>) {
 		if !self.ask && self.ask_at.is_none_or(|at| at > now) {
 			return;
@@ -72,8 +73,8 @@ impl Scheduler {
 		let probed = usize::min(probed, parallel / 2);
 		let share = ((parallel - probed) / usize::max(full, 1)).max(1);
 		while self.peers.asked() < parallel {
-			// The owner that was asked for longest ago comes first, and of its blobs that one, so that what
-			// becomes free goes round too.
+			// The owner that was asked for longest ago comes first, and of its blobs that one, so
+			// that what becomes free goes round too.
 			active.sort_by_cached_key(|wanted| {
 				let want = self.wants.get(wanted);
 				let owner = want.and_then(|want| self.asked.get(&want.owner)).copied();
@@ -99,7 +100,8 @@ impl Scheduler {
 	}
 }
 
-/// A range of this blob to ask for, and whom of `order`. `share`: ranges that it may have asked for.
+/// A range of this blob to ask for, and whom of `order`. `share`: ranges that it may have asked
+/// for.
 fn ask_one(
 	want: &mut Want,
 	peers: &Peers,

@@ -24,8 +24,8 @@ impl Bucket {
 		self.at = self.at.max(now);
 	}
 
-	/// How long until `amount` tokens are there; zero if they are. An amount above the burst is taken
-	/// as the burst.
+	/// How long until `amount` tokens are there; zero if they are. An amount above the burst is
+	/// taken as the burst.
 	pub fn wait(&mut self, amount: u64, now: Instant) -> Duration {
 		self.fill(now);
 		let missing = (amount as f64).min(self.burst) - self.tokens;

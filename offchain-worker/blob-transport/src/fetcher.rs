@@ -1,4 +1,5 @@
-//! Fetching: drives the [`Scheduler`](crate::scheduler::Scheduler) with the node's network and store.
+//! Fetching: drives the [`Scheduler`](crate::scheduler::Scheduler) with the node's network and
+//! store.
 
 use crate::{
 	limits::FetchLimits,
@@ -91,8 +92,8 @@ impl Fetcher {
 		(Self { shared }, driver.run().boxed())
 	}
 
-	/// Wants a blob that is not here. Returns at once; it is fetched as long as it is wanted again within
-	/// [`FetchLimits::lease`], however often peers or this node fail.
+	/// Wants a blob that is not here. Returns at once; it is fetched as long as it is wanted again
+	/// within [`FetchLimits::lease`], however often peers or this node fail.
 	///
 	/// # Errors
 	/// [`FetchError::Refused`].
@@ -371,8 +372,8 @@ fn write(store: &BlobStore, wanted: &Wanted, offset: u64, bytes: &[u8]) -> Resul
 	match store.put_part(wanted.root, offset, wanted.len, bytes) {
 		Ok(status) if status.present => Ok(Written::Whole),
 		Ok(_) => Ok(Written::Part),
-		// What was written here is verified, so it is something else: an upload of the same root by a
-		// client, or a file that a crash garbled. The store has discarded it.
+		// What was written here is verified, so it is something else: an upload of the same root by
+		// a client, or a file that a crash garbled. The store has discarded it.
 		Err(BlobError::RootMismatch { .. }) => Ok(Written::Elsewhere { received: 0 }),
 		Err(BlobError::Gap { received, .. }) => Ok(Written::Elsewhere { received }),
 		Err(error) => Err(error.to_string()),

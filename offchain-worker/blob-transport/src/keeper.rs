@@ -1,13 +1,14 @@
 //! What stays: what open jobs name, and a look at what lies on the disk.
 //!
-//! The keeper follows the chain and tells the store which blobs open jobs name, as inputs, outputs or
-//! checkpoints, whose jobs these are and what they are worth. What they name and the store holds is not
-//! removed; where room is needed the store's rules say who makes way. When a job has ended for good, open
-//! neither at the best nor at the last finalized block, that is over: its blobs stay for the store's retention
-//! where there is room. The same ends what other parts of the node keep for a job.
+//! The keeper follows the chain and tells the store which blobs open jobs name, as inputs, outputs
+//! or checkpoints, whose jobs these are and what they are worth. What they name and the store holds
+//! is not removed; where room is needed the store's rules say who makes way. When a job has ended
+//! for good, open neither at the best nor at the last finalized block, that is over: its blobs stay
+//! for the store's retention where there is room. The same ends what other parts of the node keep
+//! for a job.
 //!
-//! Jobs live in the store's memory; after a restart the first look at the chain names them again, long before
-//! the grace period ends.
+//! Jobs live in the store's memory; after a restart the first look at the chain names them again,
+//! long before the grace period ends.
 
 use crate::{metrics::Metrics, outboards::Outboards, LOG_TARGET};
 use assay_blobs::{BlobError, BlobStore, Claim, Hash, Owner};
@@ -29,7 +30,8 @@ use tokio::task::spawn_blocking;
 
 /// Least time between two looks at the chain.
 const LOOK: Duration = Duration::from_secs(3);
-/// And this many times what the last one took, so that many jobs do not make the node do nothing else.
+/// And this many times what the last one took, so that many jobs do not make the node do nothing
+/// else.
 const REST: u32 = 9;
 /// Most time between two looks.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -56,8 +58,9 @@ pub struct OpenJob {
 
 /// What the keeper asks of the chain. All but [`Market::wake`] may block.
 pub trait Market: Send + Sync + 'static {
-	/// The blobs that each open job with an id of at least `from` names, at the best and at the last finalized
-	/// block together, and the id of the first of these jobs or of the next one to come.
+	/// The blobs that each open job with an id of at least `from` names, at the best and at the
+	/// last finalized block together, and the id of the first of these jobs or of the next one to
+	/// come.
 	///
 	/// # Errors
 	/// When the runtime cannot be asked.
@@ -131,19 +134,20 @@ where
 	}
 }
 
-/// Which jobs are open: those that were at the last look, and those that are new since. What is over is never asked
-/// about again, however many numbers were used since the oldest open job.
+/// Which jobs are open: those that were at the last look, and those that are new since. What is
+/// over is never asked about again, however many numbers were used since the oldest open job.
 #[derive(Debug, Default)]
 struct Scan {
 	/// Jobs below `next` that are open at the best or at the last finalized block.
 	open: BTreeSet<JobId>,
-	/// What is below and not in `open` has ended for good: no block above the last finalized one can change that.
+	/// What is below and not in `open` has ended for good: no block above the last finalized one
+	/// can change that.
 	next: JobId,
 }
 
 impl Scan {
-	/// Every open job of a chain on which `end` is the next number, by questions for pages: up to so many jobs from this
-	/// number on, within the next [`SCAN`] numbers.
+	/// Every open job of a chain on which `end` is the next number, by questions for pages: up to
+	/// so many jobs from this number on, within the next [`SCAN`] numbers.
 	fn each<AccountId, Balance, BlockNumber, E>(
 		&self,
 		end: JobId,

@@ -1,9 +1,9 @@
 //! Blobs from and for other nodes.
 //!
-//! A request-response protocol on the node's own network moves blobs in slices that prove themselves against
-//! the blob's root ([`tree`], [`wire`]; docs/blobs.md has the protocol). Of a peer nothing is believed: a byte
-//! gets into the store only after its chunk group was checked against the root, and a peer that sends anything
-//! else is known at once and asked nothing more.
+//! A request-response protocol on the node's own network moves blobs in slices that prove
+//! themselves against the blob's root ([`tree`], [`wire`]; docs/blobs.md has the protocol). Of a
+//! peer nothing is believed: a byte gets into the store only after its chunk group was checked
+//! against the root, and a peer that sends anything else is known at once and asked nothing more.
 //!
 //! ```text
 //! chain ──open jobs──► Keeper ─claims─► BlobStore ◄── verified ranges ── Fetcher ◄──► peers
@@ -13,8 +13,8 @@
 //!
 //! * [`Server`] answers peers, within limits for each and for all.
 //! * [`Fetcher`] gets blobs of known root and length from several peers at once.
-//! * [`Keeper`] tells the store what open jobs name, so that it does not let that make way, and looks after
-//!   what lies on the disk.
+//! * [`Keeper`] tells the store what open jobs name, so that it does not let that make way, and
+//!   looks after what lies on the disk.
 #![warn(missing_docs)]
 
 mod asking;
@@ -53,7 +53,8 @@ use sp_runtime::traits::Block as BlockT;
 /// Target of every log line of this crate.
 pub const LOG_TARGET: &str = "assay::blobs";
 
-/// Name of the protocol on the chain with this genesis hash: `/GENESIS/assay/blobs/1`, in hexadecimal.
+/// Name of the protocol on the chain with this genesis hash: `/GENESIS/assay/blobs/1`, in
+/// hexadecimal.
 pub fn protocol_name(genesis: impl AsRef<[u8]>) -> ProtocolName {
 	format!("/{}/assay/blobs/1", hex::encode(genesis)).into()
 }

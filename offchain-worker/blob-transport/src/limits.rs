@@ -9,7 +9,8 @@ pub struct ServeLimits {
 	pub rate: u64,
 	/// Bytes of slices a second for one peer.
 	pub peer_rate: u64,
-	/// Questions a second from one peer, whatever they ask for; it may save up five seconds of them.
+	/// Questions a second from one peer, whatever they ask for; it may save up five seconds of
+	/// them.
 	pub peer_requests: u64,
 	/// Slices that are made or on their way at one time, for all peers together.
 	pub concurrent: usize,
@@ -58,8 +59,8 @@ pub struct FetchLimits {
 	pub wanted: usize,
 	/// Time until a request counts as lost.
 	pub request_timeout: Duration,
-	/// Time after which another peer is asked for the same range as well. Where answers are usually fast,
-	/// eight times what is usual, but not below an eighth of this.
+	/// Time after which another peer is asked for the same range as well. Where answers are usually
+	/// fast, eight times what is usual, but not below an eighth of this.
 	pub hedge_after: Duration,
 	/// How long a peer may say that it is busy, and give nothing, before that is a fault.
 	pub busy: Duration,

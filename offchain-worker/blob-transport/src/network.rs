@@ -31,7 +31,8 @@ pub fn reputation(fault: Fault) -> ReputationChange {
 		Fault::Malformed => ReputationChange::new_fatal("Assay: malformed answer about blobs"),
 		Fault::Silent => ReputationChange::new(-(1 << 10), "Assay: no answer about blobs"),
 		Fault::Withheld => ReputationChange::new(-(1 << 10), "Assay: withheld a blob"),
-		// A few dozen times, hours, and it is banned; an overloaded peer gives something now and then.
+		// A few dozen times, hours, and it is banned; an overloaded peer gives something now and
+		// then.
 		Fault::Endless => ReputationChange::new(-(1 << 24), "Assay: only ever busy with blobs"),
 	}
 }
@@ -48,8 +49,8 @@ pub struct NodeNetwork {
 }
 
 impl NodeNetwork {
-	/// The running network of a node, the protocol's name and who is connected, as chain synchronisation
-	/// knows it. Peers that are not connected are not dialled for a blob.
+	/// The running network of a node, the protocol's name and who is connected, as chain
+	/// synchronisation knows it. Peers that are not connected are not dialled for a blob.
 	pub fn new(service: Arc<dyn NetworkService>, protocol: ProtocolName, peers: PeerList) -> Self {
 		Self { service, protocol, peers, connect: IfDisconnected::ImmediateError }
 	}

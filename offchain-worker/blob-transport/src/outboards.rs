@@ -1,8 +1,8 @@
 //! The outboards of the blobs that are served: computed once, kept in a folder, never trusted.
 //!
 //! Every slice is checked against the root while it is made, so a damaged outboard costs a second
-//! computation and never a wrong answer. Files are written beside and renamed; a crash leaves nothing that is
-//! taken for an outboard.
+//! computation and never a wrong answer. Files are written beside and renamed; a crash leaves
+//! nothing that is taken for an outboard.
 
 use crate::{tree, LOG_TARGET};
 use assay_blobs::{BlobError, BlobStore, Hash};
@@ -41,8 +41,8 @@ impl Drop for Claim<'_> {
 }
 
 impl Outboards {
-	/// Uses `dir`, made if it is not there, for the blobs of `store`. Outboards of blobs that are gone are
-	/// removed.
+	/// Uses `dir`, made if it is not there, for the blobs of `store`. Outboards of blobs that are
+	/// gone are removed.
 	///
 	/// # Errors
 	/// When the folder cannot be made or read.
@@ -63,7 +63,8 @@ impl Outboards {
 			let name = entry.file_name();
 			let mut root = [0; 32];
 			let named = hex::decode_to_slice(name.as_encoded_bytes(), &mut root).is_ok();
-			// Under this lock no outboard of a blob that was just added can be taken for a stale one.
+			// Under this lock no outboard of a blob that was just added can be taken for a stale
+			// one.
 			let computing = self.computing.lock();
 			let part = name.to_string_lossy().ends_with(".part");
 			let stale = match (named, part) {
@@ -131,7 +132,8 @@ impl Outboards {
 		}
 	}
 
-	/// A slice did not prove itself: the outboard is computed again next time, and the blob looked at now.
+	/// A slice did not prove itself: the outboard is computed again next time, and the blob looked
+	/// at now.
 	///
 	/// # Errors
 	/// [`BlobError::Corrupt`] when it was the blob; it is removed.

@@ -11,7 +11,8 @@ use std::{
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Shortest pause of a peer that is busy.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-/// How long a peer that has gone and was no help is remembered, so that coming back makes it no better.
+/// How long a peer that has gone and was no help is remembered, so that coming back makes it no
+/// better.
 const MEMORY: Duration = Duration::from_secs(600);
 /// Most peers that have gone and are remembered.
 const GONE: usize = 1024;
@@ -55,8 +56,8 @@ impl Fault {
 struct Peer {
 	/// Ranges asked for that are not answered.
 	asked: usize,
-	/// How many may be: grows by one with every good answer, halves when the peer is busy, falls to one
-	/// when it is silent.
+	/// How many may be: grows by one with every good answer, halves when the peer is busy, falls to
+	/// one when it is silent.
 	allowed: usize,
 	/// Whether it has been asked which blobs it has, and not answered.
 	asked_have: bool,
@@ -133,7 +134,8 @@ impl Peers {
 		})
 	}
 
-	/// Takes note of who is connected, and forgets everyone else of whom there is nothing to remember.
+	/// Takes note of who is connected, and forgets everyone else of whom there is nothing to
+	/// remember.
 	pub fn connected(&mut self, peers: impl IntoIterator<Item = PeerId>, now: Instant) {
 		self.connected = peers.into_iter().collect();
 		for id in self.connected.clone() {
@@ -193,9 +195,9 @@ impl Peers {
 		self.known.get(id).and_then(|peer| peer.banned).is_some_and(|until| until > now)
 	}
 
-	/// Those of `usable` that may be asked for a further range: first those of which little is known, in the
-	/// order in which they came or were asked last; then those whose answers were good, the fastest
-	/// with most room first.
+	/// Those of `usable` that may be asked for a further range: first those of which little is
+	/// known, in the order in which they came or were asked last; then those whose answers were
+	/// good, the fastest with most room first.
 	pub fn for_ranges(&self, usable: &[PeerId]) -> Vec<PeerId> {
 		let (mut unknown, mut good) = (Vec::new(), Vec::new());
 		for id in usable {
@@ -267,8 +269,8 @@ impl Peers {
 		peer.speed = if peer.speed == 0.0 { speed } else { 0.8 * peer.speed + 0.2 * speed };
 	}
 
-	/// It is busy, and says for how long. Returns whether it has been for so long, and has given nothing, that
-	/// this is a fault.
+	/// It is busy, and says for how long. Returns whether it has been for so long, and has given
+	/// nothing, that this is a fault.
 	pub fn busy(&mut self, id: PeerId, pause: Duration, now: Instant) -> bool {
 		let most = self.limits.busy;
 		let peer = self.peer(id);

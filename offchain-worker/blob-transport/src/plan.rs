@@ -1,9 +1,9 @@
 //! The ranges of one blob: which are still to be asked for, which are asked for, which are here.
 //!
-//! Verified ranges are written in order, because that is what the store takes and what a crash leaves
-//! usable; those that come early wait in memory, at most a window of them. The *last* range is asked for first
-//! and kept: it is the one that proves the length of the blob, so nothing is written under a length that no
-//! blob of this root has.
+//! Verified ranges are written in order, because that is what the store takes and what a crash
+//! leaves usable; those that come early wait in memory, at most a window of them. The *last* range
+//! is asked for first and kept: it is the one that proves the length of the blob, so nothing is
+//! written under a length that no blob of this root has.
 
 use crate::tree::{Span, GROUP, MAX_RANGE};
 use sc_network::PeerId;
@@ -73,8 +73,8 @@ impl Plan {
 		Span::new(self.total, offset, len as u32)
 	}
 
-	/// A range to ask this peer for: one that nobody is asked for, else one that somebody has been asked for
-	/// since before `late`.
+	/// A range to ask this peer for: one that nobody is asked for, else one that somebody has been
+	/// asked for since before `late`.
 	#[cfg(test)]
 	pub fn take(&mut self, peer: PeerId, now: Instant, hedge_after: Duration) -> Option<Index> {
 		self.take_one(peer, now, hedge_after, true)
@@ -142,8 +142,8 @@ impl Plan {
 		by.flatten().filter(|(peer, _)| kind(peer)).count()
 	}
 
-	/// Whether there is a point in holding on to this when nothing more is asked: something is here that is
-	/// not in the store yet.
+	/// Whether there is a point in holding on to this when nothing more is asked: something is here
+	/// that is not in the store yet.
 	pub fn has_any(&self) -> bool {
 		self.writing || self.slots.values().any(|slot| matches!(slot, Slot::Here(_)))
 	}

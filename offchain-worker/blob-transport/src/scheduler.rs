@@ -1,13 +1,13 @@
-//! Who is asked for what: the fetching side as a state machine that does no input or output and takes the
-//! time as an argument.
+//! Who is asked for what: the fetching side as a state machine that does no input or output and
+//! takes the time as an argument.
 //!
 //! The driver ([`crate::fetcher`]) tells it what happened and does what [`Scheduler::poll`] says.
 //!
-//! * Every peer is asked which of the wanted blobs it has, once, and again with a growing pause while it
-//!   lacks one.
-//! * Blobs that somebody has are fetched, a few at one time, in turns ([`crate::turns`]). Their ranges go to
-//!   the fastest peers with room, and a few of them to peers of which little is known. A range that is late
-//!   is asked of a second peer too; the first good answer counts.
+//! * Every peer is asked which of the wanted blobs it has, once, and again with a growing pause
+//!   while it lacks one.
+//! * Blobs that somebody has are fetched, a few at one time, in turns ([`crate::turns`]). Their
+//!   ranges go to the fastest peers with room, and a few of them to peers of which little is known.
+//!   A range that is late is asked of a second peer too; the first good answer counts.
 //! * A peer that answers with anything but what the root names is asked nothing more, for nothing.
 
 use crate::{
@@ -25,8 +25,8 @@ use std::{
 	time::{Duration, Instant},
 };
 
-/// A blob that is wanted. The length is part of the name: somebody may want a blob of this root with a length
-/// that it does not have, and must not be in the way of others.
+/// A blob that is wanted. The length is part of the name: somebody may want a blob of this root
+/// with a length that it does not have, and must not be in the way of others.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Wanted {
 	/// The blob.
@@ -68,8 +68,8 @@ pub enum Written {
 	Part,
 	/// The blob is there, whole and verified.
 	Whole,
-	/// The store has another part of the blob than was assumed: somebody else uploads it, or what was there
-	/// before turned out to be wrong.
+	/// The store has another part of the blob than was assumed: somebody else uploads it, or what
+	/// was there before turned out to be wrong.
 	Elsewhere {
 		/// Bytes that the store has.
 		received: u64,
@@ -152,8 +152,8 @@ impl Scheduler {
 		self.want_of(wanted, None, now)
 	}
 
-	/// Wants a blob for an owner. When there are too many, the owner with most of them loses its latest one to
-	/// one that has fewer.
+	/// Wants a blob for an owner. When there are too many, the owner with most of them loses its
+	/// latest one to one that has fewer.
 	pub fn want_of(&mut self, wanted: Wanted, owner: Option<Owner>, now: Instant) -> bool {
 		let until = now + self.limits.lease;
 		if let Some(want) = self.wants.get_mut(&wanted) {
@@ -235,8 +235,8 @@ impl Scheduler {
 		(active, self.wants.len() - active)
 	}
 
-	/// Says what is to be done now. `received` tells how much of a blob the store has; it is asked when a
-	/// fetch begins.
+	/// Says what is to be done now. `received` tells how much of a blob the store has; it is asked
+	/// when a fetch begins.
 	pub fn poll(&mut self, now: Instant, received: impl Fn(&Wanted) -> u64) -> Vec<Action> {
 		let mut actions = std::mem::take(&mut self.reports);
 		let usable = self.peers.usable(now);
@@ -306,8 +306,8 @@ impl Scheduler {
 		}
 	}
 
-	/// A peer has answered a question for a range, or not. The bytes are verified already; returns how many of them
-	/// are new.
+	/// A peer has answered a question for a range, or not. The bytes are verified already; returns
+	/// how many of them are new.
 	pub fn on_range(
 		&mut self,
 		id: PeerId,

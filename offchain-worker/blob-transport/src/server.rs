@@ -1,9 +1,10 @@
 //! Serving: what peers ask is answered from complete, verified blobs, within limits.
 //!
-//! The checks come in the order of what they cost: how often this peer asks, whether the bytes are a request at
-//! all, whether the blob is here and has this length, whether peer and node have bytes and places left.
-//! Only then the disk is touched, away from the executor. A request that fails a check is answered at once, so
-//! the queue that all peers share drains however much one of them sends.
+//! The checks come in the order of what they cost: how often this peer asks, whether the bytes are
+//! a request at all, whether the blob is here and has this length, whether peer and node have bytes
+//! and places left. Only then the disk is touched, away from the executor. A request that fails a
+//! check is answered at once, so the queue that all peers share drains however much one of them
+//! sends.
 
 use crate::{
 	bucket::Bucket,
@@ -78,8 +79,8 @@ impl Accounts {
 		Self { limits, all, under_way: 0, peers: HashMap::new() }
 	}
 
-	/// The account of a peer. When there are too many, those that have all they may have are as good as
-	/// unknown and forgotten; if all are in use, a stranger waits.
+	/// The account of a peer. When there are too many, those that have all they may have are as
+	/// good as unknown and forgotten; if all are in use, a stranger waits.
 	fn of(&mut self, id: PeerId, now: Instant) -> Option<&mut Account> {
 		let limits = self.limits;
 		if !self.peers.contains_key(&id) {
@@ -233,8 +234,8 @@ impl Server {
 		}
 	}
 
-	/// Makes and sends a slice. The place is taken until the peer has it, so that one that does not read
-	/// cannot make the node hold more than its share of answers.
+	/// Makes and sends a slice. The place is taken until the peer has it, so that one that does not
+	/// read cannot make the node hold more than its share of answers.
 	fn serve(
 		&self,
 		peer: PeerId,

@@ -1,13 +1,14 @@
 //! Slices of a blob that prove themselves against its root: BLAKE3's own tree, cut at chunk groups.
 //!
-//! A blob is cut into *chunk groups* of 16 KiB. A *slice* of the groups `a..b` is what a walk from the root
-//! down to these groups meets, in pre-order: 64 bytes (the hashes of both children) at every inner node that
-//! has such a group below it, and the bytes of the groups. Whoever has the root and the blob's length checks
-//! each node before it believes what is below. This is the format of bao with groups of 16 chunks
-//! (<https://github.com/oconnor663/bao/blob/master/docs/spec.md>), made and read by the crate `bao-tree`.
+//! A blob is cut into *chunk groups* of 16 KiB. A *slice* of the groups `a..b` is what a walk from
+//! the root down to these groups meets, in pre-order: 64 bytes (the hashes of both children) at
+//! every inner node that has such a group below it, and the bytes of the groups. Whoever has the
+//! root and the blob's length checks each node before it believes what is below. This is the format
+//! of bao with groups of 16 chunks (<https://github.com/oconnor663/bao/blob/master/docs/spec.md>),
+//! made and read by the crate `bao-tree`.
 //!
-//! The *outboard* of a blob holds the inner nodes above the groups in post-order: 64 bytes for each but one
-//! of the groups, 1/256 of the blob.
+//! The *outboard* of a blob holds the inner nodes above the groups in post-order: 64 bytes for each
+//! but one of the groups, 1/256 of the blob.
 
 use assay_blobs::Hash;
 use bao_tree::{
@@ -32,8 +33,8 @@ pub const GROUP: u64 = 16 << 10;
 /// Most bytes in one range.
 pub const MAX_RANGE: u64 = 1 << 20;
 
-/// Longest slice of [`MAX_RANGE`] bytes: an inner node for all groups but one, and on the way down to them
-/// at most two for every level of a tree over 2^64 bytes.
+/// Longest slice of [`MAX_RANGE`] bytes: an inner node for all groups but one, and on the way down
+/// to them at most two for every level of a tree over 2^64 bytes.
 pub const MAX_SLICE: usize = MAX_RANGE as usize + 64 * ((MAX_RANGE / GROUP) as usize + 2 * 64);
 
 /// A range of a blob that can be asked for: whole chunk groups.
@@ -43,7 +44,8 @@ pub struct Span {
 	pub total: u64,
 	/// First byte, a multiple of [`GROUP`].
 	pub offset: u64,
-	/// Number of bytes, at most [`MAX_RANGE`]; a multiple of [`GROUP`] unless it ends with the blob.
+	/// Number of bytes, at most [`MAX_RANGE`]; a multiple of [`GROUP`] unless it ends with the
+	/// blob.
 	pub len: u32,
 }
 

@@ -1,11 +1,11 @@
 //! Whose turn it is: a place among the blobs that are fetched is for those that move.
 //!
-//! * A blob in its turn that gets no byte for a while gives its place to one that waits. So does one that
-//!   moves, after a longer while, to one that has moved before.
-//! * Beside them other blobs are probed: one range each, to see whether anybody gives what he says he has.
-//!   Those that get it go before those that do not. A blob of one range is whole then.
-//! * Places go round: first to the owners that have fewest, of these to the one that had one longest ago,
-//!   and of its blobs to the one that waits longest.
+//! * A blob in its turn that gets no byte for a while gives its place to one that waits. So does
+//!   one that moves, after a longer while, to one that has moved before.
+//! * Beside them other blobs are probed: one range each, to see whether anybody gives what he says
+//!   he has. Those that get it go before those that do not. A blob of one range is whole then.
+//! * Places go round: first to the owners that have fewest, of these to the one that had one
+//!   longest ago, and of its blobs to the one that waits longest.
 
 use crate::{
 	plan::Plan,
@@ -28,8 +28,8 @@ impl Scheduler {
 		(self.limits.parallel / 2).max(1)
 	}
 
-	/// Ends and begins turns. `received` tells how much of a blob the store has; it is asked when a fetch
-	/// begins.
+	/// Ends and begins turns. `received` tells how much of a blob the store has; it is asked when a
+	/// fetch begins.
 	pub(crate) fn turns(
 		&mut self,
 		usable: &[PeerId],
@@ -139,7 +139,8 @@ impl Scheduler {
 		true
 	}
 
-	/// Plans for those whose turn it is. Of others those stay that hold something, a bounded number.
+	/// Plans for those whose turn it is. Of others those stay that hold something, a bounded
+	/// number.
 	fn plans(&mut self, received: impl Fn(&Wanted) -> u64) {
 		let window = self.limits.window;
 		let mut parked = Vec::new();

@@ -51,8 +51,8 @@ pub struct Turn {
 }
 
 impl Turn {
-	/// When it counts as fruitless, if nothing more comes. Time in which others' questions left no room for
-	/// one does not count.
+	/// When it counts as fruitless, if nothing more comes. Time in which others' questions left no
+	/// room for one does not count.
 	pub fn stalls_at(&self, limits: &FetchLimits) -> Instant {
 		let from = self.moved.max(self.asked).unwrap_or(self.since + limits.request_timeout);
 		from + limits.stall
@@ -136,7 +136,8 @@ impl Want {
 		self.count();
 	}
 
-	/// A peer that says it has it is busy. When it is so again and again it counts as one that lacks it.
+	/// A peer that says it has it is busy. When it is so again and again it counts as one that
+	/// lacks it.
 	pub fn busy(&mut self, id: PeerId, now: Instant, limits: &FetchLimits) {
 		let Some(known) = self.sources.get_mut(&id) else { return };
 		known.busy += 1;

@@ -1,4 +1,5 @@
-//! What nodes say to each other about blobs: SCALE behind a version byte, bounded before it is read.
+//! What nodes say to each other about blobs: SCALE behind a version byte, bounded before it is
+//! read.
 //!
 //! ```text
 //! request  = 1 ‖ Have { roots: Vec<[u8; 32]> } | Range { root, total: u64, offset: u64, len: u32 }
@@ -81,7 +82,8 @@ pub enum WireError {
 	/// The bytes mean nothing.
 	#[error("the message cannot be decoded")]
 	Garbage,
-	/// The range is empty, too long, reaches beyond the blob or starts or ends within a chunk group.
+	/// The range is empty, too long, reaches beyond the blob or starts or ends within a chunk
+	/// group.
 	#[error("the range is none of this blob")]
 	Range,
 }

@@ -257,7 +257,8 @@ async fn move_blob<N: NetworkBackend<Block, H256>>(name: &str) {
 	tokio::spawn(task);
 	let started = Instant::now();
 	fetcher.want(root, len).unwrap();
-	// The honest ones are slower to start than the others, so that none can do all before those are asked.
+	// The honest ones are slower to start than the others, so that none can do all before those are
+	// asked.
 	while lies.load(Ordering::Relaxed) == 0 || stalls.load(Ordering::Relaxed) == 0 {
 		assert!(started.elapsed() < Duration::from_secs(60), "the liar and the staller are asked");
 		tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,9 +1,9 @@
 //! What a store does for jobs.
 //!
 //! Whoever follows the chain says which blobs an open job names ([`BlobStore::claim`]) and when it
-//! has ended ([`BlobStore::release`]). A part of the node that owes something to a job, as its attester
-//! or verifier, keeps blobs for it ([`BlobStore::keep`]), also such as nobody outside shall know of yet
-//! ([`BlobStore::insert_quiet_from`]).
+//! has ended ([`BlobStore::release`]). A part of the node that owes something to a job, as its
+//! attester or verifier, keeps blobs for it ([`BlobStore::keep`]), also such as nobody outside
+//! shall know of yet ([`BlobStore::insert_quiet_from`]).
 
 use crate::{
 	disk,
@@ -18,8 +18,8 @@ use std::{
 
 impl BlobStore {
 	/// An open job names these blobs, as inputs or outputs, whether they are here or not. Until
-	/// [`BlobStore::release`] they make way only for what is worth more or for those whose owner has less.
-	/// What of them was quiet for this job is shown.
+	/// [`BlobStore::release`] they make way only for what is worth more or for those whose owner
+	/// has less. What of them was quiet for this job is shown.
 	///
 	/// # Errors
 	/// When the disk fails.
@@ -53,8 +53,9 @@ impl BlobStore {
 		quiet.iter().try_for_each(|root| self.show(root))
 	}
 
-	/// Keeps a blob of `len` bytes, here or yet to come, until [`BlobStore::release`] of this job. What is
-	/// here then stays as long as its owner has no more than a share; nothing is reserved for what is not.
+	/// Keeps a blob of `len` bytes, here or yet to come, until [`BlobStore::release`] of this job.
+	/// What is here then stays as long as its owner has no more than a share; nothing is reserved
+	/// for what is not.
 	///
 	/// # Errors
 	/// [`BlobError::Share`] when the job would keep more than [`crate::Options::share`].
@@ -76,8 +77,8 @@ impl BlobStore {
 		Ok(())
 	}
 
-	/// A job has ended for good. What it named and kept stays for [`crate::Options::retention`] where room
-	/// is left, so that its requester can fetch what was paid for.
+	/// A job has ended for good. What it named and kept stays for [`crate::Options::retention`]
+	/// where room is left, so that its requester can fetch what was paid for.
 	pub fn release(&self, job: Job) {
 		let now = Instant::now();
 		let mut state = self.state.lock();
@@ -94,7 +95,8 @@ impl BlobStore {
 		state.jobs.records.remove(&job);
 	}
 
-	/// The jobs that are claimed, and those for which something has been kept since before `before`.
+	/// The jobs that are claimed, and those for which something has been kept since before
+	/// `before`.
 	pub fn jobs(&self, before: Instant) -> BTreeSet<Job> {
 		let state = self.state.lock();
 		let known = |record: &Record| {
@@ -111,8 +113,8 @@ impl BlobStore {
 		state.jobs.of.keys().filter(|root| state.blobs.contains_key(*root)).count()
 	}
 
-	/// Whose a blob is, as far as jobs say. Of several the one for whom fewest blobs are named: that somebody
-	/// who has many names it too is no harm to the other.
+	/// Whose a blob is, as far as jobs say. Of several the one for whom fewest blobs are named:
+	/// that somebody who has many names it too is no harm to the other.
 	pub fn owner(&self, root: &Hash) -> Option<Owner> {
 		let state = self.state.lock();
 		let owners = state.standing(root).owners;
@@ -128,11 +130,12 @@ impl BlobStore {
 		owners.into_iter().min_by_key(|owner| (named.get(owner).copied(), *owner))
 	}
 
-	/// Stores a result of a job and keeps it for the job ([`BlobStore::keep`]), and tells nobody outside this
-	/// node of it: it is in no answer to peers and clients until this job names it on chain
-	/// ([`BlobStore::claim`]) or [`BlobStore::show`] is called, also after a restart. Whoever knows what a
-	/// result must be could otherwise ask who holds it, and so find out who verifies. That another job
-	/// names it shows nothing, for anyone can post such a job. One that is public already stays so.
+	/// Stores a result of a job and keeps it for the job ([`BlobStore::keep`]), and tells nobody
+	/// outside this node of it: it is in no answer to peers and clients until this job names it on
+	/// chain ([`BlobStore::claim`]) or [`BlobStore::show`] is called, also after a restart. Whoever
+	/// knows what a result must be could otherwise ask who holds it, and so find out who verifies.
+	/// That another job names it shows nothing, for anyone can post such a job. One that is public
+	/// already stays so.
 	///
 	/// # Errors
 	/// Like [`BlobStore::keep`] and [`BlobStore::insert_from`]; nothing is kept then.
@@ -158,7 +161,8 @@ impl BlobStore {
 		stored
 	}
 
-	/// Marks a blob as quiet for a job, before there is anything of it, so that a crash shows nothing.
+	/// Marks a blob as quiet for a job, before there is anything of it, so that a crash shows
+	/// nothing.
 	fn hush(&self, job: Job, root: Hash) -> Result<(), BlobError> {
 		let mut state = self.state.lock();
 		let mut jobs = match state.quiet.get(&root) {
@@ -174,7 +178,8 @@ impl BlobStore {
 		Ok(())
 	}
 
-	/// Takes in the marker of a quiet blob that an earlier process left: it is kept for its jobs again.
+	/// Takes in the marker of a quiet blob that an earlier process left: it is kept for its jobs
+	/// again.
 	pub(crate) fn keep_marked(&self, root: Hash, len: u64, marker: &str) -> BTreeSet<Job> {
 		let jobs: BTreeSet<Job> = marker.lines().filter_map(|line| line.parse().ok()).collect();
 		for job in &jobs {

@@ -46,8 +46,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 	path.parent().map_or(Ok(()), sync_dir)
 }
 
-/// Makes a folder that only its owner can enter, or closes one that others can. One that belongs to somebody
-/// else, as a mounted one may, is left as it is; so what it holds is in folders of its own.
+/// Makes a folder that only its owner can enter, or closes one that others can. One that belongs to
+/// somebody else, as a mounted one may, is left as it is; so what it holds is in folders of its
+/// own.
 pub fn private_dir(dir: &Path) -> io::Result<()> {
 	fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
 	let found = fs::metadata(dir)?.permissions();

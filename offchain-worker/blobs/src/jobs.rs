@@ -23,7 +23,8 @@ pub struct Claim {
 	pub owner: Owner,
 	/// What is paid for it: among jobs within their share, what is worth less makes way first.
 	pub worth: u128,
-	/// Block until which something is to be done for it. Of equal worth, the later one makes way first.
+	/// Block until which something is to be done for it. Of equal worth, the later one makes way
+	/// first.
 	pub deadline: Option<u64>,
 }
 
@@ -33,8 +34,8 @@ pub(crate) type Rank = (u128, Reverse<u64>);
 /// Whose a blob is, and what for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Standing {
-	/// Everyone with an open job that names it; else who had one last. Nobody: it came from this node's
-	/// own client.
+	/// Everyone with an open job that names it; else who had one last. Nobody: it came from this
+	/// node's own client.
 	pub owners: Vec<Owner>,
 	/// Of the best open job.
 	pub rank: Rank,

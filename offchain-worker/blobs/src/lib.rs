@@ -1,8 +1,9 @@
 //! Content-addressed store of tensors and programs on disk.
 //!
-//! A blob's name is the BLAKE3 hash of its bytes: the tensor root of an input or output, the id of a
-//! program. Blobs arrive in parts, in order, from clients and peers, and become visible only when the
-//! whole file on disk has the hash it is named by. What is visible is never changed, only removed.
+//! A blob's name is the BLAKE3 hash of its bytes: the tensor root of an input or output, the id of
+//! a program. Blobs arrive in parts, in order, from clients and peers, and become visible only when
+//! the whole file on disk has the hash it is named by. What is visible is never changed, only
+//! removed.
 //!
 //! ```text
 //! DIR/format                     "assay-blobs 1"
@@ -12,25 +13,27 @@
 //! DIR/quiet/<root>               empty; nobody outside is told of this blob
 //! ```
 //!
-//! All of it is made for the owner of the process alone (mode 0700), and what an earlier version left
-//! readable is closed when the store is opened.
+//! All of it is made for the owner of the process alone (mode 0700), and what an earlier version
+//! left readable is closed when the store is opened.
 //!
 //! # Crashes
-//! A blob is written as a partial file, hashed, synced, then renamed. After a crash an upload resumes from the
-//! length of its partial file; if the crash garbled that file, the hash at the end says so. A blob that was
-//! on disk when the store was opened is hashed once before it is first handed out, so damage at rest is
-//! [`BlobError::Corrupt`] and the blob is gone, never wrong bytes.
+//! A blob is written as a partial file, hashed, synced, then renamed. After a crash an upload
+//! resumes from the length of its partial file; if the crash garbled that file, the hash at the end
+//! says so. A blob that was on disk when the store was opened is hashed once before it is first
+//! handed out, so damage at rest is [`BlobError::Corrupt`] and the blob is gone, never wrong bytes.
 //!
 //! # Room
-//! What is here counts against the quota, and the part that is being written. What is only announced takes
-//! nothing. When there is no room, others make way: what nobody needs, what somebody has beyond the share of an
-//! owner, what has stopped moving, what is worth less, what came later, in this order (`room.rs`). A pin holds a
-//! blob that is here as a whole, as long as its owner has no more than a share; see [`BlobStore::keep`] and
-//! [`BlobStore::claim`]. Pins and jobs live in memory: whoever knows of them says so again after a restart,
-//! for which the grace period, counted from opening at the earliest, leaves time. A full disk is
-//! [`BlobError::Full`] and leaves everything stored so far as it was.
+//! What is here counts against the quota, and the part that is being written. What is only
+//! announced takes nothing. When there is no room, others make way: what nobody needs, what
+//! somebody has beyond the share of an owner, what has stopped moving, what is worth less, what
+//! came later, in this order (`room.rs`). A pin holds a blob that is here as a whole, as long as
+//! its owner has no more than a share; see [`BlobStore::keep`] and [`BlobStore::claim`]. Pins and
+//! jobs live in memory: whoever knows of them says so again after a restart, for which the grace
+//! period, counted from opening at the earliest, leaves time. A full disk is [`BlobError::Full`]
+//! and leaves everything stored so far as it was.
 //!
-//! Calls block on the disk; from async code use a blocking task. All of them may be made from any thread.
+//! Calls block on the disk; from async code use a blocking task. All of them may be made from any
+//! thread.
 #![warn(missing_docs)]
 
 mod claims;
@@ -102,7 +105,8 @@ pub enum BlobError {
 		/// Most bytes that it may keep.
 		share: u64,
 	},
-	/// The disk is full. Nothing that was stored is affected; the upload can go on once there is room.
+	/// The disk is full. Nothing that was stored is affected; the upload can go on once there is
+	/// room.
 	#[error("the disk of the blob store is full")]
 	Full,
 	/// Parts come in order: the next one starts at `received`.

@@ -11,10 +11,11 @@ pub struct Options {
 	pub max_blob: u64,
 	/// How long something unpinned stays for certain after its last use, or after opening.
 	pub grace: Duration,
-	/// How long what a job had named or kept is still preferred over nothing after the job has ended.
+	/// How long what a job had named or kept is still preferred over nothing after the job has
+	/// ended.
 	pub retention: Duration,
-	/// Most bytes that one owner's blobs, and one job's kept blobs, hold against everyone else. More
-	/// may be here, and makes way.
+	/// Most bytes that one owner's blobs, and one job's kept blobs, hold against everyone else.
+	/// More may be here, and makes way.
 	pub share: u64,
 }
 

@@ -3,14 +3,16 @@
 //! In this order, and no more than is needed:
 //!
 //! 1. What nobody has named, pinned or used for a while, the longest unused first.
-//! 2. What an owner has beyond the share of an owner, for those who have less: first what is still on its way,
-//!    then what is only named, then what is pinned; the cheapest first, the latest first.
+//! 2. What an owner has beyond the share of an owner, for those who have less: first what is still
+//!    on its way, then what is only named, then what is pinned; the cheapest first, the latest
+//!    first.
 //! 3. What is still on its way and has not moved for a minute.
 //! 4. What is on its way, or whole and not pinned, of jobs that are worth less.
-//! 5. What is on its way, began later and is worth no more. So the first of two that do not both fit gets done.
+//! 5. What is on its way, began later and is worth no more. So the first of two that do not both
+//!    fit gets done.
 //!
-//! An owner beyond its share displaces nothing but what falls under 1, and under 4 and 5 its own. What a client of this
-//! node has brought, and no job has ever named, is only under 1.
+//! An owner beyond its share displaces nothing but what falls under 1, and under 4 and 5 its own.
+//! What a client of this node has brought, and no job has ever named, is only under 1.
 
 use crate::{
 	jobs::{Owner, Rank, Standing},

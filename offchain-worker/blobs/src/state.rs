@@ -1,4 +1,5 @@
-//! What the store knows of its files, behind one lock: blobs, uploads, pins and jobs, and what they take.
+//! What the store knows of its files, behind one lock: blobs, uploads, pins and jobs, and what they
+//! take.
 
 use crate::{
 	jobs::{Job, Jobs, Owner, Standing},
@@ -27,14 +28,15 @@ pub(crate) struct State {
 	pub(crate) jobs: Jobs,
 	/// Who a blob or upload was for last, also when its job has ended.
 	pub(crate) owners: HashMap<Hash, Vec<Owner>>,
-	/// Blobs and uploads that nobody outside this node is told of, and the jobs whose results they are. Each
-	/// has a marker on disk.
+	/// Blobs and uploads that nobody outside this node is told of, and the jobs whose results they
+	/// are. Each has a marker on disk.
 	pub(crate) quiet: HashMap<Hash, BTreeSet<Job>>,
 	/// Roots whose hash a thread checks now.
 	pub(crate) checking: HashSet<Hash>,
 	/// Bytes of all blobs, and received or being written by all uploads.
 	pub(crate) used: u64,
-	/// Makes names of partial files unique, also against a discarded upload that is still being written.
+	/// Makes names of partial files unique, also against a discarded upload that is still being
+	/// written.
 	pub(crate) next: u64,
 }
 
@@ -197,8 +199,8 @@ impl State {
 	}
 }
 
-/// Removes a file that is no longer part of the store. That it may already be gone is fine; that it cannot
-/// be removed costs room, not correctness.
+/// Removes a file that is no longer part of the store. That it may already be gone is fine; that it
+/// cannot be removed costs room, not correctness.
 pub(crate) fn discard(path: &Path) {
 	match fs::remove_file(path) {
 		Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -39,8 +39,8 @@ impl BlobStore {
 	/// Uploads found there can go on; files that cannot belong to a store are removed.
 	pub fn open_with(dir: impl Into<PathBuf>, options: Options) -> Result<Self, BlobError> {
 		let dir = dir.into();
-		// What is kept here is not meant for other users of the machine: results that are not revealed
-		// yet, and inputs that their requester may not want to show.
+		// What is kept here is not meant for other users of the machine: results that are not
+		// revealed yet, and inputs that their requester may not want to show.
 		disk::private_dir(&dir)?;
 		for folder in ["blobs", "partial", "quiet"] {
 			disk::private_dir(&dir.join(folder))?;
@@ -148,15 +148,15 @@ impl BlobStore {
 	}
 
 	/// Takes a part of the blob `root`, which has `total` bytes. Parts come in order, the first one
-	/// starts the upload; bytes already received are skipped, so a part can be sent again. With the last
-	/// part the blob is checked and becomes visible; an empty part at the end finishes an upload of which all
-	/// bytes had arrived before a crash.
+	/// starts the upload; bytes already received are skipped, so a part can be sent again. With the
+	/// last part the blob is checked and becomes visible; an empty part at the end finishes an
+	/// upload of which all bytes had arrived before a crash.
 	///
-	/// Several uploaders of one blob share the upload. If one of them sent wrong bytes, all of them see
-	/// [`BlobError::RootMismatch`] or [`BlobError::Gap`] and start again.
+	/// Several uploaders of one blob share the upload. If one of them sent wrong bytes, all of them
+	/// see [`BlobError::RootMismatch`] or [`BlobError::Gap`] and start again.
 	///
-	/// Only what arrives takes room. Where there is none, an upload can lose what it has to one that goes
-	/// before it, and then starts again from 0.
+	/// Only what arrives takes room. Where there is none, an upload can lose what it has to one
+	/// that goes before it, and then starts again from 0.
 	pub fn put_part(
 		&self,
 		root: Hash,
@@ -243,7 +243,8 @@ impl BlobStore {
 		match state.uploads.get(&root).cloned() {
 			Some(upload) if upload.total == total => return Ok(Begun::Upload(upload)),
 			_ if offset > 0 => return Err(BlobError::Gap { offset, received: 0 }),
-			// Announced with another length: one of the two is wrong, the later one gets its chance.
+			// Announced with another length: one of the two is wrong, the later one gets its
+			// chance.
 			Some(_) => state.remove_upload(&root),
 			None => {}
 		}
@@ -293,8 +294,8 @@ impl BlobStore {
 		}
 	}
 
-	/// Checks a complete upload and makes it visible. Whatever fails, the caller discards the upload: after a
-	/// failed sync nobody knows what is on disk.
+	/// Checks a complete upload and makes it visible. Whatever fails, the caller discards the
+	/// upload: after a failed sync nobody knows what is on disk.
 	fn finish(&self, root: Hash, upload: &Arc<Upload>, file: &File) -> Result<(), BlobError> {
 		let actual = disk::hash(&upload.path)?;
 		if actual != root {
@@ -337,7 +338,8 @@ impl BlobStore {
 		Ok(root)
 	}
 
-	/// Stores the blob `root` of `total` bytes from a reader. Fails with an `UnexpectedEof` if it has fewer.
+	/// Stores the blob `root` of `total` bytes from a reader. Fails with an `UnexpectedEof` if it
+	/// has fewer.
 	pub fn insert_from(&self, root: Hash, total: u64, reader: impl Read) -> Result<(), BlobError> {
 		self.show(&root)?;
 		self.insert_all(root, total, reader)
@@ -381,8 +383,8 @@ impl BlobStore {
 		self.status(root).present
 	}
 
-	/// The file of a blob, its hash checked at least once since the store was opened. It may be removed
-	/// at any time unless the blob is pinned; whoever reads it can check its hash again.
+	/// The file of a blob, its hash checked at least once since the store was opened. It may be
+	/// removed at any time unless the blob is pinned; whoever reads it can check its hash again.
 	pub fn path(&self, root: &Hash) -> Result<PathBuf, BlobError> {
 		self.use_blob(root).map(|_| self.blob_path(root))
 	}
@@ -436,14 +438,14 @@ impl BlobStore {
 		}
 	}
 
-	/// Whether the blob is here and its hash has been checked since the store was opened, so that reading
-	/// it takes no time.
+	/// Whether the blob is here and its hash has been checked since the store was opened, so that
+	/// reading it takes no time.
 	pub fn is_checked(&self, root: &Hash) -> bool {
 		self.state.lock().blobs.get(root).is_some_and(|blob| blob.verified)
 	}
 
-	/// Notes a use of the blob, checks it if this has not been done, and returns its length. One thread
-	/// hashes a blob, whoever wants it meanwhile waits.
+	/// Notes a use of the blob, checks it if this has not been done, and returns its length. One
+	/// thread hashes a blob, whoever wants it meanwhile waits.
 	fn use_blob(&self, root: &Hash) -> Result<u64, BlobError> {
 		let mut state = self.state.lock();
 		loop {
@@ -501,8 +503,8 @@ impl BlobStore {
 		BlobError::Corrupt(*root)
 	}
 
-	/// Keeps a blob, once it is here, until it is unpinned as often as it was pinned. What of it is still on
-	/// its way can be displaced, and what its owner has beyond the share of an owner too.
+	/// Keeps a blob, once it is here, until it is unpinned as often as it was pinned. What of it is
+	/// still on its way can be displaced, and what its owner has beyond the share of an owner too.
 	pub fn pin(&self, root: Hash) {
 		*self.state.lock().pins.entry(root).or_default() += 1;
 	}
@@ -558,7 +560,8 @@ enum Begun {
 	Upload(Arc<Upload>),
 }
 
-/// Takes a root out of those that are being checked, also after a panic, and wakes who waits for it.
+/// Takes a root out of those that are being checked, also after a panic, and wakes who waits for
+/// it.
 struct Checking<'a>(&'a BlobStore, Hash);
 
 impl Drop for Checking<'_> {

@@ -13,8 +13,8 @@ use tokio::{process::Command, time::timeout};
 /// Name of the worker binary.
 pub const WORKER: &str = "assay-worker";
 
-/// What a worker keeps of the host's environment: where the Vulkan loader and its drivers are and how they are
-/// set. A name that ends in `*` stands for all that begin so.
+/// What a worker keeps of the host's environment: where the Vulkan loader and its drivers are and
+/// how they are set. A name that ends in `*` stands for all that begin so.
 const ENVIRONMENT: &[&str] = &[
 	"CUDA_*",
 	"DRI_PRIME",
@@ -69,8 +69,8 @@ pub async fn check_version(worker: &Path) -> Result<(), Fault> {
 	}
 }
 
-/// The worker, with nothing of this process but what it is meant to have: no key, no environment of the
-/// user's, no open file.
+/// The worker, with nothing of this process but what it is meant to have: no key, no environment of
+/// the user's, no open file.
 pub(crate) fn command(settings: &Settings) -> Command {
 	let mut command = Command::new(&settings.worker);
 	command

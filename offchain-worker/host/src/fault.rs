@@ -3,8 +3,8 @@
 use assay_worker_protocol::{JobFault, LocalFaultKind};
 use std::time::Duration;
 
-/// Why a worker gave no result. All but [`Fault::Job`] are *local*: another machine, or this one a moment
-/// later, may fare better.
+/// Why a worker gave no result. All but [`Fault::Job`] are *local*: another machine, or this one a
+/// moment later, may fare better.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
 	/// The worker binary cannot be started.
@@ -24,8 +24,8 @@ pub enum Fault {
 	/// The worker ended before it gave an answer.
 	#[error("the worker died: {0}")]
 	Crashed(String),
-	/// The worker sent something that is no message of the protocol, or out of turn, or that does not agree
-	/// with itself, or wrote other files than it said.
+	/// The worker sent something that is no message of the protocol, or out of turn, or that does
+	/// not agree with itself, or wrote other files than it said.
 	#[error("the worker sent garbage: {0}")]
 	Garbage(String),
 	/// The job's time by the clock passed.

@@ -15,7 +15,8 @@ use std::{
 /// Bytes that are copied at one time.
 const PIECE: usize = 1 << 20;
 
-/// A run that has ended well, with the folder that its files are in. Dropping it removes the folder.
+/// A run that has ended well, with the folder that its files are in. Dropping it removes the
+/// folder.
 #[derive(Debug)]
 pub struct Finished {
 	pub(crate) folder: JobFolder,
@@ -29,11 +30,12 @@ impl Finished {
 		&self.done
 	}
 
-	/// Copies the file with this root and length to `to`, where it is either whole or not there. Blocks.
+	/// Copies the file with this root and length to `to`, where it is either whole or not there.
+	/// Blocks.
 	///
 	/// # Errors
-	/// [`Fault::Garbage`] for another length or other bytes; [`Fault::Folder`] where it cannot be read or
-	/// written.
+	/// [`Fault::Garbage`] for another length or other bytes; [`Fault::Folder`] where it cannot be
+	/// read or written.
 	pub fn take(&self, root: &Hash, len: u64, to: &Path) -> Result<(), Fault> {
 		let part = to.with_extension("part");
 		let failed =
@@ -116,8 +118,8 @@ pub fn file_name(root: &Hash) -> String {
 	format!("out-{}", hex::encode(root))
 }
 
-/// A regular file of exactly `len` bytes in a job's folder, by the name that its root gives it. Nobody has
-/// looked at its bytes yet. Blocks.
+/// A regular file of exactly `len` bytes in a job's folder, by the name that its root gives it.
+/// Nobody has looked at its bytes yet. Blocks.
 ///
 /// # Errors
 /// [`Fault::Folder`] where there is none; [`Fault::Garbage`] where it is something else.

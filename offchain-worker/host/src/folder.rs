@@ -66,8 +66,8 @@ pub fn create_private(path: &Path) -> io::Result<()> {
 	DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Removes what an earlier run left in `parent`: kills the process groups of workers whose working folder is in
-/// there and removes the folders. Returns how many it removed. Blocks.
+/// Removes what an earlier run left in `parent`: kills the process groups of workers whose working
+/// folder is in there and removes the folders. Returns how many it removed. Blocks.
 ///
 /// # Errors
 /// The file system's.

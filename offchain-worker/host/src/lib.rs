@@ -1,10 +1,10 @@
 //! The host's side of `assay-worker`: one process per job, started, limited, watched and ended.
 //!
-//! A job's program and inputs come from strangers, and so does, for all the host knows, everything that a
-//! worker says. [`Host::run`] starts a worker with nothing of this process but what it is meant to have, gives
-//! it one job, and ends its whole process group whatever happens. What the worker claims has to agree with
-//! itself; files that it has written are taken over by [`Finished::take`] and its relatives, which follow no
-//! link and believe no name, length or root.
+//! A job's program and inputs come from strangers, and so does, for all the host knows, everything
+//! that a worker says. [`Host::run`] starts a worker with nothing of this process but what it is
+//! meant to have, gives it one job, and ends its whole process group whatever happens. What the
+//! worker claims has to agree with itself; files that it has written are taken over by
+//! [`Finished::take`] and its relatives, which follow no link and believe no name, length or root.
 //!
 //! Nothing is run where the sandbox has holes, unless [`Settings::allow_unsandboxed`] says so.
 #![forbid(unsafe_code)]

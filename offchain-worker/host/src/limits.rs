@@ -42,7 +42,8 @@ pub struct JobLimits {
 }
 
 impl JobLimits {
-	/// Those of a task with so much work and, by its program's check, so many bytes of tensors at one time.
+	/// Those of a task with so much work and, by its program's check, so many bytes of tensors at
+	/// one time.
 	pub fn new(limits: &Limits, task: &Task, work_units: u64, peak_memory: u64) -> Self {
 		let for_work = Duration::from_secs(work_units / limits.work_rate.max(1));
 		let wall = limits.wall_floor.saturating_add(for_work).min(limits.wall_cap);

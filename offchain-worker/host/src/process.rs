@@ -102,8 +102,8 @@ impl Host {
 		check_version(&self.settings.worker).await
 	}
 
-	/// What was found out about the sandbox; `None` when nobody has tried it yet, or a worker has reported
-	/// a fault of it since.
+	/// What was found out about the sandbox; `None` when nobody has tried it yet, or a worker has
+	/// reported a fault of it since.
 	pub fn known_sandbox(&self) -> Option<Result<(), Fault>> {
 		self.sandbox.lock().unwrap_or_else(PoisonError::into_inner).clone()
 	}
@@ -132,7 +132,8 @@ impl Host {
 		self.check_sandbox().await
 	}
 
-	/// The worker without any argument, and with nothing of this process but what it is meant to have.
+	/// The worker without any argument, and with nothing of this process but what it is meant to
+	/// have.
 	pub fn command(&self) -> Command {
 		command(&self.settings)
 	}
@@ -151,7 +152,8 @@ impl Host {
 		self.start(task, limits).await?.finish(report).await
 	}
 
-	/// The first half of [`Host::run`], for who has asked [`Host::check_version`] already: starts the worker.
+	/// The first half of [`Host::run`], for who has asked [`Host::check_version`] already: starts
+	/// the worker.
 	///
 	/// # Errors
 	/// See [`Fault`].
@@ -257,8 +259,8 @@ struct Worker {
 impl Worker {
 	fn start(settings: &Settings, folder: JobFolder, limits: JobLimits) -> Result<Self, Fault> {
 		let path = folder.path();
-		// The path of a socket has at most 107 bytes, a base path may have more: both sides name the
-		// socket by way of the folder.
+		// The path of a socket has at most 107 bytes, a base path may have more: both sides name
+		// the socket by way of the folder.
 		let bind = File::open(path).and_then(|dir| {
 			UnixListener::bind(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd()))
 		});

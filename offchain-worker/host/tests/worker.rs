@@ -13,7 +13,8 @@ use std::{
 
 const LIMITS: JobLimits = JobLimits { wall: Duration::from_secs(30), cpu: 60, memory: 1 << 30 };
 
-/// A worker that answers what it is asked before a job as the real one does, and has `life` for the job.
+/// A worker that answers what it is asked before a job as the real one does, and has `life` for the
+/// job.
 fn worker(dir: &Path, holds: bool, life: &str) -> PathBuf {
 	let path = dir.join("worker");
 	let script = format!(

@@ -1,17 +1,18 @@
-//! Messages between whoever needs a job run (a validator's node, a provider) and the worker process that
-//! runs it.
+//! Messages between whoever needs a job run (a validator's node, a provider) and the worker process
+//! that runs it.
 //!
-//! The *host* listens on a Unix socket and starts the worker, which connects. Both send [`Hello`] at once and
-//! read the other's; they go on only if protocol and package version are equal. The host sends one
-//! [`Request::Run`]; the worker sends any number of [`Reply::Progress`] and then exactly one of
-//! [`Reply::Done`], [`Reply::JobFault`] and [`Reply::LocalFault`], and exits. Whoever finds the other
-//! breaking these rules closes the connection.
+//! The *host* listens on a Unix socket and starts the worker, which connects. Both send [`Hello`]
+//! at once and read the other's; they go on only if protocol and package version are equal. The
+//! host sends one [`Request::Run`]; the worker sends any number of [`Reply::Progress`] and then
+//! exactly one of [`Reply::Done`], [`Reply::JobFault`] and [`Reply::LocalFault`], and exits.
+//! Whoever finds the other breaking these rules closes the connection.
 //!
-//! A frame is its length as 4 bytes little-endian, 1 to [`MAX_FRAME`], and so many bytes: one SCALE-encoded
-//! value with nothing after it. The peer is not trusted: a length is checked before anything is allocated.
+//! A frame is its length as 4 bytes little-endian, 1 to [`MAX_FRAME`], and so many bytes: one
+//! SCALE-encoded value with nothing after it. The peer is not trusted: a length is checked before
+//! anything is allocated.
 //!
-//! [`blocking`] is for `std::io` streams, [`nonblocking`] for tokio's. Neither has time limits of its own: set
-//! them on the socket or around the call.
+//! [`blocking`] is for `std::io` streams, [`nonblocking`] for tokio's. Neither has time limits of
+//! its own: set them on the socket or around the call.
 #![warn(missing_docs)]
 
 pub mod blocking;

@@ -38,8 +38,8 @@ pub struct Run {
 	pub program: Vec<u8>,
 	/// The program's inputs in its order.
 	pub inputs: Vec<InputFile>,
-	/// The states that the first step begins with, in the program's order, in place of the inputs that
-	/// initialise them; `None`: those inputs. Steps and trace roots then count from there.
+	/// The states that the first step begins with, in the program's order, in place of the inputs
+	/// that initialise them; `None`: those inputs. Steps and trace roots then count from there.
 	pub start: Option<Vec<InputFile>>,
 	/// Steps to run, 1 to [`crate::MAX_STEPS`].
 	pub steps: u32,
@@ -49,8 +49,8 @@ pub struct Run {
 	pub audit_tiles: u32,
 	/// Tensors of the last step to write beside the outputs, for a dispute about that step:
 	/// [`Source::Node`] of anchors as they were computed, [`Source::State`] as it was before the
-	/// step. Where a lazy anchor is among them, the roots of all of them are in [`Done::last_lazy`].
-	/// Anything else is answered with [`LocalFaultKind::Protocol`].
+	/// step. Where a lazy anchor is among them, the roots of all of them are in
+	/// [`Done::last_lazy`]. Anything else is answered with [`LocalFaultKind::Protocol`].
 	pub keep: Vec<Source>,
 	/// What to write beside the outputs, so that the run can be opened without running it again.
 	pub record: Record,
@@ -59,13 +59,13 @@ pub struct Run {
 /// What a provider keeps of a run that it stands by. All of it goes into files, which may be long.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Record {
-	/// Steps between two checkpoints; 0: none are taken. The states of each are written under the names of
-	/// outputs, `out-` and the root in hexadecimal, and [`Recorded::manifest`] lists them.
+	/// Steps between two checkpoints; 0: none are taken. The states of each are written under the
+	/// names of outputs, `out-` and the root in hexadecimal, and [`Recorded::manifest`] lists them.
 	pub checkpoint_every: u32,
 	/// Whether the roots of the eager anchors of every step are written.
 	pub anchors: bool,
-	/// Anchors of the last step, by node, whose trees are written: the values of all of their chunks.
-	/// What is no anchor is answered with [`LocalFaultKind::Protocol`].
+	/// Anchors of the last step, by node, whose trees are written: the values of all of their
+	/// chunks. What is no anchor is answered with [`LocalFaultKind::Protocol`].
 	pub trees: Vec<u32>,
 }
 
@@ -104,8 +104,8 @@ pub struct Progress {
 	pub stage: Stage,
 	/// Finished part of the stage.
 	pub done: u64,
-	/// The whole of the stage, in the same unit: bytes when loading and writing, nodes over all steps when
-	/// running.
+	/// The whole of the stage, in the same unit: bytes when loading and writing, nodes over all
+	/// steps when running.
 	pub total: u64,
 }
 
@@ -136,7 +136,8 @@ pub struct Done {
 	pub run_root: Hash,
 	/// Trace root of every step.
 	pub trace_roots: Vec<Hash>,
-	/// Roots of the eager anchors of the last step, in program order: what output openings are made from.
+	/// Roots of the eager anchors of the last step, in program order: what output openings are made
+	/// from.
 	pub last_anchors: Vec<Hash>,
 	/// Roots of the lazy anchors of the last step, in program order, where [`Run::keep`] or
 	/// [`Record::trees`] names one of them; else none.
@@ -157,14 +158,16 @@ pub struct Done {
 	pub audit_seed: u64,
 }
 
-/// The files that [`Run::record`] asked for; none where it did not, or where there is nothing to write.
+/// The files that [`Run::record`] asked for; none where it did not, or where there is nothing to
+/// write.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, Decode)]
 pub struct Recorded {
 	/// The checkpoints' manifest, as `assay_commitments::read_manifest` reads it.
 	pub manifest: Option<OutputFile>,
 	/// Roots of the eager anchors, 32 bytes each: step by step, in program order.
 	pub anchors: Option<OutputFile>,
-	/// Values of the chunks of [`Record::trees`], 32 bytes each: anchor by anchor in the order asked for.
+	/// Values of the chunks of [`Record::trees`], 32 bytes each: anchor by anchor in the order
+	/// asked for.
 	pub trees: Option<OutputFile>,
 }
 

@@ -172,8 +172,9 @@ fn main() {
 	send(&mut stream, &reply).expect("the node reads");
 }
 
-/// The same run on inputs of which every element is off by one: each of its results is wrong, consistent
-/// with itself and the same every time, as those of a machine with a broken memory or a bad intention.
+/// The same run on inputs of which every element is off by one: each of its results is wrong,
+/// consistent with itself and the same every time, as those of a machine with a broken memory or a
+/// bad intention.
 fn misread(run: &Run) -> Run {
 	let program = Program::decode_bounded(&run.program).expect("the node has checked it");
 	let mut run = run.clone();
@@ -251,8 +252,8 @@ fn computed(run: &Run, dir: &Path) -> Done {
 	}
 }
 
-/// What a worker answers that does everything but compute: the trace is made of the inputs, and so are
-/// the outputs and what it keeps.
+/// What a worker answers that does everything but compute: the trace is made of the inputs, and so
+/// are the outputs and what it keeps.
 fn honest(run: &Run) -> Reply {
 	for input in &run.inputs {
 		let bytes = fs::read(Path::new(&input.path)).expect("inputs are readable");

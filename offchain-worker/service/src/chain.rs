@@ -49,7 +49,8 @@ pub trait Chain: Send + Sync + 'static {
 	/// When the runtime cannot be asked.
 	fn assignments(&self, keys: &[VerifierId]) -> Result<Vec<JobAssignment>, ChainError>;
 
-	/// The lotteries open at the best block in which these keys may take part and have not spoken yet.
+	/// The lotteries open at the best block in which these keys may take part and have not spoken
+	/// yet.
 	///
 	/// # Errors
 	/// When the runtime cannot be asked.
@@ -67,8 +68,8 @@ pub trait Chain: Send + Sync + 'static {
 	/// When the runtime cannot be asked.
 	fn program(&self, id: Hash) -> Result<Option<Vec<u8>>, ChainError>;
 
-	/// Whether the job of this order has ended for good: terminal at the last finalized block, another
-	/// one's number there, or known neither there nor at the best block.
+	/// Whether the job of this order has ended for good: terminal at the last finalized block,
+	/// another one's number there, or known neither there nor at the best block.
 	///
 	/// # Errors
 	/// When the runtime cannot be asked.

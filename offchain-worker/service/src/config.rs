@@ -19,8 +19,8 @@ pub struct Config {
 	pub adapter: Option<String>,
 	/// Whether a worker may run jobs although the kernel gives it no full sandbox.
 	pub allow_unsandboxed: bool,
-	/// Notified when something was left for the pallets' offchain hooks, so that they need not wait for
-	/// the next block to find it.
+	/// Notified when something was left for the pallets' offchain hooks, so that they need not wait
+	/// for the next block to find it.
 	pub found: Arc<tokio::sync::Notify>,
 	/// What this node finds out about results, for whoever asks before it votes for finality.
 	pub knowledge: Knowledge,
@@ -41,8 +41,9 @@ pub struct Config {
 	/// Blocks before the commit deadline at which a job that could not be replayed is abstained
 	/// from, so that the chain can still draw a further tranche.
 	pub abstain_margin: BlockNumber,
-	/// Blocks before the deadline of a lane at which a fraud proof is sent without binding it to its
-	/// account first: a copy of it could then earn what is the account's, but the proof is in time.
+	/// Blocks before the deadline of a lane at which a fraud proof is sent without binding it to
+	/// its account first: a copy of it could then earn what is the account's, but the proof is in
+	/// time.
 	pub prove_margin: BlockNumber,
 }
 
@@ -81,10 +82,10 @@ impl Config {
 pub struct Limits {
 	/// Wall clock time that every job gets, whatever its size.
 	pub wall_floor: Duration,
-	/// Work units per second that the wall clock limit assumes at least. No duty is taken or refused by it:
-	/// that goes by what was measured, and by the rate of the chain's clocks until then. It is far below that
-	/// rate, so that a worker is stopped because it hangs, and not because it is slow: a verdict that comes too
-	/// late is given up at its deadline.
+	/// Work units per second that the wall clock limit assumes at least. No duty is taken or
+	/// refused by it: that goes by what was measured, and by the rate of the chain's clocks until
+	/// then. It is far below that rate, so that a worker is stopped because it hangs, and not
+	/// because it is slow: a verdict that comes too late is given up at its deadline.
 	pub work_rate: u64,
 	/// Most wall clock time of any job. The chain takes none whose verifiers have as long.
 	pub wall_cap: Duration,
@@ -92,8 +93,8 @@ pub struct Limits {
 	pub memory_floor: u64,
 	/// Memory that the least job takes beside its tensors: the engine, its compiler and its driver.
 	pub memory_overhead: u64,
-	/// Most memory of any job, in bytes; `None`: what the machine has for workers, which is the most in
-	/// any case.
+	/// Most memory of any job, in bytes; `None`: what the machine has for workers, which is the
+	/// most in any case.
 	pub memory_cap: Option<u64>,
 	/// Time until a started worker has connected and shaken hands.
 	pub handshake: Duration,

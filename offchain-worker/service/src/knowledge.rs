@@ -1,5 +1,5 @@
-//! What this node knows about results: the roots of its own replays, and the roots that its own referee
-//! has seen proved wrong.
+//! What this node knows about results: the roots of its own replays, and the roots that its own
+//! referee has seen proved wrong.
 
 use crate::types::{Hash, LOG_TARGET};
 use codec::{DecodeAll, Encode};
@@ -52,8 +52,8 @@ impl fmt::Debug for Knowledge {
 }
 
 impl Knowledge {
-	/// Takes up what an earlier run of the node knew: its proofs from `storage`, which holds later ones
-	/// too, and the task and run root of its verdicts. Blocks.
+	/// Takes up what an earlier run of the node knew: its proofs from `storage`, which holds later
+	/// ones too, and the task and run root of its verdicts. Blocks.
 	pub fn open<Storage: OffchainStorage + 'static>(
 		&self,
 		mut storage: Storage,
@@ -87,8 +87,8 @@ impl Knowledge {
 		self.0.lock().verdicts.remove(task);
 	}
 
-	/// A referee that this node has run itself has accepted a proof that this is not the run root of the
-	/// task. Blocks on the storage.
+	/// A referee that this node has run itself has accepted a proof that this is not the run root
+	/// of the task. Blocks on the storage.
 	pub fn proved(&self, task: Hash, run_root: Hash) {
 		let mut inner = self.0.lock();
 		let Inner { proofs, keep, .. } = &mut *inner;

@@ -5,8 +5,8 @@ use std::{future::Future, ops::ControlFlow, time::Duration};
 /// Most pauses that one pause is as long as.
 const LONGEST: u32 = 20;
 
-/// Attempts until one succeeds or `failed` breaks off. That is told every error and how many there were
-/// by then; each pause is longer than the one before by `pause`, up to a bound.
+/// Attempts until one succeeds or `failed` breaks off. That is told every error and how many there
+/// were by then; each pause is longer than the one before by `pause`, up to a bound.
 pub(crate) async fn retrying<T, E, F: Future<Output = Result<T, E>>>(
 	pause: Duration,
 	mut attempt: impl FnMut() -> F,

@@ -25,7 +25,8 @@ use substrate_prometheus_endpoint::Registry;
 pub struct Params<Client, Storage> {
 	/// The node's client.
 	pub client: Arc<Client>,
-	/// The node's keystore; the verifier keys are those of `assay_market::verifier_crypto::KEY_TYPE`.
+	/// The node's keystore; the verifier keys are those of
+	/// `assay_market::verifier_crypto::KEY_TYPE`.
 	pub keystore: KeystorePtr,
 	/// The node's offchain storage: `backend.offchain_storage()`.
 	pub offchain_storage: Storage,

@@ -16,8 +16,8 @@ pub struct Replay {
 	pub program: Arc<[u8]>,
 	/// Root and length in bytes of every input, in program order.
 	pub inputs: Vec<(Hash, u64)>,
-	/// Root and length in bytes of every state to start from, in program order; `None`: the inputs that
-	/// initialise them.
+	/// Root and length in bytes of every state to start from, in program order; `None`: the inputs
+	/// that initialise them.
 	pub start: Option<Vec<(Hash, u64)>>,
 	/// Steps to run.
 	pub steps: u32,
@@ -28,10 +28,12 @@ pub struct Replay {
 	/// Tensors of the last step to hand over for a dispute, each with its length in bytes:
 	/// [`Source::Node`] of anchors, and [`Source::State`] as it was before the step.
 	pub keep: Vec<(Source, u64)>,
-	/// Bytes of the roots of the eager anchors of all steps, which are to be handed over; 0: they are not.
+	/// Bytes of the roots of the eager anchors of all steps, which are to be handed over; 0: they
+	/// are not.
 	pub anchors: u64,
-	/// Outputs of the job that go into the node's store: their positions among the eager anchors of the
-	/// last step, and their lengths in bytes, in program order. None where that step is not the job's last.
+	/// Outputs of the job that go into the node's store: their positions among the eager anchors of
+	/// the last step, and their lengths in bytes, in program order. None where that step is not the
+	/// job's last.
 	pub outputs: Vec<(u32, u64)>,
 }
 
@@ -44,11 +46,13 @@ pub struct Ran {
 	pub trace_roots: Vec<Hash>,
 	/// Roots of the eager anchors of the last step, in program order.
 	pub last_anchors: Vec<Hash>,
-	/// Roots of the lazy anchors of the last step, in program order, where one of them was to be kept.
+	/// Roots of the lazy anchors of the last step, in program order, where one of them was to be
+	/// kept.
 	pub last_lazy: Vec<Hash>,
 	/// Canonical bytes of what was to be kept.
 	pub kept: BTreeMap<Source, Vec<u8>>,
-	/// Roots of the eager anchors of all steps, one step after the other, where they were asked for.
+	/// Roots of the eager anchors of all steps, one step after the other, where they were asked
+	/// for.
 	pub all_anchors: Vec<Hash>,
 	/// The outputs that were asked for are in the node's store.
 	pub outputs_held: bool,

@@ -37,8 +37,8 @@ use tokio::{
 	task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet},
 };
 
-/// Most verdicts whose chunks are looked for at the same time: each has a thread, and tensors in memory.
-/// Those that are to be opened first are first.
+/// Most verdicts whose chunks are looked for at the same time: each has a thread, and tensors in
+/// memory. Those that are to be opened first are first.
 const OPENINGS: usize = 8;
 
 /// Assignments are looked at this often even if no block arrives.

@@ -25,13 +25,14 @@ use std::{
 	sync::Arc,
 };
 
-/// Most jobs whose blobs are newly kept in one survey: their programs are examined for that, which takes
-/// time that other duties need. The next block goes on.
+/// Most jobs whose blobs are newly kept in one survey: their programs are examined for that, which
+/// takes time that other duties need. The next block goes on.
 const NEWLY_HELD: usize = 16;
 
-/// Blocks below the best one at which the block of a lottery counts as final where finality is further behind: the
-/// voting gate's default hard cap and a little more. Else whoever stops finality would stop the verdicts as well, and
-/// a thinned audit would end without any. On a fork that goes a verdict costs nothing: it is bound to order and seed.
+/// Blocks below the best one at which the block of a lottery counts as final where finality is
+/// further behind: the voting gate's default hard cap and a little more. Else whoever stops
+/// finality would stop the verdicts as well, and a thinned audit would end without any. On a fork
+/// that goes a verdict costs nothing: it is bound to order and seed.
 const STANDS: BlockNumber = 120;
 
 /// Whether no other fork is to be reckoned with that has another seed in this block.
@@ -112,7 +113,8 @@ impl<S: OffchainStorage + 'static> Surveyor<S> {
 					}
 					self.owe_look(&mut duties, Kind::Keep, seat);
 				}
-				// The hook would say it again should the key be drawn once more, whether it holds or not.
+				// The hook would say it again should the key be drawn once more, whether it holds
+				// or not.
 				(Purpose::Attest | Purpose::Keep, SeatStatus::Attested(_) | SeatStatus::NoShow) => {
 					self.verdicts.mailbox.lock().remove(&Slot::of(&seat, &seat.key));
 				}
@@ -233,8 +235,8 @@ impl<S: OffchainStorage + 'static> Surveyor<S> {
 		}
 	}
 
-	/// What the reveal of a committed verdict needs: the verdict, and its chunks once the chain says
-	/// which ones.
+	/// What the reveal of a committed verdict needs: the verdict, and its chunks once the chain
+	/// says which ones.
 	fn owe_opening(&self, duties: &mut BTreeMap<TaskId, Duty>, seat: JobAssignment) {
 		let (slot, task) = (Slot::of(&seat, &seat.key), task_of(&seat));
 		let held = self.verdicts.mailbox.lock().get(&slot, &task).cloned();
@@ -286,8 +288,8 @@ impl<S: OffchainStorage + 'static> Surveyor<S> {
 	}
 }
 
-/// Adds a seat to what is to be done. One whose verdict is committed stands for the others: it has no
-/// deadline.
+/// Adds a seat to what is to be done. One whose verdict is committed stands for the others: it has
+/// no deadline.
 fn owe(
 	duties: &mut BTreeMap<TaskId, Duty>,
 	kind: Kind,
@@ -322,8 +324,8 @@ fn seat_of(lottery: &OpenLottery, genesis: &Hash, ticket: &Ticket) -> JobAssignm
 		let index = segment_of(&ticket.pre_output, genesis, &lottery.order, cut.count());
 		Some(SegmentDuty { terms, index })
 	});
-	// A later tranche of a sure audit brings the time of the whole run, which whoever gets no checkpoint
-	// needs. Those of the others all have it.
+	// A later tranche of a sure audit brings the time of the whole run, which whoever gets no
+	// checkpoint needs. Those of the others all have it.
 	let more_time = segment.is_some()
 		&& lottery.terms.is_sure()
 		&& lottery.tranche.saturating_add(1) < lottery.terms.tranches();
@@ -351,8 +353,9 @@ fn seat_of(lottery: &OpenLottery, genesis: &Hash, ticket: &Ticket) -> JobAssignm
 	}
 }
 
-/// Whether a held entry is what the hook needs. Before the verdict is committed that is any with the
-/// ticket of this lottery: the chain refuses one of another fork's. After it an abstention cannot open it.
+/// Whether a held entry is what the hook needs. Before the verdict is committed that is any with
+/// the ticket of this lottery: the chain refuses one of another fork's. After it an abstention
+/// cannot open it.
 fn serves(entry: &MailboxEntry, ticket: Option<&Ticket>) -> bool {
 	match (entry, ticket) {
 		(MailboxEntry::Replayed { .. }, None) => true,

@@ -6,8 +6,9 @@ use codec::Encode;
 
 /// Hash of what an assignment asks for.
 ///
-/// A segment is another task than the run: nothing about the one says anything about the other. Whoever
-/// is asked again whether it holds inputs or outputs looks again, and what it said before does not count.
+/// A segment is another task than the run: nothing about the one says anything about the other.
+/// Whoever is asked again whether it holds inputs or outputs looks again, and what it said before
+/// does not count.
 pub(crate) fn task_of(assignment: &JobAssignment) -> Hash {
 	let whole = task_hash(&assignment.program, &assignment.input_roots, assignment.steps);
 	let hash = |rest: &[u8]| *blake3::hash(&[&whole[..], rest].concat()).as_bytes();

@@ -2,12 +2,13 @@
 
 use crate::BlockNumber;
 
-/// Most blocks that any cap may be: as many as the runtime counts into the time for which stake stays
-/// slashable (`FinalityCap`), and a small part of the 4096 after which state can no longer be undone.
+/// Most blocks that any cap may be: as many as the runtime counts into the time for which stake
+/// stays slashable (`FinalityCap`), and a small part of the 4096 after which state can no longer be
+/// undone.
 pub const MAX_CAP: BlockNumber = 600;
 
-/// [`Caps::hard`] where nothing else is asked for: 5 minutes. Committees replay a job only once their
-/// draw is final, and get 10 minutes for it, so that this leaves them half.
+/// [`Caps::hard`] where nothing else is asked for: 5 minutes. Committees replay a job only once
+/// their draw is final, and get 10 minutes for it, so that this leaves them half.
 pub const DEFAULT_HARD_CAP: BlockNumber = 100;
 
 /// [`Caps::soft`] where nothing else is asked for: a minute and a half.
@@ -39,11 +40,11 @@ pub enum CapsError {
 impl Caps {
 	/// The wanted caps, on a chain whose sessions have `session` slots.
 	///
-	/// The hard cap is at most a fifth of a session, and the soft cap then at most half of the hard one, so
-	/// that a chain with short sessions has shorter caps than were asked for. The next session's validators
-	/// are thus always made final by this one's. Half a session would do for that; a fifth leaves committees
-	/// their time, since they replay a job only once their draw is final, and chains with short sessions
-	/// have short clocks.
+	/// The hard cap is at most a fifth of a session, and the soft cap then at most half of the hard
+	/// one, so that a chain with short sessions has shorter caps than were asked for. The next
+	/// session's validators are thus always made final by this one's. Half a session would do for
+	/// that; a fifth leaves committees their time, since they replay a job only once their draw is
+	/// final, and chains with short sessions have short clocks.
 	///
 	/// # Errors
 	/// See [`CapsError`].

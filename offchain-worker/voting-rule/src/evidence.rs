@@ -23,7 +23,8 @@ pub enum Cause {
 	ForkProof,
 	/// On another fork that may still win, a challenger's lane keeps the result from settling.
 	OpenLane,
-	/// This node's own replay gives another result. Nobody has proved it, and the node may be wrong.
+	/// This node's own replay gives another result. Nobody has proved it, and the node may be
+	/// wrong.
 	OwnVerdict,
 	/// It could not be found out.
 	Error,
@@ -154,8 +155,8 @@ where
 		Ok(differing.map(|against| Evidence { cause: Cause::OwnVerdict, against: *against }))
 	}
 
-	/// What other forks say against the results of a block. A fork that has built upon the block says
-	/// nothing: there they have settled too.
+	/// What other forks say against the results of a block. A fork that has built upon the block
+	/// says nothing: there they have settled too.
 	fn elsewhere(
 		&mut self,
 		block: Block::Hash,
@@ -171,8 +172,9 @@ where
 						self.knowledge.proved(against.task, against.run_root);
 						return Ok(Some(Evidence { cause: Cause::ForkProof, against: *against }));
 					}
-					// Anyone can open a lane, so it only counts while it can still lead to something: a
-					// fork that has fallen behind will not win, and costs nothing to keep.
+					// Anyone can open a lane, so it only counts while it can still lead to
+					// something: a fork that has fallen behind will not win, and costs nothing to
+					// keep.
 					Standing::Disputed
 						if height.saturating_add(self.caps.soft()) >= self.best.1 =>
 					{

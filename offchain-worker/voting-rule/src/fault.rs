@@ -1,6 +1,7 @@
 //! Why the rule could not look.
 
-/// Something that the rule needs could not be read. Votes are then held as far back as the cap allows.
+/// Something that the rule needs could not be read. Votes are then held as far back as the cap
+/// allows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
 	/// The database failed.

@@ -56,8 +56,8 @@ where
 		Self(Arc::new(Shared { view: Box::new(view), knowledge, caps, metrics, memory, told }))
 	}
 
-	/// The block to vote for, between `base` and `current`, on the chain of `current`. `best` is what
-	/// would be voted for without any rule.
+	/// The block to vote for, between `base` and `current`, on the chain of `current`. `best` is
+	/// what would be voted for without any rule.
 	pub fn choose(
 		&self,
 		base: &Block::Header,

@@ -2,9 +2,9 @@
 //!
 //! A block may pay for a result although a challenger was about to prove it wrong: an author that
 //! leaves the challenger's transactions out, or a fork that came first, is enough. Such a block can
-//! still be abandoned, until it is final. So before each vote the [`Gate`] looks at the blocks that the
-//! vote would make final, and holds the vote below the first one that pays for a result against which
-//! there is evidence ([`Cause`]).
+//! still be abandoned, until it is final. So before each vote the [`Gate`] looks at the blocks that
+//! the vote would make final, and holds the vote below the first one that pays for a result against
+//! which there is evidence ([`Cause`]).
 //!
 //! ```text
 //! base ── ○ ── ○ ── ● ── ○ ── ○ ── best        ● pays for a result that this node has seen proved wrong
@@ -13,20 +13,21 @@
 //! ```
 //!
 //! # Bounds
-//! Evidence holds votes back, never for good. How far a vote may stay behind the best block is bounded
-//! for all results together ([`Caps`]), well below half a session; what lies deeper is voted for,
-//! whatever is known about it. The rule asks about at most as many blocks as that in a round, and
-//! remembers the answers.
+//! Evidence holds votes back, never for good. How far a vote may stay behind the best block is
+//! bounded for all results together ([`Caps`]), well below half a session; what lies deeper is
+//! voted for, whatever is known about it. The rule asks about at most as many blocks as that in a
+//! round, and remembers the answers.
 //!
 //! # Errors
-//! A rule that answers `None`, or anything out of range, lets GRANDPA vote for the full target: it
-//! *fails open*. This one does not. What cannot be read is held like what is known to be wrong:
-//! a missing header, a failing runtime call, a failing database and a panic all answer the lowest block
-//! that the cap allows, which is the base of the round while finality keeps up. See [`Fault`].
+//! A rule that answers `None`, or anything out of range, lets GRANDPA vote for the full target:
+//! it *fails open*. This one does not. What cannot be read is held like what is known to be wrong:
+//! a missing header, a failing runtime call, a failing database and a panic all answer the lowest
+//! block that the cap allows, which is the base of the round while finality keeps up. See
+//! [`Fault`].
 //!
 //! # What it cannot do
-//! It is one vote among many. See `docs/finality.md` for what a part of the validators can hold up, and
-//! for how long.
+//! It is one vote among many. See `docs/finality.md` for what a part of the validators can hold up,
+//! and for how long.
 
 mod caps;
 mod choice;

@@ -23,8 +23,8 @@ struct Inner {
 pub struct Metrics(Option<Arc<Inner>>);
 
 impl Metrics {
-	/// Registers the metrics, and says whether there is a gate. Without a registry, or if registering
-	/// fails, nothing is counted.
+	/// Registers the metrics, and says whether there is a gate. Without a registry, or if
+	/// registering fails, nothing is counted.
 	pub fn register(registry: Option<&Registry>, enabled: bool) -> Self {
 		let Some(registry) = registry else { return Self(None) };
 		match Inner::register(registry) {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 /// Other rules, and then the gate, where there is one.
 ///
-/// `VotingRulesBuilder` looks the answer of each rule up by its hash, and goes on *without* the rule
-/// where that fails. Here the gate has the last word, and its answer goes to GRANDPA as it is.
+/// `VotingRulesBuilder` looks the answer of each rule up by its hash, and goes on *without* the
+/// rule where that fails. Here the gate has the last word, and its answer goes to GRANDPA as it is.
 pub struct Guarded<Rules, Block: BlockT> {
 	rules: Rules,
 	gate: Option<Gate<Block>>,

@@ -57,8 +57,8 @@ where
 	Client: ProvideRuntimeApi<Block>,
 	Client::Api: FinalityApi<Block>,
 {
-	/// Whether the runtime at a block answers. One from before the market was gated settles nothing that
-	/// it would tell; the absence is part of the block's state and no error.
+	/// Whether the runtime at a block answers. One from before the market was gated settles nothing
+	/// that it would tell; the absence is part of the block's state and no error.
 	fn answers(&self, block: Block::Hash) -> Result<bool, Fault> {
 		self.client
 			.runtime_api()

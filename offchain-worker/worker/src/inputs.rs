@@ -14,8 +14,8 @@ use std::{
 
 /// Reads every input and checks its root, then its length.
 ///
-/// Bytes that do not have the stated root are a fault of this machine, for they are not the job's input. Bytes
-/// that have it but are not as long as the program says are a fault of the job.
+/// Bytes that do not have the stated root are a fault of this machine, for they are not the job's
+/// input. Bytes that have it but are not as long as the program says are a fault of the job.
 pub fn load(
 	program: &Program,
 	files: &[InputFile],

@@ -18,8 +18,8 @@ struct LastWords {
 
 static LAST_WORDS: OnceLock<LastWords> = OnceLock::new();
 
-/// From now on the host is told when an allocation fails or a forbidden system call is made, of which
-/// these are named.
+/// From now on the host is told when an allocation fails or a forbidden system call is made, of
+/// which these are named.
 ///
 /// # Errors
 /// The connection cannot be duplicated.

@@ -59,8 +59,8 @@ impl Link {
 		blocking::receive(&mut &*self.stream)
 	}
 
-	/// Tells the host how far the job is, not more often than it is worth. Without a host that listens the
-	/// process ends.
+	/// Tells the host how far the job is, not more often than it is worth. Without a host that
+	/// listens the process ends.
 	pub fn progress(&self, stage: Stage, done: u64, total: u64) {
 		let mut state = self.state();
 		let now = Instant::now();

@@ -13,7 +13,8 @@ fn checked(pointer: *mut u8) -> *mut u8 {
 	pointer
 }
 
-// SAFETY: every call goes to the system's allocator unchanged, and its answer is returned unchanged.
+// SAFETY: every call goes to the system's allocator unchanged, and its answer is returned
+// unchanged.
 unsafe impl GlobalAlloc for Named {
 	unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
 		// SAFETY: the caller's promises are those of `System`.

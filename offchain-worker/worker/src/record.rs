@@ -1,4 +1,5 @@
-//! What a provider keeps of a run: checkpoints, the anchors' roots of every step, trees of the last step.
+//! What a provider keeps of a run: checkpoints, the anchors' roots of every step, trees of the last
+//! step.
 //!
 //! With these it opens its result without running the job again, or by running a part of it again.
 

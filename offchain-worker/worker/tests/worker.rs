@@ -101,7 +101,8 @@ fn run_root_should_be_that_of_the_definition_on_every_engine() {
 
 #[test]
 fn kept_tensors_should_be_those_of_the_definition_on_every_engine() {
-	// Before the first step a state is the input, whose padding is poisoned; later it is a node's result.
+	// Before the first step a state is the input, whose padding is poisoned; later it is a node's
+	// result.
 	for steps in [1, 4] {
 		let mut job = power_job(40, 70, steps);
 		let mut poisoned = job.tensors[0].bytes.to_vec();

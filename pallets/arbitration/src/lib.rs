@@ -10,19 +10,19 @@
 //! A job's result is the root of everything that its program computed. Whoever replays the job and
 //! finds another root can prove the result wrong, alone, against any majority:
 //!
-//! 1. It opens a *lane* and **demands** openings of the provider's own trees, from the run root down
-//!    to the first tile that differs. The provider, or anyone, **answers**; an answer is checked
-//!    against the hash above it, so there is only one. Silence ends the job as withheld and costs
-//!    what fraud costs.
+//! 1. It opens a *lane* and **demands** openings of the provider's own trees, from the run root
+//!    down to the first tile that differs. The provider, or anyone, **answers**; an answer is
+//!    checked against the hash above it, so there is only one. Silence ends the job as withheld and
+//!    costs what fraud costs.
 //! 2. It sends a **fraud proof**: the tiles that the program reads for that one tile. The runtime
 //!    checks them against the provider's own roots, recomputes the tile and compares.
 //!
-//! Where the first anchor that differs may have been computed from *lazy* anchors, whose roots are in no
-//! trace, the way leads through a list of their roots. Nothing above it proves that list: the provider
-//! **states** it, alone, and is held to it as to its run.
+//! Where the first anchor that differs may have been computed from *lazy* anchors, whose roots are
+//! in no trace, the way leads through a list of their roots. Nothing above it proves that list: the
+//! provider **states** it, alone, and is held to it as to its run.
 //!
-//! At most [`most_openings`](assay_commitments::most_openings) demands are needed, and a proof is one
-//! extrinsic, or up to 32 for a long reduction. No vote decides anything here.
+//! At most [`most_openings`](assay_commitments::most_openings) demands are needed, and a proof is
+//! one extrinsic, or up to 32 for a long reduction. No vote decides anything here.
 //!
 //! ## Example
 //!
@@ -37,30 +37,33 @@
 //!
 //! ## Details
 //!
-//! * **Lanes.** Each account may have one lane per job, and lanes run in parallel, so nobody can crowd
-//!   out a challenger. A lane is opened before the job's base deadline and has its own clock: A blocks
-//!   for an answer, M blocks for a move. While one is alive the job does not settle.
-//! * **Queues.** A has the time for two replays: the one that may have begun before a demand, and the next,
-//!   which opens every step of the result that is owed by then. A provider of whom several openings are demanded at once,
-//!   by one account or many, gets the time to replay what was demanded before as well ([`Owed`]). How
-//!   much later than A the answers of one lane may come is bounded, all of them together, so that a
-//!   provider that has others demand of it cannot put a challenger off.
-//! * **Orders.** A job's number may stand for another job after a reorganisation. Whoever moves names the
-//!   hash of the job's order, and is refused by another one.
-//! * **Deposits.** A drawn verifier puts up nothing. It has one lane in a job, and one that comes to
-//!   nothing, by an invalid proof or by silence, is a fault of it: repeated faults suspend it. Anyone else
-//!   holds a deposit, which grows with the lanes that the job has, comes back when the job fails and is
-//!   otherwise half burned, half paid to the provider.
-//! * **Fees.** An answer and the proof that condemns are free once they are accepted: each can be given
-//!   once. A verifier's demands and its commitment are free, too. A part of a proof that proves nothing yet
-//!   is paid for by whoever sends it, as every failure is; who proves the fraud in the end is given back
-//!   what its parts have cost. Of a verifier it is held, and released when the result falls.
-//! * **Who is paid.** A proof is public before it is in a block. An account that has bound itself to
-//!   it with a proof commitment in an earlier block gets the prover's part, whoever sends it.
-//! * **Lists.** A proof that refers to a provider's list shows that the list or the run is wrong. It
-//!   costs the provider what fraud costs, but the job ends as withheld: who vouched for the run never saw
-//!   the list, and a provider could otherwise have honest verifiers slashed by stating a false one. A list
-//!   counts in the lane that it was demanded in, where it cannot be taken back or replaced.
+//! * **Lanes.** Each account may have one lane per job, and lanes run in parallel, so nobody can
+//!   crowd out a challenger. A lane is opened before the job's base deadline and has its own clock:
+//!   A blocks for an answer, M blocks for a move. While one is alive the job does not settle.
+//! * **Queues.** A has the time for two replays: the one that may have begun before a demand, and
+//!   the next, which opens every step of the result that is owed by then. A provider of whom
+//!   several openings are demanded at once, by one account or many, gets the time to replay what
+//!   was demanded before as well ([`Owed`]). How much later than A the answers of one lane may come
+//!   is bounded, all of them together, so that a provider that has others demand of it cannot put a
+//!   challenger off.
+//! * **Orders.** A job's number may stand for another job after a reorganisation. Whoever moves
+//!   names the hash of the job's order, and is refused by another one.
+//! * **Deposits.** A drawn verifier puts up nothing. It has one lane in a job, and one that comes
+//!   to nothing, by an invalid proof or by silence, is a fault of it: repeated faults suspend it.
+//!   Anyone else holds a deposit, which grows with the lanes that the job has, comes back when the
+//!   job fails and is otherwise half burned, half paid to the provider.
+//! * **Fees.** An answer and the proof that condemns are free once they are accepted: each can be
+//!   given once. A verifier's demands and its commitment are free, too. A part of a proof that
+//!   proves nothing yet is paid for by whoever sends it, as every failure is; who proves the fraud
+//!   in the end is given back what its parts have cost. Of a verifier it is held, and released when
+//!   the result falls.
+//! * **Who is paid.** A proof is public before it is in a block. An account that has bound itself
+//!   to it with a proof commitment in an earlier block gets the prover's part, whoever sends it.
+//! * **Lists.** A proof that refers to a provider's list shows that the list or the run is wrong.
+//!   It costs the provider what fraud costs, but the job ends as withheld: who vouched for the run
+//!   never saw the list, and a provider could otherwise have honest verifiers slashed by stating a
+//!   false one. A list counts in the lane that it was demanded in, where it cannot be taken back or
+//!   replaced.
 //! * **The referee** reads the program from the chain's own storage and derives from it which tiles
 //!   are needed. The sender chooses the accused tile and nothing else. See [`assay_referee`].
 
@@ -126,7 +129,8 @@ pub mod pallet {
 		/// The registered programs.
 		type Programs: RefereedPrograms;
 
-		/// What condemning the result of this job takes at most in the jobs pallet; without a job, that of any.
+		/// What condemning the result of this job takes at most in the jobs pallet; without a job,
+		/// that of any.
 		type CondemnWeight: Convert<Option<JobId>, Weight>;
 
 		/// What a transaction of this weight and so many bytes costs.
@@ -179,7 +183,8 @@ pub mod pallet {
 	pub type Folds<T: Config> =
 		StorageDoubleMap<_, Twox64Concat, JobId, Blake2_128Concat, T::AccountId, FoldOf<T>>;
 
-	/// What providers owe: work units of a replay of each job in which an opening is demanded of them.
+	/// What providers owe: work units of a replay of each job in which an opening is demanded of
+	/// them.
 	#[pallet::storage]
 	pub type Owed<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u128, ValueQuery>;
 
@@ -252,13 +257,13 @@ pub mod pallet {
 		ProofPartAccepted { job: JobId, challenger: T::AccountId, part: u32 },
 		/// `fee` of a verifier's account was burned for a part that was refused.
 		ProofPartCharged { job: JobId, challenger: T::AccountId, fee: BalanceOf<T> },
-		/// A tile of the result, or of what the provider has listed of it, is wrong. `prover` gets the
-		/// prover's part of the bond.
+		/// A tile of the result, or of what the provider has listed of it, is wrong. `prover` gets
+		/// the prover's part of the bond.
 		FraudProven { job: JobId, accusation: Accusation, prover: T::AccountId },
 		/// A drawn verifier's proof was invalid, which used up its lane and is a fault of it.
 		ProofRejected { job: JobId, challenger: T::AccountId, error: DispatchError },
-		/// A lane was closed: `returned + paid + burned` is its deposit, of a verifier's lane what was held
-		/// for parts of its proof.
+		/// A lane was closed: `returned + paid + burned` is its deposit, of a verifier's lane what
+		/// was held for parts of its proof.
 		LaneClosed {
 			job: JobId,
 			challenger: T::AccountId,
@@ -271,11 +276,11 @@ pub mod pallet {
 	#[pallet::error]
 	#[derive(PartialEq)]
 	pub enum Error<T> {
-		/// The job shows no result that could be disputed: it does not exist, is not revealed yet, has
-		/// ended or is condemned already.
+		/// The job shows no result that could be disputed: it does not exist, is not revealed yet,
+		/// has ended or is condemned already.
 		NothingToDispute,
-		/// On this fork the number is another job's: its order has another hash. Look the job up again
-		/// (`order` of its view) before binding yourself to it.
+		/// On this fork the number is another job's: its order has another hash. Look the job up
+		/// again (`order` of its view) before binding yourself to it.
 		OtherOrder,
 		/// The base deadline for new lanes has passed. Only lanes that are open go on.
 		TooLate,
@@ -287,8 +292,8 @@ pub mod pallet {
 		NothingDemanded,
 		/// The deadline of this move has passed.
 		DeadlinePassed,
-		/// The first demand names no child; every later one names a child of the group that was opened
-		/// last.
+		/// The first demand names no child; every later one names a child of the group that was
+		/// opened last.
 		WrongChild,
 		/// The child is a single tile: there is nothing below it. Prove it wrong now.
 		AtTheTile,
@@ -306,35 +311,35 @@ pub mod pallet {
 		OtherAccusation,
 		/// The tile was recomputed and is right: the result is not proved wrong.
 		NotWrong,
-		/// The job's program could not be read, or not recomputed as its check says. Nothing that a proof
-		/// says can cause it; report this.
+		/// The job's program could not be read, or not recomputed as its check says. Nothing that a
+		/// proof says can cause it; report this.
 		ProgramUnreadable,
-		/// The accused step or tile does not exist in this job. Steps count from 0, and the tiles of an
-		/// anchor follow from its type.
+		/// The accused step or tile does not exist in this job. Steps count from 0, and the tiles
+		/// of an anchor follow from its type.
 		ProofOutOfRange,
-		/// The accused node is not an anchor of the program. Accuse the anchor that the virtual node
-		/// leads to.
+		/// The accused node is not an anchor of the program. Accuse the anchor that the virtual
+		/// node leads to.
 		ProofNotAnAnchor,
 		/// The trace root of the accused step does not lead to the job's run root. Open it from the
 		/// provider's run tree, not from your own.
 		ProofTrace,
-		/// The trace root of the step before does not lead to the job's run root, is missing, or is given
-		/// for a tile that reads no state. It belongs to a proof exactly when a state is read after the
-		/// first step.
+		/// The trace root of the step before does not lead to the job's run root, is missing, or is
+		/// given for a tile that reads no state. It belongs to a proof exactly when a state is read
+		/// after the first step.
 		ProofBefore,
-		/// The roots of the eager anchors that are accused or read do not lead to the trace root of the
-		/// step. Give all of them, in program order and each once.
+		/// The roots of the eager anchors that are accused or read do not lead to the trace root of
+		/// the step. Give all of them, in program order and each once.
 		ProofAnchors,
-		/// The roots of the states that are read do not lead to the trace root of the step before. Give all
-		/// of them, in program order and each once; none where no state is read.
+		/// The roots of the states that are read do not lead to the trace root of the step before.
+		/// Give all of them, in program order and each once; none where no state is read.
 		ProofStates,
-		/// The claimed chunk value does not lead to the root of the accused anchor. It is the provider's
-		/// value of the tile, not the right one.
+		/// The claimed chunk value does not lead to the root of the accused anchor. It is the
+		/// provider's value of the tile, not the right one.
 		ProofClaimed,
 		/// The proof opens more or fewer tensors than the program reads for this tile.
 		ProofIncomplete,
-		/// The tiles of an operand are not exactly those that the program reads for this tile, or do not
-		/// lead to the root that the provider or the job has for the tensor.
+		/// The tiles of an operand are not exactly those that the program reads for this tile, or
+		/// do not lead to the root that the provider or the job has for the tensor.
 		ProofOperand,
 		/// The free lane of this verifier is used up. A lane with a deposit can still be opened.
 		LaneUsedUp,
@@ -342,18 +347,18 @@ pub mod pallet {
 		NotDue,
 		/// The account was not drawn to verify this job, or gave no verdict.
 		NotDrawn,
-		/// What is demanded is a list of lazy anchors' roots: the provider's own statement. It is given by
-		/// `listRoots`, by the provider of this lane's result alone.
+		/// What is demanded is a list of lazy anchors' roots: the provider's own statement. It is
+		/// given by `listRoots`, by the provider of this lane's result alone.
 		ProviderOnly,
-		/// The statement is of another run, step or anchor than the list that is demanded, or the demand was
-		/// made for another list than the provider has stated in the lane. Make it anew for how the lane
-		/// stands.
+		/// The statement is of another run, step or anchor than the list that is demanded, or the
+		/// demand was made for another list than the provider has stated in the lane. Make it anew
+		/// for how the lane stands.
 		OtherList,
-		/// A lazy anchor is accused or read, and the provider has not listed its root in a lane of yours.
-		/// Demand the list first.
+		/// A lazy anchor is accused or read, and the provider has not listed its root in a lane of
+		/// yours. Demand the list first.
 		NeedsList,
-		/// The roots of the lazy anchors that are accused or read do not lead to what the provider has
-		/// listed in your lane. Give all of them, in program order and each once.
+		/// The roots of the lazy anchors that are accused or read do not lead to what the provider
+		/// has listed in your lane. Give all of them, in program order and each once.
 		ProofLazy,
 	}
 
@@ -401,17 +406,17 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `child` is the place of the child to go on from in the group that was opened last; none in
-		/// the first demand. `list` is the root over the lazy anchors' roots that the provider has stated in
-		/// the lane, none before: a demand below another list would lead the lane astray. From now on the
-		/// opening is owed for A blocks, by the provider or anyone; silence fails the job. Ask
-		/// `ArbitrationApi_lane` where a lane stands.
+		/// `child` is the place of the child to go on from in the group that was opened last; none
+		/// in the first demand. `list` is the root over the lazy anchors' roots that the provider
+		/// has stated in the lane, none before: a demand below another list would lead the lane
+		/// astray. From now on the opening is owed for A blocks, by the provider or anyone; silence
+		/// fails the job. Ask `ArbitrationApi_lane` where a lane stands.
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::TooLate`], [`Error::AnswerPending`],
-		/// [`Error::DeadlinePassed`], [`Error::WrongChild`], [`Error::OtherList`],
-		/// [`Error::AtTheTile`], and those of the hold.
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::TooLate`],
+		/// [`Error::AnswerPending`], [`Error::DeadlinePassed`], [`Error::WrongChild`],
+		/// [`Error::OtherList`], [`Error::AtTheTile`], and those of the hold.
 		///
 		/// ## Events
 		///
@@ -439,13 +444,14 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `children` are all nodes of one level below the demanded node, at most 256. There is only one
-		/// right answer.
+		/// `children` are all nodes of one level below the demanded node, at most 256. There is
+		/// only one right answer.
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NoLane`], [`Error::NothingDemanded`],
-		/// [`Error::DeadlinePassed`], [`Error::ProviderOnly`], [`Error::WrongAnswer`].
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NoLane`],
+		/// [`Error::NothingDemanded`], [`Error::DeadlinePassed`], [`Error::ProviderOnly`],
+		/// [`Error::WrongAnswer`].
 		///
 		/// ## Events
 		///
@@ -482,8 +488,8 @@ pub mod pallet {
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::TooLate`], [`Error::AlreadyCommitted`],
-		/// [`Error::TooManyCommitments`], and those of the hold.
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::TooLate`],
+		/// [`Error::AlreadyCommitted`], [`Error::TooManyCommitments`], and those of the hold.
 		///
 		/// ## Events
 		///
@@ -510,14 +516,14 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// The runtime recomputes the accused tile from the opened operands. A tile that takes
-		/// several parts needs a lane, and one part after the other; every part but the one that decides
-		/// is paid for.
+		/// several parts needs a lane, and one part after the other; every part but the one that
+		/// decides is paid for.
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NotWrong`], the `Proof…` errors,
-		/// [`Error::NeedsList`], [`Error::NeedsLane`], [`Error::WrongPart`], [`Error::OtherAccusation`],
-		/// [`Error::DeadlinePassed`].
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NotWrong`], the `Proof…`
+		/// errors, [`Error::NeedsList`], [`Error::NeedsLane`], [`Error::WrongPart`],
+		/// [`Error::OtherAccusation`], [`Error::DeadlinePassed`].
 		///
 		/// ## Events
 		///
@@ -575,16 +581,16 @@ pub mod pallet {
 		///
 		/// ## Dispatch Origin
 		///
-		/// Authorized by a signature of the session key of an account that was drawn to verify the job
-		/// and has given a verdict.
+		/// Authorized by a signature of the session key of an account that was drawn to verify the
+		/// job and has given a verdict.
 		///
 		/// ## Details
 		///
-		/// Sent by the node's offchain hook; without deposit, and free but for parts of proofs that do not
-		/// prove the fraud: those are charged to the account, which must be able to pay them. At most
-		/// [`MAX_PROOF_BYTES`] of proofs are taken in a block this way. The first invalid proof uses the lane
-		/// up. The signature binds how the lane stood, so that a move cannot be
-		/// sent again further down; `retry` only makes repeated submissions differ.
+		/// Sent by the node's offchain hook; without deposit, and free but for parts of proofs that
+		/// do not prove the fraud: those are charged to the account, which must be able to pay
+		/// them. At most [`MAX_PROOF_BYTES`] of proofs are taken in a block this way. The first
+		/// invalid proof uses the lane up. The signature binds how the lane stood, so that a move
+		/// cannot be sent again further down; `retry` only makes repeated submissions differ.
 		///
 		/// ## Errors
 		///
@@ -625,17 +631,17 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Nothing above proves these roots, so that nobody but the provider may state them, and it is
-		/// held to them: a tile of them that is not what the program computes from the run and the list
-		/// itself costs what fraud costs. With `order` the statement names run, step and anchor, so that it
-		/// cannot count for another demand, nor for another job on another fork. The true list is safe to
-		/// state.
+		/// Nothing above proves these roots, so that nobody but the provider may state them, and it
+		/// is held to them: a tile of them that is not what the program computes from the run and
+		/// the list itself costs what fraud costs. With `order` the statement names run, step and
+		/// anchor, so that it cannot count for another demand, nor for another job on another fork.
+		/// The true list is safe to state.
 		///
 		/// ## Errors
 		///
-		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NoLane`], [`Error::ProviderOnly`],
-		/// [`Error::NothingDemanded`], [`Error::DeadlinePassed`], [`Error::OtherList`],
-		/// [`Error::WrongAnswer`].
+		/// [`Error::NothingToDispute`], [`Error::OtherOrder`], [`Error::NoLane`],
+		/// [`Error::ProviderOnly`], [`Error::NothingDemanded`], [`Error::DeadlinePassed`],
+		/// [`Error::OtherList`], [`Error::WrongAnswer`].
 		///
 		/// ## Events
 		///

@@ -1,5 +1,5 @@
-//! A chain of nothing but balances and disputes: real programs and real runs, and a stand-in for the
-//! jobs whose money is simple.
+//! A chain of nothing but balances and disputes: real programs and real runs, and a stand-in for
+//! the jobs whose money is simple.
 
 mod jobs;
 mod moves;

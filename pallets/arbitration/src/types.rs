@@ -48,8 +48,8 @@ pub enum Payer {
 	Seat,
 }
 
-/// Most bytes of proofs in a block that come as verifiers' moves. They go before all that is signed, and a
-/// block takes four times as much.
+/// Most bytes of proofs in a block that come as verifiers' moves. They go before all that is
+/// signed, and a block takes four times as much.
 pub const MAX_PROOF_BYTES: u32 = 1 << 20;
 
 /// Most parts of a fraud proof, as the program check allows them.
@@ -108,8 +108,8 @@ pub struct DemandedWork<AccountId> {
 }
 
 impl<AccountId> DemandedWork<AccountId> {
-	/// What other jobs' demands have to wait for: the replay that may run for one lane, and the one that
-	/// follows it for all others.
+	/// What other jobs' demands have to wait for: the replay that may run for one lane, and the one
+	/// that follows it for all others.
 	pub fn owed(&self) -> u128 {
 		u128::from(self.work).saturating_mul(self.lanes.min(2).into())
 	}

@@ -5,10 +5,11 @@
 //!
 //! * *Database*: every access that the code can make on its dearest way, an item that is read twice
 //!   counted twice, by the costs of `DbWeight`. Where a lane is put on the agenda that is
-//!   [`AGENDA_SPILL`](crate::impls::AGENDA_SPILL) blocks looked at, where one is closed all openings that
-//!   a lane can have ([`MAX_OPENINGS`]), and the agenda of the jobs pallet, which looks at as many.
-//! * *Computing*: the constants below. Each is at least twice what the part took in a wasm blob on a
-//!   shared virtual machine of two cores, where that was looked at, and says what it stands for.
+//!   [`AGENDA_SPILL`](crate::impls::AGENDA_SPILL) blocks looked at, where one is closed all
+//!   openings that a lane can have ([`MAX_OPENINGS`]), and the agenda of the jobs pallet, which
+//!   looks at as many.
+//! * *Computing*: the constants below. Each is at least twice what the part took in a wasm blob on
+//!   a shared virtual machine of two cores, where that was looked at, and says what it stands for.
 //!
 //! What condemning takes is the jobs pallet's to say, and what recomputing a tile takes the program
 //! check's; both are added where a call can come to them.
@@ -29,13 +30,13 @@ pub trait WeightInfo {
 	fn list_roots(c: u32) -> Weight;
 	/// `commit_proof`, opening a lane.
 	fn commit_proof() -> Weight;
-	/// `prove_fraud` with a part of `b` bytes against the longest program; without the recomputation
-	/// and the end of the job.
+	/// `prove_fraud` with a part of `b` bytes against the longest program; without the
+	/// recomputation and the end of the job.
 	fn prove_fraud(b: u32) -> Weight;
 	/// Putting a lane on the agenda again.
 	fn put_lane() -> Weight;
-	/// Closing a lane with as many openings as a lane can have, with the fault of a verifier that had
-	/// it for nothing.
+	/// Closing a lane with as many openings as a lane can have, with the fault of a verifier that
+	/// had it for nothing.
 	fn close_lane() -> Weight;
 	/// Checking a verifier's move of `b` bytes.
 	fn authorize_move(b: u32) -> Weight;
@@ -43,8 +44,8 @@ pub trait WeightInfo {
 	fn on_initialize_base() -> Weight;
 }
 
-/// Most openings of a lane: a run of 2^32 steps has four groups of trace roots, a program of 4,096 nodes
-/// two of anchors and two of lazy ones, a tensor of 64 GiB four of chunks.
+/// Most openings of a lane: a run of 2^32 steps has four groups of trace roots, a program of 4,096
+/// nodes two of anchors and two of lazy ones, a tensor of 64 GiB four of chunks.
 pub const MAX_OPENINGS: u64 = 12;
 
 /// Blocks of an agenda that are looked at for a place, in this pallet and in the jobs pallet.
@@ -57,17 +58,21 @@ type Part = (u64, u64, u64);
 const RESULT: Part = (2, 0, 100);
 /// The lane, looked at three times; the group that was opened last, of 256 hashes.
 const LANE: Part = (4, 0, 40);
-/// What a verifier may: the seats of the job, looked at twice, 27 KB of them; the used-up lanes; the fold.
+/// What a verifier may: the seats of the job, looked at twice, 27 KB of them; the used-up lanes;
+/// the fold.
 const SEAT: Part = (4, 0, 200);
 /// The plans of 4,096 anchors.
 const PLANS: Part = (1, 0, 500);
-/// Off one agenda, on another: the blocks that are looked at have 64 lanes each. The lane is written.
+/// Off one agenda, on another: the blocks that are looked at have 64 lanes each. The lane is
+/// written.
 const PUT: Part = (1 + SPILL, 3, 400);
 /// What is owed by the provider and of the job.
 const DEBT: Part = (3, 2, 20);
-/// A hold: the account, its holds, locks and freezes. The lanes of the job, and those with deposits.
+/// A hold: the account, its holds, locks and freezes. The lanes of the job, and those with
+/// deposits.
 const HOLD: Part = (6, 4, 80);
-/// The deposit is paid out and burned: two accounts, the holds, the issuance; the count of deposits.
+/// The deposit is paid out and burned: two accounts, the holds, the issuance; the count of
+/// deposits.
 const SETTLE: Part = (7, 5, 150);
 /// The commitments to proofs, 64 of them, of which each may have to be hashed; read twice.
 const BOUND: Part = (2, 1, 200);
@@ -113,8 +118,8 @@ macro_rules! estimates {
 		fn prove_fraud(b: u32) -> Weight {
 			// The part is hashed as a whole, and tile by tile with the paths: 8 µs a KiB.
 			let bytes = u64::from(b) / 128;
-			// The fold, and the multiplier that its fee is reckoned with; the account that is charged, the
-			// issuance, and the bytes of the block.
+			// The fold, and the multiplier that its fee is reckoned with; the account that is
+			// charged, the issuance, and the bytes of the block.
 			sum($db, &[RESULT, SEAT, LANE, PROGRAM, BOUND, (2, 1, 50), (5, 4, 80), PUT], bytes)
 		}
 		fn put_lane() -> Weight {

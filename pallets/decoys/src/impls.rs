@@ -33,8 +33,9 @@ impl<T: Config> Pallet<T> {
 		T::PalletId::get().into_account_truncating()
 	}
 
-	/// What both parties of a decoy sign: `SCALE("assay/decoy/1", genesis, maker, requester, provider,
-	/// salt)`. The salt makes every consent one to a single decoy.
+	/// What both parties of a decoy sign:
+	/// `SCALE("assay/decoy/1", genesis, maker, requester, provider, salt)`. The salt makes every
+	/// consent one to a single decoy.
 	pub fn consent_payload(
 		maker: &T::AccountId,
 		requester: &T::AccountId,
@@ -145,8 +146,8 @@ impl<T: Config> Pallet<T> {
 		Self::break_seal(&maker, hash, seal)
 	}
 
-	/// Gives back to the provider what it lost to others: the burned part newly minted, the rest from the
-	/// pot.
+	/// Gives back to the provider what it lost to others: the burned part newly minted, the rest
+	/// from the pot.
 	fn reimburse(id: JobId, who: T::AccountId, job: EndedOf<T>) -> DispatchResult {
 		let minted = job.burned;
 		let from_pot = job.prover_paid.saturating_add(job.fees);
@@ -215,7 +216,8 @@ fn has_signed<T: Config>(
 	signature.verify(payload, who) || signature.verify(&wrapped()[..], who)
 }
 
-/// The first 32 bytes of what encodes to at least as many; `integrity_test` asserts that accounts do.
+/// The first 32 bytes of what encodes to at least as many; `integrity_test` asserts that accounts
+/// do.
 fn bytes_of(value: &impl Encode) -> [u8; 32] {
 	let mut bytes = [0; 32];
 	value.using_encoded(|encoded| {

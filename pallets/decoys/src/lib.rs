@@ -1,4 +1,5 @@
-//! Decoys: jobs with a planted fault, so that vouching for a result that one has not computed loses.
+//! Decoys: jobs with a planted fault, so that vouching for a result that one has not computed
+//! loses.
 //!
 //! ## Pallet API
 //!
@@ -7,11 +8,12 @@
 //!
 //! ## Overview
 //!
-//! A provider that is honest for a year gives verifiers a reason to stop computing: whatever it leaks is
-//! right. *Decoys* take that reason away. A decoy maker posts a job from an ordinary account, claims it
-//! with an ordinary provider, and reveals a wrong result. Nothing on chain tells it from any other job;
-//! who vouches for its root without a replay is slashed like for any fraud, and who proves it wrong earns
-//! like for any fraud. What the maker's provider lost by that is given back to it afterwards.
+//! A provider that is honest for a year gives verifiers a reason to stop computing: whatever it
+//! leaks is right. *Decoys* take that reason away. A decoy maker posts a job from an ordinary
+//! account, claims it with an ordinary provider, and reveals a wrong result. Nothing on chain tells
+//! it from any other job; who vouches for its root without a replay is slashed like for any fraud,
+//! and who proves it wrong earns like for any fraud. What the maker's provider lost by that is
+//! given back to it afterwards.
 //!
 //! ```text
 //! seal(hash) ──► post, claim, commit, reveal a wrong result ──► ProvenFraud ──► unseal(job, …): reimbursed
@@ -31,18 +33,20 @@
 //!
 //! ## Details
 //!
-//! * **Seals.** [`decoy_seal`](assay_commitments::decoy_seal) hides who will post and who will claim. It
-//!   must be on chain before the job is posted, so that no fraud becomes a decoy afterwards.
+//! * **Seals.** [`decoy_seal`](assay_commitments::decoy_seal) hides who will post and who will
+//!   claim. It must be on chain before the job is posted, so that no fraud becomes a decoy
+//!   afterwards.
 //! * **Consents.** Both parties sign that they are parties of this very seal
-//!   ([`Pallet::consent_payload`]), and the signatures are part of what is sealed. So both agreed before
-//!   the job was posted: a seal over somebody else's jobs, or a consent that is bought after somebody was
-//!   cheated, opens nothing.
-//! * **Money.** What was burned of the bond is minted again, to the unit: fraud and decoy together leave
-//!   the issuance as it was. What went to the prover, and to verifiers, comes from the pot, an account of
-//!   this pallet that anyone may fund. Both count against the allowance that root gave the maker. The
-//!   requester's compensation is not given back: it went from one of the maker's accounts to the other.
-//! * **Trust.** A maker that proves its own decoys through a stranger's account takes money out of the
-//!   pot, up to its allowance. That is what the allowance is for.
+//!   ([`Pallet::consent_payload`]), and the signatures are part of what is sealed. So both agreed
+//!   before the job was posted: a seal over somebody else's jobs, or a consent that is bought after
+//!   somebody was cheated, opens nothing.
+//! * **Money.** What was burned of the bond is minted again, to the unit: fraud and decoy together
+//!   leave the issuance as it was. What went to the prover, and to verifiers, comes from the pot,
+//!   an account of this pallet that anyone may fund. Both count against the allowance that root
+//!   gave the maker. The requester's compensation is not given back: it went from one of the
+//!   maker's accounts to the other.
+//! * **Trust.** A maker that proves its own decoys through a stranger's account takes money out of
+//!   the pot, up to its allowance. That is what the allowance is for.
 //! * **In time.** A job can be unsealed while its record is kept (`Retention` of the jobs pallet).
 
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -154,7 +158,8 @@ pub mod pallet {
 	#[pallet::event]
 	#[pallet::generate_deposit(pub(crate) fn deposit_event)]
 	pub enum Event<T: Config> {
-		/// Root lets an account make decoys that cost up to `allowance`; none at all where that is 0.
+		/// Root lets an account make decoys that cost up to `allowance`; none at all where that
+		/// is 0.
 		MakerSet { maker: T::AccountId, allowance: BalanceOf<T> },
 		/// A maker sealed a decoy. It can be unsealed up to and including block `expires`.
 		Sealed { maker: T::AccountId, hash: Hash, expires: BlockNumberFor<T> },
@@ -162,7 +167,8 @@ pub mod pallet {
 		SealDiscarded { maker: T::AccountId, hash: Hash },
 		/// Money was put into the pot.
 		PotFunded { from: T::AccountId, amount: BalanceOf<T> },
-		/// A decoy was caught. Its provider got back what was burned, and from the pot what was paid.
+		/// A decoy was caught. Its provider got back what was burned, and from the pot what was
+		/// paid.
 		DecoyCaught {
 			job: JobId,
 			maker: T::AccountId,
@@ -189,14 +195,14 @@ pub mod pallet {
 		NoSeal,
 		/// Only its maker may discard a seal that has not expired.
 		NotExpired,
-		/// There is no such ended job with a provider, its record was pruned, or it was unsealed before.
-		/// Unseal a decoy soon after it has ended.
+		/// There is no such ended job with a provider, its record was pruned, or it was unsealed
+		/// before. Unseal a decoy soon after it has ended.
 		NotEnded,
-		/// No seal of this account opens to the job's requester and provider with this salt and these
-		/// consents. All must be what was sealed, bit for bit.
+		/// No seal of this account opens to the job's requester and provider with this salt and
+		/// these consents. All must be what was sealed, bit for bit.
 		NotSealed,
-		/// The job was posted before, or in the block in which, it was sealed. Seal first, then post in a
-		/// later block.
+		/// The job was posted before, or in the block in which, it was sealed. Seal first, then
+		/// post in a later block.
 		SealedTooLate,
 		/// The seal has expired. Discard it for its deposit.
 		Expired,
@@ -204,11 +210,11 @@ pub mod pallet {
 		RequesterDidNotConsent,
 		/// The job's provider has not signed that it is part of this decoy.
 		ProviderDidNotConsent,
-		/// The job ended so that it tells nothing of verifiers, and cost its maker no bond. Discard the
-		/// seal, or use it for another job of the same parties.
+		/// The job ended so that it tells nothing of verifiers, and cost its maker no bond. Discard
+		/// the seal, or use it for another job of the same parties.
 		WrongEnding,
-		/// What would be given back is more than the maker's allowance has left. Ask root to raise it, and
-		/// unseal before the job's record is pruned.
+		/// What would be given back is more than the maker's allowance has left. Ask root to raise
+		/// it, and unseal before the job's record is pruned.
 		AllowanceExceeded,
 		/// The pot has too little. Fund it, and unseal before the job's record is pruned.
 		PotTooSmall,
@@ -237,8 +243,8 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `allowance` replaces what is left of an earlier one. With 0 the account can seal nothing more,
-		/// and can only discard its seals or report decoys that nobody noticed.
+		/// `allowance` replaces what is left of an earlier one. With 0 the account can seal nothing
+		/// more, and can only discard its seals or report decoys that nobody noticed.
 		///
 		/// ## Errors
 		///
@@ -266,12 +272,13 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `hash` is `decoy_seal` over genesis hash, maker, requester, provider, the hash of both parties'
-		/// consents ([`Pallet::consents_hash`]) and a random salt. Holds the deposit.
+		/// `hash` is `decoy_seal` over genesis hash, maker, requester, provider, the hash of both
+		/// parties' consents ([`Pallet::consents_hash`]) and a random salt. Holds the deposit.
 		///
 		/// ## Errors
 		///
-		/// [`Error::NotMaker`], [`Error::TooManySeals`], [`Error::AlreadySealed`], and those of the hold.
+		/// [`Error::NotMaker`], [`Error::TooManySeals`], [`Error::AlreadySealed`], and those of the
+		/// hold.
 		///
 		/// ## Events
 		///
@@ -326,7 +333,8 @@ pub mod pallet {
 			Self::do_fund(from, amount)
 		}
 
-		/// Show that a job which has ended was a decoy. Gives back what it cost, where it was caught.
+		/// Show that a job which has ended was a decoy. Gives back what it cost, where it was
+		/// caught.
 		///
 		/// ## Dispatch Origin
 		///
@@ -334,16 +342,18 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Caught is a job that failed as proven fraud or as withheld. A job that was paid although its
-		/// result was wrong is counted as missed; nothing is given back, since one account of the maker has
-		/// paid the other. Either way the seal is used up and its deposit is released.
+		/// Caught is a job that failed as proven fraud or as withheld. A job that was paid although
+		/// its result was wrong is counted as missed; nothing is given back, since one account of
+		/// the maker has paid the other. Either way the seal is used up and its deposit is
+		/// released.
 		///
 		/// ## Errors
 		///
 		/// [`Error::NotEnded`], [`Error::NotSealed`], [`Error::Expired`], [`Error::SealedTooLate`],
-		/// [`Error::RequesterDidNotConsent`], [`Error::ProviderDidNotConsent`], [`Error::WrongEnding`],
-		/// [`Error::AllowanceExceeded`], [`Error::PotTooSmall`]; those of minting, where the provider's
-		/// account is gone and what it gets is below the existential deposit.
+		/// [`Error::RequesterDidNotConsent`], [`Error::ProviderDidNotConsent`],
+		/// [`Error::WrongEnding`], [`Error::AllowanceExceeded`], [`Error::PotTooSmall`]; those of
+		/// minting, where the provider's account is gone and what it gets is below the existential
+		/// deposit.
 		///
 		/// ## Events
 		///

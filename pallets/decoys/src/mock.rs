@@ -171,7 +171,8 @@ pub fn unseal(job: JobId, secret: &Secret) -> DispatchResult {
 	Decoys::unseal(signed(secret.maker), job, secret.salt, secret.consents.clone())
 }
 
-/// A job of these parties, posted now, ends so. What a fraud costs moves as the jobs pallet moves it.
+/// A job of these parties, posted now, ends so. What a fraud costs moves as the jobs pallet moves
+/// it.
 pub fn end(
 	job: JobId,
 	(requester, provider): (Sr25519Keyring, Sr25519Keyring),

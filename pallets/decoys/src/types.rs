@@ -36,8 +36,8 @@ pub struct Seal<Balance, BlockNumber> {
 	pub deposit: Balance,
 }
 
-/// The signatures of a decoy's parties, each over [`consent_payload`](crate::Pallet::consent_payload),
-/// plain or as wallets wrap it.
+/// The signatures of a decoy's parties, each over
+/// [`consent_payload`](crate::Pallet::consent_payload), plain or as wallets wrap it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Consents<Signature> {
 	/// Of the account that posts the decoy.

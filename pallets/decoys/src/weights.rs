@@ -1,10 +1,10 @@
 //! Weights of the pallet's calls.
 //!
 //! **Reckoned, not measured.** [`Estimate`] is what the runtime uses until the benchmarks of
-//! `benchmarking` have run on it. Each value is an upper bound: every access to the database that the code
-//! can make on its dearest way, an item that is read twice counted twice, by the costs of `DbWeight`; and
-//! microseconds for the rest, at least twice what comparable calls of measured pallets take. A signature is
-//! reckoned with 150 µs, more than ECDSA takes.
+//! `benchmarking` have run on it. Each value is an upper bound: every access to the database that
+//! the code can make on its dearest way, an item that is read twice counted twice, by the costs of
+//! `DbWeight`; and microseconds for the rest, at least twice what comparable calls of measured
+//! pallets take. A signature is reckoned with 150 µs, more than ECDSA takes.
 
 use core::marker::PhantomData;
 use frame_support::{
@@ -39,7 +39,8 @@ macro_rules! estimates {
 		fn set_maker() -> Weight {
 			estimate($db.reads_writes(3, 2), 40)
 		}
-		// The maker, looked up twice, and the count; the seal; the hold: account, holds, locks and freezes.
+		// The maker, looked up twice, and the count; the seal; the hold: account, holds, locks and
+		// freezes.
 		fn seal() -> Weight {
 			estimate($db.reads_writes(8, 5), 150)
 		}
@@ -51,9 +52,10 @@ macro_rules! estimates {
 		fn fund() -> Weight {
 			estimate($db.reads_writes(6, 2), 150)
 		}
-		// The job, its losses and whether it was taken before, for reading and for marking; the seal, the
-		// maker twice and the count; minting and paying: provider twice, pot, issuance; the tally; the
-		// deposit as in `discard`. Four checks of signatures: two of them, in the wallets' form too.
+		// The job, its losses and whether it was taken before, for reading and for marking; the
+		// seal, the maker twice and the count; minting and paying: provider twice, pot, issuance;
+		// the tally; the deposit as in `discard`. Four checks of signatures: two of them, in the
+		// wallets' form too.
 		fn unseal() -> Weight {
 			estimate($db.reads_writes(24, 16), 500 + 4 * 150)
 		}

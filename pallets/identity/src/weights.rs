@@ -1,12 +1,12 @@
 //! Weights of the calls of pallet_assay_identity.
 //!
 //! **Estimates**, for mocks and a first wiring; the runtime uses what the benchmarks in
-//! `benchmarking.rs` measured (`runtime/src/weights`, by `frame-omni-bencher v1 benchmark pallet --pallet pallet_assay_identity`):
-//! the database part counts the storage items that a call touches in the worst case, at the
-//! runtime's `DbWeight`; the compute part is a generous round number above what the calls of
-//! comparable pallets of the same release were measured at (15 to 60 µs).
-//! The verification of one ed25519 signature, about 50 µs, is part of `register` and
-//! `rotate_peer_key`.
+//! `benchmarking.rs` measured (`runtime/src/weights`, by
+//! `frame-omni-bencher v1 benchmark pallet --pallet pallet_assay_identity`): the database part
+//! counts the storage items that a call touches in the worst case, at the runtime's `DbWeight`; the
+//! compute part is a generous round number above what the calls of comparable pallets of the same
+//! release were measured at (15 to 60 µs). The verification of one ed25519 signature, about 50 µs,
+//! is part of `register` and `rotate_peer_key`.
 
 #![allow(missing_docs)]
 

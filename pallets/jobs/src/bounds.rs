@@ -1,13 +1,15 @@
 //! Upper bounds of what calls and hooks take, counted by hand.
 //!
-//! Nothing here is measured. Database accesses are counted from the code: every key that may be read or
-//! written once, since a block keeps what it has touched. So are the bytes of a proof; execution times are what this pallet's benchmarks took for work of
-//! the kind on an AMD EPYC (docs/benchmarks.md), rounded up: 1 µs for each 200 bytes of a record that is
-//! decoded and encoded, 60 µs for a balance that moves, 100 µs for a signature in WebAssembly. The
-//! runtime uses these bounds until its calls are measured again; a benchmark that finds more than a bound
-//! has found a mistake in it.
+//! Nothing here is measured. Database accesses are counted from the code: every key that may be
+//! read or written once, since a block keeps what it has touched. So are the bytes of a proof;
+//! execution times are what this pallet's benchmarks took for work of the kind on an AMD EPYC
+//! (docs/benchmarks.md), rounded up: 1 µs for each 200 bytes of a record that is decoded and
+//! encoded, 60 µs for a balance that moves, 100 µs for a signature in WebAssembly. The runtime uses
+//! these bounds until its calls are measured again; a benchmark that finds more than a bound has
+//! found a mistake in it.
 //!
-//! Every call is a sum of named parts, so that what changes in one place changes every call that does it.
+//! Every call is a sum of named parts, so that what changes in one place changes every call that
+//! does it.
 
 use crate::{WeightInfo, MAX_SEATS};
 use assay_market::parameters::MAX_COMMITTEE;
@@ -57,8 +59,8 @@ const JOB: Part = Part(1, 1, 60, 14);
 /// All seats of a job, up to 168 of 173 bytes.
 const SEATS: Part = Part(1, 1, 150, 31);
 
-/// A job leaves the agenda of one block and is put on that of another, which is full for as many blocks
-/// as are tried. An entry is up to 64 numbers.
+/// A job leaves the agenda of one block and is put on that of another, which is full for as many
+/// blocks as are tried. An entry is up to 64 numbers.
 const AGENDA: Part = Part(1 + AGENDA_SPILL, 2, 20 + AGENDA_SPILL / 2, 3 * (1 + AGENDA_SPILL));
 
 /// A balance on hold is moved, burned or released: both accounts, the hold, the issuance.
@@ -73,42 +75,44 @@ const OUTCOME: Part = Part(1, 1, 15, 3);
 /// The electorate, and whether two parties are members of it: key and exposure each.
 const PARTIES: Part = Part(2 + 2 * 2, 0, 30, 12);
 
-/// Key and exposure of somebody who is left out of a lottery, beside the parties: a verifier of an earlier
-/// audit.
+/// Key and exposure of somebody who is left out of a lottery, beside the parties: a verifier of an
+/// earlier audit.
 const LEFT_OUT: Part = Part(2, 0, 2, 5);
 
-/// The public draw: the session's validators, who of them is disabled or suspended, and ledger and keys of
-/// each (9.3 µs for both as measured, when they were a hundred); then every seat, with the lock of its
-/// stake. The pool is summed up and searched once for each seat, at 10 ns a validator.
+/// The public draw: the session's validators, who of them is disabled or suspended, and ledger and
+/// keys of each (9.3 µs for both as measured, when they were a hundred); then every seat, with the
+/// lock of its stake. The pool is summed up and searched once for each seat, at 10 ns a validator.
 const DRAW: Part = Part(3, 0, 100, 20)
 	.and(Part(2, 0, 10, 4).times(MAX_VALIDATORS as u64))
 	.and(SEAT.times(DRAWN))
 	.and(Part(0, 0, 3, 0).times(DRAWN));
 
-/// A seat is taken: the seats are written (counted once, decoded each time), the stake locked, the job
-/// noted for the key.
+/// A seat is taken: the seats are written (counted once, decoded each time), the stake locked, the
+/// job noted for the key.
 const SEAT: Part = Part(2, 3, 170, 4);
 
 /// A seat is left: the lock of its stake, the reputation, the job that was noted for its key.
 const UNSEAT: Part = Part(2, 3, 30, 5).and(OUTCOME);
 
-/// A job ends, without its seats: the bond comes back, the escrow is refunded, a part of the deposit
-/// burned, both parties' reputation written; its program, lottery, dispute and counts are let go.
+/// A job ends, without its seats: the bond comes back, the escrow is refunded, a part of the
+/// deposit burned, both parties' reputation written; its program, lottery, dispute and counts are
+/// let go.
 const END: Part = BOND.and(MONEY).and(MONEY).and(OUTCOME).and(OUTCOME).and(Part(8, 8, 60, 20));
 
-/// A fee is paid out of the escrow and a part of it burned: the requester's account, its hold and the
-/// issuance are counted with the end of the job, the payee here.
+/// A fee is paid out of the escrow and a part of it burned: the requester's account, its hold and
+/// the issuance are counted with the end of the job, the payee here.
 const FEE: Part = Part(1, 1, 120, 3);
 
 /// Whoever holds inputs or outputs is paid, and leaves its seat.
 const HOLDER: Part = FEE.and(UNSEAT);
 
-/// A verdict on a result that stood is counted for or against its author: faults and suspensions, and
-/// where it is suspended its membership, its exposure and the electorates of three sessions.
+/// A verdict on a result that stood is counted for or against its author: faults and suspensions,
+/// and where it is suspended its membership, its exposure and the electorates of three sessions.
 const CONDUCT: Part = Part(2 + 3 * 3, 2 + 3 * 2, 40, 20);
 
 /// A voucher is reported as an offender: the offences pallet's three records, what the session says
-/// of it, the exposure, chilling, disabling, the electorates of three sessions, and the deferred slash.
+/// of it, the exposure, chilling, disabling, the electorates of three sessions, and the deferred
+/// slash.
 const REPORT: Part = Part(22, 18, 120, 40);
 
 /// What is noted of a settlement: the roots of up to 256 inputs are hashed.
@@ -124,8 +128,8 @@ fn micros(micros: u64) -> Part {
 	Part(0, 0, micros, 0)
 }
 
-/// Segments that are opened with so many hashes are checked, two BLAKE3 nodes of up to 1 µs for each, and
-/// their roots written.
+/// Segments that are opened with so many hashes are checked, two BLAKE3 nodes of up to 1 µs for
+/// each, and their roots written.
 fn segments(hashes: u32) -> Part {
 	let written = Part(0, 1, 20, 9).times(hashes.min(1).into());
 	written.and(micros(2).times(hashes.into()))
@@ -177,8 +181,8 @@ macro_rules! bounds {
 				.weigh($db)
 		}
 		fn reveal_result(o: u32, h: u32) -> Weight {
-			// The program's summary, the chain's name; a path of up to 31 hashes for each output, and one
-			// of the last step. May begin the challenge period.
+			// The program's summary, the chain's name; a path of up to 31 hashes for each output,
+			// and one of the last step. May begin the challenge period.
 			CALL.and(JOB)
 				.and(SEATS)
 				.and(AGENDA)
@@ -210,8 +214,8 @@ macro_rules! bounds {
 			CALL.and(JOB).and(SEATS.times(2)).weigh($db)
 		}
 		fn commit_verdict() -> Weight {
-			// The ticket's output is computed once more; member, lottery and the chain's name are read. May
-			// end the audit, and with it the reveal phase.
+			// The ticket's output is computed once more; member, lottery and the chain's name are
+			// read. May end the audit, and with it the reveal phase.
 			CALL.and(JOB)
 				.and(SEATS.times(4))
 				.and(AGENDA.times(2))
@@ -230,7 +234,8 @@ macro_rules! bounds {
 			CALL.and(JOB).and(SEATS).and(Part(4, 0, 100, 10)).weigh($db)
 		}
 		fn verify_ticket() -> Weight {
-			// Elliptic curves in WebAssembly, without a host function; stake, key and lottery are read.
+			// Elliptic curves in WebAssembly, without a host function; stake, key and lottery are
+			// read.
 			Part(5, 0, 1_500, 40).weigh($db)
 		}
 		fn check_chunks() -> Weight {
@@ -241,8 +246,8 @@ macro_rules! bounds {
 			DRAW.weigh($db)
 		}
 		fn advance(s: u32) -> Weight {
-			// The provider is paid and the settlement noted; every seat is paid, counted, noted and unlocked.
-			// Or a lottery is opened; or a record pruned.
+			// The provider is paid and the settlement noted; every seat is paid, counted, noted and
+			// unlocked. Or a lottery is opened; or a record pruned.
 			CALL.and(JOB)
 				.and(SEATS.times(2))
 				.and(AGENDA)
@@ -255,8 +260,8 @@ macro_rules! bounds {
 				.weigh($db)
 		}
 		fn condemn(s: u32) -> Weight {
-			// Both parts of the bond; every seat is noted and unlocked, and either reported or paid, which is
-			// less.
+			// Both parts of the bond; every seat is noted and unlocked, and either reported or
+			// paid, which is less.
 			CALL.and(JOB)
 				.and(SEATS.times(2))
 				.and(AGENDA)
@@ -271,8 +276,8 @@ macro_rules! bounds {
 			JOB.and(AGENDA).weigh($db)
 		}
 		fn on_initialize_base() -> Weight {
-			// Two mixes read, one written and one removed; what the last block settled is forgotten; the
-			// author's randomness; the agenda of the block is taken.
+			// Two mixes read, one written and one removed; what the last block settled is
+			// forgotten; the author's randomness; the agenda of the block is taken.
 			Part(4, 4, 30, 8).weigh($db)
 		}
 	};

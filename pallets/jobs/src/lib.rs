@@ -7,12 +7,12 @@
 //!
 //! ## Overview
 //!
-//! A requester posts a job: a registered program, the content addresses of its inputs, a price ramp.
-//! A provider claims it, runs it and commits to the root of its run. After that, the chain opens a
-//! lottery with randomness that nobody could know at the commit. Validators find out privately whether
-//! they have won; those replay the job and commit their own roots before the provider opens its own. A result that enough of them reached
-//! independently is paid; one that nobody could confirm is not, and one that is withheld costs the
-//! provider its bond.
+//! A requester posts a job: a registered program, the content addresses of its inputs, a price
+//! ramp. A provider claims it, runs it and commits to the root of its run. After that, the chain
+//! opens a lottery with randomness that nobody could know at the commit. Validators find out
+//! privately whether they have won; those replay the job and commit their own roots before the
+//! provider opens its own. A result that enough of them reached independently is paid; one that
+//! nobody could confirm is not, and one that is withheld costs the provider its bond.
 //!
 //! ```text
 //! Posted → Open → Claimed → Committed → Verifying → Revealing → Challengeable → Settled
@@ -41,34 +41,39 @@
 //!
 //! ## Details
 //!
-//! * **Orders.** A job's number may stand for another job on another fork. Whoever binds itself to a job
-//!   names the hash of its [`Order`](assay_market::Order) beside the number; calls fail on another one.
-//! * **Money.** A job's escrow is a hold on the requester's balance: the highest price, the fee of one
-//!   audit, and a fee for those who hold inputs and outputs. What leaves it is `paid + refunded + burned`, to the unit. A deposit for the record
-//!   is held beside it, and one for a place in the market; a part of both is burned where the job comes to
-//!   nothing, and they grow as the market fills up.
-//! * **Draws.** The seed of a draw is the rolling mix of author randomness as it stands `draw_delay`
-//!   blocks after the event that caused the draw. Who attests the inputs, and who keeps the outputs, is
-//!   drawn in public, weighted by stake and without replacement. Who verifies is decided by tickets that
-//!   only their owners know until they commit a verdict; see [`assay_market::lottery`]. None of these
-//!   takes the job's own requester or provider.
-//! * **Audits.** Every committed result opens a lottery. Where the audit is not sure its tickets are
-//!   thinned, so that nobody but the winners knows whether the result is looked at; a verdict that differs
-//!   or stays hidden opens one lottery more, which is sure. Where the first is sure, too few verdicts end
-//!   the job *before* the result is shown; too few that match, once it is, open one lottery more.
-//! * **Delivery.** A result is paid when enough of its keepers, and of the verifiers that have reached
-//!   the same, hold its outputs. Keepers are drawn anew once; then the job fails and nobody is paid.
-//! * **Samples.** When the commitments are closed, later blocks decide which chunks of its own trace each
-//!   verifier shows with its verdict; see [`assay_referee::sample`].
-//! * **Verifier calls** are general transactions, authorized by a signature of the session key that the
-//!   account had when it was drawn, or in the session of the lottery. They pay no fee, as an
+//! * **Orders.** A job's number may stand for another job on another fork. Whoever binds itself to
+//!   a job names the hash of its [`Order`](assay_market::Order) beside the number; calls fail on
+//!   another one.
+//! * **Money.** A job's escrow is a hold on the requester's balance: the highest price, the fee of
+//!   one audit, and a fee for those who hold inputs and outputs. What leaves it is
+//!   `paid + refunded + burned`, to the unit. A deposit for the record is held beside it, and one
+//!   for a place in the market; a part of both is burned where the job comes to nothing, and they
+//!   grow as the market fills up.
+//! * **Draws.** The seed of a draw is the rolling mix of author randomness as it stands
+//!   `draw_delay` blocks after the event that caused the draw. Who attests the inputs, and who
+//!   keeps the outputs, is drawn in public, weighted by stake and without replacement. Who verifies
+//!   is decided by tickets that only their owners know until they commit a verdict; see
+//!   [`assay_market::lottery`]. None of these takes the job's own requester or provider.
+//! * **Audits.** Every committed result opens a lottery. Where the audit is not sure its tickets
+//!   are thinned, so that nobody but the winners knows whether the result is looked at; a verdict
+//!   that differs or stays hidden opens one lottery more, which is sure. Where the first is sure,
+//!   too few verdicts end the job *before* the result is shown; too few that match, once it is,
+//!   open one lottery more.
+//! * **Delivery.** A result is paid when enough of its keepers, and of the verifiers that have
+//!   reached the same, hold its outputs. Keepers are drawn anew once; then the job fails and nobody
+//!   is paid.
+//! * **Samples.** When the commitments are closed, later blocks decide which chunks of its own
+//!   trace each verifier shows with its verdict; see [`assay_referee::sample`].
+//! * **Verifier calls** are general transactions, authorized by a signature of the session key that
+//!   the account had when it was drawn, or in the session of the lottery. They pay no fee, as an
 //!   authorized origin has no account to pay it; signed, they would be paid for and refused.
-//! * **Disputes.** From the provider's reveal on, the result may be disputed; the arbitration pallet
-//!   does that through [`assay_market::Disputes`], which [`Pallet`] implements. A job with a live
-//!   dispute does not settle. A result that is proved wrong, or that the provider does not open where
-//!   it is demanded, is *condemned*: the bond is slashed at once, and the job ends at once too,
-//!   unless verifiers still hide verdicts and have time to open them. They get that time, so that a
-//!   provider cannot prove its own fraud to make honest verifiers look like its accomplices.
+//! * **Disputes.** From the provider's reveal on, the result may be disputed; the arbitration
+//!   pallet does that through [`assay_market::Disputes`], which [`Pallet`] implements. A job with a
+//!   live dispute does not settle. A result that is proved wrong, or that the provider does not
+//!   open where it is demanded, is *condemned*: the bond is slashed at once, and the job ends at
+//!   once too, unless verifiers still hide verdicts and have time to open them. They get that time,
+//!   so that a provider cannot prove its own fraud to make honest verifiers look like its
+//!   accomplices.
 //! * **Vouching.** When a result fails as fraud, the verifiers that opened the same root, and those
 //!   that hid their verdicts to the end, are reported as offenders. A verdict that differs from a
 //!   result that stood counts as its author's local fault.
@@ -193,7 +198,8 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxJobsPerRequester: Get<u32>;
 
-		/// What is held for a job's place in the market until it ends, while the market is at most half full.
+		/// What is held for a job's place in the market until it ends, while the market is at most
+		/// half full.
 		#[pallet::constant]
 		type JobDepositBase: Get<BalanceOf<Self>>;
 
@@ -263,8 +269,8 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Jobs<T: Config> = StorageMap<_, Twox64Concat, JobId, JobOf<T>>;
 
-	/// The accounts drawn to attest the inputs of a job or to keep its outputs, and those that have shown a
-	/// ticket to verify it, in order.
+	/// The accounts drawn to attest the inputs of a job or to keep its outputs, and those that have
+	/// shown a ticket to verify it, in order.
 	#[pallet::storage]
 	pub type Seats<T: Config> = StorageMap<_, Twox64Concat, JobId, SeatsOf<T>, ValueQuery>;
 
@@ -338,8 +344,8 @@ pub mod pallet {
 		},
 		/// A job entered a phase; answers count up to and including the deadline block.
 		PhaseChanged { job: JobId, phase: Phase, deadline: BlockNumberFor<T> },
-		/// Validators were drawn to attest the inputs or to keep the outputs, and their stake is locked until
-		/// the job ends.
+		/// Validators were drawn to attest the inputs or to keep the outputs, and their stake is
+		/// locked until the job ends.
 		ValidatorsDrawn { job: JobId, purpose: Purpose, tranche: u32, accounts: Vec<T::AccountId> },
 		/// A drawn validator said whether it holds the inputs.
 		InputsAttested { job: JobId, account: T::AccountId, ok: bool },
@@ -369,8 +375,8 @@ pub mod pallet {
 		VerifierAbstained { job: JobId, account: T::AccountId, reason: AbstainReason },
 		/// A provider opened its result.
 		ResultRevealed { job: JobId, run_root: Hash, output_roots: Vec<Hash> },
-		/// A verifier opened its verdict; `matches` is known once the result is open too. One that was not
-		/// `shown` to be a replay, by chunks of its trace, does not count.
+		/// A verifier opened its verdict; `matches` is known once the result is open too. One that
+		/// was not `shown` to be a replay, by chunks of its trace, does not count.
 		VerdictRevealed {
 			job: JobId,
 			account: T::AccountId,
@@ -380,23 +386,26 @@ pub mod pallet {
 		},
 		/// The requester wants the revealed result replayed.
 		AuditRequested { job: JobId },
-		/// Too few verdicts have matched the revealed result, or one has differed or stayed hidden where
-		/// nobody knows how many there could be, so that it is replayed once more.
+		/// Too few verdicts have matched the revealed result, or one has differed or stayed hidden
+		/// where nobody knows how many there could be, so that it is replayed once more.
 		AuditRepeated { job: JobId },
 		/// A drawn validator said whether it keeps the outputs.
 		OutputsAttested { job: JobId, account: T::AccountId, ok: bool },
 		/// Too few of those who were asked hold the outputs, so that keepers are drawn anew.
 		KeepersDismissed { job: JobId },
-		/// A part of a deposit was burned, because the job came to nothing or nobody could receive it.
+		/// A part of a deposit was burned, because the job came to nothing or nobody could receive
+		/// it.
 		DepositBurned { job: JobId, amount: BalanceOf<T> },
-		/// An account that holds the inputs or the outputs got its fee for that, net of the burned part.
+		/// An account that holds the inputs or the outputs got its fee for that, net of the burned
+		/// part.
 		HolderPaid { job: JobId, account: T::AccountId, amount: BalanceOf<T> },
 		/// A verifier got its share of the verifier fee, net of the burned part.
 		VerifierPaid { job: JobId, account: T::AccountId, amount: BalanceOf<T> },
-		/// The opened result was proved wrong, or an opening of it stayed withheld, thanks to `by`. The
-		/// job ends when the verifiers that still hide a verdict had their time to open it.
+		/// The opened result was proved wrong, or an opening of it stayed withheld, thanks to `by`.
+		/// The job ends when the verifiers that still hide a verdict had their time to open it.
 		ResultCondemned { job: JobId, reason: ReasonCode, by: T::AccountId },
-		/// A bond was slashed for a withheld or wrong result. `paid` is what requester and prover got.
+		/// A bond was slashed for a withheld or wrong result. `paid` is what requester and prover
+		/// got.
 		BondSlashed { job: JobId, provider: T::AccountId, burned: BalanceOf<T>, paid: BalanceOf<T> },
 		/// A job ended. `paid + refunded + burned` is what had been held for it.
 		JobEnded {
@@ -428,9 +437,9 @@ pub mod pallet {
 		WrongSteps,
 		/// Steps times work units of a step overflow. Post fewer steps.
 		TooMuchWork,
-		/// The ramp starts below the lowest price for so much work and so many bytes. See `minPrice`,
-		/// `workPrice` (for 10⁹ work units) and `bytePrice` (for a MiB of inputs and outputs) in the
-		/// parameters.
+		/// The ramp starts below the lowest price for so much work and so many bytes. See
+		/// `minPrice`, `workPrice` (for 10⁹ work units) and `bytePrice` (for a MiB of inputs and
+		/// outputs) in the parameters.
 		PriceTooLow,
 		/// The ramp's highest price is below its start.
 		RampUpsideDown,
@@ -446,8 +455,8 @@ pub mod pallet {
 		TooManyOutputBytes,
 		/// The account has as many unfinished jobs as one may. Try again when one has ended.
 		TooManyJobsOfAccount,
-		/// The job of this number is another one than the call names: it has another order. Read it again;
-		/// after a reorganisation its number may stand for another job.
+		/// The job of this number is another one than the call names: it has another order. Read it
+		/// again; after a reorganisation its number may stand for another job.
 		OtherOrder,
 		/// Only the job's requester may do this.
 		NotRequester,
@@ -457,7 +466,8 @@ pub mod pallet {
 		NotRegisteredProvider,
 		/// A requester may not claim its own job.
 		OwnJob,
-		/// The account claimed this job before, stayed silent or gave it back, and may not claim it again.
+		/// The account claimed this job before, stayed silent or gave it back, and may not claim it
+		/// again.
 		Barred,
 		/// The ramp's price is below the least that the claim accepts. Try again later.
 		PriceBelowExpectation,
@@ -483,24 +493,24 @@ pub mod pallet {
 		AuditAlreadyRequested,
 		/// No validator is left that could verify this job: nobody but its parties, or none at all.
 		NoVerifierAvailable,
-		/// The run cannot be cut like this: a segment needs a power of two of steps, at least 2, and a job
-		/// 2 to 256 segments. Choose another length, or leave `segments` out.
+		/// The run cannot be cut like this: a segment needs a power of two of steps, at least 2,
+		/// and a job 2 to 256 segments. Choose another length, or leave `segments` out.
 		WrongSegments,
-		/// The job is cut into segments: `commitResult` must carry its checkpoints, and `revealResult`
-		/// its segments.
+		/// The job is cut into segments: `commitResult` must carry its checkpoints, and
+		/// `revealResult` its segments.
 		SegmentsMissing,
 		/// The job is not cut into segments: leave `checkpoints` and `segments` out.
 		NotSegmented,
-		/// The segments are not those of the committed run: their paths do not lead to the run root, or
-		/// the trace roots before the checkpoints are not what `digest` binds.
+		/// The segments are not those of the committed run: their paths do not lead to the run
+		/// root, or the trace roots before the checkpoints are not what `digest` binds.
 		SegmentsMismatch,
 		/// The deadline of this phase has not passed; there is nothing to push.
 		NotDue,
 		/// The result is disputed and settles when the dispute is over. Wait until no lane is left;
 		/// the agenda settles the job then by itself.
 		Disputed,
-		/// The account was not drawn for this: it is no validator of the lottery's session, a party of the
-		/// job, or its ticket is in none of the tranches.
+		/// The account was not drawn for this: it is no validator of the lottery's session, a party
+		/// of the job, or its ticket is in none of the tranches.
 		NotDrawn,
 		/// The ticket is not what the account's session key draws in this lottery. Make it from the
 		/// lottery's seed, with the key of the lottery's session.
@@ -509,20 +519,21 @@ pub mod pallet {
 		TrancheNotOpen,
 		/// All seats of this audit are taken.
 		SeatsTaken,
-		/// The account's stake stands behind as many unfinished jobs as it may. Wait until one ends.
+		/// The account's stake stands behind as many unfinished jobs as it may. Wait until one
+		/// ends.
 		TooManyLocks,
-		/// The chunks are not those of the opened root at the positions that were drawn. Open the verdict
-		/// without chunks if the trace is lost.
+		/// The chunks are not those of the opened root at the positions that were drawn. Open the
+		/// verdict without chunks if the trace is lost.
 		WrongChunks,
 		/// This seat has already given its answer.
 		AlreadyAnswered,
-		/// A verdict may be opened once the commitments are closed, and with chunks once their positions
-		/// are drawn: not yet.
+		/// A verdict may be opened once the commitments are closed, and with chunks once their
+		/// positions are drawn: not yet.
 		TooEarlyToReveal,
 		/// `drawDelay` must be from 1 to 64.
 		InvalidDrawDelay,
-		/// Every clock needs a base and rates of at least 1, and so do the plain periods; the base of
-		/// `reveal` must be at least 8.
+		/// Every clock needs a base and rates of at least 1, and so do the plain periods; the base
+		/// of `reveal` must be at least 8.
 		InvalidClock,
 		/// Committees have 1 to 16 members, and a quorum of at least 1 and at most all.
 		InvalidCommittee,
@@ -539,10 +550,11 @@ pub mod pallet {
 		/// `stallSlash` must be above 0 and below `compensation`, `proverPart` above 0, and
 		/// `compensation` and `proverPart` together below 50 %: at least half of a bond is burned.
 		InvalidSlash,
-		/// The burned part of `minPrice` must be at least one unit, `workPrice` and `bytePrice` above 0.
+		/// The burned part of `minPrice` must be at least one unit, `workPrice` and `bytePrice`
+		/// above 0.
 		InvalidMinPrice,
-		/// More steps than any worker runs: see [`assay_market::MAX_STEPS`]. Post several jobs, each from
-		/// the last states of the one before.
+		/// More steps than any worker runs: see [`assay_market::MAX_STEPS`]. Post several jobs,
+		/// each from the last states of the one before.
 		TooManySteps,
 	}
 
@@ -596,7 +608,8 @@ pub mod pallet {
 	// Arguments that begin with `_` are for `authorize`, which has checked them right before.
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
-		/// Post a job: run `program` on these inputs, for a price that rises until someone claims it.
+		/// Post a job: run `program` on these inputs, for a price that rises until someone claims
+		/// it.
 		///
 		/// ## Dispatch Origin
 		///
@@ -604,26 +617,26 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Holds the highest price, the fee of one audit and that of those who hold inputs and outputs; and a
-		/// deposit, a part of it until the job ends and the rest until its record is pruned. The deposit grows
-		/// tenfold as the market fills up; a part of it is burned where the job comes to nothing. The price
-		/// rises evenly from
-		/// `price_start` to `price_max` within `ramp_blocks` after the job opens; it must not start below
-		/// what verifying so much work and so many bytes costs. `input_roots` are
-		/// the content addresses of the inputs in program order; `steps` is 1 for a program without
-		/// states. The job opens when drawn validators have attested that they hold the inputs, or at
-		/// once when `assurance` opts out of it; such a job earns nobody reputation. With `segments` each
-		/// verifier replays one segment of the run, which it draws in private.
+		/// Holds the highest price, the fee of one audit and that of those who hold inputs and
+		/// outputs; and a deposit, a part of it until the job ends and the rest until its record is
+		/// pruned. The deposit grows tenfold as the market fills up; a part of it is burned where
+		/// the job comes to nothing. The price rises evenly from `price_start` to `price_max`
+		/// within `ramp_blocks` after the job opens; it must not start below what verifying so much
+		/// work and so many bytes costs. `input_roots` are the content addresses of the inputs in
+		/// program order; `steps` is 1 for a program without states. The job opens when drawn
+		/// validators have attested that they hold the inputs, or at once when `assurance` opts out
+		/// of it; such a job earns nobody reputation. With `segments` each verifier replays one
+		/// segment of the run, which it draws in private.
 		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownProgram`], [`Error::WrongInputCount`], [`Error::TooManyTensors`],
-		/// [`Error::WrongSteps`], [`Error::TooManySteps`], [`Error::TooMuchWork`], [`Error::PriceTooLow`],
-		/// [`Error::RampUpsideDown`], [`Error::RampTooLong`], [`Error::AuditTooLow`],
-		/// [`Error::WrongSegments`], [`Error::LifetimeTooLong`], [`Error::TooManyJobs`],
-		/// [`Error::TooManyJobsOfAccount`], [`Error::TooManyOutputBytes`],
-		/// [`Error::NoVerifierAvailable`]; `Token::FundsUnavailable` when
-		/// the balance does not cover escrow and deposit.
+		/// [`Error::WrongSteps`], [`Error::TooManySteps`], [`Error::TooMuchWork`],
+		/// [`Error::PriceTooLow`], [`Error::RampUpsideDown`], [`Error::RampTooLong`],
+		/// [`Error::AuditTooLow`], [`Error::WrongSegments`], [`Error::LifetimeTooLong`],
+		/// [`Error::TooManyJobs`], [`Error::TooManyJobsOfAccount`], [`Error::TooManyOutputBytes`],
+		/// [`Error::NoVerifierAvailable`]; `Token::FundsUnavailable` when the balance does not
+		/// cover escrow and deposit.
 		///
 		/// ## Events
 		///
@@ -654,9 +667,10 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// While a provider works on it, it gets the `cancel_fee` part of the agreed price, unless attestation
-		/// was opted out: then both sides may leave for nothing. Once a result is committed, nothing can be
-		/// cancelled. Where attesters were drawn, their fees are not refunded, whether earned or not.
+		/// While a provider works on it, it gets the `cancel_fee` part of the agreed price, unless
+		/// attestation was opted out: then both sides may leave for nothing. Once a result is
+		/// committed, nothing can be cancelled. Where attesters were drawn, their fees are not
+		/// refunded, whether earned or not.
 		///
 		/// ## Errors
 		///
@@ -681,16 +695,17 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `order` names the job itself, whatever its number stands for on another fork. `min_price` is the
-		/// least the provider accepts; the ramp only rises. The bond comes out of the provider's free stake;
-		/// its size follows from price and audit probability (`bond` of the job view), and is at most
-		/// `max_bond`. Fetch and check the inputs first: a job can be given back, but not for nothing.
+		/// `order` names the job itself, whatever its number stands for on another fork.
+		/// `min_price` is the least the provider accepts; the ramp only rises. The bond comes out
+		/// of the provider's free stake; its size follows from price and audit probability (`bond`
+		/// of the job view), and is at most `max_bond`. Fetch and check the inputs first: a job can
+		/// be given back, but not for nothing.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::WrongPhase`], [`Error::DeadlinePassed`],
-		/// [`Error::NotRegisteredProvider`], [`Error::OwnJob`], [`Error::Barred`],
-		/// [`Error::PriceBelowExpectation`], [`Error::BondAboveExpectation`],
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::WrongPhase`],
+		/// [`Error::DeadlinePassed`], [`Error::NotRegisteredProvider`], [`Error::OwnJob`],
+		/// [`Error::Barred`], [`Error::PriceBelowExpectation`], [`Error::BondAboveExpectation`],
 		/// [`Error::NoVerifierAvailable`]; the stake pallet's error when too little stake is free.
 		///
 		/// ## Events
@@ -717,13 +732,13 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `commitment` is the result commitment over genesis hash, order, account, run root and salt.
-		/// From here on the provider warrants that the root can be opened: silence costs what fraud
-		/// costs.
+		/// `commitment` is the result commitment over genesis hash, order, account, run root and
+		/// salt. From here on the provider warrants that the root can be opened: silence costs what
+		/// fraud costs.
 		///
-		/// `checkpoints` are given just where the job is cut into segments: the manifest, a blob that
-		/// verifiers fetch together with the states that it lists, and a digest that binds the trace roots
-		/// of the steps before the checkpoints; a digest of others cannot be opened.
+		/// `checkpoints` are given just where the job is cut into segments: the manifest, a blob
+		/// that verifiers fetch together with the states that it lists, and a digest that binds the
+		/// trace roots of the steps before the checkpoints; a digest of others cannot be opened.
 		///
 		/// ## Errors
 		///
@@ -755,13 +770,13 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// `opening` shows that the output roots are in the run root, at the program's output anchors
-		/// of the last step. The outputs themselves belong into the provider's node before this: keepers
-		/// fetch them by the roots, and without them the result is not paid.
+		/// `opening` shows that the output roots are in the run root, at the program's output
+		/// anchors of the last step. The outputs themselves belong into the provider's node before
+		/// this: keepers fetch them by the roots, and without them the result is not paid.
 		///
-		/// `segments` are given just where the job is cut: for every segment but the last the trace root of
-		/// its last step with that step's path to the root of the segment, and the root of the last one.
-		/// These roots are what the verdicts are compared with.
+		/// `segments` are given just where the job is cut: for every segment but the last the trace
+		/// root of its last step with that step's path to the root of the segment, and the root of
+		/// the last one. These roots are what the verdicts are compared with.
 		///
 		/// ## Errors
 		///
@@ -802,17 +817,17 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Once per job, and not after one that the chain has repeated by itself. Where the first audit had
-		/// verifiers, the fee of a second committee is held too. Whoever has verified this job does not
-		/// verify it again. This audit is sure; it adds eyes, so that too few verdicts in it take nothing
-		/// from the provider.
+		/// Once per job, and not after one that the chain has repeated by itself. Where the first
+		/// audit had verifiers, the fee of a second committee is held too. Whoever has verified
+		/// this job does not verify it again. This audit is sure; it adds eyes, so that too few
+		/// verdicts in it take nothing from the provider.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotRequester`], [`Error::WrongPhase`],
-		/// [`Error::DeadlinePassed`], [`Error::AuditAlreadyRequested`],
-		/// [`Error::NoVerifierAvailable`]; `Token::FundsUnavailable` when the balance does not cover a
-		/// second fee.
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotRequester`],
+		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::AuditAlreadyRequested`],
+		/// [`Error::NoVerifierAvailable`]; `Token::FundsUnavailable` when the balance does not
+		/// cover a second fee.
 		///
 		/// ## Events
 		///
@@ -840,7 +855,8 @@ pub mod pallet {
 		///
 		/// ## Events
 		///
-		/// Those of the default: [`Event::PhaseChanged`], [`Event::JobEnded`], [`Event::JobPruned`].
+		/// Those of the default: [`Event::PhaseChanged`], [`Event::JobEnded`],
+		/// [`Event::JobPruned`].
 		#[pallet::call_index(6)]
 		#[pallet::weight(
 			T::WeightInfo::poke().saturating_add(Pallet::<T>::weight_to_push(MAX_SEATS, true))
@@ -884,19 +900,19 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Sent by the node's offchain hook, up to the deadline of the draw, also where the quorum is there
-		/// already: who was drawn has fetched the inputs, and is paid for holding them. `retry` only makes
-		/// repeated submissions differ.
+		/// Sent by the node's offchain hook, up to the deadline of the draw, also where the quorum
+		/// is there already: who was drawn has fetched the inputs, and is paid for holding them.
+		/// `retry` only makes repeated submissions differ.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
-		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`],
+		/// [`Error::AlreadyAnswered`], [`Error::WrongPhase`], [`Error::DeadlinePassed`].
 		///
 		/// ## Events
 		///
-		/// [`Event::InputsAttested`], [`Event::PhaseChanged`] or [`Event::JobEnded`] when the quorum is
-		/// reached or out of reach.
+		/// [`Event::InputsAttested`], [`Event::PhaseChanged`] or [`Event::JobEnded`] when the
+		/// quorum is reached or out of reach.
 		#[pallet::call_index(8)]
 		#[pallet::weight((T::WeightInfo::attest_inputs(), DispatchClass::Operational))]
 		#[pallet::authorize(|_, job, order, account, ok, retry, signature| {
@@ -922,19 +938,20 @@ pub mod pallet {
 		///
 		/// ## Dispatch Origin
 		///
-		/// Authorized by a signature of the session key of a validator that has won the job's lottery.
+		/// Authorized by a signature of the session key of a validator that has won the job's
+		/// lottery.
 		///
 		/// ## Details
 		///
-		/// `commitment` is the verdict commitment over genesis hash, order, account, run root and salt;
-		/// a copied one cannot be opened. `ticket` shows that the account was drawn; nobody could tell
-		/// before. `retry` only makes repeated submissions differ.
+		/// `commitment` is the verdict commitment over genesis hash, order, account, run root and
+		/// salt; a copied one cannot be opened. `ticket` shows that the account was drawn; nobody
+		/// could tell before. `retry` only makes repeated submissions differ.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`], [`Error::BadTicket`], [`Error::TrancheNotOpen`],
-		/// [`Error::SeatsTaken`], [`Error::TooManyLocks`], [`Error::AlreadyAnswered`],
-		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`].
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`], [`Error::BadTicket`],
+		/// [`Error::TrancheNotOpen`], [`Error::SeatsTaken`], [`Error::TooManyLocks`],
+		/// [`Error::AlreadyAnswered`], [`Error::WrongPhase`], [`Error::DeadlinePassed`].
 		///
 		/// ## Events
 		///
@@ -965,7 +982,8 @@ pub mod pallet {
 		///
 		/// ## Dispatch Origin
 		///
-		/// Authorized by a signature of the session key of a validator that has won the job's lottery.
+		/// Authorized by a signature of the session key of a validator that has won the job's
+		/// lottery.
 		///
 		/// ## Details
 		///
@@ -1007,16 +1025,17 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Accepted from the reveal phase until the job ends, also when the result is condemned. `chunks`
-		/// are the chunks of the verifier's own trace at the positions that the chain has drawn after the
-		/// commitments were closed: they show that it has replayed the job. Without them the root is open,
-		/// so that its author is taken for no accomplice, but counts as no verdict and earns nothing.
+		/// Accepted from the reveal phase until the job ends, also when the result is condemned.
+		/// `chunks` are the chunks of the verifier's own trace at the positions that the chain has
+		/// drawn after the commitments were closed: they show that it has replayed the job. Without
+		/// them the root is open, so that its author is taken for no accomplice, but counts as no
+		/// verdict and earns nothing.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`], [`Error::AlreadyAnswered`],
-		/// [`Error::TooEarlyToReveal`], [`Error::WrongPhase`], [`Error::CommitmentMismatch`],
-		/// [`Error::WrongChunks`].
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotDrawn`],
+		/// [`Error::AlreadyAnswered`], [`Error::TooEarlyToReveal`], [`Error::WrongPhase`],
+		/// [`Error::CommitmentMismatch`], [`Error::WrongChunks`].
 		///
 		/// ## Events
 		///
@@ -1047,8 +1066,8 @@ pub mod pallet {
 			Self::do_reveal_verdict(job, account, run_root, salt, chunks)
 		}
 
-		/// Give a claimed job back, because it cannot be done: its inputs are not served, or the machine
-		/// broke.
+		/// Give a claimed job back, because it cannot be done: its inputs are not served, or the
+		/// machine broke.
 		///
 		/// ## Dispatch Origin
 		///
@@ -1056,16 +1075,17 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// From the block after the claim up to the deadline for the commitment. Where the inputs were attested,
-		/// a part of what a stall costs is burned of the bond, growing evenly with the time that has passed
-		/// since the claim and never less than a tenth of it. Where the requester opted out of that it is free.
-		/// The job opens again, and its ramp goes on. The account may not claim it any more; the fourth one that
-		/// gave it back or stayed silent ends the job.
+		/// From the block after the claim up to the deadline for the commitment. Where the inputs
+		/// were attested, a part of what a stall costs is burned of the bond, growing evenly with
+		/// the time that has passed since the claim and never less than a tenth of it. Where the
+		/// requester opted out of that it is free. The job opens again, and its ramp goes on. The
+		/// account may not claim it any more; the fourth one that gave it back or stayed silent
+		/// ends the job.
 		///
 		/// ## Errors
 		///
-		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`], [`Error::WrongPhase`],
-		/// [`Error::DeadlinePassed`], [`Error::TooEarlyToGiveBack`].
+		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`],
+		/// [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::TooEarlyToGiveBack`].
 		///
 		/// ## Events
 		///
@@ -1077,8 +1097,8 @@ pub mod pallet {
 			Self::do_give_back(who, job, order)
 		}
 
-		/// Say whether you hold every output of a job, well-formed, and will serve it while the job is on
-		/// record.
+		/// Say whether you hold every output of a job, well-formed, and will serve it while the job
+		/// is on record.
 		///
 		/// ## Dispatch Origin
 		///
@@ -1086,8 +1106,8 @@ pub mod pallet {
 		///
 		/// ## Details
 		///
-		/// Sent by the node's offchain hook, from the reveal to the end of the challenge period. A no may be
-		/// taken back by a yes. `retry` only makes repeated submissions differ.
+		/// Sent by the node's offchain hook, from the reveal to the end of the challenge period. A
+		/// no may be taken back by a yes. `retry` only makes repeated submissions differ.
 		///
 		/// ## Errors
 		///

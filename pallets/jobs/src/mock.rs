@@ -65,8 +65,8 @@ parameter_types! {
 	pub DefaultParameters: ParametersOf<Test> = test_parameters();
 }
 
-/// The development preset with a committee of three of whom two must agree. The first tranche takes up to
-/// twelve, so that everyone wins the lotteries of most tests.
+/// The development preset with a committee of three of whom two must agree. The first tranche takes
+/// up to twelve, so that everyone wins the lotteries of most tests.
 pub fn test_parameters() -> MarketParameters<u64, u64> {
 	let mut parameters = MarketParameters::development(UNIT);
 	parameters.tranche_width_percent = 400;

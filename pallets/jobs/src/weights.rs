@@ -1,7 +1,8 @@
-//! What weights the pallet asks for: one function for each call, and for what calls and hooks are made of.
+//! What weights the pallet asks for: one function for each call, and for what calls and hooks are
+//! made of.
 //!
-//! [`Bounds`](crate::Bounds) has upper bounds of all of them, counted by hand; measured ones come from
-//! `benchmarking`.
+//! [`Bounds`](crate::Bounds) has upper bounds of all of them, counted by hand; measured ones come
+//! from `benchmarking`.
 
 use frame_support::weights::Weight;
 
@@ -17,8 +18,8 @@ pub trait WeightInfo {
 	fn commit_result() -> Weight;
 	/// `give_back`.
 	fn give_back() -> Weight;
-	/// `reveal_result` with `o` outputs, and segments that are opened with `h` hashes; 0 where the run
-	/// is not cut.
+	/// `reveal_result` with `o` outputs, and segments that are opened with `h` hashes; 0 where the
+	/// run is not cut.
 	fn reveal_result(o: u32, h: u32) -> Weight;
 	/// `request_audit`.
 	fn request_audit() -> Weight;

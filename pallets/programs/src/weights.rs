@@ -1,10 +1,11 @@
 //! Weights of the calls of pallet_assay_programs.
 //!
 //! **Estimates**, for mocks and a first wiring; the runtime uses what the benchmarks in
-//! `benchmarking.rs` measured (`runtime/src/weights`, by `frame-omni-bencher v1 benchmark pallet --pallet pallet_assay_programs`):
-//! the database part counts the storage items that a call touches in the worst case, at the
-//! runtime's `DbWeight`; the compute part is a generous round number above what the calls of
-//! comparable pallets of the same release were measured at (15 to 60 µs).
+//! `benchmarking.rs` measured (`runtime/src/weights`, by
+//! `frame-omni-bencher v1 benchmark pallet --pallet pallet_assay_programs`): the database part
+//! counts the storage items that a call touches in the worst case, at the runtime's `DbWeight`; the
+//! compute part is a generous round number above what the calls of comparable pallets of the same
+//! release were measured at (15 to 60 µs).
 //!
 //! Measured natively in release mode on one shared core of a server, then tripled for WebAssembly:
 //! hashing, decoding and checking take at most 43 ns per byte (4,000 small nodes), and the referee

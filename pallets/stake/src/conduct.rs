@@ -1,5 +1,5 @@
-//! What is remembered of verifiers: local faults that no match has taken back, and suspensions from draws.
-//! Neither ever touches stake.
+//! What is remembered of verifiers: local faults that no match has taken back, and suspensions from
+//! draws. Neither ever touches stake.
 
 use crate::{pallet::*, LOG_TARGET};
 use assay_market::VerifierFaults;
@@ -7,7 +7,8 @@ use frame_support::traits::Get;
 use sp_staking::SessionIndex;
 
 impl<T: Config> Pallet<T> {
-	/// Keep `who` from being drawn for a while, from now on. Returns `false` when there is no place.
+	/// Keep `who` from being drawn for a while, from now on. Returns `false` when there is no
+	/// place.
 	fn suspend(who: &T::AccountId) -> bool {
 		let until = CurrentSession::<T>::get().saturating_add(T::SuspensionSessions::get());
 		let noted = SuspendedVerifiers::<T>::mutate(|suspended| {
@@ -59,10 +60,10 @@ impl<T: Config> VerifierFaults<T::AccountId> for Pallet<T> {
 		}
 	}
 
-	/// Takes back one fault. If it took back all of them, two false alarms for each right verdict would
-	/// be free; so a verifier that is wrong more often than right is suspended in the end. One that is wrong
-	/// once in ten verdicts at random comes to three faults as seldom as to three in a row: once in about a
-	/// thousand.
+	/// Takes back one fault. If it took back all of them, two false alarms for each right verdict
+	/// would be free; so a verifier that is wrong more often than right is suspended in the end.
+	/// One that is wrong once in ten verdicts at random comes to three faults as seldom as to three
+	/// in a row: once in about a thousand.
 	fn note_match(who: &T::AccountId) {
 		VerifierFaultCounts::<T>::mutate_exists(who, |faults| {
 			*faults = faults.map(|count| count.saturating_sub(1)).filter(|count| *count > 0);

@@ -1,7 +1,7 @@
 //! Who may verify the jobs of a session: its validators as they were when it was planned.
 //!
-//! The lottery of a job goes by stakes and keys of the session in which it was opened. They were fixed
-//! before its seed could be known, so that neither can be chosen after it.
+//! The lottery of a job goes by stakes and keys of the session in which it was opened. They were
+//! fixed before its seed could be known, so that neither can be chosen after it.
 
 use crate::{pallet::*, types::*};
 use frame_support::traits::Get;
@@ -9,8 +9,8 @@ use sp_runtime::traits::{Convert, Saturating, Zero};
 use sp_staking::SessionIndex;
 
 impl<T: Config> Pallet<T> {
-	/// Note the members of a session that has just been planned: the elected that have a verifier key
-	/// and stake, and that are not suspended in it.
+	/// Note the members of a session that has just been planned: the elected that have a verifier
+	/// key and stake, and that are not suspended in it.
 	pub(crate) fn enrol(session: SessionIndex, elected: &ElectedOf<T>) {
 		let suspended = SuspendedVerifiers::<T>::get();
 		let (mut candidates, mut stake) = (0u32, BalanceOf::<T>::zero());
@@ -28,8 +28,8 @@ impl<T: Config> Pallet<T> {
 		Electorates::<T>::insert(session, (candidates, stake));
 	}
 
-	/// Take `who` out of the running electorate and the planned one, for good. In a lottery of an older
-	/// session it was counted, and keeps its chance.
+	/// Take `who` out of the running electorate and the planned one, for good. In a lottery of an
+	/// older session it was counted, and keeps its chance.
 	pub(crate) fn strike_off(who: &T::AccountId) {
 		let planned = LastPlanned::<T>::get().map_or(0, |(session, _)| session);
 		for session in CurrentSession::<T>::get()..=planned {

@@ -69,8 +69,8 @@ impl<T: Config> Pallet<T> {
 		if Candidates::<T>::count() >= T::MaxCandidates::get() {
 			let named = displace.ok_or(Error::<T>::TooManyCandidates)?;
 			ensure!(Candidates::<T>::contains_key(&named), Error::<T>::CannotDisplace);
-			// Only the weakest: a place that a large account takes and leaves again goes to the next one
-			// that asks, so whoever could be displaced could be replaced by anything.
+			// Only the weakest: a place that a large account takes and leaves again goes to the
+			// next one that asks, so whoever could be displaced could be replaced by anything.
 			let (Reverse(theirs), weakest) =
 				Self::weakest_candidate().ok_or(Error::<T>::CannotDisplace)?;
 			ensure!(named == weakest, Error::<T>::NotTheWeakest);
@@ -322,8 +322,9 @@ impl<T: Config> JobBonds<T::AccountId, BalanceOf<T>> for Pallet<T> {
 }
 
 impl<T: Config> Verifiers<T::AccountId, BalanceOf<T>> for Pallet<T> {
-	/// The validators of the running session that are not disabled or suspended, have a verifier key
-	/// and stake behind them, and are not yet drawn for `MaxJobLocks` jobs; in the order of the set.
+	/// The validators of the running session that are not disabled or suspended, have a verifier
+	/// key and stake behind them, and are not yet drawn for `MaxJobLocks` jobs; in the order of the
+	/// set.
 	fn active() -> Vec<VerifierInfo<T::AccountId, BalanceOf<T>>> {
 		let suspended = SuspendedVerifiers::<T>::get();
 		pallet_session::Validators::<T>::get()

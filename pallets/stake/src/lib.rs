@@ -6,8 +6,8 @@
 //!
 //! See the [`pallet`] module for the calls, storage, events and errors. Other pallets reach the
 //! stake through [`assay_market::JobBonds`], [`assay_market::Verifiers`] and
-//! [`assay_market::VerifierFaults`], which [`Pallet`] implements; `pallet-session` and `pallet-offences` through `SessionManager` and
-//! `OnOffenceHandler`.
+//! [`assay_market::VerifierFaults`], which [`Pallet`] implements; `pallet-session` and
+//! `pallet-offences` through `SessionManager` and `OnOffenceHandler`.
 //!
 //! ## Overview
 //!
@@ -21,12 +21,13 @@
 //!   can offer itself by [`pallet::Call::validate`]. The candidates with the most stake are the
 //!   validators of the next planned session, but only so many that heads, which is what BABE and
 //!   GRANDPA count, cannot be had for much less stake than others have behind theirs.
-//! - **Verifying**: the validators of a session may verify the jobs whose lotteries are opened in it,
-//!   with the stake and the session key that they had when it was planned ([`pallet::Members`]). An
-//!   account that attests or verifies is locked: it cannot withdraw anything until the job ends.
+//! - **Verifying**: the validators of a session may verify the jobs whose lotteries are opened in
+//!   it, with the stake and the session key that they had when it was planned
+//!   ([`pallet::Members`]). An account that attests or verifies is locked: it cannot withdraw
+//!   anything until the job ends.
 //!
-//! A verifier whose verdicts differ [`pallet::Config::FaultsBeforeSuspension`] times more often from
-//! results that stood than they agree with one is *suspended*: no job draws it for
+//! A verifier whose verdicts differ [`pallet::Config::FaultsBeforeSuspension`] times more often
+//! from results that stood than they agree with one is *suspended*: no job draws it for
 //! [`pallet::Config::SuspensionSessions`]. That is no slash; it still validates.
 //!
 //! Stake leaves in two steps, [`pallet::Call::unbond`] and, [`pallet::Config::UnbondingSessions`]
@@ -83,8 +84,8 @@ pub const LOG_TARGET: &str = "runtime::assay-stake";
 /// and the one already planned.
 pub const EXIT_SESSIONS: u32 = 2;
 
-/// The part of the best protection against cheap heads, as (part, whole), below which an election does not
-/// go in order to have more validators. See `session::electable`.
+/// The part of the best protection against cheap heads, as (part, whole), below which an election
+/// does not go in order to have more validators. See `session::electable`.
 pub const LEAST_PROTECTION: (u32, u32) = (3, 4);
 
 /// Deferred slashes carried out in one block at most.
@@ -249,9 +250,9 @@ pub mod pallet {
 		OptionQuery,
 	>;
 
-	/// The validators of a planned session that may verify, with the session key that they have in it;
-	/// [`Exposures`] has their stakes. Kept as long as these. An account leaves when it is suspended or
-	/// reported for an offence, and does not come back.
+	/// The validators of a planned session that may verify, with the session key that they have in
+	/// it; [`Exposures`] has their stakes. Kept as long as these. An account leaves when it is
+	/// suspended or reported for an offence, and does not come back.
 	#[pallet::storage]
 	pub type Members<T: Config> = StorageDoubleMap<
 		_,
@@ -290,8 +291,8 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type DeferredRange<T: Config> = StorageValue<_, (u32, u32), ValueQuery>;
 
-	/// Faults of each bonded account, verdicts that differed from results that stood, which no right
-	/// verdict has taken back; at least one.
+	/// Faults of each bonded account, verdicts that differed from results that stood, which no
+	/// right verdict has taken back; at least one.
 	#[pallet::storage]
 	pub type VerifierFaultCounts<T: Config> =
 		StorageMap<_, Blake2_128Concat, T::AccountId, u32, OptionQuery>;
@@ -495,11 +496,11 @@ pub mod pallet {
 		NotCandidate,
 		/// The account has no session keys. Set them with `session.setKeys` first.
 		NoSessionKeys,
-		/// All places for candidates are taken. Name in `displace` the candidate with the least stake,
-		/// and have more than it.
+		/// All places for candidates are taken. Name in `displace` the candidate with the least
+		/// stake, and have more than it.
 		TooManyCandidates,
-		/// The named account does not stand as validator or does not have less stake than yours. Name
-		/// the candidate with the least stake; where it has as much as you, bond more.
+		/// The named account does not stand as validator or does not have less stake than yours.
+		/// Name the candidate with the least stake; where it has as much as you, bond more.
 		CannotDisplace,
 		/// The number of validators must be between 1 and `MaxValidators`.
 		InvalidValidatorCount,
@@ -510,8 +511,9 @@ pub mod pallet {
 		TooManyJobHolds,
 		/// The account's stake already backs this job.
 		JobAlreadyHeld,
-		/// Only the weakest candidate can be displaced, and the named one is not. Name the one with the
-		/// least `active` less `deferred` in `ledgers`; of equal ones the one with the largest account.
+		/// Only the weakest candidate can be displaced, and the named one is not. Name the one with
+		/// the least `active` less `deferred` in `ledgers`; of equal ones the one with the largest
+		/// account.
 		NotTheWeakest,
 	}
 
@@ -743,9 +745,10 @@ pub mod pallet {
 		/// ## Details
 		///
 		/// From the session after the next, the account validates whenever its stake is among the
-		/// largest and not far below the others'. Where all places for candidates are taken, `displace`
-		/// names the candidate with the least stake, which loses its place if it has less than this
-		/// account; otherwise leave it empty. Stake that deferred slashes claim does not count.
+		/// largest and not far below the others'. Where all places for candidates are taken,
+		/// `displace` names the candidate with the least stake, which loses its place if it has
+		/// less than this account; otherwise leave it empty. Stake that deferred slashes claim does
+		/// not count.
 		///
 		/// ## Errors
 		///

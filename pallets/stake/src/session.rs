@@ -21,21 +21,21 @@ use sp_staking::{
 ///
 /// BABE and GRANDPA count heads: each validator has one vote and one slot, however much it has at
 /// stake. Who wants many heads for little stake makes them as small as the election admits, so with
-/// `k` validators of which the smallest has `s`, a stake of `x` has at most `x / s` heads, or the part
-/// `x / (k · s)` of all. `k · s` is what protects the chain. The election takes the largest `k` for which
-/// it is at least [`LEAST_PROTECTION`] of the best that it could be. The best is looked for among those
-/// `k` whose validators together own more than half of all the stake, so that nobody with less can be
-/// alone with few others.
+/// `k` validators of which the smallest has `s`, a stake of `x` has at most `x / s` heads, or the
+/// part `x / (k · s)` of all. `k · s` is what protects the chain. The election takes the largest
+/// `k` for which it is at least [`LEAST_PROTECTION`] of the best that it could be. The best is
+/// looked for among those `k` whose validators together own more than half of all the stake, so
+/// that nobody with less can be alone with few others.
 ///
 /// Where `n` honest validators, no more than there are places, have at least `a` each and together
-/// more than an attacker, `k · s` is at least three quarters of `n · a`, and the attacker's part of the
-/// heads is at most 4/3 of its stake over `n · a`. With equal honest stakes a third of the heads takes a
-/// fifth of all the stake, two thirds take a third of it, and no honest validator can be kept out with
-/// less than half.
+/// more than an attacker, `k · s` is at least three quarters of `n · a`, and the attacker's part of
+/// the heads is at most 4/3 of its stake over `n · a`. With equal honest stakes a third of the
+/// heads takes a fifth of all the stake, two thirds take a third of it, and no honest validator can
+/// be kept out with less than half.
 ///
-/// A bound on the smallest stake by the mean of the elected would promise more by its wording and hold
-/// less: one large stake raises the mean. Where honest stakes fall as 1/√rank, half of the mean would
-/// leave one account with 14 % of the stake alone in the set.
+/// A bound on the smallest stake by the mean of the elected would promise more by its wording and
+/// hold less: one large stake raises the mean. Where honest stakes fall as 1/√rank, half of the
+/// mean would leave one account with 14 % of the stake alone in the set.
 pub(crate) fn electable<Balance: AtLeast32BitUnsigned + Copy>(stakes: &[Balance]) -> usize {
 	let total = stakes.iter().fold(Balance::zero(), |sum, stake| sum.saturating_add(*stake));
 	let protection = |(index, stake): (usize, &Balance)| {
@@ -68,8 +68,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The candidates with the most stake, at least `MinValidatorBond`, and with session keys: as
-	/// many as [`electable`] says, and at most [`ValidatorCount`]. Of equal stakes the smaller account
-	/// goes first.
+	/// many as [`electable`] says, and at most [`ValidatorCount`]. Of equal stakes the smaller
+	/// account goes first.
 	pub(crate) fn elect() -> ElectedOf<T> {
 		let mut standing: Vec<(Reverse<BalanceOf<T>>, T::AccountId)> = Candidates::<T>::iter_keys()
 			.filter_map(|who| {

@@ -1,14 +1,15 @@
 //! Weights of the calls of pallet_assay_stake.
 //!
 //! **Estimates**, for mocks and a first wiring; the runtime uses what the benchmarks in
-//! `benchmarking.rs` measured (`runtime/src/weights`, by `frame-omni-bencher v1 benchmark pallet --pallet pallet_assay_stake`):
-//! the database part counts the storage items that a call touches in the worst case, at the
-//! runtime's `DbWeight`; the compute part is a generous round number above what the calls of
-//! comparable pallets of the same release were measured at (15 to 60 µs). A slash in `on_initialize`
-//! is counted with 64 job holds to shrink.
+//! `benchmarking.rs` measured (`runtime/src/weights`, by
+//! `frame-omni-bencher v1 benchmark pallet --pallet pallet_assay_stake`): the database part counts
+//! the storage items that a call touches in the worst case, at the runtime's `DbWeight`; the
+//! compute part is a generous round number above what the calls of comparable pallets of the same
+//! release were measured at (15 to 60 µs). A slash in `on_initialize` is counted with 64 job holds
+//! to shrink.
 //!
-//! What other pallets reach through traits is charged by their benchmarks: job holds, locks, and noting a
-//! fault or a match of a verifier (one ledger, its count and the list of suspensions).
+//! What other pallets reach through traits is charged by their benchmarks: job holds, locks, and
+//! noting a fault or a match of a verifier (one ledger, its count and the list of suspensions).
 
 #![allow(missing_docs)]
 
@@ -18,8 +19,8 @@ use frame_support::{
 	weights::{constants::ParityDbWeight, Weight},
 };
 
-/// Candidates among which `validate` looks for the weakest, each with a key and a ledger to read: what the
-/// runtime has places for.
+/// Candidates among which `validate` looks for the weakest, each with a key and a ledger to read:
+/// what the runtime has places for.
 const LOOKED_AT: u64 = 512;
 
 /// Weights of the calls of the stake pallet. `n` is the number of slashes carried out.

@@ -14,8 +14,8 @@ pub fn verifier(index: u8) -> AccountId32 {
 	account(10 + index)
 }
 
-/// The raw seed of an account's verifier key. A phrase would be stretched by thousands of hashes at every
-/// use.
+/// The raw seed of an account's verifier key. A phrase would be stretched by thousands of hashes at
+/// every use.
 pub fn seed_of(account: &AccountId32) -> String {
 	let bytes: &[u8] = account.as_ref();
 	format!("0x{}", format!("{:02x}", bytes[0]).repeat(32))

@@ -29,8 +29,8 @@ pub fn now<T: frame_system::Config>() -> BlockNumberFor<T> {
 	frame_system::Pallet::<T>::block_number()
 }
 
-/// Runs blocks up to and including `block`; `first` comes before the hooks of the pallets in each of them.
-/// Events stay, unlike with the system pallet's helper.
+/// Runs blocks up to and including `block`; `first` comes before the hooks of the pallets in each
+/// of them. Events stay, unlike with the system pallet's helper.
 pub fn roll_to<T, Pallets>(block: BlockNumberFor<T>, first: impl Fn())
 where
 	T: frame_system::Config,

@@ -15,7 +15,8 @@ where
 	events.into_iter().next_back().expect("an event was emitted")
 }
 
-/// Panics where a pallet has not emitted this event, and says which it has; see [`crate::assert_emitted`].
+/// Panics where a pallet has not emitted this event, and says which it has; see
+/// [`crate::assert_emitted`].
 #[track_caller]
 pub fn assert_emitted<T, E>(event: E)
 where

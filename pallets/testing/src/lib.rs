@@ -1,5 +1,5 @@
-//! What the mocks and tests of the pallets share. It knows none of the pallets: each of them has its tests
-//! inside, where types of its own from elsewhere would be others.
+//! What the mocks and tests of the pallets share. It knows none of the pallets: each of them has
+//! its tests inside, where types of its own from elsewhere would be others.
 //!
 //! * [`accounts`]: accounts by number, and the verifier keys that belong to them;
 //! * [`authorized`]: calls that nobody signs, as the transaction pool and a block take them;

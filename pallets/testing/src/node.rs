@@ -39,7 +39,8 @@ impl Pool {
 	}
 }
 
-/// Puts a node with the verifier keys of these raw seeds around a chain; gives what takes its submissions.
+/// Puts a node with the verifier keys of these raw seeds around a chain; gives what takes its
+/// submissions.
 ///
 /// # Panics
 /// When a seed is none.

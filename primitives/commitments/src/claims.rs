@@ -17,7 +17,8 @@ pub struct OutputsOpening {
 	pub trace_root: Hash,
 	/// Its path in the run tree.
 	pub trace_path: Path,
-	/// Root of every output, in the order of the program's outputs, with its path in the trace tree.
+	/// Root of every output, in the order of the program's outputs, with its path in the trace
+	/// tree.
 	pub outputs: Vec<(Hash, Path)>,
 }
 
@@ -43,8 +44,8 @@ pub fn open_outputs(
 	})
 }
 
-/// Whether an opening shows the outputs of the run with this root. `steps`, `anchors` (eager anchors of
-/// the program) and `positions` come from the job and its program.
+/// Whether an opening shows the outputs of the run with this root. `steps`, `anchors` (eager
+/// anchors of the program) and `positions` come from the job and its program.
 pub fn verify_outputs(
 	root: &Hash,
 	steps: u64,

@@ -1,7 +1,7 @@
 //! The way from a run root down to one chunk, group by group, through all three trees.
 //!
-//! Where the first eager anchor that differs may have been computed from *lazy* anchors, whose roots
-//! are in no trace, the way leads through a list of their roots first ([`Place::Lazy`]): the
+//! Where the first eager anchor that differs may have been computed from *lazy* anchors, whose
+//! roots are in no trace, the way leads through a list of their roots first ([`Place::Lazy`]): the
 //! provider's own statement, which nothing above it proves. See `docs/protocol/disputes.md`.
 
 use crate::{
@@ -48,9 +48,9 @@ pub enum Place {
 		/// Which group at that level.
 		index: u64,
 	},
-	/// In the tree over the roots of the lazy anchors that come before one eager anchor of a step, in
-	/// program order. The topmost group follows from no commitment: it is what the provider states,
-	/// and everything below it is checked against that.
+	/// In the tree over the roots of the lazy anchors that come before one eager anchor of a step,
+	/// in program order. The topmost group follows from no commitment: it is what the provider
+	/// states, and everything below it is checked against that.
 	#[codec(index = 3)]
 	Lazy {
 		/// The step, from 0.
@@ -72,8 +72,8 @@ pub trait RunShape {
 	/// Eager anchors of the program.
 	fn anchors(&self) -> u32;
 
-	/// Tiles of the anchor at this place, counted as in [`Place::Tensor`]: first the eager ones, then
-	/// the lazy ones. `None` where there is none.
+	/// Tiles of the anchor at this place, counted as in [`Place::Tensor`]: first the eager ones,
+	/// then the lazy ones. `None` where there is none.
 	fn tiles(&self, anchor: u32) -> Option<u64>;
 
 	/// Lazy anchors that come before this eager one in program order. 0 for programs without any.
@@ -166,8 +166,9 @@ impl Place {
 
 	/// What child `child` of this group stands for. `None` where there is no such group or child.
 	///
-	/// The topmost group of a list of lazy anchors has one child more than it has nodes, which stands
-	/// for the eager anchor that the list leads to: the way on where no root in the list differs.
+	/// The topmost group of a list of lazy anchors has one child more than it has nodes, which
+	/// stands for the eager anchor that the list leads to: the way on where no root in the list
+	/// differs.
 	pub fn below(&self, child: u32, shape: &impl RunShape) -> Option<Below> {
 		let len = self.group_len(shape)?;
 		if child as usize >= len {
@@ -219,8 +220,8 @@ impl Place {
 	/// Whether `children` are the children of the group at this place below `parent`.
 	///
 	/// `parent` is the run root for the first place of a descent, or the trace root if that is in a
-	/// trace tree; for any other place the child of the group above that leads to it. A group that is
-	/// [stated](Self::is_stated) has no parent: whether it is as long as it must be.
+	/// trace tree; for any other place the child of the group above that leads to it. A group that
+	/// is [stated](Self::is_stated) has no parent: whether it is as long as it must be.
 	pub fn verify(&self, parent: &Hash, children: &[Hash], shape: &impl RunShape) -> bool {
 		if self.is_stated(shape) {
 			return self.group_len(shape) == Some(children.len());
@@ -230,8 +231,8 @@ impl Place {
 		})
 	}
 
-	/// The root that a [stated](Self::is_stated) group leads to: what the groups and leaves below it
-	/// are checked against. `None` for any other group, and for too few or too many children.
+	/// The root that a [stated](Self::is_stated) group leads to: what the groups and leaves below
+	/// it are checked against. `None` for any other group, and for too few or too many children.
 	pub fn stated_root(&self, children: &[Hash], shape: &impl RunShape) -> Option<Hash> {
 		if !self.is_stated(shape) {
 			return None;

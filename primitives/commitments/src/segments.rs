@@ -1,22 +1,24 @@
-//! Segments of a run: stretches of steps of equal length, each a node of the run tree, so that one of
-//! them can be replayed and judged without the others.
+//! Segments of a run: stretches of steps of equal length, each a node of the run tree, so that one
+//! of them can be replayed and judged without the others.
 //!
 //! # Trees
-//! A segment has L steps, a power of two; the last one may have fewer. In a left-balanced tree over all
-//! steps such a stretch is a node, and the value of that node is the run root of its steps alone
-//! ([`crate::run_root`]), since no node of a run tree is flagged as its top. So the verdict on a segment
-//! is a run root like any other, and [`join_segments`] leads from the roots of all segments to the root
-//! of the run.
+//! A segment has L steps, a power of two; the last one may have fewer. In a left-balanced tree over
+//! all steps such a stretch is a node, and the value of that node is the run root of its steps
+//! alone ([`crate::run_root`]), since no node of a run tree is flagged as its top. So the verdict
+//! on a segment is a run root like any other, and [`join_segments`] leads from the roots of all
+//! segments to the root of the run.
 //!
 //! # Checkpoints
-//! Checkpoint i, 1 ≤ i < m, is what segment i starts from: the states after i·L steps. They are anchors
-//! of step i·L − 1, hence the trace root of that step binds them, and a *manifest* lists for every
-//! checkpoint that trace root, the roots of the states in program order, and the siblings of these in
-//! the trace tree as [`crate::open_many`] gives them. All lengths follow from program and job.
+//! Checkpoint i, 1 ≤ i < m, is what segment i starts from: the states after i·L steps. They are
+//! anchors of step i·L − 1, hence the trace root of that step binds them, and a *manifest* lists
+//! for every checkpoint that trace root, the roots of the states in program order, and the siblings
+//! of these in the trace tree as [`crate::open_many`] gives them. All lengths follow from program
+//! and job.
 //!
-//! The provider commits to the trace roots of all checkpoints ([`checkpoints_digest`]) together with its
-//! result, and opens them in the run tree when it reveals ([`SegmentsOpening`]). So a checkpoint cannot
-//! contradict the trace that it is a part of, and who starts from one starts from what the run has there.
+//! The provider commits to the trace roots of all checkpoints ([`checkpoints_digest`]) together
+//! with its result, and opens them in the run tree when it reveals ([`SegmentsOpening`]). So a
+//! checkpoint cannot contradict the trace that it is a part of, and who starts from one starts from
+//! what the run has there.
 
 use crate::{
 	open, open_many,
@@ -43,8 +45,8 @@ pub struct Segmentation {
 }
 
 impl Segmentation {
-	/// A run of `steps` steps in segments of `length`. `None` unless `length` is a power of two of at
-	/// least 2 and there are 2 to [`MAX_SEGMENTS`] segments.
+	/// A run of `steps` steps in segments of `length`. `None` unless `length` is a power of two of
+	/// at least 2 and there are 2 to [`MAX_SEGMENTS`] segments.
 	pub fn new(steps: u32, length: u32) -> Option<Self> {
 		let fits = length >= 2
 			&& length.is_power_of_two()
@@ -79,8 +81,8 @@ impl Segmentation {
 	}
 }
 
-/// What binds the checkpoints of a run: `derive_key` over the trace roots of the steps before them, in
-/// order.
+/// What binds the checkpoints of a run: `derive_key` over the trace roots of the steps before them,
+/// in order.
 pub fn checkpoints_digest<'a>(ends: impl IntoIterator<Item = &'a Hash>) -> Hash {
 	let mut hasher = blake3::Hasher::new_derive_key(DIGEST_CONTEXT);
 	for end in ends {
@@ -103,8 +105,8 @@ pub fn join_segments(roots: &[Hash]) -> Option<Hash> {
 /// The segments of a run, opened: what a reveal carries beside the run root.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, TypeInfo)]
 pub struct SegmentsOpening {
-	/// For every segment but the last, in order: the trace root of its last step, and that step's path
-	/// to the root of the segment.
+	/// For every segment but the last, in order: the trace root of its last step, and that step's
+	/// path to the root of the segment.
 	pub ends: Vec<(Hash, Path)>,
 	/// The root of the last segment.
 	pub last: Hash,
@@ -194,9 +196,9 @@ fn places(state_anchors: &[u32]) -> Vec<u64> {
 	places
 }
 
-/// Bytes of one checkpoint in a manifest, for a program with so many eager anchors, of which those at
-/// `state_anchors` are its states' next values (`Checked::state_anchors`). `None` for a program without
-/// states, or with positions that do not exist.
+/// Bytes of one checkpoint in a manifest, for a program with so many eager anchors, of which those
+/// at `state_anchors` are its states' next values (`Checked::state_anchors`). `None` for a program
+/// without states, or with positions that do not exist.
 pub fn checkpoint_len(anchors: u32, state_anchors: &[u32]) -> Option<u64> {
 	let siblings =
 		crate::open_many_with(
@@ -219,8 +221,8 @@ pub fn checkpoint_entry(anchor_roots: &[Hash], state_anchors: &[u32]) -> Option<
 	Some(entry)
 }
 
-/// Reads a manifest: every checkpoint of the run, each checked against its own trace root, and these
-/// against `digest`. `None` for bytes that are anything else.
+/// Reads a manifest: every checkpoint of the run, each checked against its own trace root, and
+/// these against `digest`. `None` for bytes that are anything else.
 pub fn read_manifest(
 	manifest: &[u8],
 	cut: &Segmentation,
@@ -249,7 +251,8 @@ fn read_checkpoint(entry: &[u8], anchors: u32, state_anchors: &[u32]) -> Option<
 	let mut leaves: Vec<(u64, Hash)> =
 		state_anchors.iter().copied().map(u64::from).zip(states.iter().copied()).collect();
 	leaves.sort_unstable();
-	// Two states that share an anchor must say the same of it: two entries for one place are refused.
+	// Two states that share an anchor must say the same of it: two entries for one place are
+	// refused.
 	leaves.dedup();
 	let shown = verify_many(Tree::Trace, &trace_root, anchors.into(), &leaves, &siblings);
 	shown.then_some(Checkpoint { trace_root, states })

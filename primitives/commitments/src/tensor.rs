@@ -45,8 +45,8 @@ fn chunks_of(canonical: &[u8]) -> Option<u64> {
 		.then_some((canonical.len() / CHUNK_BYTES) as u64)
 }
 
-/// The leaf value of the chunk at `index` of a tensor of `chunks` chunks: its BLAKE3 chunk value, or
-/// the root itself if it is the only one. `None` for a wrong length or position.
+/// The leaf value of the chunk at `index` of a tensor of `chunks` chunks: its BLAKE3 chunk value,
+/// or the root itself if it is the only one. `None` for a wrong length or position.
 pub fn chunk_value(chunks: u64, index: u64, chunk: &[u8]) -> Option<Hash> {
 	height(chunks)?;
 	if index >= chunks || chunk.len() != CHUNK_BYTES {
@@ -77,8 +77,8 @@ pub fn tensor_node(canonical: &[u8], level: u32, index: u64) -> Option<Hash> {
 	Some(hasher.finalize_non_root())
 }
 
-/// The path of the chunk at `index`. Hashes the whole tensor once. `None` if the bytes are not whole
-/// chunks or there is no such chunk.
+/// The path of the chunk at `index`. Hashes the whole tensor once. `None` if the bytes are not
+/// whole chunks or there is no such chunk.
 pub fn open_tile(canonical: &[u8], index: u64) -> Option<Path> {
 	let chunks = chunks_of(canonical)?;
 	if index >= chunks {
@@ -97,7 +97,8 @@ pub fn verify_tile(root: &Hash, chunks: u64, index: u64, chunk: &[u8], path: &Pa
 		.is_some_and(|value| value == *root)
 }
 
-/// [`crate::open_group`] for a tensor given by its canonical bytes: hashes only what is below the group.
+/// [`crate::open_group`] for a tensor given by its canonical bytes: hashes only what is below the
+/// group.
 pub fn open_tensor_group(canonical: &[u8], level: u32, index: u64) -> Option<Vec<Hash>> {
 	let len = group_len(chunks_of(canonical)?, level, index)? as u64;
 	let first = index.checked_mul(GROUP_CHILDREN as u64)?;

@@ -78,7 +78,8 @@ pub(crate) fn derive(key: &ContextKey, parts: &[&[u8]]) -> Hash {
 }
 
 impl Tree {
-	/// The value at level 0 of a leaf as callers give it: a chunk value stays as it is, a root is hashed.
+	/// The value at level 0 of a leaf as callers give it: a chunk value stays as it is, a root is
+	/// hashed.
 	pub fn leaf(self, leaf: &Hash) -> Hash {
 		match self {
 			Tree::Tensor => *leaf,
@@ -126,8 +127,9 @@ pub fn top_level(count: u64) -> Option<u32> {
 	Some(height(count)?.saturating_sub(1) / GROUP_LEVELS * GROUP_LEVELS)
 }
 
-/// Children of group `index` at `level`, the level of the children: a multiple of [`GROUP_LEVELS`] not
-/// above [`top_level`]. The group's parent is node `index`, [`GROUP_LEVELS`] higher, or the root.
+/// Children of group `index` at `level`, the level of the children: a multiple of [`GROUP_LEVELS`]
+/// not above [`top_level`]. The group's parent is node `index`, [`GROUP_LEVELS`] higher, or the
+/// root.
 pub fn group_len(count: u64, level: u32, index: u64) -> Option<usize> {
 	if !level.is_multiple_of(GROUP_LEVELS) || level > top_level(count)? {
 		return None;
@@ -137,8 +139,8 @@ pub fn group_len(count: u64, level: u32, index: u64) -> Option<usize> {
 	Some(rest.min(GROUP_CHILDREN as u64) as usize)
 }
 
-/// The sibling values from a leaf to the root, lowest first. A level at which the node is an odd last one
-/// has no sibling, so the length follows from index and count.
+/// The sibling values from a leaf to the root, lowest first. A level at which the node is an odd
+/// last one has no sibling, so the length follows from index and count.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Encode, TypeInfo)]
 pub struct Path {
 	/// One value per level at which the node has a sibling.
@@ -159,8 +161,8 @@ impl Decode for Path {
 
 impl DecodeWithMemTracking for Path {}
 
-/// The root that a leaf at `index` of `count` and its path lead to, `None` if the position does not exist
-/// or the path has another length than the shape gives.
+/// The root that a leaf at `index` of `count` and its path lead to, `None` if the position does not
+/// exist or the path has another length than the shape gives.
 pub fn fold(tree: Tree, index: u64, count: u64, leaf: &Hash, path: &Path) -> Option<Hash> {
 	let height = height(count)?;
 	if index >= count {
@@ -180,8 +182,8 @@ pub fn fold(tree: Tree, index: u64, count: u64, leaf: &Hash, path: &Path) -> Opt
 	siblings.next().is_none().then_some(value)
 }
 
-/// Whether `leaf` is at `index` of the `count` leaves under `root`. For [`Tree::Tensor`] the leaf is a
-/// [`crate::chunk_value`], otherwise the root that the tree lists.
+/// Whether `leaf` is at `index` of the `count` leaves under `root`. For [`Tree::Tensor`] the leaf
+/// is a [`crate::chunk_value`], otherwise the root that the tree lists.
 pub fn verify(tree: Tree, root: &Hash, index: u64, count: u64, leaf: &Hash, path: &Path) -> bool {
 	fold(tree, index, count, leaf, path).is_some_and(|value| value == *root)
 }
@@ -223,8 +225,8 @@ pub fn run_root(traces: &[Hash]) -> Hash {
 	root(Tree::Run, traces).unwrap_or_else(|| derive(&context::RUN_LEAF, &[]))
 }
 
-/// The children of group `index` at `level`, from all leaves of the tree. For the chunks of a tensor
-/// [`crate::open_tensor_group`] needs no list of chunk values.
+/// The children of group `index` at `level`, from all leaves of the tree. For the chunks of a
+/// tensor [`crate::open_tensor_group`] needs no list of chunk values.
 pub fn open_group(tree: Tree, leaves: &[Hash], level: u32, index: u64) -> Option<Vec<Hash>> {
 	let len = group_len(leaves.len() as u64, level, index)?;
 	let first = (index as usize).checked_mul(GROUP_CHILDREN)?;
@@ -239,9 +241,9 @@ pub fn open_group(tree: Tree, leaves: &[Hash], level: u32, index: u64) -> Option
 	nodes.get(first..first + len).map(<[_]>::to_vec)
 }
 
-/// Whether `children` are the children of group `index` at `level` below `parent`, in a tree of `count`
-/// leaves. `parent` is the root where `level` is [`top_level`], else the child at `index` of the level
-/// [`GROUP_LEVELS`] higher.
+/// Whether `children` are the children of group `index` at `level` below `parent`, in a tree of
+/// `count` leaves. `parent` is the root where `level` is [`top_level`], else the child at `index`
+/// of the level [`GROUP_LEVELS`] higher.
 pub fn verify_group(
 	tree: Tree,
 	parent: &Hash,

@@ -9,8 +9,8 @@ const CONTEXTS: [[&str; 2]; 2] = [
 	["assay 2026-11-21 run tree leaf v1", "assay 2026-11-21 run tree node v1"],
 ];
 
-/// The definition in words of the BLAKE3 specification: the left subtree is the largest power of two
-/// that leaves something to the right.
+/// The definition in words of the BLAKE3 specification: the left subtree is the largest power of
+/// two that leaves something to the right.
 fn defined_root([leaf, node]: [&str; 2], leaves: &[Hash]) -> Hash {
 	if leaves.len() == 1 {
 		return blake3::derive_key(leaf, &leaves[0]);

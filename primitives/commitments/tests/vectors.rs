@@ -1,5 +1,5 @@
-//! The committed test vectors. `ASSAY_REGENERATE_VECTORS=1 cargo test -p assay-commitments --test vectors`
-//! writes `vectors.txt` again; a change of any line is a change of the protocol.
+//! The committed test vectors. `ASSAY_REGENERATE_VECTORS=1 cargo test -p assay-commitments --test
+//! vectors` writes `vectors.txt` again; a change of any line is a change of the protocol.
 
 use assay_commitments::*;
 use std::{collections::BTreeSet, fmt::Write, path::Path as File};

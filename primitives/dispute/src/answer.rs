@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 /// Answers demands for the openings of one job's run.
 ///
-/// It gives nothing that it has not computed itself, and nothing at all unless its own run root is the one
-/// in dispute, so an answer of it always has the hash that the chain asks for.
+/// It gives nothing that it has not computed itself, and nothing at all unless its own run root is
+/// the one in dispute, so an answer of it always has the hash that the chain asks for.
 pub struct Answerer<R> {
 	replays: Replays<R>,
 }
@@ -20,9 +20,9 @@ impl<R: Replay> Answerer<R> {
 		Ok(Self { replays: Replays::new(job, replay)? })
 	}
 
-	/// Spares replaying all steps: `trace_roots` and the anchor roots of the last step, kept from the run
-	/// that the result came from. Errors: [`Error::Replayed`] if they do not fit each other,
-	/// [`Error::OtherRun`] if they are of another run.
+	/// Spares replaying all steps: `trace_roots` and the anchor roots of the last step, kept from
+	/// the run that the result came from. Errors: [`Error::Replayed`] if they do not fit each
+	/// other, [`Error::OtherRun`] if they are of another run.
 	pub fn with_run(
 		mut self,
 		trace_roots: Vec<Hash>,
@@ -36,8 +36,8 @@ impl<R: Replay> Answerer<R> {
 		Ok(self)
 	}
 
-	/// Whether the group at `place` is [stated](Place::is_stated): the provider's own word, which the chain
-	/// takes from the provider alone.
+	/// Whether the group at `place` is [stated](Place::is_stated): the provider's own word, which
+	/// the chain takes from the provider alone.
 	pub fn is_stated(&self, place: &Place) -> bool {
 		place.is_stated(&*self.replays.job)
 	}
@@ -45,8 +45,8 @@ impl<R: Replay> Answerer<R> {
 	/// The children of the group at `place`, which verify against the hash that is committed to.
 	///
 	/// A group that is [stated](Place::is_stated) has no such hash: what is handed out there is the
-	/// provider's own word, to be given by nobody else, and true wherever this machine computes as the
-	/// definition does.
+	/// provider's own word, to be given by nobody else, and true wherever this machine computes as
+	/// the definition does.
 	///
 	/// Errors: [`Error::NoSuchPlace`], [`Error::OtherRun`], and those of replaying.
 	pub async fn answer(&mut self, place: Place) -> Result<Vec<Hash>, Error> {
@@ -62,7 +62,8 @@ impl<R: Replay> Answerer<R> {
 	}
 }
 
-/// The children of the group at `place` in this machine's own run. `along`: see [`Replays::chunks`].
+/// The children of the group at `place` in this machine's own run. `along`: see
+/// [`Replays::chunks`].
 pub(crate) async fn own_group<R: Replay>(
 	replays: &mut Replays<R>,
 	place: Place,

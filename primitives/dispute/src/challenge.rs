@@ -15,10 +15,12 @@ pub enum Move {
 	Nothing,
 	/// Demand the group below a child.
 	Demand {
-		/// Place of the child in the group that was opened last; `None` for the lane's first demand.
+		/// Place of the child in the group that was opened last; `None` for the lane's first
+		/// demand.
 		child: Option<u32>,
 	},
-	/// Send the parts of the fraud proof in their order, from the first that the chain does not have.
+	/// Send the parts of the fraud proof in their order, from the first that the chain does not
+	/// have.
 	Prove(Vec<ProofPart>),
 }
 
@@ -35,8 +37,9 @@ impl<R: Replay> Challenger<R> {
 		Ok(Self { replays: Replays::new(job, replay)?, reckless: false })
 	}
 
-	/// Spares replaying all steps: what this machine's replay gave when the result was verified, the trace
-	/// roots and the anchor roots of the last step. Error: [`Error::Replayed`] if they do not fit each other.
+	/// Spares replaying all steps: what this machine's replay gave when the result was verified,
+	/// the trace roots and the anchor roots of the last step. Error: [`Error::Replayed`] if they do
+	/// not fit each other.
 	pub fn with_run(
 		mut self,
 		trace_roots: Vec<Hash>,
@@ -51,25 +54,26 @@ impl<R: Replay> Challenger<R> {
 		self.replays.tensor_bytes()
 	}
 
-	/// Forgets the tensors of the last replay, and keeps what is small: a further move takes another one.
+	/// Forgets the tensors of the last replay, and keeps what is small: a further move takes
+	/// another one.
 	pub fn forget_tensors(&mut self) {
 		self.replays.forget_tensors();
 	}
 
-	/// Hands out proofs that the referee rules right, too: for tests of the chain against challengers that
-	/// are wrong or lie.
+	/// Hands out proofs that the referee rules right, too: for tests of the chain against
+	/// challengers that are wrong or lie.
 	#[doc(hidden)]
 	pub fn reckless(mut self) -> Self {
 		self.reckless = true;
 		self
 	}
 
-	/// The next move in a lane whose groups `opened` have been answered so far, from the top, as the chain
-	/// has them. Follows from these and the replay alone.
+	/// The next move in a lane whose groups `opened` have been answered so far, from the top, as
+	/// the chain has them. Follows from these and the replay alone.
 	///
-	/// Errors: those of replaying; [`Error::Astray`] and [`Error::Unproven`] for a lane that this replay
-	/// cannot lead on; [`Error::NotFraud`] and [`Error::Prove`] where the referee does not bear out what the
-	/// replay says.
+	/// Errors: those of replaying; [`Error::Astray`] and [`Error::Unproven`] for a lane that this
+	/// replay cannot lead on; [`Error::NotFraud`] and [`Error::Prove`] where the referee does not
+	/// bear out what the replay says.
 	pub async fn next_move(&mut self, opened: &[(Place, Vec<Hash>)]) -> Result<Move, Error> {
 		if self.replays.run_root().await? == self.replays.job.run_root {
 			return Ok(Move::Nothing);
@@ -77,8 +81,9 @@ impl<R: Replay> Challenger<R> {
 		match self.descend(opened).await? {
 			None => Ok(Move::Demand { child: None }),
 			Some((child, Below::Group(place))) => {
-				// What the next move needs takes a replay that this one has the time for: the clock of a move
-				// counts one, and the last move needs another, for the tensors of its proof.
+				// What the next move needs takes a replay that this one has the time for: the clock
+				// of a move counts one, and the last move needs another, for the tensors of its
+				// proof.
 				match place {
 					Place::Trace { step, .. } => self.replays.prepare(step).await?,
 					Place::Lazy { step, .. } => drop(self.replays.lazy(step).await?),
@@ -92,8 +97,8 @@ impl<R: Replay> Challenger<R> {
 		}
 	}
 
-	/// Walks down the opened groups along the first difference: that child of the last group, and what it
-	/// stands for. `None` if nothing is opened yet.
+	/// Walks down the opened groups along the first difference: that child of the last group, and
+	/// what it stands for. `None` if nothing is opened yet.
 	async fn descend(
 		&mut self,
 		opened: &[(Place, Vec<Hash>)],
@@ -263,7 +268,8 @@ fn in_tensor(place: &Place) -> Option<(u32, u64)> {
 	}
 }
 
-/// One of the provider's trees: its root, this machine's leaves, and the lane's groups that are in it.
+/// One of the provider's trees: its root, this machine's leaves, and the lane's groups that are in
+/// it.
 fn opened_tree<'a>(
 	tree: Tree,
 	root: Hash,

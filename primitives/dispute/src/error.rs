@@ -89,8 +89,8 @@ pub enum Error {
 		/// Where this replay leads; `None` if there is nothing left to open.
 		expected: Option<Place>,
 	},
-	/// All children equal this machine's although the parents differ: impossible for what the chain has
-	/// checked.
+	/// All children equal this machine's although the parents differ: impossible for what the chain
+	/// has checked.
 	#[error("the lane's group at {0:?} equals this replay's, though what is above it differs")]
 	NoDifference(Place),
 	/// The proof could not be made, or this machine's referee refuses it.

@@ -58,8 +58,8 @@ impl Job {
 		Ok(())
 	}
 
-	/// Whether a replay of so many steps shall hand over the roots of all their anchors: whoever disputes has
-	/// then the time of one replay for each of its moves.
+	/// Whether a replay of so many steps shall hand over the roots of all their anchors: whoever
+	/// disputes has then the time of one replay for each of its moves.
 	pub fn wants_all_anchors(&self, steps: u32) -> bool {
 		let roots = u64::from(steps).saturating_mul(self.checked.anchors.len() as u64);
 		steps > 1 && roots <= REMEMBERED_ROOTS
@@ -87,7 +87,8 @@ impl Job {
 		Some(self.checked.types.get(node as usize)?.canonical_len())
 	}
 
-	/// The bytes that stand for `source` in a step: those of a job input for a state before the first one.
+	/// The bytes that stand for `source` in a step: those of a job input for a state before the
+	/// first one.
 	pub(crate) fn origin(&self, step: u32, source: Source) -> Source {
 		match source {
 			Source::State(at) if step == 0 => match self.program.states.get(usize::from(at)) {
@@ -98,8 +99,8 @@ impl Job {
 		}
 	}
 
-	/// What a replay has to keep of a step to recompute any tile of anchor `node`: the anchors and states
-	/// that it reads, through virtual nodes.
+	/// What a replay has to keep of a step to recompute any tile of anchor `node`: the anchors and
+	/// states that it reads, through virtual nodes.
 	pub(crate) fn operands(&self, step: u32, node: u32) -> BTreeSet<Source> {
 		let mut kept = BTreeSet::new();
 		let mut seen = BTreeSet::from([node]);

@@ -27,7 +27,8 @@ impl<E: Executor + Send> Replay for LocalReplay<E> {
 		let Job { program, checked, .. } = &*self.job;
 		// An executor can be used again whatever became of the run before.
 		let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
-		// What is both output and kept is one tensor: the outputs go first, so that it is not held twice.
+		// What is both output and kept is one tensor: the outputs go first, so that it is not held
+		// twice.
 		let Run { trace_roots, mut anchor_roots, lazy_roots, kept, .. } = executor.run(
 			&Work { program, checked, inputs: &self.inputs, steps },
 			Options { keep, ..Options::default() },

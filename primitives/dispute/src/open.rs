@@ -17,25 +17,26 @@ pub struct Opener<R> {
 }
 
 impl<R: Replay> Opener<R> {
-	/// For one job, whose `run_root` is this machine's own; its `trace_root` is not looked at. Error:
-	/// [`Error::Record`].
+	/// For one job, whose `run_root` is this machine's own; its `trace_root` is not looked at.
+	/// Error: [`Error::Record`].
 	pub fn new(job: Arc<Job>, replay: R) -> Result<Self, Error> {
 		Ok(Self { replays: Replays::new(job, replay)? })
 	}
 
-	/// Spares replaying all steps: what the replay gave that the run root is of, with any tensors that
-	/// it has kept of the last step. Error: [`Error::Replayed`] or [`Error::Kept`] if the parts do not
-	/// fit each other.
+	/// Spares replaying all steps: what the replay gave that the run root is of, with any tensors
+	/// that it has kept of the last step. Error: [`Error::Replayed`] or [`Error::Kept`] if the
+	/// parts do not fit each other.
 	pub fn with_run(mut self, run: Replayed) -> Result<Self, Error> {
 		self.replays.recall(run)?;
 		Ok(self)
 	}
 
-	/// The chunks that `seed` asks of each of these accounts. Takes a replay up to each different step
-	/// among them whose tensors are not held, and one of all steps where none was given or made.
+	/// The chunks that `seed` asks of each of these accounts. Takes a replay up to each different
+	/// step among them whose tensors are not held, and one of all steps where none was given or
+	/// made.
 	///
-	/// Errors: [`Error::OtherRun`] or [`Error::Unstable`] where this machine does not compute again what
-	/// it has committed itself to; and those of replaying.
+	/// Errors: [`Error::OtherRun`] or [`Error::Unstable`] where this machine does not compute again
+	/// what it has committed itself to; and those of replaying.
 	pub async fn sample(
 		&mut self,
 		seed: &Hash,

@@ -11,9 +11,10 @@ use std::{
 
 /// Runs a job again.
 pub trait Replay: Send + Sync {
-	/// Runs the first `steps` ≥ 1 steps of the job. `keep` names tensors of the last of them to hand over:
-	/// [`Source::Node`] of anchors as they were computed, [`Source::State`] as it was before that step. Where
-	/// a lazy anchor is among them, the roots of all lazy anchors of that step are handed over too.
+	/// Runs the first `steps` ≥ 1 steps of the job. `keep` names tensors of the last of them to
+	/// hand over: [`Source::Node`] of anchors as they were computed, [`Source::State`] as it was
+	/// before that step. Where a lazy anchor is among them, the roots of all lazy anchors of that
+	/// step are handed over too.
 	///
 	/// # Errors
 	/// Whatever kept the replay from ending; the caller may try again.
@@ -52,18 +53,18 @@ pub struct Replayed {
 	pub trace_roots: Vec<Hash>,
 	/// Roots of the eager anchors of the last step, in program order.
 	pub last_anchors: Vec<Hash>,
-	/// Roots of the lazy anchors of the last step, in program order, where one of them was to be kept; else
-	/// none.
+	/// Roots of the lazy anchors of the last step, in program order, where one of them was to be
+	/// kept; else none.
 	pub last_lazy: Vec<Hash>,
 	/// Canonical bytes of what was to be kept.
 	pub kept: BTreeMap<Source, Vec<u8>>,
-	/// Roots of the eager anchors of all steps, one step after the other, where they are at hand; else none.
-	/// They spare the replays that would be for one step's alone.
+	/// Roots of the eager anchors of all steps, one step after the other, where they are at hand;
+	/// else none. They spare the replays that would be for one step's alone.
 	pub all_anchors: Vec<Hash>,
 }
 
-/// Chunk values that are remembered: 64 MiB, for tensors of 2 GiB together. A larger tensor is remembered
-/// alone.
+/// Chunk values that are remembered: 64 MiB, for tensors of 2 GiB together. A larger tensor is
+/// remembered alone.
 const REMEMBERED_CHUNKS: usize = 1 << 21;
 
 /// Steps whose anchor roots are remembered, at most 128 KiB each.
@@ -117,8 +118,8 @@ impl<R: Replay> Replays<R> {
 		Ok(run_root(self.traces().await?))
 	}
 
-	/// Replays, if need be, for the anchor roots of a step and of the one before, which a proof about a state
-	/// begins from.
+	/// Replays, if need be, for the anchor roots of a step and of the one before, which a proof
+	/// about a state begins from.
 	pub(crate) async fn prepare(&mut self, step: u32) -> Result<(), Error> {
 		let before = step.checked_sub(1).filter(|_| !self.job.program.states.is_empty());
 		let lacks_before = before.is_some_and(|before| !self.knows_anchors(before));
@@ -188,8 +189,8 @@ impl<R: Replay> Replays<R> {
 		Ok(&self.chunks[&(step, node)])
 	}
 
-	/// Whole tensors, at least those that a proof about a step reads from `sources`: a state before the first
-	/// step as the input that it is.
+	/// Whole tensors, at least those that a proof about a step reads from `sources`: a state before
+	/// the first step as the input that it is.
 	pub(crate) async fn tensors(
 		&mut self,
 		step: u32,
@@ -298,7 +299,8 @@ impl<R: Replay> Replays<R> {
 					let listed = || last_lazy.get(lazy.binary_search(&node).ok()?);
 					anchor.and_then(|at| last_anchors.get(at)).or_else(listed).copied()
 				}
-				// The step before has its root: the referee looks at it before a proof is handed out.
+				// The step before has its root: the referee looks at it before a proof is handed
+				// out.
 				_ => continue,
 			};
 			if expected != Some(tensor_root(bytes)) {

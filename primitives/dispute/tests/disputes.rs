@@ -80,8 +80,8 @@ fn dispute(
 	(lane, parts)
 }
 
-/// A run in which each anchor is wrong with a chance of one in `chance`, and at least one eager one is; with
-/// the first that differs, as step and node.
+/// A run in which each anchor is wrong with a chance of one in `chance`, and at least one eager one
+/// is; with the first that differs, as step and node.
 fn wrong_run(
 	rng: &mut Rng,
 	case: &Case,
@@ -368,8 +368,8 @@ fn replays_should_be_few_when_nobody_restarts() {
 	let mut rng = Rng::seeded("few_replays");
 	let (case, checked) = counter();
 	let honest = Table::new(&case, &checked, |_, _, _| Tampering::None);
-	// For the anchors of the step and of those before, if a run is known without them, and for its tensor
-	// with what that is recomputed from.
+	// For the anchors of the step and of those before, if a run is known without them, and for its
+	// tensor with what that is recomputed from.
 	for (step, known, challenger, provider) in
 		[(0, true, 2, 2), (2, true, 2, 2), (5, true, 2, 1), (2, false, 2, 2), (5, false, 2, 2)]
 	{
@@ -398,8 +398,8 @@ fn replays_should_be_few_when_nobody_restarts() {
 	}
 }
 
-/// The clock of a move has the time for one replay, also of the last one: of an anchor of one tile the group
-/// with the first difference leads to the proof at once.
+/// The clock of a move has the time for one replay, also of the last one: of an anchor of one tile
+/// the group with the first difference leads to the proof at once.
 #[test]
 fn move_should_take_one_replay_at_most_whatever_the_anchor_is() {
 	let mut rng = Rng::seeded("one_replay_a_move");

@@ -12,8 +12,8 @@ use std::sync::{
 	Arc,
 };
 
-/// A case with state and several steps, an honest run of it and one whose every anchor is wrong from step 1
-/// on, with the job of that one.
+/// A case with state and several steps, an honest run of it and one whose every anchor is wrong
+/// from step 1 on, with the job of that one.
 fn disputed(name: &str) -> (Case, Checked, Arc<Table>, Arc<Table>, Arc<Job>) {
 	let mut rng = Rng::seeded(name);
 	loop {

@@ -1,5 +1,5 @@
-//! Chunks of a verifier's own run: that they open, what they cost, and machines that compute otherwise the
-//! second time.
+//! Chunks of a verifier's own run: that they open, what they cost, and machines that compute
+//! otherwise the second time.
 
 mod common;
 
@@ -62,7 +62,8 @@ fn chunks_should_be_those_that_the_chain_takes_and_cost_a_replay_for_each_step()
 			assert!(check_all(&job.run_root, &*job, &seed, account, chunks), "round {round}");
 		}
 
-		// What is remembered of the verdict's run spares that one, and the last step's with tensors.
+		// What is remembered of the verdict's run spares that one, and the last step's with
+		// tensors.
 		for (keep, remembered) in [(vec![], None), (anchors(&job), Some(&last))] {
 			let run = whole(&table, &job, &keep);
 			table.replays.store(0, Ordering::Relaxed);

@@ -82,8 +82,8 @@ pub enum ReasonCode {
 	/// Two providers in a row claimed the job and stayed silent. Everything was refunded.
 	#[codec(index = 5)]
 	ProviderTimeout,
-	/// No verdict could be reached, in general before the result was shown. Nobody was paid; everything
-	/// was refunded.
+	/// No verdict could be reached, in general before the result was shown. Nobody was paid;
+	/// everything was refunded.
 	#[codec(index = 6)]
 	Inconclusive,
 	/// The provider did not open its committed result, or an opening of it that a challenger
@@ -94,7 +94,8 @@ pub enum ReasonCode {
 	/// The result was proved wrong. The bond was slashed; the requester was compensated.
 	#[codec(index = 8)]
 	ProvenFraud,
-	/// Too few of those who were asked could get the outputs. Nobody was paid; everything was refunded.
+	/// Too few of those who were asked could get the outputs. Nobody was paid; everything was
+	/// refunded.
 	#[codec(index = 9)]
 	Undelivered,
 }
@@ -214,7 +215,8 @@ pub enum Purpose {
 	Keep,
 }
 
-/// How likely the result is to be replayed: how many verifiers are called, as a part of a committee.
+/// How likely the result is to be replayed: how many verifiers are called, as a part of a
+/// committee.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[derive(Serialize, Deserialize)]
@@ -270,8 +272,8 @@ pub struct Segments {
 }
 
 impl Segments {
-	/// The cut of a run of so many steps. `None` where L is no power of two, or where there would be
-	/// fewer than 2 segments or more than [`assay_commitments::MAX_SEGMENTS`].
+	/// The cut of a run of so many steps. `None` where L is no power of two, or where there would
+	/// be fewer than 2 segments or more than [`assay_commitments::MAX_SEGMENTS`].
 	pub fn cut(&self, steps: u32) -> Option<Segmentation> {
 		Segmentation::new(steps, self.steps)
 	}

@@ -6,8 +6,8 @@
 //! * [`named`], with the feature `client`: values of which a later runtime may have more variants
 //!   ([`Named`]), decoded by name.
 //!
-//! It stands apart from `assay-market`, which passes it on, so that a client that has nothing of the SDK
-//! can use it.
+//! It stands apart from `assay-market`, which passes it on, so that a client that has nothing of
+//! the SDK can use it.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

@@ -1,9 +1,9 @@
-//! A job as the runtime API answers it, as the node's RPC and the command line print it, and as a client
-//! decodes it: one type for all of them.
+//! A job as the runtime API answers it, as the node's RPC and the command line print it, and as a
+//! client decodes it: one type for all of them.
 //!
-//! As JSON its fields are in camelCase; hashes are hexadecimal with 0x; amounts, work and bytes are decimal
-//! strings, since they may be above 2^53; an enum is the name of its variant, or `{"Variant": value}` where
-//! that holds a value, as in the metadata.
+//! As JSON its fields are in camelCase; hashes are hexadecimal with 0x; amounts, work and bytes are
+//! decimal strings, since they may be above 2^53; an enum is the name of its variant, or
+//! `{"Variant": value}` where that holds a value, as in the metadata.
 
 use crate::{json, AbstainReason, Assurance, Checkpoints, Hash, JobId, Phase, Purpose, ReasonCode};
 use alloc::vec::Vec;
@@ -39,8 +39,8 @@ pub enum SeatStatus {
 	Opened,
 }
 
-/// A validator and what it said: one that was drawn in public to attest or to keep, or a verifier that
-/// has spoken. Who else was drawn to verify only the drawn know.
+/// A validator and what it said: one that was drawn in public to attest or to keep, or a verifier
+/// that has spoken. Who else was drawn to verify only the drawn know.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 #[serde(rename_all = "camelCase")]
@@ -70,8 +70,8 @@ pub struct VerdictView<AccountId, BlockNumber, Duty = Purpose, Status = SeatStat
 	pub matches: Option<bool>,
 }
 
-/// Everything there is to know about a job. The last parameters are enums of which a later runtime may have
-/// more variants: a client puts [`crate::Named`] in their place.
+/// Everything there is to know about a job. The last parameters are enums of which a later runtime
+/// may have more variants: a client puts [`crate::Named`] in their place.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo, Serialize)]
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 #[serde(
@@ -143,8 +143,8 @@ pub struct JobView<
 	/// What of the escrow is for those who hold the inputs and the outputs.
 	#[serde(serialize_with = "json::decimal")]
 	pub data_fee: Balance,
-	/// What is held for its record, beside the escrow: a part of it until the job ends, the rest until it
-	/// is pruned.
+	/// What is held for its record, beside the escrow: a part of it until the job ends, the rest
+	/// until it is pruned.
 	#[serde(serialize_with = "json::decimal")]
 	pub deposit: Balance,
 	/// Where the job stands.
@@ -155,7 +155,8 @@ pub struct JobView<
 	pub deadline: Option<BlockNumber>,
 	/// The phases it went through and the block at which it entered each.
 	pub history: Vec<(State, BlockNumber)>,
-	/// Whether verifiers have looked at it, known when the time for verdicts is over; `None` before.
+	/// Whether verifiers have looked at it, known when the time for verdicts is over; `None`
+	/// before.
 	pub audited: Option<bool>,
 	/// The requester asked for an audit after the reveal.
 	pub audit_requested: bool,

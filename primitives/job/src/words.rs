@@ -1,5 +1,5 @@
-//! What phases and reasons mean, and what to do, in sentences: for the command line and the node alike.
-//! `JOB` in an advice stands for the job's number.
+//! What phases and reasons mean, and what to do, in sentences: for the command line and the node
+//! alike. `JOB` in an advice stands for the job's number.
 
 use crate::{Phase, ReasonCode};
 
@@ -35,7 +35,8 @@ impl Phase {
 		}
 	}
 
-	/// What a person should do while a job is in this phase; `overdue` where its deadline has passed.
+	/// What a person should do while a job is in this phase; `overdue` where its deadline has
+	/// passed.
 	pub const fn advice(&self, overdue: bool) -> &'static str {
 		match self {
 			Phase::Settled | Phase::Failed => "Nothing: the job is over.",

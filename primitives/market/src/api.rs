@@ -18,13 +18,13 @@ sp_api::decl_runtime_apis! {
 		Balance: Codec,
 		BlockNumber: Codec,
 	{
-		/// The seats of these session keys (the first [`MAX_KEYS`] of them) in jobs that have not ended,
-		/// oldest job first. A seat to verify exists from its commitment on.
+		/// The seats of these session keys (the first [`MAX_KEYS`] of them) in jobs that have not
+		/// ended, oldest job first. A seat to verify exists from its commitment on.
 		fn assignments(keys: Vec<VerifierId>) -> Vec<Assignment<AccountId, Balance, BlockNumber>>;
 
-		/// The open lotteries that these session keys (the first [`MAX_KEYS`] of them) may take part in and
-		/// have not answered yet, oldest job first. Whether a key has won, and in which tranche, its owner
-		/// alone can tell.
+		/// The open lotteries that these session keys (the first [`MAX_KEYS`] of them) may take
+		/// part in and have not answered yet, oldest job first. Whether a key has won, and in which
+		/// tranche, its owner alone can tell.
 		fn lotteries(keys: Vec<VerifierId>) -> Vec<LotteryDuty<AccountId, Balance, BlockNumber>>;
 
 		/// Everything about a job; a summary when it was pruned, `None` when it is forgotten.
@@ -50,7 +50,8 @@ sp_api::decl_runtime_apis! {
 		Balance: Codec,
 		BlockNumber: Codec,
 	{
-		/// What may be disputed of a job: its opened result, `None` before the reveal and after the end.
+		/// What may be disputed of a job: its opened result, `None` before the reveal and after the
+		/// end.
 		fn disputed_result(id: JobId) -> Option<DisputedResult>;
 
 		/// The lanes of a job, up to 256 of them.
@@ -59,8 +60,8 @@ sp_api::decl_runtime_apis! {
 		/// The lane of one account.
 		fn lane(id: JobId, challenger: AccountId) -> Option<LaneView<AccountId, Balance, BlockNumber>>;
 
-		/// The results that the verdicts of these session keys (the first [`MAX_KEYS`] of them) differ from,
-		/// with their lanes.
+		/// The results that the verdicts of these session keys (the first [`MAX_KEYS`] of them)
+		/// differ from, with their lanes.
 		fn disputes(keys: Vec<VerifierId>) -> Vec<DisputeDuty<AccountId, Balance, BlockNumber>>;
 	}
 
@@ -69,8 +70,8 @@ sp_api::decl_runtime_apis! {
 		/// What the block at whose state this is asked has paid for.
 		fn settlements() -> Settlements;
 
-		/// Where these results (at most 256 of them) stand in the state at which this is asked, in the
-		/// same order.
+		/// Where these results (at most 256 of them) stand in the state at which this is asked, in
+		/// the same order.
 		fn standings(results: Vec<Settlement>) -> Vec<Standing>;
 	}
 }

@@ -88,8 +88,8 @@ pub struct LaneView<AccountId, Balance, BlockNumber> {
 	pub deadline: BlockNumber,
 	/// The groups that were opened so far, from the top.
 	pub opened: Vec<(Place, Vec<Hash>)>,
-	/// Root over the roots of lazy anchors that the provider has stated in the lane. Only by these may two
-	/// lanes of one account in one job differ that were led in one way, on two forks.
+	/// Root over the roots of lazy anchors that the provider has stated in the lane. Only by these
+	/// may two lanes of one account in one job differ that were led in one way, on two forks.
 	pub list: Option<Hash>,
 	/// Parts of a fraud proof that were accepted so far.
 	pub parts: u32,

@@ -11,8 +11,8 @@ pub const MAX_SETTLEMENTS: u32 = 256;
 
 /// Hash of what a job has to run: program, inputs and steps.
 ///
-/// A result is an exact function of these. So whoever knows the run root of a task knows it for every
-/// job and every fork, while a job's number may stand for another job on another fork.
+/// A result is an exact function of these. So whoever knows the run root of a task knows it for
+/// every job and every fork, while a job's number may stand for another job on another fork.
 pub fn task_hash(program: &Hash, input_roots: &[Hash], steps: u32) -> Hash {
 	*blake3::hash(&(program, input_roots, steps).encode()).as_bytes()
 }
@@ -46,8 +46,8 @@ pub enum Standing {
 	/// Nothing is said against it there.
 	#[codec(index = 0)]
 	Undisputed,
-	/// A challenger's lane keeps it from settling, perhaps bound to a proof; or an opening of it was
-	/// withheld.
+	/// A challenger's lane keeps it from settling, perhaps bound to a proof; or an opening of it
+	/// was withheld.
 	#[codec(index = 1)]
 	Disputed,
 	/// The chain's referee has proved it wrong.

@@ -1,10 +1,11 @@
 //! What the pallets, the runtime, the verifier service and the clients of Assay agree on.
 //!
 //! * [`order`]: the hash that names a job on every fork ([`Order`]).
-//! * [`assay_job`], passed on: how a job is named, where it stands, why it ended ([`Phase`], [`ReasonCode`], …),
-//!   and everything about it ([`JobView`]).
+//! * [`assay_job`], passed on: how a job is named, where it stands, why it ended ([`Phase`],
+//!   [`ReasonCode`], …), and everything about it ([`JobView`]).
 //! * [`parameters`]: the numbers that root sets ([`MarketParameters`]) and the clocks they make.
-//! * [`dispute`]: lanes, moves and proofs about an opened result ([`ChallengeMove`], [`LaneView`], …).
+//! * [`dispute`]: lanes, moves and proofs about an opened result ([`ChallengeMove`], [`LaneView`],
+//!   …).
 //! * [`finality`]: what a block settled, for those who vote on it ([`Settlement`], [`Standing`]).
 //! * [`lottery`]: the private draw of verifiers ([`Ticket`], [`LotteryTerms`], …).
 //! * [`view`]: what the runtime API answers validators ([`Assignment`], [`LotteryDuty`]).

@@ -1,12 +1,13 @@
 //! Who verifies a job: a private draw, in which every validator finds out alone whether it has won.
 //!
 //! # Overview
-//! When a result is to be audited the chain publishes a *lottery*: a seed that nobody could know when
-//! the result was committed, and who takes part ([`LotteryTerms`]). Each validator of that session
-//! evaluates the verifiable random function of its session key at [`transcript`] and keeps what comes
-//! out, its [`Ticket`], to itself. From the ticket follows its *arrival* and from that its *tranche*
-//! ([`tranche_of`]). It shows the ticket together with the commitment to its verdict, and not before:
-//! until then nobody, neither the provider nor another validator, can tell who will verify.
+//! When a result is to be audited the chain publishes a *lottery*: a seed that nobody could know
+//! when the result was committed, and who takes part ([`LotteryTerms`]). Each validator of that
+//! session evaluates the verifiable random function of its session key at [`transcript`] and keeps
+//! what comes out, its [`Ticket`], to itself. From the ticket follows its *arrival* and from that
+//! its *tranche* ([`tranche_of`]). It shows the ticket together with the commitment to its verdict,
+//! and not before: until then nobody, neither the provider nor another validator, can tell who will
+//! verify.
 //!
 //! # The order
 //! With u = output / 2^128 the arrival is
@@ -19,29 +20,30 @@
 //! replacement of Efraimidis and Spirakis (*Weighted random sampling with a reservoir*, Information
 //! Processing Letters 97, 2006), whose keys u^(1/s) are largest where x is smallest. All candidates
 //! together have rate 1, so that about x of them arrive before x; tranche t are the arrivals in
-//! `[t, t + 1) · size · width`. The first of several accounts arrives as one account with all of their
-//! stake would: cutting stake up changes no chance of being among the first. Polkadot's approval voting
-//! assigns its checkers by VRF and in tranches too; here the assignment stays hidden until the work is
-//! done, and weighs stake.
+//! `[t, t + 1) · size · width`. The first of several accounts arrives as one account with all of
+//! their stake would: cutting stake up changes no chance of being among the first. Polkadot's
+//! approval voting assigns its checkers by VRF and in tranches too; here the assignment stays
+//! hidden until the work is done, and weighs stake.
 //!
 //! # Audits that are not sure
-//! The chain draws no coin that anybody could see. Where a job is audited with the probability a < 1,
-//! tranches are a · size · width wide: the tickets themselves are thinned. How many honest verifiers
-//! win is then Poisson with the mean a · size · width · (their share of the stake), and none of them
-//! wins with exp(−that), whatever the rest of the stake does. An author that withholds its block for
-//! another seed learns what its *own* keys draw and nothing about the others', so that it cannot tell
-//! whether the result will be looked at. Nobody misses a verdict that may never have been due; a winner
-//! that abstains is missed, and the next tranche, as narrow as the first, may commit in its place.
+//! The chain draws no coin that anybody could see. Where a job is audited with the probability a <
+//! 1, tranches are a · size · width wide: the tickets themselves are thinned. How many honest
+//! verifiers win is then Poisson with the mean a · size · width · (their share of the stake), and
+//! none of them wins with exp(−that), whatever the rest of the stake does. An author that withholds
+//! its block for another seed learns what its *own* keys draw and nothing about the others', so
+//! that it cannot tell whether the result will be looked at. Nobody misses a verdict that may never
+//! have been due; a winner that abstains is missed, and the next tranche, as narrow as the first,
+//! may commit in its place.
 //!
 //! # Why a ticket cannot be chosen
-//! The output of the function is unique for key and transcript (schnorrkel hashes the public key into
-//! the input); key and stake are those of the session in which the lottery was opened and were planned a
-//! session earlier; the transcript names chain, job and seed.
+//! The output of the function is unique for key and transcript (schnorrkel hashes the public key
+//! into the input); key and stake are those of the session in which the lottery was opened and were
+//! planned a session earlier; the transcript names chain, job and seed.
 //!
 //! # Fixed point
-//! No floats: nodes must agree. The binary logarithm comes from repeated squaring of a mantissa of 64
-//! bits (Knuth, TAOCP 1.2.2, exercise 25 tells of such methods), 32 fractional bits of it are kept, and
-//! every step rounds down, so that a larger output never arrives later.
+//! No floats: nodes must agree. The binary logarithm comes from repeated squaring of a mantissa of
+//! 64 bits (Knuth, TAOCP 1.2.2, exercise 25 tells of such methods), 32 fractional bits of it are
+//! kept, and every step rounds down, so that a larger output never arrives later.
 
 pub use crate::draw::{claimed_output, draw_output};
 
@@ -63,8 +65,8 @@ const FRACTION: u32 = 32;
 /// ln 2, with 64 fractional bits, rounded down.
 const LN_2: u128 = 0xB172_17F7_D1CF_79AB;
 
-/// A VRF signature by a validator's `verifier` session key. Kept as bytes: whether they are a signature
-/// only [`draw_output`] says.
+/// A VRF signature by a validator's `verifier` session key. Kept as bytes: whether they are a
+/// signature only [`draw_output`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Ticket {
@@ -104,8 +106,8 @@ pub struct LotteryTerms {
 	pub width_percent: u32,
 	/// How many tranches there are at most.
 	pub max_tranches: u32,
-	/// a: which part of the tickets counts. Below everything the tranches are that much narrower, and
-	/// nobody can tell whether anybody has won.
+	/// a: which part of the tickets counts. Below everything the tranches are that much narrower,
+	/// and nobody can tell whether anybody has won.
 	pub audit: Permill,
 }
 
@@ -141,13 +143,14 @@ impl LotteryTerms {
 		u128::from(self.size) * u128::from(self.width_percent)
 	}
 
-	/// Whether the audit is sure and has so few candidates that all of them are in the first tranche.
+	/// Whether the audit is sure and has so few candidates that all of them are in the first
+	/// tranche.
 	pub fn takes_everyone(&self) -> bool {
 		self.is_sure() && u128::from(self.candidates) * 100 <= self.tranche_percent()
 	}
 
-	/// How many tranches may open: those that root has set. Where nobody can tell whether verdicts are
-	/// missing, the next one opens only after an abstention.
+	/// How many tranches may open: those that root has set. Where nobody can tell whether verdicts
+	/// are missing, the next one opens only after an abstention.
 	pub fn tranches(&self) -> u32 {
 		self.max_tranches
 	}
@@ -167,12 +170,12 @@ pub fn transcript(genesis: &Hash, order: &Hash, seed: &Hash) -> VrfSignData {
 /// Domain of [`segment_of`].
 const SEGMENT_CONTEXT: &str = "assay 2026-11-29 segment v2";
 
-/// Which of `count` segments of a run the owner of a ticket with this pre-output replays: the first 16
-/// bytes, little-endian, of `derive_key(pre-output ‖ genesis ‖ order)`, modulo `count`. 0 where there is
-/// none.
+/// Which of `count` segments of a run the owner of a ticket with this pre-output replays: the first
+/// 16 bytes, little-endian, of `derive_key(pre-output ‖ genesis ‖ order)`, modulo `count`. 0 where
+/// there is none.
 ///
-/// A pre-output is unique for key and transcript, hence nobody chooses a segment; and until the ticket
-/// is shown nobody else knows it. Favours nothing by more than `count` / 2^128.
+/// A pre-output is unique for key and transcript, hence nobody chooses a segment; and until the
+/// ticket is shown nobody else knows it. Favours nothing by more than `count` / 2^128.
 pub fn segment_of(pre_output: &[u8; 32], genesis: &Hash, order: &Hash, count: u32) -> u32 {
 	let hash = *blake3::Hasher::new_derive_key(SEGMENT_CONTEXT)
 		.update(pre_output)
@@ -185,8 +188,8 @@ pub fn segment_of(pre_output: &[u8; 32], genesis: &Hash, order: &Hash, count: u3
 	u128::from_le_bytes(number).checked_rem(count.into()).unwrap_or_default() as u32
 }
 
-/// The tranche of a candidate with this output and stake, from 0. `None` for one that is in none of the
-/// `max_tranches`, or that has no stake.
+/// The tranche of a candidate with this output and stake, from 0. `None` for one that is in none of
+/// the `max_tranches`, or that has no stake.
 pub fn tranche_of(output: u128, stake: u128, terms: &LotteryTerms) -> Option<u32> {
 	if stake == 0 {
 		return None;
@@ -202,8 +205,8 @@ pub fn tranche_of(output: u128, stake: u128, terms: &LotteryTerms) -> Option<u32
 	(tranche < terms.tranches()).then_some(tranche)
 }
 
-/// `−ln(output / 2^128) · total / stake` with [`FRACTION`] fractional bits, `None` where that is more
-/// than a number holds. An output of 0 counts as 1.
+/// `−ln(output / 2^128) · total / stake` with [`FRACTION`] fractional bits, `None` where that is
+/// more than a number holds. An output of 0 counts as 1.
 fn arrival(output: u128, stake: u128, total: u128) -> Option<u128> {
 	multiply_by_rational_with_rounding(neg_ln(output), total, stake, Rounding::Down)
 }
@@ -454,7 +457,8 @@ mod tests {
 		assert!((4.3..=4.55).contains(&size), "{size}");
 	}
 
-	/// Being among the first is as likely for one account as for ten with a tenth of its stake each.
+	/// Being among the first is as likely for one account as for ten with a tenth of its stake
+	/// each.
 	#[test]
 	fn splitting_should_gain_nothing_when_the_order_is_what_counts() {
 		let (seed, rounds) = (7u64, 20_000);
@@ -494,7 +498,8 @@ mod tests {
 			let output = claimed_output(&key, &data, &ticket).expect("its own");
 			bins[(output >> 125) as usize] += 1;
 		}
-		// Chi-square of seven degrees of freedom: above 24.3 once in a thousand times. Keys are fixed.
+		// Chi-square of seven degrees of freedom: above 24.3 once in a thousand times. Keys are
+		// fixed.
 		let expected = 50.0;
 		let chi: f64 = bins.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
 		assert!(chi < 24.3, "{bins:?}");

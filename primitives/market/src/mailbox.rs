@@ -31,8 +31,8 @@ pub enum MailboxEntry {
 		salt: Hash,
 		/// That the key was drawn. Needed until the commitment is on chain.
 		ticket: Option<Ticket>,
-		/// The chunks of the replay's trace that the chain asks for, in order; written when the chain has
-		/// drawn their positions ([`crate::Assignment::sample`]).
+		/// The chunks of the replay's trace that the chain asks for, in order; written when the
+		/// chain has drawn their positions ([`crate::Assignment::sample`]).
 		chunks: Option<Vec<SampledChunk>>,
 	},
 	/// For [`Purpose::Verify`]: a local fault, retried once already.

@@ -1,9 +1,9 @@
 //! What a job is, whatever its number: the hash that everybody who binds itself to a job names.
 //!
-//! Jobs are numbered in the order in which they were posted, so after a reorganisation the same number
-//! may stand for another job. Whoever claims, commits, attests, replays or disputes is bound to the
-//! *order*: who asked for what, on which terms. Calls carry its hash and fail on another one; what is
-//! signed, hidden, drawn or kept outside the state is bound to it too.
+//! Jobs are numbered in the order in which they were posted, so after a reorganisation the same
+//! number may stand for another job. Whoever claims, commits, attests, replays or disputes is bound
+//! to the *order*: who asked for what, on which terms. Calls carry its hash and fail on another
+//! one; what is signed, hidden, drawn or kept outside the state is bound to it too.
 
 use crate::{Assurance, Hash, JobId};
 use codec::Encode;
@@ -39,8 +39,8 @@ pub struct Order<'a, AccountId, Balance, BlockNumber> {
 impl<AccountId: Encode, Balance: Encode, BlockNumber: Encode>
 	Order<'_, AccountId, Balance, BlockNumber>
 {
-	/// BLAKE3 `derive_key` under [`ORDER_CONTEXT`] of `SCALE(genesis, job, requester, program, input roots,
-	/// steps, price at the start, highest price, blocks of the ramp, assurance)`.
+	/// BLAKE3 `derive_key` under [`ORDER_CONTEXT`] of `SCALE(genesis, job, requester, program,
+	/// input roots, steps, price at the start, highest price, blocks of the ramp, assurance)`.
 	pub fn hash(&self) -> Hash {
 		self.using_encoded(|bytes| blake3::derive_key(ORDER_CONTEXT, bytes))
 	}

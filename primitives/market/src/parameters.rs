@@ -15,16 +15,16 @@ pub const MAX_DRAW_DELAY: u32 = 64;
 /// Most accounts that one draw may take, and most verdicts that an audit may want.
 pub const MAX_COMMITTEE: u32 = 16;
 
-/// Least and most expected members of a tranche, in percent of the committee. Below it a tranche would
-/// often have too few, above it more than there are seats for.
+/// Least and most expected members of a tranche, in percent of the committee. Below it a tranche
+/// would often have too few, above it more than there are seats for.
 pub const TRANCHE_WIDTH: core::ops::RangeInclusive<u32> = 100..=400;
 
 /// Blocks after the end of the commitments whose last author decides which chunks of its trace a
 /// verifier shows.
 pub const SAMPLE_DELAY: u32 = 2;
 
-/// Shortest time to reveal: the sample is known after [`SAMPLE_DELAY`] blocks and one more, and whoever
-/// cannot show its chunks says so a few blocks before the end.
+/// Shortest time to reveal: the sample is known after [`SAMPLE_DELAY`] blocks and one more, and
+/// whoever cannot show its chunks says so a few blocks before the end.
 pub const MIN_REVEAL_PERIOD: u32 = 8;
 
 /// Most tranches of one audit, the first included.
@@ -39,15 +39,16 @@ pub const BYTE_PRICE_BYTES: u128 = 1 << 20;
 /// Giving a job back costs at least a stall divided by this, where its inputs were attested.
 const GIVE_BACK_PART: u128 = 10;
 
-/// Most bytes of inputs and outputs of a job for whose outputs a matching verdict speaks: what the store of a
-/// validator with the default settings keeps for one job. Beyond that, whoever replayed the job may not hold
-/// what it computed, and keepers have to say so.
+/// Most bytes of inputs and outputs of a job for whose outputs a matching verdict speaks: what the
+/// store of a validator with the default settings keeps for one job. Beyond that, whoever replayed
+/// the job may not hold what it computed, and keepers have to say so.
 pub const KEPT_BYTES: u64 = 4 << 30;
 
 /// Most parts of a fraud proof. After each accepted part the challenger has time for the next.
 pub const MAX_PROOF_PARTS: u32 = 32;
 
-/// A deadline that scales with the job: `base + ⌈work / work_per_block⌉ + ⌈bytes / bytes_per_block⌉`.
+/// A deadline that scales with the job:
+/// `base + ⌈work / work_per_block⌉ + ⌈bytes / bytes_per_block⌉`.
 ///
 /// The two rates say how much the slowest honest participant gets done in one block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,8 @@ pub const MAX_PROOF_PARTS: u32 = 32;
 pub struct Clock<BlockNumber> {
 	/// Blocks that every job gets. At least 1.
 	pub base: BlockNumber,
-	/// Work units that count as one more block. At least 1; with `u64::MAX` any work counts as one block.
+	/// Work units that count as one more block. At least 1; with `u64::MAX` any work counts as one
+	/// block.
 	pub work_per_block: u64,
 	/// Input bytes to fetch that count as one more block. At least 1; `u64::MAX` as above.
 	pub bytes_per_block: u64,
@@ -110,8 +112,8 @@ pub enum ParametersError {
 	VerifierFee,
 	/// `stall_slash` is 0 or not below `compensation`: fraud must cost more than silence. Or
 	/// `prover_part` is 0 (nobody would prove), or it makes half of the bond or more together with
-	/// `compensation`: at least half of a slashed bond is burned, so that a cheat who proves its own fraud,
-	/// or who is its own requester, still loses as much.
+	/// `compensation`: at least half of a slashed bond is burned, so that a cheat who proves its
+	/// own fraud, or who is its own requester, still loses as much.
 	#[codec(index = 8)]
 	Slash,
 	/// `min_price` is so small that the burned part of it rounds to nothing, or `work_price` or
@@ -140,11 +142,11 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub open_period: BlockNumber,
 	/// How long a provider has to fetch, run and commit.
 	pub commit: Clock<BlockNumber>,
-	/// How long a tranche of verifiers has to fetch, replay and commit. Also how long an audit takes at
-	/// least, unless every candidate has answered: nobody can be shut out by being slow.
+	/// How long a tranche of verifiers has to fetch, replay and commit. Also how long an audit
+	/// takes at least, unless every candidate has answered: nobody can be shut out by being slow.
 	pub verify: Clock<BlockNumber>,
-	/// How long provider and verifiers have to reveal. A verifier may have to replay once more for the
-	/// chunks that it is asked for.
+	/// How long provider and verifiers have to reveal. A verifier may have to replay once more for
+	/// the chunks that it is asked for.
 	pub reveal: Clock<BlockNumber>,
 	/// How long everyone may object.
 	pub challenge: Clock<BlockNumber>,
@@ -158,12 +160,13 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub quorum: u32,
 	/// T: how many tranches of an audit may open, the first included.
 	pub max_tranches: u32,
-	/// Expected members of a tranche, in percent of `committee`. Tickets are private, so that the number
-	/// of winners is a matter of chance; more than 100 makes too few of them rare.
+	/// Expected members of a tranche, in percent of `committee`. Tickets are private, so that the
+	/// number of winners is a matter of chance; more than 100 makes too few of them rare.
 	pub tranche_width_percent: u32,
 	/// Lowest price that a ramp may start at, whatever the work.
 	pub min_price: Balance,
-	/// What 10^9 work units add to it: a price below what verifying costs would switch the auditors off.
+	/// What 10^9 work units add to it: a price below what verifying costs would switch the auditors
+	/// off.
 	pub work_price: Balance,
 	/// What a MiB of inputs and outputs adds to it, and what whoever holds it gets.
 	pub byte_price: Balance,
@@ -171,32 +174,34 @@ pub struct MarketParameters<Balance, BlockNumber> {
 	pub abandon_burn: Permill,
 	/// Part of every fee that is burned.
 	pub fee_burn: Permill,
-	/// What one committee may cost, as a part of the highest price; held on top of it. More where the work
-	/// of its verifiers is worth more.
+	/// What one committee may cost, as a part of the highest price; held on top of it. More where
+	/// the work of its verifiers is worth more.
 	pub verifier_fee: Permill,
-	/// Part of the agreed price that the provider gets when the requester cancels while it works, and that
-	/// both lose of their own where the outputs cannot be had.
+	/// Part of the agreed price that the provider gets when the requester cancels while it works,
+	/// and that both lose of their own where the outputs cannot be had.
 	pub cancel_fee: Permill,
 	/// Part of the bond that a silent provider loses, up to the price. All of it is burned.
 	pub stall_slash: Permill,
-	/// Part of the bond that goes to the requester after fraud; where a result is withheld, up to the price.
+	/// Part of the bond that goes to the requester after fraud; where a result is withheld, up to
+	/// the price.
 	pub compensation: Permill,
-	/// Part of the bond that goes to whoever proved the fraud or demanded what stayed withheld, then up to
-	/// what the work is worth; the rest is burned.
+	/// Part of the bond that goes to whoever proved the fraud or demanded what stayed withheld,
+	/// then up to what the work is worth; the rest is burned.
 	pub prover_part: Permill,
 	/// What an account that was not drawn puts up for a lane, as a part of the agreed price; never
 	/// less than the price of the work that an answer may take.
 	pub challenge_deposit: Permill,
-	/// A: how long anyone has to answer a demand. The answer may need a replay, and another one may just
-	/// have begun: see [`MarketParameters::answer_time`]. Whoever replays holds
-	/// the inputs already.
+	/// A: how long anyone has to answer a demand. The answer may need a replay, and another one may
+	/// just have begun: see [`MarketParameters::answer_time`]. Whoever replays holds the inputs
+	/// already.
 	pub answer: Clock<BlockNumber>,
-	/// How many blocks more the answers of one lane may take together where the provider owes others.
+	/// How many blocks more the answers of one lane may take together where the provider owes
+	/// others.
 	pub answer_queue: BlockNumber,
 	/// M: how long a challenger has for its next move. It may have to fetch and replay.
 	pub challenger_move: Clock<BlockNumber>,
-	/// K: how long a commitment to a proof keeps the job open, and how long a challenger has for each
-	/// further part of one.
+	/// K: how long a commitment to a proof keeps the job open, and how long a challenger has for
+	/// each further part of one.
 	pub proof_period: BlockNumber,
 	/// Assumed share of the stake that is honest.
 	pub honest_stake: Permill,
@@ -349,8 +354,8 @@ where
 	}
 
 	/// The lowest price that a ramp may start at for so much work and so many bytes of inputs and
-	/// outputs: `min_price`, and pro rata `work_price` for 10^9 units and `byte_price` for a MiB, each
-	/// rounded up; saturating.
+	/// outputs: `min_price`, and pro rata `work_price` for 10^9 units and `byte_price` for a MiB,
+	/// each rounded up; saturating.
 	pub fn least_price(&self, work: u64, bytes: u64) -> Balance {
 		let part = |amount: u64, price: Balance, unit: u128| -> Balance {
 			multiply_up(amount.into(), price.saturated_into(), unit).saturated_into()
@@ -360,18 +365,19 @@ where
 			.saturating_add(part(bytes, self.byte_price, BYTE_PRICE_BYTES))
 	}
 
-	/// What a silent provider loses of this bond, all of which is burned. Bounded by the price, whatever
-	/// the bond is: whoever posts jobs decides how others fail at them, and must not earn by it.
+	/// What a silent provider loses of this bond, all of which is burned. Bounded by the price,
+	/// whatever the bond is: whoever posts jobs decides how others fail at them, and must not earn
+	/// by it.
 	pub fn stall(&self, price: Balance, bond: Balance) -> Balance {
 		(self.stall_slash * bond).min(price)
 	}
 
-	/// What of a slashed bond the requester gets, and what whoever proved the fraud or demanded what stayed
-	/// withheld. Together at most half of it.
+	/// What of a slashed bond the requester gets, and what whoever proved the fraud or demanded
+	/// what stayed withheld. Together at most half of it.
 	///
-	/// Where nothing is *proven* they get no more than the price, and than what the replay that they may
-	/// have made is worth: whoever posts jobs chooses the bond, may know how to keep a provider from
-	/// answering in time, and must not earn by it.
+	/// Where nothing is *proven* they get no more than the price, and than what the replay that
+	/// they may have made is worth: whoever posts jobs chooses the bond, may know how to keep a
+	/// provider from answering in time, and must not earn by it.
 	pub fn parts_of_bond(
 		&self,
 		bond: Balance,
@@ -389,8 +395,8 @@ where
 		}
 	}
 
-	/// What of it a provider loses that gives the job back after `elapsed` of `clock` blocks, rounded up: at
-	/// least a tenth, since others could not claim the job meanwhile.
+	/// What of it a provider loses that gives the job back after `elapsed` of `clock` blocks,
+	/// rounded up: at least a tenth, since others could not claim the job meanwhile.
 	pub fn give_back(
 		&self,
 		price: Balance,
@@ -407,9 +413,9 @@ where
 			.saturated_into()
 	}
 
-	/// How many verdicts one audit pays: the expected number of winners of its first tranche, rounded up.
-	/// At least 1. Were it a committee where the audit is sure, twice as many winners would share what pays
-	/// for its work.
+	/// How many verdicts one audit pays: the expected number of winners of its first tranche,
+	/// rounded up. At least 1. Were it a committee where the audit is sure, twice as many winners
+	/// would share what pays for its work.
 	pub fn shares(&self, audit: Permill) -> u32 {
 		let winners = u128::from(audit.deconstruct())
 			.saturating_mul(self.committee.into())
@@ -418,8 +424,9 @@ where
 		u32::try_from(winners).unwrap_or(u32::MAX).max(1)
 	}
 
-	/// What one audit may cost a job with this highest price, of which a verifier replays so much: the
-	/// verifiers' part of the price, and no less than what the work of all paid verdicts is worth.
+	/// What one audit may cost a job with this highest price, of which a verifier replays so much:
+	/// the verifiers' part of the price, and no less than what the work of all paid verdicts is
+	/// worth.
 	pub fn committee_fee(&self, price_max: Balance, work: u64, audit: Permill) -> Balance {
 		let worth = multiply_up(
 			u128::from(work).saturating_mul(self.shares(audit).into()),
@@ -429,8 +436,8 @@ where
 		self.verifier_fee.mul_ceil(price_max).max(worth.saturated_into())
 	}
 
-	/// What those get who hold the inputs and the outputs, all together: each of `attest_size` attesters
-	/// and as many keepers the price of so many bytes. Rounded up.
+	/// What those get who hold the inputs and the outputs, all together: each of `attest_size`
+	/// attesters and as many keepers the price of so many bytes. Rounded up.
 	pub fn data_fee(&self, bytes: u64) -> Balance {
 		let each = u128::from(bytes).saturating_mul(2 * u128::from(self.attest_size));
 		multiply_up(each, self.byte_price.saturated_into(), BYTE_PRICE_BYTES).saturated_into()
@@ -440,9 +447,10 @@ where
 	/// verifier looks at the result, and the cost that a cheat saves is taken as the price itself,
 	/// since nobody claims a job below its cost. Never below the floor. Rounded up; saturating.
 	///
-	/// Tickets are private and thinned by `audit`, so that the number of honest verifiers is Poisson
-	/// with the mean `x = audit · min(committee · tranche width, candidates) · honest_stake` (more of them
-	/// than there are cannot come); where every verifier replays one of `segments` = m segments, a given
+	/// Tickets are private and thinned by `audit`, so that the number of honest verifiers is
+	/// Poisson with the mean
+	/// `x = audit · min(committee · tranche width, candidates) · honest_stake` (more of them than
+	/// there are cannot come); where every verifier replays one of `segments` = m segments, a given
 	/// one has x / m of them. With e^x ≥ 1 + x + x²/2
 	///
 	/// ```text
@@ -460,7 +468,8 @@ where
 		with_margin.max(floor).saturated_into()
 	}
 
-	/// `1 − 1 / (1 + x + x²/2)`, rounded down: how likely at least one honest verifier wins, at least.
+	/// `1 − 1 / (1 + x + x²/2)`, rounded down: how likely at least one honest verifier wins, at
+	/// least.
 	fn looked_at(&self, audit: Permill, segments: u32, candidates: u32) -> Perquintill {
 		/// Fixed point of x: parts per 10^12.
 		const ONE: u128 = 1_000_000_000_000;
@@ -479,11 +488,11 @@ where
 
 	/// How long a tranche of an audit has: [`Self::verify`] for the work that its verifiers do.
 	///
-	/// Where the run is cut, the first tranche has the time of one segment of `segment` work units, and
-	/// later ones that of the whole run: whoever cannot get a checkpoint can replay what comes before
-	/// it, so that nothing is gained by holding checkpoints back. Where there is no later tranche the
-	/// first one has that time. The states of a checkpoint are no longer than the inputs that
-	/// initialise them, so that twice the inputs' bytes cover both.
+	/// Where the run is cut, the first tranche has the time of one segment of `segment` work units,
+	/// and later ones that of the whole run: whoever cannot get a checkpoint can replay what comes
+	/// before it, so that nothing is gained by holding checkpoints back. Where there is no later
+	/// tranche the first one has that time. The states of a checkpoint are no longer than the
+	/// inputs that initialise them, so that twice the inputs' bytes cover both.
 	pub fn tranche_time(
 		&self,
 		work: u64,
@@ -501,43 +510,45 @@ where
 		}
 	}
 
-	/// What an account that was not drawn puts up for a lane in a job with this agreed price: a part of
-	/// it, and not less than the replay that its demands may cost the provider is worth. It grows with
-	/// the lanes that are open against the provider already.
+	/// What an account that was not drawn puts up for a lane in a job with this agreed price: a
+	/// part of it, and not less than the replay that its demands may cost the provider is worth. It
+	/// grows with the lanes that are open against the provider already.
 	pub fn lane_deposit(&self, price: Balance, work: u64) -> Balance {
 		self.challenge_deposit.mul_ceil(price).max(self.least_price(work, 0))
 	}
 
-	/// How long what a verifier may owe takes to be revealed: a replay for each of the chunks that it is
-	/// asked for, since they may lie in different steps, of one segment where the run is cut.
+	/// How long what a verifier may owe takes to be revealed: a replay for each of the chunks that
+	/// it is asked for, since they may lie in different steps, of one segment where the run is cut.
 	pub fn reveal_time(&self, work: u64, segment: Option<u64>) -> BlockNumber {
 		let replays = SAMPLED_CHUNKS as u64;
 		self.reveal.blocks(segment.unwrap_or(work).min(work).saturating_mul(replays), 0)
 	}
 
-	/// How long an answer to a demand may take: two passes over the work. A replay is led by what is owed
-	/// when it begins, and answers all of that, whatever the steps are; who demands another step while one
-	/// runs waits for its end, and for the next one.
+	/// How long an answer to a demand may take: two passes over the work. A replay is led by what
+	/// is owed when it begins, and answers all of that, whatever the steps are; who demands another
+	/// step while one runs waits for its end, and for the next one.
 	pub fn answer_time(&self, work: u64) -> BlockNumber {
 		self.answer.blocks(work.saturating_mul(2), 0)
 	}
 
-	/// How long an opened job waits for a provider after its ramp. Whoever claims it has fetched the
-	/// inputs before, so that the time grows with them as that of the attesters does.
+	/// How long an opened job waits for a provider after its ramp. Whoever claims it has fetched
+	/// the inputs before, so that the time grows with them as that of the attesters does.
 	pub fn open_time(&self, bytes: u64) -> BlockNumber {
 		let fetched = self.attest.blocks(0, bytes).saturating_sub(self.attest.base);
 		self.open_period.saturating_add(fetched)
 	}
 
-	/// Most blocks from the first draw for a result to its last possible move, when every phase uses
-	/// up its time, there is an audit more and keepers are drawn anew, and somebody opens a lane in the
-	/// very last block. Jobs for which this is above the chain's `MaxLifetime` cannot be posted.
+	/// Most blocks from the first draw for a result to its last possible move, when every phase
+	/// uses up its time, there is an audit more and keepers are drawn anew, and somebody opens a
+	/// lane in the very last block. Jobs for which this is above the chain's `MaxLifetime` cannot
+	/// be posted.
 	///
-	/// `bytes` are those of inputs and outputs. `openings` is D, the most demands on the way from the run
-	/// root down to a tile. Lanes run in parallel and start before a challenge deadline. A second look does
-	/// not wait for those that are alive, and while keepers are drawn anew none is opened, so that one
-	/// lane is all that is added: D answers and moves, what the provider owes others meanwhile, a last
-	/// move, a proof commitment, and the parts of a folded proof, which need no replay between them.
+	/// `bytes` are those of inputs and outputs. `openings` is D, the most demands on the way from
+	/// the run root down to a tile. Lanes run in parallel and start before a challenge deadline. A
+	/// second look does not wait for those that are alive, and while keepers are drawn anew none is
+	/// opened, so that one lane is all that is added: D answers and moves, what the provider owes
+	/// others meanwhile, a last move, a proof commitment, and the parts of a folded proof, which
+	/// need no replay between them.
 	pub fn lifetime(&self, work: u64, bytes: u64, openings: u32) -> BlockNumber {
 		let one = BlockNumber::one();
 		let draw = self.draw_delay.saturating_add(one);
@@ -831,7 +842,8 @@ mod tests {
 		assert_eq!(parameters.lifetime(0, 0, 0), 2 * audit + keepers + proof);
 		let openings = 9 * (5 + 5);
 		assert_eq!(parameters.lifetime(0, 0, 9), 2 * audit + keepers + proof + openings);
-		// One more block of work for each tranche, challenge and move, and two for each reveal and answer.
+		// One more block of work for each tranche, challenge and move, and two for each reveal and
+		// answer.
 		let work = 1_000_000_000;
 		let more = 2 * (2 + 2 + 1) + 9 * 3 + 1;
 		assert_eq!(parameters.lifetime(work, 0, 9), parameters.lifetime(0, 0, 9) + more);
@@ -851,8 +863,8 @@ mod tests {
 		assert_eq!(parameters.lane_deposit(UNIT, work), parameters.least_price(work, 0));
 	}
 
-	/// What is left for a job's own clocks under the runtime's limit of 16 800 blocks: 625 · 10^9 units for
-	/// a run that is proved wrong with three openings, 310 · 10^9 for one with nine.
+	/// What is left for a job's own clocks under the runtime's limit of 16 800 blocks: 625 · 10^9
+	/// units for a run that is proved wrong with three openings, 310 · 10^9 for one with nine.
 	#[test]
 	fn lifetime_should_leave_room_for_ordinary_jobs_when_the_chain_is_a_public_one() {
 		let parameters = Parameters::production(UNIT);

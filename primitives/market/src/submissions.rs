@@ -1,11 +1,12 @@
-//! What a pallet's offchain hook has submitted of late, so that no run of it submits the same again.
+//! What a pallet's offchain hook has submitted of late, so that no run of it submits the same
+//! again.
 //!
-//! A hook runs after every block and whenever the verifier service has found something, and runs may
-//! overlap. What it submits stays due until a block has taken it, and every signature differs, so the
-//! pool cannot tell that it has a transaction already: it validates and keeps each. A note of what was
-//! submitted lies in the node's persistent offchain storage. It is bounded, since whatever is older
-//! than the wait is dropped, and it is no state that anything depends on: without it everything is
-//! submitted once more.
+//! A hook runs after every block and whenever the verifier service has found something, and runs
+//! may overlap. What it submits stays due until a block has taken it, and every signature differs,
+//! so the pool cannot tell that it has a transaction already: it validates and keeps each. A note
+//! of what was submitted lies in the node's persistent offchain storage. It is bounded, since
+//! whatever is older than the wait is dropped, and it is no state that anything depends on: without
+//! it everything is submitted once more.
 
 use crate::Hash;
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -30,8 +31,8 @@ pub fn digest(what: &impl Encode) -> Hash {
 }
 
 impl<'a> Submissions<'a> {
-	/// The notes under a key of the node's offchain storage. What was submitted may be submitted again
-	/// after `wait` blocks: a pool may lose a transaction.
+	/// The notes under a key of the node's offchain storage. What was submitted may be submitted
+	/// again after `wait` blocks: a pool may lose a transaction.
 	pub fn at(key: &'a [u8], now: u64, wait: u32) -> Self {
 		let stored = StorageValueRef::persistent(key);
 		// Notes that cannot be read are none.
@@ -44,8 +45,8 @@ impl<'a> Submissions<'a> {
 		self.found.as_ref().and_then(|found| found.get(digest)).is_some_and(|at| self.waits(*at))
 	}
 
-	/// Notes what is about to be submitted. `false`: another run of the hook has noted something since
-	/// this one began, and nothing may be submitted by this one.
+	/// Notes what is about to be submitted. `false`: another run of the hook has noted something
+	/// since this one began, and nothing may be submitted by this one.
 	#[must_use]
 	pub fn note(self, digests: impl IntoIterator<Item = Hash>) -> bool {
 		let kept = self.found.iter().flatten().map(|(digest, at)| (*digest, *at));

@@ -74,8 +74,8 @@ pub trait Programs {
 	/// What is known of `program`; `None` when it is not registered.
 	fn summary(program: &Hash) -> Option<ProgramSummary>;
 
-	/// 1 KiB tiles of every eager anchor of a step, in program order: the shape of its trace. `None`
-	/// when it is not registered.
+	/// 1 KiB tiles of every eager anchor of a step, in program order: the shape of its trace.
+	/// `None` when it is not registered.
 	fn anchor_tiles(program: &Hash) -> Option<Vec<u64>>;
 
 	/// Counts one more job that needs `program`; it cannot be removed until released as often.
@@ -116,9 +116,9 @@ pub trait Verifiers<AccountId, Balance> {
 	/// The electorate of the running session.
 	fn electorate() -> Electorate<Balance>;
 
-	/// A member of the electorate of `session`, with the stake and the session key that it has in it,
-	/// whatever became of them since. Electorates of lotteries that may still be open are kept. Whoever
-	/// is suspended or reported for an offence leaves the electorates for good.
+	/// A member of the electorate of `session`, with the stake and the session key that it has in
+	/// it, whatever became of them since. Electorates of lotteries that may still be open are kept.
+	/// Whoever is suspended or reported for an offence leaves the electorates for good.
 	fn member(session: u32, who: &AccountId) -> Option<VerifierInfo<AccountId, Balance>>;
 
 	/// All members of the electorate of `session`. For questions from outside, not for blocks.
@@ -166,7 +166,8 @@ pub struct OpenResult<AccountId, Balance, BlockNumber> {
 	pub answer_time: BlockNumber,
 	/// Work units that count as one block of an answer.
 	pub answer_rate: u64,
-	/// How many blocks more all answers of one lane may take together, because the provider owes others.
+	/// How many blocks more all answers of one lane may take together, because the provider owes
+	/// others.
 	pub patience: BlockNumber,
 	/// M: blocks for a challenger's move.
 	pub move_time: BlockNumber,
@@ -192,20 +193,20 @@ pub trait Disputes<AccountId, Balance, BlockNumber> {
 	/// The session key of an account that was drawn to verify the job and has given a verdict.
 	fn verifier_key(job: JobId, account: &AccountId) -> Option<VerifierId>;
 
-	/// The jobs in which one of these keys has opened a verdict that differs from the opened result,
-	/// or in which its account has a lane, as far as results are open.
+	/// The jobs in which one of these keys has opened a verdict that differs from the opened
+	/// result, or in which its account has a lane, as far as results are open.
 	fn differing(keys: &[VerifierId]) -> Vec<(JobId, AccountId, VerifierId)>;
 
 	/// No lane is alive any more: a job whose deadline has passed may settle.
 	fn quiet(job: JobId);
 
-	/// The result is proved wrong ([`ReasonCode::ProvenFraud`]) or an opening of it was withheld, or is
-	/// contradicted by what the provider stated of it ([`ReasonCode::Withheld`]). The bond is slashed at
-	/// once; `by` gets the prover's part. The job ends at once too, or when the verifiers that have not
-	/// opened their verdicts had their time to.
-	/// `step` is the one that is proved wrong: where the run is cut into segments, only those who
-	/// vouched for its segment answer for it. `costs` are fees that the prover has paid for its proof: it
-	/// gets them too, out of what would be burned, up to a fifth of the bond. `false` when there is no such
+	/// The result is proved wrong ([`ReasonCode::ProvenFraud`]) or an opening of it was withheld,
+	/// or is contradicted by what the provider stated of it ([`ReasonCode::Withheld`]). The bond is
+	/// slashed at once; `by` gets the prover's part. The job ends at once too, or when the
+	/// verifiers that have not opened their verdicts had their time to. `step` is the one that is
+	/// proved wrong: where the run is cut into segments, only those who vouched for its segment
+	/// answer for it. `costs` are fees that the prover has paid for its proof: it gets them too,
+	/// out of what would be burned, up to a fifth of the bond. `false` when there is no such
 	/// result.
 	fn condemn(
 		job: JobId,
@@ -263,8 +264,8 @@ pub trait EndedJobs<AccountId, Balance, BlockNumber> {
 
 /// Reports validators that stood behind a fraudulent result.
 pub trait ReportVouching<AccountId> {
-	/// These accounts opened the verdict that the fraudulent result of `job` was right, and those hid
-	/// theirs to the end. Each is reported once per job.
+	/// These accounts opened the verdict that the fraudulent result of `job` was right, and those
+	/// hid theirs to the end. Each is reported once per job.
 	fn report(job: JobId, opened: Vec<AccountId>, hidden: Vec<AccountId>);
 }
 

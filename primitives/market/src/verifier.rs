@@ -69,19 +69,20 @@ pub enum VerifierAction {
 		run_root: Hash,
 		/// The salt of its commitment.
 		salt: Hash,
-		/// Whether the sampled chunks of the replay's trace come with it. They need no signature, since
-		/// only one answer is right, but nobody may strip them.
+		/// Whether the sampled chunks of the replay's trace come with it. They need no signature,
+		/// since only one answer is right, but nobody may strip them.
 		chunks: bool,
 	},
 	/// A move in the verifier's lane. The move itself may be long, so its hash stands for it.
 	#[codec(index = 4)]
 	Challenge {
-		/// BLAKE2-256 of `SCALE(groups opened in the lane, or None without one, as Option<u32>; accepted
-		/// parts of a proof, as u32; the [`crate::ChallengeMove`])`. Where the lane stands is part of
-		/// it, so that nobody can send a signed demand again one level further down.
+		/// BLAKE2-256 of `SCALE(groups opened in the lane, or None without one, as Option<u32>;
+		/// accepted parts of a proof, as u32; the [`crate::ChallengeMove`])`. Where the lane stands
+		/// is part of it, so that nobody can send a signed demand again one level further down.
 		hash: Hash,
 	},
-	/// Holds every output, well-formed, and will serve them while the job is on record (`ok`), or not.
+	/// Holds every output, well-formed, and will serve them while the job is on record (`ok`), or
+	/// not.
 	#[codec(index = 5)]
 	AttestOutputs {
 		/// Whether every output is held.
@@ -94,10 +95,11 @@ pub enum VerifierAction {
 /// Domain of verifier signatures; a session key signs nothing else.
 pub const SIGNING_CONTEXT: &[u8] = b"assay/verifier/2";
 
-/// The bytes that a verifier signs: `SCALE(context, genesis hash, job, order, account, retry, action)`.
+/// The bytes that a verifier signs:
+/// `SCALE(context, genesis hash, job, order, account, retry, action)`.
 ///
-/// * `genesis`, `job` and `order` keep a signature from being replayed on another chain or job, or for
-///   another job of the same number on another fork,
+/// * `genesis`, `job` and `order` keep a signature from being replayed on another chain or job, or
+///   for another job of the same number on another fork,
 /// * `account` is the drawn account whose seat the action fills, SCALE-encoded,
 /// * `retry` only makes two submissions of one action differ, so that a transaction which a node
 ///   has banned for a while (it does so after some reorganisations) can be sent again.

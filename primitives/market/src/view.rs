@@ -1,5 +1,5 @@
-//! What the runtime API answers validators. Everything is resolved, so that nobody needs a second question.
-//! What it answers of a job is [`assay_job::JobView`].
+//! What the runtime API answers validators. Everything is resolved, so that nobody needs a second
+//! question. What it answers of a job is [`assay_job::JobView`].
 
 use crate::{Checkpoints, Hash, JobId, LotteryTerms, Phase, Purpose, SeatStatus, VerifierId};
 use alloc::vec::Vec;
@@ -31,7 +31,8 @@ pub struct Assignment<AccountId, Balance, BlockNumber> {
 	pub terms: DutyTerms<Balance>,
 	/// Where the job stands.
 	pub phase: Phase,
-	/// When the account was drawn, or its lottery opened. Acting before this block is final is unsafe.
+	/// When the account was drawn, or its lottery opened. Acting before this block is final is
+	/// unsafe.
 	pub draw_block: BlockNumber,
 	/// Last block at which the attestation or the verdict commitment counts.
 	pub commit_deadline: BlockNumber,
@@ -44,11 +45,11 @@ pub struct Assignment<AccountId, Balance, BlockNumber> {
 	pub committed: bool,
 	/// The verdict has been opened on chain.
 	pub revealed: bool,
-	/// A reveal would be accepted now: with the sampled chunks where `sample` is known, without them in
-	/// any case.
+	/// A reveal would be accepted now: with the sampled chunks where `sample` is known, without
+	/// them in any case.
 	pub can_reveal: bool,
-	/// The seed of [`assay_referee::sample::positions`] for this seat, once the chain has drawn it: the
-	/// chunks of the replay's trace that the verdict is opened with.
+	/// The seed of [`assay_referee::sample::positions`] for this seat, once the chain has drawn it:
+	/// the chunks of the replay's trace that the verdict is opened with.
 	pub sample: Option<Hash>,
 	/// What of the run the verdict is about; `None`: all of it.
 	pub segment: Option<SegmentDuty>,
@@ -118,7 +119,7 @@ pub struct LotteryDuty<AccountId, Balance, BlockNumber> {
 	pub terms: LotteryTerms,
 	/// The last tranche that may commit by now, from 0.
 	pub tranche: u32,
-	/// How the run is cut for its verifiers; [`crate::segment_of`] says which segment a ticket draws.
-	/// `None`: everybody replays all of it.
+	/// How the run is cut for its verifiers; [`crate::segment_of`] says which segment a ticket
+	/// draws. `None`: everybody replays all of it.
 	pub segments: Option<SegmentTerms>,
 }

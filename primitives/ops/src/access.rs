@@ -53,7 +53,8 @@ pub enum Access {
 		/// Results of a row.
 		width: u32,
 	},
-	/// A piece of the result: output (o·total + offset + p)·inner + j reads (o·len + p)·inner + j for p
+	/// A piece of the result: output (o·total + offset + p)·inner + j reads (o·len + p)·inner + j
+	/// for p
 	/// < len, and what lies outside reads nothing.
 	Piece {
 		/// Length of the piece.

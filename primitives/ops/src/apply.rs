@@ -9,8 +9,8 @@ use core::ops::Range;
 
 /// An operator with its operand types: the definition of each output element.
 ///
-/// An output element is `finish(absorb(… absorb(init, k₀..k₁) …, kₙ..K))` for any cut of
-/// `0..K` into ranges, in any order, where K is [`Applied::reduction`] (1 where nothing is reduced).
+/// An output element is `finish(absorb(… absorb(init, k₀..k₁) …, kₙ..K))` for any cut of `0..K`
+/// into ranges, in any order, where K is [`Applied::reduction`] (1 where nothing is reduced).
 /// Accumulators are one i64 for each output element, so those of a tile take at most 8 KiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
@@ -108,8 +108,8 @@ impl Applied {
 		self.family.reads(operand, all, &self.signature.shape)
 	}
 
-	/// Work units of seeing operand `operand` through a view, beside those of [`Applied::work_units`]:
-	/// none where it shows elements of its source as they lie.
+	/// Work units of seeing operand `operand` through a view, beside those
+	/// of [`Applied::work_units`]: none where it shows elements of its source as they lie.
 	pub fn view_units(&self, operand: usize, view: &View) -> u64 {
 		if view.is_run() {
 			return 0;
@@ -117,8 +117,8 @@ impl Applied {
 		self.reads(operand).saturating_mul(work::VIEW)
 	}
 
-	/// Bytes that an engine may take to lay out what operator `operand` sees through a view: none where
-	/// the view shows elements as they lie, or where an engine reads them piece by piece.
+	/// Bytes that an engine may take to lay out what operator `operand` sees through a view: none
+	/// where the view shows elements as they lie, or where an engine reads them piece by piece.
 	pub fn view_bytes(&self, operand: usize, view: &View) -> u64 {
 		let Some((dtype, _)) = self.signature.operands.get(operand) else { return 0 };
 		if view.is_run() || !self.family.lays_out() {
@@ -132,8 +132,8 @@ impl Applied {
 		vec![self.family.start().unwrap_or(0); outputs]
 	}
 
-	/// Fold the range `range` of the reduced dimension into the accumulators of `outputs`.
-	/// Does nothing for an operator that does not reduce, and reads nothing if no output is asked for,
+	/// Fold the range `range` of the reduced dimension into the accumulators of `outputs`. Does
+	/// nothing for an operator that does not reduce, and reads nothing if no output is asked for,
 	/// as [`Applied::indices`] says.
 	pub fn absorb(
 		&self,

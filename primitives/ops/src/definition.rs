@@ -20,14 +20,15 @@ pub(crate) trait Definition: Copy {
 	/// See [`crate::Op::infer`].
 	fn infer(self, operands: &Operands) -> Result<(DType, Shape), OpError>;
 
-	/// How each operand is read, and the length of the reduced dimension. There may be more of them than
-	/// operands.
+	/// How each operand is read, and the length of the reduced dimension. There may be more of them
+	/// than operands.
 	fn access(self, operands: &Operands, output: &Shape) -> (Vec<Access>, u32);
 
 	/// Accumulators before anything is absorbed, of an operator that reduces.
 	fn start(self) -> Option<i64>;
 
-	/// See [`crate::Applied::absorb`]; `range` ends with the reduced dimension. Only of an operator that reduces.
+	/// See [`crate::Applied::absorb`]; `range` ends with the reduced dimension. Only of an operator
+	/// that reduces.
 	fn absorb(
 		self,
 		signature: &Signature,

@@ -2,7 +2,8 @@
 
 /// Where an operator reads its operands from.
 pub trait Elements {
-	/// Element `index` of operand `operand`, in the row-major order of the operand *after* its view.
+	/// Element `index` of operand `operand`, in the row-major order of the operand *after* its
+	/// view.
 	fn get(&self, operand: usize, index: u32) -> i32;
 
 	/// The elements `start .. start + out.len()` of an operand that is i8 or i16.

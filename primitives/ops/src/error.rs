@@ -44,8 +44,9 @@ pub enum OpError {
 	Axis,
 	/// `lo > hi`, or a bound outside the element type.
 	ClampBounds,
-	/// A stride, dilation or group count of 0, groups that do not divide the channels, a kernel that
-	/// is larger than the padded operand, or for Pool a padding that is not smaller than the kernel.
+	/// A stride, dilation or group count of 0, groups that do not divide the channels, a kernel
+	/// that is larger than the padded operand, or for Pool a padding that is not smaller than the
+	/// kernel.
 	Window,
 	/// A shift of more than [`crate::MAX_FRACTION_BITS`].
 	Fraction,

@@ -20,7 +20,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 /// An operator by its family. Each family has one file in each room, which matches its operators
-/// without a wildcard: an operator that is new to a family does not compile until all is said of it.
+/// without a wildcard: an operator that is new to a family does not compile until all is said of
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
 	/// Sums of products over rows, or over patches of images.

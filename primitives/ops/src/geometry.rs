@@ -7,8 +7,8 @@ use scale_info::TypeInfo;
 /// How [`crate::Op::Conv2d`] slides over x `[B, H, W, C]` with a kernel `[O, kh, kw, C / groups]`.
 ///
 /// Output position o meets kernel position i at `p = o·stride − low + i·kernel_dilation` of the
-/// dilated x, in which `input_dilation − 1` zeros stand between any two elements: that is element
-/// p / input_dilation where the division is exact and the element exists, and 0 otherwise. There are
+/// dilated x, in which `input_dilation − 1` zeros stand between any two elements: that is element p
+/// / input_dilation where the division is exact and the element exists, and 0 otherwise. There are
 /// `((H − 1)·input_dilation + 1 + low + high − (kh − 1)·kernel_dilation − 1) / stride + 1` output
 /// positions. With `flip` the kernel is read from its end. Output channel o belongs to group
 /// `o / (O / groups)`, which reads that group of the channels of x.
@@ -22,7 +22,8 @@ use scale_info::TypeInfo;
 /// | of x | dy | weights as `[C, kh, kw, O]` | input_dilation | stride | kernel_dilation | K − 1 − low | D + low − 1 − (H' − 1)·stride |
 /// | of the weights | x as `[C, H, W, B]` | dy as `[O, H', W', B]` | kernel_dilation | input_dilation | stride | low | K + (H' − 1)·stride − D − low |
 ///
-/// The first has `flip` turned over. The second gives `[C, kh, kw, O]`, mirrored where `flip` is set.
+/// The first has `flip` turned over. The second gives `[C, kh, kw, O]`, mirrored where `flip` is
+/// set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Encode, Decode, TypeInfo)]
 pub struct Geometry {
 	/// Distance of windows, for height and width; at least 1.
@@ -137,8 +138,8 @@ impl Window {
 		Some(pixel.wrapping_mul(self.channels).wrapping_add(group * self.group_channels()))
 	}
 
-	/// The element of x that output position `output` meets at kernel position `tap` along a direction; none where
-	/// that is zero by rule.
+	/// The element of x that output position `output` meets at kernel position `tap` along a
+	/// direction; none where that is zero by rule.
 	pub fn place(&self, axis: usize, output: u32, tap: u32) -> Option<u32> {
 		let Geometry { stride, pad, input_dilation, kernel_dilation, flip, .. } = self.geometry;
 		let tap = if flip { (self.kernel[axis] - 1).saturating_sub(tap) } else { tap };

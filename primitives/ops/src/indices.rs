@@ -7,8 +7,8 @@ use crate::{
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// A list that takes no more than twice what is distinct in it, and one stretch; while it grows the old
-/// one is there beside the new one, of half its length.
+/// A list that takes no more than twice what is distinct in it, and one stretch; while it grows the
+/// old one is there beside the new one, of half its length.
 struct Distinct {
 	values: Vec<u32>,
 	most: usize,
@@ -53,7 +53,8 @@ impl Applied {
 
 	/// [`Applied::indices`], or none if that is more than `most`; nothing longer is allocated.
 	///
-	/// Takes four bytes for each output, for each index and, for patches, three times that and 16 KiB.
+	/// Takes four bytes for each output, for each index and, for patches, three times that and 16
+	/// KiB.
 	pub fn indices_within(
 		&self,
 		operand: usize,
@@ -150,8 +151,8 @@ impl Applied {
 		matches!(self.access(0), Some(Access::Table { .. })).then_some((0, 1))
 	}
 
-	/// The elements of the table of a [`crate::Op::Gather`] that the output elements `outputs` read:
-	/// ascending, each once. Of `elements` only the indices are read.
+	/// The elements of the table of a [`crate::Op::Gather`] that the output elements `outputs`
+	/// read: ascending, each once. Of `elements` only the indices are read.
 	pub fn gathered(&self, elements: &dyn Elements, outputs: &[u32]) -> Vec<u32> {
 		let mut gathered = Vec::with_capacity(outputs.len());
 		gathered

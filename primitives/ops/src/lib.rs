@@ -7,7 +7,8 @@
 //! # Overview
 //! - [`DType`], [`Shape`], [`TensorType`]: what a tensor is, and its canonical bytes: a matrix cut
 //!   into tiles of [`TILE_BYTES`] bytes, so that one tile is one BLAKE3 chunk.
-//! - [`View`]: an affine view (slice, transpose, reshape, broadcast) of an operand; no copy, no hash.
+//! - [`View`]: an affine view (slice, transpose, reshape, broadcast) of an operand; no copy, no
+//!   hash.
 //! - [`Op`]: the operators of operator set [`OPERATOR_SET`]; [`Op::infer`] is the shape rule.
 //! - [`Applied`]: an operator bound to operand types. Every operator is a fold per output element:
 //!   [`Applied::init`], [`Applied::absorb`] of a range of the reduced dimension,

@@ -110,8 +110,8 @@ pub enum Op {
 		narrow: Option<Narrow>,
 	},
 	/// Convolution of x `[B, H, W, C]` with weights `[O, kh, kw, C / groups]` → `[B, H', W', O]`;
-	/// see [`Geometry`] for H', W' and for its gradients, which are this operator too. Types, bounds
-	/// (with K = kh·kw·C / groups) and third operand are those of [`Op::MatMul`].
+	/// see [`Geometry`] for H', W' and for its gradients, which are this operator too. Types,
+	/// bounds (with K = kh·kw·C / groups) and third operand are those of [`Op::MatMul`].
 	#[codec(index = 16)]
 	Conv2d {
 		/// Strides, padding, dilations, groups.
@@ -155,8 +155,8 @@ pub enum Op {
 	/// Bits of |a|: 0 for 0, 32 for i32's least; i8.
 	#[codec(index = 21)]
 	BitLen,
-	/// A table of 2^p + 1 points, i16 or i32 with 1 ≤ p ≤ 14, linear between them, at an i16 operand:
-	/// with u = a + 2^15, f = 16 − p, i = u >> f and r = u & (2^f − 1) it is
+	/// A table of 2^p + 1 points, i16 or i32 with 1 ≤ p ≤ 14, linear between them, at an i16
+	/// operand: with u = a + 2^15, f = 16 − p, i = u >> f and r = u & (2^f − 1) it is
 	/// `t[i] + round_shift((t[i + 1] − t[i]) · r, f)`, of the table's type.
 	#[codec(index = 22)]
 	LutInterp,
@@ -214,8 +214,8 @@ pub enum Op {
 		/// Dimension that is counted.
 		axis: u8,
 	},
-	/// Random bits of Philox4x32-10: seed i32 `[2]`, step i32 `[1]` → i32. Element i is word i mod 4
-	/// of the block with key `seed` and counter `(i / 4, 0, stream, step)`.
+	/// Random bits of Philox4x32-10: seed i32 `[2]`, step i32 `[1]` → i32. Element i is word i mod
+	/// 4 of the block with key `seed` and counter `(i / 4, 0, stream, step)`.
 	///
 	/// Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 	#[codec(index = 30)]
@@ -231,9 +231,9 @@ pub enum Op {
 		/// Element type of the result.
 		to: DType,
 	},
-	/// Right shift with random rounding: `sat((a + (bits & (2^s − 1))) >> s)` with s = shift clamped
-	/// to 0 ..= 31; a negative shift as in [`Op::ShiftBy`]. Operands are a, shifts i8 of a's shape or
-	/// `[1]`, and bits i32 of a's shape.
+	/// Right shift with random rounding: `sat((a + (bits & (2^s − 1))) >> s)` with s = shift
+	/// clamped to 0 ..= 31; a negative shift as in [`Op::ShiftBy`]. Operands are a, shifts i8 of
+	/// a's shape or `[1]`, and bits i32 of a's shape.
 	#[codec(index = 32)]
 	ShiftRandom {
 		/// Element type of the result.
@@ -249,9 +249,9 @@ pub enum Op {
 		values: bool,
 	},
 	/// Softmax of each row of the last dimension: with m its largest element, t =
-	/// `round_shift((m − x) · multiplier, shift)`, at least 0, is the distance in 2^-10 of log2; e =
-	/// `EXP2[t mod 2^10] >> (t / 2^10)` with [`crate::EXP2`], 0 from t = 31·2^10 on; S = Σ e; the
-	/// result is `sat(⌊e · 2^q / S + 1/2⌋)`, q = 15 for i16 and 7 for i8.
+	/// `round_shift((m − x) · multiplier, shift)`, at least 0, is the distance in 2^-10 of log2;
+	/// e = `EXP2[t mod 2^10] >> (t / 2^10)` with [`crate::EXP2`], 0 from t = 31·2^10 on; S = Σ e;
+	/// the result is `sat(⌊e · 2^q / S + 1/2⌋)`, q = 15 for i16 and 7 for i8.
 	#[codec(index = 34)]
 	Softmax {
 		/// Factor that turns a difference of the operand into 2^(shift − 10) of log2.
@@ -261,14 +261,14 @@ pub enum Op {
 		/// I8 or I16.
 		to: DType,
 	},
-	/// LayerNorm or RMSNorm of each row of x i16 `[.., N]`, N ≤ [`NORM_MAX_LEN`], with gamma i16 and
-	/// beta i32, each `[N]` or `[1]`.
+	/// LayerNorm or RMSNorm of each row of x i16 `[.., N]`, N ≤ [`NORM_MAX_LEN`], with gamma i16
+	/// and beta i32, each `[N]` or `[1]`.
 	///
 	/// With D = N·x − Σx and V = N·Σx² − (Σx)² + epsilon·N² (RMS: D = N·x, V = N·Σx² + epsilon·N²),
 	/// h the least number for which V·4^h ≥ 2^62, and R the integer nearest to 2^62 / √(V·4^h): z =
-	/// `round_shift(D · R, 46 − h)` is D / √V with 16 bits of fraction, 0 where V = 0. The result is
-	/// `sat(round_shift(z · gamma + (beta << 16), 16 + shift))`: gamma, beta and the result share
-	/// one scale at shift 0. The shift is clamped to −31 ..= 62.
+	/// `round_shift(D · R, 46 − h)` is D / √V with 16 bits of fraction, 0 where V = 0. The result
+	/// is `sat(round_shift(z · gamma + (beta << 16), 16 + shift))`: gamma, beta and the result
+	/// share one scale at shift 0. The shift is clamped to −31 ..= 62.
 	#[codec(index = 35)]
 	Norm {
 		/// Whether the mean is taken off.
@@ -280,8 +280,8 @@ pub enum Op {
 		/// Shift of the result.
 		shift: i8,
 	},
-	/// `sat` of the integer nearest to `2^shift · N / √V` of each row, V as in [`Op::Norm`], 0 where V
-	/// = 0: 1 / σ in fixed point. x i16 `[.., N]` → i32 `[..]`.
+	/// `sat` of the integer nearest to `2^shift · N / √V` of each row, V as in [`Op::Norm`], 0
+	/// where V = 0: 1 / σ in fixed point. x i16 `[.., N]` → i32 `[..]`.
 	#[codec(index = 36)]
 	RowScale {
 		/// Whether the mean is taken off.
@@ -302,8 +302,8 @@ pub enum Op {
 		/// Element type of the result.
 		to: DType,
 	},
-	/// `sat` of the sum of the elements of each row of the last dimension up to each of them. The sums are
-	/// exact in i64; what is cut of one is not missing in the next.
+	/// `sat` of the sum of the elements of each row of the last dimension up to each of them. The
+	/// sums are exact in i64; what is cut of one is not missing in the next.
 	#[codec(index = 38)]
 	CumSum {
 		/// Leave an element out of its own sum.
@@ -393,7 +393,8 @@ impl Op {
 		self.family().infer(&Operands(operands))
 	}
 
-	/// Work of one evaluation, whose weights are those of its family. Operands as in [`Op::infer`]; 0 if that fails.
+	/// Work of one evaluation, whose weights are those of its family. Operands as in [`Op::infer`];
+	/// 0 if that fails.
 	pub fn work_units(&self, operands: &[(DType, &Shape)]) -> u64 {
 		let Ok((_, output)) = self.infer(operands) else { return 0 };
 		let (family, all) = (self.family(), Operands(operands));

@@ -59,7 +59,8 @@ impl Axis {
 		let touched = self.touched(inner);
 		let outer_align = if self.align.is_multiple_of(inner) { self.align / inner } else { 1 };
 		let outer = Self::new(size, self.runs, touched, outer_align);
-		// An interval that crosses a block border leaves a tail of one block and a head of the next.
+		// An interval that crosses a block border leaves a tail of one block and a head of the
+		// next.
 		let pieces = if touched == 1 { self.runs } else { self.runs.saturating_mul(2) };
 		let extent = if touched > 2 { inner } else { self.extent };
 		(outer, Self::new(inner, pieces, extent, align))
@@ -144,8 +145,8 @@ impl Region {
 		self.axes.iter().map(Axis::count).fold(1, u64::saturating_mul)
 	}
 
-	/// The same set over axes of other sizes. The product of all sizes but the first is what counts;
-	/// the first only limits.
+	/// The same set over axes of other sizes. The product of all sizes but the first is what
+	/// counts; the first only limits.
 	fn over(&self, sizes: &[u64]) -> Vec<Axis> {
 		let mut left = self.axes.clone();
 		let mut axes: Vec<Axis> = Vec::with_capacity(sizes.len());
@@ -212,7 +213,8 @@ impl Region {
 	}
 }
 
-/// Strides that nest (each a multiple of the next, no carry between them) factor the source's index.
+/// Strides that nest (each a multiple of the next, no carry between them) factor the source's
+/// index.
 fn nested(moving: &[(u64, Axis)], offset: u64, total: u64) -> Option<Vec<Axis>> {
 	let mut axes = Vec::with_capacity(moving.len() + 1);
 	let mut above = total;

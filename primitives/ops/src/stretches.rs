@@ -6,11 +6,11 @@ use core::ops::Range;
 
 impl Applied {
 	/// Calls `visit(first, count)` for stretches of consecutive elements that are together what
-	/// [`Applied::indices`] names, in no order and some of them more than once. Allocates a list as long
-	/// as `outputs` at most.
+	/// [`Applied::indices`] names, in no order and some of them more than once. Allocates a list as
+	/// long as `outputs` at most.
 	///
-	/// Visits at most as many elements as there are outputs and indices together; of the overlapping
-	/// patches of a window each one.
+	/// Visits at most as many elements as there are outputs and indices together; of the
+	/// overlapping patches of a window each one.
 	pub fn stretches(
 		&self,
 		operand: usize,

@@ -121,8 +121,8 @@ impl TensorType {
 	}
 }
 
-/// Where the elements of a tensor lie in its canonical tiles: [`TensorType::position`] with what is the
-/// same for all of them computed once.
+/// Where the elements of a tensor lie in its canonical tiles: [`TensorType::position`] with what is
+/// the same for all of them computed once.
 #[derive(Clone, Copy, Debug)]
 pub struct Grid {
 	cols: u32,

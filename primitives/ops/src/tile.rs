@@ -62,8 +62,8 @@ impl Layout<'_> {
 		}
 	}
 
-	/// Calls `visit` with the tile of each of the seen elements `start .. start + len`, at least once and
-	/// in their order; not again for one that lies in the tile of the one before it.
+	/// Calls `visit` with the tile of each of the seen elements `start .. start + len`, at least
+	/// once and in their order; not again for one that lies in the tile of the one before it.
 	pub fn visit_tiles(&self, grid: &Grid, start: u32, len: u32, mut visit: impl FnMut(u64)) {
 		let mut last = None;
 		let mut see = |tile: u64| {
@@ -157,8 +157,9 @@ pub fn need(
 		.collect()
 }
 
-/// Canonical tiles of the table that output tile `tile` of an [`crate::Op::Gather`] reads, ascending;
-/// `tiles` must have those of the indices, which [`need`] names. None for any other operator.
+/// Canonical tiles of the table that output tile `tile` of an [`crate::Op::Gather`] reads,
+/// ascending; `tiles` must have those of the indices, which [`need`] names. None for any other
+/// operator.
 pub fn need_gathered(
 	applied: &Applied,
 	operands: &[Layout],

@@ -1,6 +1,6 @@
-//! Who decides by the operator says what becomes of each of them: a `match` over operators in the sources of
-//! the product has no arm that takes whatever is left. A new operator then does not compile where it was
-//! forgotten, and is never taken for something that it is not.
+//! Who decides by the operator says what becomes of each of them: a `match` over operators in the
+//! sources of the product has no arm that takes whatever is left. A new operator then does not
+//! compile where it was forgotten, and is never taken for something that it is not.
 //!
 //! A question about certain operators (`if let`, `matches!`) is no such decision.
 

@@ -1,5 +1,5 @@
-//! Nothing panics: not with any parameters, shapes and operands, and not with operands that hand out
-//! wider values than their types have.
+//! Nothing panics: not with any parameters, shapes and operands, and not with operands that hand
+//! out wider values than their types have.
 
 use assay_ops::{need, Applied, DType, Elements, Layout, Op, Region, Shape, TensorType};
 use assay_testing::{operators::special, Draw, Rng, OPERATOR_KINDS};

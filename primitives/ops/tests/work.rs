@@ -1,4 +1,5 @@
-//! Work units: what they are at least, for every operator, and what they are exactly where prices were made with them.
+//! Work units: what they are at least, for every operator, and what they are exactly where prices
+//! were made with them.
 
 use assay_ops::{
 	work::{NODE, TILE, VIEW},
@@ -65,8 +66,8 @@ fn work_units_should_be_at_least_elements_and_a_call_when_operators_are_random()
 	assert_eq!(seen, operators());
 }
 
-/// A table of all operators would be the code once more; a new one does not compile without its weights. What is
-/// here is that each of them has some: more work for more elements.
+/// A table of all operators would be the code once more; a new one does not compile without its
+/// weights. What is here is that each of them has some: more work for more elements.
 #[test]
 fn work_units_should_grow_when_operands_grow() {
 	let mut rng = Rng::new(5);

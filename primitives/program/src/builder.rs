@@ -208,8 +208,8 @@ impl ProgramBuilder {
 		self.node(Op::ArgMax { axis }, vec![a.into()])
 	}
 
-	/// `a[B.., M, K] · b[B.., N, K]ᵀ`: of i8 operands exact in i32 without `narrow`, of i16 operands
-	/// through it. `shift` is added to that of `narrow`.
+	/// `a[B.., M, K] · b[B.., N, K]ᵀ`: of i8 operands exact in i32 without `narrow`, of i16
+	/// operands through it. `shift` is added to that of `narrow`.
 	pub fn batch_matmul(
 		&mut self,
 		a: impl Into<Operand>,

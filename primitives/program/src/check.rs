@@ -23,8 +23,8 @@ pub struct Checked {
 	/// Work units of one step: of its nodes, of hashing eager anchors, and of the step itself.
 	pub work_units: u64,
 	/// Most bytes of tensors held at once, in canonical bytes: inputs, constants and states
-	/// throughout, a node from where it is computed to where it is last read, and while it is computed
-	/// what it sees through views, where that has to be copied.
+	/// throughout, a node from where it is computed to where it is last read, and while it is
+	/// computed what it sees through views, where that has to be copied.
 	pub peak_memory: u64,
 	/// Tiles (BLAKE3 chunks) of each input.
 	pub input_tiles: Vec<u64>,

@@ -279,8 +279,8 @@ pub enum CheckError {
 		/// How many there may be.
 		max: u32,
 	},
-	/// The analysis of the program takes more than [`crate::Limits::analysis_steps`], or more room at one
-	/// anchor than it may have.
+	/// The analysis of the program takes more than [`crate::Limits::analysis_steps`], or more room
+	/// at one anchor than it may have.
 	TooComplex {
 		/// The anchor at which it was given up.
 		node: u32,

@@ -1,5 +1,5 @@
-/// Most steps of a run: the trace roots of so many fit a frame between a node and its worker. No chain takes a job
-/// of more, since what nobody can run nobody can find wrong.
+/// Most steps of a run: the trace roots of so many fit a frame between a node and its worker. No
+/// chain takes a job of more, since what nobody can run nobody can find wrong.
 pub const MAX_STEPS: u32 = 65_536;
 
 /// What a program may ask of the chain, the referee and the executors.
@@ -11,8 +11,8 @@ pub struct Limits {
 	pub work_units: u64,
 	/// Most bytes that tensors of one step hold at once, in canonical bytes.
 	pub peak_memory: u64,
-	/// Most bytes of one part of a fraud proof: operand tiles with their proofs, and everything around
-	/// them.
+	/// Most bytes of one part of a fraud proof: operand tiles with their proofs, and everything
+	/// around them.
 	pub part_bytes: u64,
 	/// Most parts of a fraud proof.
 	pub parts: u32,

@@ -1,15 +1,15 @@
 //! What one node takes of the referee: time in WebAssembly and scratch, as bounds.
 //!
-//! Judging a part walks the graph once and evaluates it once. The walk lists the elements of virtual
-//! nodes and notes the tiles of what is committed, operand by operand; the evaluation reads every
-//! operand as the definition of its operator says. Both are charged for every operand, constants only
-//! for the second.
+//! Judging a part walks the graph once and evaluates it once. The walk lists the elements of
+//! virtual nodes and notes the tiles of what is committed, operand by operand; the evaluation reads
+//! every operand as the definition of its operator says. Both are charged for every operand,
+//! constants only for the second.
 
 use assay_ops::{Access, Applied, MAX_OPERANDS};
 
-// Time in WebAssembly, in picoseconds, as in `primitives/ops/src/time.rs`, which has what an evaluation takes. Where
-// 250 tensors of one tile are opened, whole transactions took 11 ms where the estimate said 3; hence what is charged for
-// each tensor.
+// Time in WebAssembly, in picoseconds, as in `primitives/ops/src/time.rs`, which has what an
+// evaluation takes. Where 250 tensors of one tile are opened, whole transactions took 11 ms where
+// the estimate said 3; hence what is charged for each tensor.
 pub(crate) const PICOSECONDS_PER_CHUNK: u64 = 2_600_000;
 pub(crate) const PICOSECONDS_PER_PARENT: u64 = 300_000;
 /// A tensor that is opened, whatever of it: the lists and maps around it.
@@ -27,8 +27,8 @@ pub(crate) const PICOSECONDS_PER_JOINED: u64 = 8_000;
 const PICOSECONDS_PER_NODE: u64 = 2_000_000;
 const PICOSECONDS_PER_OPERAND: u64 = 1_000_000;
 
-/// Scratch bytes of one element of a virtual node: its index and its value, and what is as long as the
-/// largest of these lists while two are joined.
+/// Scratch bytes of one element of a virtual node: its index and its value, and what is as long as
+/// the largest of these lists while two are joined.
 const HELD_BYTES: u64 = 12;
 /// Further bytes of an element while its node is evaluated: its accumulator and its result.
 const EVALUATED_BYTES: u64 = 12;
@@ -77,8 +77,8 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-	/// Elements that are come across while operand `position` is walked through, and whether they are in
-	/// ascending order before its view.
+	/// Elements that are come across while operand `position` is walked through, and whether they
+	/// are in ascending order before its view.
 	fn visited(&self, position: usize, read: &Read) -> (u64, bool) {
 		let rows = self.elements.saturating_add(read.elements);
 		match self.applied.access(position) {

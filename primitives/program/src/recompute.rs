@@ -1,7 +1,8 @@
 //! The referee: one tile of one anchor, through virtual nodes, from committed tiles.
 //!
 //! Which tiles are read is known in two steps. Most follow from the program alone, those of the
-//! indices of a Gather among them; which tiles of its table follow from the values of these indices.
+//! indices of a Gather among them; which tiles of its table follow from the values of these
+//! indices.
 
 use crate::{
 	elements::Sparse,
@@ -30,8 +31,8 @@ pub struct PartNeeds {
 
 /// The recomputation of one anchor tile in parts: absorb part 0, 1, …, then finish.
 ///
-/// Between parts only [`AnchorFold::accumulators`] changes (at most 1,024 of them). What a part depends
-/// on is found once and kept until it is absorbed.
+/// Between parts only [`AnchorFold::accumulators`] changes (at most 1,024 of them). What a part
+/// depends on is found once and kept until it is absorbed.
 pub struct AnchorFold<'a> {
 	graph: Graph<'a>,
 	plan: AnchorCost,
@@ -152,7 +153,8 @@ impl<'a> AnchorFold<'a> {
 		Ok(())
 	}
 
-	/// What part `part` depends on: its slice of the fold, and with the last part what finishing does.
+	/// What part `part` depends on: its slice of the fold, and with the last part what finishing
+	/// does.
 	fn walks(&mut self, part: u32) -> Result<impl Iterator<Item = &Walk>, RecomputeError> {
 		self.find(part)?;
 		let last = part.saturating_add(1) == self.parts();
@@ -182,8 +184,9 @@ impl<'a> AnchorFold<'a> {
 		Ok(needs)
 	}
 
-	/// The tiles of tables that part `part` reads beside those of [`PartNeeds::tiles`], which `tiles`
-	/// must have: for each of [`PartNeeds::tables`] of which any is read ascending indices, each once.
+	/// The tiles of tables that part `part` reads beside those of [`PartNeeds::tiles`], which
+	/// `tiles` must have: for each of [`PartNeeds::tables`] of which any is read ascending indices,
+	/// each once.
 	///
 	/// Errors: [`RecomputeError::PartOrder`] for a part that does not exist,
 	/// [`RecomputeError::MissingTile`] for indices that are not there.
@@ -248,8 +251,8 @@ impl<'a> AnchorFold<'a> {
 		let mut values: BTreeMap<u32, Sparse> = BTreeMap::new();
 		if let Some(fold) = self.plan.fold {
 			let applied = graph.applied(fold)?;
-			// What a reducing operator reads to finish is read in every part: the third operand of a
-			// product.
+			// What a reducing operator reads to finish is read in every part: the third operand of
+			// a product.
 			let below = match self.below.take() {
 				Some(below) => below,
 				None => {

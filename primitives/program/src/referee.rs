@@ -5,8 +5,8 @@
 //! once; a node that is reached in more than [`MAX_REGIONS`] ways counts as read in full. So the
 //! analysis takes a bounded number of steps for each operand, whatever the graph looks like.
 //!
-//! What a proof *says* has no part in it: a part that shows something else than what is read is refused
-//! before anything is recomputed, so that the bound holds for every part, sound or not.
+//! What a proof *says* has no part in it: a part that shows something else than what is read is
+//! refused before anything is recomputed, so that the bound holds for every part, sound or not.
 
 use crate::{
 	error::Resource,
@@ -45,8 +45,8 @@ const APART_BYTES: u64 = 2 * HASH_BYTES;
 /// Scratch bytes of any proof: elements, bytes and accumulators of the tile (twice, as kept and as
 /// folded), tiles while they are noted, the claimed chunk.
 const BASE_SCRATCH: u64 = 128 * 1024;
-/// Scratch bytes of one operand tile: its place in the lists of what is read, its chunk value, and the
-/// nodes above it.
+/// Scratch bytes of one operand tile: its place in the lists of what is read, its chunk value, and
+/// the nodes above it.
 const TILE_SCRATCH: u64 = 192;
 /// Scratch bytes of one tensor that is opened: the nodes of maps around it.
 const OPENED_SCRATCH: u64 = 1024;
@@ -105,12 +105,12 @@ pub struct AnchorCost {
 	pub cost: RefereeCost,
 }
 
-/// What an analysis did, whatever it came to: the same in every run. For tests and benchmarks, which
-/// cannot trust a clock.
+/// What an analysis did, whatever it came to: the same in every run. For tests and benchmarks,
+/// which cannot trust a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Effort {
-	/// Elementary steps, which [`Limits::analysis_steps`] bounds: one for each operand of a node that
-	/// an anchor depends on, and each way in which that node is reached.
+	/// Elementary steps, which [`Limits::analysis_steps`] bounds: one for each operand of a node
+	/// that an anchor depends on, and each way in which that node is reached.
 	pub steps: u32,
 	/// Sets of elements that were compared on the way: at most [`Effort::WIDTH`] in a step.
 	pub compared: u64,
@@ -222,8 +222,8 @@ impl Reads {
 struct Spent {
 	picoseconds: u64,
 	held: u64,
-	/// The same of what leads to the anchor through a node that reduces and also past it: where that
-	/// node is cut into parts, it is walked through and evaluated once for each.
+	/// The same of what leads to the anchor through a node that reduces and also past it: where
+	/// that node is cut into parts, it is walked through and evaluated once for each.
 	twice: (u64, u64),
 }
 

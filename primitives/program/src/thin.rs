@@ -4,16 +4,17 @@ use crate::{Checked, Class, Limits, Program};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-/// An anchor with less than this share of the committed bytes stays: a check takes longer than it saves.
+/// An anchor with less than this share of the committed bytes stays: a check takes longer than it
+/// saves.
 const LEAST_SHARE: u64 = 500;
 
 impl Program {
-	/// Makes anchors virtual, the largest first, as long as the program passes the check and no proof
-	/// takes more parts than the longest one takes now. What is recomputed instead is bounded by
-	/// `limits`, so that hashing less costs a referee more work, but not more rounds.
+	/// Makes anchors virtual, the largest first, as long as the program passes the check and no
+	/// proof takes more parts than the longest one takes now. What is recomputed instead is bounded
+	/// by `limits`, so that hashing less costs a referee more work, but not more rounds.
 	///
-	/// `checked` is the check of this program; the result is that of the program as it is left. Takes one
-	/// check for each anchor.
+	/// `checked` is the check of this program; the result is that of the program as it is left.
+	/// Takes one check for each anchor.
 	pub fn thin(&mut self, checked: Checked, limits: &Limits) -> Checked {
 		let limits = Limits { parts: checked.referee.parts.min(limits.parts), ..*limits };
 		let bytes = |checked: &Checked, node: u32| {

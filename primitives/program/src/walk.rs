@@ -1,9 +1,9 @@
 //! Which elements of virtual nodes a tile depends on, and which committed tiles it reads.
 //!
-//! What is held while a graph is walked follows from what is *different* in it: the demands of all that
-//! read one node are one list, and of what is committed there are lists of tiles only. The check
-//! ([`crate::RefereeCost`]) bounds both for every tile; [`MAX_ELEMENTS`] and [`MAX_LIST`] make an error
-//! of what would go beyond any check.
+//! What is held while a graph is walked follows from what is *different* in it: the demands of all
+//! that read one node are one list, and of what is committed there are lists of tiles only. The
+//! check ([`crate::RefereeCost`]) bounds both for every tile; [`MAX_ELEMENTS`] and [`MAX_LIST`]
+//! make an error of what would go beyond any check.
 
 use crate::{
 	elements::{NodeElements, Sparse},
@@ -37,8 +37,8 @@ pub(crate) struct Walk {
 	pub(crate) elements: usize,
 }
 
-/// Both of two ascending lists without repeats, each element once. Where one holds the other no third
-/// one is made.
+/// Both of two ascending lists without repeats, each element once. Where one holds the other no
+/// third one is made.
 pub(crate) fn union<T: Ord + Copy>(one: Vec<T>, other: Vec<T>) -> Vec<T> {
 	let (mut a, mut b) = (one.iter().peekable(), other.iter().peekable());
 	let mut len = 0;

@@ -64,7 +64,8 @@ fn below_anchors(mut program: Program, anchors: u32) -> Program {
 
 #[test]
 fn short_programs_should_make_no_more_steps_than_their_length_squared_allows() {
-	// `ANALYSIS_PER_SQUARED_BYTE` of the pallet: a step for every 25 squared bytes, up to the limit.
+	// `ANALYSIS_PER_SQUARED_BYTE` of the pallet: a step for every 25 squared bytes, up to the
+	// limit.
 	let mut most = 0f64;
 	for chain in [2, 8, 16, 32, 64, 120] {
 		for per in [1, 3, 7, 15] {

@@ -298,7 +298,8 @@ fn check_should_tell_what_a_step_takes_when_a_program_has_state() {
 	assert_eq!(checked.anchors, [1, 2]);
 	assert_eq!((&checked.output_anchors[..], &checked.state_anchors[..]), (&[1][..], &[0][..]));
 	assert_eq!((&checked.input_tiles[..], &checked.output_tiles[..]), (&[4, 9][..], &[1][..]));
-	// 4 for each element read or written, more for each fold, and what the step, its nodes and its tiles take.
+	// 4 for each element read or written, more for each fold, and what the step, its nodes and its
+	// tiles take.
 	let elements = 4 * (1600 * 7 + 40) + 8 * 40;
 	let beside = work::STEP + 3 * work::NODE + work::TILE * (9 + 1);
 	assert_eq!(checked.work_units, elements + beside);

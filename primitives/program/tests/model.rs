@@ -1,8 +1,8 @@
-//! The definition, and the referee, against a second implementation of the operator set: `model/` was
-//! written in Python from `docs/program-format.md` alone.
+//! The definition, and the referee, against a second implementation of the operator set: `model/`
+//! was written in Python from `docs/program-format.md` alone.
 //!
-//! The committed programs are `model/programs.py --write`. `ASSAY_MODEL=FILE` takes others; `scripts/check-model
-//! SEED` makes new ones and runs this.
+//! The committed programs are `model/programs.py --write`. `ASSAY_MODEL=FILE` takes others;
+//! `scripts/check-model SEED` makes new ones and runs this.
 
 use assay_ops::{Op, Values};
 use assay_program::{

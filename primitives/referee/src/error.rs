@@ -31,7 +31,8 @@ pub enum ProofError {
 	/// there where none is.
 	#[codec(index = 7)]
 	Before,
-	/// `anchors` are not the roots of the eager ones among the accused anchor and those that are read.
+	/// `anchors` are not the roots of the eager ones among the accused anchor and those that are
+	/// read.
 	#[codec(index = 8)]
 	Anchors,
 	/// `states` are not the roots of the updates of the states that are read.
@@ -57,8 +58,8 @@ pub enum ProofError {
 	/// A lazy anchor is accused or read, and the record has no list of the provider's that has it.
 	#[codec(index = 14)]
 	Unlisted,
-	/// `lazy` are not the roots, in the provider's list, of the lazy ones among the accused anchor and
-	/// those that are read.
+	/// `lazy` are not the roots, in the provider's list, of the lazy ones among the accused anchor
+	/// and those that are read.
 	#[codec(index = 15)]
 	Lazy,
 }
@@ -114,8 +115,8 @@ pub enum ProveError {
 	},
 	/// The trace tree of the accused step is not opened far enough to show what is read.
 	TraceUnopened,
-	/// The provider's list of lazy anchors' roots is not there, or not opened far enough to show what
-	/// is read.
+	/// The provider's list of lazy anchors' roots is not there, or not opened far enough to show
+	/// what is read.
 	ListUnopened,
 	/// The accused tensor's tree is not opened down to the accused tile.
 	TensorUnopened,

@@ -127,8 +127,8 @@ impl<'a> Record<'a> {
 		Some(ty.tiles())
 	}
 
-	/// Where the root of the accused anchor is, and how many tiles it has. Takes no longer than looking
-	/// that up.
+	/// Where the root of the accused anchor is, and how many tiles it has. Takes no longer than
+	/// looking that up.
 	fn accused(&self, accusation: Accusation, part: u32) -> Result<(Listed, u64), ProofError> {
 		self.validate()?;
 		let Accusation { step, node, tile } = accusation;
@@ -273,8 +273,8 @@ fn shown<'a>(
 	Ok(opened)
 }
 
-/// What must be the root of the accused anchor: it is read by nothing that is shown, and comes after all
-/// of that in program order.
+/// What must be the root of the accused anchor: it is read by nothing that is shown, and comes
+/// after all of that in program order.
 fn accused_root(part: &ProofPart, accused: Listed) -> Option<&Hash> {
 	match accused {
 		Listed::Trace(_) => part.anchors.roots.last(),
@@ -283,8 +283,9 @@ fn accused_root(part: &ProofPart, accused: Listed) -> Option<&Hash> {
 }
 
 /// Whether a part holds together as far as that can be seen before anything is derived from the
-/// program: the record has what is accused, the trace roots lead to the run root, the claimed chunk leads
-/// to the last root that is shown, and there are no more roots, and no fewer tiles, than a proof can have.
+/// program: the record has what is accused, the trace roots lead to the run root, the claimed chunk
+/// leads to the last root that is shown, and there are no more roots, and no fewer tiles, than a
+/// proof can have.
 fn frame_stands(record: &Record, part: &ProofPart) -> Result<(), ProofError> {
 	let accusation = part.accusation;
 	let (accused, tiles) = record.accused(accusation, part.part)?;
@@ -342,9 +343,9 @@ fn frame_stands(record: &Record, part: &ProofPart) -> Result<(), ProofError> {
 /// Whoever kept them has seen that this part is the next one and accuses the same tile.
 ///
 /// Total. All counts and positions come from the record: openings are checked before anything is
-/// recomputed, and a proof that does not show exactly what is read is refused. What can be seen without
-/// knowing what is read comes first: bytes that are no proof at all cost some hashes.
-/// Time and memory are those that the check of the program has bounded, [`assay_program::RefereeCost`],
+/// recomputed, and a proof that does not show exactly what is read is refused. What can be seen
+/// without knowing what is read comes first: bytes that are no proof at all cost some hashes. Time
+/// and memory are those that the check of the program has bounded, [`assay_program::RefereeCost`],
 /// whatever the proof says.
 ///
 /// Errors: [`ProofError`], which says which part of the proof does not stand; nothing follows for
@@ -372,8 +373,8 @@ pub fn judge(
 	let count = record.checked.anchors.len() as u64;
 	let anchors =
 		roots(&part.anchors, &anchors, count, &part.trace.0).ok_or(ProofError::Anchors)?;
-	// And from what the provider has stated to those of the lazy ones. A list that ends before one of
-	// them opens nothing.
+	// And from what the provider has stated to those of the lazy ones. A list that ends before one
+	// of them opens nothing.
 	let (list, listed) = match record.list(step) {
 		Some(list) => list,
 		None if lazy.is_empty() => Default::default(),
@@ -390,8 +391,8 @@ pub fn judge(
 	};
 	let states = roots(&part.states, &states, count, &before).ok_or(ProofError::States)?;
 
-	// Every operand tile. The accused chunk leads to the last root that is shown; that this one is the
-	// root of the accused anchor is known only now.
+	// Every operand tile. The accused chunk leads to the last root that is shown; that this one is
+	// the root of the accused anchor is known only now.
 	let claimed = &part.claimed.0;
 	let root_of = |listed: Listed| match listed {
 		Listed::Trace(at) => anchors.get(&at),

@@ -34,12 +34,13 @@
 //! zero and hashed like everything else.
 //!
 //! # Lazy anchors
-//! The root of a lazy anchor is in no trace. Where a dispute needs it, the provider states the roots
-//! of all lazy anchors before the first eager one that differs ([`LazyList`]), and is held to that list:
-//! together with the trace it begins with what is true and ends in a false result, so it contains a
-//! first false relation, which is proved as above. The list of an honest provider contains none. A
-//! proof that refers to a list ([`ProofPart::lazy`]) shows that the list *or* the run is wrong, so it
-//! speaks against the provider, who stated both, and against nobody who vouched for the run alone.
+//! The root of a lazy anchor is in no trace. Where a dispute needs it, the provider states the
+//! roots of all lazy anchors before the first eager one that differs ([`LazyList`]), and is held to
+//! that list: together with the trace it begins with what is true and ends in a false result, so it
+//! contains a first false relation, which is proved as above. The list of an honest provider
+//! contains none. A proof that refers to a list ([`ProofPart::lazy`]) shows that the list *or* the
+//! run is wrong, so it speaks against the provider, who stated both, and against nobody who vouched
+//! for the run alone.
 //!
 //! # Long reductions
 //! A proof of several parts keeps one i64 for each element of the tile between them

@@ -1,10 +1,10 @@
-//! Samples of a verifier's own trace: how it shows that it has replayed a run, and not only heard of
-//! its root.
+//! Samples of a verifier's own trace: how it shows that it has replayed a run, and not only heard
+//! of its root.
 //!
 //! When the commitments of an audit are closed, the chain draws a seed. From it follow, for every
-//! verifier another, [`SAMPLED_CHUNKS`] positions in the trace: a step, an eager anchor and a tile of
-//! it. A verdict counts when it is opened together with the chunks at these positions. Who copied a
-//! root, or was told it before it committed, does not have them.
+//! verifier another, [`SAMPLED_CHUNKS`] positions in the trace: a step, an eager anchor and a tile
+//! of it. A verdict counts when it is opened together with the chunks at these positions. Who
+//! copied a root, or was told it before it committed, does not have them.
 //!
 //! Positions and shape come from the chain, an opening is unique up to collisions of BLAKE3 (see
 //! [`assay_commitments`]), so that a chunk of another position never fits.
@@ -43,8 +43,8 @@ pub struct SampledChunk {
 	pub opening: ChunkOpening,
 }
 
-/// The positions that a seed gives an account: step and anchor uniform, tile uniform over the tiles of
-/// that anchor. `None` for a run without steps, anchors or tiles.
+/// The positions that a seed gives an account: step and anchor uniform, tile uniform over the tiles
+/// of that anchor. `None` for a run without steps, anchors or tiles.
 ///
 /// Position i is made from the first 48 bytes of BLAKE3's extendable output under [`CONTEXT`] over
 /// `seed ‖ account ‖ i as 4 bytes`, three numbers of 16 bytes little-endian, each modulo its count.
@@ -107,8 +107,8 @@ pub fn check_all(
 		})
 }
 
-/// The chunk at `position`, from the trace roots of all steps, the anchor roots of the position's step
-/// and the canonical bytes of the position's anchor. `None` where these have no such position.
+/// The chunk at `position`, from the trace roots of all steps, the anchor roots of the position's
+/// step and the canonical bytes of the position's anchor. `None` where these have no such position.
 pub fn open_chunk(
 	position: &Position,
 	trace_roots: &[Hash],
@@ -129,8 +129,8 @@ pub fn open_chunk(
 	Some(SampledChunk { chunk, opening })
 }
 
-/// Everything that `seed` asks of `account`: [`open_chunk`] at each of its positions. `anchors` gives the
-/// anchor roots of a step, `tensor` the canonical bytes of an anchor of it.
+/// Everything that `seed` asks of `account`: [`open_chunk`] at each of its positions. `anchors`
+/// gives the anchor roots of a step, `tensor` the canonical bytes of an anchor of it.
 pub fn open_all<Anchors: AsRef<[Hash]>, Bytes: AsRef<[u8]>>(
 	seed: &Hash,
 	account: &[u8; 32],

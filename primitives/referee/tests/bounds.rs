@@ -1,8 +1,8 @@
-//! What the check promises about the referee's heap, and that it does not depend on what a proof says:
-//! random programs, and such that are made to be hard, judged under an allocator that counts.
+//! What the check promises about the referee's heap, and that it does not depend on what a proof
+//! says: random programs, and such that are made to be hard, judged under an allocator that counts.
 //!
-//! The runtime's allocator gives no more than 32 MiB at once. Its lists are never longer than here, where
-//! a place takes eight bytes instead of four.
+//! The runtime's allocator gives no more than 32 MiB at once. Its lists are never longer than here,
+//! where a place takes eight bytes instead of four.
 
 mod common;
 
@@ -79,8 +79,8 @@ fn garbage(accusation: Accusation, part: u32) -> ProofPart {
 	}
 }
 
-/// Judges all parts of a proof, wrong ones in their places, and garbage. Gives the largest share of the
-/// scratch that one of them took, in percent.
+/// Judges all parts of a proof, wrong ones in their places, and garbage. Gives the largest share of
+/// the scratch that one of them took, in percent.
 fn parts_hold(rng: &mut Rng, record: &Record, cost: &RefereeCost, parts: &[ProofPart]) -> u64 {
 	let mut kept = None;
 	let mut most = 0;
@@ -203,7 +203,8 @@ fn garbage_should_cost_next_to_nothing_whatever_it_accuses() {
 	let node = checked.anchors[0];
 	let stage = Stage::new(program, &checked, node, 0);
 	let (record, right) = (stage.record(), &stage.parts[0]);
-	// One opening after the other is added; all but the operands are seen before anything is derived.
+	// One opening after the other is added; all but the operands are seen before anything is
+	// derived.
 	let empty = garbage(right.accusation, 0);
 	assert!(empty.encoded_size() <= 213);
 	let trace = ProofPart { trace: right.trace.clone(), ..empty.clone() };

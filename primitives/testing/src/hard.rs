@@ -1,5 +1,5 @@
-//! Programs that are made to be hard on the check and on the referee, each of one shape and as large as
-//! it is asked to be.
+//! Programs that are made to be hard on the check and on the referee, each of one shape and as
+//! large as it is asked to be.
 
 use assay_program::{
 	ops::{DType, Geometry, NormKind, Op, PoolKind, Shape, TensorType, View},
@@ -14,8 +14,8 @@ pub struct Hard {
 }
 
 impl Hard {
-	/// The largest one that passes the check, and its size; none if not even the smallest does. What is
-	/// admitted need not grow evenly, so the sizes around a refused one are not all tried.
+	/// The largest one that passes the check, and its size; none if not even the smallest does.
+	/// What is admitted need not grow evenly, so the sizes around a refused one are not all tried.
 	pub fn largest(&self, limits: &Limits) -> Option<(u32, Program)> {
 		let admitted = |size: u32| (self.make)(size).check(limits).is_ok();
 		let (mut low, mut high) = (1, self.most + 1);
@@ -57,7 +57,8 @@ fn done(mut b: ProgramBuilder, y: Source) -> Program {
 	b.build().expect("well-formed")
 }
 
-/// A table that is a virtual node, read whole by `readers` nodes, each of them on the way to the next.
+/// A table that is a virtual node, read whole by `readers` nodes, each of them on the way to the
+/// next.
 pub fn readers_of_a_table(readers: u32, len: u32, viewed: bool) -> Program {
 	let mut b = ProgramBuilder::new();
 	let more = if viewed { 9 } else { 0 };
@@ -80,8 +81,8 @@ pub fn readers_of_a_table(readers: u32, len: u32, viewed: bool) -> Program {
 	done(b, y)
 }
 
-/// One input of one tile, seen in as many ways as there is room for: `chain` concatenations, each of
-/// `per` views of it and of the one below.
+/// One input of one tile, seen in as many ways as there is room for: `chain` concatenations, each
+/// of `per` views of it and of the one below.
 pub fn views_of_a_tensor(chain: u32, per: u32) -> Program {
 	let mut b = ProgramBuilder::new();
 	let n = 256;

@@ -1,5 +1,5 @@
-//! What the tests of the primitives, and of whatever runs or judges programs, share. Everything that is
-//! random here follows from one seed, which a failing test prints.
+//! What the tests of the primitives, and of whatever runs or judges programs, share. Everything
+//! that is random here follows from one seed, which a failing test prints.
 //!
 //! * [`operators`]: an operator with operands that fit it;
 //! * [`programs`]: a program that passes the check, and one step of it;

@@ -1,4 +1,5 @@
-//! An allocator that counts what the thread which asks has on the heap. A test that measures makes it its own:
+//! An allocator that counts what the thread which asks has on the heap. A test that measures makes
+//! it its own:
 //!
 //! ```
 //! #[global_allocator]
@@ -46,8 +47,8 @@ unsafe impl GlobalAlloc for Meter {
 /// What some work took of the heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
-	/// Most bytes at once, beside those that were there before. A list that grows is there twice while it
-	/// does.
+	/// Most bytes at once, beside those that were there before. A list that grows is there twice
+	/// while it does.
 	pub peak: u64,
 	/// The largest single allocation.
 	pub largest: usize,

@@ -1,4 +1,5 @@
-//! Small programs, runs of them that are true or have a lie in them, and all that their provider keeps.
+//! Small programs, runs of them that are true or have a lie in them, and all that their provider
+//! keeps.
 
 use assay_commitments::{
 	most_openings, open_group, open_tensor_group, run_root, tensor_root, trace_root, Hash, Place,
@@ -65,8 +66,9 @@ pub const PLAIN: u32 = 2;
 pub const SUM: u32 = 3;
 pub const PRODUCT: u32 = 4;
 
-/// A program with lazy anchors: `plain` and `sum` lie before the first eager anchor, `product` between the two.
-/// The first is computed from `sum`, the second from `product` and the state; all have several tiles.
+/// A program with lazy anchors: `plain` and `sum` lie before the first eager anchor, `product`
+/// between the two. The first is computed from `sum`, the second from `product` and the state; all
+/// have several tiles.
 pub fn listing() -> &'static Task {
 	static TASK: LazyLock<Task> = LazyLock::new(|| {
 		let mut b = ProgramBuilder::new();
@@ -247,8 +249,8 @@ impl Run {
 		self.accusation(self.lie.expect("a run with a lie"))
 	}
 
-	/// Every part of a proof about this run, from the provider's own values. It refers to the list for the
-	/// accused eager anchor, or for the next one where a lazy one is accused.
+	/// Every part of a proof about this run, from the provider's own values. It refers to the list
+	/// for the accused eager anchor, or for the next one where a lazy one is accused.
 	pub fn proof(&self, accusation: Accusation) -> Vec<ProofPart> {
 		let eager = &self.task.checked.anchors;
 		let next = eager.partition_point(|node| *node < accusation.node) as u32;

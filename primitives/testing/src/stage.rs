@@ -1,5 +1,5 @@
-//! A run of a program as far as proofs about one tile need it: inputs are noise, and so is every root that
-//! no proof looks into. For programs whose accused anchor reads inputs and states alone.
+//! A run of a program as far as proofs about one tile need it: inputs are noise, and so is every
+//! root that no proof looks into. For programs whose accused anchor reads inputs and states alone.
 
 use assay_commitments::{root, run_root, tensor_root, trace_root, Hash, Tree};
 use assay_program::{Checked, Program, Source};
@@ -34,8 +34,8 @@ pub struct Stage {
 }
 
 impl Stage {
-	/// A run of one step in which tile `tile` of the anchor `node` is claimed to be something that it is
-	/// not.
+	/// A run of one step in which tile `tile` of the anchor `node` is claimed to be something that
+	/// it is not.
 	pub fn new(program: Program, admitted: &Checked, node: u32, tile: u64) -> Self {
 		let checked = program.readmit(&admitted.plans()).expect("plans of this program");
 		let mut input_roots = vec![];

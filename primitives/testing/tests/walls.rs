@@ -1,5 +1,5 @@
-//! What is for tests stays out of what ships: no module for tests is compiled into a shipped crate, no shipped
-//! crate depends on one that only tests use, and no crate compiles files of another.
+//! What is for tests stays out of what ships: no module for tests is compiled into a shipped crate,
+//! no shipped crate depends on one that only tests use, and no crate compiles files of another.
 
 use std::{
 	fs,
@@ -82,8 +82,8 @@ fn is_for_tests(name: &str) -> bool {
 	["test", "tests", "testing", "mock", "mocks"].contains(&name) || name.ends_with("_testing")
 }
 
-/// What of a file's items is for tests and yet compiled without them; calls `follow` with the names of
-/// the modules that are in files of their own, each in the folder of the modules around it.
+/// What of a file's items is for tests and yet compiled without them; calls `follow` with the names
+/// of the modules that are in files of their own, each in the folder of the modules around it.
 fn leaks(items: &[Item], inside: &[String], follow: &mut dyn FnMut(Vec<String>)) -> Vec<String> {
 	let mut found = vec![];
 	for item in items {

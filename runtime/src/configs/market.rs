@@ -51,28 +51,31 @@ impl pallet_assay_identity::Config for Runtime {
 	type WeightInfo = crate::weights::pallet_assay_identity::WeightInfo<Runtime>;
 }
 
-/// Jobs that have not ended, at a time. A validator can be locked for all of them: were there fewer locks, a flood of cheap
-/// jobs could use up those of every honest verifier and leave the audit of another job without any.
+/// Jobs that have not ended, at a time. A validator can be locked for all of them: were there fewer
+/// locks, a flood of cheap jobs could use up those of every honest verifier and leave the audit of
+/// another job without any.
 const MAX_ACTIVE_JOBS: u32 = 4_096;
 
 /// Jobs of one requester that have not ended, at a time.
 const MAX_JOBS_PER_REQUESTER: u32 = 64;
 
-/// Bytes of the outputs of one job. Drawn validators fetch and keep them while the job is on record.
+/// Bytes of the outputs of one job. Drawn validators fetch and keep them while the job is on
+/// record.
 const MAX_OUTPUT_BYTES: u64 = 4 << 30;
 
-/// What is held for a job's place in the market until it ends, beside [`JOB_DEPOSIT_PER_BYTE`] for about
-/// 4 KiB until its record goes: 1.416 ASY for a job with two inputs, and ten times that in a full market.
+/// What is held for a job's place in the market until it ends, beside [`JOB_DEPOSIT_PER_BYTE`] for
+/// about 4 KiB until its record goes: 1.416 ASY for a job with two inputs, and ten times that in a
+/// full market.
 ///
 /// # What closing the market costs
 /// To post [`MAX_ACTIVE_JOBS`] jobs takes 64 accounts. The first half of the jobs has a deposit of
-/// 1.416 ASY each, the second half between that and 14.16, on average 5.5 times as much:
-/// 2,048 · 1.416 · (1 + 5.5) = 18,850 ASY are held while the market is closed, which is 28.5 hours at most
-/// for one set of cheap jobs: the longest ramp once, and four open periods with three clocks for a commit
-/// between them, where accounts of one's own claim each job late and give it back. A tenth of it is burned
-/// where they come to nothing: 1,590 ASY a day. Whoever has all of these jobs claimed, run and paid for by accounts of its
-/// own keeps that, and pays their fees and the burned parts instead, about 0.01 ASY a job or some 40 ASY a
-/// day, beside the bonds and the capital.
+/// 1.416 ASY each, the second half between that and 14.16, on average 5.5 times as much: 2,048 ·
+/// 1.416 · (1 + 5.5) = 18,850 ASY are held while the market is closed, which is 28.5 hours at most
+/// for one set of cheap jobs: the longest ramp once, and four open periods with three clocks for a
+/// commit between them, where accounts of one's own claim each job late and give it back. A tenth
+/// of it is burned where they come to nothing: 1,590 ASY a day. Whoever has all of these jobs
+/// claimed, run and paid for by accounts of its own keeps that, and pays their fees and the burned
+/// parts instead, about 0.01 ASY a job or some 40 ASY a day, beside the bonds and the capital.
 const JOB_DEPOSIT_BASE: Balance = UNIT;
 /// What is held for a byte of a job's record.
 const JOB_DEPOSIT_PER_BYTE: Balance = 100 * MICRO;

@@ -1,14 +1,16 @@
 //! The offence of a verifier that stood behind a fraudulent result.
 //!
-//! It takes the path of GRANDPA and BABE equivocations: `pallet-offences` notes it once, and the stake
-//! pallet chills the offender, has it disabled and defers the slash, which root can cancel until then.
+//! It takes the path of GRANDPA and BABE equivocations: `pallet-offences` notes it once, and the
+//! stake pallet chills the offender, has it disabled and defers the slash, which root can cancel
+//! until then.
 //!
-//! The stake pallet keeps the largest fraction that an account was reported with in a session, which is
-//! right for equivocations: their fraction grows with those who take part. Vouching adds up instead. The
-//! provider chooses when its frauds are proved, and a hundred of them in one session must not cost their
-//! accomplices what one does. So every account is reported for every job by itself, with what is known of
-//! it in the session and [`VOUCHING_PERCENT`] more. Whoever only hid its verdict may have been cut off, from
-//! all of its jobs at once; that counts once in a session.
+//! The stake pallet keeps the largest fraction that an account was reported with in a session,
+//! which is right for equivocations: their fraction grows with those who take part. Vouching adds
+//! up instead. The provider chooses when its frauds are proved, and a hundred of them in one
+//! session must not cost their accomplices what one does. So every account is reported for every
+//! job by itself, with what is known of it in the session and [`VOUCHING_PERCENT`] more. Whoever
+//! only hid its verdict may have been cut off, from all of its jobs at once; that counts once in a
+//! session.
 
 use crate::{AccountId, Balance, Offences, Runtime, Session};
 use alloc::vec::Vec;
@@ -72,9 +74,9 @@ impl Offence<IdentificationTuple<Runtime>> for VouchingOffence {
 pub struct ReportToOffences;
 
 impl ReportToOffences {
-	/// What the account has at stake: as a validator of the running session, what it had when that was
-	/// planned. One that has left the set since it was drawn is held to what it has now; a drawn
-	/// account's stake cannot be withdrawn before the job ends.
+	/// What the account has at stake: as a validator of the running session, what it had when that
+	/// was planned. One that has left the set since it was drawn is held to what it has now; a
+	/// drawn account's stake cannot be withdrawn before the job ends.
 	fn exposure(who: &AccountId) -> Option<Exposure<Balance>> {
 		ExposureOf::<Runtime>::convert(who.clone()).or_else(|| {
 			Ledgers::<Runtime>::get(who).map(|ledger| Exposure { stake: ledger.total() })

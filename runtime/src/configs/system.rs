@@ -26,17 +26,18 @@ use sp_runtime::{generic, Perbill};
 pub const NORMAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 /// Share of a block that operational transactions may fill.
 ///
-/// Anybody may send them, for the same fee as ordinary ones, and the pool puts them first: it counts their
-/// fee several times (`OperationalFeeMultiplier`). Could they fill all of a block, then 1.5 ASY a block of
-/// anything operational, a proof of nothing say, would keep every post and claim out, whatever these
-/// offer. So the rest is left to ordinary ones, who then compete by their tips among themselves.
+/// Anybody may send them, for the same fee as ordinary ones, and the pool puts them first: it
+/// counts their fee several times (`OperationalFeeMultiplier`). Could they fill all of a block,
+/// then 1.5 ASY a block of anything operational, a proof of nothing say, would keep every post and
+/// claim out, whatever these offer. So the rest is left to ordinary ones, who then compete by their
+/// tips among themselves.
 ///
 /// It takes no more from those for whom the class is there. Verifiers' transactions come before all
-/// others in the pool ([`VerifierPriority`](pallet_assay_jobs::Config::VerifierPriority)) and so in the
-/// block, and what a seat may send is bounded; what providers and challengers sign outbids junk by a tip
-/// in three quarters of a block as it would in a whole one. A block has room for several of the largest
-/// proofs beside each other. By length operational transactions can still fill a block; that costs 3.9
-/// ASY, which is more than outbidding ordinary ones does.
+/// others in the pool ([`VerifierPriority`](pallet_assay_jobs::Config::VerifierPriority)) and so in
+/// the block, and what a seat may send is bounded; what providers and challengers sign outbids junk
+/// by a tip in three quarters of a block as it would in a whole one. A block has room for several
+/// of the largest proofs beside each other. By length operational transactions can still fill a
+/// block; that costs 3.9 ASY, which is more than outbidding ordinary ones does.
 pub const OPERATIONAL_DISPATCH_RATIO: Perbill = Perbill::from_percent(75);
 /// Share of a block assumed to go to `on_initialize` and friends.
 const AVERAGE_ON_INITIALIZE_RATIO: Perbill = Perbill::from_percent(10);

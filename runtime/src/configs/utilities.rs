@@ -36,9 +36,9 @@ impl pallet_utility::Config for Runtime {
 
 /// What a proxy may do for the account that named it.
 ///
-/// Each type is a list of the calls that it admits: a call that is added to the runtime is out of all of
-/// them until somebody has thought about it. The tests of the runtime walk all calls against these lists.
-/// The fee of a proxied call is its sender's.
+/// Each type is a list of the calls that it admits: a call that is added to the runtime is out of
+/// all of them until somebody has thought about it. The tests of the runtime walk all calls against
+/// these lists. The fee of a proxied call is its sender's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum ProxyType {
@@ -46,22 +46,22 @@ pub enum ProxyType {
 	#[default]
 	#[codec(index = 0)]
 	Any,
-	/// What can take nothing from the account: nothing that spends, holds a deposit or a bond, or binds it
-	/// to something for which it can be slashed. It may get back what is held, leave the validators, answer
-	/// for a result, and prove one wrong.
+	/// What can take nothing from the account: nothing that spends, holds a deposit or a bond, or
+	/// binds it to something for which it can be slashed. It may get back what is held, leave the
+	/// validators, answer for a result, and prove one wrong.
 	#[codec(index = 1)]
 	NonTransfer,
 	/// Rejecting announced calls of other proxies.
 	#[codec(index = 2)]
 	CancelProxy,
-	/// Taking part in the market: jobs, disputes, programs and the account's identity. **It can spend the
-	/// account's whole balance**, on jobs at any price and on deposits, and put all of its free stake at
-	/// risk for jobs that it claims. What it holds it can lose by false results. Give it to your own
-	/// machine, for an account that has no more than the market is to have.
+	/// Taking part in the market: jobs, disputes, programs and the account's identity. **It can
+	/// spend the account's whole balance**, on jobs at any price and on deposits, and put all of
+	/// its free stake at risk for jobs that it claims. What it holds it can lose by false results.
+	/// Give it to your own machine, for an account that has no more than the market is to have.
 	#[codec(index = 3)]
 	JobsOnly,
-	/// Bonding, validating and setting session keys. It can lock the account's whole balance as stake, and
-	/// name keys that sign for it, for whose offences that stake is slashed.
+	/// Bonding, validating and setting session keys. It can lock the account's whole balance as
+	/// stake, and name keys that sign for it, for whose offences that stake is slashed.
 	#[codec(index = 4)]
 	StakeOnly,
 }
@@ -75,7 +75,8 @@ fn is_batch(call: &RuntimeCall) -> bool {
 	)
 }
 
-/// Whether a call can neither take anything from the account that makes it nor put anything at risk.
+/// Whether a call can neither take anything from the account that makes it nor put anything at
+/// risk.
 fn takes_nothing(call: &RuntimeCall) -> bool {
 	use pallet_assay_arbitration::Call as Arbitration;
 	use pallet_assay_decoys::Call as Decoys;
@@ -91,7 +92,8 @@ fn takes_nothing(call: &RuntimeCall) -> bool {
 		RuntimeCall::Proxy(call) => {
 			matches!(call, pallet_proxy::Call::reject_announcement { .. })
 		}
-		// Unbonding takes effect when nothing can be slashed any more; keys that are gone sign nothing.
+		// Unbonding takes effect when nothing can be slashed any more; keys that are gone sign
+		// nothing.
 		RuntimeCall::Stake(call) => {
 			matches!(call, Stake::unbond { .. } | Stake::withdraw { .. } | Stake::chill { .. })
 		}
@@ -99,7 +101,8 @@ fn takes_nothing(call: &RuntimeCall) -> bool {
 		RuntimeCall::Identity(call) => matches!(call, Identity::update { .. }),
 		RuntimeCall::Programs(call) => matches!(call, Programs::remove_program { .. }),
 		RuntimeCall::Jobs(call) => matches!(call, Jobs::poke { .. }),
-		// There is one right answer, and a proof is judged by the chain. Lists bind the provider: not here.
+		// There is one right answer, and a proof is judged by the chain. Lists bind the provider:
+		// not here.
 		RuntimeCall::Arbitration(call) => matches!(
 			call,
 			Arbitration::answer { .. } | Arbitration::prove_fraud { .. } | Arbitration::poke { .. }
@@ -114,7 +117,8 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 		match self {
 			Self::Any => true,
 			Self::NonTransfer => takes_nothing(call) || is_batch(call),
-			// Not the calls of a multi-signature account, which are made in its name and by no proxy's list.
+			// Not the calls of a multi-signature account, which are made in its name and by no
+			// proxy's list.
 			Self::CancelProxy => {
 				matches!(call, RuntimeCall::Proxy(pallet_proxy::Call::reject_announcement { .. }))
 					|| is_batch(call)
@@ -134,7 +138,8 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 		}
 	}
 
-	/// Whether everything that `other` admits is admitted: only such a proxy may name one of that type.
+	/// Whether everything that `other` admits is admitted: only such a proxy may name one of that
+	/// type.
 	fn is_superset(&self, other: &Self) -> bool {
 		self == other
 			|| matches!((self, other), (Self::Any, _) | (Self::NonTransfer, Self::CancelProxy))

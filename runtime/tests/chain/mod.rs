@@ -79,7 +79,8 @@ fn pre_digest(slot: Slot, claim: Claim) -> DigestItem {
 	<DigestItem as CompatibleDigestItem>::babe_pre_digest(claim)
 }
 
-/// Begins the next block, authored by the first validator: its clock is set, and nothing else is in it.
+/// Begins the next block, authored by the first validator: its clock is set, and nothing else is in
+/// it.
 pub fn open_block(claim: Claim) {
 	let number = System::block_number() + 1;
 	let slot = GENESIS_SLOT + u64::from(number);

@@ -1,5 +1,6 @@
-// Canonical tensor bytes, written from docs/numerics.md alone: 1 KiB tiles in row-major order of the tile grid,
-// row-major and little-endian inside, padding zero. A root is the plain BLAKE3 hash of these bytes.
+// Canonical tensor bytes, written from docs/numerics.md alone: 1 KiB tiles in row-major order of
+// the tile grid, row-major and little-endian inside, padding zero. A root is the plain BLAKE3 hash
+// of these bytes.
 import { readFileSync } from "node:fs";
 import { blake3 } from "@noble/hashes/blake3";
 import { u8aToHex } from "@polkadot/util";

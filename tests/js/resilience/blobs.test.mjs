@@ -1,4 +1,5 @@
-// Blobs between three real nodes: two validators and one that only follows. Nobody uploads anything twice.
+// Blobs between three real nodes: two validators and one that only follows. Nobody uploads anything
+// twice.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";

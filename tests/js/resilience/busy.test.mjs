@@ -1,6 +1,6 @@
-// A busy honest provider and somebody who demands of all its open results at once and again and again, while every
-// block is full: nothing is lost but deposits. `make test-busy` has as many results open as `docs/security.md` names;
-// the short form is one of `make test-disputes`.
+// A busy honest provider and somebody who demands of all its open results at once and again and
+// again, while every block is full: nothing is lost but deposits. `make test-busy` has as many
+// results open as `docs/security.md` names; the short form is one of `make test-disputes`.
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
@@ -60,7 +60,8 @@ class Crowd {
 		while (this.wanted) {
 			const now = (await api.query.system.account(crowd.address)).nonce.toNumber();
 			if (now > included) moved = Date.now();
-			// A pool that is full drops some, and those behind it wait for ever: all are replaced, by ones that pay more.
+			// A pool that is full drops some, and those behind it wait for ever: all are replaced,
+			// by ones that pay more.
 			if (now > nonce || Date.now() - moved > STUCK) {
 				nonce = now;
 				moved = Date.now();

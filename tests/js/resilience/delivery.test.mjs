@@ -1,5 +1,5 @@
-// A result is paid when it is delivered: a provider that computes rightly and hands nothing over gets nothing, and
-// neither does its requester lose anything but the part that is burned.
+// A result is paid when it is delivered: a provider that computes rightly and hands nothing over
+// gets nothing, and neither does its requester lose anything but the part that is burned.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { account, event, send, UNIT } from "../lib/chain.mjs";
@@ -24,7 +24,8 @@ const named = (blocks, section, method) =>
 	blocks.flatMap(({ events }) => events).filter((e) => e.section === section && e.method === method);
 
 describe("delivery", () => {
-	// The validator keeps what it is drawn to keep, and has no worker: it never gets outputs by its own replay.
+	// The validator keeps what it is drawn to keep, and has no worker: it never gets outputs by its
+	// own replay.
 	const keeps = { nodeArgs: ["--worker-path", "/nonexistent/assay-worker"], seconds: 900 };
 	onMarket("delivery", keeps, "provider should be paid only when its outputs can be had", async (market) => {
 		const { api } = market;

@@ -71,8 +71,8 @@ describe("disputes", { concurrency: 3 }, () => {
 		assert.equal(named(blocks, "arbitration", "OpeningWithheld").length, 1);
 	});
 
-	// The only validator does not verify, and an audit that is not sure does without; one bonded outsider with
-	// the command line is enough.
+	// The only validator does not verify, and an audit that is not sure does without; one bonded
+	// outsider with the command line is enough.
 	const blind = { nodeArgs: ["--no-verification"] };
 	onMarket("outsider", blind, "lie should be proved by any account with assay challenge", async (market) => {
 		market.startMalus("--anchor", "1");

@@ -1,5 +1,6 @@
-// Finality stands still for good, as it does where a fifth of the stake wants it to: blocks are made, and a job goes
-// all its way on them. `make test-finality`, about 15 minutes: blocks of 3 s, and no way around 250 of them.
+// Finality stands still for good, as it does where a fifth of the stake wants it to: blocks are
+// made, and a job goes all its way on them. `make test-finality`, about 15 minutes: blocks of 3 s,
+// and no way around 250 of them.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -36,7 +37,8 @@ describe("finality", () => {
 			await sleep(1_000 * BLOCK);
 		}
 
-		// Everything that follows is sent, and looked at, while all that is final is a block of long ago.
+		// Everything that follows is sent, and looked at, while all that is final is a block of
+		// long ago.
 		const from = await market.height();
 		const job = await market.post();
 		market.startProvider();

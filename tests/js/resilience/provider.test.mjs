@@ -1,5 +1,5 @@
-// What a requester may try against a provider with the shipped client, with real processes: jobs that cannot be done,
-// programs that meet its machine, and a stop at a bad moment.
+// What a requester may try against a provider with the shipped client, with real processes: jobs
+// that cannot be done, programs that meet its machine, and a stop at a bad moment.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Between a client and its node: hands everything on, but for the blobs that the client uploads. It is told that they
-// have arrived, and nobody ever has them.
+// Between a client and its node: hands everything on, but for the blobs that the client uploads. It
+// is told that they have arrived, and nobody ever has them.
 import { WebSocket, WebSocketServer } from "ws";
 import { freePort } from "../lib/processes.mjs";
 

@@ -1,5 +1,6 @@
-// What goes wrong around a job, with real processes: every job ends in the protocol's default, with its reason on
-// the chain and every account right to the last unit. The scenarios run side by side, each on its own chain.
+// What goes wrong around a job, with real processes: every job ends in the protocol's default, with
+// its reason on the chain and every account right to the last unit. The scenarios run side by side,
+// each on its own chain.
 import assert from "node:assert/strict";
 import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,7 +34,8 @@ describe("resilience", { concurrency: 4 }, () => {
 	onMarket("node", patient, "job should be paid when its node is killed in every phase", async (market) => {
 		market.startProvider();
 		const job = await market.post();
-		// What the provider owes in a phase: the node dies with it in its pool, and it has to be sent again.
+		// What the provider owes in a phase: the node dies with it in its pool, and it has to be
+		// sent again.
 		const owed = { Open: "claimJob", Claimed: "commitResult", Revealing: "revealResult" };
 		const lost = [];
 		for (const phase of ["Posted", "Open", "Claimed", "Committed", "Verifying", "Revealing", "Challengeable"]) {

@@ -1,4 +1,5 @@
-// The requesters and providers of a load test: many jobs in flight, many transactions in every block.
+// The requesters and providers of a load test: many jobs in flight, many transactions in every
+// block.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { blake3 } from "@noble/hashes/blake3";

@@ -1,8 +1,10 @@
-// A bounded load test: as many jobs as one chain takes for some minutes, and what became of them. `make soak MINUTES=10`.
+// A bounded load test: as many jobs as one chain takes for some minutes, and what became of them.
+// `make soak MINUTES=10`.
 //
-// One `assay-node --dev` with its real worker verifies; the first job is run by a real `assay provider run`. All others
-// are the same job, so this file claims, commits and reveals them with that run's root and opening: what is measured is
-// the chain and its verifier, not the daemon of a provider.
+// One `assay-node --dev` with its real worker verifies; the first job is run by a real
+// `assay provider run`. All others are the same job, so this file claims, commits and reveals them
+// with that run's root and opening: what is measured is the chain and its verifier, not the daemon
+// of a provider.
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

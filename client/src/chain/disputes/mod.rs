@@ -25,8 +25,8 @@ const API: &str = "ArbitrationApi";
 /// Domain of proof commitments: `assay_market::proof_commitment`, which a test compares.
 const PROOF_CONTEXT: &str = "assay 2026-11-29 proof commitment v2";
 
-/// A place as metadata names its fields. Groups have hundreds of hashes, so lanes are decoded straight into
-/// these types and not into a tree of values; fields still go by name.
+/// A place as metadata names its fields. Groups have hundreds of hashes, so lanes are decoded
+/// straight into these types and not into a tree of values; fields still go by name.
 #[derive(Clone, Copy, DecodeAsType)]
 #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
 enum RawPlace {
@@ -251,7 +251,8 @@ impl Node {
 		self.best().await?.runtime_apis().call(call).await.map_err(chain_error)
 	}
 
-	/// What may be disputed of a job: `None` before the reveal, after the end, and once it is condemned.
+	/// What may be disputed of a job: `None` before the reveal, after the end, and once it is
+	/// condemned.
 	pub async fn disputed_result(&self, job: u64) -> Result<Option<Disputed>> {
 		let raw: Option<RawResult> = self.dispute_api("disputed_result", vec![value!(job)]).await?;
 		Ok(raw.map(|raw| Disputed {
@@ -282,8 +283,8 @@ impl Node {
 
 	/// Every group that is owed in a job, the most urgent first.
 	///
-	/// From storage, not from the runtime API: that one stops at 256 lanes, and an unseen demand costs the
-	/// bond.
+	/// From storage, not from the runtime API: that one stops at 256 lanes, and an unseen demand
+	/// costs the bond.
 	pub async fn demands(&self, job: u64) -> Result<Vec<Demand>> {
 		let address = dynamic::storage::<Vec<Value>, RawStored>(PALLET, "Lanes");
 		let at = self.best().await?;
@@ -304,8 +305,9 @@ impl Node {
 		Ok(demands)
 	}
 
-	/// Demands the group below a child of the group that was opened last; without a child the first one,
-	/// which opens the lane. `list` is what the provider has stated in the lane that the demand was made for.
+	/// Demands the group below a child of the group that was opened last; without a child the first
+	/// one, which opens the lane. `list` is what the provider has stated in the lane that the
+	/// demand was made for.
 	pub async fn demand(
 		&self,
 		key: &Keypair,
@@ -339,8 +341,8 @@ impl Node {
 		self.submit_urgent(key, PALLET, "answer", args, urgency).await
 	}
 
-	/// States the roots of the lazy anchors before an eager anchor of a step of a run, for which nobody but
-	/// the provider can speak. `at`: step and anchor.
+	/// States the roots of the lazy anchors before an eager anchor of a step of a run, for which
+	/// nobody but the provider can speak. `at`: step and anchor.
 	#[allow(clippy::too_many_arguments)] // They are the call's.
 	pub async fn list_roots(
 		&self,

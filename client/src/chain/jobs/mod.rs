@@ -28,7 +28,8 @@ pub type Verdict = VerdictView<AccountId32, u64, Named<Purpose>, Named<SeatStatu
 /// Everything the chain knows about a job; amounts in the token's smallest unit.
 pub type Job = JobView<AccountId32, u128, u64, Named<Phase>, Named<ReasonCode>, Verdict>;
 
-/// The open lottery of a job: who verifies is drawn in private, and this is all that is known of it.
+/// The open lottery of a job: who verifies is drawn in private, and this is all that is known of
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lottery {
 	/// Block in which it was opened.
@@ -77,8 +78,8 @@ fn u32_of(value: &Value) -> Result<u32> {
 	value.u64()?.try_into().map_err(|_| Error::new("chain-data", "a number is above 2^32"))
 }
 
-/// Asks the runtime in the state `at`. The answer is decoded by the names in the chain's metadata: fields
-/// that a later runtime adds are passed over.
+/// Asks the runtime in the state `at`. The answer is decoded by the names in the chain's metadata:
+/// fields that a later runtime adds are passed over.
 async fn ask<T: DecodeAsType>(at: &At, method: &str, args: Vec<Value>) -> Result<T> {
 	let call = dynamic::runtime_api_call::<_, T>(API, method, args);
 	at.runtime_apis().call(call).await.map_err(chain_error)

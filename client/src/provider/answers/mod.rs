@@ -1,8 +1,9 @@
 //! Answers demands for openings of this provider's results, whoever makes them.
 //!
-//! An answer that is not given in time costs the whole bond, so this runs beside everything else that a
-//! provider does. It keeps no record of its own: what is owed is on the chain, what the answers are made
-//! from is in the record of the job, and an answer that is sent twice is refused the second time.
+//! An answer that is not given in time costs the whole bond, so this runs beside everything else
+//! that a provider does. It keeps no record of its own: what is owed is on the chain, what the
+//! answers are made from is in the record of the job, and an answer that is sent twice is refused
+//! the second time.
 
 use super::{record::Stage, store::Store};
 use crate::{
@@ -48,8 +49,8 @@ pub trait Court: Clone + Send + Sync + 'static {
 		executed: &Executed,
 	) -> impl Future<Output = Result<Self::Opener>> + Send;
 
-	/// Sends an answer; the block that it is in. `stated` is the run root of an answer that nothing above
-	/// proves, so that the provider has to stand by it as its own statement.
+	/// Sends an answer; the block that it is in. `stated` is the run root of an answer that nothing
+	/// above proves, so that the provider has to stand by it as its own statement.
 	fn answer(
 		&self,
 		job: JobId,
@@ -130,8 +131,8 @@ impl<C: Court> Answers<C> {
 		self.count.clone()
 	}
 
-	/// Looks at the lanes of these jobs, at best block `head`, and starts what is due, the most urgent first. Returns
-	/// at once.
+	/// Looks at the lanes of these jobs, at best block `head`, and starts what is due, the most
+	/// urgent first. Returns at once.
 	///
 	/// # Errors
 	/// Those of the chain; answers that fail are told to the user and tried again.
@@ -189,7 +190,8 @@ impl<C: Court> Answers<C> {
 		};
 		owed.work = match owed.work {
 			Work::Running(task) if task.is_finished() => {
-				// Where it was sent, its block may have been replaced since: the next look finds out.
+				// Where it was sent, its block may have been replaced since: the next look finds
+				// out.
 				let sent = matches!(task.await, Ok(Ok(_)));
 				owed.failures = if sent { 0 } else { owed.failures + 1 };
 				Work::After(Instant::now() + self.pause(owed.failures))
@@ -333,8 +335,8 @@ fn tell_error(ui: &Ui, job: u64, demand: &Demand, error: &Error) {
 	));
 }
 
-/// The runs of the jobs that are not over; only those can be asked for openings. Whether the number still stands for
-/// the order is asked with every look.
+/// The runs of the jobs that are not over; only those can be asked for openings. Whether the number
+/// still stands for the order is asked with every look.
 fn runs(store: &Store) -> Result<Vec<(JobId, Executed)>> {
 	let run = |record: super::record::Record| match &record.stage {
 		Stage::Committed(executed)

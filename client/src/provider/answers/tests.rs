@@ -291,8 +291,8 @@ fn other_answers_should_go_out_when_a_replay_takes_long() {
 	assert_eq!(fake.world().answered.len(), 3);
 }
 
-/// Many results are open and one attacker asks for something of each at once: what is owed first is begun first, and new
-/// work waits.
+/// Many results are open and one attacker asks for something of each at once: what is owed first is
+/// begun first, and new work waits.
 #[test]
 fn answers_should_be_begun_in_the_order_of_their_deadlines_over_all_jobs() {
 	let demands: Vec<_> = (0..22)

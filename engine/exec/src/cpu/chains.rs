@@ -1,5 +1,5 @@
-//! Chains of operators whose elements do not meet, block by block: results that only the chain reads never
-//! leave the first cache, and no thread waits for another between two operators.
+//! Chains of operators whose elements do not meet, block by block: results that only the chain
+//! reads never leave the first cache, and no thread waits for another between two operators.
 
 use super::{kernel::Kernel, reduce, Source};
 use crate::{
@@ -17,8 +17,8 @@ use core::{
 };
 use std::sync::Arc;
 
-/// Elements of a block: a few results of this length fit into the first cache. A multiple of the words of a
-/// random block.
+/// Elements of a block: a few results of this length fit into the first cache. A multiple of the
+/// words of a random block.
 const BLOCK: usize = 1024;
 
 /// Blocks that a thread keeps.
@@ -104,8 +104,8 @@ impl Slots {
 	}
 }
 
-/// The instructions of a chain and how many blocks they need; `kept` counts results that are kept. `None`
-/// where a link is not one of the CPU.
+/// The instructions of a chain and how many blocks they need; `kept` counts results that are kept.
+/// `None` where a link is not one of the CPU.
 fn compile<'a>(
 	links: &[Link<'a, Arc<Buffer>>],
 	kept: &mut usize,
@@ -252,7 +252,8 @@ impl Code<'_> {
 	}
 }
 
-/// The results of chains, link by link, as far as they are kept. `None` where a link is not one of the CPU.
+/// The results of chains, link by link, as far as they are kept. `None` where a link is not one of
+/// the CPU.
 #[allow(clippy::type_complexity)]
 pub(super) fn run(
 	chains: &[Chain<'_, Arc<Buffer>>],

@@ -25,8 +25,8 @@ vectorised! {
 }
 
 vectorised! {
-	/// `scale / √x`, rounded to the nearest integer where x is positive, else 0. Says whether some quotient lies
-	/// so near the middle of two integers that rounding errors may have decided.
+	/// `scale / √x`, rounded to the nearest integer where x is positive, else 0. Says whether some
+	/// quotient lies so near the middle of two integers that rounding errors may have decided.
 	fn estimate_roots[](values: &mut [i32], scale: f64) -> bool {
 		// The quotient is at most 2^30 and has a relative error of less than 2^-51.
 		const NEAR: f64 = 1.0 / (1 << 20) as f64;
@@ -65,7 +65,8 @@ fn unary(a: &Source, to: DType, f: impl Fn(&mut [i32]) + Sync) -> Buffer {
 	})
 }
 
-/// What an operator of two operands does to the elements of a block, the first of which are in place.
+/// What an operator of two operands does to the elements of a block, the first of which are in
+/// place.
 pub(super) type Combine = fn(&mut [i32], &[i32], DType);
 
 /// The loops of the operators that have no others.
@@ -169,16 +170,16 @@ pub(super) struct Requant {
 }
 
 enum Shifts {
-	/// Right by 1..=62, as programs from importers have it: `(x · m + offset) >> shift`, where `offset`
-	/// is `bias · m` and half of what the shift takes off.
+	/// Right by 1..=62, as programs from importers have it: `(x · m + offset) >> shift`, where
+	/// `offset` is `bias · m` and half of what the shift takes off.
 	Right { offset: Vec<i64>, shift: Vec<i64> },
 	/// Whatever there is.
 	Any { bias: Vec<i32>, shift: Vec<i32> },
 }
 
 vectorised! {
-	/// `(sum · m + offset) >> shift`, saturated. 48 bits and the half of a shift by at most 62: far from
-	/// overflow.
+	/// `(sum · m + offset) >> shift`, saturated. 48 bits and the half of a shift by at most 62: far
+	/// from overflow.
 	fn requant_right[T: Element](
 		sums: &[i32],
 		multiplier: &[i32],
@@ -268,8 +269,9 @@ pub(super) fn requant(
 	to: DType,
 	columns: u32,
 ) -> Result<Buffer, ExecError> {
-	// Short rows are taken together: a call for each would take longer than their elements. Where one
-	// parameter is that of all columns it need not be there for each of them, who may be very many.
+	// Short rows are taken together: a call for each would take longer than their elements. Where
+	// one parameter is that of all columns it need not be there for each of them, who may be very
+	// many.
 	const TOGETHER: usize = 256;
 	let columns = match parameters.iter().all(|parameter| parameter.len() == 1) {
 		true => 1,

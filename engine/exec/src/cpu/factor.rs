@@ -149,8 +149,8 @@ impl Factor for i16 {
 	}
 }
 
-/// What becomes of exact sums: what the product says, and then perhaps a Requant, before they leave the
-/// cache.
+/// What becomes of exact sums: what the product says, and then perhaps a Requant, before they leave
+/// the cache.
 pub(super) struct Epilogue<'a, F: Factor> {
 	own: F::Epilogue,
 	pub(super) requant: Option<&'a fused::Epilogue>,

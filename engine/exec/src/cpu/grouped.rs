@@ -1,6 +1,6 @@
-//! Convolutions of several groups. Groups with many results are products of their patches, one group after the
-//! other. Depthwise ones and their like would leave the lanes of a product idle: there the lanes are groups, and each
-//! of them folds its own window.
+//! Convolutions of several groups. Groups with many results are products of their patches, one
+//! group after the other. Depthwise ones and their like would leave the lanes of a product idle:
+//! there the lanes are groups, and each of them folds its own window.
 
 use super::{
 	factor::{Epilogue, Factor},
@@ -21,7 +21,8 @@ use core::ops::Range;
 /// Multiplications of one group from which on patches and packed weights are worth their while.
 const WORTH: usize = 1 << 16;
 
-/// Results or channels of a group that fill the lanes of a product, and groups that fill lanes by themselves.
+/// Results or channels of a group that fill the lanes of a product, and groups that fill lanes by
+/// themselves.
 const LANES: usize = 8;
 
 /// Elements of patches of one group that are gathered at a time.
@@ -191,8 +192,8 @@ fn by_channel<F: Element>(x: &[F], Groups { groups, own, .. }: Groups) -> Vec<F>
 	turned
 }
 
-/// The weights of each result of a group, for each position of the kernel and channel those of all groups next to
-/// each other.
+/// The weights of each result of a group, for each position of the kernel and channel those of all
+/// groups next to each other.
 fn by_tap<F: Element>(w: &[F], Groups { groups, own, results, taps }: Groups) -> Vec<F> {
 	let k = taps * own;
 	let mut turned = vec![F::zeroed(); w.len()];
@@ -204,7 +205,8 @@ fn by_tap<F: Element>(w: &[F], Groups { groups, own, results, taps }: Groups) ->
 	turned
 }
 
-/// An element of x that a position meets, and the place of its weight: where the lanes of each begin.
+/// An element of x that a position meets, and the place of its weight: where the lanes of each
+/// begin.
 #[derive(Clone, Copy)]
 struct Tap {
 	x: usize,
@@ -212,9 +214,9 @@ struct Tap {
 }
 
 vectorised! {
-	/// The sums of the groups `block` at some neighbouring positions, of which each meets what the first one meets,
-	/// `shift` elements farther for each. `w` are the weights of all results, one after the other; `paired` says that
-	/// none of them is the least of its type.
+	/// The sums of the groups `block` at some neighbouring positions, of which each meets what the
+	/// first one meets, `shift` elements farther for each. `w` are the weights of all results, one
+	/// after the other; `paired` says that none of them is the least of its type.
 	fn fold[F: Fold](
 		taps: &[Tap],
 		x: &[F],
@@ -254,8 +256,8 @@ vectorised! {
 	}
 }
 
-/// The sums of L groups, the first of which is `at` in a block that begins with group `block`: they stay in
-/// registers. Of the taps the first `pairs` are taken two by two.
+/// The sums of L groups, the first of which is `at` in a block that begins with group `block`: they
+/// stay in registers. Of the taps the first `pairs` are taken two by two.
 #[inline(always)]
 fn lanes<F: Fold, const L: usize>(
 	taps: &[Tap],

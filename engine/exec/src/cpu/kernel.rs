@@ -58,8 +58,8 @@ pub(super) enum Kernel {
 pub(super) type Taken = [Option<usize>; 3];
 
 impl Kernel {
-	/// The kernel of `op` with results of type `to`. `dtype` are the types of operands, `whole` what is not
-	/// read element by element. `None` where that is not enough.
+	/// The kernel of `op` with results of type `to`. `dtype` are the types of operands, `whole`
+	/// what is not read element by element. `None` where that is not enough.
 	pub(super) fn new<'a>(
 		op: &Op,
 		to: DType,
@@ -129,8 +129,8 @@ impl Kernel {
 		})
 	}
 
-	/// Works on a block that holds elements of the first operand, from element `start` of the tensor on.
-	/// [`Kernel::Largest`] leaves them as they are.
+	/// Works on a block that holds elements of the first operand, from element `start` of the
+	/// tensor on. [`Kernel::Largest`] leaves them as they are.
 	pub(super) fn apply(&self, start: usize, out: &mut [i32], second: &[i32], third: &[i32]) {
 		match *self {
 			Self::Clamp { lo, hi } => elementwise::clamp(out, lo, hi),

@@ -51,7 +51,8 @@ fn gather(table: &Source, shape: &Shape, indices: &Source) -> Result<Buffer, Exe
 		let mut values = vec![T::zeroed(); indices.len() * width];
 		let task = (CHUNK / width).max(1);
 		let threads = threads(values.len());
-		// Rows that nobody asks for are not copied: a view can show far more of them than there are indices.
+		// Rows that nobody asks for are not copied: a view can show far more of them than there are
+		// indices.
 		if table.affine().contiguous_at().is_none() && table.len() > values.len() {
 			for_chunks(
 				threads,
@@ -133,7 +134,8 @@ fn concat(
 	typed!(join, dtype, (pieces, &widths, result.elements() as usize))
 }
 
-/// [`Op::Pad`] along `axis` of a result of shape `result`: `low` times `value`, the elements, `value`.
+/// [`Op::Pad`] along `axis` of a result of shape `result`: `low` times `value`, the elements,
+/// `value`.
 fn pad(
 	a: &Source,
 	shape: &Shape,
@@ -173,7 +175,8 @@ fn scatter_add(
 		to: DType,
 	) -> Result<Buffer, ExecError> {
 		let (elements, indices) = (updates.elements::<T>()?, indices.numbers());
-		// Whole rows, or pieces of wide ones: what a thread holds beside the result is a task's, not a row's.
+		// Whole rows, or pieces of wide ones: what a thread holds beside the result is a task's,
+		// not a row's.
 		let some = (CHUNK / width).max(1);
 		let task = if width > CHUNK { CHUNK } else { some * width };
 		let order = Order::new(&indices, len / width, some);

@@ -19,10 +19,10 @@ const ENTRIES: usize = 1024;
 
 /// The packed form of a view of a buffer, from its second use on: most operands are used once.
 ///
-/// Buffers are told apart by the address of their shared allocation. An entry holds a [`Weak`] on it, so
-/// that the address is not given away again, and a buffer that anyone else can see is never written to:
-/// [`Arc::get_mut`] refuses it, as it does with a weak reference left. So a form that is found is that
-/// of the operand's bytes.
+/// Buffers are told apart by the address of their shared allocation. An entry holds a [`Weak`] on
+/// it, so that the address is not given away again, and a buffer that anyone else can see is never
+/// written to: [`Arc::get_mut`] refuses it, as it does with a weak reference left. So a form that
+/// is found is that of the operand's bytes.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<Entries>);
 

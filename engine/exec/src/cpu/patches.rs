@@ -4,8 +4,8 @@ use crate::Element;
 use assay_ops::Window;
 use core::ops::Range;
 
-/// Where a window finds its elements along a direction. Nothing is kept for each position: image and kernel may both
-/// be far longer than anything else that a program has.
+/// Where a window finds its elements along a direction. Nothing is kept for each position: image
+/// and kernel may both be far longer than anything else that a program has.
 #[derive(Clone, Copy)]
 pub(super) struct Axis {
 	stride: i64,
@@ -46,8 +46,8 @@ impl Axis {
 		usize::try_from(at).ok().filter(|at| *at < self.input)
 	}
 
-	/// Whether output position `output` meets an element at every position of the kernel, so that the next one
-	/// meets them a stride farther.
+	/// Whether output position `output` meets an element at every position of the kernel, so that
+	/// the next one meets them a stride farther.
 	pub(super) fn is_inside(&self, output: usize) -> bool {
 		self.spread == 1
 			&& self.place(output, 0).is_some()
@@ -89,8 +89,8 @@ impl Patches {
 		(position / width % height, position % width, position / width / height)
 	}
 
-	/// The patches of group `group` at the output positions `positions` of image `x`, each as long as the kernel has
-	/// elements.
+	/// The patches of group `group` at the output positions `positions` of image `x`, each as long
+	/// as the kernel has elements.
 	pub(super) fn gather<T: Element>(
 		&self,
 		x: &[T],

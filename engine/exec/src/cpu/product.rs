@@ -174,7 +174,8 @@ fn batches(
 	typed_by!(typed, a.dtype(), dtype, (cpu, a, b, (narrow, requant), shape))
 }
 
-/// [`Op::Conv2d`]: patches are gathered, some rows at a time, and multiplied. See [`grouped`] for more than one group.
+/// [`Op::Conv2d`]: patches are gathered, some rows at a time, and multiplied. See [`grouped`] for
+/// more than one group.
 fn convolution(
 	cpu: &CpuBackend,
 	(x, x_shape): (&Source, &Shape),

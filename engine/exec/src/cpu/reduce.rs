@@ -51,9 +51,9 @@ impl Fold {
 		Self { axis: dims[axis] as usize, inside, len }
 	}
 
-	/// Folds N operands of one shape: `absorb(accumulators, first position along the axis, rows)`, where
-	/// `rows` holds whole rows of as many elements as there are accumulators. With one accumulator a row
-	/// is one element, so a call then sees a stretch of the axis.
+	/// Folds N operands of one shape: `absorb(accumulators, first position along the axis, rows)`,
+	/// where `rows` holds whole rows of as many elements as there are accumulators. With one
+	/// accumulator a row is one element, so a call then sees a stretch of the axis.
 	fn run<A: Copy + Sync, const N: usize>(
 		&self,
 		to: DType,
@@ -64,7 +64,8 @@ impl Fold {
 	) -> Buffer {
 		let chunk = match (TASK / self.axis).clamp(1, CHUNK) {
 			chunk if self.inside <= SHORT => chunk.next_multiple_of(self.inside),
-			// Pieces of a row are dearer to read than whole ones, unless there is work for all threads.
+			// Pieces of a row are dearer to read than whole ones, unless there is work for all
+			// threads.
 			chunk if chunk < self.inside && self.len * self.axis <= WHOLE => self.inside.min(CHUNK),
 			chunk => chunk.max(SHORT),
 		};

@@ -38,8 +38,8 @@ fn rows_of_a_task(width: usize) -> usize {
 /// The farthest that Softmax tells distances apart, in 2^-10 of log2: 31 octaves.
 const FARTHEST: u64 = 31 << 10;
 
-/// Attributes of [`assay_ops::Op::Softmax`], its shift as one to the right or else one to the left, and its
-/// bits of fraction. A multiplier below 0 makes no distance larger than 0, and so does 0.
+/// Attributes of [`assay_ops::Op::Softmax`], its shift as one to the right or else one to the left,
+/// and its bits of fraction. A multiplier below 0 makes no distance larger than 0, and so does 0.
 #[derive(Clone, Copy)]
 struct Softmax {
 	multiplier: u32,
@@ -50,7 +50,8 @@ struct Softmax {
 }
 
 vectorised! {
-	/// Distances of the elements of a row from its largest, as [`assay_ops::Op::Softmax`] tells them apart.
+	/// Distances of the elements of a row from its largest, as [`assay_ops::Op::Softmax`] tells
+	/// them apart.
 	fn distances[](row: &[i32], distances: &mut [u32], how: Softmax) {
 		let Softmax { multiplier, right, left, .. } = how;
 		let largest = row.iter().fold(i32::MIN, |most, &x| most.max(x));

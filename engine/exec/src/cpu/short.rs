@@ -40,8 +40,8 @@ mod room {
 	}
 }
 
-/// `a · bᵀ` into `out`, row-major, on up to so many threads: `store` gets sums of a row from a column on, each once.
-/// Returns whether there is a quick way.
+/// `a · bᵀ` into `out`, row-major, on up to so many threads: `store` gets sums of a row from a
+/// column on, each once. Returns whether there is a quick way.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn product<T: Element>(
 	path: Path,

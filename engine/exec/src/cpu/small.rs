@@ -1,4 +1,5 @@
-//! Products so small that packing operands for the large kernels would take longer than the products.
+//! Products so small that packing operands for the large kernels would take longer than the
+//! products.
 
 use crate::simd::vectorised;
 

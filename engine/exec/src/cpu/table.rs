@@ -27,14 +27,15 @@ fn lut(index: &Source, table: &Source) -> Result<Buffer, ExecError> {
 const BITS: u32 = 16;
 
 vectorised! {
-	/// [`assay_ops::Op::LutInterp`] in a table whose differences are below 2^16, over segments of `2^bits`
-	/// numbers.
+	/// [`assay_ops::Op::LutInterp`] in a table whose differences are below 2^16, over segments of
+	/// `2^bits` numbers.
 	fn between_narrow[](values: &mut [i32], table: &[i32], bits: u32) {
 		assert!(table.len() > 1 << (BITS - bits));
 		for x in values {
 			let u = x.wrapping_add(1 << (BITS - 1)) as u32 & 0xffff;
 			let (segment, rest) = ((u >> bits) as usize, (u & ((1 << bits) - 1)) as i32);
-			// SAFETY: u is below 2^16, so the segment is below 2^(16 - bits), and the table is longer.
+			// SAFETY: u is below 2^16, so the segment is below 2^(16 - bits), and the table is
+			// longer.
 			let (left, right) =
 				unsafe { (*table.get_unchecked(segment), *table.get_unchecked(segment + 1)) };
 			// Below 2^16 times at most 2^15 − 1.

@@ -60,8 +60,9 @@ macro_rules! folded {
 folded!(i32);
 folded!(i64);
 
-/// A window: rows of an image that lie `line` elements apart, of each of them the elements `from`, which are pixels of
-/// `channels` elements, and of each pixel those from `first` on that are folded.
+/// A window: rows of an image that lie `line` elements apart, of each of them the elements `from`,
+/// which are pixels of `channels` elements, and of each pixel those from `first` on that are
+/// folded.
 struct Reach {
 	rows: Range<usize>,
 	line: usize,

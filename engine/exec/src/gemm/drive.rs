@@ -29,8 +29,8 @@ fn half(count: usize) -> usize {
 }
 
 impl Grid {
-	/// Tasks of at most `task_strips × task_panels`, and smaller ones where there would be too few to keep
-	/// `threads` level. Few enough that a task reuses its operands from cache.
+	/// Tasks of at most `task_strips × task_panels`, and smaller ones where there would be too few
+	/// to keep `threads` level. Few enough that a task reuses its operands from cache.
 	pub(super) fn new(
 		(strips, panels): (usize, usize),
 		(task_strips, task_panels): (usize, usize),
@@ -62,9 +62,9 @@ impl Grid {
 		self.down() * self.panels.div_ceil(self.task_panels)
 	}
 
-	/// The strips and the panels of a task. Neighbours have the same panels, which stay in the cache, and the
-	/// first half of the strips comes before the second one, so that whoever takes tasks from the other end
-	/// writes to other pages.
+	/// The strips and the panels of a task. Neighbours have the same panels, which stay in the
+	/// cache, and the first half of the strips comes before the second one, so that whoever takes
+	/// tasks from the other end writes to other pages.
 	pub(super) fn task(&self, task: usize) -> (core::ops::Range<usize>, core::ops::Range<usize>) {
 		let (across, first) = (self.panels.div_ceil(self.task_panels), self.down() / 2);
 		let (strip, panel) = match task.checked_sub(first * across) {
@@ -85,8 +85,8 @@ impl Grid {
 /// Multiplications that one thread does about as fast as several, since waking them takes time.
 const SERIAL_PRODUCTS: usize = 1 << 19;
 
-/// The threads that a product of so many multiplications is worth, on a path that does `speed` times as
-/// many in the time of the slowest one.
+/// The threads that a product of so many multiplications is worth, on a path that does `speed`
+/// times as many in the time of the slowest one.
 pub(super) fn threads(products: usize, speed: usize) -> usize {
 	if products / speed < SERIAL_PRODUCTS {
 		1
@@ -95,8 +95,8 @@ pub(super) fn threads(products: usize, speed: usize) -> usize {
 	}
 }
 
-/// Cuts C into register blocks of at most `mr × nr`. `block` fills a scratch of `mr × nr` sums with row
-/// stride `nr`, which the sink then gets.
+/// Cuts C into register blocks of at most `mr × nr`. `block` fills a scratch of `mr × nr` sums with
+/// row stride `nr`, which the sink then gets.
 pub(super) fn drive<T: Copy + Default>(
 	(m, n): (usize, usize),
 	(mr, nr): (usize, usize),

@@ -5,19 +5,20 @@
 //! instruction saturates or drops a carry. The traps, and how each path avoids them:
 //!
 //! * `vpmaddubsw` saturates its 16-bit pair sums: not used at all; AVX2 widens to i16 first.
-//! * `vpdpbusd` takes one side unsigned, and `vpdpwssd` wraps after a step or two of extreme values: see
-//!   `vnni`.
+//! * `vpdpbusd` takes one side unsigned, and `vpdpwssd` wraps after a step or two of extreme
+//!   values: see `vnni`.
 //! * `pmaddwd` wraps in one single case, four times −32768, where the pair sum is 2^31: see
 //!   `avx2::block_i16`.
-//! * AMX multiplies bytes of either sign and wraps at 2^32, which is exact for i8; for i16 see `amx`.
+//! * AMX multiplies bytes of either sign and wraps at 2^32, which is exact for i8; for i16 see
+//!   `amx`.
 //! * ARM's `smlal` wraps after two products of −128 in 16 bits: see `neon`.
 //!
-//! Sums reach the caller's [`Sink`] in blocks or row segments, each exactly once and from any thread, so that
-//! an epilogue can run on them while they are still in the first cache. Sums that are the result as they are
-//! go right where they belong ([`gemm_i8_into`]).
+//! Sums reach the caller's [`Sink`] in blocks or row segments, each exactly once and from any
+//! thread, so that an epilogue can run on them while they are still in the first cache. Sums that
+//! are the result as they are go right where they belong ([`gemm_i8_into`]).
 //!
-//! Packing B costs as much as a few rows of a product. What is multiplied again and again is packed once,
-//! by [`pack_i8`] and [`pack_i16`].
+//! Packing B costs as much as a few rows of a product. What is multiplied again and again is packed
+//! once, by [`pack_i8`] and [`pack_i16`].
 
 mod drive;
 pub(crate) mod parallel;
@@ -114,8 +115,8 @@ impl Path {
 		}
 	}
 
-	/// Whoever names a path must have found it available; running another one's instructions would end
-	/// the process.
+	/// Whoever names a path must have found it available; running another one's instructions would
+	/// end the process.
 	fn check(self) {
 		assert!(self == Self::Portable || Self::available().contains(&self), "no {}", self.name());
 	}
@@ -205,7 +206,8 @@ impl Packed {
 pub enum Right<'a, T> {
 	/// Row-major, `n × k`.
 	Rows(&'a [T]),
-	/// Packed for the same path and sizes, by [`pack_i8`] if `T` is i8, by [`pack_i16`] if it is i16.
+	/// Packed for the same path and sizes, by [`pack_i8`] if `T` is i8, by [`pack_i16`] if it is
+	/// i16.
 	Packed(&'a Packed),
 }
 

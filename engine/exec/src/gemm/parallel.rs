@@ -1,8 +1,8 @@
 //! Work shared between the caller and the pool.
 //!
-//! Waking a thread takes as long as a small product, and so does being woken when it is done. So the caller
-//! starts at once, nobody waits for a helper that has not come by the end, and helpers that are done look
-//! for more for a short while before they sleep.
+//! Waking a thread takes as long as a small product, and so does being woken when it is done. So
+//! the caller starts at once, nobody waits for a helper that has not come by the end, and helpers
+//! that are done look for more for a short while before they sleep.
 
 use super::place;
 use core::{
@@ -19,8 +19,8 @@ use std::{
 	time::Instant,
 };
 
-/// Runs `run(scratch, task)` for each task below `tasks`, on up to `threads` threads, of which the caller
-/// is one.
+/// Runs `run(scratch, task)` for each task below `tasks`, on up to `threads` threads, of which the
+/// caller is one.
 pub(crate) fn parallel<S>(
 	threads: usize,
 	tasks: usize,
@@ -35,8 +35,9 @@ pub(crate) fn parallel<S>(
 		return (0..tasks).for_each(|task| run(&mut scratch, task));
 	}
 	let caller = std::thread::current().id();
-	// The caller takes tasks from the front, and helpers take them from the back: in products that follow
-	// each other the same thread has much the same part, whose operands and results are in its cache.
+	// The caller takes tasks from the front, and helpers take them from the back: in products that
+	// follow each other the same thread has much the same part, whose operands and results are in
+	// its cache.
 	let taken = AtomicU64::new(0);
 	share(threads - 1, &|| {
 		let first = std::thread::current().id() == caller;
@@ -63,13 +64,14 @@ const LINGER: Duration = Duration::from_micros(100);
 /// Rounds of waiting between two looks at anything but the board: about a microsecond.
 const ROUNDS: usize = 16;
 
-/// Rounds for which the caller waits for helpers before it sleeps: about twenty microseconds, the end of a
-/// task or two.
+/// Rounds for which the caller waits for helpers before it sleeps: about twenty microseconds, the
+/// end of a task or two.
 const PATIENCE: usize = 512;
 
 /// Work that others may help with until it is closed.
 struct Job {
-	/// Borrowed from the caller of [`share`], which leaves only when the job is closed and nobody is inside.
+	/// Borrowed from the caller of [`share`], which leaves only when the job is closed and nobody
+	/// is inside.
 	work: *const (dyn Fn() + Sync),
 	/// How many helpers are inside, and [`CLOSED`].
 	inside: AtomicUsize,
@@ -83,7 +85,8 @@ struct Job {
 	panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: the pointer is to something that is `Sync`, and is only followed while it lives, see `help`.
+// SAFETY: the pointer is to something that is `Sync`, and is only followed while it lives, see
+// `help`.
 unsafe impl Send for Job {}
 // SAFETY: as above.
 unsafe impl Sync for Job {}
@@ -115,7 +118,8 @@ impl Job {
 			}
 			spin_loop();
 		}
-		// The system may have stopped a helper in favour of this thread. The last one out wakes the caller.
+		// The system may have stopped a helper in favour of this thread. The last one out wakes the
+		// caller.
 		while !done() {
 			std::thread::park();
 		}
@@ -145,7 +149,8 @@ impl Board {
 		self.job.lock().unwrap_or_else(PoisonError::into_inner)
 	}
 
-	/// Looks for a job after the one that was `seen`, for a while. Does the pool's other work meanwhile.
+	/// Looks for a job after the one that was `seen`, for a while. Does the pool's other work
+	/// meanwhile.
 	fn look(&self, mut seen: usize) -> Option<Arc<Job>> {
 		let start = Instant::now();
 		loop {
@@ -196,7 +201,8 @@ fn helper(job: Arc<Job>) {
 /// Runs `work` here and, if they come in time, on up to `helpers` other threads.
 fn share(helpers: usize, work: &(dyn Fn() + Sync)) {
 	let pointer: *const (dyn Fn() + Sync + '_) = work;
-	// SAFETY: only the lifetime changes; `Closing` keeps the borrow until nobody follows the pointer.
+	// SAFETY: only the lifetime changes; `Closing` keeps the borrow until nobody follows the
+	// pointer.
 	let pointer: *const (dyn Fn() + Sync + 'static) = unsafe { core::mem::transmute(pointer) };
 	/// Closes the job also when the caller's own work panics.
 	struct Closing<'a>(&'a Arc<Job>);

@@ -1,8 +1,8 @@
 //! Which core a thread runs on.
 //!
-//! A thread that is woken often starts behind the one that woke it, on the same core, although another core has
-//! nothing to do, or only what has a lower priority: the scheduler looks after that every few milliseconds. A
-//! product takes less.
+//! A thread that is woken often starts behind the one that woke it, on the same core, although
+//! another core has nothing to do, or only what has a lower priority: the scheduler looks after
+//! that every few milliseconds. A product takes less.
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -21,7 +21,8 @@ mod system {
 		let mut others = allowed;
 		// The system refuses an empty set, so that a thread which may not run elsewhere stays.
 		if others.unset(core).is_ok() && sched_setaffinity(this, &others).is_ok() {
-			// It was allowed a moment ago. Otherwise the system has taken cores away meanwhile, and knows why.
+			// It was allowed a moment ago. Otherwise the system has taken cores away meanwhile, and
+			// knows why.
 			let _ = sched_setaffinity(this, &allowed);
 		}
 	}
@@ -38,7 +39,8 @@ mod system {
 
 /// The core that this thread runs on, where the system says so.
 pub(super) use system::core;
-/// Moves this thread to another core than this one, if it may run on another. It may run wherever it might before.
+/// Moves this thread to another core than this one, if it may run on another. It may run wherever
+/// it might before.
 pub(super) use system::leave;
 
 #[cfg(all(test, target_os = "linux"))]

@@ -1,8 +1,9 @@
-//! i16 products of short rows, with so many results for their work that tiles or bytes cost more than they save.
+//! i16 products of short rows, with so many results for their work that tiles or bytes cost more
+//! than they save.
 //!
 //! The left side is split into digits, `x = 256 · high + low` with `low` in 0..256. `vpdpwssd` sums
-//! `high · y` and `low · y` in 32 bits, which hold them up to [`LONGEST`]: 255 · 32,768 · 256 is below
-//! 2^31, and so is all that comes on the way, since the instruction only wraps at the sum.
+//! `high · y` and `low · y` in 32 bits, which hold them up to [`LONGEST`]: 255 · 32,768 · 256 is
+//! below 2^31, and so is all that comes on the way, since the instruction only wraps at the sum.
 
 use core::arch::x86_64::*;
 
@@ -70,7 +71,8 @@ pub(crate) struct Scratch {
 	sums: Vec<i64>,
 }
 
-/// The exact sums of `a · bᵀ`: `emit(row, first column, sums)`, each once. Rows of `a` are as long as those of b.
+/// The exact sums of `a · bᵀ`: `emit(row, first column, sums)`, each once. Rows of `a` are as long
+/// as those of b.
 ///
 /// # Panics
 /// When `a` is not of whole rows, or where this is not [`available`].
@@ -101,8 +103,8 @@ pub(crate) fn product(
 		for column in (0..n).step_by(width) {
 			let columns = width.min(n - column);
 			let panels = &b.pairs[column * half..][..columns.next_multiple_of(LANES) * half];
-			// SAFETY: as above; there are `ROWS` rows of digits of `half` pairs, so many whole panels, and
-			// room for all of their sums.
+			// SAFETY: as above; there are `ROWS` rows of digits of `half` pairs, so many whole
+			// panels, and room for all of their sums.
 			unsafe { strip((high, low), half, panels, sums, width) };
 			for (row, sums) in sums.chunks_exact(width).take(count).enumerate() {
 				emit(block * ROWS + row, column, &sums[..columns]);
@@ -122,8 +124,8 @@ fn split(row: &[i16], high: &mut [i16], low: &mut [i16]) {
 /// Sums of [`ROWS`] rows and all columns of `panels`, in rows `stride` apart.
 ///
 /// # Safety
-/// Both digits have [`ROWS`] rows of `half` pairs, panels are whole, and `sums` has room for their columns in
-/// each row.
+/// Both digits have [`ROWS`] rows of `half` pairs, panels are whole, and `sums` has room for their
+/// columns in each row.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vnni")]
 unsafe fn strip(
 	(high, low): (&[i16], &[i16]),

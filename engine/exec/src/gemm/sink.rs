@@ -9,7 +9,8 @@ pub trait Sink<S>: Sync {
 	/// Takes sums of row `row`, the first of them in column `column`.
 	fn row(&self, row: usize, column: usize, sums: &[S]);
 
-	/// Takes a block; its rows of sums are `stride` apart, and only as many as there are columns count.
+	/// Takes a block; its rows of sums are `stride` apart, and only as many as there are columns
+	/// count.
 	fn block(&self, rows: Range<usize>, columns: Range<usize>, sums: &[S], stride: usize) {
 		for (row, sums) in rows.zip(sums.chunks(stride)) {
 			self.row(row, columns.start, &sums[..columns.len()]);
@@ -29,8 +30,8 @@ impl<S, F: Fn(usize, usize, &[S]) + Sync> Sink<S> for F {
 	}
 }
 
-/// The result itself, row-major. Only a product makes one, out of what it borrows exclusively, so that
-/// nobody else writes to it.
+/// The result itself, row-major. Only a product makes one, out of what it borrows exclusively, so
+/// that nobody else writes to it.
 pub struct Stored<'a, S> {
 	start: *mut S,
 	rows: usize,
@@ -38,7 +39,8 @@ pub struct Stored<'a, S> {
 	borrow: PhantomData<&'a mut [S]>,
 }
 
-// SAFETY: the pointer stands for an exclusive borrow of `S: Send` that is shared out in disjoint blocks.
+// SAFETY: the pointer stands for an exclusive borrow of `S: Send` that is shared out in disjoint
+// blocks.
 unsafe impl<S: Send> Sync for Stored<'_, S> {}
 
 impl<'a, S> Stored<'a, S> {
@@ -76,8 +78,8 @@ impl<S: Copy + Send> Sink<S> for Stored<'_, S> {
 		}
 		let place = self.place(row..row + 1, column..column + sums.len());
 		let place = place.expect("a product emits sums of its own rows and columns; qed");
-		// SAFETY: within the result as just asked, and a product emits each sum once, so that no other
-		// thread is at this place.
+		// SAFETY: within the result as just asked, and a product emits each sum once, so that no
+		// other thread is at this place.
 		unsafe { core::ptr::copy_nonoverlapping(sums.as_ptr(), place, sums.len()) };
 	}
 

@@ -1,15 +1,15 @@
-//! VNNI kernels of two widths, on `vpdpbusd` (four u8 · i8 products added to an i32 lane) and `vpdpwssd`
-//! (two i16 · i16 products), both wrapping.
+//! VNNI kernels of two widths, on `vpdpbusd` (four u8 · i8 products added to an i32 lane) and
+//! `vpdpwssd` (two i16 · i16 products), both wrapping.
 //!
-//! * i8: `vpdpbusd` takes one side unsigned, here B, stored XOR 0x80 (that is, `b + 128`); `128 · Σ A` is
-//!   taken off each row. The biased sum may wrap, the difference does not.
-//! * i16: B is split into digits, `b = 256 · high + low` with `high` in −128..128 and `low` in 0..256. A
-//!   pair of `a · low` is at most 2 · 2^15 · 255 in size, so that [`PAIRS`] of them stay within i32; then
-//!   both sums widen to i64.
+//! * i8: `vpdpbusd` takes one side unsigned, here B, stored XOR 0x80 (that is, `b + 128`);
+//!   `128 · Σ A` is taken off each row. The biased sum may wrap, the difference does not.
+//! * i16: B is split into digits, `b = 256 · high + low` with `high` in −128..128 and `low` in
+//!   0..256. A pair of `a · low` is at most 2 · 2^15 · 255 in size, so that [`PAIRS`] of them stay
+//!   within i32; then both sums widen to i64.
 //!
-//! A is read where it lies. Panels of B are `[panel][step][vector 0, vector 1][lane][4 bytes]`: for i8
-//! the vectors are two halves of the columns and the bytes four values along `k`; for i16 they are the
-//! low and the high digits of the same columns, and the bytes two values.
+//! A is read where it lies. Panels of B are `[panel][step][vector 0, vector 1][lane][4 bytes]`: for
+//! i8 the vectors are two halves of the columns and the bytes four values along `k`; for i16 they
+//! are the low and the high digits of the same columns, and the bytes two values.
 
 use super::{drive::Block, Sizes};
 use core::arch::x86_64::*;
@@ -160,12 +160,13 @@ macro_rules! kernels {
 				lanes
 			}
 
-			/// Sums of `R` rows over the panel's steps. A's rows are `stride` bytes apart, and `rest` of 4
-			/// bytes are left of each after its last full step; `panel` has as many steps as fit.
+			/// Sums of `R` rows over the panel's steps. A's rows are `stride` bytes apart, and
+			/// `rest` of 4 bytes are left of each after its last full step; `panel` has as many
+			/// steps as fit.
 			///
 			/// # Safety
-			/// From `a` on there are `R` rows, each with all bytes that the steps need, but for the last
-			/// step if `rest` is not 0, which needs `rest`.
+			/// From `a` on there are `R` rows, each with all bytes that the steps need, but for the
+			/// last step if `rest` is not 0, which needs `rest`.
 			#[target_feature(enable = $features)]
 			unsafe fn sums<const R: usize, const WORDS: bool>(
 				a: *const u8,
@@ -231,7 +232,8 @@ macro_rules! kernels {
 				}
 			}
 
-			/// Sums of a register block, with row stride [`COLUMNS`]. `bias` is [`row_bias`] of all rows.
+			/// Sums of a register block, with row stride [`COLUMNS`]. `bias` is [`row_bias`] of all
+			/// rows.
 			///
 			/// # Safety
 			/// The processor must have the features of this module.
@@ -259,8 +261,8 @@ macro_rules! kernels {
 					let first = chunk * PAIRS * 4;
 					let ends = first + PAIRS * 4 >= k * 2;
 					let rest = if ends { k * 2 % 4 } else { 0 };
-					// SAFETY: `R` rows of `2 · k` bytes and as many steps, by the assertion; the chunk
-					// starts `first` bytes into each row.
+					// SAFETY: `R` rows of `2 · k` bytes and as many steps, by the assertion; the
+					// chunk starts `first` bytes into each row.
 					let sums =
 						unsafe { sums::<R, true>(a.as_ptr().add(first), k * 2, rest, panel) };
 					for (sums, out) in sums.iter().zip(out.chunks_exact_mut(LANES)) {
@@ -339,8 +341,8 @@ macro_rules! kernels {
 				}
 			}
 
-			/// Sums of at most 4 rows and 4 columns with row stride 4, from B as it lies: for few rows,
-			/// which would not repay packing B.
+			/// Sums of at most 4 rows and 4 columns with row stride 4, from B as it lies: for few
+			/// rows, which would not repay packing B.
 			///
 			/// # Safety
 			/// The processor must have the features of this module.

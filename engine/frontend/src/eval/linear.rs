@@ -22,7 +22,8 @@ pub(super) fn sgemm(
 	if m == 0 || n == 0 {
 		return;
 	}
-	// SAFETY: the assertions above bound every element that the strides reach, and `c` is exclusive.
+	// SAFETY: the assertions above bound every element that the strides reach, and `c` is
+	// exclusive.
 	unsafe {
 		matrixmultiply::sgemm(
 			m,

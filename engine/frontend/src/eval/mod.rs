@@ -1,7 +1,8 @@
 //! A plain f32 evaluator of the ONNX operators that can be imported.
 //!
-//! It is the float reference: calibration reads every value from it, the report and the node tests compare with
-//! it. It is checked against the expected results of ONNX's own node tests and against onnxruntime.
+//! It is the float reference: calibration reads every value from it, the report and the node tests
+//! compare with it. It is checked against the expected results of ONNX's own node tests and against
+//! onnxruntime.
 
 #[cfg(test)]
 mod tests;
@@ -84,7 +85,8 @@ impl<'a> Call<'a> {
 	}
 }
 
-/// Evaluates one node within `budget`. Error `unsupported-operator` names an operator that is not known.
+/// Evaluates one node within `budget`. Error `unsupported-operator` names an operator that is not
+/// known.
 fn within(
 	node: &Node,
 	opset: i64,
@@ -165,8 +167,9 @@ pub fn run(graph: &Graph, inputs: &Values) -> Result<Values> {
 	run_with(graph, inputs, &HashSet::new(), |_, _| Ok(())).map(|(values, _)| values)
 }
 
-/// As [`run`], calling `visit` after every node with the values that are still there: its operands, its results, and
-/// what is read later. Values of `keep` stay to the end. The second result is the work that it took.
+/// As [`run`], calling `visit` after every node with the values that are still there: its operands,
+/// its results, and what is read later. Values of `keep` stay to the end. The second result is the
+/// work that it took.
 pub(crate) fn run_with(
 	graph: &Graph,
 	inputs: &Values,

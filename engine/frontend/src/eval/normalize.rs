@@ -7,7 +7,8 @@ use crate::{
 };
 
 pub(super) fn batch(call: &Call) -> Result<Array> {
-	// Before operator set 14 its further outputs say it: the running statistics, and those of the batch.
+	// Before operator set 14 its further outputs say it: the running statistics, and those of the
+	// batch.
 	let further = call.node.outputs.iter().skip(1).any(|name| !name.is_empty());
 	if call.node.int("training_mode", 0) != 0 || further {
 		let name = &call.node.name;

@@ -1,7 +1,8 @@
-//! What a node is about to make, and what it takes: found from operands and attributes before anything is allocated.
+//! What a node is about to make, and what it takes: found from operands and attributes before
+//! anything is allocated.
 //!
-//! Every rule about attributes, indices and shapes is here, in arithmetic that cannot overflow; the operators beside
-//! this file compute what was planned, and nothing else.
+//! Every rule about attributes, indices and shapes is here, in arithmetic that cannot overflow; the
+//! operators beside this file compute what was planned, and nothing else.
 
 use super::{
 	rearrange,
@@ -52,7 +53,8 @@ impl Plan {
 	}
 }
 
-/// The plan of a call. Errors: `bad-model`, `unsupported`, `unsupported-operator`, `bad-samples`, `too-large`.
+/// The plan of a call. Errors: `bad-model`, `unsupported`, `unsupported-operator`, `bad-samples`,
+/// `too-large`.
 pub(crate) fn plan(call: &Call) -> Result<Plan> {
 	let node = call.node;
 	let same = |integer: fn(&Array) -> bool| -> Result<Plan> {
@@ -179,7 +181,8 @@ fn clip(call: &Call) -> Result<Plan> {
 	Ok(Plan::one(x.dims.clone(), x.is_int()))
 }
 
-/// Operators over operands that are broadcast, of which there are exactly `operands`, or any number.
+/// Operators over operands that are broadcast, of which there are exactly `operands`, or any
+/// number.
 fn spread(call: &Call, operands: usize, integer: Option<bool>) -> Result<Plan> {
 	let expected = if operands == usize::MAX { call.operands.len().max(1) } else { operands };
 	if call.operands.len() > expected {

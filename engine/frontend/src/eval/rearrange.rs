@@ -21,7 +21,8 @@ fn sizes(numbers: &[i64]) -> Option<Vec<usize>> {
 	limits::elements(&dims).map(|_| dims)
 }
 
-/// What is made of the operands; `None` for other operators. What [`evaluate`] does needs no further checks.
+/// What is made of the operands; `None` for other operators. What [`evaluate`] does needs no
+/// further checks.
 pub(super) fn plan(call: &Call) -> Result<Option<Vec<Planned>>> {
 	let node = call.node;
 	let x = || call.get(0);

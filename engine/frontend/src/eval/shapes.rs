@@ -46,7 +46,8 @@ pub(crate) fn pool_kernel(call: &Call, spatial: &[usize]) -> Result<Vec<usize>> 
 		.ok_or_else(|| call.bad(&format!("kernel_shape {stated:?}")))
 }
 
-/// Dimensions that a reduction takes, ascending, and those of its result; `None` where it does nothing.
+/// Dimensions that a reduction takes, ascending, and those of its result; `None` where it does
+/// nothing.
 pub(super) fn reduction(call: &Call, dims: &[usize]) -> Result<Option<(Vec<usize>, Vec<usize>)>> {
 	let axes = match call.list("axes", 1).filter(|axes| !axes.is_empty()) {
 		Some(axes) => call.axes(&axes, dims.len())?,

@@ -31,7 +31,8 @@ pub(crate) struct Window {
 }
 
 impl Window {
-	/// From the attributes of a node over `spatial` (height and width); `kernel` as the weights have it.
+	/// From the attributes of a node over `spatial` (height and width); `kernel` as the weights
+	/// have it.
 	pub fn new(call: &Call, spatial: &[usize], kernel: &[usize]) -> Result<Self> {
 		let node = call.node;
 		if spatial.len() > 2 || spatial.is_empty() || kernel.len() != spatial.len() {

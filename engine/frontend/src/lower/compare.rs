@@ -73,7 +73,8 @@ impl Lowering<'_> {
 		let condition = self.operand_value(&condition)?;
 		let fixed = |name: &str| self.graph.constant(name).is_some();
 		let values = match (fixed(&a), fixed(&b)) {
-			// What takes a value's place, such as the least float for a mask, is cut to the value's range.
+			// What takes a value's place, such as the least float for a mask, is cut to the value's
+			// range.
 			(true, false) | (false, true) => {
 				let moving = if fixed(&a) { &b } else { &a };
 				let x = self.operand_value(moving)?;

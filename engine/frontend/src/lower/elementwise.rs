@@ -67,7 +67,8 @@ impl Lowering<'_> {
 		Ok(())
 	}
 
-	/// Which operands of a sum are masks: values with a magnitude far above another's. None, where all are alike.
+	/// Which operands of a sum are masks: values with a magnitude far above another's. None, where
+	/// all are alike.
 	fn masks(&mut self, names: &[&str]) -> Result<Vec<bool>> {
 		let exact = |name: &&str| self.scales.integer.get(*name) == Some(&true);
 		if names.len() < 2 || names.iter().all(exact) {
@@ -93,7 +94,8 @@ impl Lowering<'_> {
 			.collect())
 	}
 
-	/// The scale of 32-bit sums with masks: that of the operand that is none, or one that holds all of them.
+	/// The scale of 32-bit sums with masks: that of the operand that is none, or one that holds all
+	/// of them.
 	fn unmasked_scale(&mut self, names: &[&str], masks: &[bool]) -> Result<f64> {
 		let others: Vec<&str> =
 			names.iter().zip(masks).filter(|(_, mask)| !**mask).map(|(name, _)| *name).collect();

@@ -1,4 +1,5 @@
-//! The few steps that every operator is lowered with: nodes, elementwise nodes, changes of scale and width.
+//! The few steps that every operator is lowered with: nodes, elementwise nodes, changes of scale
+//! and width.
 
 use super::{
 	value::{dense, Value},
@@ -47,8 +48,8 @@ impl Lowering<'_> {
 		Value::whole(source, dtype, dims, scale)
 	}
 
-	/// An elementwise node over operands that are broadcast to `dims`. Its result is stored in the order in which the
-	/// first whole operand is, so that images stay [B, H, W, C].
+	/// An elementwise node over operands that are broadcast to `dims`. Its result is stored in the
+	/// order in which the first whole operand is, so that images stay [B, H, W, C].
 	pub(super) fn elementwise(
 		&mut self,
 		op: Op,
@@ -158,8 +159,8 @@ impl Lowering<'_> {
 		self.rescaled(x, dtype, scale)
 	}
 
-	/// Values in one width and scale: the width of the widest, the scale that the result wishes for, or that which
-	/// they have in common.
+	/// Values in one width and scale: the width of the widest, the scale that the result wishes
+	/// for, or that which they have in common.
 	///
 	/// Constants that only bound (`bounds`) are cut where they do not fit.
 	pub(super) fn aligned(

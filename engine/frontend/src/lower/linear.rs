@@ -1,4 +1,5 @@
-//! Products of matrices and convolutions: exact sums, then one rounding with a factor for each channel.
+//! Products of matrices and convolutions: exact sums, then one rounding with a factor for each
+//! channel.
 
 use super::{emit::factor, to_dims, value::dense, Lowering, Value};
 use crate::{
@@ -13,8 +14,8 @@ use assay_ops::{DType, Geometry, Narrow, Op};
 /// Bits that 32-bit sums of 16-bit products keep.
 const SUM_BITS: f64 = 30.0;
 
-/// Least weight scale of a channel, as a part of the largest channel's: a dead channel's weights are all but zero, and
-/// its bias must still fit.
+/// Least weight scale of a channel, as a part of the largest channel's: a dead channel's weights
+/// are all but zero, and its bias must still fit.
 const DEAD: f64 = 1.0 / 4096.0;
 
 /// Weights with a scale for each channel.
@@ -147,7 +148,8 @@ impl Lowering<'_> {
 		Ok(())
 	}
 
-	/// A product with constant weights `[channels, ..]` and its bias, down to what the result should be.
+	/// A product with constant weights `[channels, ..]` and its bias, down to what the result
+	/// should be.
 	#[allow(clippy::too_many_arguments)]
 	fn weighted(
 		&mut self,
@@ -228,8 +230,8 @@ impl Lowering<'_> {
 		Ok(self.emit(Op::Requant { to }, operands, to, sums.dims.clone(), scale))
 	}
 
-	/// A bias that does not fit beside its sums: it is added to them in 32 bits whose unit holds both, and there the result
-	/// stays, so that what varies is not lost beside what does not.
+	/// A bias that does not fit beside its sums: it is added to them in 32 bits whose unit holds
+	/// both, and there the result stays, so that what varies is not lost beside what does not.
 	fn far_from_zero(&mut self, node: &Node, sums: &Sums) -> Result<Value> {
 		let magnitude = self.calibration.stats(node.output())?.magnitude();
 		let largest = sums.bias.iter().fold(magnitude, |m, x| m.max(f64::from(x.abs())));

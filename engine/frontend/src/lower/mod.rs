@@ -1,8 +1,8 @@
 //! From a fused graph with its calibration to an integer program.
 //!
-//! Every value is 8, 16 or 32-bit integers times one scale ([`value`]); [`scales`] chooses widths and scales. One file for
-//! each kind of operator. What is a constant multiple of a value is the value with another scale, and what only moves
-//! elements is a view: neither costs a node.
+//! Every value is 8, 16 or 32-bit integers times one scale ([`value`]); [`scales`] chooses widths
+//! and scales. One file for each kind of operator. What is a constant multiple of a value is the
+//! value with another scale, and what only moves elements is a view: neither costs a node.
 
 mod compare;
 mod elementwise;
@@ -144,7 +144,8 @@ pub(crate) fn is_free(graph: &Graph, node: &Node) -> bool {
 	}
 }
 
-/// Refuses what operators have no counterpart for, as far as shapes and attributes tell, before anything is measured.
+/// Refuses what operators have no counterpart for, as far as shapes and attributes tell, before
+/// anything is measured.
 pub(crate) fn check(graph: &Graph) -> Result<()> {
 	for node in &graph.nodes {
 		if node.op.ends_with("Pool") {
@@ -160,7 +161,8 @@ pub(crate) fn check(graph: &Graph) -> Result<()> {
 	Ok(())
 }
 
-/// Lowers a graph that the passes are done with. Errors: `unsupported` and `unsupported-operator`, which name the node.
+/// Lowers a graph that the passes are done with. Errors: `unsupported` and `unsupported-operator`,
+/// which name the node.
 pub fn lower(graph: &Graph, calibration: &Calibration) -> Result<Lowered> {
 	let scales = Scales::new(graph, calibration)?;
 	let mut lowering = Lowering {
@@ -360,7 +362,8 @@ impl<'a> Lowering<'a> {
 		self.cut(name, array, dtype, scale)
 	}
 
-	/// As [`Lowering::quantized`], of bounds, masks and paddings, which may be cut to the range of what they stand beside.
+	/// As [`Lowering::quantized`], of bounds, masks and paddings, which may be cut to the range of
+	/// what they stand beside.
 	fn cut(&mut self, name: &str, array: &Array, dtype: DType, scale: f64) -> Result<Value> {
 		let data: Vec<i32> =
 			numbers(array).into_iter().map(|x| quantize(x, scale, dtype)).collect();
@@ -410,7 +413,8 @@ impl<'a> Lowering<'a> {
 	}
 }
 
-/// Dimensions of the program. One that does not fit becomes the largest number, of which no tensor can be made.
+/// Dimensions of the program. One that does not fit becomes the largest number, of which no tensor
+/// can be made.
 pub(crate) fn to_dims(dims: &[usize]) -> Vec<u32> {
 	dims.iter().map(|&dim| u32::try_from(dim).unwrap_or(u32::MAX)).collect()
 }

@@ -88,7 +88,8 @@ const FAMILIES: &[Family] = &[
 	models(&["ArgMax"], |to, node| to.arg_max(node)),
 	models(&["TopK"], |to, node| to.top_k(node)),
 	models(&["CumSum"], |to, node| to.cum_sum(node)),
-	// The passes write these with other operators; of what they leave there is no table, which says so.
+	// The passes write these with other operators; of what they leave there is no table, which says
+	// so.
 	models(&["BatchNormalization", "Gemm"], |to, node| to.table(node)),
 	Family {
 		models: &[

@@ -25,7 +25,8 @@ impl Lowering<'_> {
 		let old = self.graph.opset < 13;
 		let rank = x.dims.len();
 		let axis = self.call(node).axis(node.int("axis", if old { 1 } else { -1 }), rank)?;
-		// Before operator set 13 a softmax is over all dimensions from the axis on: over one, if the others are 1.
+		// Before operator set 13 a softmax is over all dimensions from the axis on: over one, if
+		// the others are 1.
 		let long: Vec<usize> = (axis..rank).filter(|&at| x.dims[at] != 1).collect();
 		let axis = match long[..] {
 			_ if !old => axis,
@@ -137,7 +138,8 @@ impl Lowering<'_> {
 		beta: &[f32],
 	) -> Result<Value> {
 		let (to, scale) = self.wish(node.output());
-		// gamma and beta share a scale that is the result's by a power of two, so that gamma fills 16 bits.
+		// gamma and beta share a scale that is the result's by a power of two, so that gamma fills
+		// 16 bits.
 		let largest = |list: &[f32]| list.iter().fold(1e-30f64, |a, x| a.max(f64::from(x.abs())));
 		// Of beta, 32 bits are filled at most.
 		let least = (largest(gamma) / 32767.0).max(largest(beta) / f64::from(1 << 30));

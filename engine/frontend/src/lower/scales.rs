@@ -1,8 +1,8 @@
 //! Which width and which scale each value gets before anything is lowered.
 //!
-//! Values that meet in a sum share one scale, so that the sum is a sum: their producers (products, normalizations,
-//! tables) may round to any scale at no cost. So the residual stream of a network is one scale. A value that only
-//! 8-bit products read is made in 8 bits at once.
+//! Values that meet in a sum share one scale, so that the sum is a sum: their producers (products,
+//! normalizations, tables) may round to any scale at no cost. So the residual stream of a network
+//! is one scale. A value that only 8-bit products read is made in 8 bits at once.
 
 use crate::{
 	calibrate::{is_product, Calibration, Width},
@@ -136,7 +136,8 @@ impl Scales {
 			if cut.contains_key(name) {
 				continue;
 			}
-			// Of a value that is 0 throughout, such as a mask that nothing uses, the range says nothing.
+			// Of a value that is 0 throughout, such as a mask that nothing uses, the range says
+			// nothing.
 			if stats.is_zero() {
 				continue;
 			}

@@ -6,7 +6,8 @@ use assay_program::{Operand, Source};
 
 /// Integers that stand for `q · scale`, seen with the model's own dimensions.
 ///
-/// A convolution's result is stored [B, H, W, C] and seen as [B, C, H, W]: views change strides, not bytes.
+/// A convolution's result is stored [B, H, W, C] and seen as [B, C, H, W]: views change strides,
+/// not bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Value {
 	/// What stores the elements.

@@ -9,7 +9,8 @@ use crate::{
 };
 use assay_ops::{DType, Op, PoolKind};
 
-/// The windows of a pool over `spatial`, if there is a counterpart. Errors: `unsupported`, `bad-model`.
+/// The windows of a pool over `spatial`, if there is a counterpart. Errors: `unsupported`,
+/// `bad-model`.
 pub(super) fn check(call: &Call, spatial: &[usize]) -> Result<Window> {
 	let node = call.node;
 	let refused = |what: String, fix: &str| Err(unsupported(&node.name, what, fix));

@@ -5,8 +5,8 @@ use crate::{
 };
 use std::collections::HashMap;
 
-/// Folds each BatchNormalization into the convolution or product that alone feeds it; where there is none it becomes
-/// a product and a sum. Returns how many it found.
+/// Folds each BatchNormalization into the convolution or product that alone feeds it; where there
+/// is none it becomes a product and a sum. Returns how many it found.
 pub fn batch_norm(graph: &mut Graph) -> usize {
 	let links = Links::new(graph);
 	// Where a norm went into the product before it: the product that makes its result now.

@@ -1,8 +1,8 @@
 use crate::graph::Graph;
 use std::collections::{HashMap, HashSet};
 
-/// Drops nodes that only hand their operand on: identities, dropouts (inference), casts of floats to floats, and
-/// an `Expand`, `Reshape` or `Tile` to the shape that is there. Returns how many.
+/// Drops nodes that only hand their operand on: identities, dropouts (inference), casts of floats
+/// to floats, and an `Expand`, `Reshape` or `Tile` to the shape that is there. Returns how many.
 pub fn clean(graph: &mut Graph) -> usize {
 	let integer: HashMap<String, bool> = integers(graph);
 	let mut renamed: HashMap<String, String> = HashMap::new();

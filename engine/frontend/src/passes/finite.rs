@@ -5,8 +5,8 @@ use crate::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-/// What stands for an infinite constant: so far beyond every number that it hides them, and small enough that some of them
-/// can be added.
+/// What stands for an infinite constant: so far beyond every number that it hides them, and small
+/// enough that some of them can be added.
 pub const HIDDEN: f32 = 1e37;
 
 /// From here on a number is meant to hide others.
@@ -18,7 +18,8 @@ fn not_finite(message: String, fix: &str) -> Error {
 
 const TRAIN: &str = "its training diverged, or the file is damaged; export the model again";
 
-/// The first element that is no finite number: its position, and whether it is not even infinite. NaN comes first.
+/// The first element that is no finite number: its position, and whether it is not even infinite.
+/// NaN comes first.
 fn find(array: &Array) -> Option<(usize, f32)> {
 	let Data::Float(data) = &array.data else { return None };
 	let at =
@@ -79,7 +80,8 @@ fn refused(node: &Node, name: &str, array: &Array) -> Error {
 	)
 }
 
-/// Whether operand `index` of a node may be infinite: it is added to scores, chosen, compared, or only moved.
+/// Whether operand `index` of a node may be infinite: it is added to scores, chosen, compared, or
+/// only moved.
 fn may_hide(node: &Node, index: usize) -> bool {
 	match node.op.as_str() {
 		"Add" | "Sub" | "Sum" | "Max" | "Min" | "Concat" | "Neg" => true,
@@ -93,8 +95,9 @@ fn may_hide(node: &Node, index: usize) -> bool {
 	}
 }
 
-/// Has infinite constants, where they hide something, stand for a very large number; refuses them, and NaN, everywhere
-/// else: in weights, biases, scales and parameters of norms. Returns how many constants it changed.
+/// Has infinite constants, where they hide something, stand for a very large number; refuses them,
+/// and NaN, everywhere else: in weights, biases, scales and parameters of norms. Returns how many
+/// constants it changed.
 pub fn finite(graph: &mut Graph) -> Result<usize> {
 	numbers(graph)?;
 	// By name: whether it holds what hides, and whether something reads it that cannot.
@@ -139,7 +142,8 @@ pub fn finite(graph: &mut Graph) -> Result<usize> {
 	Ok(count)
 }
 
-/// Whether constants hide what they are added to, where they are large, and leave the rest as it is: a mask, no bias.
+/// Whether constants hide what they are added to, where they are large, and leave the rest as it
+/// is: a mask, no bias.
 pub(super) fn is_mask(values: &[f32]) -> bool {
 	let (mut least, mut largest) = (f32::INFINITY, 0f32);
 	for x in values.iter().map(|x| x.abs()) {

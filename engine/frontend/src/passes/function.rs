@@ -35,9 +35,10 @@ const CURVED: &[&str] = &[
 const PLAIN: &[&str] =
 	&["Add", "Sub", "Mul", "Div", "Pow", "Neg", "Relu", "Clip", "Min", "Max", "Identity"];
 
-/// Gathers nodes that together are an elementwise function of one value, such as GELU or `x · sigmoid(x)`, into one
-/// `Function`, which is lowered to one table. Functions that only add, multiply or clip stay as they are, and so
-/// do single operators. Returns how many functions it made.
+/// Gathers nodes that together are an elementwise function of one value, such as GELU or
+/// `x · sigmoid(x)`, into one `Function`, which is lowered to one table. Functions that only add,
+/// multiply or clip stay as they are, and so do single operators. Returns how many functions it
+/// made.
 pub fn function(graph: &mut Graph) -> usize {
 	let integer = integers(graph);
 	// Root of each value that is an elementwise function of another one.

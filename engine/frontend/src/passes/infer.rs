@@ -10,11 +10,12 @@ use std::{
 	sync::Arc,
 };
 
-/// Finds the shape of every value by evaluating the graph on one batch of samples, and folds every node whose
-/// operands are constants (a shape is one). Returns how many nodes were folded, and the work that one batch takes.
+/// Finds the shape of every value by evaluating the graph on one batch of samples, and folds every
+/// node whose operands are constants (a shape is one). Returns how many nodes were folded, and the
+/// work that one batch takes.
 ///
-/// Errors: the node that cannot be evaluated; `not-finite` where constants make what is no number; `unsupported` where a
-/// dimension is 0.
+/// Errors: the node that cannot be evaluated; `not-finite` where constants make what is no number;
+/// `unsupported` where a dimension is 0.
 pub fn infer(graph: &mut Graph, sample: &Values) -> Result<(usize, u64)> {
 	let mut folded: HashSet<String> = HashSet::new();
 	let mut shapes: HashMap<String, Vec<usize>> =

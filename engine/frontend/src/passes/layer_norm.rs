@@ -4,8 +4,9 @@ use crate::{
 	graph::{Attribute, Graph, Node},
 };
 
-/// Finds `(x − mean) / sqrt(mean((x − mean)²) + ε) · γ + β` over the last dimension, written out in parts, and makes it one
-/// LayerNormalization; without the mean, one RMSNormalization. γ and β may be missing. Returns how many.
+/// Finds `(x − mean) / sqrt(mean((x − mean)²) + ε) · γ + β` over the last dimension, written out in
+/// parts, and makes it one LayerNormalization; without the mean, one RMSNormalization. γ and β may
+/// be missing. Returns how many.
 pub fn layer_norm(graph: &mut Graph) -> usize {
 	let found = find(graph);
 	let count = found.len();

@@ -4,8 +4,8 @@ use crate::{
 	graph::{Graph, Node},
 };
 
-/// Turns products with a constant matrix (MatMul, Gemm) into `Linear`, and adds a constant that follows a `Linear`
-/// or `Conv` to its bias. Returns how many nodes it changed.
+/// Turns products with a constant matrix (MatMul, Gemm) into `Linear`, and adds a constant that
+/// follows a `Linear` or `Conv` to its bias. Returns how many nodes it changed.
 pub fn linear(graph: &mut Graph) -> usize {
 	let mut count = 0;
 	for at in 0..graph.nodes.len() {

@@ -1,6 +1,6 @@
-//! Named passes from a model as it was exported to one that can be lowered. Each is small, changes the one graph
-//! type, and leaves what the graph computes as it was (in floats, up to rounding). In the end the graph is compared with
-//! the one that was read, on a batch of samples.
+//! Named passes from a model as it was exported to one that can be lowered. Each is small, changes
+//! the one graph type, and leaves what the graph computes as it was (in floats, up to rounding). In
+//! the end the graph is compared with the one that was read, on a batch of samples.
 //!
 //! | pass | does |
 //! |---|---|
@@ -50,7 +50,8 @@ pub struct Change {
 	pub count: usize,
 }
 
-/// All passes in their order, and the work that evaluating one batch takes. `sample` is one batch of inputs.
+/// All passes in their order, and the work that evaluating one batch takes. `sample` is one batch
+/// of inputs.
 pub fn run(graph: &mut Graph, sample: &Values) -> Result<(Vec<Change>, u64)> {
 	let mut changes = Vec::new();
 	let mut done = |pass, count| changes.push(Change { pass, count });

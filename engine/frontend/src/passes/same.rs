@@ -9,11 +9,13 @@ use crate::{
 /// The part of an output's energy that passes may change: 40 dB. Rounding changes far less.
 const CHANGED: f64 = 1e-4;
 
-/// The part of the elements of an output of integers that may differ, where rounding decides between two of them.
+/// The part of the elements of an output of integers that may differ, where rounding decides
+/// between two of them.
 const DIFFERING: f64 = 0.05;
 
-/// Checks that the passes left what the model computes as it was read: the report of an import compares the integers
-/// with the graph after the passes, and could not see it otherwise. Error: `changed-by-pass`.
+/// Checks that the passes left what the model computes as it was read: the report of an import
+/// compares the integers with the graph after the passes, and could not see it otherwise. Error:
+/// `changed-by-pass`.
 pub fn same(read: &Graph, graph: &Graph, sample: &Values) -> Result<()> {
 	let before = eval::run(read, sample)?;
 	let after = eval::run(graph, sample)?;

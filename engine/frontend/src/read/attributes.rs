@@ -18,8 +18,8 @@ enum Kind {
 
 use Kind::{Float, Floats, Int, Ints, Tensor, Text};
 
-/// What ONNX's operators of all operator sets have, for the operators that can be imported. Attributes of old sets that
-/// change what is computed are refused where they are read.
+/// What ONNX's operators of all operator sets have, for the operators that can be imported.
+/// Attributes of old sets that change what is computed are refused where they are read.
 fn known(op: &str) -> Option<&'static [(&'static str, Kind)]> {
 	const WINDOW: &[(&str, Kind)] = &[
 		("auto_pad", Text),
@@ -123,8 +123,9 @@ fn named(kind: Kind) -> &'static str {
 	}
 }
 
-/// Refuses attributes that the operator does not have, of another type, that are no number, or that ask for what older
-/// operator sets did. What is wrong with operators that are not known at all is said elsewhere.
+/// Refuses attributes that the operator does not have, of another type, that are no number, or that
+/// ask for what older operator sets did. What is wrong with operators that are not known at all is
+/// said elsewhere.
 pub(super) fn check(node: &Node, opset: i64) -> Result<()> {
 	let Some(known) = known(&node.op) else { return Ok(()) };
 	if node.op == "Concat" && opset >= 4 && !node.attributes.contains_key("axis") {

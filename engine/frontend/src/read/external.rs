@@ -11,7 +11,8 @@ use std::{
 	path::{Path, PathBuf},
 };
 
-/// The folder of a model with the files that were opened in it. Of each file only what is asked for is read.
+/// The folder of a model with the files that were opened in it. Of each file only what is asked for
+/// is read.
 pub struct Folder<'a> {
 	path: Option<&'a Path>,
 	files: HashMap<PathBuf, (File, u64)>,

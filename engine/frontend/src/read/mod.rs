@@ -29,7 +29,8 @@ const MOST_BYTES: u64 = 2 << 30;
 /// Newest operator set whose operators are known here (onnx 1.23).
 const NEWEST: i64 = 28;
 
-/// Most nodes, and most inputs and outputs, of a model. A program has at most 4,096 nodes; what only makes shapes goes.
+/// Most nodes, and most inputs and outputs, of a model. A program has at most 4,096 nodes; what
+/// only makes shapes goes.
 const MOST_NODES: usize = 200_000;
 const MOST_PORTS: usize = 1_024;
 
@@ -46,7 +47,8 @@ pub fn read(path: &Path, limits: Limits) -> Result<Graph> {
 	decode(&bytes, folder, limits)
 }
 
-/// As [`read`], from bytes; `folder` is where tensors in files of their own are, if there is such a place.
+/// As [`read`], from bytes; `folder` is where tensors in files of their own are, if there is such a
+/// place.
 pub fn decode(bytes: &[u8], folder: Option<&Path>, limits: Limits) -> Result<Graph> {
 	scan::check(bytes)?;
 	let model = onnx::Model::decode(bytes).map_err(|e| {

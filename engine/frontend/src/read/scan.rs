@@ -1,14 +1,15 @@
 //! How many things a file describes, counted before any of them is decoded.
 //!
-//! A message of two bytes becomes a structure of some hundred, so that a file's length says little about what decoding it
-//! takes. This walks over the fields of a protobuf and allocates nothing.
+//! A message of two bytes becomes a structure of some hundred, so that a file's length says little
+//! about what decoding it takes. This walks over the fields of a protobuf and allocates nothing.
 
 use crate::error::{Error, Result};
 
 /// Most messages and texts of a model. One of SmolLM's size has some ten thousand.
 const MOST: u64 = 2_000_000;
 
-/// Which message a field holds, by the message around it and its number; `None`: bytes, texts and what is not read.
+/// Which message a field holds, by the message around it and its number; `None`: bytes, texts and
+/// what is not read.
 fn inside(message: Kind, field: u64) -> Option<Kind> {
 	Some(match (message, field) {
 		(Kind::Model, 7) => Kind::Graph,

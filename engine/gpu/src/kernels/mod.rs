@@ -38,8 +38,8 @@ const LANES: &str = include_str!("common/lanes.wgsl");
 /// The frame of those of which one invocation writes one word.
 const BY_WORD: &str = include_str!("common/by_word.wgsl");
 
-/// The kernels of a family: their names in reports and in the self-test's memory, their WGSL, and for modules that
-/// serve several operators the value of their `OP` constant.
+/// The kernels of a family: their names in reports and in the self-test's memory, their WGSL, and
+/// for modules that serve several operators the value of their `OP` constant.
 macro_rules! kernels {
 	(
 		$(#[$doc:meta])* $kernels:ident:
@@ -192,8 +192,8 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-	/// Arguments of the operand's view: rank, offset, dimensions, strides. One number is seen in the
-	/// place of every element.
+	/// Arguments of the operand's view: rank, offset, dimensions, strides. One number is seen in
+	/// the place of every element.
 	fn view(&self) -> [u32; 14] {
 		let mut out = [0; 14];
 		out[0] = self.affine.rank as u32;

@@ -42,7 +42,8 @@ pub(super) struct Probes {
 	pub(super) all: Vec<Probe>,
 }
 
-/// What the numbers of a kernel's probes begin with: its name, so that the order of kernels is nobody's business.
+/// What the numbers of a kernel's probes begin with: its name, so that the order of kernels is
+/// nobody's business.
 fn seed(kernel: Kernel, part: u32) -> u64 {
 	let mut hasher = ::blake3::Hasher::new();
 	hasher.update(kernel.name().as_bytes()).update(&part.to_le_bytes());
@@ -171,14 +172,15 @@ impl Probes {
 		}
 	}
 
-	/// Random operators of every kind, with random types, shapes and parameters, that `kernel` has a part in and
-	/// that are wanted.
+	/// Random operators of every kind, with random types, shapes and parameters, that `kernel` has
+	/// a part in and that are wanted.
 	pub(super) fn drawn(&mut self, kernel: impl Into<Kernel>, wanted: impl Fn(&Op) -> bool) {
 		const TRIES: usize = 64;
 		const MOST: usize = 12;
 		let kernel = kernel.into();
 		for kind in 0..OPERATOR_KINDS {
-			// Each kind has numbers of its own, so that a new one leaves what is drawn of the others.
+			// Each kind has numbers of its own, so that a new one leaves what is drawn of the
+			// others.
 			self.rng = Rng::new(seed(kernel, kind + 1));
 			let mut found = 0;
 			for _ in 0..TRIES {
@@ -222,8 +224,8 @@ impl Probes {
 	}
 }
 
-/// Types whose roots are to be computed of a probe's operand: its shape under every split. For kernels
-/// that hash.
+/// Types whose roots are to be computed of a probe's operand: its shape under every split. For
+/// kernels that hash.
 pub(crate) fn hashed_types(probe: &Probe) -> Vec<TensorType> {
 	let (buffer, shape, _) = &probe.operands[0];
 	let ty = TensorType::of(buffer.dtype(), *shape);

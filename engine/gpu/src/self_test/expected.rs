@@ -1,7 +1,8 @@
 //! What the self-test compares with.
 
-/// BLAKE3 of the row-major little-endian elements of all results of [`crate::kernels::probes`] of each kernel, by the definition.
-/// Regenerate with `cargo test -p assay-gpu -- --nocapture expected` after a change of the probes.
+/// BLAKE3 of the row-major little-endian elements of all results of [`crate::kernels::probes`] of
+/// each kernel, by the definition. Regenerate with
+/// `cargo test -p assay-gpu -- --nocapture expected` after a change of the probes.
 pub(crate) const EXPECTED: &[(&str, &str)] = &[
 	("matmul-packed", "9cb043b24a46699168488ef584d3086089b665af2e89f7b51f57c5aa3549eeb1"),
 	("matmul-plain", "0cbb6301f89003c9c9e4098bbf93df3ecb603d4c619f03a80389df7eedf133bc"),

@@ -1,5 +1,6 @@
-//! The start-up self-test: every kernel on fixed inputs, its bytes against hashes of what the definition
-//! gives, compiled in. Roughly a second, once for each adapter, driver and version of this crate.
+//! The start-up self-test: every kernel on fixed inputs, its bytes against hashes of what the
+//! definition gives, compiled in. Roughly a second, once for each adapter, driver and version of
+//! this crate.
 
 use crate::{
 	backend::GpuBackend,
@@ -91,8 +92,9 @@ pub(crate) struct Outcome {
 	pub(crate) cached: bool,
 }
 
-/// Tests every kernel with its probes against `expected`. A kernel without a probe would agree with anything, and one
-/// without an expectation with nothing: neither is used. Error: the device is lost.
+/// Tests every kernel with its probes against `expected`. A kernel without a probe would agree with
+/// anything, and one without an expectation with nothing: neither is used. Error: the device is
+/// lost.
 fn run(
 	backend: &mut GpuBackend,
 	probes: impl Fn(Kernel) -> Vec<Probe>,

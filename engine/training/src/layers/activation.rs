@@ -28,8 +28,8 @@ pub(super) fn relu(graph: &mut Graph, x: Tensor) -> Result<Forward> {
 	Ok(Forward { value, backward, learns: false })
 }
 
-/// The error function (Abramowitz, Stegun 7.1.26 improved by a series near 0), to about 10^-7; tables
-/// are made at compile time.
+/// The error function (Abramowitz, Stegun 7.1.26 improved by a series near 0), to about 10^-7;
+/// tables are made at compile time.
 fn erf(x: f64) -> f64 {
 	if x.abs() < 3.0 {
 		// Series: Σ (−1)^n x^(2n+1) / (n! (2n+1)).

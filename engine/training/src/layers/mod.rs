@@ -1,8 +1,8 @@
 //! Layers: each knows its forward and its backward pass as integer operators.
 //!
-//! Activations and their gradients are i16; what a layer keeps for the way back is a tensor of the same
-//! step. A layer hands over a closure that turns the gradient of its result into that of its operand, and
-//! leaves the gradients of its parameters with the graph.
+//! Activations and their gradients are i16; what a layer keeps for the way back is a tensor of the
+//! same step. A layer hands over a closure that turns the gradient of its result into that of its
+//! operand, and leaves the gradients of its parameters with the graph.
 
 mod activation;
 mod attention;
@@ -23,8 +23,8 @@ use crate::{
 };
 use assay_ops::{DType, Op};
 
-/// Turns the gradient of a layer's result into that of its operand. None if that is not wanted (the last
-/// argument), because nothing before it learns.
+/// Turns the gradient of a layer's result into that of its operand. None if that is not wanted (the
+/// last argument), because nothing before it learns.
 pub(crate) type Backward = Box<dyn FnOnce(&mut Graph, Tensor, bool) -> Result<Option<Tensor>>>;
 
 /// What a layer gave.

@@ -15,7 +15,8 @@ const RESULT: i32 = -11;
 /// Bits of fraction of 1/σ, σ in units of x.
 const SCALE_BITS: u8 = 30;
 
-/// `x̂·γ + β` (β only for LayerNorm) along the last dimension; x̂ has mean 0 (LayerNorm) and mean square 1.
+/// `x̂·γ + β` (β only for LayerNorm) along the last dimension; x̂ has mean 0 (LayerNorm) and mean
+/// square 1.
 pub(super) fn norm(graph: &mut Graph, x: Tensor, path: &str, kind: NormKind) -> Result<Forward> {
 	activations(&x, path)?;
 	let dims = x.dims().to_vec();
@@ -91,7 +92,8 @@ pub(super) fn norm(graph: &mut Graph, x: Tensor, path: &str, kind: NormKind) -> 
 		let op = Op::RowScale { kind, epsilon: 1, shift: SCALE_BITS };
 		let inverse = graph.node(op, vec![x.arg()])?;
 		let inverse = graph.anchor(inverse).reshape(&[rows, 1])?.broadcast(&dy.shape)?;
-		// σ is 2^8 units or more wherever x uses its range, so 1/σ is below 2^22 and rest below 2^22.
+		// σ is 2^8 units or more wherever x uses its range, so 1/σ is below 2^22 and rest below
+		// 2^22.
 		const DOWN: i8 = 14;
 		let op = Op::MulShift { shift: DOWN, to: DType::I32 };
 		let exponent = (exponent - &x.exponent).plus(i32::from(DOWN) - i32::from(SCALE_BITS));

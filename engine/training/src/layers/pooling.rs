@@ -5,8 +5,8 @@ use crate::{
 };
 use assay_ops::{DType, Op, PoolKind, Relation, Shape};
 
-/// The largest of each window of x `[batch, height, width, channels]`. On the way back the first element
-/// of a window that equals the largest gets the whole gradient.
+/// The largest of each window of x `[batch, height, width, channels]`. On the way back the first
+/// element of a window that equals the largest gets the whole gradient.
 pub(super) fn max_pool(
 	graph: &mut Graph,
 	x: Tensor,
@@ -39,7 +39,8 @@ pub(super) fn max_pool(
 		let largest = y.reshape(&single)?.broadcast(&windows)?;
 		let relation = Relation::Equal;
 		let largest = graph.node(Op::Compare { relation }, vec![x.arg(), largest])?;
-		// Equal ones are common where an image is empty. The first of a window has the highest rank.
+		// Equal ones are common where an image is empty. The first of a window has the highest
+		// rank.
 		let ranks: Vec<i32> = (1..=(kh * kw) as i32).rev().collect();
 		let ranks = graph.constant(DType::I16, &[1, 1, kh, 1, kw, 1], &ranks)?;
 		let to = DType::I16;

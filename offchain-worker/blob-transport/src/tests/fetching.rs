@@ -1,4 +1,5 @@
-//! Fetcher and server together over a network in memory, with peers that answer whatever a test likes.
+//! Fetcher and server together over a network in memory, with peers that answer whatever a test
+//! likes.
 
 use super::{bytes, root_of, store};
 use crate::{

@@ -218,7 +218,8 @@ fn messages_should_be_the_same_when_written_and_read() {
 	assert_eq!(Response::Refused(Refusal::Busy(500)).to_bytes(), [1, 2, 2, 0xf4, 1, 0, 0]);
 }
 
-/// Random damage of real messages, and random bytes: nothing panics, and bytes that are accepted are right.
+/// Random damage of real messages, and random bytes: nothing panics, and bytes that are accepted
+/// are right.
 #[test]
 fn decoder_should_accept_nothing_but_the_truth_when_bytes_are_hostile() {
 	let mut random = Random::new("hostile decoder");

@@ -80,8 +80,8 @@ async fn blobs_should_be_kept_while_a_job_that_names_them_is_open() {
 	}
 }
 
-/// What a verifier has computed: quiet until its job reveals it, kept until the job has ended, and for a
-/// while afterwards.
+/// What a verifier has computed: quiet until its job reveals it, kept until the job has ended, and
+/// for a while afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn results_should_be_kept_for_their_job_and_shown_when_it_names_them() {
 	let dir = tempfile::tempdir().unwrap();

@@ -262,8 +262,8 @@ fn outboards_should_be_swept_when_their_blobs_are_gone_and_foreign_files_left_al
 	assert!(!outboards.is_ready(&held, 100_000));
 }
 
-/// A verifier's own copy of a result: nobody can find out that it is here before the job's reveal, and
-/// everybody gets it afterwards.
+/// A verifier's own copy of a result: nobody can find out that it is here before the job's reveal,
+/// and everybody gets it afterwards.
 #[tokio::test]
 async fn result_should_be_served_when_its_job_has_revealed_it_and_not_before() {
 	let served = serve(ServeLimits::default());
@@ -290,7 +290,8 @@ async fn result_should_be_served_when_its_job_has_revealed_it_and_not_before() {
 	assert!(matches!(served.ask(peer, &request).await, Response::Slice(_)));
 }
 
-/// After a restart a long blob is hashed once, away from the places for answers, whoever asks how often.
+/// After a restart a long blob is hashed once, away from the places for answers, whoever asks how
+/// often.
 #[tokio::test]
 async fn long_blob_should_be_checked_once_while_peers_wait_outside() {
 	let served = serve(ServeLimits::default());

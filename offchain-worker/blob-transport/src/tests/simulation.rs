@@ -1,4 +1,5 @@
-//! The scheduler against fake peers in simulated time: nothing here waits, and every run can be repeated.
+//! The scheduler against fake peers in simulated time: nothing here waits, and every run can be
+//! repeated.
 
 use super::Random;
 use crate::{
@@ -336,7 +337,8 @@ fn fetch_should_pause_and_start_again_where_the_store_is_when_the_store_fails() 
 	assert!(again > now && again <= now + Duration::from_secs(2));
 }
 
-/// Any crowd with one honest peer in it: the blobs come, and nothing that the world checks is broken.
+/// Any crowd with one honest peer in it: the blobs come, and nothing that the world checks is
+/// broken.
 #[test]
 fn blobs_should_come_when_any_crowd_has_one_honest_peer() {
 	let mut random = Random::new("any crowd");

@@ -1,5 +1,5 @@
-//! Peers and jobs that want nothing to move: what an honest blob of an honest peer waits for at most, in
-//! simulated time.
+//! Peers and jobs that want nothing to move: what an honest blob of an honest peer waits for at
+//! most, in simulated time.
 //!
 //! The bounds are those of docs/blobs.md.
 
@@ -208,8 +208,8 @@ impl World {
 		self.scheduler.connected(connected, self.now);
 	}
 
-	/// Wants everything again every three seconds, as the service does at every block, until all honest
-	/// blobs are here or the time is over. Returns how long it took.
+	/// Wants everything again every three seconds, as the service does at every block, until all
+	/// honest blobs are here or the time is over. Returns how long it took.
 	fn run(&mut self, most: Duration) -> Option<Duration> {
 		let end = self.start + most;
 		let mut renew = self.start;
@@ -256,8 +256,8 @@ impl World {
 		None
 	}
 
-	/// docs/blobs.md, "A place for those that move": `wants` hostile blobs that compete for turns and
-	/// `peers` hostile peers that say they have the honest one too.
+	/// docs/blobs.md, "A place for those that move": `wants` hostile blobs that compete for turns
+	/// and `peers` hostile peers that say they have the honest one too.
 	fn bound(&self, wants: usize, peers: usize, ranges: u64) -> Duration {
 		let FetchLimits { stall, request_timeout, turn, blobs, parallel, .. } = self.limits;
 		let probes = (parallel / 2).max(1);
@@ -276,8 +276,8 @@ const RANGES_IN_A_TURN: usize = 50;
 
 const GIB: u64 = 1 << 30;
 
-/// As the proof of concept of H6 does it: four blobs of a peer that is always busy; nothing else was
-/// fetched for an hour.
+/// As the proof of concept of H6 does it: four blobs of a peer that is always busy; nothing else
+/// was fetched for an hour.
 #[test]
 fn busy_peer_should_keep_nobody_waiting() {
 	for (blobs, millis) in [(4, 60_000), (4, 1), (64, 60_000), (64, 900), (1000, 30_000)] {
@@ -320,7 +320,8 @@ fn endless_busy_should_be_a_fault_and_a_moment_of_it_none() {
 	assert!(world.reports.is_empty(), "{:?}", world.reports);
 }
 
-/// Every behaviour, alone and together, whether or not the peers say they have the honest blobs too.
+/// Every behaviour, alone and together, whether or not the peers say they have the honest blobs
+/// too.
 #[test]
 fn honest_blobs_should_come_within_the_bound_whatever_peers_do() {
 	let all = [
@@ -423,7 +424,8 @@ fn full_table_should_have_room_for_those_who_want_less() {
 	assert_eq!(scheduler.progress(now).len(), 64);
 }
 
-/// Bytes that a want has are not lost with its turn, and waiting for a turn is not held against its peers.
+/// Bytes that a want has are not lost with its turn, and waiting for a turn is not held against its
+/// peers.
 #[test]
 fn waiting_for_a_turn_should_not_count_as_standing_still() {
 	let mut world = World::new(FetchLimits::default(), &[(Does::Gives(400), true); 6]);

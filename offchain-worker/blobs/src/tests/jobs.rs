@@ -38,7 +38,8 @@ fn blob_should_be_kept_until_its_job_is_released_and_for_a_while_afterwards() {
 	// Known to whoever follows the chain; what began later may not be on chain yet.
 	assert_eq!(store.jobs(Instant::now()), BTreeSet::from([7]));
 	assert!(store.jobs(Instant::now() - Duration::from_secs(60)).is_empty());
-	// A client's blobs of the same age make way, in any number, before those of the job that has ended.
+	// A client's blobs of the same age make way, in any number, before those of the job that has
+	// ended.
 	store.release(7);
 	assert!(store.jobs(Instant::now()).is_empty());
 	for seed in 10..25 {
@@ -81,7 +82,8 @@ fn result_should_be_told_to_nobody_until_its_own_job_names_it() {
 	first.insert_quiet_from(5, root, 1000, &output[..]).unwrap();
 	assert_eq!(first.read(&root).unwrap(), output);
 	assert_eq!((first.public_status(&root), first.is_public(&root)), (Status::default(), false));
-	// Anyone can post a job that names it, whether as an input or as the output of a run of the same.
+	// Anyone can post a job that names it, whether as an input or as the output of a run of the
+	// same.
 	first.claim(6, CLAIM, BTreeSet::from([root])).unwrap();
 	assert!(!first.is_public(&root));
 	drop(first);
@@ -141,7 +143,8 @@ fn blob_should_be_hashed_once_when_many_ask_after_a_restart() {
 	assert_eq!(answers.load(Ordering::Relaxed), 16);
 	assert_eq!(crate::disk::HASHED.lock()[&blob_file(dir.path(), &root)], 1);
 	assert!(reopened.is_checked(&root));
-	// Who waits for a check that finds damage is told so too, or that there is no such blob any more.
+	// Who waits for a check that finds damage is told so too, or that there is no such blob any
+	// more.
 	drop(reopened);
 	let damaged = store(dir.path());
 	fs::write(blob_file(dir.path(), &root), bytes(8 << 20, 2)).unwrap();

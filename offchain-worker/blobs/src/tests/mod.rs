@@ -313,7 +313,8 @@ fn full_disk_should_be_named_and_discard_the_upload_when_it_shows_while_syncing(
 	store.insert(&blob).unwrap();
 }
 
-/// On a real file system that is too small, where this user may mount one; the tests above need none.
+/// On a real file system that is too small, where this user may mount one; the tests above need
+/// none.
 #[test]
 fn full_disk_should_be_named_when_a_small_file_system_fills_up() {
 	let dir = folder();
@@ -418,7 +419,8 @@ fn honest_upload_should_succeed_in_the_end_when_another_sends_wrong_bytes_of_the
 proptest! {
 	#![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
-	/// Any sequence of calls, with reopening in between: what is present is right, and room is accounted.
+	/// Any sequence of calls, with reopening in between: what is present is right, and room is
+	/// accounted.
 	#[test]
 	fn store_should_stay_consistent_under_any_calls(
 		calls in prop::collection::vec((0u8..7, 0u64..6, 0usize..4000, 1usize..2500), 1..60),

@@ -63,7 +63,8 @@ fn many_announcements_should_take_no_room_when_all_are_pinned_and_claimed() {
 	assert!(store.contains(&hash(&honest)));
 }
 
-/// Whatever one requester has here, in one blob or in many, on its way or whole: all but its share makes way.
+/// Whatever one requester has here, in one blob or in many, on its way or whole: all but its share
+/// makes way.
 #[test]
 fn owner_should_keep_its_share_and_no_more_when_others_need_room() {
 	for (pieces, whole) in [(1, false), (1, true), (8, false), (8, true), (63, true)] {

@@ -30,8 +30,8 @@ use tokio::task::{spawn_blocking, AbortHandle, Id, JoinError, JoinSet};
 
 type Lane = LaneView<AccountId, Balance, BlockNumber>;
 
-/// Most searches at the same time: each has a thread, and tensors in memory. Those whose lanes end first
-/// begin first.
+/// Most searches at the same time: each has a thread, and tensors in memory. Those whose lanes end
+/// first begin first.
 const SEARCHES: usize = 8;
 
 /// Most disputes that remember from one move to the next what replays gave.

@@ -100,13 +100,14 @@ impl MoveSearch {
 				// All that it remembers is checked before it is.
 				None => (Err(Fault::Internal("the search was given up".into()).into()), true),
 			};
-			// Tensors come again with a replay, and this process has not the memory for many of them.
+			// Tensors come again with a replay, and this process has not the memory for many of
+			// them.
 			if challenger.tensor_bytes() > REMEMBERED_TENSORS {
 				challenger.forget_tensors();
 			}
 			*memory = sound.then_some(challenger);
-			// What refers to the provider's list shows that the list or the run is wrong: this node still has
-			// its verdict against the run, but no proof.
+			// What refers to the provider's list shows that the list or the run is wrong: this node
+			// still has its verdict against the run, but no proof.
 			let certain = |parts: &[ProofPart]| parts.iter().all(|part| part.lazy.roots.is_empty());
 			if matches!(&found, Ok(Move::Prove(parts)) if certain(parts)) {
 				let DisputedResult { program, input_roots, steps, run_root, .. } = &self.result;

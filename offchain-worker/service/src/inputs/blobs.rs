@@ -45,8 +45,8 @@ impl Inputs {
 		}
 	}
 
-	/// The blobs that a seat is about, each with its length in bytes: outputs where it keeps these, else
-	/// inputs. Blocks.
+	/// The blobs that a seat is about, each with its length in bytes: outputs where it keeps these,
+	/// else inputs. Blocks.
 	pub(crate) fn blobs_of(&self, assignment: &JobAssignment) -> Result<Vec<(Hash, u64)>, Fault> {
 		let lengths = self.programs.lengths(assignment.program)?;
 		match assignment.purpose {

@@ -5,8 +5,8 @@ use assay_commitments::RunShape;
 use assay_program::{ops::TILE_BYTES, Checked, Limits, Program, ProgramError, Source, State};
 use std::sync::Arc;
 
-/// Most bytes of tensors that a verdict's replay keeps in case that chunks of them are asked for. Their
-/// way through the job's folder costs less than another worker's start up to there.
+/// Most bytes of tensors that a verdict's replay keeps in case that chunks of them are asked for.
+/// Their way through the job's folder costs less than another worker's start up to there.
 const KEPT_FOR_CHUNKS: u64 = 16 << 20;
 
 /// What the program check says about a program.
@@ -27,7 +27,8 @@ pub(crate) struct Examined {
 	pub(crate) outputs: Vec<(u32, u64)>,
 }
 
-/// What is small of a program: the lengths in bytes of what goes in and comes out, in program order.
+/// What is small of a program: the lengths in bytes of what goes in and comes out, in program
+/// order.
 #[derive(Debug)]
 pub(crate) struct Lengths {
 	inputs: Vec<u64>,
@@ -131,11 +132,11 @@ impl Examined {
 		Shape { steps, anchors: &self.anchors }
 	}
 
-	/// What the replay for a verdict is to keep: all that the chain may ask for chunks of, where that
-	/// is known beforehand and little.
+	/// What the replay for a verdict is to keep: all that the chain may ask for chunks of, where
+	/// that is known beforehand and little.
 	///
-	/// A run of one step has one step to ask about. Of a longer one the step would have to be guessed:
-	/// its tensors are kept by another replay when the chain has drawn it.
+	/// A run of one step has one step to ask about. Of a longer one the step would have to be
+	/// guessed: its tensors are kept by another replay when the chain has drawn it.
 	pub(crate) fn kept_for_chunks(&self, steps: u32) -> Vec<(Source, u64)> {
 		let length = |tiles: u64| tiles.saturating_mul(TILE_BYTES as u64);
 		let all = self.anchors.iter().map(|(_, tiles)| length(*tiles));

@@ -21,16 +21,18 @@ use tokio::time::timeout;
 /// Most jobs whose inputs are fetched at the same time before their replays.
 const FETCHING: usize = 4;
 
-/// A turn in which fewer bytes come in a second than these is a slow one: a quarter of what the chain's
-/// clocks expect.
+/// A turn in which fewer bytes come in a second than these is a slow one: a quarter of what the
+/// chain's clocks expect.
 const SLOW_FETCH: u64 = 4 << 18;
 
 /// Gets blobs that the node does not hold.
 pub trait Fetch: Send + Sync + 'static {
-	/// Wants these blobs, each with its length in bytes, from now on for some time. Returns at once.
+	/// Wants these blobs, each with its length in bytes, from now on for some time. Returns at
+	/// once.
 	fn want(&self, blobs: &[(Hash, u64)]);
 
-	/// Fetches these blobs. Ends when all are in the node's store, or when no peer gives more of them.
+	/// Fetches these blobs. Ends when all are in the node's store, or when no peer gives more of
+	/// them.
 	fn fetch(&self, blobs: Vec<(Hash, u64)>) -> BoxFuture<'static, ()>;
 }
 
@@ -64,9 +66,10 @@ impl Fetching {
 		}
 	}
 
-	/// Fetches blobs for a replay in its turn: what brings most for its time goes first, and what hardly
-	/// comes has its next turn later, so that nobody is kept waiting by blobs that nobody serves. Ends when
-	/// all are here or no peer gives more. `left` says how many bytes are still to come.
+	/// Fetches blobs for a replay in its turn: what brings most for its time goes first, and what
+	/// hardly comes has its next turn later, so that nobody is kept waiting by blobs that nobody
+	/// serves. Ends when all are here or no peer gives more. `left` says how many bytes are still
+	/// to come.
 	pub(crate) async fn fetch(&self, bid: Bid, left: &AtomicU64, missing: Vec<(Hash, u64)>) {
 		let Some(fetch) = self.fetch.get().cloned() else { return };
 		let (mut missing, mut slow) = (missing, 0u32);

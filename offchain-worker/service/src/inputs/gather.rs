@@ -9,8 +9,8 @@ use std::sync::{atomic::AtomicU64, Arc};
 use tokio::task::spawn_blocking;
 
 impl Inputs {
-	/// Fetches those of a job's inputs that are not held. What does not come is found missing by the
-	/// attempt. `left` says how many bytes are still to come.
+	/// Fetches those of a job's inputs that are not held. What does not come is found missing by
+	/// the attempt. `left` says how many bytes are still to come.
 	pub(crate) async fn gather(
 		self: &Arc<Self>,
 		assignment: &JobAssignment,

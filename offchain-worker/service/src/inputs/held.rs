@@ -27,8 +27,8 @@ pub(crate) fn check_held(blobs: &BlobStore, inputs: &[(Hash, u64)]) -> Result<()
 
 /// The absolute path of an input's file. Blocks.
 ///
-/// The worker reads it where it is, checks its root and is given no right to write it; it stays there
-/// because the service pins the inputs of its jobs.
+/// The worker reads it where it is, checks its root and is given no right to write it; it stays
+/// there because the service pins the inputs of its jobs.
 pub(crate) fn input_path(blobs: &BlobStore, root: &Hash) -> Result<PathBuf, Fault> {
 	let path = std::path::absolute(held_path(blobs, root)?)
 		.map_err(|error| Fault::Folder(error.to_string()))?;

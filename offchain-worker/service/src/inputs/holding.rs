@@ -1,5 +1,5 @@
-//! The blobs that this node keeps for its duties: inputs that it attests or replays with, checkpoints,
-//! and outputs that it serves.
+//! The blobs that this node keeps for its duties: inputs that it attests or replays with,
+//! checkpoints, and outputs that it serves.
 
 use crate::types::{Hash, LOG_TARGET};
 use assay_blobs::{BlobError, BlobStore};
@@ -19,8 +19,8 @@ struct Held {
 	tried: BTreeSet<Hash>,
 }
 
-/// What the store keeps for the jobs of this node's duties, by order. A set that the store has no share
-/// for is not in it, and is tried again whenever it is asked for.
+/// What the store keeps for the jobs of this node's duties, by order. A set that the store has no
+/// share for is not in it, and is tried again whenever it is asked for.
 pub(crate) struct Holding {
 	blobs: Arc<BlobStore>,
 	held: Mutex<BTreeMap<Hash, Held>>,
@@ -73,8 +73,8 @@ impl Holding {
 		self.held.lock().iter().map(|(order, held)| (*order, held.job)).collect()
 	}
 
-	/// The job of this order has ended: what is kept for it goes when its room is needed, but for what
-	/// another job of the same number still needs.
+	/// The job of this order has ended: what is kept for it goes when its room is needed, but for
+	/// what another job of the same number still needs.
 	pub(crate) fn release(&self, job: JobId, order: &Hash) {
 		let mut held = self.held.lock();
 		held.remove(order);

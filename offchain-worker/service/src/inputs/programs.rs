@@ -13,8 +13,8 @@ use std::sync::Arc;
 /// Most programs whose examination is remembered; the longest unused one makes room.
 const PROGRAMS: u32 = 64;
 
-/// Most programs whose lengths are remembered, a few KiB each at most: as many as jobs can be open, so that
-/// looking for their blobs with every block examines nothing again.
+/// Most programs whose lengths are remembered, a few KiB each at most: as many as jobs can be open,
+/// so that looking for their blobs with every block examines nothing again.
 const LENGTHS: u32 = 4096;
 
 /// What was found out about programs.

@@ -1,9 +1,10 @@
 //! The segment of a run that a verifier has drawn, and what its replay starts from.
 //!
-//! The provider serves a manifest of its checkpoints and their states as blobs. Whatever of them cannot
-//! be had, or is not what the provider has committed to, is as if it were not there: the replay then
-//! begins with the job's inputs and goes through everything before the segment too. That takes longer,
-//! and the chain gives the time, so that a provider which holds checkpoints back gains nothing.
+//! The provider serves a manifest of its checkpoints and their states as blobs. Whatever of them
+//! cannot be had, or is not what the provider has committed to, is as if it were not there: the
+//! replay then begins with the job's inputs and goes through everything before the segment too.
+//! That takes longer, and the chain gives the time, so that a provider which holds checkpoints back
+//! gains nothing.
 
 use crate::{
 	chain::JobAssignment,
@@ -92,8 +93,8 @@ pub(crate) fn place<'a>(assignment: &JobAssignment, examined: &'a Examined) -> O
 }
 
 impl Inputs {
-	/// Root and length of the states that a seat's segment starts from, where the store has a manifest
-	/// that says so. Blocks.
+	/// Root and length of the states that a seat's segment starts from, where the store has a
+	/// manifest that says so. Blocks.
 	pub(crate) fn states_of(&self, place: &Place) -> Option<Vec<(Hash, u64)>> {
 		let (root, length) = place.manifest;
 		check_held(&self.blobs, &[place.manifest]).ok()?;

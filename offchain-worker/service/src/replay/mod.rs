@@ -1,4 +1,5 @@
-//! Replays beyond that for a verdict: for chunks and disputes, with what is remembered of earlier ones.
+//! Replays beyond that for a verdict: for chunks and disputes, with what is remembered of earlier
+//! ones.
 
 pub(crate) mod error;
 pub(crate) mod replays;

@@ -1,4 +1,5 @@
-//! What replays gave, for the chunks that a verdict is opened with and for a dispute that may follow.
+//! What replays gave, for the chunks that a verdict is opened with and for a dispute that may
+//! follow.
 
 use crate::{
 	runner::Ran,
@@ -17,16 +18,16 @@ struct Run {
 	job: JobId,
 	/// Hash of what was run: a segment of another provider's checkpoints is another task.
 	task: Hash,
-	/// What the verdict brings: the run that brings least makes room first, so that nobody's cheap jobs
-	/// push out what others' dear ones need.
+	/// What the verdict brings: the run that brings least makes room first, so that nobody's cheap
+	/// jobs push out what others' dear ones need.
 	fee: Balance,
 	/// Counts the runs.
 	number: u64,
 	ran: Arc<Ran>,
 }
 
-/// This node's replays by the order of their jobs, in memory: their roots spare a dispute the replay of
-/// the whole job, and their tensors a verdict's chunks a replay at all.
+/// This node's replays by the order of their jobs, in memory: their roots spare a dispute the
+/// replay of the whole job, and their tensors a verdict's chunks a replay at all.
 #[derive(Default)]
 pub(crate) struct Runs {
 	runs: BTreeMap<Hash, Run>,
@@ -34,8 +35,8 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-	/// Remembers the run of a task. The run that brings least makes room, of equal ones the oldest, or
-	/// its tensors do.
+	/// Remembers the run of a task. The run that brings least makes room, of equal ones the oldest,
+	/// or its tensors do.
 	pub(crate) fn put(&mut self, job: JobId, order: Hash, task: Hash, fee: Balance, ran: Ran) {
 		self.next += 1;
 		let (number, ran) = (self.next, Arc::new(ran));

@@ -125,7 +125,8 @@ impl WorkerReplay {
 		Ok((source, ty.canonical_len()))
 	}
 
-	/// Bytes of the roots of all anchors of so many steps, where they spare a dispute other replays.
+	/// Bytes of the roots of all anchors of so many steps, where they spare a dispute other
+	/// replays.
 	fn anchors(&self, steps: u32) -> u64 {
 		let wanted = matches!(self.need, Need::Dispute) && self.job.wants_all_anchors(steps);
 		match wanted {

@@ -456,8 +456,8 @@ impl World {
 		self.keystore.sr25519_generate_new(KEY_TYPE, Some(seed)).unwrap().into()
 	}
 
-	/// A seat of Alice: to attest, drawn at block 5 with its deadline at block 30, or to verify, with
-	/// a committed verdict.
+	/// A seat of Alice: to attest, drawn at block 5 with its deadline at block 30, or to verify,
+	/// with a committed verdict.
 	pub(crate) fn assignment(&self, job: JobId, purpose: Purpose) -> JobAssignment {
 		JobAssignment {
 			job,

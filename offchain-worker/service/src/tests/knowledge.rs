@@ -97,8 +97,8 @@ async fn verdict_should_be_withdrawn_when_this_machine_does_not_stand_by_it() {
 }
 
 /// The faulty node: its worker is wrong, the same way every time. It opens a lane against an honest
-/// result, is shown everything, can prove nothing, and still believes its own verdict. That is all that
-/// it may hold votes for, and no proof comes of it.
+/// result, is shown everything, can prove nothing, and still believes its own verdict. That is all
+/// that it may hold votes for, and no proof comes of it.
 #[tokio::test]
 async fn verdict_should_stay_and_nothing_be_proved_when_the_worker_is_wrong_every_time() {
 	for mut honest in [Lie::deep(), Lie::long()] {

@@ -1,5 +1,5 @@
-//! Forks: the number of a job is another job's, at each step of its life. What was found out about the one
-//! is never said about the other.
+//! Forks: the number of a job is another job's, at each step of its life. What was found out about
+//! the one is never said about the other.
 
 use crate::{
 	chain::{JobAssignment, OpenLottery},
@@ -95,7 +95,8 @@ async fn reveal_should_not_be_made_of_another_jobs_replay() {
 	let runner = FakeRunner::new([Act::Root(ROOT), Act::Root([8; 32]), Act::Hang]);
 	let _node = world.start(runner.clone());
 	world.found(JOB, Verify).await;
-	// A fork in which this key has committed a verdict on the other job, and the chain asks for chunks.
+	// A fork in which this key has committed a verdict on the other job, and the chain asks for
+	// chunks.
 	let sampled = JobAssignment { sample: Some([3; 32]), ..world.assignment(JOB, Verify) };
 	world.chain.draw(vec![]);
 	world.chain.set(vec![other(sampled)]);

@@ -3,18 +3,20 @@
 //! # The rule
 //! *The earliest deadline first, among those that bring most for their time.*
 //!
-//! 1. What this node owes already comes first, the earliest deadline before the others: the chunks and the
-//!    reveal of a verdict that is committed, and the moves of a dispute ([`Worth::Owed`]).
-//! 2. Of the verdicts that may be given, those are *planned* that bring most for the time that they take,
-//!    one after the other as long as all planned ones end in time when they are run by earliest deadline.
-//!    The next one is the planned one with the earliest deadline.
-//! 3. Where nothing is planned, since nothing would end in time as far as can be told, the one that brings
-//!    most for its time is tried all the same. Whoever asks gives up what certainly ends too late.
+//! 1. What this node owes already comes first, the earliest deadline before the others: the chunks
+//!    and the reveal of a verdict that is committed, and the moves of a dispute ([`Worth::Owed`]).
+//! 2. Of the verdicts that may be given, those are *planned* that bring most for the time that they
+//!    take, one after the other as long as all planned ones end in time when they are run by
+//!    earliest deadline. The next one is the planned one with the earliest deadline.
+//! 3. Where nothing is planned, since nothing would end in time as far as can be told, the one that
+//!    brings most for its time is tried all the same. Whoever asks gives up what certainly ends too
+//!    late.
 //!
 //! # Pre-emption
-//! A replay gives its worker up to one that brings at least twice as much for its time, or is owed, and
-//! would be too late otherwise. Each such loss is of work that brings less than half of what is done in its
-//! place, so that whoever wants to waste this node's time with jobs that push each other out pays for it.
+//! A replay gives its worker up to one that brings at least twice as much for its time, or is owed,
+//! and would be too late otherwise. Each such loss is of work that brings less than half of what is
+//! done in its place, so that whoever wants to waste this node's time with jobs that push each
+//! other out pays for it.
 //!
 //! # Bounds
 //! Only the best [`CONSIDERED`] duties are looked at.
@@ -73,14 +75,15 @@ impl Item {
 		}
 	}
 
-	/// What is left of it. One that takes longer than it was thought to is taken to be near its end.
+	/// What is left of it. One that takes longer than it was thought to is taken to be near its
+	/// end.
 	fn left(&self) -> u64 {
 		self.takes.saturating_sub(self.ran).max(self.takes / 8)
 	}
 }
 
-/// The waiting duties that can be done in time, by earliest deadline, where the workers are free after
-/// these times.
+/// The waiting duties that can be done in time, by earliest deadline, where the workers are free
+/// after these times.
 fn plan(waiting: &[Item], free_after: &[u64]) -> Vec<Item> {
 	let mut best: Vec<_> = waiting.to_vec();
 	best.sort_by(|a, b| b.density(a).then(a.due.cmp(&b.due)).then(a.id.cmp(&b.id)));
@@ -171,7 +174,8 @@ mod tests {
 		let waiting = [item(1, 10, 40, 45), item(2, 100, 40, 50)];
 		assert_eq!(next(&waiting, &[], 1), Some(2));
 		assert_eq!(next(&waiting, &[], 2), Some(1), "two workers do both");
-		// A long one that pays more in all does not go before short ones that pay more for their time.
+		// A long one that pays more in all does not go before short ones that pay more for their
+		// time.
 		let waiting = [item(1, 100, 100, 100), item(2, 30, 10, 60), item(3, 30, 10, 100)];
 		assert_eq!(next(&waiting, &[], 1), Some(2));
 	}
@@ -215,8 +219,8 @@ mod tests {
 		assert_eq!(pre_empted(&[item(4, 300, 100, 120)], &running, 3), Some(2));
 	}
 
-	/// H5: jobs of 885 s for 0.0002 ASY each, whose clocks would keep the only worker for hours, and one
-	/// of a minute that pays what its work is worth.
+	/// H5: jobs of 885 s for 0.0002 ASY each, whose clocks would keep the only worker for hours,
+	/// and one of a minute that pays what its work is worth.
 	#[test]
 	fn well_paid_duty_should_be_done_when_cheap_heavy_ones_come_in_a_flood() {
 		for (arrives, workers) in [(0, 1), (30, 1), (900, 1), (30, 2)] {
@@ -231,7 +235,8 @@ mod tests {
 				simulation.pass(1_000);
 			}
 			assert!(simulation.done.contains(&1_000), "arrives at {arrives} s, {workers} workers");
-			// The rest of the time was not wasted, and at most one of the others was given up for it.
+			// The rest of the time was not wasted, and at most one of the others was given up for
+			// it.
 			assert!(simulation.done.len() > 1, "{:?}", simulation.done);
 			assert!(simulation.given_up <= 1, "{}", simulation.given_up);
 		}
@@ -285,8 +290,8 @@ mod tests {
 	}
 
 	proptest! {
-		/// Somebody always has a free worker; nobody whose work brings as much is given up; no numbers of
-		/// a job's author make anything panic.
+		/// Somebody always has a free worker; nobody whose work brings as much is given up; no
+		/// numbers of a job's author make anything panic.
 		#[test]
 		fn choice_should_be_one_of_those_that_wait(waiting in items(), running in items(), spare in 0usize..3) {
 			let workers = running.len() + spare;

@@ -1,10 +1,12 @@
-//! How fast this machine is, as it was measured: whoever knows that need not begin what it cannot end.
+//! How fast this machine is, as it was measured: whoever knows that need not begin what it cannot
+//! end.
 //!
-//! Who writes programs and serves blobs can only make its own slow, so that a measurement says most about
-//! its own program, and nothing that is measured makes this node refuse work of others that it could do:
+//! Who writes programs and serves blobs can only make its own slow, so that a measurement says most
+//! about its own program, and nothing that is measured makes this node refuse work of others that
+//! it could do:
 //!
-//! * Of a program that ran here its own latest rate counts. Of another one the *best* rate counts where a
-//!   duty may be refused, the *median* where duties are compared.
+//! * Of a program that ran here its own latest rate counts. Of another one the *best* rate counts
+//!   where a duty may be refused, the *median* where duties are compared.
 //! * Every program counts once, however often it runs, and for an hour.
 
 use crate::types::{Hash, LOG_TARGET};
@@ -78,7 +80,8 @@ impl Rates {
 	pub(crate) fn worked(&self, program: Hash, work: u64, took: Duration) {
 		let per_second = per_second(work, took);
 		let mut inner = self.0.lock();
-		// Of a short replay most was the worker's start: it shows that the machine is at least so fast.
+		// Of a short replay most was the worker's start: it shows that the machine is at least so
+		// fast.
 		if took < 2 * START && inner.own(&program).is_some_and(|known| known >= per_second) {
 			return;
 		}

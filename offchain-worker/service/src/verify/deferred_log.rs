@@ -1,11 +1,11 @@
 //! What must not be said yet.
 //!
 //! Whoever knows which validators verify a job can bribe, threaten or overload them, so a draw is
-//! secret until the verifier commits its verdict. Logs are shared: with a provider of monitoring, in a
-//! bug report, on a screen. Therefore **no line above the level debug may tell, before its commitment
-//! is on chain, that this node replays a job or is going to**: not that it starts, ends, fails or is too
-//! slow. Such lines are written at debug as they come, and again at their own level when the chain
-//! shows them to everyone.
+//! secret until the verifier commits its verdict. Logs are shared: with a provider of monitoring,
+//! in a bug report, on a screen. Therefore **no line above the level debug may tell, before its
+//! commitment is on chain, that this node replays a job or is going to**: not that it starts, ends,
+//! fails or is too slow. Such lines are written at debug as they come, and again at their own level
+//! when the chain shows them to everyone.
 //!
 //! The metrics cannot be that quiet and be of use. They are for the operator alone; Prometheus is
 //! served on the loopback interface unless the operator decides otherwise.

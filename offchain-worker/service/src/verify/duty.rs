@@ -66,7 +66,8 @@ pub(crate) struct Opening {
 pub(crate) struct Duty {
 	/// One of the seats. That of a key which has won and not spoken yet is not on chain.
 	pub(crate) assignment: JobAssignment,
-	/// Hash of what is to be done: on another fork the same order may have other checkpoints or outputs.
+	/// Hash of what is to be done: on another fork the same order may have other checkpoints or
+	/// outputs.
 	pub(crate) task: Hash,
 	pub(crate) seats: Seats,
 	/// For [`Kind::Open`].

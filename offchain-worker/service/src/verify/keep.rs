@@ -12,9 +12,9 @@ use assay_market::{Phase, Purpose, SeatStatus};
 use std::sync::Arc;
 use tokio::{sync::watch, task::spawn_blocking};
 
-/// Checks that every input, or every output, is held with the right length and content, and will stay;
-/// has peers asked for what is missing. "No" is said only when the time is nearly over: until then
-/// it is tried again with every block.
+/// Checks that every input, or every output, is held with the right length and content, and will
+/// stay; has peers asked for what is missing. "No" is said only when the time is nearly over: until
+/// then it is tried again with every block.
 ///
 /// `last` is the block at which a finding still gets into a block in time.
 pub(crate) async fn look(
@@ -42,8 +42,8 @@ pub(crate) async fn look(
 	};
 	let what = if keeps { "keep the outputs of" } else { "attest" };
 	let over = head.borrow().best >= last;
-	// Outputs are looked for until the last moment that there is; a clock that still counts the reveals
-	// is followed by another one.
+	// Outputs are looked for until the last moment that there is; a clock that still counts the
+	// reveals is followed by another one.
 	let over = over && (!keeps || assignment.phase == Phase::Challengeable);
 	let over = over && assignment.status == SeatStatus::Pending;
 	if over || (fault.is_decidable() && !keeps) {

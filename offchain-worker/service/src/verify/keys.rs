@@ -36,7 +36,8 @@ impl Keys {
 		derive_salt(&*self.keystore, &self.genesis, order, key)
 	}
 
-	/// What each of these lotteries is for its key; the tickets of all others are forgotten. Blocks.
+	/// What each of these lotteries is for its key; the tickets of all others are forgotten.
+	/// Blocks.
 	pub(crate) fn draw(&self, lotteries: &[OpenLottery]) -> Vec<Draw> {
 		let mut tickets = self.tickets.lock();
 		tickets.retain(lotteries);

@@ -35,8 +35,8 @@ impl Slot {
 struct Held {
 	/// The job's number, by which the chain is asked about it.
 	job: JobId,
-	/// Hash of what was to be done: of one order there are several, since on another fork its checkpoints
-	/// or outputs may be others.
+	/// Hash of what was to be done: of one order there are several, since on another fork its
+	/// checkpoints or outputs may be others.
 	task: Hash,
 	entry: MailboxEntry,
 }
@@ -237,8 +237,8 @@ mod tests {
 		assert_eq!(storage.get(STORAGE_PREFIX, &key), None);
 	}
 
-	/// The number is another job's on another fork: both have their entries, each where the hook of its
-	/// fork reads.
+	/// The number is another job's on another fork: both have their entries, each where the hook of
+	/// its fork reads.
 	#[test]
 	fn mailbox_should_keep_two_jobs_of_one_number_apart() {
 		let mut mailbox = Mailbox::open(SharedStorage::default(), [9; 32]);

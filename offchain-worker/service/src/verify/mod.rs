@@ -1,4 +1,5 @@
-//! Verdicts: who is called, what is owed for a job, what is found out, and where it waits for the chain.
+//! Verdicts: who is called, what is owed for a job, what is found out, and where it waits for the
+//! chain.
 
 pub(crate) mod deferred_log;
 pub(crate) mod duty;

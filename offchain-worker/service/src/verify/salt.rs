@@ -8,9 +8,9 @@ use sp_keystore::Keystore;
 /// Context of the VRF transcript and of the hash over its pre-output.
 const CONTEXT: &str = "assay 2026-11-29 verdict salt v2";
 
-/// Salt of `key`'s verdict on the job of this order: the BLAKE3 hash of the key's VRF pre-output over
-/// genesis hash and order. A job's number would not do: under it another fork may have another job, and
-/// two commitments with one salt, of which one is opened, hide nothing.
+/// Salt of `key`'s verdict on the job of this order: the BLAKE3 hash of the key's VRF pre-output
+/// over genesis hash and order. A job's number would not do: under it another fork may have another
+/// job, and two commitments with one salt, of which one is opened, hide nothing.
 ///
 /// Only the holder of the key can compute it, and it computes the same value after a restart or a
 /// loss of its database, so that a committed verdict can always be revealed.

@@ -37,9 +37,9 @@ pub(crate) struct Sampling {
 }
 
 impl Sampling {
-	/// Tries until there are the chunks. The deadline ends it otherwise: the pallet's hook then opens
-	/// the verdict without them, the chain asks for them no more, and this is dropped. `None` where
-	/// this machine cannot give them at all.
+	/// Tries until there are the chunks. The deadline ends it otherwise: the pallet's hook then
+	/// opens the verdict without them, the chain asks for them no more, and this is dropped. `None`
+	/// where this machine cannot give them at all.
 	pub(crate) async fn run(self) -> Option<Chunks> {
 		let sampling = Arc::new(self);
 		let JobAssignment { job, order, .. } = sampling.assignment;
@@ -119,8 +119,8 @@ impl Sampling {
 	}
 }
 
-/// Whether these are the chunks that a seat's verdict is to be opened with: on another fork it may have
-/// been others. Blocks.
+/// Whether these are the chunks that a seat's verdict is to be opened with: on another fork it may
+/// have been others. Blocks.
 pub(crate) fn fits(
 	programs: &Programs,
 	assignment: &JobAssignment,

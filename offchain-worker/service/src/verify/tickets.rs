@@ -10,8 +10,8 @@ use sp_core::{crypto::ByteArray, sr25519};
 use sp_keystore::Keystore;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Names a ticket: order, seed and key. On another fork a number may be another job's, and a job may
-/// have another seed.
+/// Names a ticket: order, seed and key. On another fork a number may be another job's, and a job
+/// may have another seed.
 type Name = (Hash, Hash, VerifierId);
 
 /// A ticket and the number that it draws.
@@ -29,8 +29,8 @@ pub(crate) struct Winner {
 	pub(crate) tranche: u32,
 }
 
-/// The tickets of the lotteries that are open now. The numbers follow from keys and seeds, so that a
-/// restart draws the same ones; the proofs beside them may be others.
+/// The tickets of the lotteries that are open now. The numbers follow from keys and seeds, so that
+/// a restart draws the same ones; the proofs beside them may be others.
 #[derive(Default)]
 pub(crate) struct Tickets {
 	drawn: BTreeMap<Name, Drawn>,

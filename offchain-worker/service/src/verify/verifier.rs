@@ -122,7 +122,8 @@ impl<S: OffchainStorage + 'static> Verifier<S> {
 		retrying(self.config.retry_delay, attempt, failed).await
 	}
 
-	/// An attempt, as soon as there is a worker for it; from the start where that goes to a better one.
+	/// An attempt, as soon as there is a worker for it; from the start where that goes to a better
+	/// one.
 	async fn attempt_in_turn(
 		&self,
 		verdict: &Verdict<'_>,
@@ -162,7 +163,8 @@ impl<S: OffchainStorage + 'static> Verifier<S> {
 		}
 	}
 
-	/// A verdict that this machine has not the memory for, so that nothing is fetched for it either.
+	/// A verdict that this machine has not the memory for, so that nothing is fetched for it
+	/// either.
 	async fn too_large(&self, verdict: &Verdict<'_>) -> Option<Fault> {
 		if verdict.committed {
 			return None;
@@ -177,8 +179,8 @@ impl<S: OffchainStorage + 'static> Verifier<S> {
 		joined(look.await).err()
 	}
 
-	/// Ends, with the reason, when a verdict that waits certainly comes too late: by what this machine
-	/// was measured to do at best, and a quarter more. Never where nothing was measured.
+	/// Ends, with the reason, when a verdict that waits certainly comes too late: by what this
+	/// machine was measured to do at best, and a quarter more. Never where nothing was measured.
 	#[allow(clippy::while_immutable_condition)]
 	async fn hopeless(&self, verdict: &Verdict<'_>, mut head: watch::Receiver<Head>) -> String {
 		let JobAssignment { program, terms, .. } = verdict.assignment;

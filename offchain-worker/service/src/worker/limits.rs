@@ -8,7 +8,8 @@ use crate::{
 };
 
 impl Config {
-	/// Most memory of one worker, in bytes: as it is set, or as the machine allows all workers together.
+	/// Most memory of one worker, in bytes: as it is set, or as the machine allows all workers
+	/// together.
 	fn memory_cap(&self, memory: Memory) -> u64 {
 		let share = memory.for_workers() / self.concurrency.max(1) as u64;
 		self.limits.memory_cap.map_or(share, |cap| cap.min(share))
@@ -37,8 +38,8 @@ pub(crate) fn limits_within(limits: &Limits, memory: u64) -> assay_worker_host::
 /// The most memory that a job can have now, in bytes.
 ///
 /// # Errors
-/// [`Fault::TooLittleMemory`] and [`Fault::MemoryInUse`] for a job that would drive this machine out of
-/// memory.
+/// [`Fault::TooLittleMemory`] and [`Fault::MemoryInUse`] for a job that would drive this machine
+/// out of memory.
 pub(crate) fn most_memory(config: &Config, replay: &Replay, machine: Memory) -> Result<u64, Fault> {
 	// Tensors are held canonical and row-major, on the host and on the device.
 	let sum = |lengths: &mut dyn Iterator<Item = u64>| lengths.fold(0, u64::saturating_add);
@@ -108,12 +109,12 @@ mod tests {
 		assert_eq!((huge.wall, huge.memory), (given.wall_cap, 56 * GIB), "the machine's cap");
 	}
 
-	/// The clocks have 333 million work units for a second, and the limit 20: it stops what hangs. Whether a
-	/// duty can be done in time is reckoned with the former.
+	/// The clocks have 333 million work units for a second, and the limit 20: it stops what hangs.
+	/// Whether a duty can be done in time is reckoned with the former.
 	#[test]
 	fn limit_of_time_should_be_far_beyond_the_clocks_whatever_the_job_is() {
-		// The longest job of the production parameters: it has two demands on the way down, and lives for
-		// 16,800 blocks.
+		// The longest job of the production parameters: it has two demands on the way down, and
+		// lives for 16,800 blocks.
 		const LONGEST: u64 = 842_000_000_000;
 		let machine = Memory { total: 64 * GIB, available: 60 * GIB };
 		for work in [0, 1, 10_000_000_000, LONGEST / 8, LONGEST] {

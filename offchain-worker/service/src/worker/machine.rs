@@ -1,4 +1,5 @@
-//! The memory that this machine has: as the kernel says, and as the control groups of this process allow.
+//! The memory that this machine has: as the kernel says, and as the control groups of this process
+//! allow.
 
 use std::{fs, path::Path};
 

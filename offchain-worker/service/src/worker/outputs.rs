@@ -1,5 +1,5 @@
-//! The tensors that a worker hands over. Outputs are kept and served by this node, whatever the provider
-//! does, so that the requester gets what it pays for.
+//! The tensors that a worker hands over. Outputs are kept and served by this node, whatever the
+//! provider does, so that the requester gets what it pays for.
 
 use crate::{
 	fault::Fault,
@@ -15,19 +15,19 @@ use std::{
 	path::Path,
 };
 
-/// Moves the outputs of a run into the store, quietly: nobody outside this node can ask for them before
-/// the job's own record names them. `wanted` are the positions of the outputs among the anchors of the
-/// last step, and their lengths in bytes; `anchors` the roots of these. Blocks.
+/// Moves the outputs of a run into the store, quietly: nobody outside this node can ask for them
+/// before the job's own record names them. `wanted` are the positions of the outputs among the
+/// anchors of the last step, and their lengths in bytes; `anchors` the roots of these. Blocks.
 ///
-/// A worker is not trusted with what the node opens: roots and lengths follow from the run, the name of a
-/// file from its root, links are not followed, and the store hashes what it takes in. They go from disk to
-/// disk: their size takes no memory.
+/// A worker is not trusted with what the node opens: roots and lengths follow from the run, the
+/// name of a file from its root, links are not followed, and the store hashes what it takes in.
+/// They go from disk to disk: their size takes no memory.
 ///
 /// Gives whether the store has taken all of them. That it has no room is no fault of the replay.
 ///
 /// # Errors
-/// [`Fault::Garbage`] for other outputs than those of the run; [`Fault::Folder`] where a file cannot be
-/// read.
+/// [`Fault::Garbage`] for other outputs than those of the run; [`Fault::Folder`] where a file
+/// cannot be read.
 pub(crate) fn take_outputs(
 	folder: &Path,
 	blobs: &BlobStore,
@@ -68,8 +68,8 @@ pub(crate) fn take_outputs(
 /// The tensors that were to be kept, for a dispute or a verdict's chunks. Blocks.
 ///
 /// # Errors
-/// As [`Finished::kept`]; [`Fault::Garbage`] also where a file is said to have another name than its root
-/// gives it.
+/// As [`Finished::kept`]; [`Fault::Garbage`] also where a file is said to have another name than
+/// its root gives it.
 pub(crate) fn take_kept(finished: &Finished) -> Result<BTreeMap<Source, Vec<u8>>, Fault> {
 	let named = |kept: &KeptFile| kept.file.name == file_name(&kept.file.root);
 	if !finished.done().kept.iter().all(named) {
@@ -78,7 +78,8 @@ pub(crate) fn take_kept(finished: &Finished) -> Result<BTreeMap<Source, Vec<u8>>
 	Ok(finished.kept()?)
 }
 
-/// Takes the roots of the eager anchors of all steps, `len` bytes, which a worker says it has written. Blocks.
+/// Takes the roots of the eager anchors of all steps, `len` bytes, which a worker says it has
+/// written. Blocks.
 ///
 /// # Errors
 /// [`Fault::Garbage`] for another length, and as [`Finished::read`].

@@ -46,8 +46,8 @@ impl ProcessRunner {
 		Self { config, host, blobs, metrics }
 	}
 
-	/// Clears what an earlier run left, and says in the log whether the worker is usable and whether
-	/// this machine keeps it in.
+	/// Clears what an earlier run left, and says in the log whether the worker is usable and
+	/// whether this machine keeps it in.
 	pub async fn prepare(&self) {
 		match self.host.clear().await {
 			Ok(0) => {}
@@ -82,8 +82,8 @@ impl ProcessRunner {
 		}
 	}
 
-	/// As long as workers have no full sandbox and nobody has accepted that, says so once per minute
-	/// and looks whether it has been repaired. Never ends.
+	/// As long as workers have no full sandbox and nobody has accepted that, says so once per
+	/// minute and looks whether it has been repaired. Never ends.
 	pub async fn watch_sandbox(&self) {
 		loop {
 			tokio::time::sleep(self.config.sandbox_check).await;
@@ -109,8 +109,8 @@ impl ProcessRunner {
 		Ok(checked?)
 	}
 
-	/// Refuses to run jobs where nothing keeps them in and nobody has accepted that. The worker would
-	/// refuse as well; this way none is started.
+	/// Refuses to run jobs where nothing keeps them in and nobody has accepted that. The worker
+	/// would refuse as well; this way none is started.
 	async fn contained(&self) -> Result<(), Fault> {
 		if self.config.allow_unsandboxed {
 			return Ok(());

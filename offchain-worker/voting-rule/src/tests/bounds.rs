@@ -1,5 +1,5 @@
-//! Whatever the tree, the evidence and the faults are: a vote is on the target's chain, between base and
-//! target, and within the caps.
+//! Whatever the tree, the evidence and the faults are: a vote is on the target's chain, between
+//! base and target, and within the caps.
 
 use super::{tree::Trap, *};
 use proptest::{collection::vec, prelude::*};

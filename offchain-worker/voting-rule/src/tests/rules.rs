@@ -10,7 +10,8 @@ use sc_consensus_grandpa::{VotingRule, VotingRuleResult, VotingRulesBuilder};
 use sp_blockchain::{BlockStatus, HeaderBackend, Info, Result};
 use std::sync::Arc;
 
-/// The tree as the other rules see it: its highest block is the best one, nothing but genesis is final.
+/// The tree as the other rules see it: its highest block is the best one, nothing but genesis is
+/// final.
 impl HeaderBackend<Block> for Tree {
 	fn header(&self, hash: Hash) -> Result<Option<Header>> {
 		Ok(View::header(self, hash).expect("the tests of the other rules break nothing"))

@@ -17,8 +17,8 @@ use std::fs;
 /// Most files that are open at one time; each may hold memory of the kernel that belongs to nobody.
 const MOST_FILES: u64 = 4096;
 
-/// How much less urgent than its host the process is, in the kernel's steps of some 20 % each: where
-/// both want a processor, the host has ten parts of eleven.
+/// How much less urgent than its host the process is, in the kernel's steps of some 20 % each:
+/// where both want a processor, the host has ten parts of eleven.
 const LESS_URGENT: libc::c_int = 10;
 
 /// Closes every file but the three standard ones: a library of the host may have left one open for
@@ -32,7 +32,8 @@ pub fn close_inherited() {
 }
 
 /// Lets the host go first where processor time is short: its blocks are due within seconds, and a
-/// verdict within minutes. Call it before any thread is started, for each has a priority of its own.
+/// verdict within minutes. Call it before any thread is started, for each has a priority of its
+/// own.
 ///
 /// Nothing leads back: raising a priority takes a privilege, which is dropped, and a system call,
 /// which is forbidden.

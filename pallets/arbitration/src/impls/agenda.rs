@@ -16,9 +16,10 @@ impl<T: Config> Pallet<T> {
 		T::WeightInfo::close_lane().saturating_add(T::CondemnWeight::convert(None))
 	}
 
-	/// What pushing this lane takes at most. Only an answer that is owed by a live job condemns it, so
-	/// that a crowd of silent challengers does not push a withheld opening out of the block; and it is
-	/// weighed by that job's own seats, so that one job is not held to be as dear as the dearest.
+	/// What pushing this lane takes at most. Only an answer that is owed by a live job condemns it,
+	/// so that a crowd of silent challengers does not push a withheld opening out of the block; and
+	/// it is weighed by that job's own seats, so that one job is not held to be as dear as the
+	/// dearest.
 	fn weight_of_push(job: JobId, lane: &LaneOf<T>) -> Weight {
 		let close = T::WeightInfo::close_lane();
 		match lane.turn {
@@ -33,8 +34,8 @@ impl<T: Config> Pallet<T> {
 	/// rest waits for the next block. Gives the weight used.
 	pub(crate) fn run_agenda(now: BlockNumberFor<T>) -> Weight {
 		let budget = T::BlockWeights::get().max_block / AGENDA_PART;
-		// What is put off is not held against the budget, so that a full agenda does not keep itself from
-		// being worked off.
+		// What is put off is not held against the budget, so that a full agenda does not keep
+		// itself from being worked off.
 		let (mut used, mut put_off) = (Weight::zero(), Weight::zero());
 		for (job, challenger) in Agenda::<T>::take(now) {
 			let Some(mut lane) = Lanes::<T>::get(job, &challenger) else { continue };
@@ -74,8 +75,8 @@ impl<T: Config> Pallet<T> {
 				Self::close_lane(job, challenger, lane, false);
 			}
 			Turn::Move => {
-				// Or parts of a proof that proves nothing would be free without end, to whoever leaves the
-				// last one out, and so would be having a provider answer for nothing.
+				// Or parts of a proof that proves nothing would be free without end, to whoever
+				// leaves the last one out, and so would be having a provider answer for nothing.
 				if lane.deposit.is_zero() {
 					T::Jobs::note_rejected(job, &challenger);
 				}
@@ -85,8 +86,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// The result falls, and with it everything that is demanded of it. `costs` are what the prover has
-	/// paid for its proof.
+	/// The result falls, and with it everything that is demanded of it. `costs` are what the prover
+	/// has paid for its proof.
 	pub(crate) fn condemn(
 		job: JobId,
 		reason: ReasonCode,

@@ -22,13 +22,14 @@ const BURNED_PART: u32 = 2;
 /// How many open lanes of a job make the next one dearer by one deposit.
 const DEPOSIT_LANES: u32 = 8;
 
-/// How many deposits a lane costs at most. An accomplice of a cheating provider may fill its job with
-/// lanes, at the price of half of their deposits: it must not price everyone else out.
+/// How many deposits a lane costs at most. An accomplice of a cheating provider may fill its job
+/// with lanes, at the price of half of their deposits: it must not price everyone else out.
 const MOST_DEPOSITS: u32 = 4;
 
 impl<T: Config> Pallet<T> {
-	/// What the next lane with a deposit takes in this job: `deposit · min(4, 1 + lanes / 8)`, rounded up.
-	/// A crowd of lanes, which would have a provider answer all day, puts up more for each.
+	/// What the next lane with a deposit takes in this job: `deposit · min(4, 1 + lanes / 8)`,
+	/// rounded up. A crowd of lanes, which would have a provider answer all day, puts up more for
+	/// each.
 	fn next_deposit(job: JobId, deposit: BalanceOf<T>) -> BalanceOf<T> {
 		let lanes = DepositLanes::<T>::get(job);
 		let eighths = DEPOSIT_LANES.saturating_add(lanes).min(DEPOSIT_LANES * MOST_DEPOSITS);
@@ -50,8 +51,8 @@ impl<T: Config> Pallet<T> {
 		Ok(deposit)
 	}
 
-	/// Takes or gives back the deposit of a lane that is closed. Gives what was returned, paid to the
-	/// provider, and burned.
+	/// Takes or gives back the deposit of a lane that is closed. Gives what was returned, paid to
+	/// the provider, and burned.
 	pub(crate) fn settle_deposit(
 		job: JobId,
 		who: &T::AccountId,
@@ -74,7 +75,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Releases or burns what is held for parts of a verifier's proof. Gives what was released and burned.
+	/// Releases or burns what is held for parts of a verifier's proof. Gives what was released and
+	/// burned.
 	pub(crate) fn settle_held(
 		who: &T::AccountId,
 		held: BalanceOf<T>,
@@ -104,7 +106,8 @@ impl<T: Config> Pallet<T> {
 			})
 	}
 
-	/// Half to the provider, the rest is burned, as is what the provider cannot receive. Gives both.
+	/// Half to the provider, the rest is burned, as is what the provider cannot receive. Gives
+	/// both.
 	fn forfeit(who: &T::AccountId, lane: &LaneOf<T>) -> (BalanceOf<T>, BalanceOf<T>) {
 		let reason = HoldReason::Lane.into();
 		let share = lane.deposit / BURNED_PART.into();

@@ -44,8 +44,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Fails unless it is this challenger's move and in time; a job without its lane must still take
-	/// new ones.
+	/// Fails unless it is this challenger's move and in time; a job without its lane must still
+	/// take new ones.
 	pub(crate) fn ensure_may_move(
 		lane: Option<&LaneOf<T>>,
 		result: &ResultOf<T>,
@@ -60,8 +60,8 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Fails if a signed move was made for another list than the provider has stated in the lane: on a
-	/// fork where it has stated this one, or before it did. It would lead the lane astray.
+	/// Fails if a signed move was made for another list than the provider has stated in the lane:
+	/// on a fork where it has stated this one, or before it did. It would lead the lane astray.
 	pub(crate) fn ensure_same_list(
 		job: JobId,
 		who: &T::AccountId,
@@ -277,8 +277,8 @@ impl<T: Config> Pallet<T> {
 		T::Jobs::verifier_key(job, who).is_some() && !UsedUp::<T>::get(job).contains(who)
 	}
 
-	/// A job has ended: what would otherwise be kept for it goes. Its lanes follow one by one, as the
-	/// agenda comes to them.
+	/// A job has ended: what would otherwise be kept for it goes. Its lanes follow one by one, as
+	/// the agenda comes to them.
 	pub(crate) fn job_ended(job: JobId) {
 		Self::forget_demands(job);
 		AliveLanes::<T>::remove(job);

@@ -71,7 +71,8 @@ impl<T: Config> Pallet<T> {
 		bytes_of(&frame_system::Pallet::<T>::block_hash(BlockNumberFor::<T>::zero()))
 	}
 
-	/// The 32 bytes that proof commitments bind; the jobs pallet asserts that accounts have as many.
+	/// The 32 bytes that proof commitments bind; the jobs pallet asserts that accounts have as
+	/// many.
 	pub(crate) fn account_bytes(who: &T::AccountId) -> [u8; 32] {
 		bytes_of(who)
 	}

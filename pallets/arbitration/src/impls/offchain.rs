@@ -12,8 +12,8 @@ use frame_system::{offchain::SubmitTransaction, pallet_prelude::BlockNumberFor};
 use sp_application_crypto::RuntimeAppPublic;
 use sp_runtime::{offchain::storage::StorageValueRef, traits::SaturatedConversion};
 
-/// A move that no block has taken is submitted again, with another discriminator, after so many blocks:
-/// a transaction that the pool has banned by its hash would never come back otherwise.
+/// A move that no block has taken is submitted again, with another discriminator, after so many
+/// blocks: a transaction that the pool has banned by its hash would never come back otherwise.
 pub(crate) const RETRY_BLOCKS: u32 = 2;
 
 /// Most transactions that one run of the hook submits; the next run goes on.
@@ -26,8 +26,8 @@ type DutyOf<T> =
 	DisputeDuty<<T as frame_system::Config>::AccountId, crate::BalanceOf<T>, BlockNumberFor<T>>;
 
 impl<T: Config> Pallet<T> {
-	/// Submits the moves that are left for this node's own keys, where the lane still stands as it did
-	/// when they were found. What was submitted of late waits for a block.
+	/// Submits the moves that are left for this node's own keys, where the lane still stands as it
+	/// did when they were found. What was submitted of late waits for a block.
 	pub(crate) fn submit_moves(now: BlockNumberFor<T>) {
 		let keys = VerifierId::all();
 		if keys.is_empty() {

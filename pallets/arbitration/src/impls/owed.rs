@@ -1,10 +1,11 @@
 //! What a provider owes, and how long it therefore has.
 //!
-//! The clock of an answer has the time for two replays at the rate of the slowest participant. An opening
-//! may take one, and one replay can open any number of steps, but only those that are owed when it begins:
-//! who demands another step of the same result meanwhile waits for the end of that replay and for the next.
-//! Whoever demands many openings at once, in all results of a busy provider, would have each of them in
-//! that time, which no honest provider could keep. So the clock counts what is owed:
+//! The clock of an answer has the time for two replays at the rate of the slowest participant. An
+//! opening may take one, and one replay can open any number of steps, but only those that are owed
+//! when it begins: who demands another step of the same result meanwhile waits for the end of that
+//! replay and for the next. Whoever demands many openings at once, in all results of a busy
+//! provider, would have each of them in that time, which no honest provider could keep. So the
+//! clock counts what is owed:
 //!
 //! ```text
 //! deadline = now + A + min(⌈owed / rate⌉, patience)      A = base + ⌈2 · work / rate⌉
@@ -12,17 +13,19 @@
 //!       of its lanes wait
 //! ```
 //!
-//! A provider that works at the rate and replays one job after the other, in the order of the oldest demand
-//! of each, for all that the job owes by then, is in time. When a demand is made, there are before it: what
-//! runs, and one replay for each other job with an older demand. What runs is of another job, and then it
-//! is a replay for a lane of it that waits; a further one is before this demand only where another lane of
-//! that job waits as well; so both are in `owed`. Or it is of this job, and then A has the time for it. The
-//! job's own replay after that is in A in any case.
+//! A provider that works at the rate and replays one job after the other, in the order of the
+//! oldest demand of each, for all that the job owes by then, is in time. When a demand is made,
+//! there are before it: what runs, and one replay for each other job with an older demand. What
+//! runs is of another job, and then it is a replay for a lane of it that waits; a further one is
+//! before this demand only where another lane of that job waits as well; so both are in `owed`. Or
+//! it is of this job, and then A has the time for it. The job's own replay after that is in A in
+//! any case.
 //!
-//! `patience` bounds by how much the answers of one lane may come later than A, together. Only what an
-//! answer really came later is taken off it, so that demands which take no replay leave it whole. It is
-//! also all that a cheating provider can win by owing much, to accomplices or in jobs of its own: the
-//! lifetime of a job has the time of it, and stake stays slashable for longer than that.
+//! `patience` bounds by how much the answers of one lane may come later than A, together. Only what
+//! an answer really came later is taken off it, so that demands which take no replay leave it
+//! whole. It is also all that a cheating provider can win by owing much, to accomplices or in jobs
+//! of its own: the lifetime of a job has the time of it, and stake stays slashable for longer than
+//! that.
 
 use super::ResultOf;
 use crate::{Config, Demanded, DemandedWork, LaneOf, Owed, Pallet};

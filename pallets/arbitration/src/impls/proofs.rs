@@ -30,8 +30,8 @@ struct SoFar<T: Config> {
 
 impl<T: Config> Pallet<T> {
 	/// What judging a part of `bytes` bytes takes at most: reading the longest program, the
-	/// openings, the most expensive tile that the program check admits, and the end of the job and of
-	/// the sender's lane.
+	/// openings, the most expensive tile that the program check admits, and the end of the job and
+	/// of the sender's lane.
 	pub fn weight_of_proof(bytes: u32) -> Weight {
 		Self::weight_of_part(bytes).saturating_add(Self::weight_of_default())
 	}
@@ -64,8 +64,8 @@ impl<T: Config> Pallet<T> {
 			run_root: result.run_root,
 			list: Lanes::<T>::get(job, &who).and_then(|lane| Some(lane.list?.list)),
 		};
-		// What refers to the provider's list shows that the list or the run is wrong: enough against
-		// the provider, who stated both, and nothing against those who vouched for the run.
+		// What refers to the provider's list shows that the list or the run is wrong: enough
+		// against the provider, who stated both, and nothing against those who vouched for the run.
 		let listed = !part.lazy.roots.is_empty() || fold.as_ref().is_some_and(|fold| fold.listed);
 		let proof = fold.as_ref().map_or_else(|| proof_hash(&part), |fold| fold.proof);
 		let (costs, held) =
@@ -94,8 +94,8 @@ impl<T: Config> Pallet<T> {
 				Ok(Proved::Fraud)
 			}
 			Ruling::Continue(accumulators) => {
-				// Whoever signs it pays for it, and gets it back out of the bond who proves the fraud. Of a
-				// verifier it is held: others may prove the same first.
+				// Whoever signs it pays for it, and gets it back out of the bond who proves the
+				// fraud. Of a verifier it is held: others may prove the same first.
 				let fee = Self::fee_of_part(part.encoded_size() as u32);
 				let (costs, held) = match payer {
 					Payer::Deposit => (costs.saturating_add(fee), held),

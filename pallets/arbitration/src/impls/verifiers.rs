@@ -1,16 +1,17 @@
 //! Moves of drawn verifiers: authorized by their session keys, without deposit, and bounded.
 //!
-//! A verifier has one lane without deposit in a job in which it was drawn and has given a verdict. In it
-//! there are at most as many demands as a run has levels and one commitment, which are small and free, and
-//! the parts of one proof, up to 32 of half a megabyte each. For a part that does not prove the fraud what it
-//! costs when it is signed is held on the verifier's account, and released once the result falls, whoever
-//! proves that: seats cost hardly anything, so that what is free for each of them is free without end. A
-//! lane that comes to nothing, by a refused proof or because its owner falls silent, loses what is held; it
-//! is a fault as well, and a verifier with a few faults is suspended.
+//! A verifier has one lane without deposit in a job in which it was drawn and has given a verdict.
+//! In it there are at most as many demands as a run has levels and one commitment, which are small
+//! and free, and the parts of one proof, up to 32 of half a megabyte each. For a part that does not
+//! prove the fraud what it costs when it is signed is held on the verifier's account, and released
+//! once the result falls, whoever proves that: seats cost hardly anything, so that what is free for
+//! each of them is free without end. A lane that comes to nothing, by a refused proof or because
+//! its owner falls silent, loses what is held; it is a fault as well, and a verifier with a few
+//! faults is suspended.
 //!
-//! Such moves go before everything that is signed, whatever it tips. So they leave most of a block to others
-//! ([`MAX_PROOF_BYTES`]), and verdicts go before parts of proofs. Of parts, those whose lane has the least
-//! time left go first.
+//! Such moves go before everything that is signed, whatever it tips. So they leave most of a block
+//! to others ([`MAX_PROOF_BYTES`]), and verdicts go before parts of proofs. Of parts, those whose
+//! lane has the least time left go first.
 
 use super::ResultOf;
 use crate::{
@@ -53,7 +54,8 @@ pub mod refusal {
 	pub const OTHER_ORDER: u8 = 4;
 }
 
-/// By how much the priority of parts of proofs is lower than that of other moves: verdicts come in between.
+/// By how much the priority of parts of proofs is lower than that of other moves: verdicts come in
+/// between.
 const PROOFS_AFTER: u64 = 2;
 
 /// How long a first move, which has no deadline of its own, may wait in the pool, in blocks.
@@ -69,8 +71,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Whether the chain would take this move now, as far as that can be told without judging a proof:
-	/// that is done once, in a block, and a wrong one uses the lane up.
+	/// Whether the chain would take this move now, as far as that can be told without judging a
+	/// proof: that is done once, in a block, and a wrong one uses the lane up.
 	pub(crate) fn check_move(
 		job: JobId,
 		order: &Hash,
@@ -100,10 +102,10 @@ impl<T: Config> Pallet<T> {
 		Ok(result)
 	}
 
-	/// What a verifier's key signs: the hash of its move and of how its lane stands. A signed demand
-	/// that bound the move alone could be sent again by anyone after the next answer, and would lead
-	/// the lane astray; and what a provider states may differ from fork to fork, and with it where the
-	/// lane leads and what proves anything in it.
+	/// What a verifier's key signs: the hash of its move and of how its lane stands. A signed
+	/// demand that bound the move alone could be sent again by anyone after the next answer, and
+	/// would lead the lane astray; and what a provider states may differ from fork to fork, and
+	/// with it where the lane leads and what proves anything in it.
 	pub(crate) fn signed_action(
 		job: JobId,
 		account: &T::AccountId,
@@ -116,8 +118,8 @@ impl<T: Config> Pallet<T> {
 		VerifierAction::Challenge { hash: (opened, list, parts, action).using_encoded(blake2_256) }
 	}
 
-	/// Whoever can sign for no verifier of the job is refused before anything large is read: a refusal
-	/// costs its sender nothing.
+	/// Whoever can sign for no verifier of the job is refused before anything large is read: a
+	/// refusal costs its sender nothing.
 	pub(crate) fn authorize_move(
 		job: JobId,
 		order: &Hash,

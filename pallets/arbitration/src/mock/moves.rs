@@ -98,7 +98,8 @@ pub fn next_child(id: JobId, who: &AccountId, own: &Run) -> (u32, Below) {
 	(child, place.below(child, own).expect("a child of this run"))
 }
 
-/// Goes down to the first difference between `run`, the provider's, and `own`, everyone moving at once.
+/// Goes down to the first difference between `run`, the provider's, and `own`, everyone moving at
+/// once.
 pub fn descend(id: JobId, who: &AccountId, run: &Run, own: &Run) -> Accusation {
 	demand(id, who, None).expect("a first demand");
 	loop {

@@ -26,7 +26,8 @@ fn challenger_should_not_be_delayed_when_the_provider_demands_of_itself() {
 	});
 }
 
-/// The same with silence: the demand that stays open fails the job on time, whoever else is in line.
+/// The same with silence: the demand that stays open fails the job on time, whoever else is in
+/// line.
 #[test]
 fn withheld_opening_should_fail_the_job_on_time_when_others_fill_the_agenda() {
 	execute(|| {
@@ -233,7 +234,8 @@ fn fold_should_not_be_continued_by_another_account() {
 	});
 }
 
-/// What can be done in a lane at its deadline to gain time, in the order of `choice`; whether anything was.
+/// What can be done in a lane at its deadline to gain time, in the order of `choice`; whether
+/// anything was.
 fn stall(id: u64, who: &AccountId, run: &Run, parts: &[ProofPart], choice: &mut u64) -> bool {
 	let before = lane(id, who);
 	for _ in 0..4 {
@@ -262,8 +264,8 @@ fn stall(id: u64, who: &AccountId, run: &Run, parts: &[ProofPart], choice: &mut 
 	false
 }
 
-/// A lane kept alive for ever: no order of moves, each at the last moment and with the provider's help,
-/// takes longer than the bound that the lifetime of jobs is computed with.
+/// A lane kept alive for ever: no order of moves, each at the last moment and with the provider's
+/// help, takes longer than the bound that the lifetime of jobs is computed with.
 #[test]
 fn lane_should_end_within_its_bound_when_the_challenger_does_all_to_prolong_it() {
 	let mut longest = 0;
@@ -316,7 +318,8 @@ fn lane_should_end_within_its_bound_when_the_challenger_does_all_to_prolong_it()
 	assert!(longest >= 4 * (ANSWER_TIME + MOVE_TIME), "the longest way was tried: {longest}");
 }
 
-/// False accuser: a drawn verifier's first invalid proof uses its free lane up, and cannot be sent again.
+/// False accuser: a drawn verifier's first invalid proof uses its free lane up, and cannot be sent
+/// again.
 #[test]
 fn invalid_proof_should_use_up_the_lane_when_a_verifier_sends_it_for_free() {
 	execute(|| {
@@ -403,8 +406,8 @@ fn move_should_be_refused_when_it_is_dispatched_without_authorization() {
 	});
 }
 
-/// A verifier's signed move is public. Sent again after the next answer it would lead the lane astray, for
-/// good, since lanes go strictly downwards.
+/// A verifier's signed move is public. Sent again after the next answer it would lead the lane
+/// astray, for good, since lanes go strictly downwards.
 #[test]
 fn move_should_be_refused_when_it_is_replayed_further_down() {
 	execute(|| {
@@ -479,7 +482,8 @@ fn answer_of_a_third_party_should_save_the_provider_and_nothing_else() {
 	});
 }
 
-/// A tree that cannot be opened: whatever its root hides, no answer fits, and silence costs the bond.
+/// A tree that cannot be opened: whatever its root hides, no answer fits, and silence costs the
+/// bond.
 #[test]
 fn root_of_nothing_should_fail_as_withheld_when_it_is_demanded() {
 	execute(|| {

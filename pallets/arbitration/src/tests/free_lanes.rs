@@ -1,5 +1,5 @@
-//! What is free, and how often: parts of a proof are paid for, by verifiers too, and a verifier whose lane
-//! comes to nothing has a fault.
+//! What is free, and how often: parts of a proof are paid for, by verifiers too, and a verifier
+//! whose lane comes to nothing has a fault.
 
 use super::*;
 use crate::{Payer, ProofBytes, Proved, WeightInfo, MAX_PROOF_BYTES};
@@ -109,7 +109,8 @@ fn verifier_should_have_a_fault_when_it_leaves_a_proof_or_its_lane_unfinished() 
 		for part in &parts[..parts.len() - 1] {
 			assert_ok!(act_prove(id, &who, part));
 		}
-		// Another one has the provider answer and goes away; an outsider does it at the price of its deposit.
+		// Another one has the provider answer and goes away; an outsider does it at the price of
+		// its deposit.
 		for who in [verifier(1), other()] {
 			let first = if who == other() {
 				demand(id, &who, None).is_ok()
@@ -163,7 +164,8 @@ fn prove_call(id: u64, who: &AccountId, part: &ProofPart) -> RuntimeCall {
 	move_call(id, who, ChallengeMove::Prove { part: Box::new(part.clone()) })
 }
 
-/// Seats can be had by the dozen, in jobs of one's own: what each of them gets for nothing is small.
+/// Seats can be had by the dozen, in jobs of one's own: what each of them gets for nothing is
+/// small.
 #[test]
 fn verifier_should_pay_for_every_part_that_does_not_prove_the_fraud() {
 	execute(|| {
@@ -178,7 +180,8 @@ fn verifier_should_pay_for_every_part_that_does_not_prove_the_fraud() {
 			assert_ok!(act_prove(id, &who, part));
 			roll(1);
 		}
-		// What is held is lost with the lane, and the last one, which is refused, is charged as well.
+		// What is held is lost with the lane, and the last one, which is refused, is charged as
+		// well.
 		let (last, first) = parts.split_last().expect("several");
 		assert_eq!(closed(id, &who), Some((0, 0, first.iter().map(fee).sum())));
 		assert_eq!((held(&who), charges(id, &who)), (0, vec![fee(last)]));
@@ -187,7 +190,8 @@ fn verifier_should_pay_for_every_part_that_does_not_prove_the_fraud() {
 	});
 }
 
-/// Several verifiers prove the same, as all honest ones do: none of them loses what it paid for its parts.
+/// Several verifiers prove the same, as all honest ones do: none of them loses what it paid for its
+/// parts.
 #[test]
 fn verifiers_should_get_back_what_is_held_when_the_result_falls_whoever_proves_it() {
 	execute(|| {

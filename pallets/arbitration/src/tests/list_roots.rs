@@ -214,7 +214,8 @@ fn lie_should_be_proved_in_the_list_when_the_provider_makes_it_up_there() {
 #[test]
 fn fraud_should_be_proven_when_the_proof_needs_no_list() {
 	execute(|| {
-		// The state's update is wrong, and what it says of itself needs no lazy anchor: that of `small`.
+		// The state's update is wrong, and what it says of itself needs no lazy anchor: that of
+		// `small`.
 		let id = post(lying());
 		assert_ok!(prove_fraud(id, &challenger(), &lying().proof(lying().lie_accused())[0]));
 		assert_eq!((condemned(id), wrong_step(id)), (proven(&challenger()), Some(1)));
@@ -314,7 +315,8 @@ fn way_past_a_list_should_lead_to_the_eager_anchor_and_no_further() {
 #[test]
 fn demand_should_be_refused_when_it_was_made_for_another_list() {
 	execute(|| {
-		// Two forks, on which the provider states two lists: what was sent on one of them comes back on the other.
+		// Two forks, on which the provider states two lists: what was sent on one of them comes
+		// back on the other.
 		let run = lying_past_list();
 		let id = owed(run);
 		let [a, b] = [lying_past_list(), lying_in_list()].map(|run| run.list(1, SECOND).root);

@@ -1,5 +1,6 @@
-//! One file for each call; then the lanes' clocks and deposits, what is owed, what is free, forks, the
-//! agenda, the offchain hook, the runtime API's answers, named attacks, and random sequences of calls.
+//! One file for each call; then the lanes' clocks and deposits, what is owed, what is free, forks,
+//! the agenda, the offchain hook, the runtime API's answers, named attacks, and random sequences of
+//! calls.
 
 mod agenda;
 mod answer;

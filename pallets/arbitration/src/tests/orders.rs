@@ -41,7 +41,8 @@ fn moves(id: u64, who: &AccountId, run: &Run) -> Vec<(&'static str, AccountId, R
 	calls.into_iter().map(|(name, by, call)| (name, by, RuntimeCall::Arbitration(call))).collect()
 }
 
-/// Forks at each step of a lane: a call that was signed on one is refused on the other, whatever it is.
+/// Forks at each step of a lane: a call that was signed on one is refused on the other, whatever it
+/// is.
 #[test]
 fn signed_call_should_be_refused_when_the_number_is_another_jobs() {
 	execute(|| {

@@ -130,7 +130,8 @@ fn proof_should_be_refused_when_the_tile_is_right() {
 			let part = &lying().proof(lying().accusation(lie))[0];
 			refused!(prove_fraud(id, &challenger(), part), Error::<Test>::NotWrong);
 		}
-		// What follows from the lie inside its own step is wrong too: the maximum was not taken of it.
+		// What follows from the lie inside its own step is wrong too: the maximum was not taken of
+		// it.
 		assert!(!job(id).ended);
 		let id = post(honest());
 		for (anchor, tile) in [(NEXT, 5), (TOP, 0), (WIDE, 0)] {

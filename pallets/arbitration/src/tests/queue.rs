@@ -1,5 +1,5 @@
-//! Many demands at once: an honest provider has the time for all of them, and a cheating one gains none
-//! that matters by owing much.
+//! Many demands at once: an honest provider has the time for all of them, and a cheating one gains
+//! none that matters by owing much.
 
 use super::*;
 use crate::{Demanded, DepositLanes, Lanes, Owed};
@@ -13,7 +13,8 @@ const QUEUE: u64 = 1_200;
 const RATE: u64 = 1_000;
 /// Results that a busy provider has open.
 const RESULTS: usize = 22;
-/// Blocks of one replay: a provider of the rated speed that has as many results open makes one in so long.
+/// Blocks of one replay: a provider of the rated speed that has as many results open makes one in
+/// so long.
 const REPLAY: u64 = 30;
 
 fn production(patience: u64) {
@@ -31,8 +32,9 @@ fn random(state: &mut u64) -> u64 {
 	(z ^ (z >> 27)) >> 7
 }
 
-/// A provider that replays at exactly the rate, one job after the other as they are demanded, and keeps of
-/// a replay what the shipped client keeps: the roots of a step's anchors, the chunks of one tensor.
+/// A provider that replays at exactly the rate, one job after the other as they are demanded, and
+/// keeps of a replay what the shipped client keeps: the roots of a step's anchors, the chunks of
+/// one tensor.
 #[derive(Default)]
 struct Provider {
 	/// Lanes whose openings wait for a replay, and for which place.
@@ -79,8 +81,9 @@ impl Provider {
 	}
 }
 
-/// One attacker against all open results of one honest provider, in each at once and again at each level,
-/// after up to `delay` blocks each time. Gives how many bonds were lost, and how many replays it took.
+/// One attacker against all open results of one honest provider, in each at once and again at each
+/// level, after up to `delay` blocks each time. Gives how many bonds were lost, and how many
+/// replays it took.
 fn attack(patience: u64, delay: u64, seed: u64) -> (usize, usize) {
 	let mut counts = (0, 0);
 	execute(|| {
@@ -191,7 +194,8 @@ fn demands_should_be_owed_no_more_when_the_result_falls() {
 			assert_ok!(demand(id, &challenger(), None));
 			assert_ok!(demand(id, &other(), None));
 		}
-		// Of each job the replay that may run, and the one for the lanes that it comes too early for.
+		// Of each job the replay that may run, and the one for the lanes that it comes too early
+		// for.
 		assert_eq!(Owed::<Test>::get(provider()), 20_000);
 		// Hidden verdicts keep the job open, and owe nothing.
 		EndsLater::set(true);
@@ -211,8 +215,8 @@ fn demands_should_be_owed_no_more_when_the_result_falls() {
 	});
 }
 
-/// Accomplices demand of a cheating provider without end, in jobs of its own: a challenger waits for one
-/// lane's patience longer, however much is owed, and then the result falls.
+/// Accomplices demand of a cheating provider without end, in jobs of its own: a challenger waits
+/// for one lane's patience longer, however much is owed, and then the result falls.
 #[test]
 fn result_should_fall_within_its_bound_when_the_provider_has_others_demand_of_it() {
 	execute(|| {
@@ -271,8 +275,8 @@ fn job_should_count_two_replays_for_others_when_several_lanes_demand_of_it() {
 	});
 }
 
-/// A provider that keeps the roots of all anchors of its runs, and the trees of each step that a replay was
-/// made for. It replays at the rate, the job of the oldest demand first.
+/// A provider that keeps the roots of all anchors of its runs, and the trees of each step that a
+/// replay was made for. It replays at the rate, the job of the oldest demand first.
 #[derive(Default)]
 struct Careful {
 	/// One replay for each step, as if it knew of no other demand.
@@ -323,8 +327,8 @@ impl Careful {
 	}
 }
 
-/// So many accounts lead a lane each to a tensor of a step of their own; the first is some blocks ahead of
-/// all others. Gives replays and answers that came too late.
+/// So many accounts lead a lane each to a tensor of a step of their own; the first is some blocks
+/// ahead of all others. Gives replays and answers that came too late.
 fn at_different_steps(provider: &mut Careful, lanes: u8, behind: u64) -> (usize, usize) {
 	const LONG: u64 = 300;
 	let mut found = (0, 0);

@@ -25,7 +25,8 @@ fn fraud_should_not_become_a_decoy_when_it_is_sealed_afterwards() {
 fn cheating_a_real_requester_should_not_be_reimbursed() {
 	run(|| {
 		let victims = (STRANGER, CLAIMS);
-		// Without the requester's signature, with one's own, or with one that it gave for something else.
+		// Without the requester's signature, with one's own, or with one that it gave for something
+		// else.
 		for (salt, first) in [([1; 32], MAKER), ([2; 32], CLAIMS), ([3; 32], POSTS)] {
 			let forged = secret_signed_by(MAKER, victims, (first, CLAIMS), salt);
 			assert_ok!(seal(&forged));
@@ -41,8 +42,8 @@ fn consent_should_open_one_seal_only() {
 	run(|| {
 		set_maker(RIVAL, ALLOWANCE).unwrap();
 		let agreed = secret_signed_by(MAKER, (STRANGER, CLAIMS), (STRANGER, CLAIMS), SALT);
-		// The stranger agreed to one decoy with this maker and this salt. Its signature in another seal,
-		// of another salt or another maker, is none.
+		// The stranger agreed to one decoy with this maker and this salt. Its signature in another
+		// seal, of another salt or another maker, is none.
 		let again = agreed.consents.clone();
 		for (job, maker, salt) in [(1, MAKER, [9; 32]), (2, RIVAL, SALT)] {
 			let hash = Decoys::seal_hash(

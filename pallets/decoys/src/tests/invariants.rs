@@ -1,5 +1,5 @@
-//! Random sequences of calls: no unit comes or goes but what a fraud burned, and no maker takes more than
-//! it was allowed.
+//! Random sequences of calls: no unit comes or goes but what a fraud burned, and no maker takes
+//! more than it was allowed.
 
 use super::*;
 use proptest::{collection::vec, prelude::*};

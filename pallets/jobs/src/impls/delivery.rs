@@ -1,9 +1,10 @@
 //! Whether the outputs of a result can be had: who keeps them, and who says so.
 //!
-//! A provider that is paid for a root alone could keep the outputs to itself. So a few validators are drawn
-//! in public, with the draw after the commitment, to fetch and serve them once the result is open; and
-//! whoever has replayed the job to the same end has them too. Nobody is slashed for outputs that cannot be
-//! had: a vote must not be able to rob an honest provider, and withholding earns nothing.
+//! A provider that is paid for a root alone could keep the outputs to itself. So a few validators
+//! are drawn in public, with the draw after the commitment, to fetch and serve them once the result
+//! is open; and whoever has replayed the job to the same end has them too. Nobody is slashed for
+//! outputs that cannot be had: a vote must not be able to rob an honest provider, and withholding
+//! earns nothing.
 
 use crate::{Answer, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf, Seats};
 use alloc::collections::BTreeSet;
@@ -16,8 +17,8 @@ use sp_runtime::{
 };
 
 impl<T: Config> Pallet<T> {
-	/// Whether a keeper may say now that it has the outputs, or not: from the reveal until the challenge
-	/// period is over.
+	/// Whether a keeper may say now that it has the outputs, or not: from the reveal until the
+	/// challenge period is over.
 	pub(crate) fn check_keeping(
 		id: JobId,
 		job: &JobOf<T>,
@@ -35,8 +36,8 @@ impl<T: Config> Pallet<T> {
 		Ok(seat)
 	}
 
-	/// The last block at which a keeper's answer counts, as far as it is known: the challenge period has
-	/// yet to begin where the job is not in it.
+	/// The last block at which a keeper's answer counts, as far as it is known: the challenge
+	/// period has yet to begin where the job is not in it.
 	pub(crate) fn keep_deadline(job: &JobOf<T>) -> BlockNumberFor<T> {
 		if job.phase == Phase::Challengeable {
 			return job.deadline;
@@ -54,8 +55,8 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Draws the keepers of a job that it has not got, in public: whoever looks for the outputs must find
-	/// them.
+	/// Draws the keepers of a job that it has not got, in public: whoever looks for the outputs
+	/// must find them.
 	pub(crate) fn draw_keepers(
 		id: JobId,
 		job: &JobOf<T>,
@@ -69,9 +70,9 @@ impl<T: Config> Pallet<T> {
 		Self::draw(id, job, Purpose::Keep, &seed, missing, deadline);
 	}
 
-	/// Whether enough accounts hold the outputs: keepers that said so, and verifiers that have come to
-	/// them by themselves. Where the run is cut, that is who has replayed its end. Of a job that is too
-	/// large for their stores, keepers alone can say so.
+	/// Whether enough accounts hold the outputs: keepers that said so, and verifiers that have come
+	/// to them by themselves. Where the run is cut, that is who has replayed its end. Of a job that
+	/// is too large for their stores, keepers alone can say so.
 	pub(crate) fn is_delivered(id: JobId, job: &JobOf<T>, parameters: &ParametersOf<T>) -> bool {
 		let seats = Seats::<T>::get(id);
 		let results = Self::results(id, job);
@@ -94,8 +95,8 @@ impl<T: Config> Pallet<T> {
 		holders.len() as u32 >= wanted
 	}
 
-	/// Asks others to fetch the outputs, once, in place of those who do not have them: who was drawn first may
-	/// be away, or not want to. The draw waits as every other.
+	/// Asks others to fetch the outputs, once, in place of those who do not have them: who was
+	/// drawn first may be away, or not want to. The draw waits as every other.
 	pub(crate) fn redraw_keepers(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		Self::dismiss_keepers(id, job);
 		if let Some(opened) = job.opened_mut() {

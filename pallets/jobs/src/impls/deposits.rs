@@ -1,8 +1,9 @@
-//! The deposits for a job's place in the market and for its record, how they grow as the market fills up,
-//! and how many jobs have not ended.
+//! The deposits for a job's place in the market and for its record, how they grow as the market
+//! fills up, and how many jobs have not ended.
 //!
-//! An escrow comes back on a cancellation and costs nothing but time. Without a deposit a few units of
-//! fees would fill the market with jobs that nobody can do, and their records would be stored for free.
+//! An escrow comes back on a cancellation and costs nothing but time. Without a deposit a few units
+//! of fees would fill the market with jobs that nobody can do, and their records would be stored
+//! for free.
 
 use crate::{ActiveJobs, BalanceOf, Config, Event, HoldReason, JobOf, JobsOfRequester, Pallet};
 use crate::{Parameters, RECORD_BYTES};
@@ -28,8 +29,8 @@ const FULL_FACTOR: u32 = 10;
 const ROOT_BYTES: u32 = 32;
 
 impl<T: Config> Pallet<T> {
-	/// What is held for the place in the market and for the record of a job with so many inputs, while so
-	/// many jobs have not ended.
+	/// What is held for the place in the market and for the record of a job with so many inputs,
+	/// while so many jobs have not ended.
 	pub(crate) fn deposits_for(inputs: u32, active: u32) -> (BalanceOf<T>, BalanceOf<T>) {
 		let bytes = RECORD_BYTES.saturating_add(inputs.saturating_mul(ROOT_BYTES));
 		let record = T::JobDepositPerByte::get().saturating_mul(bytes.into());
@@ -47,8 +48,8 @@ impl<T: Config> Pallet<T> {
 		(times(T::JobDepositBase::get()), times(record))
 	}
 
-	/// The job has ended: it is counted no more, a part of its deposit is burned where it came to nothing,
-	/// and what was held for its place is given back. The rest stays for the record.
+	/// The job has ended: it is counted no more, a part of its deposit is burned where it came to
+	/// nothing, and what was held for its place is given back. The rest stays for the record.
 	pub(crate) fn count_off(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
 		ActiveJobs::<T>::mutate(|active| *active = active.saturating_sub(1));
 		JobsOfRequester::<T>::mutate_exists(&job.offer.requester, |own| {
@@ -62,9 +63,10 @@ impl<T: Config> Pallet<T> {
 		Self::release_deposit(id, job, place);
 	}
 
-	/// Whether a job that ends like this took a place in the market for nothing. Not where a result was
-	/// committed; nor where validators that were drawn did not say whether they hold the inputs; nor where
-	/// providers left a job whose inputs were there, which its requester can do nothing about.
+	/// Whether a job that ends like this took a place in the market for nothing. Not where a result
+	/// was committed; nor where validators that were drawn did not say whether they hold the
+	/// inputs; nor where providers left a job whose inputs were there, which its requester can do
+	/// nothing about.
 	fn came_to_nothing(id: JobId, job: &JobOf<T>, reason: ReasonCode) -> bool {
 		match reason {
 			ReasonCode::Paid

@@ -31,8 +31,8 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			trace_root: opened.trace_root,
 			provider,
 			program: job.offer.program,
-			// Also while a second audit runs: another challenge period follows it. None follows the time of
-			// keepers that are drawn anew, and everybody had two before.
+			// Also while a second audit runs: another challenge period follows it. None follows the
+			// time of keepers that are drawn anew, and everybody had two before.
 			open: !opened.keepers_redrawn
 				&& (job.phase != Phase::Challengeable || Self::now() <= job.deadline),
 			answer_time: parameters.answer_time(work_units),
@@ -68,9 +68,9 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			.map(|seat| seat.key)
 	}
 
-	/// Of the verdicts that are still hidden, only those in jobs with a live lane are given: whether
-	/// they differ, their authors alone know. Of hidden verdicts on a segment none are: their authors
-	/// could find out only by replaying the whole run.
+	/// Of the verdicts that are still hidden, only those in jobs with a live lane are given:
+	/// whether they differ, their authors alone know. Of hidden verdicts on a segment none are:
+	/// their authors could find out only by replaying the whole run.
 	fn differing(keys: &[VerifierId]) -> Vec<(JobId, T::AccountId, VerifierId)> {
 		let mut found: Vec<_> = keys
 			.iter()
@@ -128,8 +128,8 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 		Self::deposit_event(Event::ResultCondemned { job: id, reason, by: by.clone() });
 		Self::slash_bond(id, &job, reason, Some((by, costs)), &parameters);
 		match job.phase {
-			// Whoever hides a verdict when the job ends is taken for an accomplice, so everyone gets
-			// the time to open that the reveal phase would have given.
+			// Whoever hides a verdict when the job ends is taken for an accomplice, so everyone
+			// gets the time to open that the reveal phase would have given.
 			Phase::Revealing if Self::has_hidden(id) => {}
 			Phase::Verifying if Self::has_hidden(id) => {
 				job.draw = None;

@@ -40,8 +40,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Puts the job into `phase` to wait for a draw: `draw_delay` blocks from now are mixed into its
-	/// seed.
+	/// Puts the job into `phase` to wait for a draw: `draw_delay` blocks from now are mixed into
+	/// its seed.
 	pub(crate) fn await_draw(
 		id: JobId,
 		job: &mut JobOf<T>,
@@ -101,7 +101,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// The validators that may be drawn: not the requester, nor the provider, nor those that have been.
+	/// The validators that may be drawn: not the requester, nor the provider, nor those that have
+	/// been.
 	fn eligible(id: JobId, job: &JobOf<T>, purpose: Purpose) -> Vec<Candidate<T>> {
 		let seats = Seats::<T>::get(id);
 		let mut candidates = T::Verifiers::active();
@@ -116,9 +117,9 @@ impl<T: Config> Pallet<T> {
 		candidates
 	}
 
-	/// Draws up to `size` accounts, weighted by stake and without replacement, snapshots their keys and
-	/// locks their stake. Gives how many were drawn. In public: who fetches inputs or outputs must be
-	/// found by those that serve them, and serves them in turn.
+	/// Draws up to `size` accounts, weighted by stake and without replacement, snapshots their keys
+	/// and locks their stake. Gives how many were drawn. In public: who fetches inputs or outputs
+	/// must be found by those that serve them, and serves them in turn.
 	pub(crate) fn draw(
 		id: JobId,
 		job: &JobOf<T>,
@@ -185,7 +186,8 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	/// The seed of the positions at which the verifiers of this job open their traces, once it is known.
+	/// The seed of the positions at which the verifiers of this job open their traces, once it is
+	/// known.
 	pub(crate) fn sample_of(job: &JobOf<T>) -> Option<Hash> {
 		match job.audits.sample? {
 			Sample::Drawn(seed) => Some(seed),
@@ -196,8 +198,9 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Writes the seed of the sample into the job as soon as it is known, since mixes are forgotten. One
-	/// that waited so long that its mix is gone (the agenda was full and nobody poked) starts over.
+	/// Writes the seed of the sample into the job as soon as it is known, since mixes are
+	/// forgotten. One that waited so long that its mix is gone (the agenda was full and nobody
+	/// poked) starts over.
 	pub(crate) fn keep_sample(job: &mut JobOf<T>) {
 		let Some(Sample::Awaited(closed)) = job.audits.sample else { return };
 		let now = Self::now();
@@ -208,8 +211,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Whether the attesters that said no have kept the quorum from being reached, and not those that said
-	/// nothing.
+	/// Whether the attesters that said no have kept the quorum from being reached, and not those
+	/// that said nothing.
 	pub(crate) fn attesters_refused(id: JobId) -> bool {
 		let seats = Seats::<T>::get(id);
 		let attesters = seats.iter().filter(|seat| seat.purpose == Purpose::Attest);

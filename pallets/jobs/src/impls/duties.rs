@@ -1,5 +1,5 @@
-//! What the runtime API answers validators: the seats that they have, and the lotteries that they may take
-//! part in.
+//! What the runtime API answers validators: the seats that they have, and the lotteries that they
+//! may take part in.
 
 use crate::{
 	Answer, BalanceOf, Config, JobOf, Jobs, JobsOfKey, Lotteries, LotteryOf, Pallet, SeatOf, Seats,
@@ -31,8 +31,8 @@ impl<T: Config> Pallet<T> {
 		assignments
 	}
 
-	/// The open lotteries that these session keys may take part in and have not answered, oldest job
-	/// first.
+	/// The open lotteries that these session keys may take part in and have not answered, oldest
+	/// job first.
 	pub fn lotteries(keys: &[VerifierId]) -> Vec<LotteryDutyOf<T>> {
 		// Asked for once for each session, most lotteries are of the same.
 		let mut members = BTreeMap::<u32, Vec<_>>::new();
@@ -79,8 +79,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// What a duty takes and brings. A verifier's share of the pot is the smallest where as many match as
-	/// have room.
+	/// What a duty takes and brings. A verifier's share of the pot is the smallest where as many
+	/// match as have room.
 	fn duty_terms(job: &JobOf<T>, purpose: Purpose, room: u32) -> DutyTerms<BalanceOf<T>> {
 		let verifies = purpose == Purpose::Verify;
 		let shares = job.audits.shares.max(room).max(1);

@@ -1,9 +1,9 @@
 //! The private draw of verifiers: what the chain opens, who may answer it, and when it is over.
 //!
-//! Every committed result opens a lottery. Where its audit is not sure the tickets are thinned, and nobody
-//! knows how many have won: such a lottery lasts its time and wants no quorum, and another tranche opens
-//! only in place of winners that abstained. Where it is sure, too few verdicts end the job before its
-//! result is shown.
+//! Every committed result opens a lottery. Where its audit is not sure the tickets are thinned, and
+//! nobody knows how many have won: such a lottery lasts its time and wants no quorum, and another
+//! tranche opens only in place of winners that abstained. Where it is sure, too few verdicts end
+//! the job before its result is shown.
 
 use crate::{
 	Answer, BalanceOf, Config, Error, Event, JobOf, Lotteries, LotteryOf, Pallet, ParametersOf,
@@ -25,7 +25,8 @@ use sp_runtime::{
 type Member<T> = VerifierInfo<<T as frame_system::Config>::AccountId, BalanceOf<T>>;
 
 impl<T: Config> Pallet<T> {
-	/// Opens the lottery of an audit. Where nobody could take part, the audit ends with what it has.
+	/// Opens the lottery of an audit. Where nobody could take part, the audit ends with what it
+	/// has.
 	pub(crate) fn open_lottery(
 		id: JobId,
 		job: &mut JobOf<T>,
@@ -69,8 +70,8 @@ impl<T: Config> Pallet<T> {
 		Self::enter(id, job, Phase::Verifying, opened_at.saturating_add(time));
 	}
 
-	/// The running session, and what a lottery for this job would go by now: everyone of it who is no
-	/// party of the job and had no seat in an earlier audit.
+	/// The running session, and what a lottery for this job would go by now: everyone of it who is
+	/// no party of the job and had no seat in an earlier audit.
 	pub(crate) fn lottery_terms(
 		id: JobId,
 		job: &JobOf<T>,
@@ -113,8 +114,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// How long a tranche has; see [`assay_market::MarketParameters::tranche_time`]. The number of
-	/// tranches is that of the lottery. Where it is not sure that another one opens, each has the time of
-	/// the whole run.
+	/// tranches is that of the lottery. Where it is not sure that another one opens, each has the
+	/// time of the whole run.
 	fn tranche_time(
 		job: &JobOf<T>,
 		tranche: u32,
@@ -130,9 +131,9 @@ impl<T: Config> Pallet<T> {
 		)
 	}
 
-	/// A tranche's time is over: the next one opens where verdicts are missing and others may bring them.
-	/// Where the run is cut that is also who has to replay what comes before a checkpoint that the
-	/// provider holds back.
+	/// A tranche's time is over: the next one opens where verdicts are missing and others may bring
+	/// them. Where the run is cut that is also who has to replay what comes before a checkpoint
+	/// that the provider holds back.
 	pub(crate) fn conclude_tranche(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		let next = Lotteries::<T>::get(id).filter(|Lottery { tranche, terms, .. }| {
 			let seats = Seats::<T>::get(id);
@@ -159,8 +160,9 @@ impl<T: Config> Pallet<T> {
 		Self::deposit_event(Event::TrancheOpened { job: id, tranche, deadline });
 	}
 
-	/// The time for verdicts is over. A result that cannot be confirmed any more is not asked for: nobody
-	/// has seen it, and nobody is to have it for nothing. The same where nobody could verify at all.
+	/// The time for verdicts is over. A result that cannot be confirmed any more is not asked for:
+	/// nobody has seen it, and nobody is to have it for nothing. The same where nobody could verify
+	/// at all.
 	fn end_audit(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		let candidates = Lotteries::<T>::get(id).map_or(0, |lottery| lottery.terms.candidates);
 		let came = Self::answers(job, &Seats::<T>::get(id)) > 0;
@@ -174,9 +176,10 @@ impl<T: Config> Pallet<T> {
 		Self::begin_reveal(id, job, parameters);
 	}
 
-	/// Ends a sure audit when every candidate has answered. Not when enough have: the fast ones could shut
-	/// out the slow ones then, and a provider's friends are fast, since they need not replay. An audit
-	/// that may end the job is concluded in the next block, where its end is paid for by the agenda.
+	/// Ends a sure audit when every candidate has answered. Not when enough have: the fast ones
+	/// could shut out the slow ones then, and a provider's friends are fast, since they need not
+	/// replay. An audit that may end the job is concluded in the next block, where its end is paid
+	/// for by the agenda.
 	pub(crate) fn conclude_early(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		let Some(lottery) = Lotteries::<T>::get(id).filter(|lottery| lottery.terms.is_sure())
 		else {
@@ -233,8 +236,8 @@ impl<T: Config> Pallet<T> {
 		})
 	}
 
-	/// Whether this account may take part in a lottery at all, and has not answered it yet; everything
-	/// but its ticket.
+	/// Whether this account may take part in a lottery at all, and has not answered it yet;
+	/// everything but its ticket.
 	pub(crate) fn candidate(
 		id: JobId,
 		job: &JobOf<T>,
@@ -262,8 +265,8 @@ impl<T: Config> Pallet<T> {
 		Ok(member)
 	}
 
-	/// The tranche of a member by its ticket, if that tranche is open. `proved`: the ticket has been
-	/// verified already, right before.
+	/// The tranche of a member by its ticket, if that tranche is open. `proved`: the ticket has
+	/// been verified already, right before.
 	pub(crate) fn open_tranche(
 		order: &Hash,
 		lottery: &LotteryOf<T>,

@@ -39,7 +39,8 @@ impl<T: Config> Pallet<T> {
 		Jobs::<T>::get(id).ok_or(Error::UnknownJob)
 	}
 
-	/// The job, or [`Error::OtherOrder`] where its number stands for another one than the caller means.
+	/// The job, or [`Error::OtherOrder`] where its number stands for another one than the caller
+	/// means.
 	pub(crate) fn job_of_order(id: JobId, order: &Hash) -> Result<JobOf<T>, Error<T>> {
 		let job = Self::job_of(id)?;
 		ensure!(job.order == *order, Error::OtherOrder);
@@ -94,8 +95,8 @@ impl<T: Config> Pallet<T> {
 		Self::reschedule(id, job);
 	}
 
-	/// Puts the job on the agenda of the next block in which something is due: the seed of its sample,
-	/// or its deadline.
+	/// Puts the job on the agenda of the next block in which something is due: the seed of its
+	/// sample, or its deadline.
 	pub(crate) fn reschedule(id: JobId, job: &mut JobOf<T>) {
 		let deadline = job.deadline.saturating_add(One::one());
 		let at = match job.audits.sample {

@@ -16,8 +16,8 @@ use frame_support::{
 use sp_runtime::traits::{Saturating, Zero};
 
 impl<T: Config> Pallet<T> {
-	/// Pays a fee out of the escrow: a part of it is burned, the rest goes to `to`. What `to` cannot
-	/// receive is burned too. Gives the amount that arrived.
+	/// Pays a fee out of the escrow: a part of it is burned, the rest goes to `to`. What `to`
+	/// cannot receive is burned too. Gives the amount that arrived.
 	pub(crate) fn pay_fee(
 		job: &mut JobOf<T>,
 		to: &T::AccountId,
@@ -76,9 +76,9 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Pays everyone who says that it holds the inputs, or the outputs, whatever became of the job. Where
-	/// the requester has cancelled it, at whatever time, what the attesters could have earned is burned: they
-	/// were asked.
+	/// Pays everyone who says that it holds the inputs, or the outputs, whatever became of the job.
+	/// Where the requester has cancelled it, at whatever time, what the attesters could have earned
+	/// is burned: they were asked.
 	pub(crate) fn pay_holders(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
 		let parameters = Parameters::<T>::get();
 		let seats = Seats::<T>::get(id);
@@ -101,9 +101,10 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Takes the whole bond of a proven or withheld fraud: the prover's part and its `costs` to `by`, the
-	/// compensation to the requester, and the rest is burned, at least half of the bond. The costs are what
-	/// its proof's fees were, as far as the parts leave something of the other half.
+	/// Takes the whole bond of a proven or withheld fraud: the prover's part and its `costs` to
+	/// `by`, the compensation to the requester, and the rest is burned, at least half of the bond.
+	/// The costs are what its proof's fees were, as far as the parts leave something of the other
+	/// half.
 	pub(crate) fn slash_bond(
 		id: JobId,
 		job: &JobOf<T>,

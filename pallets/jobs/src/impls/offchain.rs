@@ -19,15 +19,15 @@ use sp_runtime::{
 /// blocks: a transaction that the pool has banned by its hash would never come back otherwise.
 pub(crate) const RETRY_BLOCKS: u32 = 4;
 
-/// Most transactions that one run of the hook submits, which bounds its time: a pool validates each.
-/// The next run goes on; what is soonest too late comes first.
+/// Most transactions that one run of the hook submits, which bounds its time: a pool validates
+/// each. The next run goes on; what is soonest too late comes first.
 pub(crate) const MAX_SUBMISSIONS: usize = 64;
 
 /// Where the hook notes what it has submitted, in the node's persistent offchain storage.
 const SUBMITTED: &[u8] = b"assay/jobs/submitted";
 
-/// So many blocks before the reveal deadline a verdict is opened without the chunks of its trace, where
-/// the mailbox still has none: an open root without proof is better than a hidden one.
+/// So many blocks before the reveal deadline a verdict is opened without the chunks of its trace,
+/// where the mailbox still has none: an open root without proof is better than a hidden one.
 pub(crate) const BARE_OPENING_BLOCKS: u32 = 3;
 
 type AssignmentOf<T> =
@@ -57,8 +57,8 @@ type FindingOf<T> = Finding<<T as frame_system::Config>::AccountId>;
 impl<T: Config> Pallet<T> {
 	/// Submits what the mailbox holds for the node's own keys and the chain does not have yet.
 	///
-	/// What is due follows from the chain and the mailbox, so a restarted node goes on in any phase. What
-	/// was submitted of late waits for a block.
+	/// What is due follows from the chain and the mailbox, so a restarted node goes on in any
+	/// phase. What was submitted of late waits for a block.
 	pub(crate) fn submit_findings(now: BlockNumberFor<T>) {
 		let keys = VerifierId::all();
 		if keys.is_empty() {
@@ -129,7 +129,8 @@ impl<T: Config> Pallet<T> {
 			}
 			(MailboxEntry::Replayed { run_root, salt, chunks, .. }, Purpose::Verify) => {
 				let chunks = Self::chunks_to_show(&assignment, &run_root, &salt, chunks);
-				// Hidden verdicts of a job that is past its reveals are taken for accomplices' any time.
+				// Hidden verdicts of a job that is past its reveals are taken for accomplices' any
+				// time.
 				let last = assignment
 					.reveal_deadline
 					.is_some_and(|end| now.saturating_add(BARE_OPENING_BLOCKS.into()) >= end);
@@ -164,7 +165,8 @@ impl<T: Config> Pallet<T> {
 		Some(chunks)
 	}
 
-	/// What a validator should say in a lottery, going by its mailbox: nothing is there unless it won.
+	/// What a validator should say in a lottery, going by its mailbox: nothing is there unless it
+	/// won.
 	fn finding_of_winner(genesis: &Hash, duty: LotteryDutyOf<T>) -> Option<FindingOf<T>> {
 		let LotteryDuty { job, order, account, key, .. } = duty;
 		let action = match Self::mail(genesis, job, &order, Purpose::Verify, &key)? {

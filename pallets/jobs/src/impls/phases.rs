@@ -15,8 +15,8 @@ use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{Saturating, Zero};
 
 impl<T: Config> Pallet<T> {
-	/// Pushes on the jobs of this block's agenda, as far as half of the block's weight goes; the rest
-	/// waits for the next block. Gives the weight used.
+	/// Pushes on the jobs of this block's agenda, as far as half of the block's weight goes; the
+	/// rest waits for the next block. Gives the weight used.
 	pub(crate) fn run_agenda(now: BlockNumberFor<T>) -> Weight {
 		let budget = T::BlockWeights::get().max_block / 2;
 		let mut used = Weight::zero();
@@ -41,8 +41,8 @@ impl<T: Config> Pallet<T> {
 		used
 	}
 
-	/// What [`Self::advance`] of this job takes at most. Verifiers are reported only where a reveal period
-	/// has run out.
+	/// What [`Self::advance`] of this job takes at most. Verifiers are reported only where a reveal
+	/// period has run out.
 	pub(crate) fn weight_to_advance(id: JobId, job: &JobOf<T>) -> Weight {
 		let seats = Seats::<T>::decode_len(id).unwrap_or_default() as u32;
 		match (job.phase, job.draw) {
@@ -52,8 +52,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// The dearer end of a job with so many seats: paid, or condemned with everyone who vouched; and the
-	/// public draw, where it waits for one.
+	/// The dearer end of a job with so many seats: paid, or condemned with everyone who vouched;
+	/// and the public draw, where it waits for one.
 	pub(crate) fn weight_to_push(seats: u32, draws: bool) -> Weight {
 		let ends = T::WeightInfo::advance(seats).max(T::WeightInfo::condemn(seats));
 		if draws {
@@ -107,8 +107,8 @@ impl<T: Config> Pallet<T> {
 		Self::finish(id, job, ReasonCode::InputsUnavailable);
 	}
 
-	/// Starts revealing, which is over at once where nobody has anything to reveal. The commitments are
-	/// closed, so that the blocks to come may decide what of their traces the verifiers show.
+	/// Starts revealing, which is over at once where nobody has anything to reveal. The commitments
+	/// are closed, so that the blocks to come may decide what of their traces the verifiers show.
 	pub(crate) fn begin_reveal(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		Lotteries::<T>::remove(id);
 		if Self::has_hidden(id) {
@@ -145,10 +145,11 @@ impl<T: Config> Pallet<T> {
 		Self::enter(id, job, Phase::Challengeable, Self::now().saturating_add(time));
 	}
 
-	/// The challenge period is over: pays a result that enough verifiers have reached independently, where
-	/// the audit was sure, and whose outputs can be had. Otherwise others are asked, once; then nobody is
-	/// paid. A disputed job waits off the agenda until [`assay_market::Disputes::quiet`] puts it back; a
-	/// second look does not wait for its lanes, so that a job waits for lanes once, at its end.
+	/// The challenge period is over: pays a result that enough verifiers have reached
+	/// independently, where the audit was sure, and whose outputs can be had. Otherwise others are
+	/// asked, once; then nobody is paid. A disputed job waits off the agenda until
+	/// [`assay_market::Disputes::quiet`] puts it back; a second look does not wait for its lanes,
+	/// so that a job waits for lanes once, at its end.
 	fn settle(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		if Self::wants_second_look(id, job, parameters) {
 			return Self::repeat_audit(id, job, parameters);
@@ -175,8 +176,8 @@ impl<T: Config> Pallet<T> {
 				T::JobBonds::slash(&provider, id, part, None);
 			}
 		}
-		// The pot has one share for every verdict that is paid, so that nobody gains by keeping others
-		// from giving theirs.
+		// The pot has one share for every verdict that is paid, so that nobody gains by keeping
+		// others from giving theirs.
 		let shares = job.audits.shares.max(matching.len() as u32).max(1);
 		let share = job.books.verifier_pot / shares.into();
 		for verifier in matching {
@@ -190,8 +191,8 @@ impl<T: Config> Pallet<T> {
 		Self::finish(id, job, ReasonCode::Paid);
 	}
 
-	/// Whether a verdict of an audit that was not sure differs from the result, or was never opened. One
-	/// look is not the last then: nobody else may have won.
+	/// Whether a verdict of an audit that was not sure differs from the result, or was never
+	/// opened. One look is not the last then: nobody else may have won.
 	fn is_contradicted(id: JobId, job: &JobOf<T>) -> bool {
 		if job.offer.is_sure() || job.audits.second.is_some() {
 			return false;
@@ -206,8 +207,9 @@ impl<T: Config> Pallet<T> {
 		})
 	}
 
-	/// Whether all who won an audit that was not sure abstained. That is not the same as that nobody won: what
-	/// none of them could run, perhaps nobody can, and a provider may say of it what it likes.
+	/// Whether all who won an audit that was not sure abstained. That is not the same as that
+	/// nobody won: what none of them could run, perhaps nobody can, and a provider may say of it
+	/// what it likes.
 	fn is_unseen(id: JobId, job: &JobOf<T>) -> bool {
 		if job.offer.is_sure() || job.audits.second.is_some() {
 			return false;
@@ -218,9 +220,9 @@ impl<T: Config> Pallet<T> {
 			&& verifiers.all(|seat| matches!(seat.answer, Answer::Abstained(_)))
 	}
 
-	/// Whether an open result is not confirmed, seen by nobody, or contradicted, while others can look at it: giving it
-	/// away, or paying it, would be wrong. Not where there was a second look, nobody is left, or the result is
-	/// accepted and only its outputs are missing.
+	/// Whether an open result is not confirmed, seen by nobody, or contradicted, while others can
+	/// look at it: giving it away, or paying it, would be wrong. Not where there was a second look,
+	/// nobody is left, or the result is accepted and only its outputs are missing.
 	pub(crate) fn wants_second_look(
 		id: JobId,
 		job: &JobOf<T>,
@@ -288,17 +290,17 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	/// Who stood behind a result that failed as fraud: those who opened its root, and those who hid what
-	/// they had committed to. Whoever hid a verdict until the end could have
-	/// committed to the same. Whoever opened the same root is reported only where that root is
-	/// *proved* wrong: a provider that merely withholds an opening may well have been right, and could
-	/// otherwise have honest verifiers slashed at the price of its own bond.
+	/// Who stood behind a result that failed as fraud: those who opened its root, and those who hid
+	/// what they had committed to. Whoever hid a verdict until the end could have committed to the
+	/// same. Whoever opened the same root is reported only where that root is *proved* wrong: a
+	/// provider that merely withholds an opening may well have been right, and could otherwise have
+	/// honest verifiers slashed at the price of its own bond.
 	///
-	/// Where the run is cut, a step that is proved wrong speaks against the verdicts on its own segment
-	/// alone. Whoever replayed another one started from the states that the run has there, wrong or
-	/// not, and may have found every step of its own to be right. And whoever replayed this one from
-	/// those states would have found the step wrong, be it the first: a checkpoint is opened in the
-	/// run when the result is revealed.
+	/// Where the run is cut, a step that is proved wrong speaks against the verdicts on its own
+	/// segment alone. Whoever replayed another one started from the states that the run has there,
+	/// wrong or not, and may have found every step of its own to be right. And whoever replayed
+	/// this one from those states would have found the step wrong, be it the first: a checkpoint is
+	/// opened in the run when the result is revealed.
 	fn vouchers(
 		job: &JobOf<T>,
 		reason: ReasonCode,
@@ -326,9 +328,9 @@ impl<T: Config> Pallet<T> {
 		(opened, hidden)
 	}
 
-	/// Counts a verdict on a result that stood for or against its author. One that was never opened had
-	/// others look once more for nothing. A right root without the chunks of a trace may be hearsay and
-	/// counts for nothing.
+	/// Counts a verdict on a result that stood for or against its author. One that was never opened
+	/// had others look once more for nothing. A right root without the chunks of a trace may be
+	/// hearsay and counts for nothing.
 	fn note_verdict(results: &Results, seat: &SeatOf<T>) {
 		if matches!(seat.answer, Answer::Committed(_)) {
 			return T::VerifierFaults::note_fault(&seat.account);
@@ -394,8 +396,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Writes the job back. An ended job for whose pruning the agenda has no place is pruned at once,
-	/// so that the number of records stays bounded.
+	/// Writes the job back. An ended job for whose pruning the agenda has no place is pruned at
+	/// once, so that the number of records stays bounded.
 	pub(crate) fn store(id: JobId, job: JobOf<T>) {
 		if job.phase.is_terminal() && job.scheduled.is_none() {
 			Self::prune(id, job);

@@ -134,7 +134,8 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Holds what a job of these terms needs of its requester, in a market with so many active jobs.
+	/// Holds what a job of these terms needs of its requester, in a market with so many active
+	/// jobs.
 	fn hold(
 		offer: &OfferOf<T>,
 		active: u32,
@@ -294,8 +295,8 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// The roots of all segments, if they are opened in this run and the checkpoints between them are
-	/// those that were committed to.
+	/// The roots of all segments, if they are opened in this run and the checkpoints between them
+	/// are those that were committed to.
 	fn check_segments(
 		job: &JobOf<T>,
 		run_root: &Hash,
@@ -345,8 +346,8 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Whether this call of a signed account could succeed now, as far as one record tells: what the pool
-	/// asks before it takes a transaction of the operational class.
+	/// Whether this call of a signed account could succeed now, as far as one record tells: what
+	/// the pool asks before it takes a transaction of the operational class.
 	pub fn may_send(who: &T::AccountId, id: JobId, order: &Hash, call: ProviderCall) -> bool {
 		let phase = match call {
 			ProviderCall::Commit | ProviderCall::GiveBack => Phase::Claimed,
@@ -399,9 +400,9 @@ impl<T: Config> Pallet<T> {
 		Self::reopen(id, job, parameters);
 	}
 
-	/// Opens the job to other providers. Its ramp goes on: a price that has once been offered is not taken
-	/// back, and nobody gets a place in the market for a second ramp by a claim of its own. Whoever has
-	/// attested the inputs holds them still.
+	/// Opens the job to other providers. Its ramp goes on: a price that has once been offered is
+	/// not taken back, and nobody gets a place in the market for a second ramp by a claim of its
+	/// own. Whoever has attested the inputs holds them still.
 	pub(crate) fn reopen(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		let ramped = job.opened_at.saturating_add(job.offer.ramp_blocks);
 		let time = parameters.open_time(job.offer.input_bytes);

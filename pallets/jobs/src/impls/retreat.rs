@@ -1,8 +1,8 @@
 //! What becomes of a claim without a result: the provider stayed silent, or gave the job back.
 //!
-//! The requester chooses inputs, work and audit probability, and with it the bond. So that nobody can
-//! post jobs to earn by others' failing, what a silent provider loses is bounded by the price, and all of
-//! it is burned; where the inputs were never attested it loses nothing.
+//! The requester chooses inputs, work and audit probability, and with it the bond. So that nobody
+//! can post jobs to earn by others' failing, what a silent provider loses is bounded by the price,
+//! and all of it is burned; where the inputs were never attested it loses nothing.
 
 use crate::{
 	Answer, BalanceOf, Claim, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf,
@@ -20,7 +20,8 @@ use sp_runtime::{
 };
 
 impl<T: Config> Pallet<T> {
-	/// A provider stayed silent: a part of its bond is burned, and the job opens once more without it.
+	/// A provider stayed silent: a part of its bond is burned, and the job opens once more without
+	/// it.
 	pub(crate) fn stall(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		let Some(Claim { provider, price, bond, .. }) = job.claim.clone() else {
 			defensive!("a claimed job has a provider");
@@ -75,14 +76,14 @@ impl<T: Config> Pallet<T> {
 		job.history.last().map_or(Self::now(), |(_, at)| *at)
 	}
 
-	/// Whether the claim is older than this block. Claimed and given back in one transaction, a job could
-	/// be taken from everybody else by an account that never stood behind it for a moment.
+	/// Whether the claim is older than this block. Claimed and given back in one transaction, a job
+	/// could be taken from everybody else by an account that never stood behind it for a moment.
 	pub(crate) fn may_give_back(job: &JobOf<T>) -> bool {
 		Self::now() > Self::claimed_at(job)
 	}
 
-	/// Gives the provider what is left of its bond, and keeps it from claiming the job again. `false`
-	/// where the job has no more tries.
+	/// Gives the provider what is left of its bond, and keeps it from claiming the job again.
+	/// `false` where the job has no more tries.
 	fn bar_provider(id: JobId, job: &mut JobOf<T>) -> bool {
 		let Some(provider) = job.provider().cloned() else { return false };
 		T::JobBonds::release(&provider, id);
@@ -97,8 +98,9 @@ impl<T: Config> Pallet<T> {
 		true
 	}
 
-	/// Takes the seats of keepers away that do not have the outputs, and their locks where they have no
-	/// other seat. Whoever said nothing is counted as absent. Who has them keeps its seat, and is paid.
+	/// Takes the seats of keepers away that do not have the outputs, and their locks where they
+	/// have no other seat. Whoever said nothing is counted as absent. Who has them keeps its seat,
+	/// and is paid.
 	pub(crate) fn dismiss_keepers(id: JobId, job: &JobOf<T>) {
 		let mut seats = Seats::<T>::get(id);
 		let goes = |seat: &SeatOf<T>| {

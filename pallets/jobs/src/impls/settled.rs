@@ -8,8 +8,8 @@ use assay_market::{
 use frame_support::defensive;
 
 impl<T: Config> Pallet<T> {
-	/// Writes down that this block pays for the result of a job. One entry more than are told is kept,
-	/// so that an overflow is seen.
+	/// Writes down that this block pays for the result of a job. One entry more than are told is
+	/// kept, so that an overflow is seen.
 	pub(crate) fn note_settled(id: JobId, job: &JobOf<T>) {
 		let Some(run_root) = job.run_root() else {
 			defensive!("a result that is paid for is open");

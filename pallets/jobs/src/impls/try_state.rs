@@ -18,18 +18,20 @@ use sp_runtime::{
 };
 
 impl<T: Config> Pallet<T> {
-	/// * What is held of a requester for jobs is the sum of its jobs' escrows, and for their records the
-	///   sum of the deposits, to the unit; a record that is kept has its deposit, but for a burned part.
+	/// * What is held of a requester for jobs is the sum of its jobs' escrows, and for their
+	///   records the sum of the deposits, to the unit; a record that is kept has its deposit, but
+	///   for a burned part.
 	/// * The jobs of a requester that have not ended are counted, and bounded.
 	/// * An ended job has a reason, no escrow, no pending draw and no key that points to it.
 	/// * Every job is on the agenda exactly where it says, after its deadline.
 	/// * A condemned job that has not ended is revealing.
-	/// * Every phase has what it needs, and no more: a claimed job a claim, a committed one a result.
-	/// * A job has a lottery exactly while verdicts are committed, and nobody has more seats in one than
-	///   there are.
+	/// * Every phase has what it needs, and no more: a claimed job a claim, a committed one a
+	///   result.
+	/// * A job has a lottery exactly while verdicts are committed, and nobody has more seats in one
+	///   than there are.
 	/// * Nobody's chunks are known before the commitments are closed.
-	/// * A run that is cut has checkpoints from the commit and segments from the reveal on, no other has,
-	///   and the segments hash to its root; every verifier of it has drawn one of them.
+	/// * A run that is cut has checkpoints from the commit and segments from the reveal on, no
+	///   other has, and the segments hash to its root; every verifier of it has drawn one of them.
 	/// * Every seat of a job that has not ended is found by its key.
 	/// * Every job that has not ended has a program.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {

@@ -69,8 +69,8 @@ impl RunShape for TraceShape {
 }
 
 impl<T: Config> Pallet<T> {
-	/// Whether the chain would accept this action now, as far as the state tells: everything but the
-	/// signature and [`Self::check_evidence`].
+	/// Whether the chain would accept this action now, as far as the state tells: everything but
+	/// the signature and [`Self::check_evidence`].
 	pub(crate) fn check_action(
 		id: JobId,
 		order: &Hash,
@@ -110,7 +110,8 @@ impl<T: Config> Pallet<T> {
 			Self::seat_of(id, Purpose::Attest, account).ok_or(Error::<T>::NotDrawn)?;
 		ensure!(round.saturated_into::<u32>() == drawn_at, Error::<T>::NotDrawn);
 		ensure!(matches!(answer, Answer::Pending | Answer::NoShow), Error::<T>::AlreadyAnswered);
-		// Also when the quorum is reached: whoever was drawn fetches, and is paid for holding the inputs.
+		// Also when the quorum is reached: whoever was drawn fetches, and is paid for holding the
+		// inputs.
 		ensure!(!job.phase.is_terminal(), Error::<T>::WrongPhase);
 		ensure!(answer == Answer::Pending && Self::now() <= deadline, Error::<T>::DeadlinePassed);
 		Ok(Accepted { key, deadline })

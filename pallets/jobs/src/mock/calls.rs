@@ -155,7 +155,8 @@ pub fn abstain(job: JobId, who: &AccountId) -> Result<(), TransactionValidityErr
 	let reason = AbstainReason::DeviceFault;
 	act(job, who, VerifierAction::Abstain { reason, ticket: ticket(job, who) })
 }
-/// Opens a verdict with the chunks of its trace, or with those of a wrong seed where there is no sample.
+/// Opens a verdict with the chunks of its trace, or with those of a wrong seed where there is no
+/// sample.
 pub fn reveal(job: JobId, who: &AccountId, run: &Run) -> Result<(), TransactionValidityError> {
 	let chunks = run.chunks(&sample_seed(job).unwrap_or_default(), who);
 	reveal_showing(job, who, run, Some(chunks))

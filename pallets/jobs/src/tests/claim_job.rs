@@ -37,8 +37,8 @@ fn claim_job_should_need_a_larger_bond_when_audits_are_rarer() {
 		let audit = Permill::from_percent(10);
 		let id = post(Assurance { audit: Audit::Custom(audit), ..unattested() });
 		assert_ok!(claim(id, provider()));
-		// Five candidates for twelve seats, a tenth of the tickets, two thirds of the stake: 0.33 honest
-		// winners. Nine tenths of them are able to verify; twice the price, margin 150 %.
+		// Five candidates for twelve seats, a tenth of the tickets, two thirds of the stake: 0.33
+		// honest winners. Nine tenths of them are able to verify; twice the price, margin 150 %.
 		let x = 0.1 * 5.0 * 0.666_666;
 		let p = 0.9 * (1.0 - 1.0 / (1.0 + x + x * x / 2.0));
 		let wanted = PRICE as f64 * (1.0 - p) / p * 1.5;

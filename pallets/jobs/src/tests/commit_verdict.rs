@@ -55,7 +55,8 @@ fn commit_verdict_should_be_refused_when_the_account_was_not_drawn() {
 	});
 }
 
-/// The seat is taken with the commitment, not before: until then the chain says nothing about anyone.
+/// The seat is taken with the commitment, not before: until then the chain says nothing about
+/// anyone.
 #[test]
 fn commit_verdict_should_take_a_seat_and_lock_the_stake_when_the_ticket_has_won() {
 	ExtBuilder::default().build_and_execute(|| {

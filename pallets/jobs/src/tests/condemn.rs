@@ -129,8 +129,8 @@ fn condemn_should_slash_and_end_the_job_at_once_when_everyone_has_revealed() {
 			assert!(condemn(id, reason, &bystander()));
 			assert_eq!(ending(id), (Phase::Failed, Some(reason)));
 			assert_eq!(job(id).condemned(), Some(reason));
-			// A fifth to who has proved it, no more than the work is worth to who has demanded what was
-			// withheld; a quarter to the requester, the rest burned; the escrow is whole.
+			// A fifth to who has proved it, no more than the work is worth to who has demanded what
+			// was withheld; a quarter to the requester, the rest burned; the escrow is whole.
 			let part = match reason {
 				ReasonCode::ProvenFraud => bond / 5,
 				_ => test_parameters().least_price(WORK, 0),

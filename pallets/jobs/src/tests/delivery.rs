@@ -310,8 +310,8 @@ fn keepers_should_not_be_asked_again_when_the_result_is_disputed() {
 	});
 }
 
-/// Where nobody was left for a second look, others may have come when keepers are drawn anew. Then it is
-/// too late for one.
+/// Where nobody was left for a second look, others may have come when keepers are drawn anew. Then
+/// it is too late for one.
 #[test]
 fn second_look_should_not_be_opened_when_keepers_were_drawn_anew() {
 	chain().parameters(|p| p.audit = Permill::from_percent(50)).build_and_execute(|| {
@@ -423,8 +423,8 @@ fn keepers_that_have_the_outputs_should_stay_when_others_are_drawn() {
 	});
 }
 
-/// A requester that posts a job, has an account of its own claim it and give it back, and cancels, pays
-/// those who have fetched the inputs, and burns what the others could have earned.
+/// A requester that posts a job, has an account of its own claim it and give it back, and cancels,
+/// pays those who have fetched the inputs, and burns what the others could have earned.
 #[test]
 fn attesters_should_be_paid_when_the_job_was_given_back_and_cancelled() {
 	for claimed in [false, true] {
@@ -461,7 +461,8 @@ fn attesters_should_be_paid_when_the_job_was_given_back_and_cancelled() {
 fn result_should_be_paid_when_no_keeper_could_be_drawn() {
 	chain().build_and_execute(|| {
 		let id = post_committed(&right());
-		// As many jobs as their stake may stand behind: they are candidates still, but none is drawn.
+		// As many jobs as their stake may stand behind: they are candidates still, but none is
+		// drawn.
 		Busy::put((0..8).map(verifier).collect::<Vec<_>>());
 		roll_past_deadline(id);
 		assert_eq!((phase(id), keepers(id).len()), (Phase::Verifying, 0));

@@ -106,7 +106,8 @@ fn lottery_should_follow_stake_when_stakes_differ() {
 			}
 			assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
 		}
-		// The seeds are fixed, so this never flickers. Nine of twenty parts: 87 %; one of them: 20 %.
+		// The seeds are fixed, so this never flickers. Nine of twenty parts: 87 %; one of them: 20
+		// %.
 		let heavy = times[&verifier(0)];
 		let light: u32 = (1..12).map(|index| times[&verifier(index)]).sum();
 		assert!((46..=58).contains(&heavy), "{times:?}");

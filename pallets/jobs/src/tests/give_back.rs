@@ -34,7 +34,8 @@ fn give_back_should_open_the_job_with_the_same_attesters_when_they_have_the_inpu
 		let burned = (test_parameters().stall(price, bond) * 7).div_ceil(clock);
 		assert!(burned > 0);
 		assert_emitted!(Event::JobGivenBack { job: id, provider: provider(), burned });
-		// A part of what a stall costs is burned; nobody gains by it, and the rest of the bond is free.
+		// A part of what a stall costs is burned; nobody gains by it, and the rest of the bond is
+		// free.
 		assert_eq!(FreeStake::get(provider()), STAKE - burned);
 		assert_eq!((BurnedStake::get(), all_of(&requester())), (burned, before));
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderGaveBack]);
@@ -162,8 +163,8 @@ fn give_back_should_cost_a_tenth_of_a_stall_at_first_and_as_much_as_one_at_last(
 	}
 }
 
-/// Four accounts could end every job that opens, at no price, and its requester would lose a part of its
-/// deposit each time.
+/// Four accounts could end every job that opens, at no price, and its requester would lose a part
+/// of its deposit each time.
 #[test]
 fn four_who_give_an_attested_job_back_should_pay_for_it_and_not_its_requester() {
 	ExtBuilder::default().build_and_execute(|| {
@@ -188,8 +189,8 @@ fn four_who_give_an_attested_job_back_should_pay_for_it_and_not_its_requester() 
 	});
 }
 
-/// The bond follows the audit probability that the requester has chosen. What a stall costs must not, and
-/// the requester gets nothing of it.
+/// The bond follows the audit probability that the requester has chosen. What a stall costs must
+/// not, and the requester gets nothing of it.
 #[test]
 fn stall_should_cost_the_price_at_most_and_pay_nobody() {
 	for percent in [5, 10, 20, 50, 100] {
@@ -218,8 +219,8 @@ fn stall_should_cost_the_price_at_most_and_pay_nobody() {
 	}
 }
 
-/// The price of a job that is claimed and given back on its ramp goes on from where it was, and a place in
-/// the market is had for one ramp, however often it is claimed.
+/// The price of a job that is claimed and given back on its ramp goes on from where it was, and a
+/// place in the market is had for one ramp, however often it is claimed.
 #[test]
 fn ramp_should_go_on_when_the_job_is_opened_again() {
 	ExtBuilder::default().build_and_execute(|| {

@@ -393,7 +393,8 @@ proptest! {
 			}
 			Test::check(before);
 			check_reports();
-			// Left alone, every job ends by itself, and is forgotten; disputed ones after the dispute.
+			// Left alone, every job ends by itself, and is forgotten; disputed ones after the
+			// dispute.
 			for id in Lanes::iter_keys().collect::<Vec<_>>() {
 				close_lane(id);
 			}

@@ -201,8 +201,8 @@ fn second_seat_should_be_refused() {
 	});
 }
 
-/// Friends of the provider are fast: they were told the root and need not replay. Were the audit over
-/// with as many verdicts as it wants, they alone would be heard.
+/// Friends of the provider are fast: they were told the root and need not replay. Were the audit
+/// over with as many verdicts as it wants, they alone would be heard.
 #[test]
 fn slow_honest_verifiers_should_be_heard_when_fast_colluders_have_answered() {
 	ExtBuilder::default().build_and_execute(|| {
@@ -283,7 +283,8 @@ fn chunks_of_another_position_should_be_refused() {
 		let id = post_revealing(&right(), &right());
 		let (thief, honest) = (seated(id)[0].clone(), seated(id)[1].clone());
 		let sample = sample_seed(id).expect("drawn");
-		// Right chunks of the same run: those of another verifier, of another seed, in another order.
+		// Right chunks of the same run: those of another verifier, of another seed, in another
+		// order.
 		let others = right().chunks(&sample, &honest);
 		let older = right().chunks(&[9; 32], &thief);
 		let mut swapped = right().chunks(&sample, &thief).into_inner();

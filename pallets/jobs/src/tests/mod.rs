@@ -1,6 +1,7 @@
 //! One file for each call; then orders, deposits, delivery, audits that nobody can see, disputes
-//! (condemning, vouching), the deadlines, the draws, named attacks (those on the lottery and the samples
-//! in `lottery`), the offchain hook, the runtime API's answers, and random sequences of calls.
+//! (condemning, vouching), the deadlines, the draws, named attacks (those on the lottery and the
+//! samples in `lottery`), the offchain hook, the runtime API's answers, and random sequences of
+//! calls.
 
 mod abstain;
 mod attacks;

@@ -133,7 +133,8 @@ fn hook_should_open_without_chunks_when_they_do_not_come_in_time() {
 	});
 }
 
-/// The job may end any time then, and whoever hides a verdict at its end is taken for an accomplice.
+/// The job may end any time then, and whoever hides a verdict at its end is taken for an
+/// accomplice.
 #[test]
 fn hook_should_open_at_once_when_it_has_missed_the_reveal_phase() {
 	let chain = ExtBuilder::default().verifiers(3).parameters(|p| p.quorum = 1);

@@ -124,7 +124,8 @@ fn result_should_be_paid_when_a_thinned_audit_has_no_quorum() {
 	});
 }
 
-/// A single differing verdict earns nothing, but its author disputes; nobody is paid by default of it.
+/// A single differing verdict earns nothing, but its author disputes; nobody is paid by default of
+/// it.
 #[test]
 fn differing_verdict_should_be_given_to_its_author_when_the_audit_is_thinned() {
 	use assay_market::Disputes;
@@ -240,8 +241,8 @@ fn post_looked_at(result: &Run, verdict: &Run) -> (JobId, AccountId) {
 	(id, only)
 }
 
-/// Nobody else may have won, and the one who has is not believed alone: neither against the provider nor
-/// for it.
+/// Nobody else may have won, and the one who has is not believed alone: neither against the
+/// provider nor for it.
 #[test]
 fn sure_audit_should_follow_when_the_only_verdict_differs() {
 	for right_result in [true, false] {
@@ -320,7 +321,8 @@ fn thinned_result_should_be_paid_when_a_contradiction_has_nobody_left_to_look() 
 	});
 }
 
-/// Up to the end of an audit in which every winner has abstained, and of the challenge period after it.
+/// Up to the end of an audit in which every winner has abstained, and of the challenge period after
+/// it.
 fn post_abstained() -> JobId {
 	let id = (0..32).map(|_| post_rare(20)).find(|id| !winners(*id).is_empty()).expect("one");
 	while phase(id) == Phase::Verifying {
@@ -334,8 +336,8 @@ fn post_abstained() -> JobId {
 	id
 }
 
-/// That all winners abstain is not the same as that nobody has won: a job that no validator can run would be
-/// paid whatever its provider says.
+/// That all winners abstain is not the same as that nobody has won: a job that no validator can run
+/// would be paid whatever its provider says.
 #[test]
 fn sure_audit_should_follow_when_all_winners_of_a_thinned_one_abstain() {
 	for able in [true, false] {

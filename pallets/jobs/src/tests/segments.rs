@@ -266,7 +266,8 @@ fn verdict_should_not_match_when_it_is_about_another_segment_or_the_whole_run() 
 		}
 		await_sample(id);
 		assert_ok!(reveal_segmented(id, &honest(), opening(&honest())));
-		// The chunks of another segment of as many steps fit its root, and that is not the provider's.
+		// The chunks of another segment of as many steps fit its root, and that is not the
+		// provider's.
 		assert_ok!(reveal(id, copier, &copied));
 		// Those of the whole run are at other positions.
 		let wrong = invalid(InvalidTransaction::Custom(crate::refusal::WRONG_CHUNKS));

@@ -3,8 +3,8 @@
 use super::*;
 use assay_market::{Assurance, Audit, Disputes};
 
-/// At the rarest audit a bond is many prices. Whoever can keep a provider from revealing for a while, or
-/// from answering, must not earn a part of it.
+/// At the rarest audit a bond is many prices. Whoever can keep a provider from revealing for a
+/// while, or from answering, must not earn a part of it.
 #[test]
 fn silence_should_pay_the_price_at_most_when_the_bond_is_many_prices() {
 	let rare = Assurance { audit: Audit::Custom(Permill::from_percent(5)), ..unattested() };

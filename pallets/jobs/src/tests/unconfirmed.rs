@@ -1,5 +1,5 @@
-//! Results that nobody confirms: not posted, not claimed, not asked for, or looked at once more. What was
-//! shown is not given away.
+//! Results that nobody confirms: not posted, not claimed, not asked for, or looked at once more.
+//! What was shown is not given away.
 
 use super::*;
 use crate::{Lotteries, SecondAudit};
@@ -83,7 +83,8 @@ fn job_should_end_before_the_reveal_when_all_validators_have_left() {
 	});
 }
 
-/// As many commit as must match, and none of them does: an open result that others can still look at.
+/// As many commit as must match, and none of them does: an open result that others can still look
+/// at.
 fn post_unmatched(verifiers: u8) -> (ExtBuilder, impl Fn() -> (JobId, Vec<AccountId>)) {
 	(ExtBuilder::default().verifiers(verifiers), || {
 		let id = post_verifying(&right());
@@ -134,7 +135,8 @@ fn open_result_should_be_looked_at_once_more_when_too_few_verdicts_match() {
 	});
 }
 
-/// A job waits for lanes once, at its end. Were it twice, it could take twice as long as stake is locked for.
+/// A job waits for lanes once, at its end. Were it twice, it could take twice as long as stake is
+/// locked for.
 #[test]
 fn second_look_should_not_wait_for_a_lane_when_verdicts_leave_doubt() {
 	for pushed in [false, true] {
@@ -240,8 +242,8 @@ fn requested_audit_should_take_nothing_from_a_result_when_nobody_answers() {
 	);
 }
 
-/// A verifier of the rated speed replays once more for each of its chunks. The time to reveal has room for
-/// it.
+/// A verifier of the rated speed replays once more for each of its chunks. The time to reveal has
+/// room for it.
 #[test]
 fn reveal_period_should_grow_with_what_a_verifier_replays() {
 	let slow = |p: &mut crate::ParametersOf<Test>| p.reveal.work_per_block = WORK / 7;
@@ -274,7 +276,8 @@ fn verifiers_should_be_paid_for_their_work_when_a_part_of_the_price_is_less() {
 	let dear = |p: &mut crate::ParametersOf<Test>| p.work_price = 3_000 * UNIT;
 	ExtBuilder::default().parameters(dear).build_and_execute(|| {
 		let id = post_verifying(&right());
-		// A thousandth of 10^9 units for each of twelve, as many as could be expected of a larger chain.
+		// A thousandth of 10^9 units for each of twelve, as many as could be expected of a larger
+		// chain.
 		assert_eq!((job(id).books.verifier_pot, job(id).audits.shares), (36 * UNIT, 12));
 		commit_wanted(id, &right());
 		close(id);

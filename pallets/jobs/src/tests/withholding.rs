@@ -1,9 +1,9 @@
 //! What an author gains that withholds its block where another seed would suit it better.
 //!
-//! The last author of the blocks that make a seed knows it before anybody else, and may keep its block to
-//! itself: then another author's block makes another seed. Here it is given as much as it can have: its
-//! own slot is always the last one, and the next one is not. Figures with real tickets of sr25519 keys, for
-//! docs/protocol/draws.md; the seeds are fixed, and printed.
+//! The last author of the blocks that make a seed knows it before anybody else, and may keep its
+//! block to itself: then another author's block makes another seed. Here it is given as much as it
+//! can have: its own slot is always the last one, and the next one is not. Figures with real
+//! tickets of sr25519 keys, for docs/protocol/draws.md; the seeds are fixed, and printed.
 
 use super::*;
 use crate::impls::draw::{pick, u128_of};
@@ -45,7 +45,8 @@ fn terms(audit: Permill) -> LotteryTerms {
 	}
 }
 
-/// How many of these keys win the lottery of a job under a seed, by the functions of their own keys.
+/// How many of these keys win the lottery of a job under a seed, by the functions of their own
+/// keys.
 fn winners(keys: &[sr25519::Pair], order: &Hash, seed: &Hash, terms: &LotteryTerms) -> usize {
 	let data = transcript(&GENESIS, order, seed);
 	keys.iter()
@@ -68,8 +69,8 @@ fn output_should_be_that_of_the_ticket() {
 	}
 }
 
-/// The author sees how many of its own keys win, and nothing of the others'. Whatever it makes of that, the
-/// share of jobs that an honest verifier looks at stays the same.
+/// The author sees how many of its own keys win, and nothing of the others'. Whatever it makes of
+/// that, the share of jobs that an honest verifier looks at stays the same.
 #[test]
 fn withholding_should_not_change_how_often_an_honest_verifier_wins() {
 	const JOBS: u32 = 1_200;
@@ -141,8 +142,8 @@ fn withholding_again_and_again_should_not_change_it_either() {
 	assert!((share - expected).abs() < 3.5 * (expected * (1.0 - expected) / 300.0).sqrt());
 }
 
-/// Attesters and keepers are drawn in public, so that the last author can choose between two draws. It
-/// gets a quorum of its own accounts at most twice as often.
+/// Attesters and keepers are drawn in public, so that the last author can choose between two draws.
+/// It gets a quorum of its own accounts at most twice as often.
 #[test]
 fn withholding_should_at_most_double_the_chance_of_a_public_quorum() {
 	const DRAWS: u32 = 20_000;
@@ -195,8 +196,8 @@ impl RunShape for Shape {
 	}
 }
 
-/// A verifier that knows a part of the chunks passes where both positions are among them, and where it is
-/// the last author, twice as often at most.
+/// A verifier that knows a part of the chunks passes where both positions are among them, and where
+/// it is the last author, twice as often at most.
 #[test]
 fn withholding_should_at_most_double_the_chance_of_known_chunks() {
 	const DRAWS: u32 = 20_000;

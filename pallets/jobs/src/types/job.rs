@@ -1,6 +1,6 @@
-//! One job, in parts by what changes together and by the phase in which there is such a thing: what was
-//! asked for never changes, a price is there where somebody has claimed it, and a root where its result is
-//! open.
+//! One job, in parts by what changes together and by the phase in which there is such a thing: what
+//! was asked for never changes, a price is there where somebody has claimed it, and a root where
+//! its result is open.
 
 use super::{InputRoots, MAX_BARRED, MAX_HISTORY_OF_PHASES};
 use assay_commitments::Segmentation;
@@ -26,8 +26,8 @@ pub struct Job<AccountId, Balance, BlockNumber> {
 	pub deadline: BlockNumber,
 	/// The agenda's block that has this job.
 	pub scheduled: Option<BlockNumber>,
-	/// The block that the pending draw belongs to: its followers make the seed. The draw happens after
-	/// `deadline`.
+	/// The block that the pending draw belongs to: its followers make the seed. The draw happens
+	/// after `deadline`.
 	pub draw: Option<BlockNumber>,
 	/// When it entered which phase.
 	pub history: BoundedVec<(Phase, BlockNumber), ConstU32<MAX_HISTORY_OF_PHASES>>,
@@ -237,8 +237,8 @@ pub struct Opened {
 	pub condemned: Option<Condemned>,
 }
 
-/// Why a result that was opened is worth nothing. The bond is slashed; a job that has not ended by that
-/// waits for hidden verdicts to be opened, and for nothing else.
+/// Why a result that was opened is worth nothing. The bond is slashed; a job that has not ended by
+/// that waits for hidden verdicts to be opened, and for nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Condemned {
@@ -258,17 +258,18 @@ pub struct Audits<BlockNumber> {
 	pub first_tranche: u32,
 	/// How many verdicts the present audit wants.
 	pub wanted: u32,
-	/// How many matching verdicts the result needs, known when its first lottery opens. None where the
-	/// audit is not sure, since nobody knows how many verifiers there were, unless its verdicts had to be
-	/// looked at once more.
+	/// How many matching verdicts the result needs, known when its first lottery opens. None where
+	/// the audit is not sure, since nobody knows how many verifiers there were, unless its verdicts
+	/// had to be looked at once more.
 	pub needed: u32,
-	/// How many shares the verifier pot is cut into: the verdicts wanted by all audits that pay into it.
+	/// How many shares the verifier pot is cut into: the verdicts wanted by all audits that pay
+	/// into it.
 	pub shares: u32,
-	/// Whether the result was audited: somebody has won the lottery and said so, or the audit is sure.
-	/// `None` before the first lottery is over.
+	/// Whether the result was audited: somebody has won the lottery and said so, or the audit is
+	/// sure. `None` before the first lottery is over.
 	pub audited: Option<bool>,
-	/// Which chunks of their traces the verifiers of the last audit show. `None` while commitments are
-	/// accepted, and where nobody has committed.
+	/// Which chunks of their traces the verifiers of the last audit show. `None` while commitments
+	/// are accepted, and where nobody has committed.
 	pub sample: Option<Sample<BlockNumber>>,
 	/// Why there is an audit more after the reveal.
 	pub second: Option<SecondAudit>,
@@ -281,8 +282,8 @@ pub enum SecondAudit {
 	/// The requester asked for it.
 	#[codec(index = 0)]
 	Requested,
-	/// A sure audit had too few matching verdicts, or one that was not sure had a verdict that differs or
-	/// that stayed hidden. What of the pot was not earned pays for it.
+	/// A sure audit had too few matching verdicts, or one that was not sure had a verdict that
+	/// differs or that stayed hidden. What of the pot was not earned pays for it.
 	#[codec(index = 1)]
 	Automatic,
 }
@@ -303,7 +304,8 @@ pub enum Sample<BlockNumber> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Books<Balance> {
-	/// What is set aside for verifiers: the fee of one audit, or of two after a second one was requested.
+	/// What is set aside for verifiers: the fee of one audit, or of two after a second one was
+	/// requested.
 	pub verifier_pot: Balance,
 	/// What is set aside for those who hold the inputs and the outputs.
 	pub data_fee: Balance,
@@ -313,8 +315,8 @@ pub struct Books<Balance> {
 	pub escrow: Balance,
 	/// What is held beside it as a deposit.
 	pub deposit: Balance,
-	/// What of that is for the bytes of the record, until it is pruned. The rest is for the place in the
-	/// market, until the job ends.
+	/// What of that is for the bytes of the record, until it is pruned. The rest is for the place
+	/// in the market, until the job ends.
 	pub record_deposit: Balance,
 	/// Paid out of the escrow.
 	pub paid: Balance,

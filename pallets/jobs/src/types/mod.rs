@@ -58,8 +58,8 @@ pub type Chunks = BoundedVec<SampledChunk, ConstU32<{ SAMPLED_CHUNKS as u32 }>>;
 /// Most audits of a job: the one that every result gets, and one more.
 pub const MAX_AUDITS: u32 = 2;
 
-/// Most seats that a job can have at a time: those who attest the inputs, those who keep the outputs
-/// (drawn anew at most once, in place of those who are dismissed), and two audits with
+/// Most seats that a job can have at a time: those who attest the inputs, those who keep the
+/// outputs (drawn anew at most once, in place of those who are dismissed), and two audits with
 /// [`LotteryTerms::capacity`](assay_market::LotteryTerms::capacity) each: 16 + 16 + 2 · 68 = 168.
 pub const MAX_SEATS: u32 = 2 * MAX_COMMITTEE + MAX_AUDITS * (4 * MAX_COMMITTEE + 4);
 
@@ -69,9 +69,10 @@ pub const MAX_BARRED: u32 = 4;
 /// Stalls, of which the last one ends the job.
 pub const MAX_STALLS: u32 = 2;
 
-/// Most phases that a job can enter. Posted; three providers give it back and the fourth commits: four
-/// times Open and Claimed. Then two audits, each Committed, Verifying, Revealing and Challengeable
-/// (keepers are drawn anew within the last one), and the end: 1 + 4 · 2 + 2 · 4 + 1 = 18.
+/// Most phases that a job can enter. Posted; three providers give it back and the fourth commits:
+/// four times Open and Claimed. Then two audits, each Committed, Verifying, Revealing and
+/// Challengeable (keepers are drawn anew within the last one), and the end: 1 + 4 · 2 + 2 · 4 +
+/// 1 = 18.
 pub const MAX_HISTORY_OF_PHASES: u32 = 1 + 2 * MAX_BARRED + 4 * MAX_AUDITS + 1;
 
 /// Bytes of a job's record that a deposit is held for, beside 32 for every input: the fixed part

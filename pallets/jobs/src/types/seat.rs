@@ -5,8 +5,8 @@ use assay_market::{AbstainReason, Hash, Purpose, SeatStatus, VerifierId};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// One account that was drawn to attest the inputs or to keep the outputs, or that has shown a ticket to
-/// verify.
+/// One account that was drawn to attest the inputs or to keep the outputs, or that has shown a
+/// ticket to verify.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Seat<AccountId, BlockNumber> {
@@ -16,12 +16,13 @@ pub struct Seat<AccountId, BlockNumber> {
 	pub key: VerifierId,
 	/// What it was drawn for.
 	pub purpose: Purpose,
-	/// In which tranche, counted through all audits of the job; 0 for those who were drawn in public.
+	/// In which tranche, counted through all audits of the job; 0 for those who were drawn in
+	/// public.
 	pub tranche: u32,
 	/// At which block it was drawn, or its lottery opened.
 	pub drawn_at: BlockNumber,
-	/// Last block at which its attestation or commitment counts. Of a keeper it counts from the reveal to
-	/// the end of the challenge period, whatever this says.
+	/// Last block at which its attestation or commitment counts. Of a keeper it counts from the
+	/// reveal to the end of the challenge period, whatever this says.
 	pub deadline: BlockNumber,
 	/// What it said.
 	pub answer: Answer,
@@ -53,8 +54,8 @@ pub enum Answer {
 		/// The root of its replay: of its segment, where it has one.
 		run_root: Hash,
 	},
-	/// Nothing until its deadline had passed. Only of those who were drawn in public: who was drawn to
-	/// verify, and kept silent, nobody knows.
+	/// Nothing until its deadline had passed. Only of those who were drawn in public: who was drawn
+	/// to verify, and kept silent, nobody knows.
 	#[codec(index = 5)]
 	NoShow,
 	/// An opened root without the chunks of its trace: no verdict.

@@ -1,5 +1,5 @@
-//! Runs whose every anchor is written down, so that anything in them can be made wrong; and the chain's side
-//! of a lane.
+//! Runs whose every anchor is written down, so that anything in them can be made wrong; and the
+//! chain's side of a lane.
 // Each test binary uses a part of it.
 #![allow(dead_code)]
 
@@ -127,8 +127,8 @@ impl Table {
 		self.steps.last().unwrap().roots.clone()
 	}
 
-	/// The first anchor, as step and node, that differs in the first step whose trace does: what a dispute
-	/// must end at. Lazy anchors are in no trace, but come before what they make wrong.
+	/// The first anchor, as step and node, that differs in the first step whose trace does: what a
+	/// dispute must end at. Lazy anchors are in no trace, but come before what they make wrong.
 	pub fn first_difference(&self, other: &Self) -> Option<(u32, u32)> {
 		let steps = (0u32..).zip(self.steps.iter().zip(&other.steps));
 		let (step, (own, its)) = steps.into_iter().find(|(_, (a, b))| a.roots != b.roots)?;
@@ -203,7 +203,8 @@ pub fn admissible_case(rng: &mut Rng, nodes: usize, largest: u32) -> (Case, Chec
 	}
 }
 
-/// Flips some bits of one random tile; in every fourth case in its last bytes, which are often padding.
+/// Flips some bits of one random tile; in every fourth case in its last bytes, which are often
+/// padding.
 pub fn flip(rng: &mut Rng, bytes: &mut [u8]) -> Tampering {
 	let at = if rng.one_in(4) {
 		bytes.len() - 1 - rng.below(16) as usize

@@ -1,8 +1,8 @@
 use crate::DType;
 use alloc::vec::Vec;
 
-/// Leaves in `row` its sums, of which `columns` are asked for. At most 2^31 elements of 32 bits: no sum is more
-/// than 2^62.
+/// Leaves in `row` its sums, of which `columns` are asked for. At most 2^31 elements of 32 bits: no
+/// sum is more than 2^62.
 pub(super) fn finish(
 	row: &mut [i32],
 	columns: impl Iterator<Item = u32>,

@@ -33,8 +33,8 @@ impl Moments {
 			NormKind::Layer => sum,
 			NormKind::Rms => 0,
 		};
-		// N·Σx² ≤ 2^60 is at least (Σx)², and epsilon·N² < 2^62. Saturating for a source that hands out
-		// wider values.
+		// N·Σx² ≤ 2^60 is at least (Σx)², and epsilon·N² < 2^62. Saturating for a source that hands
+		// out wider values.
 		let centred =
 			n.saturating_mul(squares).saturating_sub(sum.unsigned_abs().saturating_pow(2));
 		let spread = centred.saturating_add((epsilon as u64).saturating_mul(n * n));

@@ -485,7 +485,8 @@ def text(seed, count, large, first=0, until=len(NAMES)):
     return "\n".join(lines) + "\n"
 
 
-# What is committed: operators that came later stand in programs that came later, so that nothing that is there changes.
+# What is committed: operators that came later stand in programs that came later, so that nothing
+# that is there changes.
 COMMITTED = [dict(seed=1, count=152, large=False, until=38), dict(seed=2, count=12, large=False, first=38)]
 
 

@@ -1,10 +1,11 @@
 //! [`Op::Requant`](assay_ops::Op::Requant) on blocks of sums that a product has just made.
 //!
-//! For shifts of 17 to 46 and multipliers that are not negative, which is what importers choose, 32 bits are
-//! enough. With `a = 65536 · hi + lo` the definition's `(a · m + 2^(s−1)) >> s` is
-//! `(hi · m + ((lo · m) >> 16) + 2^(s−17)) >> (s − 16)`, since the last 16 bits of `a · m` only matter for a
-//! carry that rounding does not need: 2^(s−1) is a multiple of 2^16. `hi · m` is one `vpmaddwd` with m in
-//! the upper half of each lane, `(lo · m) >> 16` one `vpmulhuw` with m in the lower half.
+//! For shifts of 17 to 46 and multipliers that are not negative, which is what importers choose, 32
+//! bits are enough. With `a = 65536 · hi + lo` the definition's `(a · m + 2^(s−1)) >> s` is
+//! `(hi · m + ((lo · m) >> 16) + 2^(s−17)) >> (s − 16)`, since the last 16 bits of `a · m` only
+//! matter for a carry that rounding does not need: 2^(s−1) is a multiple of 2^16. `hi · m` is one
+//! `vpmaddwd` with m in the upper half of each lane, `(lo · m) >> 16` one `vpmulhuw` with m in the
+//! lower half.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -25,8 +26,8 @@ pub(super) enum Epilogue {
 }
 
 impl Epilogue {
-	/// `parameters` are those of the operator, `columns` is what C is wide, and no sum is larger than
-	/// `largest` in size.
+	/// `parameters` are those of the operator, `columns` is what C is wide, and no sum is larger
+	/// than `largest` in size.
 	pub(super) fn new(
 		parameters: &[Source],
 		to: DType,
@@ -102,8 +103,8 @@ impl<T: Element> Sink<i32> for Narrowed<'_, T> {
 }
 
 impl Epilogue {
-	/// Puts the results of a block in their place. Its rows of sums are `stride` apart, and only as many
-	/// as there are columns count.
+	/// Puts the results of a block in their place. Its rows of sums are `stride` apart, and only as
+	/// many as there are columns count.
 	///
 	/// # Safety
 	/// Nobody else may have these sums.
@@ -163,8 +164,9 @@ fn quick_block<T: Element>(
 		let lanes = columns.len() - done;
 		let parameters = [&quick.multiplier, &quick.shift, &quick.bias]
 			.map(|values| values[columns.start + done..].as_ptr());
-		// SAFETY: there are so many rows and columns of sums, of the result and of parameters from these
-		// places on, as just asked; a product emits each sum once, so that nobody else is at this block.
+		// SAFETY: there are so many rows and columns of sums, of the result and of parameters from
+		// these places on, as just asked; a product emits each sum once, so that nobody else is at
+		// this block.
 		unsafe {
 			let (from, to) = (sums.as_ptr().add(done), to.add(done));
 			let (from, to) = ((from, stride), (to, apart));
@@ -240,7 +242,8 @@ unsafe fn quick_lanes<T: Element, const V: usize>(
 	}
 }
 
-/// The upper halves of unsigned products of 16 bits. The compiler makes six instructions of the intrinsic.
+/// The upper halves of unsigned products of 16 bits. The compiler makes six instructions of the
+/// intrinsic.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]

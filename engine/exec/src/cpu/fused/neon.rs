@@ -1,5 +1,5 @@
-//! The same on 64-bit ARM: `smull` to 64 bits, `srshl`, which shifts and rounds half up as the definition does, and
-//! narrowing that saturates. Every processor of the architecture has these.
+//! The same on 64-bit ARM: `smull` to 64 bits, `srshl`, which shifts and rounds half up as the
+//! definition does, and narrowing that saturates. Every processor of the architecture has these.
 
 use super::Quick;
 use crate::{segments::Rows, Element};

@@ -9,8 +9,8 @@ use assay_ops::MAX_RANK;
 /// Rows and columns of a block.
 const EDGE: usize = 8;
 
-/// The dimension along which neighbours of the view lie together in memory, where the last one is not it: then
-/// copying by blocks pays.
+/// The dimension along which neighbours of the view lie together in memory, where the last one is
+/// not it: then copying by blocks pays.
 pub(super) fn contiguous_axis(affine: &Affine) -> Option<usize> {
 	let last = affine.rank.checked_sub(1)?;
 	if affine.strides[last] <= 1 || (affine.dims[last] as usize) < EDGE {
@@ -27,8 +27,8 @@ fn part(affine: &Affine, first: usize, count: usize) -> Affine {
 	part
 }
 
-/// Elements of `values` that a view with a [`contiguous_axis`] shows for indices of the first dimension from
-/// `first` on, as many as `out` has room for.
+/// Elements of `values` that a view with a [`contiguous_axis`] shows for indices of the first
+/// dimension from `first` on, as many as `out` has room for.
 pub(super) fn copy<T: Element>(
 	values: &[T],
 	affine: &Affine,

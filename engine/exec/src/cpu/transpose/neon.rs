@@ -3,8 +3,8 @@
 use super::EDGE;
 use core::arch::aarch64::*;
 
-/// Two vectors with elements of some size taken from both in turn: from their lower halves, and from their upper
-/// ones.
+/// Two vectors with elements of some size taken from both in turn: from their lower halves, and
+/// from their upper ones.
 macro_rules! zip {
 	($a:expr, $b:expr, $to:ident, $low:ident, $high:ident, $from:ident) => {{
 		let (a, b) = ($to($a), $to($b));

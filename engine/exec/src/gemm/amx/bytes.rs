@@ -17,8 +17,8 @@ struct Place {
 	start: *mut i32,
 	/// Bytes from one row to the next.
 	stride: usize,
-	/// Whether it is likely to lie beyond the caches. Then its lines are fetched while the sums are made, since
-	/// tiles that wait for them would hold up the next block.
+	/// Whether it is likely to lie beyond the caches. Then its lines are fetched while the sums are
+	/// made, since tiles that wait for them would hold up the next block.
 	far: bool,
 }
 
@@ -31,15 +31,16 @@ const COPIED_PANELS: usize = 4;
 /// Results of more bytes are likely to lie beyond the second cache.
 const FAR: usize = 1 << 20;
 
-/// Results of more bytes are written past the caches: what is written first is gone from them in the end.
+/// Results of more bytes are written past the caches: what is written first is gone from them in
+/// the end.
 const STREAMED: usize = 32 << 20;
 
-/// `left · right`, of one or two strips and one or two panels, to `out`, whose two column tiles are 64
-/// bytes apart. Meanwhile fetches lines from `ahead` into the second cache.
+/// `left · right`, of one or two strips and one or two panels, to `out`, whose two column tiles are
+/// 64 bytes apart. Meanwhile fetches lines from `ahead` into the second cache.
 ///
 /// # Safety
-/// Tiles are [`Configured`]; each strip has `steps ≥ 1` tiles, and so has each panel; `out` has as many
-/// rows and columns as the strips and panels, 16 each.
+/// Tiles are [`Configured`]; each strip has `steps ≥ 1` tiles, and so has each panel; `out` has as
+/// many rows and columns as the strips and panels, 16 each.
 unsafe fn block<const STRIPS: usize, const PANELS: usize>(
 	left: [Strip; 2],
 	right: [*const u8; 2],
@@ -208,13 +209,15 @@ impl Sums {
 	}
 }
 
-/// Both operands of a product, the left one of `rows` and the right one of `columns` without padding.
+/// Both operands of a product, the left one of `rows` and the right one of `columns` without
+/// padding.
 struct Product<'a> {
 	left: Left<'a>,
 	rows: usize,
 	right: &'a Panels,
 	columns: usize,
-	/// Whether the left operand is B, so that what is computed is the transpose of what is asked for.
+	/// Whether the left operand is B, so that what is computed is the transpose of what is asked
+	/// for.
 	swapped: bool,
 }
 
@@ -268,7 +271,8 @@ impl Product<'_> {
 		Part::new(tiles, panels, self.columns)
 	}
 
-	/// Copying does not pay where rows are on boundaries already, nor where strips are multiplied by few panels.
+	/// Copying does not pay where rows are on boundaries already, nor where strips are multiplied
+	/// by few panels.
 	fn strips(&self, strips: Range<usize>, panels: usize, copied: &mut Copied) -> Part<Strip> {
 		let in_place = if panels <= COPIED_PANELS || self.left.aligned() {
 			self.left.in_place(strips.clone())
@@ -287,12 +291,12 @@ impl Product<'_> {
 	}
 
 	/// # Safety
-	/// Tiles are [`Configured`], and `place` has room for all tiles of the strips and panels, which are of
-	/// this product.
+	/// Tiles are [`Configured`], and `place` has room for all tiles of the strips and panels, which
+	/// are of this product.
 	unsafe fn block(&self, a: &Part<Strip>, b: &Part<*const u8>, place: Place, ahead: Ahead) {
 		let steps = self.right.steps;
-		// SAFETY: by the caller's promise. Both sides have `steps` tiles, since they are of one `k`,
-		// which is not 0.
+		// SAFETY: by the caller's promise. Both sides have `steps` tiles, since they are of one
+		// `k`, which is not 0.
 		unsafe {
 			match (a.both(), b.both()) {
 				(true, true) => block::<2, 2>(a.tiles, b.tiles, steps, place, ahead),
@@ -334,8 +338,8 @@ impl Product<'_> {
 					whole && place.start.addr().is_multiple_of(ROW)
 				};
 				let streamed = sink.stored().is_some_and(|stored| stored.bytes() > STREAMED);
-				// SAFETY: the scratch holds a configuration; what is stored is within the result, and
-				// this task's alone.
+				// SAFETY: the scratch holds a configuration; what is stored is within the result,
+				// and this task's alone.
 				unsafe {
 					match stored {
 						_ if self.swapped => {
@@ -397,8 +401,8 @@ unsafe fn turn(sums: &Sums, (down, across): (usize, usize), to: Place) {
 	}
 }
 
-/// `C = left · right` for i8, of `rows` and `columns` without padding, none of which is 0. If `swapped`, the
-/// left operand is B, and what is emitted is the transpose.
+/// `C = left · right` for i8, of `rows` and `columns` without padding, none of which is 0. If
+/// `swapped`, the left operand is B, and what is emitted is the transpose.
 pub(in super::super) fn gemm_i8(
 	(values, rows): (&[i8], usize),
 	(right, columns): (&Panels, usize),
@@ -416,7 +420,8 @@ pub(in super::super) fn gemm_i8(
 	parallel(threads, grid.tasks(), Scratch::new, |scratch, task| {
 		product.task(scratch, grid.task(task), sink);
 		if sink.stored().is_some_and(|stored| stored.bytes() > STREAMED) {
-			// SAFETY: there is no precondition. What was written past the caches comes before the end of the task.
+			// SAFETY: there is no precondition. What was written past the caches comes before the
+			// end of the task.
 			unsafe { core::arch::x86_64::_mm_sfence() };
 		}
 	});

@@ -4,8 +4,8 @@ use super::{EDGE, ROW, TILE};
 use core::arch::asm;
 use std::sync::OnceLock;
 
-/// Whether the processor has AMX for bytes and AVX-512, and the system lets this process use both. Asks
-/// the system once.
+/// Whether the processor has AMX for bytes and AVX-512, and the system lets this process use both.
+/// Asks the system once.
 pub(in super::super) fn available() -> bool {
 	static AVAILABLE: OnceLock<bool> = OnceLock::new();
 	*AVAILABLE.get_or_init(|| {
@@ -16,7 +16,8 @@ pub(in super::super) fn available() -> bool {
 	})
 }
 
-/// CPUID says AMX-TILE and AMX-INT8, palette 1 is the known one, and XCR0 enables both parts of its state.
+/// CPUID says AMX-TILE and AMX-INT8, palette 1 is the known one, and XCR0 enables both parts of its
+/// state.
 fn has_tiles() -> bool {
 	use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 	#[target_feature(enable = "xsave")]

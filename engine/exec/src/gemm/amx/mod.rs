@@ -1,12 +1,12 @@
-//! AMX kernels, on the products of 8-bit tiles: C (16 × 16 of i32) takes A (16 rows of 64 bytes) times B
-//! (16 rows of 16 groups of four), wrapping and in every mix of signs.
+//! AMX kernels, on the products of 8-bit tiles: C (16 × 16 of i32) takes A (16 rows of 64 bytes)
+//! times B (16 rows of 16 groups of four), wrapping and in every mix of signs.
 //!
-//! * i8 is exact as it is. The left side is read as it is, in place or in copies of strips, the right side
-//!   is packed in panels of 16 columns. Which operand is which is free, since a product of transposes is
-//!   the transpose: unless one comes packed, the smaller one is.
+//! * i8 is exact as it is. The left side is read as it is, in place or in copies of strips, the
+//!   right side is packed in panels of 16 columns. Which operand is which is free, since a product
+//!   of transposes is the transpose: unless one comes packed, the smaller one is.
 //! * i16 is split into digits, `256 · high + low` with a signed and an unsigned byte. The sums of
-//!   `high · high`, of both mixed products, and of `low · low` stay within i32 for [`CHUNK`] values along
-//!   `k`: the largest are 255 · 255 · 32,768 and 2 · 128 · 255 · 32,768, both below 2^31.
+//!   `high · high`, of both mixed products, and of `low · low` stay within i32 for [`CHUNK`] values
+//!   along `k`: the largest are 255 · 255 · 32,768 and 2 · 128 · 255 · 32,768, both below 2^31.
 //!
 //! The compiler knows tile registers as clobbers only, so that everything between clearing them and
 //! storing them is one block of assembly.
@@ -65,14 +65,14 @@ impl Configured {
 
 impl Drop for Configured {
 	fn drop(&mut self) {
-		// SAFETY: there is a configuration of this thread to release. Without tiles in use, switching
-		// threads is cheaper.
+		// SAFETY: there is a configuration of this thread to release. Without tiles in use,
+		// switching threads is cheaper.
 		unsafe { asm!("tilerelease", options(nostack, nomem)) };
 	}
 }
 
-/// Bytes of the operand that a task reads again and again: half of the second cache of processors that have
-/// AMX. With more, what passes by drives it out.
+/// Bytes of the operand that a task reads again and again: half of the second cache of processors
+/// that have AMX. With more, what passes by drives it out.
 const TASK_BYTES: usize = 1 << 20;
 /// The most tiles of a task along the rows of C, and along its columns.
 const TASK_EDGES: (usize, usize) = (16, 64);

@@ -52,7 +52,8 @@ impl Digits for i16 {
 	}
 }
 
-/// A right operand: `[panel][tile along k][plane][4 values along k][column][4]`, zeros past the edges.
+/// A right operand: `[panel][tile along k][plane][4 values along k][column][4]`, zeros past the
+/// edges.
 pub(in super::super) struct Panels {
 	/// Tiles along `k`.
 	pub(super) steps: usize,
@@ -153,7 +154,8 @@ pub(super) unsafe fn transpose((from, apart): (*const i32, usize), (to, wide): (
 	}
 }
 
-/// Rows of tiles that follow each other along `k`: where the first starts, and how far rows are apart.
+/// Rows of tiles that follow each other along `k`: where the first starts, and how far rows are
+/// apart.
 #[derive(Clone, Copy)]
 pub(super) struct Strip {
 	pub(super) start: *const u8,
@@ -190,8 +192,8 @@ impl<'a> Left<'a> {
 		self.k.is_multiple_of(ROW) && self.values.as_ptr().addr().is_multiple_of(ROW)
 	}
 
-	/// One strip or two where they lie, if all of their tiles do. The last tiles of a row end in the next
-	/// row: that meets zeros in the other operand, but must be there.
+	/// One strip or two where they lie, if all of their tiles do. The last tiles of a row end in
+	/// the next row: that meets zeros in the other operand, but must be there.
 	pub(super) fn in_place(&self, strips: Range<usize>) -> Option<[Strip; 2]> {
 		let last = strips.end * EDGE - 1;
 		let end = last * self.k + self.k.next_multiple_of(ROW);
@@ -202,7 +204,8 @@ impl<'a> Left<'a> {
 	}
 }
 
-/// One strip or two with each row on a boundary of a line: what lies across two costs twice as much.
+/// One strip or two with each row on a boundary of a line: what lies across two costs twice as
+/// much.
 pub(super) struct Copied {
 	lines: Vec<Line>,
 	/// Which they are.
@@ -222,8 +225,8 @@ impl Copied {
 		Self { lines: LINES.take(), strips: 0..0 }
 	}
 
-	/// The strips, copied unless they were the last ones to be. What lies past the operand's rows and
-	/// columns is arbitrary. All calls must be for one operand.
+	/// The strips, copied unless they were the last ones to be. What lies past the operand's rows
+	/// and columns is arbitrary. All calls must be for one operand.
 	pub(super) fn strips(&mut self, left: &Left<'_>, strips: Range<usize>) -> [Strip; 2] {
 		let width = left.k.div_ceil(ROW) | 1;
 		let needed = strips.len() * EDGE * width;

@@ -96,8 +96,8 @@ pub(in super::super) fn gemm_i16(
 					let part = (CHUNK / ROW).min(steps - first);
 					let a = left.strip(strip).wrapping_add(first * 2 * TILE);
 					let b = right.panel(panel)[first * 2 * TILE..].as_ptr();
-					// SAFETY: the scratch holds a configuration, and both have `steps` pairs of tiles;
-					// AMX comes with AVX-512 F, see `available`.
+					// SAFETY: the scratch holds a configuration, and both have `steps` pairs of
+					// tiles; AMX comes with AVX-512 F, see `available`.
 					unsafe {
 						block_i16(a, b, part, digits);
 						widen(digits, first == 0, out, stride);

@@ -1,12 +1,14 @@
-//! ARM: NEON, which every 64-bit processor has, dot products where there are any (ARMv8.2 with FEAT_DotProd)
-//! and matrix products of bytes (FEAT_I8MM).
+//! ARM: NEON, which every 64-bit processor has, dot products where there are any (ARMv8.2 with
+//! FEAT_DotProd) and matrix products of bytes (FEAT_I8MM).
 //!
-//! * i8: `sdot` and `smmla` take bytes of either sign and wrap at 2^32, which is exact for i8. Without them
-//!   products are widened by `smull` and summed by `sadalp`, since two products of −128 do not fit into the
-//!   16 bits that `smlal` would sum them in.
-//! * i16 with dot products: `x − 128 = 256 · high + low` with both digits in −128..128, see [`digits`], and
-//!   as for y; so `Σ x · y = 2^16 · Σ high · high + 2^8 · (Σ high · low + Σ low · high) + Σ low · low
-//!   + 128 · (Σ x + Σ y) − 2^14 · k`. In i32 the middle sum holds for fewer than 2^16 products, see [`CHUNK`].
+//! * i8: `sdot` and `smmla` take bytes of either sign and wrap at 2^32, which is exact for i8.
+//!   Without them products are widened by `smull` and summed by `sadalp`, since two products of
+//!   −128 do not fit into the 16 bits that `smlal` would sum them in.
+//! * i16 with dot products: `x − 128 = 256 · high + low` with both digits in −128..128, see
+//!   [`digits`], and as for y; so `Σ x · y = 2^16 · Σ high · high + 2^8 · (Σ high · low + Σ low ·
+//!   high) + Σ low · low
+//!   + 128 · (Σ x + Σ y) − 2^14 ·
+//!     k`. In i32 the middle sum holds for fewer than 2^16 products, see [`CHUNK`].
 //! * i16 without: `smull`, and `sadalp` to 64 bits.
 
 mod panels;
@@ -57,7 +59,8 @@ fn dot(path: Path) -> Dot {
 	}
 }
 
-/// High and low digit of `value − 128`. The low one is the low byte as an unsigned number, less 128.
+/// High and low digit of `value − 128`. The low one is the low byte as an unsigned number,
+/// less 128.
 fn digits(value: i16) -> [i8; 2] {
 	[(value >> 8) as i8, (value as u8 ^ 0x80) as i8]
 }

@@ -1,9 +1,10 @@
-//! Sums of bytes with B in panels, by `sdot` (four products of i8 · i8 added to an i32 lane) or `smmla` (2 × 8
-//! bytes times 8 × 2). Both take bytes of either sign and wrap at 2^32.
+//! Sums of bytes with B in panels, by `sdot` (four products of i8 · i8 added to an i32 lane) or
+//! `smmla` (2 × 8 bytes times 8 × 2). Both take bytes of either sign and wrap at 2^32.
 //!
-//! A is read where it lies, 16 bytes of a row at a time. Panels of B are `[panel][step][group][column][bytes
-//! of a group]`: a step is 16 bytes along `k` of [`COLUMNS`] columns, and a group is what an instruction sums,
-//! 4 or 8 bytes. Padding is zero and adds nothing.
+//! A is read where it lies, 16 bytes of a row at a time. Panels of B are
+//! `[panel][step][group][column][bytes of a group]`: a step is 16 bytes along `k` of [`COLUMNS`]
+//! columns, and a group is what an instruction sums, 4 or 8 bytes. Padding is zero and adds
+//! nothing.
 
 use core::arch::{aarch64::*, asm};
 use rayon::prelude::*;
@@ -111,8 +112,8 @@ fn sdot<const LANE: usize>(sum: int32x4_t, b: int8x16_t, a: int8x16_t) -> int32x
 	sum
 }
 
-/// Adds the four products of the two rows of 8 bytes in `a` with those in `b`, lanes `[a0 · b0, a0 · b1,
-/// a1 · b0, a1 · b1]`. The intrinsic is not stable.
+/// Adds the four products of the two rows of 8 bytes in `a` with those in `b`, lanes
+/// `[a0 · b0, a0 · b1, a1 · b0, a1 · b1]`. The intrinsic is not stable.
 #[target_feature(enable = "neon,i8mm")]
 #[inline]
 fn smmla(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
@@ -142,8 +143,8 @@ pub(super) struct Left<'a> {
 /// What is left of a row after whole steps, and zeros.
 type Tail = [i8; STEP];
 
-/// Bytes of rows that are `stride` apart: `len` of each, or with zeros behind them as many as there are in
-/// whole steps.
+/// Bytes of rows that are `stride` apart: `len` of each, or with zeros behind them as many as there
+/// are in whole steps.
 #[derive(Clone, Copy)]
 struct Part {
 	from: *const i8,
@@ -160,8 +161,8 @@ impl Left<'_> {
 		assert!(panel.len() >= k * COLUMNS && panel.len().is_multiple_of(PANEL), "no such panel");
 	}
 
-	/// Whole steps where they lie, and the last one, which comes from `tails` if there is any. One loop takes
-	/// both: a call for each would have its sums in memory.
+	/// Whole steps where they lie, and the last one, which comes from `tails` if there is any. One
+	/// loop takes both: a call for each would have its sums in memory.
 	fn parts(&self, tails: &mut [Tail; ROWS]) -> [Part; 2] {
 		let rest = self.k % STEP;
 		let full = self.k - rest;
@@ -175,7 +176,8 @@ impl Left<'_> {
 	}
 }
 
-/// Adds the sums of a register block, of `left.k` bytes from the start of `panel` on, to `out`, wrapping.
+/// Adds the sums of a register block, of `left.k` bytes from the start of `panel` on, to `out`,
+/// wrapping.
 ///
 /// # Safety
 /// The processor must have dot products for [`Dot::Sdot`], and i8mm for [`Dot::Smmla`].
@@ -230,7 +232,8 @@ fn dotted<const R: usize>(left: Left<'_>, panel: &[i8], out: &mut Sums) {
 	let mut panel = panel.as_ptr();
 	for Part { from, stride, len } in left.parts(&mut tails) {
 		for at in (0..len).step_by(STEP) {
-			// SAFETY: rows of A have so many bytes, and the panel has as many whole steps, as was checked.
+			// SAFETY: rows of A have so many bytes, and the panel has as many whole steps, as was
+			// checked.
 			unsafe {
 				let row = |row| vld1q_s8(from.add(row * stride + at));
 				let x = core::array::from_fn(row);
@@ -251,8 +254,8 @@ fn dotted<const R: usize>(left: Left<'_>, panel: &[i8], out: &mut Sums) {
 	}
 }
 
-/// [`add`] for `P` pairs of rows by `smmla`. The second one of the last pair may be missing; then the first
-/// one stands in for it, and its sums are left.
+/// [`add`] for `P` pairs of rows by `smmla`. The second one of the last pair may be missing; then
+/// the first one stands in for it, and its sums are left.
 #[target_feature(enable = "neon,i8mm")]
 fn paired<const P: usize>(left: Left<'_>, panel: &[i8], out: &mut Sums) {
 	left.check(panel);
@@ -273,7 +276,8 @@ fn paired<const P: usize>(left: Left<'_>, panel: &[i8], out: &mut Sums) {
 			});
 			for group in 0..2 {
 				for pair in 0..4 {
-					// SAFETY: the panel has as many whole steps, as was checked, of eight vectors each.
+					// SAFETY: the panel has as many whole steps, as was checked, of eight vectors
+					// each.
 					let y = unsafe { vld1q_s8(panel.add((group * 4 + pair) * 16)) };
 					for (sums, x) in sums.iter_mut().zip(&x) {
 						sums[pair] = smmla(sums[pair], x[group], y);

@@ -1,14 +1,15 @@
-//! Sums of operands as they lie: `k` is in the lanes of a vector, and lanes are summed in the end. What is
-//! shorter than a vector is padded with zeros, which add nothing.
+//! Sums of operands as they lie: `k` is in the lanes of a vector, and lanes are summed in the end.
+//! What is shorter than a vector is padded with zeros, which add nothing.
 
 use super::Block;
 use core::arch::{aarch64::*, asm};
 
-/// Rows and columns of a register block: 16 accumulators, so that the 32 registers hold operands, too.
+/// Rows and columns of a register block: 16 accumulators, so that the 32 registers hold operands,
+/// too.
 pub(super) const EDGE: usize = 4;
 
-/// Four sums of four products each are added: `smull` twice, `sadalp` twice. A product of bytes is at most
-/// 2^14, and only `sadalp` adds any, in 32 bits.
+/// Four sums of four products each are added: `smull` twice, `sadalp` twice. A product of bytes is
+/// at most 2^14, and only `sadalp` adds any, in 32 bits.
 #[target_feature(enable = "neon")]
 #[inline]
 fn bytes_widened(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
@@ -35,8 +36,8 @@ fn bytes_dotted(sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
 	sum
 }
 
-/// Two sums of four products each are added. A product of words is at most 2^30, and only `sadalp` adds any,
-/// in 64 bits.
+/// Two sums of four products each are added. A product of words is at most 2^30, and only `sadalp`
+/// adds any, in 64 bits.
 #[target_feature(enable = "neon")]
 #[inline]
 fn words_widened(sum: int64x2_t, a: int16x8_t, b: int16x8_t) -> int64x2_t {

@@ -1,6 +1,6 @@
-// The chaining value of each canonical tile of a row-major tensor, a tile being one chunk; padding is
-// zero. One invocation hashes one tile. params: 0 tiles, 1 rows, 2 columns of the canonical matrix, 3
-// dtype, 4 tiles in a row of tiles, 5 rows of a tile, 6 its columns.
+// The chaining value of each canonical tile of a row-major tensor, a tile being one chunk; padding
+// is zero. One invocation hashes one tile. params: 0 tiles, 1 rows, 2 columns of the canonical
+// matrix, 3 dtype, 4 tiles in a row of tiles, 5 rows of a tile, 6 its columns.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> tensor: array<u32>;

@@ -1,5 +1,5 @@
-// The compression function of BLAKE3 (https://github.com/BLAKE3-team/BLAKE3-specs, section 2.2), as far as
-// trees over chunks need it: chaining values, which for a root are the hash.
+// The compression function of BLAKE3 (https://github.com/BLAKE3-team/BLAKE3-specs, section 2.2), as
+// far as trees over chunks need it: chaining values, which for a root are the hash.
 
 const CHUNK_START = 1u;
 const CHUNK_END = 2u;

@@ -1,5 +1,5 @@
-// One level of the tree: pairs of chaining values become one, and an odd last one stays. One invocation
-// makes one. params: 0 values below, 1 values to make; one is the root.
+// One level of the tree: pairs of chaining values become one, and an odd last one stays. One
+// invocation makes one. params: 0 values below, 1 values to make; one is the root.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> below: array<u32>;

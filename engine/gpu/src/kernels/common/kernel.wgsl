@@ -1,7 +1,8 @@
 // Shared by every kernel: element access, affine views and 64-bit arithmetic on two u32 limbs.
 //
 // A tensor is row-major in a buffer of u32 words: four i8, two i16 or one i32 to a word, the first
-// element in the low bits, bytes past the last element undefined. `dtype` is 0, 1, 2 for i8, i16, i32.
+// element in the low bits, bytes past the last element undefined. `dtype` is 0, 1, 2 for i8, i16,
+// i32.
 
 @group(0) @binding(0) var<storage, read> params: array<u32, 64>;
 

@@ -6,7 +6,8 @@ use crate::{
 };
 use assay_ops::DType;
 
-/// Records an operator of one or two operands with its attributes `first` and `second`. `dtype` is that of the result.
+/// Records an operator of one or two operands with its attributes `first` and `second`. `dtype` is
+/// that of the result.
 pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,

@@ -1,6 +1,6 @@
-// sat((acc + bias) · multiplier / 2^shift), rounded half up, exact in 64 bits. params beside those of
-// by_word.wgsl: 3 columns, 4 whether there is a bias, 8 view of acc, then offset and stride: 24 of the
-// multiplier, 26 of the shift, 28 of the bias.
+// sat((acc + bias) · multiplier / 2^shift), rounded half up, exact in 64 bits. params beside those
+// of by_word.wgsl: 3 columns, 4 whether there is a bias, 8 view of acc, then offset and stride: 24
+// of the multiplier, 26 of the shift, 28 of the bias.
 
 @group(0) @binding(2) var<storage, read> accumulator: array<u32>;
 @group(0) @binding(3) var<storage, read> multiplier: array<u32>;

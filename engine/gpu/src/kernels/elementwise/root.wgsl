@@ -38,8 +38,8 @@ fn reaches(candidate: u32, fourfold: vec4<u32>, denominator: vec2<u32>) -> bool 
 	return at_most(wide_umul_wide(wide_umul(twice, twice), denominator), fourfold);
 }
 
-// The integer nearest to √(fourfold / 4 / denominator), a tie up, 2^31 for larger ones: the largest that
-// is reached, found bit by bit. 0 for a denominator of 0.
+// The integer nearest to √(fourfold / 4 / denominator), a tie up, 2^31 for larger ones: the largest
+// that is reached, found bit by bit. 0 for a denominator of 0.
 fn nearest_root(fourfold: vec4<u32>, denominator: vec2<u32>) -> u32 {
 	if all(denominator == vec2<u32>(0u)) {
 		return 0u;

@@ -1,5 +1,5 @@
-// Philox4x32-10. One invocation writes one block of four words. params: 0 elements, 1 blocks, 3 stream,
-// 8 offset and stride of the seed, 10 offset of the step.
+// Philox4x32-10. One invocation writes one block of four words. params: 0 elements, 1 blocks, 3
+// stream, 8 offset and stride of the seed, 10 offset of the step.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> seed: array<u32>;

@@ -1,6 +1,6 @@
-// Rows of a table; 0 for a row that it does not have. params beside those of by_word.wgsl: 3 dtype of
-// the index, 4 rows of the table, 5 elements of a row, 8 view of the table, 24 view of the index. The
-// table's dtype is that of the result.
+// Rows of a table; 0 for a row that it does not have. params beside those of by_word.wgsl: 3 dtype
+// of the index, 4 rows of the table, 5 elements of a row, 8 view of the table, 24 view of the
+// index. The table's dtype is that of the result.
 
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read> index: array<u32>;

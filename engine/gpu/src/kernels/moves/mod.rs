@@ -69,7 +69,8 @@ pub(super) fn probes(kernel: MovesKernel, probes: &mut Probes) {
 	match kernel {
 		MovesKernel::Gather => {
 			for dtype in [DType::I8, DType::I16, DType::I32] {
-				// Rows on both sides of those that the table has, which are there, but not to be read.
+				// Rows on both sides of those that the table has, which are there, but not to be
+				// read.
 				let index = given(dtype, &[14], (-3..11).collect());
 				let (buffer, source, _) = probes.random(DType::I16, &[12, 3]);
 				let view = View::slice(&source, &[2..8, 0..3]).expect("inside; qed");

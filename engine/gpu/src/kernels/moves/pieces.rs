@@ -7,7 +7,8 @@ use crate::{
 };
 use assay_ops::Shape;
 
-/// Records one operand as the piece of `result`, of shape `shape`, that begins at `low` along `axis`.
+/// Records one operand as the piece of `result`, of shape `shape`, that begins at `low` along
+/// `axis`.
 fn piece(
 	device: &mut Device,
 	kernel: Kernel,

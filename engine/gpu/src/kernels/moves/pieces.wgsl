@@ -1,8 +1,8 @@
-// One operand as a piece of a larger result: Concat records one dispatch for each operand, which keeps
-// what the others wrote; Pad fills what its operand does not cover. One invocation writes one word.
-// params: 0 elements of the result, 1 words to write, 2 dtype, 3 elements of the piece for one step
-// of the dimensions before the axis, 4 where they begin, 5 elements of the result for one step, 6 what to
-// fill with, 7 first word to write, 8 view.
+// One operand as a piece of a larger result: Concat records one dispatch for each operand, which
+// keeps what the others wrote; Pad fills what its operand does not cover. One invocation writes one
+// word. params: 0 elements of the result, 1 words to write, 2 dtype, 3 elements of the piece for
+// one step of the dimensions before the axis, 4 where they begin, 5 elements of the result for one
+// step, 6 what to fill with, 7 first word to write, 8 view.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> operand: array<u32>;

@@ -1,7 +1,7 @@
-// Adds each update to the sums of its row. Low and high halves are summed apart, by atomics: integer
-// sums do not depend on their order. Exact for 2^16 updates of a row. One invocation adds one update.
-// params: 0 updates, 1 rows, 2 elements of a row, 3 dtype of the updates, 4 dtype of the index,
-// 8 view of the updates, 24 view of the index.
+// Adds each update to the sums of its row. Low and high halves are summed apart, by atomics:
+// integer sums do not depend on their order. Exact for 2^16 updates of a row. One invocation adds
+// one update. params: 0 updates, 1 rows, 2 elements of a row, 3 dtype of the updates, 4 dtype of
+// the index, 8 view of the updates, 24 view of the index.
 
 @group(0) @binding(1) var<storage, read_write> sums: array<atomic<u32>>;
 @group(0) @binding(2) var<storage, read> updates: array<u32>;

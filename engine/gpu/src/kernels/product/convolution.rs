@@ -19,7 +19,8 @@ pub(crate) fn is_whole(geometry: &Geometry, weights: &Shape) -> bool {
 		&& Geometry { flip: false, kernel_dilation: [1, 1], ..*geometry } == Geometry::UNIT
 }
 
-/// Records a convolution one output element after the other; `shape` is the result's, `dtype` its type.
+/// Records a convolution one output element after the other; `shape` is the result's, `dtype` its
+/// type.
 pub(crate) fn direct(
 	device: &mut Device,
 	kernel: Kernel,
@@ -54,8 +55,8 @@ pub(crate) fn direct(
 	by_word(device, kernel, arguments, &buffers, (dtype, elements), work)
 }
 
-/// Records a convolution of one group as products, with `kernel`, of its patches, some rows of them at a
-/// time. The result, of shape `shape`, has one word for each element, as that of a product.
+/// Records a convolution of one group as products, with `kernel`, of its patches, some rows of them
+/// at a time. The result, of shape `shape`, has one word for each element, as that of a product.
 pub(crate) fn by_patches(
 	device: &mut Device,
 	kernel: Kernel,

@@ -1,6 +1,6 @@
-// A convolution, one output element after the other: for groups of channels, which leave products of
-// matrices nothing to share. params beside those of by_word.wgsl, window/window.wgsl and, for i16,
-// narrow.wgsl: 3 dtype of the operands, 8 view of the image, 43 view of the weights.
+// A convolution, one output element after the other: for groups of channels, which leave products
+// of matrices nothing to share. params beside those of by_word.wgsl, window/window.wgsl and, for
+// i16, narrow.wgsl: 3 dtype of the operands, 8 view of the image, 43 view of the weights.
 
 @group(0) @binding(2) var<storage, read> image: array<u32>;
 @group(0) @binding(3) var<storage, read> weights: array<u32>;

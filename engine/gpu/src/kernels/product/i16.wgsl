@@ -1,6 +1,6 @@
-// Sums of tiles.wgsl of two i16 to a word, narrowed to sat(sum · multiplier / 2^shift). Products are
-// below 2^31; their low and high halves are summed apart, exact for 2^16 products, and combined once
-// to 64 bits. params beside those of tiles.wgsl: those of narrow.wgsl.
+// Sums of tiles.wgsl of two i16 to a word, narrowed to sat(sum · multiplier / 2^shift). Products
+// are below 2^31; their low and high halves are summed apart, exact for 2^16 products, and combined
+// once to 64 bits. params beside those of tiles.wgsl: those of narrow.wgsl.
 
 struct Sums {
 	low: vec4<u32>,

@@ -1,6 +1,6 @@
 // The epilogue of i16 products: sat(sum · multiplier / 2^shift) of a sum whose low and high halves
-// were summed apart. params: 5 multiplier, 6 shift, 7 dtype to saturate to, 62 whether an i8 is added
-// to the shift, 63 its offset.
+// were summed apart. params: 5 multiplier, 6 shift, 7 dtype to saturate to, 62 whether an i8 is
+// added to the shift, 63 its offset.
 
 @group(0) @binding(4) var<storage, read> more: array<u32>;
 

@@ -1,6 +1,6 @@
 // Rows of an operand, read through its view, padded with zeros to whole words: what the matrix
-// products read. params: 0 row length in elements, 1 words of the result, 2 words in a row, 3 dtype,
-// 8 view. One invocation writes one word.
+// products read. params: 0 row length in elements, 1 words of the result, 2 words in a row, 3
+// dtype, 8 view. One invocation writes one word.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> operand: array<u32>;

@@ -1,6 +1,6 @@
 // Patches of an image as packed rows: what a convolution of one group multiplies by its weights.
-// params beside those of window/window.wgsl: 0 elements of a patch, 1 words of the result, 2 words in a row, 3
-// dtype, 4 position of the first row, 8 view. One invocation writes one word.
+// params beside those of window/window.wgsl: 0 elements of a patch, 1 words of the result, 2 words
+// in a row, 3 dtype, 4 position of the first row, 8 view. One invocation writes one word.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> image: array<u32>;

@@ -1,9 +1,9 @@
-// C[m, n] = Σ_k A[m, k] · B[n, k] of words of elements. A workgroup of 16 × 16 computes 64 × 64 sums,
-// 4 × 4 an invocation, in steps of 8 words of k. `Sums` of four columns, `dots`, which adds to them,
-// and `finished`, their results, come from i8.wgsl or i16.wgsl. Batches lie one behind the other, in
-// A, B and C alike; an element of the result takes a word.
-// params: 0 m, 1 n, 2 words of k, 3 workgroups, 4 workgroups in a row of C, 8 workgroups of a batch,
-// 9 element of the result where C begins.
+// C[m, n] = Σ_k A[m, k] · B[n, k] of words of elements. A workgroup of 16 × 16 computes 64 × 64
+// sums, 4 × 4 an invocation, in steps of 8 words of k. `Sums` of four columns, `dots`, which adds
+// to them, and `finished`, their results, come from i8.wgsl or i16.wgsl. Batches lie one behind the
+// other, in A, B and C alike; an element of the result takes a word. params: 0 m, 1 n, 2 words of
+// k, 3 workgroups, 4 workgroups in a row of C, 8 workgroups of a batch, 9 element of the result
+// where C begins.
 
 @group(0) @binding(1) var<storage, read_write> result: array<i32>;
 @group(0) @binding(2) var<storage, read> a: array<u32>;

@@ -19,8 +19,8 @@ pub(super) fn is_long(shape: &Shape, axis: u8) -> bool {
 	shape.dims().get(usize::from(axis)).is_some_and(|len| *len >= 1024)
 }
 
-/// Records a reduction along a long `axis`, with `shift` if it is ReduceSumProduct, of which `b` is the
-/// second operand. `dtype` is the type that the results fit, which take a word each.
+/// Records a reduction along a long `axis`, with `shift` if it is ReduceSumProduct, of which `b` is
+/// the second operand. `dtype` is the type that the results fit, which take a word each.
 pub(super) fn record_long(
 	device: &mut Device,
 	kernel: Kernel,

@@ -1,5 +1,5 @@
-// Reduction along one axis. params beside those of by_word.wgsl: 3 dtype of the operand, 4 length of
-// the axis, 5 elements inside the axis, 8 view.
+// Reduction along one axis. params beside those of by_word.wgsl: 3 dtype of the operand, 4 length
+// of the axis, 5 elements inside the axis, 8 view.
 
 @group(0) @binding(2) var<storage, read> operand: array<u32>;
 

@@ -1,7 +1,7 @@
-// Reductions along a long axis: a workgroup computes one element of the result, which takes a word. The
-// operands are those of elementwise/load.wgsl, of which only ReduceSumProduct has a second one.
-// params beside those: 0 elements of the result, 2 dtype to saturate to, 5 length of the axis, 6 elements
-// inside the axis, 7 shift of the sum.
+// Reductions along a long axis: a workgroup computes one element of the result, which takes a word.
+// The operands are those of elementwise/load.wgsl, of which only ReduceSumProduct has a second one.
+// params beside those: 0 elements of the result, 2 dtype to saturate to, 5 length of the axis, 6
+// elements inside the axis, 7 shift of the sum.
 
 @group(0) @binding(1) var<storage, read_write> result: array<i32>;
 

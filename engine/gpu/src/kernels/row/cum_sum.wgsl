@@ -1,6 +1,7 @@
-// Sums of the elements of each row up to each of them, a word each. A workgroup computes one row, of which each
-// invocation has a stretch. params: 0 rows, 1 length of a row, 2 dtype to saturate to, 3 dtype of the operand, 4 whether
-// an element is left out of its own sum, 5 whether sums begin at the end, 8 view.
+// Sums of the elements of each row up to each of them, a word each. A workgroup computes one row,
+// of which each invocation has a stretch. params: 0 rows, 1 length of a row, 2 dtype to saturate
+// to, 3 dtype of the operand, 4 whether an element is left out of its own sum, 5 whether sums begin
+// at the end, 8 view.
 
 @group(0) @binding(1) var<storage, read_write> result: array<i32>;
 @group(0) @binding(2) var<storage, read> operand: array<u32>;

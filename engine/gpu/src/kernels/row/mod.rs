@@ -119,7 +119,8 @@ pub(super) fn probes(kernel: RowKernel, probes: &mut Probes) {
 			}
 		}
 		RowKernel::CumSum => {
-			// Rows that end within, with and after what an invocation sums, and sums beyond every type.
+			// Rows that end within, with and after what an invocation sums, and sums beyond every
+			// type.
 			for dtype in [DType::I8, DType::I16, DType::I32] {
 				for (len, value) in
 					[(1, -1), (63, dtype.max()), (64, dtype.min()), (1000, dtype.max())]

@@ -1,6 +1,6 @@
-// What all elements of a row share: Σx, R and 46 − h for Norm (in three words), the result itself for
-// RowScale. A workgroup computes one row of i16, at most 2^15 of them. params: 0 rows, 3 length of a row,
-// 4 whether the mean is taken off, 5 epsilon, 6 bits of fraction, 8 view.
+// What all elements of a row share: Σx, R and 46 − h for Norm (in three words), the result itself
+// for RowScale. A workgroup computes one row of i16, at most 2^15 of them. params: 0 rows, 3 length
+// of a row, 4 whether the mean is taken off, 5 epsilon, 6 bits of fraction, 8 view.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 @group(0) @binding(2) var<storage, read> operand: array<u32>;

@@ -7,7 +7,8 @@ use crate::{
 };
 use assay_ops::{DType, NormKind, MAX_FRACTION_BITS, NORM_FRACTION_BITS};
 
-/// What a row is divided by: the root of its mean square, about the mean or about zero, and `epsilon`.
+/// What a row is divided by: the root of its mean square, about the mean or about zero, and
+/// `epsilon`.
 #[derive(Clone, Copy)]
 pub(super) struct Spread {
 	pub kind: NormKind,

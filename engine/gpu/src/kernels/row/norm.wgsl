@@ -1,5 +1,5 @@
-// Elements of Norm from what moments.wgsl left of their rows. params beside those of by_word.wgsl: 3
-// length of a row, 7 shift of the result, 8 view of x, 24 offset and stride of gamma, 26 of beta.
+// Elements of Norm from what moments.wgsl left of their rows. params beside those of by_word.wgsl:
+// 3 length of a row, 7 shift of the result, 8 view of x, 24 offset and stride of gamma, 26 of beta.
 
 @group(0) @binding(2) var<storage, read> operand: array<u32>;
 @group(0) @binding(3) var<storage, read> gamma: array<u32>;

@@ -1,5 +1,5 @@
-// As top_k.wgsl, for many of a row: each invocation counts how many elements of its row come before one
-// element, which is its place among the largest.
+// As top_k.wgsl, for many of a row: each invocation counts how many elements of its row come before
+// one element, which is its place among the largest.
 
 @group(0) @binding(1) var<storage, read_write> result: array<i32>;
 @group(0) @binding(2) var<storage, read> operand: array<u32>;

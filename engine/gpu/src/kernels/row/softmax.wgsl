@@ -1,5 +1,5 @@
-// sat(⌊e · 2^q / S + 1/2⌋) from the row sums of softmax_sums.wgsl. params beside those of by_word.wgsl and
-// exponential.wgsl: 7 q.
+// sat(⌊e · 2^q / S + 1/2⌋) from the row sums of softmax_sums.wgsl. params beside those of
+// by_word.wgsl and exponential.wgsl: 7 q.
 
 @group(0) @binding(4) var<storage, read> rows: array<u32>;
 

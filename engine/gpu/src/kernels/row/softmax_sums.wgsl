@@ -1,5 +1,5 @@
-// The largest element of each row and the sum of its exponentials, in three words. A workgroup computes
-// one row. params beside those of exponential.wgsl: 0 rows.
+// The largest element of each row and the sum of its exponentials, in three words. A workgroup
+// computes one row. params beside those of exponential.wgsl: 0 rows.
 
 @group(0) @binding(1) var<storage, read_write> result: array<u32>;
 

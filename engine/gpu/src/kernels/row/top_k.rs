@@ -7,14 +7,15 @@ use crate::{
 };
 use assay_exec::DeviceFault;
 
-/// From here on finding the place of every element is quicker than looking for one of the k after the
-/// other.
+/// From here on finding the place of every element is quicker than looking for one of the k after
+/// the other.
 pub(super) const MANY: u32 = 32;
 
 /// Work units beyond which the CPU, which sorts, is left to it.
 const MOST_WORK: u64 = 1 << 36;
 
-/// Records the `k` largest of each row, or their positions. The result has one word for each element.
+/// Records the `k` largest of each row, or their positions. The result has one word for each
+/// element.
 pub(super) fn record(
 	device: &mut Device,
 	kernel: Kernel,

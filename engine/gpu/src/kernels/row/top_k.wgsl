@@ -1,6 +1,6 @@
-// The k largest of each row, the lowest position first among equals: values or positions, a word each. A
-// workgroup computes one row, and looks through it once for each of the k. params: 0 rows, 1 length of
-// a row, 2 k, 3 dtype, 4 whether values are wanted, 8 view.
+// The k largest of each row, the lowest position first among equals: values or positions, a word
+// each. A workgroup computes one row, and looks through it once for each of the k. params: 0 rows,
+// 1 length of a row, 2 k, 3 dtype, 4 whether values are wanted, 8 view.
 
 @group(0) @binding(1) var<storage, read_write> result: array<i32>;
 @group(0) @binding(2) var<storage, read> operand: array<u32>;

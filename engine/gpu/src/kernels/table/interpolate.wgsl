@@ -1,6 +1,6 @@
-// Straight lines between the points of a table. params beside those of by_word.wgsl: 3 bits of an index
-// below its segment, 8 view of the index, 24 offset and stride of the table, whose dtype is that of
-// the result.
+// Straight lines between the points of a table. params beside those of by_word.wgsl: 3 bits of an
+// index below its segment, 8 view of the index, 24 offset and stride of the table, whose dtype is
+// that of the result.
 
 @group(0) @binding(2) var<storage, read> index: array<u32>;
 @group(0) @binding(3) var<storage, read> table: array<u32>;

@@ -1,5 +1,5 @@
-// params beside those of by_word.wgsl: 8 view of the index, 24 offset and stride of the table, whose
-// dtype is that of the result.
+// params beside those of by_word.wgsl: 8 view of the index, 24 offset and stride of the table,
+// whose dtype is that of the result.
 
 @group(0) @binding(2) var<storage, read> index: array<u32>;
 @group(0) @binding(3) var<storage, read> table: array<u32>;

@@ -1,7 +1,8 @@
 // Windows over an image; see `Geometry` of the operators. params: 24 height and width of the image,
 // 26 its channels, 27 height and width of the result, 29 its channels, 30 height and width of the
-// kernel, 32 groups of channels, 33 channels of one group of the image, 34 strides, 36 zeros before, 38
-// distances of elements of the image, 40 those of the kernel, 42 whether the kernel is read from its end.
+// kernel, 32 groups of channels, 33 channels of one group of the image, 34 strides, 36 zeros
+// before, 38 distances of elements of the image, 40 those of the kernel, 42 whether the kernel is
+// read from its end.
 
 const NOWHERE = 0xffffffffu;
 
@@ -17,7 +18,8 @@ fn place(axis: u32, output: u32, tap: u32) -> u32 {
 	return u32(at) / distance;
 }
 
-// The first channel of `group` of the image that `position` of the result meets at (i, j) of its kernel.
+// The first channel of `group` of the image that `position` of the result meets at (i, j) of its
+// kernel.
 fn meets(position: u32, group: u32, i: u32, j: u32) -> u32 {
 	let width = params[28];
 	let h = place(0u, position / width % params[27], i);

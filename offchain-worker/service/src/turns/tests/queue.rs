@@ -1,4 +1,5 @@
-//! Which duties are done, which are refused before they start, and which give way: with the service.
+//! Which duties are done, which are refused before they start, and which give way: with the
+//! service.
 
 use crate::{
 	chain::{Disputed, JobAssignment, OpenLottery},
@@ -109,7 +110,8 @@ async fn duty_should_be_refused_as_soon_as_waiting_has_made_it_too_late() {
 	world.chain.advance(70, 70);
 	world.settle().await;
 	assert_eq!(world.entry(2, Verify), None);
-	// Fewer than 15 blocks are left: not even a machine that is a quarter faster than it was can do it.
+	// Fewer than 15 blocks are left: not even a machine that is a quarter faster than it was can do
+	// it.
 	world.chain.advance(83, 83);
 	assert_eq!(world.found(2, Verify).await, abstained(AbstainReason::TooSlow));
 	assert_eq!(runner.calls(), 1);

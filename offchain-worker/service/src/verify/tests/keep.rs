@@ -101,7 +101,8 @@ async fn keeper_should_not_attest_bytes_of_another_length_than_the_program_gives
 	assert_eq!(world.found(JOB, Keep).await, MISSING);
 }
 
-/// What was said in the first round says nothing in the second one, in which the hook would sign it.
+/// What was said in the first round says nothing in the second one, in which the hook would sign
+/// it.
 #[tokio::test]
 async fn answer_should_go_when_it_is_on_chain_and_be_found_anew_when_the_key_is_drawn_again() {
 	let world = World::new();
@@ -139,8 +140,8 @@ async fn answer_should_be_found_anew_when_it_never_got_into_a_block() {
 	eventually("the other answer", || world.entry(JOB, Keep) == Some(HELD)).await;
 }
 
-/// A provider that computes rightly and hands nothing over is of no use to anybody: the verifiers have
-/// the outputs before their verdicts are committed.
+/// A provider that computes rightly and hands nothing over is of no use to anybody: the verifiers
+/// have the outputs before their verdicts are committed.
 #[tokio::test]
 async fn outputs_of_the_own_replay_should_be_held_before_the_verdict_whatever_the_provider_does() {
 	for lie in [Lie::deep(), Lie::long()] {

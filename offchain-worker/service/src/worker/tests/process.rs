@@ -441,8 +441,8 @@ async fn jobs_should_be_verified_without_a_sandbox_when_the_operator_accepts_tha
 	node.stop().await;
 }
 
-/// What [`crate::inputs::examined`] decides by: the cost of keeping 16 MiB in the verdict's replay, beside that
-/// of another replay. Not a test, for it depends on the machine.
+/// What [`crate::inputs::examined`] decides by: the cost of keeping 16 MiB in the verdict's replay,
+/// beside that of another replay. Not a test, for it depends on the machine.
 #[tokio::test]
 #[ignore = "measures"]
 async fn keeping_tensors_and_replaying_again_should_be_compared() {
