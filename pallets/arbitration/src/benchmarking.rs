@@ -118,7 +118,9 @@ fn terms<T: Config>(job: JobId) -> [BlockNumberFor<T>; 3] {
 /// A lane of the account with everything that a lane can have.
 fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 	let result = T::Jobs::result(job).expect("the job was just opened; qed");
-	assert_ok!(T::Currency::hold(&HoldReason::Lane.into(), who, result.deposit));
+	let held: BalanceOf<T> = 1u32.into();
+	let hold = result.deposit.saturating_add(held);
+	assert_ok!(T::Currency::hold(&HoldReason::Lane.into(), who, hold));
 	let place = Place::Tensor { step: 0, anchor: 0, level: 0, index: 0 };
 	let children: Children = vec![[1; 32]; 256].try_into().expect("exactly the bound; qed");
 	for at in 0..MOST_OPENINGS {
@@ -134,7 +136,8 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 			proof: [0; 32],
 			next: 1,
 			listed: true,
-			costs: 1u32.into(),
+			costs: held,
+			held,
 			accumulators: vec![1; MAX_ACCUMULATORS as usize]
 				.try_into()
 				.expect("exactly the bound; qed"),

@@ -23,7 +23,7 @@ use frame_support::{
 };
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
 use sp_application_crypto::RuntimeAppPublic;
-use sp_runtime::traits::{Bounded, One, Saturating};
+use sp_runtime::traits::{Bounded, One, SaturatedConversion, Saturating, Zero};
 
 /// Sets the stage in the other pallets.
 pub trait BenchmarkHelper<AccountId> {
@@ -142,6 +142,11 @@ fn seat<T: Config>(id: JobId, purpose: Purpose, answer: Answer) -> (T::AccountId
 	JobsOfKey::<T>::insert(&key, id, ());
 	Seats::<T>::insert(id, SeatsOf::<T>::try_from(seats).expect("exactly the bound; qed"));
 	(account("verifier", 0, 0), key)
+}
+
+/// When [`seat`] has them drawn, as an attester signs it.
+fn drawn_at<T: Config>() -> u32 {
+	Pallet::<T>::now().saturated_into()
 }
 
 fn force<T: Config>(id: JobId, phase: Phase) {
@@ -351,7 +356,7 @@ mod benches {
 		let id = post::<T>(1, OUTPUTS);
 		force::<T>(id, Phase::Posted);
 		let (who, key) = seat::<T>(id, Purpose::Attest, Answer::Pending);
-		let action = VerifierAction::AttestInputs { ok: true };
+		let action = VerifierAction::AttestInputs { ok: true, drawn_at: drawn_at::<T>() };
 		let signature = sign::<T>(&key, id, &who, &action);
 		#[extrinsic_call]
 		_(RawOrigin::Authorized, id, order::<T>(id), who, true, 0, signature);
@@ -362,7 +367,7 @@ mod benches {
 	fn attest_outputs() {
 		let id = vouched::<T>(MAX_SEATS);
 		let (who, key) = seat::<T>(id, Purpose::Keep, Answer::Pending);
-		let action = VerifierAction::AttestOutputs { ok: true };
+		let action = VerifierAction::AttestOutputs { ok: true, drawn_at: drawn_at::<T>() };
 		let signature = sign::<T>(&key, id, &who, &action);
 		#[extrinsic_call]
 		_(RawOrigin::Authorized, id, order::<T>(id), who, true, 0, signature);
@@ -512,6 +517,7 @@ mod benches {
 				ReasonCode::ProvenFraud,
 				&prover,
 				None,
+				Zero::zero(),
 			);
 		}
 		assert!(condemned);
