@@ -141,11 +141,13 @@ pub fn poke_job(who: &Person, job: JobId) -> Tx {
 	jobs(who, Jobs::poke { job })
 }
 
+fn commitment_of(who: &Person, job: JobId, run_root: &Hash, salt: &Hash) -> Hash {
+	result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt)
+}
+
 /// Commits to a run root.
 pub fn commit_result(who: &Person, job: JobId, run_root: &Hash, salt: &Hash) -> Tx {
-	let commitment =
-		result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt);
-	commit_raw(who, job, commitment)
+	commit_raw(who, job, commitment_of(who, job, run_root, salt))
 }
 
 /// Sends a result commitment as it is.
@@ -155,7 +157,7 @@ pub fn commit_raw(who: &Person, job: JobId, commitment: Hash) -> Tx {
 
 /// Sends a result commitment for this order.
 pub fn commit_order(who: &Person, job: JobId, order: Hash, commitment: Hash) -> Tx {
-	jobs(who, Jobs::commit_result { job, order, commitment })
+	jobs(who, Jobs::commit_result { job, order, commitment, checkpoints: None })
 }
 
 /// Commits to a run root and to the checkpoints of the run.
@@ -166,23 +168,8 @@ pub fn commit_segmented(
 	salt: &Hash,
 	checkpoints: Checkpoints,
 ) -> Tx {
-	let commitment =
-		result_commitment(&genesis_hash(), &order_of(job), &who.bytes(), run_root, salt);
-	let order = order_of(job);
-	jobs(who, Jobs::commit_segmented_result { job, order, commitment, checkpoints })
-}
-
-/// Opens a result that is cut into segments.
-pub fn reveal_segmented(
-	who: &Person,
-	job: JobId,
-	run_root: Hash,
-	salt: Hash,
-	opening: OutputsOpening,
-	segments: SegmentsOpening,
-) -> Tx {
-	let order = order_of(job);
-	jobs(who, Jobs::reveal_segmented_result { job, order, run_root, salt, opening, segments })
+	let (order, commitment) = (order_of(job), commitment_of(who, job, run_root, salt));
+	jobs(who, Jobs::commit_result { job, order, commitment, checkpoints: Some(checkpoints) })
 }
 
 /// Opens a result: `run_root` with whatever is shown of it.
@@ -192,13 +179,15 @@ pub fn reveal_raw(
 	run_root: Hash,
 	salt: Hash,
 	opening: OutputsOpening,
+	segments: Option<SegmentsOpening>,
 ) -> Tx {
-	jobs(who, Jobs::reveal_result { job, order: order_of(job), run_root, salt, opening })
+	let order = order_of(job);
+	jobs(who, Jobs::reveal_result { job, order, run_root, salt, opening, segments })
 }
 
 /// Opens a result.
 pub fn reveal_result(who: &Person, job: JobId, work: &Work, run: &Table, salt: Hash) -> Tx {
-	reveal_raw(who, job, run.run_root(), salt, run.opening(work))
+	reveal_raw(who, job, run.run_root(), salt, run.opening(work), None)
 }
 
 /// The signature of a drawn verifier's session key over an action.

@@ -299,9 +299,9 @@ impl World {
 	/// Remembers what a holder of inputs or outputs got, and what its requester paid for that.
 	fn note_data_fee(&mut self, job: u64, holder: &AccountId, net: i128) {
 		let Some(job) = pallet_assay_jobs::Jobs::<Runtime>::get(job) else { return };
-		let gross = job.data_share as i128;
+		let gross = job.books.data_share as i128;
 		*self.data_fees.entry(holder.clone()).or_default() += net;
-		*self.data_fees.entry(job.requester).or_default() -= gross;
+		*self.data_fees.entry(job.offer.requester).or_default() -= gross;
 		self.data_burned += gross - net;
 	}
 

@@ -4,8 +4,8 @@ use crate::honest::{folded, stateful};
 use assay_commitments::{verdict_commitment, OutputsOpening, Path, SegmentsOpening};
 use assay_market::{
 	lottery::transcript, verifier::signing_payload, AbstainReason, Assurance, Attestation,
-	ChallengeMove, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket, VerifierAction,
-	VerifierId, VerifierSignature, Verifiers,
+	ChallengeMove, Checkpoints, Hash, JobId, Lottery, LotteryTerms, Phase, Purpose, Ticket,
+	VerifierAction, VerifierId, VerifierSignature, Verifiers,
 };
 use assay_referee::sample::positions;
 use assay_runtime::{
@@ -18,7 +18,7 @@ use frame_support::{
 	traits::{Authorize, OriginTrait},
 };
 use pallet_assay_arbitration::Call as Arbitration;
-use pallet_assay_jobs::{Answer, Call as Market, Sample, Seat};
+use pallet_assay_jobs::{Answer, Audits, Call as Market, Claim, Committed, Opened, Sample, Seat};
 use serde_json::Value;
 use sp_core::crypto::{UncheckedFrom, VrfSecret};
 use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
@@ -218,16 +218,28 @@ fn chain() -> sp_io::TestExternalities {
 	chain
 }
 
+/// Bob's claim at this price, with the result that he has opened.
+fn bobs(price: Balance, opened: Option<Opened>) -> Claim<AccountId, Balance> {
+	let result = opened.map(|opened| Committed {
+		commitment: [0; 32],
+		checkpoints: None,
+		opened: Some(opened),
+	});
+	Claim { provider: Bob.to_account_id(), price, bond: 0, result }
+}
+
+/// An audit that one verifier has answered.
+fn audited() -> Audits<assay_runtime::BlockNumber> {
+	Audits { wanted: 1, shares: 1, tranches: 1, audited: Some(true), ..Default::default() }
+}
+
 /// Makes [`LOTTERY`] a job that is being audited, by Alice and nobody else.
 fn open_lottery() {
 	pallet_assay_jobs::Jobs::<Runtime>::mutate(LOTTERY, |job| {
 		let job = job.as_mut().expect("just posted");
-		job.provider = Some(Bob.to_account_id());
-		job.phase = Phase::Verifying;
-		job.price = Some(job.price_max);
-		job.deadline = 1_000;
-		job.audited = Some(true);
-		(job.wanted, job.shares, job.tranches) = (1, 1, 1);
+		job.claim = Some(bobs(job.offer.price_max, None));
+		(job.phase, job.deadline) = (Phase::Verifying, 1_000);
+		job.audits = audited();
 	});
 	let electorate = <Stake as Verifiers<AccountId, Balance>>::electorate();
 	let terms = LotteryTerms {
@@ -247,13 +259,9 @@ fn open_lottery() {
 fn seat_alice() {
 	pallet_assay_jobs::Jobs::<Runtime>::mutate(COMMITTED, |job| {
 		let job = job.as_mut().expect("just posted");
-		job.provider = Some(Bob.to_account_id());
-		job.phase = Phase::Revealing;
-		job.price = Some(job.price_max);
-		job.deadline = 1_000;
-		job.audited = Some(true);
-		(job.wanted, job.shares, job.tranches) = (1, 1, 1);
-		job.sample = Some(Sample::Drawn(SAMPLE_SEED));
+		job.claim = Some(bobs(job.offer.price_max, None));
+		(job.phase, job.deadline) = (Phase::Revealing, 1_000);
+		job.audits = Audits { sample: Some(Sample::Drawn(SAMPLE_SEED)), ..audited() };
 	});
 	let (account, key) = (Alice.to_account_id(), VerifierId::from(Alice.public()));
 	let root = stateful().record().run_root;
@@ -280,20 +288,23 @@ fn seat_alice() {
 fn reveal(id: JobId, root: [u8; 32]) {
 	pallet_assay_jobs::Jobs::<Runtime>::mutate(id, |job| {
 		let job = job.as_mut().expect("just posted");
-		job.provider = Some(Bob.to_account_id());
-		job.phase = Phase::Challengeable;
-		job.price = Some(job.price_max);
-		job.deadline = 1_000;
-		job.audited = Some(false);
-		job.run_root = Some(root);
-		job.trace_root = Some([9; 32]);
+		let opened = Opened {
+			run_root: root,
+			trace_root: [9; 32],
+			output_roots: Default::default(),
+			keepers_redrawn: false,
+			condemned: None,
+		};
+		job.claim = Some(bobs(job.offer.price_max, Some(opened)));
+		(job.phase, job.deadline) = (Phase::Challengeable, 1_000);
+		job.audits.audited = Some(false);
 	});
 }
 
 /// A reveal with segments, whose lengths and paths mutations may change.
 fn reveal_segmented(order: Hash) -> Market<Runtime> {
 	let path = Path { siblings: vec![[2; 32]] };
-	Market::reveal_segmented_result {
+	Market::reveal_result {
 		job: 0,
 		order,
 		run_root: [1; 32],
@@ -303,7 +314,7 @@ fn reveal_segmented(order: Hash) -> Market<Runtime> {
 			trace_path: path.clone(),
 			outputs: vec![([5; 32], path.clone())],
 		},
-		segments: SegmentsOpening { ends: vec![([6; 32], path)], last: [3; 32] },
+		segments: Some(SegmentsOpening { ends: vec![([6; 32], path)], last: [3; 32] }),
 	}
 }
 
@@ -359,7 +370,15 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 			Market::claim_job { job: 0, order: order(0), min_price: 0, max_bond: Balance::MAX },
 		),
 		("give-back", Market::give_back { job: 0, order: order(0) }),
-		("commit-result", Market::commit_result { job: 0, order: order(0), commitment: [1; 32] }),
+		(
+			"commit-result",
+			Market::commit_result {
+				job: 0,
+				order: order(0),
+				commitment: [1; 32],
+				checkpoints: None,
+			},
+		),
 		(
 			"attest-outputs",
 			Market::attest_outputs {
@@ -388,11 +407,11 @@ pub(crate) fn seeds() -> Vec<(String, Vec<u8>)> {
 		),
 		(
 			"commit-segmented-result",
-			Market::commit_segmented_result {
+			Market::commit_result {
 				job: 0,
 				order: order(0),
 				commitment: [1; 32],
-				checkpoints: assay_market::Checkpoints { manifest: [2; 32], digest: [3; 32] },
+				checkpoints: Some(Checkpoints { manifest: [2; 32], digest: [3; 32] }),
 			},
 		),
 		("reveal-segmented-result", reveal_segmented(order(0))),

@@ -12,7 +12,7 @@ use assay_referee::sample::{open_all, positions};
 use assay_runtime::{constants::currency::UNIT, Jobs, Runtime, RuntimeCall, UncheckedExtrinsic};
 use codec::{Decode, Encode};
 use frame_system::offchain::CreateAuthorizedTransaction;
-use pallet_assay_jobs::{Answer, Call, Job, Sample, Seat};
+use pallet_assay_jobs::{Answer, Audits, Call, Claim, Committed, Job, Offer, Sample, Seat};
 use sp_core::{
 	crypto::VrfSecret,
 	traits::{CallContext, CodeExecutor, RuntimeCode, WrappedRuntimeCode},
@@ -60,8 +60,7 @@ impl Run {
 }
 
 pub fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
-	Job {
-		order: ORDER,
+	let offer = Offer {
 		requester: Bob.to_account_id(),
 		program: PROGRAM,
 		input_roots: Default::default(),
@@ -74,44 +73,25 @@ pub fn job(phase: Phase) -> Job<AccountId32, u128, u32> {
 		price_start: UNIT,
 		price_max: UNIT,
 		ramp_blocks: 1,
-		opened_at: 0,
-		price: Some(UNIT),
-		verifier_pot: 0,
-		data_fee: 0,
-		data_share: 0,
-		escrow: 0,
-		deposit: 0,
-		record_deposit: 0,
-		provider: Some(Charlie.to_account_id()),
+	};
+	let mut job = Job::posted(ORDER, offer, Default::default(), 0);
+	(job.phase, job.deadline) = (phase, 1_000);
+	job.claim = Some(Claim {
+		provider: Charlie.to_account_id(),
+		price: UNIT,
 		bond: 0,
-		barred: Default::default(),
-		stalls: 0,
-		phase,
-		deadline: 1_000,
-		scheduled: None,
-		draw: None,
+		result: Some(Committed { commitment: [0; 32], checkpoints: None, opened: None }),
+	});
+	job.audits = Audits {
 		tranches: 1,
-		first_tranche: 0,
 		wanted: 1,
 		needed: 1,
 		shares: 1,
 		audited: Some(true),
 		sample: (phase == Phase::Revealing).then_some(Sample::Drawn(SAMPLE)),
-		second_audit: None,
-		keepers_redrawn: false,
-		commitment: Some([0; 32]),
-		run_root: None,
-		trace_root: None,
-		output_roots: Default::default(),
-		checkpoints: None,
-		wrong_step: None,
-		condemned: None,
-		reason: None,
-		paid: 0,
-		refunded: 0,
-		burned: 0,
-		history: Default::default(),
-	}
+		..Default::default()
+	};
+	job
 }
 
 fn sign(id: u64, action: &VerifierAction) -> VerifierSignature {

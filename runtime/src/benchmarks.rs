@@ -19,7 +19,8 @@ use frame_support::{
 };
 use pallet_assay_identity::{IdentityInfo, Roles};
 use pallet_assay_jobs::{
-	Answer, InputRoots, Job, Jobs, JobsOfKey, Loss, Losses, NextJob, Seat, Seats, MAX_SEATS,
+	Answer, Audits, Claim, Committed, InputRoots, Job, Jobs, JobsOfKey, Loss, Losses, NextJob,
+	Offer, Opened, Seat, Seats, MAX_SEATS,
 };
 use sp_runtime::{
 	traits::{IdentifyAccount, TrailingZeroInput},
@@ -200,8 +201,7 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 		crowd_jobs(pallet_assay_arbitration::benchmarking::DUE);
 		seats.push(seat(account, key));
 		Seats::<Runtime>::insert(id, BoundedVec::truncate_from(seats));
-		let job = Job {
-			order: [7; 32],
+		let offer = Offer {
 			requester: frame_benchmarking::account("requester", 0, 0),
 			program,
 			input_roots: InputRoots::truncate_from(input_roots),
@@ -214,43 +214,33 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 			price_start: UNIT,
 			price_max: UNIT,
 			ramp_blocks: 1,
-			opened_at: System::block_number(),
-			price: Some(UNIT),
-			verifier_pot: 0,
-			data_fee: 0,
-			data_share: 0,
-			escrow: 0,
-			deposit: 0,
-			record_deposit: 0,
-			provider: Some(frame_benchmarking::account("provider", 0, 0)),
+		};
+		let opened = Opened {
+			run_root,
+			trace_root,
+			output_roots: Default::default(),
+			keepers_redrawn: false,
+			condemned: None,
+		};
+		let mut job = Job::posted([7; 32], offer, Default::default(), System::block_number());
+		job.claim = Some(Claim {
+			provider: frame_benchmarking::account("provider", 0, 0),
+			price: UNIT,
 			bond: 0,
-			barred: Default::default(),
-			stalls: 0,
-			phase: Phase::Challengeable,
-			deadline,
-			scheduled: None,
-			draw: None,
+			result: Some(Committed {
+				commitment: [0; 32],
+				checkpoints: None,
+				opened: Some(opened),
+			}),
+		});
+		(job.phase, job.deadline) = (Phase::Challengeable, deadline);
+		job.audits = Audits {
 			tranches: 1,
-			first_tranche: 0,
 			wanted: MAX_SEATS,
 			needed: 1,
 			shares: MAX_SEATS,
 			audited: Some(true),
-			second_audit: None,
-			keepers_redrawn: false,
-			commitment: Some([0; 32]),
-			run_root: Some(run_root),
-			trace_root: Some(trace_root),
-			sample: None,
-			output_roots: Default::default(),
-			checkpoints: None,
-			wrong_step: None,
-			condemned: None,
-			reason: None,
-			paid: 0,
-			refunded: 0,
-			burned: 0,
-			history: Default::default(),
+			..Default::default()
 		};
 		pallet_assay_jobs::Jobs::<Runtime>::insert(id, job);
 		id
@@ -277,8 +267,8 @@ impl pallet_assay_decoys::BenchmarkHelper<AccountId, Signature> for Stage {
 			(requester.clone(), key),
 		);
 		let mut record = Jobs::<Runtime>::take(opened).expect("it was opened; qed");
-		record.requester = requester.clone();
-		record.provider = Some(provider.clone());
+		record.offer.requester = requester.clone();
+		record.claim.as_mut().expect("it was opened; qed").provider = provider.clone();
 		record.reason = Some(ReasonCode::ProvenFraud);
 		record.history = BoundedVec::truncate_from(vec![(Phase::Posted, System::block_number())]);
 		Jobs::<Runtime>::insert(job, record);

@@ -30,7 +30,16 @@ use sp_runtime::{
 ///
 /// The tests of the runtime walk all calls and hold each against this, from every origin.
 #[derive(
-	Encode, Decode, DecodeWithMemTracking, Default, Clone, Copy, PartialEq, Eq, Debug, TypeInfo,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	Default,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+	TypeInfo
 )]
 pub struct RefuseSignedVerifierCalls;
 
@@ -88,12 +97,10 @@ impl Subject {
 		use pallet_assay_jobs::Call as Market;
 		Some(match call {
 			RuntimeCall::Jobs(call) => match call {
-				Market::commit_result { job, order, .. }
-				| Market::commit_segmented_result { job, order, .. } => {
+				Market::commit_result { job, order, .. } => {
 					Self::Own(*job, *order, ProviderCall::Commit)
 				}
-				Market::reveal_result { job, order, .. }
-				| Market::reveal_segmented_result { job, order, .. } => {
+				Market::reveal_result { job, order, .. } => {
 					Self::Own(*job, *order, ProviderCall::Reveal)
 				}
 				Market::give_back { job, order } => Self::Own(*job, *order, ProviderCall::GiveBack),

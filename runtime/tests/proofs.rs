@@ -20,7 +20,7 @@ use assay_program::{program_id, Limits, Program, RefereeCost};
 use assay_referee::{ProofPart, RootsOpening};
 use assay_runtime::{Header, Runtime, RuntimeCall, UncheckedExtrinsic};
 use codec::{Decode, Encode};
-use pallet_assay_jobs::Job;
+use pallet_assay_jobs::Opened;
 use pallet_assay_programs::{AnchorPlans, ProgramBytes};
 use sp_core::{
 	traits::{CallContext, CodeExecutor, RuntimeCode, WrappedRuntimeCode},
@@ -53,14 +53,16 @@ fn chain_with(stage: &Stage) -> sp_io::TestExternalities {
 		pallet_assay_programs::Plans::<Runtime>::insert(id, plans);
 		let bytes: ProgramBytes = bytes.try_into().expect("not too long");
 		pallet_assay_programs::Bytes::<Runtime>::insert(id, bytes);
-		let job = Job {
-			program: id,
-			steps: 1,
-			run_root: Some(stage.record().run_root),
-			trace_root: Some(stage.traces[0]),
-			input_roots: stage.input_roots.clone().try_into().expect("few inputs"),
-			..verdicts::job(Phase::Challengeable)
-		};
+		let mut job = verdicts::job(Phase::Challengeable);
+		(job.offer.program, job.offer.steps) = (id, 1);
+		job.offer.input_roots = stage.input_roots.clone().try_into().expect("few inputs");
+		job.committed_mut().expect("a claimed job").opened = Some(Opened {
+			run_root: stage.record().run_root,
+			trace_root: stage.traces[0],
+			output_roots: Default::default(),
+			keepers_redrawn: false,
+			condemned: None,
+		});
 		pallet_assay_jobs::Jobs::<Runtime>::insert(0, job);
 	});
 	chain.commit_all().expect("the state is kept");

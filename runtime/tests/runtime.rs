@@ -246,9 +246,7 @@ fn operational_calls_should_have_a_reserve_when_blocks_are_full() {
 		"reveal_verdict",
 		// Of those who are bonded.
 		"commit_result",
-		"commit_segmented_result",
 		"reveal_result",
-		"reveal_segmented_result",
 		"give_back",
 	];
 	let classes: BTreeMap<_, _> = market_calls()

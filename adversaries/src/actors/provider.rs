@@ -173,19 +173,16 @@ impl Provider {
 				return vec![calls::commit_segmented(&self.who, job, root, salt, checkpoints)];
 			}
 			Phase::Revealing if mine && view.run_root.is_none() && self.misdeed != NeverReveal => {
-				let opening = self.opening.clone();
-				if let Some(cut) = cut {
+				let segments = cut.map(|cut| {
 					let mut segments =
 						open_segments(&cut, &self.run.traces()).expect("a trace for every step");
 					if self.misdeed == ProviderMisdeed::OtherSegments {
 						segments.last = made_up(1);
 					}
-					let (root, salt) = (self.run_root, self.salt);
-					return vec![calls::reveal_segmented(
-						&self.who, job, root, salt, opening, segments,
-					)];
-				}
-				return vec![calls::reveal_raw(&self.who, job, self.run_root, self.salt, opening)];
+					segments
+				});
+				let (root, salt, opening) = (self.run_root, self.salt, self.opening.clone());
+				return vec![calls::reveal_raw(&self.who, job, root, salt, opening, segments)];
 			}
 			_ => {}
 		}

@@ -49,7 +49,8 @@ fn stale(stage: &Stage, order: Hash, step: Step) -> Tx {
 		Step::Reveal => {
 			let opening = stage.truth.opening(&stage.work);
 			let (run_root, salt) = (stage.truth.run_root(), stage.provider.salt);
-			signed(&provider, Jobs::reveal_result { job, order, run_root, salt, opening })
+			let call = Jobs::reveal_result { job, order, run_root, salt, opening, segments: None };
+			signed(&provider, call)
 		}
 		Step::Cancel => signed(&stage.requester.who, Jobs::cancel_job { job, order }),
 		Step::Demand => {

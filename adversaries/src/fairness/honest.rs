@@ -331,7 +331,7 @@ fn moves(
 				let commit = calls::commit_result(&provider, id, &run_root, &salt);
 				moves.push(((id, Sent::Duty), commit));
 			}
-			Phase::Revealing if now.run_root.is_none() => {
+			Phase::Revealing if now.run_root().is_none() => {
 				let reveal = calls::reveal_result(&provider, id, &job.work, &job.run, salt);
 				moves.push(((id, Sent::Duty), reveal));
 			}

@@ -63,17 +63,12 @@ impl Node {
 			None => Value::unnamed_variant("Standard", []),
 		};
 		let attestation = if post.attested { "Required" } else { "OptedOut" };
-		let segments = match post.segment_steps {
-			Some(steps) => {
-				let segments = Value::named_composite([("steps", value!(steps))]);
-				Value::unnamed_variant("Some", [segments])
-			}
-			None => Value::unnamed_variant("None", []),
-		};
+		let segments =
+			post.segment_steps.map(|steps| Value::named_composite([("steps", value!(steps))]));
 		let assurance = Value::named_composite([
 			("audit", audit),
 			("attestation", Value::unnamed_variant(attestation, [])),
-			("segments", segments),
+			("segments", optional(segments)),
 		]);
 		let roots = post.input_roots.iter().map(Value::from_bytes);
 		let args = vec![
@@ -124,18 +119,14 @@ impl Node {
 	) -> Result<()> {
 		let mut args = job_args(job);
 		args.push(("commitment", Value::from_bytes(commitment)));
-		let call = match checkpoints {
-			Some(Checkpoints { manifest, digest }) => {
-				let checkpoints = Value::named_composite([
-					("manifest", Value::from_bytes(manifest)),
-					("digest", Value::from_bytes(digest)),
-				]);
-				args.push(("checkpoints", checkpoints));
-				"commit_segmented_result"
-			}
-			None => "commit_result",
-		};
-		self.submit_urgent(key, "Jobs", call, args, urgency).await.map(drop)
+		let checkpoints = checkpoints.map(|Checkpoints { manifest, digest }| {
+			Value::named_composite([
+				("manifest", Value::from_bytes(manifest)),
+				("digest", Value::from_bytes(digest)),
+			])
+		});
+		args.push(("checkpoints", optional(checkpoints)));
+		self.submit_urgent(key, "Jobs", "commit_result", args, urgency).await.map(drop)
 	}
 
 	/// Reveals a result, with its segments where the run is cut.
@@ -154,14 +145,15 @@ impl Node {
 		args.push(("run_root", Value::from_bytes(run_root)));
 		args.push(("salt", Value::from_bytes(salt)));
 		args.push(("opening", opening_value(opening)));
-		let call = match segments {
-			Some(segments) => {
-				args.push(("segments", segments_value(segments)));
-				"reveal_segmented_result"
-			}
-			None => "reveal_result",
-		};
-		self.submit_urgent(key, "Jobs", call, args, urgency).await.map(drop)
+		args.push(("segments", optional(segments.map(segments_value))));
+		self.submit_urgent(key, "Jobs", "reveal_result", args, urgency).await.map(drop)
+	}
+}
+
+fn optional(value: Option<Value>) -> Value {
+	match value {
+		Some(value) => Value::unnamed_variant("Some", [value]),
+		None => Value::unnamed_variant("None", []),
 	}
 }
 

@@ -59,9 +59,8 @@ pub const MAX_PARTS: u32 = assay_program::Limits::V1.parts;
 pub const MAX_ACCUMULATORS: u32 = 1_024;
 
 /// A challenger's way down from the run root.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Lane<AccountId, Balance, BlockNumber> {
 	/// Whose result is disputed.
 	pub provider: AccountId,
@@ -97,9 +96,8 @@ impl<AccountId, Balance, BlockNumber> Lane<AccountId, Balance, BlockNumber> {
 }
 
 /// What of one result is demanded.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct DemandedWork<AccountId> {
 	/// Who owes it.
 	pub provider: AccountId,
@@ -127,9 +125,8 @@ pub enum Proved {
 }
 
 /// The roots of lazy anchors that the provider has stated in a lane, and what it is held to.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct StatedList {
 	/// Whose they are, and the root over them.
 	pub list: LazyList,
@@ -138,9 +135,8 @@ pub struct StatedList {
 }
 
 /// What a provider states of the lazy anchors of a step, bound to what it is stated of.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Statement {
 	/// The provider's own run root.
 	pub run_root: Hash,
@@ -154,9 +150,8 @@ pub struct Statement {
 }
 
 /// A group that was opened.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct OpenedGroup {
 	/// Where it is.
 	pub place: Place,
@@ -165,9 +160,8 @@ pub struct OpenedGroup {
 }
 
 /// A fraud proof of several parts, between two of them.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Fold<Balance> {
 	/// Which tile is said to be wrong.
 	pub accusation: Accusation,
@@ -188,9 +182,8 @@ pub struct Fold<Balance> {
 }
 
 /// An account that is bound to a fraud proof.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct ProofCommitment<AccountId> {
 	/// The account.
 	pub account: AccountId,

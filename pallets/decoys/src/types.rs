@@ -15,18 +15,8 @@ pub type MakerOf<T> = Maker<BalanceOf<T>>;
 pub type SealOf<T> = Seal<BalanceOf<T>, BlockNumberFor<T>>;
 
 /// An account that may make decoys.
-#[derive(
-	Clone,
-	Debug,
-	Default,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Maker<Balance> {
 	/// What its decoys may still cost: newly minted and from the pot together.
 	pub allowance: Balance,
@@ -35,9 +25,8 @@ pub struct Maker<Balance> {
 }
 
 /// A decoy that may be posted.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Seal<Balance, BlockNumber> {
 	/// When it was sealed.
 	pub sealed_at: BlockNumber,
@@ -58,19 +47,8 @@ pub struct Consents<Signature> {
 }
 
 /// How decoys have ended: what the chance is that a planted fault is found.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	Default,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Tally {
 	/// Proved wrong.
 	pub proven: u32,

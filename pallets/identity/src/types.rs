@@ -19,19 +19,8 @@ pub type BalanceOf<T> =
 	<<T as Config>::Currency as Inspect<<T as frame_system::Config>::AccountId>>::Balance;
 
 /// The parts that an account takes in the market. Any combination but the empty one.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	Default,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Roles {
 	/// Posts jobs and pays for them.
 	pub requester: bool,
@@ -49,18 +38,8 @@ impl Roles {
 }
 
 /// The interface through which a device is used.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Backend {
 	/// The CPU engine, without any adapter.
 	#[codec(index = 0)]
@@ -84,9 +63,8 @@ pub enum Backend {
 
 /// What an account says about its device. Not checked by the chain: it helps to judge whether an
 /// account can finish a job in time, and a false one costs reputation.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct DeviceProfile {
 	/// Name of the adapter as its driver gives it: UTF-8 without control characters.
 	pub adapter: BoundedVec<u8, ConstU32<MAX_ADAPTER_NAME>>,
@@ -109,7 +87,14 @@ impl DeviceProfile {
 
 /// A registered identity.
 #[derive(
-	CloneNoBound, DebugNoBound, PartialEqNoBound, EqNoBound, Encode, Decode, MaxEncodedLen, TypeInfo,
+	CloneNoBound,
+	DebugNoBound,
+	PartialEqNoBound,
+	EqNoBound,
+	Encode,
+	Decode,
+	MaxEncodedLen,
+	TypeInfo
 )]
 #[scale_info(skip_type_params(T))]
 pub struct IdentityInfo<T: Config> {
@@ -129,19 +114,8 @@ macro_rules! reputation {
 	($( $(#[$doc:meta])* $field:ident: $outcome:ident ),+ $(,)?) => {
 		/// How often each outcome was noted for an account. Counters stop at their largest value.
 		/// They outlive the registration: an account that comes back has its old reputation.
-		#[derive(
-			Clone,
-			Copy,
-			Debug,
-			Default,
-			PartialEq,
-			Eq,
-			Encode,
-			Decode,
-			DecodeWithMemTracking,
-			MaxEncodedLen,
-			TypeInfo,
-		)]
+		#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+		#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 		pub struct Reputation {
 			$( $(#[$doc])* pub $field: u32, )+
 		}

@@ -94,7 +94,7 @@ fn claim<T: Config>(id: JobId) -> frame_support::dispatch::DispatchResult {
 
 /// The run that every benchmark's provider has made.
 fn run<T: Config>(id: JobId) -> (Hash, OutputsOpening) {
-	let program = Jobs::<T>::get(id).expect("just posted; qed").program;
+	let program = Jobs::<T>::get(id).expect("just posted; qed").offer.program;
 	let summary = T::Programs::summary(&program).expect("a job's program is registered; qed");
 	let anchors = vec![[7; 32]; summary.anchors as usize];
 	let traces = vec![trace_root(&anchors)];
@@ -155,7 +155,7 @@ fn force<T: Config>(id: JobId, phase: Phase) {
 		job.phase = phase;
 		job.draw = None;
 		job.deadline = BlockNumberFor::<T>::max_value();
-		job.wanted = MAX_COMMITTEE;
+		job.audits.wanted = MAX_COMMITTEE;
 	});
 }
 
@@ -174,13 +174,18 @@ fn vouched<T: Config>(seats: u32) -> JobId {
 	});
 	Jobs::<T>::mutate(id, |job| {
 		let job = job.as_mut().expect("just posted; qed");
-		job.run_root = Some(root);
-		job.trace_root = Some(opening.trace_root);
-		job.audited = Some(seats > 0);
-		job.wanted = 1;
-		job.needed = seats.min(1);
-		// A job without seats has nobody who holds its outputs; its end is the same.
-		job.keepers_redrawn = seats == 0;
+		let result = job.committed_mut().expect("just committed; qed");
+		result.opened = Some(Opened {
+			run_root: root,
+			trace_root: opening.trace_root,
+			output_roots: BoundedVec::new(),
+			// A job without seats has nobody who holds its outputs; its end is the same.
+			keepers_redrawn: seats == 0,
+			condemned: None,
+		});
+		job.audits.audited = Some(seats > 0);
+		job.audits.wanted = 1;
+		job.audits.needed = seats.min(1);
 	});
 	id
 }
@@ -211,7 +216,7 @@ fn lottery<T: Config>(id: JobId) -> (T::AccountId, VerifierSignature) {
 	});
 	Jobs::<T>::mutate(id, |job| {
 		let job = job.as_mut().expect("just posted; qed");
-		(job.first_tranche, job.tranches) = (1, 2);
+		(job.audits.first_tranche, job.audits.tranches) = (1, 2);
 	});
 	let signature = key.sign(&[0u8; 1]).expect("the keystore has just made the key; qed");
 	(account("verifier", 0, 0), signature)
@@ -282,7 +287,7 @@ mod benches {
 		let id = claimed::<T>(OUTPUTS);
 		let who = account("provider", 0, 0);
 		#[extrinsic_call]
-		_(RawOrigin::Signed(who), id, order::<T>(id), [1; 32]);
+		_(RawOrigin::Signed(who), id, order::<T>(id), [1; 32], None);
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Committed));
 	}
 
@@ -310,15 +315,23 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Open));
 	}
 
+	/// Of a run that is not cut; checking segments is as many nodes as they are opened with, twice.
 	#[benchmark]
-	fn reveal_result(o: Linear<1, 16>) {
+	fn reveal_result(o: Linear<1, 16>, h: Linear<0, 8_192>) {
 		let id = committed::<T>(o);
 		force::<T>(id, Phase::Revealing);
 		let (root, opening) = run::<T>(id);
-		let who = account("provider", 0, 0);
-		#[extrinsic_call]
-		_(RawOrigin::Signed(who), id, order::<T>(id), root, SALT, opening);
-		assert_eq!(Jobs::<T>::get(id).and_then(|job| job.run_root), Some(root));
+		let origin = RawOrigin::Signed(account("provider", 0, 0)).into();
+		let (order, mut node) = (order::<T>(id), [7; 32]);
+		#[block]
+		{
+			assert_ok!(Pallet::<T>::reveal_result(origin, id, order, root, SALT, opening, None));
+			for _ in 0..2 * h {
+				node = trace_root(&[node]);
+			}
+		}
+		assert!(h == 0 || node != [7; 32]);
+		assert_eq!(Jobs::<T>::get(id).and_then(|job| job.run_root()), Some(root));
 	}
 
 	#[benchmark]
@@ -328,7 +341,7 @@ mod benches {
 		let requester = account("requester", 0, 0);
 		#[extrinsic_call]
 		_(RawOrigin::Signed(requester), id, order::<T>(id));
-		assert!(Jobs::<T>::get(id).is_some_and(|job| job.second_audit.is_some()));
+		assert!(Jobs::<T>::get(id).is_some_and(|job| job.audits.second.is_some()));
 	}
 
 	/// What a push costs beside the push itself: the refusal of one that is not due.
@@ -522,19 +535,6 @@ mod benches {
 		}
 		assert!(condemned);
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Failed));
-	}
-
-	/// Checking segments that are opened with `h` hashes: as many nodes as that, twice.
-	#[benchmark]
-	fn check_segments(h: Linear<1, 8_192>) {
-		let mut root = [7; 32];
-		#[block]
-		{
-			for _ in 0..2 * h {
-				root = trace_root(&[root]);
-			}
-		}
-		assert_ne!(root, [7; 32]);
 	}
 
 	/// Keepers are drawn from as many validators as there may be.

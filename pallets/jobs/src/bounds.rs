@@ -124,6 +124,13 @@ fn micros(micros: u64) -> Part {
 	Part(0, 0, micros, 0)
 }
 
+/// Segments that are opened with so many hashes are checked, two BLAKE3 nodes of up to 1 µs for each, and
+/// their roots written.
+fn segments(hashes: u32) -> Part {
+	let written = Part(0, 1, 20, 9).times(hashes.min(1).into());
+	written.and(micros(2).times(hashes.into()))
+}
+
 /// Bounds with the database weights of a runtime.
 pub struct Bounds<T>(PhantomData<T>);
 
@@ -169,7 +176,7 @@ macro_rules! bounds {
 				.and(PRUNE)
 				.weigh($db)
 		}
-		fn reveal_result(o: u32) -> Weight {
+		fn reveal_result(o: u32, h: u32) -> Weight {
 			// The program's summary, the chain's name; a path of up to 31 hashes for each output, and one
 			// of the last step. May begin the challenge period.
 			CALL.and(JOB)
@@ -177,11 +184,8 @@ macro_rules! bounds {
 				.and(AGENDA)
 				.and(Part(2, 0, 80, 8))
 				.and(micros(35).times(o.into()))
+				.and(segments(h))
 				.weigh($db)
-		}
-		fn check_segments(h: u32) -> Weight {
-			// Two BLAKE3 nodes of up to 1 µs for each opened hash; the roots are written.
-			Part(0, 1, 20, 9).and(micros(2).times(h.into())).weigh($db)
 		}
 		fn request_audit() -> Weight {
 			CALL.and(JOB)

@@ -487,10 +487,10 @@ pub mod pallet {
 		/// The run cannot be cut like this: a segment needs a power of two of steps, at least 2, and a job
 		/// 2 to 256 segments. Choose another length, or leave `segments` out.
 		WrongSegments,
-		/// The job is cut into segments: use `commitSegmentedResult` and `revealSegmentedResult`, which
-		/// carry its checkpoints and its segments.
+		/// The job is cut into segments: `commitResult` must carry its checkpoints, and `revealResult`
+		/// its segments.
 		SegmentsMissing,
-		/// The job is not cut into segments: use `commitResult` and `revealResult`.
+		/// The job is not cut into segments: leave `checkpoints` and `segments` out.
 		NotSegmented,
 		/// The segments are not those of the committed run: their paths do not lead to the run root, or
 		/// the trace roots before the checkpoints are not what `digest` binds.
@@ -721,10 +721,15 @@ pub mod pallet {
 		/// From here on the provider warrants that the root can be opened: silence costs what fraud
 		/// costs.
 		///
+		/// `checkpoints` are given just where the job is cut into segments: the manifest, a blob that
+		/// verifiers fetch together with the states that it lists, and a digest that binds the trace roots
+		/// of the steps before the checkpoints; a digest of others cannot be opened.
+		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`],
-		/// [`Error::AlreadyCommitted`], [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::SegmentsMissing`].
+		/// [`Error::AlreadyCommitted`], [`Error::WrongPhase`], [`Error::DeadlinePassed`],
+		/// [`Error::SegmentsMissing`], [`Error::NotSegmented`].
 		///
 		/// ## Events
 		///
@@ -736,9 +741,10 @@ pub mod pallet {
 			job: JobId,
 			order: Hash,
 			commitment: Hash,
+			checkpoints: Option<Checkpoints>,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_commit_result(who, job, order, commitment, None)
+			Self::do_commit_result(who, job, order, commitment, checkpoints)
 		}
 
 		/// Open the committed result: its run root and its outputs.
@@ -753,18 +759,26 @@ pub mod pallet {
 		/// of the last step. The outputs themselves belong into the provider's node before this: keepers
 		/// fetch them by the roots, and without them the result is not paid.
 		///
+		/// `segments` are given just where the job is cut: for every segment but the last the trace root of
+		/// its last step with that step's path to the root of the segment, and the root of the last one.
+		/// These roots are what the verdicts are compared with.
+		///
 		/// ## Errors
 		///
 		/// [`Error::UnknownJob`], [`Error::OtherOrder`], [`Error::NotProvider`],
-		/// [`Error::AlreadyRevealed`], [`Error::WrongPhase`], [`Error::DeadlinePassed`], [`Error::CommitmentMismatch`],
-		/// [`Error::WrongOutputs`], [`Error::SegmentsMissing`].
+		/// [`Error::AlreadyRevealed`], [`Error::WrongPhase`], [`Error::DeadlinePassed`],
+		/// [`Error::SegmentsMissing`], [`Error::NotSegmented`], [`Error::CommitmentMismatch`],
+		/// [`Error::WrongOutputs`], [`Error::SegmentsMismatch`].
 		///
 		/// ## Events
 		///
 		/// [`Event::ResultRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
 		#[pallet::call_index(4)]
 		#[pallet::weight((
-			T::WeightInfo::reveal_result(opening.outputs.len() as u32),
+			T::WeightInfo::reveal_result(
+				opening.outputs.len() as u32,
+				segments.as_ref().map_or(0, Pallet::<T>::hashes_of),
+			),
 			DispatchClass::Operational,
 		))]
 		pub fn reveal_result(
@@ -774,9 +788,10 @@ pub mod pallet {
 			run_root: Hash,
 			salt: Hash,
 			opening: OutputsOpening,
+			segments: Option<SegmentsOpening>,
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
-			Self::do_reveal_result(who, job, order, run_root, salt, opening, None)
+			Self::do_reveal_result(who, job, order, run_root, salt, opening, segments)
 		}
 
 		/// Have the revealed result replayed by a committee, or by one more.
@@ -1040,78 +1055,6 @@ pub mod pallet {
 			Self::do_reveal_verdict(job, account, run_root, salt, chunks)
 		}
 
-		/// Bind yourself to the result of a claimed job that is cut into segments, and to the states
-		/// that they start from.
-		///
-		/// ## Dispatch Origin
-		///
-		/// Signed by the provider that claimed the job.
-		///
-		/// ## Details
-		///
-		/// As [`commit_result`](Call::commit_result). `checkpoints` names the manifest, a blob that
-		/// verifiers fetch together with the states that it lists, and binds the trace roots of the
-		/// steps before the checkpoints; a digest of others cannot be opened.
-		///
-		/// ## Errors
-		///
-		/// Those of [`commit_result`](Call::commit_result), and [`Error::NotSegmented`].
-		///
-		/// ## Events
-		///
-		/// [`Event::ResultCommitted`], [`Event::PhaseChanged`].
-		#[pallet::call_index(12)]
-		#[pallet::weight((T::WeightInfo::commit_result(), DispatchClass::Operational))]
-		pub fn commit_segmented_result(
-			origin: OriginFor<T>,
-			job: JobId,
-			order: Hash,
-			commitment: Hash,
-			checkpoints: Checkpoints,
-		) -> DispatchResult {
-			let who = ensure_signed(origin)?;
-			Self::do_commit_result(who, job, order, commitment, Some(checkpoints))
-		}
-
-		/// Open the committed result of a job that is cut into segments.
-		///
-		/// ## Dispatch Origin
-		///
-		/// Signed by the provider that committed it.
-		///
-		/// ## Details
-		///
-		/// As [`reveal_result`](Call::reveal_result). `segments` has for every segment but the last the
-		/// trace root of its last step with that step's path to the root of the segment, and the root of
-		/// the last one. These roots are what the verdicts are compared with.
-		///
-		/// ## Errors
-		///
-		/// Those of [`reveal_result`](Call::reveal_result), [`Error::NotSegmented`] and
-		/// [`Error::SegmentsMismatch`].
-		///
-		/// ## Events
-		///
-		/// [`Event::ResultRevealed`], [`Event::PhaseChanged`] when everyone has revealed.
-		#[pallet::call_index(13)]
-		#[pallet::weight((
-			T::WeightInfo::reveal_result(opening.outputs.len() as u32)
-				.saturating_add(T::WeightInfo::check_segments(Pallet::<T>::hashes_of(segments))),
-			DispatchClass::Operational,
-		))]
-		pub fn reveal_segmented_result(
-			origin: OriginFor<T>,
-			job: JobId,
-			order: Hash,
-			run_root: Hash,
-			salt: Hash,
-			opening: OutputsOpening,
-			segments: SegmentsOpening,
-		) -> DispatchResult {
-			let who = ensure_signed(origin)?;
-			Self::do_reveal_result(who, job, order, run_root, salt, opening, Some(segments))
-		}
-
 		/// Give a claimed job back, because it cannot be done: its inputs are not served, or the machine
 		/// broke.
 		///
@@ -1135,7 +1078,7 @@ pub mod pallet {
 		/// ## Events
 		///
 		/// [`Event::JobGivenBack`], [`Event::PhaseChanged`] or [`Event::JobEnded`].
-		#[pallet::call_index(14)]
+		#[pallet::call_index(12)]
 		#[pallet::weight((T::WeightInfo::give_back(), DispatchClass::Operational))]
 		pub fn give_back(origin: OriginFor<T>, job: JobId, order: Hash) -> DispatchResult {
 			let who = ensure_signed(origin)?;
@@ -1163,7 +1106,7 @@ pub mod pallet {
 		/// ## Events
 		///
 		/// [`Event::OutputsAttested`].
-		#[pallet::call_index(15)]
+		#[pallet::call_index(13)]
 		#[pallet::weight((T::WeightInfo::attest_outputs(), DispatchClass::Operational))]
 		#[pallet::authorize(|_, job, order, account, ok, retry, signature| {
 			let drawn_at = Self::drawn_at(*job, Purpose::Keep, account);

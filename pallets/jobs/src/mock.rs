@@ -735,7 +735,7 @@ pub fn sample_seed(id: JobId) -> Option<Hash> {
 }
 /// To the block in which the chunks that verifiers show are known.
 pub fn await_sample(id: JobId) {
-	if let Some(Sample::Awaited(closed)) = job(id).sample {
+	if let Some(Sample::Awaited(closed)) = job(id).audits.sample {
 		roll_to(closed + 3);
 	}
 	assert!(sample_seed(id).is_some());
@@ -858,7 +858,7 @@ pub fn post_claimed_attested() -> JobId {
 }
 pub fn commit_result(id: JobId, run: &Run) -> DispatchResult {
 	let commitment = result_hash(id, &provider(), run);
-	Market::commit_result(RuntimeOrigin::signed(provider()), id, order(id), commitment)
+	Market::commit_result(RuntimeOrigin::signed(provider()), id, order(id), commitment, None)
 }
 pub fn post_committed(run: &Run) -> JobId {
 	let id = post_claimed();
@@ -881,14 +881,14 @@ pub fn post_revealing(run: &Run, verdict: &Run) -> JobId {
 }
 /// As many as are wanted commit to `verdict`.
 pub fn commit_wanted(id: JobId, verdict: &Run) {
-	for who in winners(id).into_iter().take(job(id).wanted as usize) {
+	for who in winners(id).into_iter().take(job(id).audits.wanted as usize) {
 		commit(id, &who, verdict).expect("a winner");
 	}
 }
 /// The provider opens its result, and everyone who was drawn to keep its outputs has them.
 pub fn reveal_result(id: JobId, run: &Run) -> DispatchResult {
 	let origin = RuntimeOrigin::signed(provider());
-	Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening())?;
+	Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening(), None)?;
 	keep_all(id);
 	Ok(())
 }
@@ -1073,8 +1073,8 @@ pub fn check_invariants(before: u64) {
 	for (id, job) in Jobs::<Test>::iter() {
 		if job.phase.is_terminal() {
 			assert_eq!(
-				job.paid + job.refunded + job.burned,
-				job.price_max + job.verifier_pot + job.data_fee,
+				job.books.paid + job.books.refunded + job.books.burned,
+				job.offer.price_max + job.books.verifier_pot + job.books.data_fee,
 				"everything that was held for job {id} went somewhere"
 			);
 		}
@@ -1089,7 +1089,8 @@ pub fn check_invariants(before: u64) {
 	for ((who, id), bond) in Bonds::iter() {
 		let job = job(id);
 		assert!(!job.phase.is_terminal(), "an ended job holds no bond");
-		assert_eq!((job.provider, job.bond), (Some(who), bond));
+		let claim = job.claim.map(|claim| (claim.provider, claim.bond));
+		assert_eq!(claim, Some((who, bond)));
 	}
 	let active = crate::ActiveJobs::<Test>::get();
 	let uses: u32 = ProgramUses::iter_values().sum();

@@ -17,10 +17,9 @@ pub trait WeightInfo {
 	fn commit_result() -> Weight;
 	/// `give_back`.
 	fn give_back() -> Weight;
-	/// `reveal_result` with `o` outputs.
-	fn reveal_result(o: u32) -> Weight;
-	/// Checking segments that are opened with `h` hashes, on top of `reveal_result`.
-	fn check_segments(h: u32) -> Weight;
+	/// `reveal_result` with `o` outputs, and segments that are opened with `h` hashes; 0 where the run
+	/// is not cut.
+	fn reveal_result(o: u32, h: u32) -> Weight;
 	/// `request_audit`.
 	fn request_audit() -> Weight;
 	/// `poke`, without the push itself.

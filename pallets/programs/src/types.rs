@@ -22,7 +22,14 @@ pub type AnchorPlans = BoundedVec<AnchorPlan, ConstU32<{ Limits::V1.nodes }>>;
 
 /// What the check of a program proved, as far as jobs need it, and who keeps it here.
 #[derive(
-	CloneNoBound, DebugNoBound, PartialEqNoBound, EqNoBound, Encode, Decode, MaxEncodedLen, TypeInfo,
+	CloneNoBound,
+	DebugNoBound,
+	PartialEqNoBound,
+	EqNoBound,
+	Encode,
+	Decode,
+	MaxEncodedLen,
+	TypeInfo
 )]
 #[scale_info(skip_type_params(T))]
 pub struct ProgramInfo<T: Config> {

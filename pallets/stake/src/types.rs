@@ -24,18 +24,8 @@ pub type DeferredSlashOf<T> = DeferredSlash<<T as frame_system::Config>::Account
 /// The full identification of a validator in `pallet-session`'s historical sessions: what it had
 /// at stake when its session was planned. An offence takes its fraction of this amount, whatever
 /// happened to the stake since.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Exposure<Balance> {
 	/// Bonded stake, in the chain's smallest unit.
 	pub stake: Balance,
@@ -45,18 +35,8 @@ pub struct Exposure<Balance> {
 pub type ElectedOf<T> = Vec<(<T as frame_system::Config>::AccountId, Exposure<BalanceOf<T>>)>;
 
 /// A part of the stake on its way out.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct UnbondingChunk<Balance> {
 	/// How much.
 	pub value: Balance,
@@ -66,9 +46,8 @@ pub struct UnbondingChunk<Balance> {
 
 /// A slash for an offence that waits for its session, so that the chain's root can cancel one that
 /// came from a bug.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct DeferredSlash<AccountId, Balance> {
 	/// Whose stake.
 	pub who: AccountId,
@@ -91,7 +70,7 @@ pub struct DeferredSlash<AccountId, Balance> {
 	Encode,
 	Decode,
 	MaxEncodedLen,
-	TypeInfo,
+	TypeInfo
 )]
 #[scale_info(skip_type_params(T))]
 pub struct Ledger<T: Config> {
@@ -182,18 +161,8 @@ impl<T: Config> Ledger<T> {
 }
 
 /// Why an account no longer stands as validator.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum RemovalReason {
 	/// It asked for it.
 	#[codec(index = 0)]

@@ -35,18 +35,8 @@ pub const MAX_SEGMENTS: u32 = 256;
 const DIGEST_CONTEXT: &str = "assay 2026-11-21 checkpoints v1";
 
 /// How a run is cut into segments.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Segmentation {
 	steps: u32,
 	length: u32,

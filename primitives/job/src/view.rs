@@ -17,18 +17,25 @@ use serde::Serialize;
 #[cfg_attr(feature = "client", derive(scale_decode::DecodeAsType))]
 pub enum SeatStatus {
 	/// Nothing yet.
+	#[codec(index = 0)]
 	Pending,
 	/// Whether it holds the inputs.
+	#[codec(index = 1)]
 	Attested(bool),
 	/// A hidden verdict.
+	#[codec(index = 2)]
 	Committed,
 	/// No verdict, for this reason.
+	#[codec(index = 3)]
 	Abstained(AbstainReason),
 	/// Nothing until its deadline had passed.
+	#[codec(index = 4)]
 	NoShow,
 	/// An opened verdict, with the sampled chunks of its trace.
+	#[codec(index = 5)]
 	Revealed,
 	/// An opened root without the chunks: no verdict.
+	#[codec(index = 6)]
 	Opened,
 }
 

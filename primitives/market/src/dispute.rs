@@ -59,18 +59,8 @@ pub fn proof_commitment(
 }
 
 /// Whose move a lane waits for, and what happens when it is not made in time.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Turn {
 	/// The provider (or anyone) owes the group at this place; what nothing above it proves
 	/// ([`Place::is_stated`]), the provider alone. Silence ends the job as withheld.

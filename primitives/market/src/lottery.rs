@@ -66,18 +66,8 @@ const LN_2: u128 = 0xB172_17F7_D1CF_79AB;
 
 /// A VRF signature by a validator's `verifier` session key. Kept as bytes: whether they are a signature
 /// only [`draw_output`] says.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Ticket {
 	/// The function's output, before it is bound to a key.
 	pub pre_output: [u8; 32],
@@ -102,18 +92,8 @@ impl Ticket {
 }
 
 /// What a lottery goes by, as it was when it was opened.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct LotteryTerms {
 	/// How many validators may take part.
 	pub candidates: u32,
@@ -131,9 +111,8 @@ pub struct LotteryTerms {
 }
 
 /// A lottery that the chain has opened.
-#[derive(
-	Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Lottery<BlockNumber> {
 	/// Randomness mixed after the result was committed.
 	pub seed: Hash,

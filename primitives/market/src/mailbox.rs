@@ -17,11 +17,13 @@ pub const MAILBOX_VERSION: u8 = 4;
 pub enum MailboxEntry {
 	/// For [`Purpose::Attest`]: whether every input is held and well-formed. For [`Purpose::Keep`]:
 	/// whether every output is.
+	#[codec(index = 0)]
 	Attested {
 		/// Whether all of them are held.
 		ok: bool,
 	},
 	/// For [`Purpose::Verify`]: the replay finished.
+	#[codec(index = 1)]
 	Replayed {
 		/// The run root of the replay.
 		run_root: Hash,
@@ -34,6 +36,7 @@ pub enum MailboxEntry {
 		chunks: Option<Vec<SampledChunk>>,
 	},
 	/// For [`Purpose::Verify`]: a local fault, retried once already.
+	#[codec(index = 2)]
 	Abstain {
 		/// Why.
 		reason: AbstainReason,

@@ -45,20 +45,9 @@ pub const MAX_PROOF_PARTS: u32 = 32;
 /// A deadline that scales with the job: `base + ⌈work / work_per_block⌉ + ⌈bytes / bytes_per_block⌉`.
 ///
 /// The two rates say how much the slowest honest participant gets done in one block.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 pub struct Clock<BlockNumber> {
 	/// Blocks that every job gets. At least 1.
 	pub base: BlockNumber,
@@ -85,62 +74,52 @@ impl<BlockNumber: AtLeast32BitUnsigned + Copy> Clock<BlockNumber> {
 }
 
 /// Why a set of parameters was refused.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum ParametersError {
 	/// `draw_delay` is 0 or above [`MAX_DRAW_DELAY`].
+	#[codec(index = 0)]
 	DrawDelay,
 	/// A clock's base or rate, the open period or the proof period is 0, or the base of the time to
 	/// reveal is below [`MIN_REVEAL_PERIOD`].
+	#[codec(index = 1)]
 	Clock,
 	/// A committee is empty or above [`MAX_COMMITTEE`], or a quorum is 0 or above its committee.
+	#[codec(index = 2)]
 	Committee,
 	/// `max_tranches` is 0 or above [`MAX_TRANCHES`], or `tranche_width_percent` is out of
 	/// [`TRANCHE_WIDTH`].
+	#[codec(index = 3)]
 	Tranches,
 	/// `audit_floor` is 0, or `audit` is below it.
+	#[codec(index = 4)]
 	Audit,
 	/// `honest_verifier` or `honest_stake` is 0: no bond could be large enough.
+	#[codec(index = 5)]
 	Bond,
 	/// `fee_burn` is 0 (reputation could be farmed for free) or everything.
+	#[codec(index = 6)]
 	Burn,
 	/// `verifier_fee` is 0: nobody would verify.
+	#[codec(index = 7)]
 	VerifierFee,
 	/// `stall_slash` is 0 or not below `compensation`: fraud must cost more than silence. Or
 	/// `prover_part` is 0 (nobody would prove), or it makes half of the bond or more together with
 	/// `compensation`: at least half of a slashed bond is burned, so that a cheat who proves its own fraud,
 	/// or who is its own requester, still loses as much.
+	#[codec(index = 8)]
 	Slash,
 	/// `min_price` is so small that the burned part of it rounds to nothing, or `work_price` or
 	/// `byte_price` is 0.
+	#[codec(index = 9)]
 	MinPrice,
 }
 
 /// Everything about the market that root may change. A change holds for deadlines, draws, bonds and
 /// fees that are computed after it.
-#[derive(
-	Clone,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-	Serialize,
-	Deserialize,
-)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(Serialize, Deserialize)]
 pub struct MarketParameters<Balance, BlockNumber> {
 	/// W: how many later blocks' author randomness goes into a draw.
 	pub draw_delay: BlockNumber,

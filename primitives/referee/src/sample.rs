@@ -23,18 +23,8 @@ pub const SAMPLED_CHUNKS: usize = 2;
 const CONTEXT: &str = "assay 2026-11-21 sample position v1";
 
 /// Which chunk of a trace is to be shown.
-#[derive(
-	Clone,
-	Copy,
-	Debug,
-	PartialEq,
-	Eq,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Position {
 	/// The step, from 0.
 	pub step: u32,

@@ -19,18 +19,8 @@ pub const MAX_ROOTS: usize = MAX_PART_BYTES / 32;
 const _: () = assert!(Limits::V1.part_bytes <= MAX_PART_BYTES as u64);
 
 /// A tile that is said to be wrong.
-#[derive(
-	Clone,
-	Copy,
-	PartialEq,
-	Eq,
-	Debug,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Accusation {
 	/// The step, from 0.
 	pub step: u32,
@@ -61,18 +51,8 @@ pub struct RootsOpening {
 
 /// The roots of lazy anchors that a provider has stated in a dispute: of those that come before one
 /// eager anchor of one step, in program order. It is the provider's own word, kept by the chain.
-#[derive(
-	Clone,
-	Copy,
-	PartialEq,
-	Eq,
-	Debug,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct LazyList {
 	/// The step, from 0.
 	pub step: u32,

@@ -39,38 +39,30 @@ impl pallet_utility::Config for Runtime {
 /// Each type is a list of the calls that it admits: a call that is added to the runtime is out of all of
 /// them until somebody has thought about it. The tests of the runtime walk all calls against these lists.
 /// The fee of a proxied call is its sender's.
-#[derive(
-	Copy,
-	Clone,
-	Default,
-	Eq,
-	PartialEq,
-	Ord,
-	PartialOrd,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	Debug,
-	MaxEncodedLen,
-	TypeInfo,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum ProxyType {
 	/// Everything.
 	#[default]
+	#[codec(index = 0)]
 	Any,
 	/// What can take nothing from the account: nothing that spends, holds a deposit or a bond, or binds it
 	/// to something for which it can be slashed. It may get back what is held, leave the validators, answer
 	/// for a result, and prove one wrong.
+	#[codec(index = 1)]
 	NonTransfer,
 	/// Rejecting announced calls of other proxies.
+	#[codec(index = 2)]
 	CancelProxy,
 	/// Taking part in the market: jobs, disputes, programs and the account's identity. **It can spend the
 	/// account's whole balance**, on jobs at any price and on deposits, and put all of its free stake at
 	/// risk for jobs that it claims. What it holds it can lose by false results. Give it to your own
 	/// machine, for an account that has no more than the market is to have.
+	#[codec(index = 3)]
 	JobsOnly,
 	/// Bonding, validating and setting session keys. It can lock the account's whole balance as stake, and
 	/// name keys that sign for it, for whose offences that stake is slashed.
+	#[codec(index = 4)]
 	StakeOnly,
 }
 

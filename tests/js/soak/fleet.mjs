@@ -127,10 +127,10 @@ export class Fleet {
 				if (`${data.phase}` === "Open") this.claim(job, sends);
 				if (`${data.phase}` === "Claimed") {
 					job.salt = randomBytes(32);
-					sends.push(() => this.submit(job.provider, this.api.tx.jobs.commitResult(id, job.order, this.commitment(job.order, job.provider, job.salt))));
+					sends.push(() => this.submit(job.provider, this.api.tx.jobs.commitResult(id, job.order, this.commitment(job.order, job.provider, job.salt), null)));
 				}
 				if (`${data.phase}` === "Revealing") {
-					sends.push(() => this.submit(job.provider, this.api.tx.jobs.revealResult(id, job.order, this.runRoot, job.salt, this.opening)));
+					sends.push(() => this.submit(job.provider, this.api.tx.jobs.revealResult(id, job.order, this.runRoot, job.salt, this.opening, null)));
 				}
 			}
 			if (method === "AuditDecided") job.audited = data.audited.isTrue;

@@ -29,8 +29,8 @@ impl<T: Config> Pallet<T> {
 		// What could not be had at first may come later.
 		let again = ok && seat.answer == Answer::Attested(false);
 		ensure!(again || seat.answer == Answer::Pending, Error::<T>::AlreadyAnswered);
-		ensure!(!job.phase.is_terminal() && job.condemned.is_none(), Error::<T>::WrongPhase);
-		ensure!(job.run_root.is_some(), Error::<T>::TooEarlyToReveal);
+		ensure!(!job.phase.is_terminal() && job.condemned().is_none(), Error::<T>::WrongPhase);
+		ensure!(job.run_root().is_some(), Error::<T>::TooEarlyToReveal);
 		ensure!(Self::now() <= Self::keep_deadline(job), Error::<T>::DeadlinePassed);
 		Ok(seat)
 	}
@@ -41,7 +41,7 @@ impl<T: Config> Pallet<T> {
 		if job.phase == Phase::Challengeable {
 			return job.deadline;
 		}
-		let time = Parameters::<T>::get().challenge.blocks(job.work_units, job.bytes());
+		let time = Parameters::<T>::get().challenge.blocks(job.offer.work_units, job.offer.bytes());
 		job.deadline.max(Self::now()).saturating_add(time)
 	}
 
@@ -82,7 +82,8 @@ impl<T: Config> Pallet<T> {
 			.filter(|seat| match seat.answer {
 				Answer::Attested(ok) => ok && seat.purpose == Purpose::Keep,
 				Answer::Revealed { run_root, .. } => {
-					Some(run_root) == results.of(seat.segment) && job.has_outputs(seat.segment)
+					Some(run_root) == results.of(seat.segment)
+						&& job.offer.has_outputs(seat.segment)
 				}
 				_ => false,
 			})
@@ -95,7 +96,9 @@ impl<T: Config> Pallet<T> {
 	/// be away, or not want to. The draw waits as every other.
 	pub(crate) fn redraw_keepers(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		Self::dismiss_keepers(id, job);
-		job.keepers_redrawn = true;
+		if let Some(opened) = job.opened_mut() {
+			opened.keepers_redrawn = true;
+		}
 		Self::deposit_event(Event::KeepersDismissed { job: id });
 		Self::await_draw(id, job, Phase::Challengeable, parameters);
 	}

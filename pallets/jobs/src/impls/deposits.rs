@@ -51,14 +51,14 @@ impl<T: Config> Pallet<T> {
 	/// and what was held for its place is given back. The rest stays for the record.
 	pub(crate) fn count_off(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
 		ActiveJobs::<T>::mutate(|active| *active = active.saturating_sub(1));
-		JobsOfRequester::<T>::mutate_exists(&job.requester, |own| {
+		JobsOfRequester::<T>::mutate_exists(&job.offer.requester, |own| {
 			*own = own.and_then(|own| own.checked_sub(1)).filter(|own| *own > 0);
 		});
 		if Self::came_to_nothing(id, job, reason) {
-			let part = Parameters::<T>::get().abandon_burn.mul_ceil(job.deposit);
+			let part = Parameters::<T>::get().abandon_burn.mul_ceil(job.books.deposit);
 			Self::burn_deposit(id, job, part);
 		}
-		let place = job.deposit.saturating_sub(job.record_deposit);
+		let place = job.books.deposit.saturating_sub(job.books.record_deposit);
 		Self::release_deposit(id, job, place);
 	}
 
@@ -74,7 +74,7 @@ impl<T: Config> Pallet<T> {
 			| ReasonCode::Inconclusive => false,
 			ReasonCode::InputsUnavailable => Self::attesters_refused(id),
 			ReasonCode::Cancelled | ReasonCode::CancelledWhileClaimed | ReasonCode::Expired => true,
-			ReasonCode::ProviderTimeout => job.assurance.attestation == Attestation::OptedOut,
+			ReasonCode::ProviderTimeout => job.offer.assurance.attestation == Attestation::OptedOut,
 		}
 	}
 
@@ -84,8 +84,8 @@ impl<T: Config> Pallet<T> {
 			return;
 		}
 		let reason = HoldReason::JobDeposit.into();
-		match T::Currency::release(&reason, &job.requester, amount, Precision::Exact) {
-			Ok(released) => job.deposit = job.deposit.saturating_sub(released),
+		match T::Currency::release(&reason, &job.offer.requester, amount, Precision::Exact) {
+			Ok(released) => job.books.deposit = job.books.deposit.saturating_sub(released),
 			// As with a refund: the account was emptied by force.
 			Err(error) => {
 				log::warn!(
@@ -99,7 +99,7 @@ impl<T: Config> Pallet<T> {
 
 	/// The record goes: so does what is left of the deposit.
 	pub(crate) fn release_all(id: JobId, job: &mut JobOf<T>) {
-		let deposit = job.deposit;
+		let deposit = job.books.deposit;
 		Self::release_deposit(id, job, deposit);
 	}
 
@@ -110,13 +110,13 @@ impl<T: Config> Pallet<T> {
 		let reason = HoldReason::JobDeposit.into();
 		match T::Currency::burn_held(
 			&reason,
-			&job.requester,
+			&job.offer.requester,
 			amount,
 			Precision::Exact,
 			Fortitude::Force,
 		) {
 			Ok(burned) => {
-				job.deposit = job.deposit.saturating_sub(burned);
+				job.books.deposit = job.books.deposit.saturating_sub(burned);
 				Self::deposit_event(Event::DepositBurned { job: id, amount: burned });
 			}
 			Err(_) => {

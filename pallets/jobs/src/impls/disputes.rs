@@ -1,6 +1,8 @@
 //! What the arbitration pallet reads of a job, and how it condemns one.
 
-use crate::{Answer, BalanceOf, Config, Event, JobOf, Jobs, JobsOfKey, Pallet, Parameters, Seats};
+use crate::{
+	Answer, BalanceOf, Condemned, Config, Event, JobOf, Jobs, JobsOfKey, Pallet, Parameters, Seats,
+};
 use alloc::vec::Vec;
 use assay_market::{
 	Arbitration, Disputes, Hash, JobId, OpenResult, Phase, Purpose, ReasonCode, VerifierFaults,
@@ -13,7 +15,7 @@ use sp_runtime::traits::{One, Saturating};
 impl<T: Config> Pallet<T> {
 	/// The opened result of a job that has not ended and is not condemned.
 	fn disputable(job: &JobOf<T>) -> bool {
-		job.run_root.is_some() && job.condemned.is_none() && !job.phase.is_terminal()
+		job.run_root().is_some() && job.condemned().is_none() && !job.phase.is_terminal()
 	}
 }
 
@@ -21,25 +23,27 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 	fn result(id: JobId) -> Option<OpenResult<T::AccountId, BalanceOf<T>, BlockNumberFor<T>>> {
 		let job = Jobs::<T>::get(id).filter(Self::disputable)?;
 		let parameters = Parameters::<T>::get();
+		let (provider, opened) = (job.provider()?.clone(), job.opened()?);
+		let work_units = job.offer.work_units;
 		Some(OpenResult {
 			order: job.order,
-			run_root: job.run_root?,
-			trace_root: job.trace_root?,
-			provider: job.provider?,
-			program: job.program,
-			input_roots: job.input_roots.into_inner(),
-			steps: job.steps,
-			work_units: job.work_units,
+			run_root: opened.run_root,
+			trace_root: opened.trace_root,
+			provider,
+			program: job.offer.program,
 			// Also while a second audit runs: another challenge period follows it. None follows the time of
 			// keepers that are drawn anew, and everybody had two before.
-			open: !job.keepers_redrawn
+			open: !opened.keepers_redrawn
 				&& (job.phase != Phase::Challengeable || Self::now() <= job.deadline),
-			answer_time: parameters.answer_time(job.work_units),
+			answer_time: parameters.answer_time(work_units),
 			answer_rate: parameters.answer.work_per_block,
 			patience: parameters.answer_queue,
-			move_time: parameters.challenger_move.blocks(job.work_units, job.input_bytes),
+			move_time: parameters.challenger_move.blocks(work_units, job.offer.input_bytes),
 			proof_time: parameters.proof_period,
-			deposit: parameters.lane_deposit(job.price.unwrap_or(job.price_max), job.work_units),
+			deposit: parameters.lane_deposit(job.price(), work_units),
+			steps: job.offer.steps,
+			work_units,
+			input_roots: job.offer.input_roots.into_inner(),
 		})
 	}
 
@@ -73,7 +77,7 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			.flat_map(|key| JobsOfKey::<T>::iter_key_prefix(key).map(move |id| (id, key)))
 			.filter_map(|(id, key)| Some((id, key, Jobs::<T>::get(id).filter(Self::disputable)?)))
 			.flat_map(|(id, key, job)| {
-				let disputed = T::Arbitration::is_disputed(id) && job.cut().is_none();
+				let disputed = T::Arbitration::is_disputed(id) && job.offer.cut().is_none();
 				let results = Self::results(id, &job);
 				Seats::<T>::get(id)
 					.into_iter()
@@ -118,8 +122,9 @@ impl<T: Config> Disputes<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pall
 			return false;
 		}
 		let parameters = Parameters::<T>::get();
-		job.condemned = Some(reason);
-		job.wrong_step = step;
+		if let Some(opened) = job.opened_mut() {
+			opened.condemned = Some(Condemned { reason, step });
+		}
 		Self::deposit_event(Event::ResultCondemned { job: id, reason, by: by.clone() });
 		Self::slash_bond(id, &job, reason, Some((by, costs)), &parameters);
 		match job.phase {

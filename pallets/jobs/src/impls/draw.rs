@@ -61,7 +61,7 @@ impl<T: Config> Pallet<T> {
 	/// The seed of a draw for a purpose, from the mix that it has waited for.
 	pub(crate) fn draw_seed(mix: &[u8], job: &JobOf<T>, purpose: Purpose) -> Hash {
 		// Keepers are drawn anew after the same number of tranches, but with another mix.
-		(b"assay/draw/2", mix, job.order, purpose, job.tranches).using_encoded(blake2_256)
+		(b"assay/draw/2", mix, job.order, purpose, job.audits.tranches).using_encoded(blake2_256)
 	}
 
 	/// Performs the draw that the job waits for.
@@ -76,7 +76,7 @@ impl<T: Config> Pallet<T> {
 			Phase::Posted => {
 				let seed = Self::draw_seed(&mix, job, Purpose::Attest);
 				let size = parameters.attest_size;
-				let time = parameters.attest.blocks(0, job.input_bytes);
+				let time = parameters.attest.blocks(0, job.offer.input_bytes);
 				let deadline = Self::now().saturating_add(time);
 				if Self::draw(id, job, Purpose::Attest, &seed, size, deadline) == 0 {
 					return Self::inputs_unavailable(id, job);
@@ -84,7 +84,7 @@ impl<T: Config> Pallet<T> {
 				Self::set_deadline(id, job, deadline);
 			}
 			Phase::Committed => {
-				if job.second_audit.is_none() {
+				if job.audits.second.is_none() {
 					Self::draw_keepers(id, job, parameters, &mix);
 				}
 				let seed = Self::draw_seed(&mix, job, Purpose::Verify);
@@ -92,7 +92,7 @@ impl<T: Config> Pallet<T> {
 			}
 			Phase::Challengeable => {
 				Self::draw_keepers(id, job, parameters, &mix);
-				let time = parameters.attest.blocks(0, job.output_bytes);
+				let time = parameters.attest.blocks(0, job.offer.output_bytes);
 				Self::set_deadline(id, job, Self::now().saturating_add(time));
 			}
 			_ => {
@@ -107,8 +107,8 @@ impl<T: Config> Pallet<T> {
 		let mut candidates = T::Verifiers::active();
 		candidates.retain(|candidate| {
 			!candidate.stake.is_zero()
-				&& candidate.account != job.requester
-				&& job.provider.as_ref() != Some(&candidate.account)
+				&& candidate.account != job.offer.requester
+				&& job.provider() != Some(&candidate.account)
 				&& !seats
 					.iter()
 					.any(|seat| seat.purpose == purpose && seat.account == candidate.account)
@@ -187,7 +187,7 @@ impl<T: Config> Pallet<T> {
 
 	/// The seed of the positions at which the verifiers of this job open their traces, once it is known.
 	pub(crate) fn sample_of(job: &JobOf<T>) -> Option<Hash> {
-		match job.sample? {
+		match job.audits.sample? {
 			Sample::Drawn(seed) => Some(seed),
 			Sample::Awaited(closed) => {
 				let mix = Mixes::<T>::get(closed.saturating_add(SAMPLE_DELAY.into()))?;
@@ -199,12 +199,12 @@ impl<T: Config> Pallet<T> {
 	/// Writes the seed of the sample into the job as soon as it is known, since mixes are forgotten. One
 	/// that waited so long that its mix is gone (the agenda was full and nobody poked) starts over.
 	pub(crate) fn keep_sample(job: &mut JobOf<T>) {
-		let Some(Sample::Awaited(closed)) = job.sample else { return };
+		let Some(Sample::Awaited(closed)) = job.audits.sample else { return };
 		let now = Self::now();
 		if let Some(seed) = Self::sample_of(job) {
-			job.sample = Some(Sample::Drawn(seed));
+			job.audits.sample = Some(Sample::Drawn(seed));
 		} else if now > closed.saturating_add(SAMPLE_DELAY.into()) {
-			job.sample = Some(Sample::Awaited(now));
+			job.audits.sample = Some(Sample::Awaited(now));
 		}
 	}
 

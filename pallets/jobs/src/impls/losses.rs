@@ -23,13 +23,13 @@ impl<T: Config> EndedJobs<T::AccountId, BalanceOf<T>, BlockNumberFor<T>> for Pal
 			return None;
 		}
 		Some(EndedJob {
-			requester: job.requester,
-			provider: job.provider?,
+			requester: job.offer.requester,
+			provider: job.claim?.provider,
 			posted_at: job.history.first()?.1,
 			reason: job.reason?,
 			burned,
 			prover_paid,
-			fees: job.paid,
+			fees: job.books.paid,
 		})
 	}
 

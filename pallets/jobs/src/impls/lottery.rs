@@ -33,37 +33,37 @@ impl<T: Config> Pallet<T> {
 		parameters: &ParametersOf<T>,
 	) {
 		let (session, terms) = Self::lottery_terms(id, job, parameters);
-		job.first_tranche = job.tranches;
-		job.wanted = terms.wanted();
-		match job.second_audit {
+		job.audits.first_tranche = job.audits.tranches;
+		job.audits.wanted = terms.wanted();
+		match job.audits.second {
 			None => {
 				// Of one that is not sure nobody knows how many verdicts are missing.
-				job.needed = match terms.is_sure() {
-					true => parameters.quorum.min(job.wanted).max(1),
+				job.audits.needed = match terms.is_sure() {
+					true => parameters.quorum.min(job.audits.wanted).max(1),
 					false => 0,
 				};
-				job.shares = parameters.shares(job.audit);
+				job.audits.shares = parameters.shares(job.offer.audit);
 			}
 			// Its fee came on top of the first one's, unless nobody has earned that.
 			Some(SecondAudit::Requested) => {
-				let before = if job.audited == Some(true) { job.shares } else { 0 };
-				job.shares = before.saturating_add(parameters.shares(Permill::one()));
+				let before = if job.audits.audited == Some(true) { job.audits.shares } else { 0 };
+				job.audits.shares = before.saturating_add(parameters.shares(Permill::one()));
 			}
 			// A verdict of one that was not sure had to be looked at again: now it is.
-			Some(SecondAudit::Automatic) if job.needed == 0 => {
-				job.needed = parameters.quorum.min(job.wanted).max(1);
+			Some(SecondAudit::Automatic) if job.audits.needed == 0 => {
+				job.audits.needed = parameters.quorum.min(job.audits.wanted).max(1);
 			}
 			Some(SecondAudit::Automatic) => {}
 		}
 		// Positions that were drawn for an earlier audit must not be known to those who commit now.
-		job.sample = None;
+		job.audits.sample = None;
 		if terms.candidates == 0 {
 			return Self::end_audit(id, job, parameters);
 		}
 		let opened_at = Self::now();
 		Lotteries::<T>::insert(id, Lottery { seed, session, opened_at, tranche: 0, terms });
-		job.tranches = job.tranches.saturating_add(1);
-		let (candidates, wanted) = (terms.candidates, job.wanted);
+		job.audits.tranches = job.audits.tranches.saturating_add(1);
+		let (candidates, wanted) = (terms.candidates, job.audits.wanted);
 		Self::deposit_event(Event::LotteryOpened { job: id, seed, session, candidates, wanted });
 		let time = Self::tranche_time(job, 0, &terms, parameters);
 		Self::enter(id, job, Phase::Verifying, opened_at.saturating_add(time));
@@ -81,8 +81,8 @@ impl<T: Config> Pallet<T> {
 		let verifiers = seats.iter().filter(|seat| seat.purpose == Purpose::Verify);
 		let outsiders: BTreeSet<_> = verifiers
 			.map(|seat| &seat.account)
-			.chain([&job.requester])
-			.chain(&job.provider)
+			.chain([&job.offer.requester])
+			.chain(job.provider())
 			.collect();
 		for member in outsiders.into_iter().filter_map(|who| T::Verifiers::member(session, who)) {
 			candidates = candidates.saturating_sub(1);
@@ -95,7 +95,7 @@ impl<T: Config> Pallet<T> {
 			width_percent: parameters.tranche_width_percent,
 			max_tranches: parameters.max_tranches,
 			// An audit after the reveal has nothing to hide.
-			audit: if job.second_audit.is_some() { Permill::one() } else { job.audit },
+			audit: if job.audits.second.is_some() { Permill::one() } else { job.offer.audit },
 		};
 		(session, terms)
 	}
@@ -122,7 +122,12 @@ impl<T: Config> Pallet<T> {
 		parameters: &ParametersOf<T>,
 	) -> BlockNumberFor<T> {
 		let first = if terms.is_sure() && terms.tranches() > 1 { tranche } else { 1 };
-		parameters.tranche_time(job.work_units, job.input_bytes, job.segment_work(), first)
+		parameters.tranche_time(
+			job.offer.work_units,
+			job.offer.input_bytes,
+			job.offer.segment_work(),
+			first,
+		)
 	}
 
 	/// A tranche's time is over: the next one opens where verdicts are missing and others may bring them.
@@ -135,18 +140,18 @@ impl<T: Config> Pallet<T> {
 			let verdicts = Self::verdicts(id, job);
 			// In a thinned one somebody has won in this tranche's time, and nobody gives a verdict.
 			let missed = match terms.is_sure() {
-				true => verdicts < job.wanted,
+				true => verdicts < job.audits.wanted,
 				false => verdicts == 0 && Self::has_abstained(job, &seats),
 			};
 			missed
 				&& tranche.saturating_add(1) < terms.tranches()
-				&& (!terms.takes_everyone() || job.cut().is_some())
+				&& (!terms.takes_everyone() || job.offer.cut().is_some())
 				&& answers < terms.capacity()
 				&& answers < terms.candidates
 		});
 		let Some(mut lottery) = next else { return Self::end_audit(id, job, parameters) };
 		lottery.tranche = lottery.tranche.saturating_add(1);
-		job.tranches = job.tranches.saturating_add(1);
+		job.audits.tranches = job.audits.tranches.saturating_add(1);
 		let time = Self::tranche_time(job, lottery.tranche, &lottery.terms, parameters);
 		let (tranche, deadline) = (lottery.tranche, Self::now().saturating_add(time));
 		Lotteries::<T>::insert(id, lottery);
@@ -159,11 +164,11 @@ impl<T: Config> Pallet<T> {
 	fn end_audit(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		let candidates = Lotteries::<T>::get(id).map_or(0, |lottery| lottery.terms.candidates);
 		let came = Self::answers(job, &Seats::<T>::get(id)) > 0;
-		let audited = job.needed > 0 || job.audited == Some(true) || came;
-		job.audited = Some(audited);
+		let audited = job.audits.needed > 0 || job.audits.audited == Some(true) || came;
+		job.audits.audited = Some(audited);
 		Self::deposit_event(Event::AuditDecided { job: id, audited });
-		let hidden = job.run_root.is_none();
-		if hidden && (candidates == 0 || Self::verdicts(id, job) < job.needed) {
+		let hidden = job.run_root().is_none();
+		if hidden && (candidates == 0 || Self::verdicts(id, job) < job.audits.needed) {
 			return Self::finish(id, job, ReasonCode::Inconclusive);
 		}
 		Self::begin_reveal(id, job, parameters);
@@ -180,7 +185,7 @@ impl<T: Config> Pallet<T> {
 		if Self::answers(job, &Seats::<T>::get(id)) < lottery.terms.candidates {
 			return;
 		}
-		if job.run_root.is_none() && Self::verdicts(id, job) < job.needed {
+		if job.run_root().is_none() && Self::verdicts(id, job) < job.audits.needed {
 			Self::set_deadline(id, job, Self::now());
 		} else {
 			Self::end_audit(id, job, parameters);
@@ -223,9 +228,9 @@ impl<T: Config> Pallet<T> {
 		job: &'a JobOf<T>,
 		seats: &'a SeatsOf<T>,
 	) -> impl Iterator<Item = &'a crate::SeatOf<T>> {
-		seats
-			.iter()
-			.filter(|seat| seat.purpose == Purpose::Verify && seat.tranche >= job.first_tranche)
+		seats.iter().filter(|seat| {
+			seat.purpose == Purpose::Verify && seat.tranche >= job.audits.first_tranche
+		})
 	}
 
 	/// Whether this account may take part in a lottery at all, and has not answered it yet; everything
@@ -237,7 +242,7 @@ impl<T: Config> Pallet<T> {
 		account: &T::AccountId,
 	) -> Result<Member<T>, Error<T>> {
 		ensure!(
-			job.requester != *account && job.provider.as_ref() != Some(account),
+			job.offer.requester != *account && job.provider() != Some(account),
 			Error::<T>::NotDrawn
 		);
 		let member = T::Verifiers::member(lottery.session, account).ok_or(Error::NotDrawn)?;
@@ -245,7 +250,9 @@ impl<T: Config> Pallet<T> {
 		let seat =
 			seats.iter().find(|seat| seat.purpose == Purpose::Verify && seat.account == *account);
 		match seat {
-			Some(seat) if seat.tranche >= job.first_tranche => return Err(Error::AlreadyAnswered),
+			Some(seat) if seat.tranche >= job.audits.first_tranche => {
+				return Err(Error::AlreadyAnswered)
+			}
 			// In an earlier audit of this job.
 			Some(_) => return Err(Error::NotDrawn),
 			None => {}

@@ -4,6 +4,7 @@ mod delivery;
 mod deposits;
 mod disputes;
 pub(crate) mod draw;
+mod duties;
 mod losses;
 mod lottery;
 mod money;
@@ -97,7 +98,7 @@ impl<T: Config> Pallet<T> {
 	/// or its deadline.
 	pub(crate) fn reschedule(id: JobId, job: &mut JobOf<T>) {
 		let deadline = job.deadline.saturating_add(One::one());
-		let at = match job.sample {
+		let at = match job.audits.sample {
 			// The mix of a block is written in the one after it.
 			Some(Sample::Awaited(closed)) => {
 				deadline.min(closed.saturating_add((SAMPLE_DELAY + 1).into()))

@@ -2,7 +2,8 @@
 //! fraudulent provider's bond.
 
 use crate::{
-	Answer, BalanceOf, Config, Event, HoldReason, JobOf, Pallet, Parameters, ParametersOf, Seats,
+	Answer, BalanceOf, Claim, Config, Event, HoldReason, JobOf, Pallet, Parameters, ParametersOf,
+	Seats,
 };
 use assay_market::{JobBonds, JobId, Purpose, ReasonCode, Slashed};
 use frame_support::{
@@ -23,14 +24,14 @@ impl<T: Config> Pallet<T> {
 		fee: BalanceOf<T>,
 		parameters: &ParametersOf<T>,
 	) -> BalanceOf<T> {
-		let fee = fee.min(job.escrow);
+		let fee = fee.min(job.books.escrow);
 		let net = fee.saturating_sub(parameters.fee_burn.mul_ceil(fee));
 		let paid = if net.is_zero() {
 			net
 		} else {
 			T::Currency::transfer_on_hold(
 				&HoldReason::JobEscrow.into(),
-				&job.requester,
+				&job.offer.requester,
 				to,
 				net,
 				Precision::Exact,
@@ -45,23 +46,23 @@ impl<T: Config> Pallet<T> {
 				Zero::zero()
 			})
 		};
-		job.escrow = job.escrow.saturating_sub(paid);
-		job.paid = job.paid.saturating_add(paid);
+		job.books.escrow = job.books.escrow.saturating_sub(paid);
+		job.books.paid = job.books.paid.saturating_add(paid);
 		Self::burn(job, fee.saturating_sub(paid));
 		paid
 	}
 
 	/// Gives the rest of the escrow back to the requester.
 	pub(crate) fn refund(job: &mut JobOf<T>) {
-		let rest = job.escrow;
+		let rest = job.books.escrow;
 		if rest.is_zero() {
 			return;
 		}
 		let reason = HoldReason::JobEscrow.into();
-		match T::Currency::release(&reason, &job.requester, rest, Precision::Exact) {
+		match T::Currency::release(&reason, &job.offer.requester, rest, Precision::Exact) {
 			Ok(refunded) => {
-				job.escrow = job.escrow.saturating_sub(refunded);
-				job.refunded = job.refunded.saturating_add(refunded);
+				job.books.escrow = job.books.escrow.saturating_sub(refunded);
+				job.books.refunded = job.books.refunded.saturating_add(refunded);
 			}
 			// Only where the requester's account was emptied by force and the rest is below the
 			// existential deposit.
@@ -82,16 +83,16 @@ impl<T: Config> Pallet<T> {
 		let parameters = Parameters::<T>::get();
 		let seats = Seats::<T>::get(id);
 		let drawn = seats.iter().any(|seat| seat.purpose == Purpose::Attest);
-		let mut left = job.data_fee / 2u32.into();
+		let mut left = job.books.data_fee / 2u32.into();
 		for seat in seats.iter().filter(|seat| seat.answer == Answer::Attested(true)) {
-			if job.data_share.is_zero() {
+			if job.books.data_share.is_zero() {
 				break;
 			}
-			let amount = Self::pay_fee(job, &seat.account, job.data_share, &parameters);
+			let amount = Self::pay_fee(job, &seat.account, job.books.data_share, &parameters);
 			let account = seat.account.clone();
 			Self::deposit_event(Event::HolderPaid { job: id, account, amount });
 			if seat.purpose == Purpose::Attest {
-				left = left.saturating_sub(job.data_share);
+				left = left.saturating_sub(job.books.data_share);
 			}
 		}
 		let cancelled = matches!(reason, ReasonCode::Cancelled | ReasonCode::CancelledWhileClaimed);
@@ -110,14 +111,13 @@ impl<T: Config> Pallet<T> {
 		by: Option<(&T::AccountId, BalanceOf<T>)>,
 		parameters: &ParametersOf<T>,
 	) {
-		let Some(provider) = job.provider.clone() else {
+		let Some(Claim { provider, price, bond, .. }) = job.claim.clone() else {
 			defensive!("a job with a committed result has a provider");
 			return;
 		};
 		let proven = reason == ReasonCode::ProvenFraud;
-		let price = job.price.unwrap_or(job.price_max);
 		let (compensation, prover_part) =
-			parameters.parts_of_bond(job.bond, proven, price, job.work_units);
+			parameters.parts_of_bond(bond, proven, price, job.offer.work_units);
 		let mut total = Slashed::<BalanceOf<T>>::default();
 		let mut slash = |amount: BalanceOf<T>, pay: (&T::AccountId, BalanceOf<T>)| {
 			let taken = T::JobBonds::slash(&provider, id, amount, Some(pay));
@@ -125,35 +125,35 @@ impl<T: Config> Pallet<T> {
 			total.paid = total.paid.saturating_add(taken.paid);
 			taken.paid
 		};
-		let (mut left, mut prover_paid) = (job.bond, Zero::zero());
+		let (mut left, mut prover_paid) = (bond, Zero::zero());
 		if let Some((prover, costs)) = by {
-			let most = (job.bond / 2u32.into()).saturating_sub(compensation);
+			let most = (bond / 2u32.into()).saturating_sub(compensation);
 			let part = prover_part.saturating_add(costs).min(most);
 			prover_paid = slash(part, (prover, part));
 			left = left.saturating_sub(part);
 		}
-		slash(left, (&job.requester, compensation));
+		slash(left, (&job.offer.requester, compensation));
 		let Slashed { burned, paid } = total;
 		Self::note_loss(id, burned, prover_paid);
 		Self::deposit_event(Event::BondSlashed { job: id, provider, burned, paid });
 	}
 
 	pub(crate) fn burn(job: &mut JobOf<T>, amount: BalanceOf<T>) {
-		let amount = amount.min(job.escrow);
+		let amount = amount.min(job.books.escrow);
 		if amount.is_zero() {
 			return;
 		}
 		let reason = HoldReason::JobEscrow.into();
 		match T::Currency::burn_held(
 			&reason,
-			&job.requester,
+			&job.offer.requester,
 			amount,
 			Precision::Exact,
 			Fortitude::Force,
 		) {
 			Ok(burned) => {
-				job.escrow = job.escrow.saturating_sub(burned);
-				job.burned = job.burned.saturating_add(burned);
+				job.books.escrow = job.books.escrow.saturating_sub(burned);
+				job.books.burned = job.books.burned.saturating_add(burned);
 			}
 			Err(_) => {
 				defensive!("an escrow is held in full until the job ends");

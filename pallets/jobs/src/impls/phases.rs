@@ -84,10 +84,10 @@ impl<T: Config> Pallet<T> {
 					defensive!("a committed job always waits for a draw");
 				}
 				Phase::Verifying => Self::conclude_tranche(id, &mut job, &parameters),
-				Phase::Revealing => match job.condemned {
+				Phase::Revealing => match job.condemned() {
 					// The verifiers had their time to open what they had hidden.
 					Some(reason) => Self::finish(id, &mut job, reason),
-					None if job.run_root.is_none() => {
+					None if job.run_root().is_none() => {
 						let reason = ReasonCode::Withheld;
 						Self::slash_bond(id, &job, reason, None, &parameters);
 						Self::finish(id, &mut job, reason);
@@ -103,7 +103,7 @@ impl<T: Config> Pallet<T> {
 
 	/// No quorum attested the inputs.
 	pub(crate) fn inputs_unavailable(id: JobId, job: &mut JobOf<T>) {
-		T::Identities::note_outcome(&job.requester, Outcome::RequesterInputsUnavailable);
+		T::Identities::note_outcome(&job.offer.requester, Outcome::RequesterInputsUnavailable);
 		Self::finish(id, job, ReasonCode::InputsUnavailable);
 	}
 
@@ -112,10 +112,10 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn begin_reveal(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		Lotteries::<T>::remove(id);
 		if Self::has_hidden(id) {
-			job.sample = Some(Sample::Awaited(Self::now()));
+			job.audits.sample = Some(Sample::Awaited(Self::now()));
 		}
 		// A verifier may need its replay once more, for the chunks that it is asked for.
-		let time = parameters.reveal_time(job.work_units, job.segment_work());
+		let time = parameters.reveal_time(job.offer.work_units, job.offer.segment_work());
 		let deadline = Self::now().saturating_add(time);
 		Self::enter(id, job, Phase::Revealing, deadline);
 		Self::end_reveal_early(id, job);
@@ -124,10 +124,10 @@ impl<T: Config> Pallet<T> {
 	/// Goes on to the challenge period when provider and verifiers have all opened. A condemned job
 	/// ends at the start of the next block then, where its end is paid for by the agenda.
 	pub(crate) fn end_reveal_early(id: JobId, job: &mut JobOf<T>) {
-		if job.phase != Phase::Revealing || job.run_root.is_none() || Self::has_hidden(id) {
+		if job.phase != Phase::Revealing || job.run_root().is_none() || Self::has_hidden(id) {
 			return;
 		}
-		if job.condemned.is_some() {
+		if job.condemned().is_some() {
 			Self::set_deadline(id, job, Self::now());
 		} else {
 			Self::challenge(id, job, &Parameters::<T>::get());
@@ -141,7 +141,7 @@ impl<T: Config> Pallet<T> {
 
 	fn challenge(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
 		// Whoever objects fetches the inputs; keepers fetch the outputs.
-		let time = parameters.challenge.blocks(job.work_units, job.bytes());
+		let time = parameters.challenge.blocks(job.offer.work_units, job.offer.bytes());
 		Self::enter(id, job, Phase::Challengeable, Self::now().saturating_add(time));
 	}
 
@@ -157,15 +157,15 @@ impl<T: Config> Pallet<T> {
 			return;
 		}
 		let matching = Self::matching(id, job);
-		if (matching.len() as u32) < job.needed || Self::is_unseen(id, job) {
+		if (matching.len() as u32) < job.audits.needed || Self::is_unseen(id, job) {
 			return Self::finish(id, job, ReasonCode::Inconclusive);
 		}
 		let delivered = Self::is_delivered(id, job, parameters);
-		if !delivered && !job.keepers_redrawn {
+		if !delivered && !job.keepers_redrawn() {
 			return Self::redraw_keepers(id, job, parameters);
 		}
-		let price = job.price.unwrap_or(job.price_max);
-		if let Some(provider) = job.provider.clone() {
+		let price = job.price();
+		if let Some(provider) = job.provider().cloned() {
 			if delivered {
 				Self::pay_fee(job, &provider, price, parameters);
 			} else {
@@ -177,8 +177,8 @@ impl<T: Config> Pallet<T> {
 		}
 		// The pot has one share for every verdict that is paid, so that nobody gains by keeping others
 		// from giving theirs.
-		let shares = job.shares.max(matching.len() as u32).max(1);
-		let share = job.verifier_pot / shares.into();
+		let shares = job.audits.shares.max(matching.len() as u32).max(1);
+		let share = job.books.verifier_pot / shares.into();
 		for verifier in matching {
 			let amount = Self::pay_fee(job, &verifier, share, parameters);
 			Self::deposit_event(Event::VerifierPaid { job: id, account: verifier, amount });
@@ -193,7 +193,7 @@ impl<T: Config> Pallet<T> {
 	/// Whether a verdict of an audit that was not sure differs from the result, or was never opened. One
 	/// look is not the last then: nobody else may have won.
 	fn is_contradicted(id: JobId, job: &JobOf<T>) -> bool {
-		if job.is_sure() || job.second_audit.is_some() {
+		if job.offer.is_sure() || job.audits.second.is_some() {
 			return false;
 		}
 		let results = Self::results(id, job);
@@ -209,7 +209,7 @@ impl<T: Config> Pallet<T> {
 	/// Whether all who won an audit that was not sure abstained. That is not the same as that nobody won: what
 	/// none of them could run, perhaps nobody can, and a provider may say of it what it likes.
 	fn is_unseen(id: JobId, job: &JobOf<T>) -> bool {
-		if job.is_sure() || job.second_audit.is_some() {
+		if job.offer.is_sure() || job.audits.second.is_some() {
 			return false;
 		}
 		let seats = Seats::<T>::get(id);
@@ -226,8 +226,8 @@ impl<T: Config> Pallet<T> {
 		job: &JobOf<T>,
 		parameters: &ParametersOf<T>,
 	) -> bool {
-		let first = job.second_audit.is_none() && !job.keepers_redrawn;
-		let unconfirmed = || (Self::matching(id, job).len() as u32) < job.needed;
+		let first = job.audits.second.is_none() && !job.keepers_redrawn();
+		let unconfirmed = || (Self::matching(id, job).len() as u32) < job.audits.needed;
 		let left = || Self::lottery_terms(id, job, parameters).1.candidates > 0;
 		first
 			&& (unconfirmed() || Self::is_unseen(id, job) || Self::is_contradicted(id, job))
@@ -236,7 +236,7 @@ impl<T: Config> Pallet<T> {
 
 	/// Opens a sure audit more, after the one that has left doubt.
 	fn repeat_audit(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		job.second_audit = Some(SecondAudit::Automatic);
+		job.audits.second = Some(SecondAudit::Automatic);
 		Self::deposit_event(Event::AuditRepeated { job: id });
 		Self::await_draw(id, job, Phase::Committed, parameters);
 	}
@@ -245,7 +245,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn finish(id: JobId, job: &mut JobOf<T>, reason: ReasonCode) {
 		Self::pay_holders(id, job, reason);
 		Self::refund(job);
-		if let Some(provider) = &job.provider {
+		if let Some(provider) = job.provider() {
 			T::JobBonds::release(provider, id);
 		}
 		Self::note_parties(job, reason);
@@ -271,7 +271,7 @@ impl<T: Config> Pallet<T> {
 			}
 		}
 		Lotteries::<T>::remove(id);
-		T::Programs::release(&job.program);
+		T::Programs::release(&job.offer.program);
 		T::Arbitration::ended(id);
 		Self::count_off(id, job, reason);
 		job.reason = Some(reason);
@@ -282,9 +282,9 @@ impl<T: Config> Pallet<T> {
 			job: id,
 			order: job.order,
 			reason,
-			paid: job.paid,
-			refunded: job.refunded,
-			burned: job.burned,
+			paid: job.books.paid,
+			refunded: job.books.refunded,
+			burned: job.books.burned,
 		});
 	}
 
@@ -309,7 +309,8 @@ impl<T: Config> Pallet<T> {
 		if !matches!(reason, ReasonCode::ProvenFraud | ReasonCode::Withheld) {
 			return (opened, hidden);
 		}
-		let wrong = job.cut().zip(job.wrong_step).and_then(|(cut, step)| cut.segment_of(step));
+		let step = job.opened().and_then(|opened| opened.condemned?.step);
+		let wrong = job.offer.cut().zip(step).and_then(|(cut, step)| cut.segment_of(step));
 		for seat in seats.iter().filter(|seat| wrong.is_none() || seat.segment == wrong) {
 			match seat.answer {
 				Answer::Committed(_) => hidden.push(seat.account.clone()),
@@ -353,9 +354,9 @@ impl<T: Config> Pallet<T> {
 			| ReasonCode::ProviderTimeout => (None, None),
 		};
 		if let Some(outcome) = requester {
-			Self::note(job, &job.requester, outcome);
+			Self::note(job, &job.offer.requester, outcome);
 		}
-		if let (Some(outcome), Some(provider)) = (provider, &job.provider) {
+		if let (Some(outcome), Some(provider)) = (provider, job.provider()) {
 			Self::note(job, provider, outcome);
 		}
 	}
@@ -406,26 +407,14 @@ impl<T: Config> Pallet<T> {
 	/// Replaces the record of a job that ended long ago by a summary.
 	fn prune(id: JobId, mut job: JobOf<T>) {
 		Self::release_all(id, &mut job);
-		if let Some(reason) = job.reason {
+		Self::unschedule(id, job.scheduled);
+		if let Some(summary) = Archived::of(id, job) {
 			let slot = (id % u64::from(T::MaxArchived::get())) as u32;
-			let summary = Archived {
-				id,
-				order: job.order,
-				requester: job.requester,
-				provider: job.provider,
-				program: job.program,
-				run_root: job.run_root,
-				reason,
-				paid: job.paid,
-				refunded: job.refunded,
-				burned: job.burned,
-			};
 			// A younger job may already have taken the slot.
 			if Archive::<T>::get(slot).is_none_or(|other| other.id < id) {
 				Archive::<T>::insert(slot, summary);
 			}
 		}
-		Self::unschedule(id, job.scheduled);
 		Jobs::<T>::remove(id);
 		Seats::<T>::remove(id);
 		SegmentRoots::<T>::remove(id);

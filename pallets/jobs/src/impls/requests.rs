@@ -1,10 +1,9 @@
 //! The calls of requesters, providers and root.
 
-use crate::types::segment_work;
 use crate::{
-	ActiveJobs, BalanceOf, Config, Error, Event, HoldReason, InputRoots, Job, JobOf,
-	JobsOfRequester, NextJob, Pallet, Parameters, ParametersOf, ProviderCall, SecondAudit,
-	SegmentRoots, SegmentRootsOf,
+	ActiveJobs, BalanceOf, Books, Claim, Committed, Config, Error, Event, HoldReason, InputRoots,
+	Job, JobOf, JobsOfRequester, NextJob, OfferOf, Opened, Pallet, Parameters, ParametersOf,
+	ProviderCall, SecondAudit, SegmentRoots, SegmentRootsOf,
 };
 use assay_commitments::{
 	checkpoints_digest, most_openings, result_commitment, verify_outputs, verify_segments,
@@ -18,12 +17,11 @@ use frame_support::{
 	ensure,
 	traits::{fungible::MutateHold, Get},
 	weights::Weight,
-	BoundedVec,
 };
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::{
 	helpers_128bit::multiply_by_rational_with_rounding,
-	traits::{SaturatedConversion, Saturating, Zero},
+	traits::{SaturatedConversion, Saturating},
 	DispatchError, DispatchResult, Permill, Rounding,
 };
 
@@ -58,59 +56,60 @@ impl<T: Config> Pallet<T> {
 		ensure!(audit >= parameters.audit_floor, Error::<T>::AuditTooLow);
 		let cut = assurance.segments.map(|segments| segments.cut(steps));
 		ensure!(cut != Some(None), Error::<T>::WrongSegments);
-		let work_units =
-			summary.work_units.checked_mul(steps.into()).ok_or(Error::<T>::TooMuchWork)?;
-		let (input_bytes, output_bytes) =
-			(bytes_of(&summary.input_tiles), bytes_of(&summary.output_tiles));
-		ensure!(output_bytes <= T::MaxOutputBytes::get(), Error::<T>::TooManyOutputBytes);
-		let held_bytes = input_bytes.saturating_add(output_bytes);
+		let offer = OfferOf::<T> {
+			requester,
+			program,
+			input_roots,
+			steps,
+			work_units: summary
+				.work_units
+				.checked_mul(steps.into())
+				.ok_or(Error::<T>::TooMuchWork)?,
+			input_bytes: bytes_of(&summary.input_tiles),
+			output_bytes: bytes_of(&summary.output_tiles),
+			assurance,
+			audit,
+			price_start,
+			price_max,
+			ramp_blocks,
+		};
+		ensure!(offer.output_bytes <= T::MaxOutputBytes::get(), Error::<T>::TooManyOutputBytes);
 		ensure!(
-			price_start >= parameters.least_price(work_units, held_bytes),
+			price_start >= parameters.least_price(offer.work_units, offer.bytes()),
 			Error::<T>::PriceTooLow
 		);
 		let openings = most_openings(steps, summary.anchors, summary.lazy, summary.largest_anchor);
 		// Who verifies a segment fetches states too, which are no longer than the inputs.
-		let states = if cut.is_some() { input_bytes } else { 0 };
-		let bytes = held_bytes.saturating_add(states);
+		let states = if offer.cut().is_some() { offer.input_bytes } else { 0 };
+		let fetched = offer.bytes().saturating_add(states);
 		ensure!(
-			parameters.lifetime(work_units, bytes, openings) <= T::MaxLifetime::get(),
+			parameters.lifetime(offer.work_units, fetched, openings) <= T::MaxLifetime::get(),
 			Error::<T>::LifetimeTooLong
 		);
+		let requester = &offer.requester;
 		let active = ActiveJobs::<T>::get();
 		ensure!(active < T::MaxActiveJobs::get(), Error::<T>::TooManyJobs);
-		let own = JobsOfRequester::<T>::get(&requester);
+		let own = JobsOfRequester::<T>::get(requester);
 		ensure!(own < T::MaxJobsPerRequester::get(), Error::<T>::TooManyJobsOfAccount);
 		// Somebody must be left to verify it.
-		ensure!(Self::candidates_beside([&requester]) > 0, Error::<T>::NoVerifierAvailable);
+		ensure!(Self::candidates_beside([requester]) > 0, Error::<T>::NoVerifierAvailable);
 
-		let replayed = match cut {
-			Some(Some(cut)) => segment_work(work_units, steps, &cut),
-			_ => work_units,
-		};
-		let verifier_pot = parameters.committee_fee(price_max, replayed, audit);
-		let data_fee = parameters.data_fee(held_bytes);
-		let data_share = data_fee / parameters.attest_size.saturating_mul(2).max(1).into();
-		let escrow = price_max.saturating_add(verifier_pot).saturating_add(data_fee);
-		T::Currency::hold(&HoldReason::JobEscrow.into(), &requester, escrow)?;
-		let (place, record_deposit) = Self::deposits_for(input_roots.len() as u32, active);
-		let deposit = place.saturating_add(record_deposit);
-		T::Currency::hold(&HoldReason::JobDeposit.into(), &requester, deposit)?;
+		let books = Self::hold(&offer, active, &parameters)?;
 		T::Programs::acquire(&program)?;
 		ActiveJobs::<T>::put(active.saturating_add(1));
-		JobsOfRequester::<T>::insert(&requester, own.saturating_add(1));
+		JobsOfRequester::<T>::insert(requester, own.saturating_add(1));
 		let id = NextJob::<T>::mutate(|next| {
 			let id = *next;
 			*next = id.saturating_add(1);
 			id
 		});
 
-		let now = Self::now();
 		let order = Order {
 			genesis: Self::genesis_hash(),
 			job: id,
-			requester: &requester,
+			requester,
 			program,
-			input_roots: &input_roots,
+			input_roots: &offer.input_roots,
 			steps,
 			price_start,
 			price_max,
@@ -118,66 +117,15 @@ impl<T: Config> Pallet<T> {
 			assurance,
 		}
 		.hash();
-		let mut job = Job {
-			order,
-			requester: requester.clone(),
-			program,
-			input_roots,
-			steps,
-			work_units,
-			input_bytes,
-			output_bytes,
-			assurance,
-			audit,
-			price_start,
-			price_max,
-			ramp_blocks,
-			opened_at: now,
-			price: None,
-			verifier_pot,
-			data_fee,
-			data_share,
-			escrow,
-			deposit,
-			record_deposit,
-			provider: None,
-			bond: Zero::zero(),
-			barred: BoundedVec::new(),
-			stalls: 0,
-			phase: Phase::Posted,
-			deadline: now,
-			scheduled: None,
-			draw: None,
-			tranches: 0,
-			first_tranche: 0,
-			wanted: 0,
-			needed: 0,
-			shares: 0,
-			audited: None,
-			second_audit: None,
-			keepers_redrawn: false,
-			commitment: None,
-			run_root: None,
-			sample: None,
-			trace_root: None,
-			output_roots: BoundedVec::new(),
-			checkpoints: None,
-			wrong_step: None,
-			condemned: None,
-			reason: None,
-			paid: Zero::zero(),
-			refunded: Zero::zero(),
-			burned: Zero::zero(),
-			history: BoundedVec::new(),
-		};
 		Self::deposit_event(Event::JobPosted {
 			job: id,
 			order,
-			requester,
+			requester: requester.clone(),
 			program,
-			escrow,
-			deposit,
+			escrow: books.escrow,
+			deposit: books.deposit,
 		});
+		let mut job = Job::posted(order, offer, books, Self::now());
 		match assurance.attestation {
 			Attestation::OptedOut => Self::open(id, &mut job, &parameters),
 			Attestation::Required => Self::await_draw(id, &mut job, Phase::Posted, &parameters),
@@ -186,9 +134,35 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// Holds what a job of these terms needs of its requester, in a market with so many active jobs.
+	fn hold(
+		offer: &OfferOf<T>,
+		active: u32,
+		parameters: &ParametersOf<T>,
+	) -> Result<Books<BalanceOf<T>>, DispatchError> {
+		let verifier_pot =
+			parameters.committee_fee(offer.price_max, offer.replayed_work(), offer.audit);
+		let data_fee = parameters.data_fee(offer.bytes());
+		let data_share = data_fee / parameters.attest_size.saturating_mul(2).max(1).into();
+		let escrow = offer.price_max.saturating_add(verifier_pot).saturating_add(data_fee);
+		T::Currency::hold(&HoldReason::JobEscrow.into(), &offer.requester, escrow)?;
+		let (place, record_deposit) = Self::deposits_for(offer.input_roots.len() as u32, active);
+		let deposit = place.saturating_add(record_deposit);
+		T::Currency::hold(&HoldReason::JobDeposit.into(), &offer.requester, deposit)?;
+		Ok(Books {
+			verifier_pot,
+			data_fee,
+			data_share,
+			escrow,
+			deposit,
+			record_deposit,
+			..Default::default()
+		})
+	}
+
 	pub(crate) fn do_cancel(who: T::AccountId, id: JobId, order: Hash) -> DispatchResult {
 		let mut job = Self::job_of_order(id, &order)?;
-		ensure!(job.requester == who, Error::<T>::NotRequester);
+		ensure!(job.offer.requester == who, Error::<T>::NotRequester);
 		ensure!(
 			matches!(job.phase, Phase::Posted | Phase::Open | Phase::Claimed),
 			Error::<T>::TooLateToCancel
@@ -197,10 +171,10 @@ impl<T: Config> Pallet<T> {
 		let mut reason = ReasonCode::Cancelled;
 		if job.phase == Phase::Claimed {
 			let parameters = Parameters::<T>::get();
-			let price = job.price.unwrap_or(job.price_max);
+			let price = job.price();
 			// Where attestation was opted out both sides may leave for nothing.
-			let attested = job.assurance.attestation == Attestation::Required;
-			if let Some(provider) = job.provider.clone().filter(|_| attested) {
+			let attested = job.offer.assurance.attestation == Attestation::Required;
+			if let Some(provider) = job.provider().cloned().filter(|_| attested) {
 				Self::pay_fee(&mut job, &provider, parameters.cancel_fee * price, &parameters);
 			}
 			reason = ReasonCode::CancelledWhileClaimed;
@@ -220,22 +194,20 @@ impl<T: Config> Pallet<T> {
 		let mut job = Self::job_of_order(id, &order)?;
 		Self::ensure_live(&job, Phase::Open)?;
 		ensure!(T::Identities::is_provider(&who), Error::<T>::NotRegisteredProvider);
-		ensure!(job.requester != who, Error::<T>::OwnJob);
+		ensure!(job.offer.requester != who, Error::<T>::OwnJob);
 		ensure!(!job.barred.contains(&who), Error::<T>::Barred);
 		let price = Self::ramp_price(&job, Self::now());
 		ensure!(price >= min_price, Error::<T>::PriceBelowExpectation);
-		let candidates = Self::candidates_beside([&job.requester, &who]);
+		let candidates = Self::candidates_beside([&job.offer.requester, &who]);
 		ensure!(candidates > 0, Error::<T>::NoVerifierAvailable);
 
 		let parameters = Parameters::<T>::get();
-		let bond = parameters.bond(price, job.audit, job.segment_count(), candidates);
+		let bond = parameters.bond(price, job.offer.audit, job.offer.segment_count(), candidates);
 		ensure!(bond <= max_bond, Error::<T>::BondAboveExpectation);
 		T::JobBonds::hold(&who, id, bond)?;
-		job.price = Some(price);
-		job.bond = bond;
-		job.provider = Some(who.clone());
+		job.claim = Some(Claim { provider: who.clone(), price, bond, result: None });
 		Self::deposit_event(Event::JobClaimed { job: id, order, provider: who, price, bond });
-		let time = parameters.commit.blocks(job.work_units, job.input_bytes);
+		let time = parameters.commit.blocks(job.offer.work_units, job.offer.input_bytes);
 		Self::enter(id, &mut job, Phase::Claimed, Self::now().saturating_add(time));
 		Self::store(id, job);
 		Ok(())
@@ -249,12 +221,12 @@ impl<T: Config> Pallet<T> {
 		checkpoints: Option<Checkpoints>,
 	) -> DispatchResult {
 		let mut job = Self::job_of_order(id, &order)?;
-		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
-		ensure!(job.commitment.is_none(), Error::<T>::AlreadyCommitted);
+		ensure!(job.provider() == Some(&who), Error::<T>::NotProvider);
+		ensure!(job.committed().is_none(), Error::<T>::AlreadyCommitted);
 		Self::ensure_live(&job, Phase::Claimed)?;
 		Self::ensure_cut(&job, checkpoints.is_some())?;
-		job.commitment = Some(commitment);
-		job.checkpoints = checkpoints;
+		let result = Committed { commitment, checkpoints, opened: None };
+		job.claim.as_mut().ok_or(Error::<T>::NotProvider)?.result = Some(result);
 		Self::deposit_event(Event::ResultCommitted { job: id, provider: who, commitment });
 		Self::await_draw(id, &mut job, Phase::Committed, &Parameters::<T>::get());
 		Self::store(id, job);
@@ -271,19 +243,20 @@ impl<T: Config> Pallet<T> {
 		segments: Option<SegmentsOpening>,
 	) -> DispatchResult {
 		let mut job = Self::job_of_order(id, &order)?;
-		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
-		ensure!(job.run_root.is_none(), Error::<T>::AlreadyRevealed);
+		ensure!(job.provider() == Some(&who), Error::<T>::NotProvider);
+		ensure!(job.run_root().is_none(), Error::<T>::AlreadyRevealed);
 		Self::ensure_live(&job, Phase::Revealing)?;
 		Self::ensure_cut(&job, segments.is_some())?;
 		let account = Self::account_bytes(&who);
 		let committed =
 			result_commitment(&Self::genesis_hash(), &order, &account, &run_root, &salt);
-		ensure!(job.commitment == Some(committed), Error::<T>::CommitmentMismatch);
-		let summary = T::Programs::summary(&job.program).ok_or(Error::<T>::UnknownProgram)?;
+		let result = job.committed().filter(|result| result.commitment == committed);
+		ensure!(result.is_some(), Error::<T>::CommitmentMismatch);
+		let summary = T::Programs::summary(&job.offer.program).ok_or(Error::<T>::UnknownProgram)?;
 		ensure!(
 			verify_outputs(
 				&run_root,
-				job.steps.into(),
+				job.offer.steps.into(),
 				summary.anchors.into(),
 				&summary.outputs,
 				&opening,
@@ -294,23 +267,19 @@ impl<T: Config> Pallet<T> {
 			Some(segments) => Some(Self::check_segments(&job, &run_root, &segments)?),
 			None => None,
 		};
-		job.run_root = Some(run_root);
-		job.trace_root = Some(opening.trace_root);
-		job.output_roots = opening
-			.outputs
-			.into_iter()
-			.map(|(root, _)| root)
-			.collect::<alloc::vec::Vec<_>>()
-			.try_into()
-			.map_err(|_| Error::<T>::TooManyTensors)?;
+		let outputs: alloc::vec::Vec<_> = opening.outputs.iter().map(|(root, _)| *root).collect();
+		let opened = Opened {
+			run_root,
+			trace_root: opening.trace_root,
+			output_roots: outputs.clone().try_into().map_err(|_| Error::<T>::TooManyTensors)?,
+			keepers_redrawn: false,
+			condemned: None,
+		};
+		job.committed_mut().ok_or(Error::<T>::CommitmentMismatch)?.opened = Some(opened);
 		if let Some(roots) = roots {
 			SegmentRoots::<T>::insert(id, roots);
 		}
-		Self::deposit_event(Event::ResultRevealed {
-			job: id,
-			run_root,
-			output_roots: job.output_roots.to_vec(),
-		});
+		Self::deposit_event(Event::ResultRevealed { job: id, run_root, output_roots: outputs });
 		Self::end_reveal_early(id, &mut job);
 		Self::store(id, job);
 		Ok(())
@@ -318,7 +287,7 @@ impl<T: Config> Pallet<T> {
 
 	/// Fails unless checkpoints or segments are given just where the run is cut.
 	fn ensure_cut(job: &JobOf<T>, given: bool) -> Result<(), Error<T>> {
-		match (job.cut().is_some(), given) {
+		match (job.offer.cut().is_some(), given) {
 			(true, false) => Err(Error::SegmentsMissing),
 			(false, true) => Err(Error::NotSegmented),
 			_ => Ok(()),
@@ -332,10 +301,10 @@ impl<T: Config> Pallet<T> {
 		run_root: &Hash,
 		opening: &SegmentsOpening,
 	) -> Result<SegmentRootsOf, Error<T>> {
-		let cut = job.cut().ok_or(Error::<T>::NotSegmented)?;
+		let cut = job.offer.cut().ok_or(Error::<T>::NotSegmented)?;
 		let shown = verify_segments(run_root, &cut, opening).ok_or(Error::<T>::SegmentsMismatch)?;
 		let digest = checkpoints_digest(&shown.ends);
-		let committed = job.checkpoints.map(|checkpoints| checkpoints.digest);
+		let committed = job.committed().and_then(|result| Some(result.checkpoints?.digest));
 		ensure!(committed == Some(digest), Error::<T>::SegmentsMismatch);
 		shown.roots.try_into().map_err(|_| Error::SegmentsMismatch)
 	}
@@ -348,24 +317,28 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_request_audit(who: T::AccountId, id: JobId, order: Hash) -> DispatchResult {
 		let mut job = Self::job_of_order(id, &order)?;
-		ensure!(job.requester == who, Error::<T>::NotRequester);
+		ensure!(job.offer.requester == who, Error::<T>::NotRequester);
 		Self::ensure_live(&job, Phase::Challengeable)?;
-		ensure!(job.second_audit.is_none(), Error::<T>::AuditAlreadyRequested);
+		ensure!(job.audits.second.is_none(), Error::<T>::AuditAlreadyRequested);
 		// Whether the outputs are there is asked last.
-		ensure!(!job.keepers_redrawn, Error::<T>::WrongPhase);
+		ensure!(!job.keepers_redrawn(), Error::<T>::WrongPhase);
 		let parameters = Parameters::<T>::get();
 		let (_, terms) = Self::lottery_terms(id, &job, &parameters);
 		ensure!(terms.candidates > 0, Error::<T>::NoVerifierAvailable);
 		// This audit is sure. What nobody has earned of the first one's fee counts towards its own.
-		let fee = parameters.committee_fee(job.price_max, job.replayed_work(), Permill::one());
-		let missing = match job.audited {
+		let fee = parameters.committee_fee(
+			job.offer.price_max,
+			job.offer.replayed_work(),
+			Permill::one(),
+		);
+		let missing = match job.audits.audited {
 			Some(true) => fee,
-			_ => fee.saturating_sub(job.verifier_pot),
+			_ => fee.saturating_sub(job.books.verifier_pot),
 		};
 		T::Currency::hold(&HoldReason::JobEscrow.into(), &who, missing)?;
-		job.escrow = job.escrow.saturating_add(missing);
-		job.verifier_pot = job.verifier_pot.saturating_add(missing);
-		job.second_audit = Some(SecondAudit::Requested);
+		job.books.escrow = job.books.escrow.saturating_add(missing);
+		job.books.verifier_pot = job.books.verifier_pot.saturating_add(missing);
+		job.audits.second = Some(SecondAudit::Requested);
 		Self::deposit_event(Event::AuditRequested { job: id });
 		Self::await_draw(id, &mut job, Phase::Committed, &parameters);
 		Self::store(id, job);
@@ -380,9 +353,9 @@ impl<T: Config> Pallet<T> {
 			ProviderCall::Reveal => Phase::Revealing,
 		};
 		Self::job_of_order(id, order).is_ok_and(|job| {
-			job.provider.as_ref() == Some(who)
+			job.provider() == Some(who)
 				&& Self::ensure_live(&job, phase).is_ok()
-				&& (call != ProviderCall::Reveal || job.run_root.is_none())
+				&& (call != ProviderCall::Reveal || job.run_root().is_none())
 				&& (call != ProviderCall::GiveBack || Self::may_give_back(&job))
 		})
 	}
@@ -430,32 +403,32 @@ impl<T: Config> Pallet<T> {
 	/// back, and nobody gets a place in the market for a second ramp by a claim of its own. Whoever has
 	/// attested the inputs holds them still.
 	pub(crate) fn reopen(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		let ramped = job.opened_at.saturating_add(job.ramp_blocks);
-		let time = parameters.open_time(job.input_bytes);
+		let ramped = job.opened_at.saturating_add(job.offer.ramp_blocks);
+		let time = parameters.open_time(job.offer.input_bytes);
 		let deadline = ramped.max(Self::now()).saturating_add(time);
 		Self::enter(id, job, Phase::Open, deadline);
 	}
 
 	/// The ramp's price at a block: rising evenly, rounded down, never above the highest price.
 	pub(crate) fn ramp_price(job: &JobOf<T>, at: BlockNumberFor<T>) -> BalanceOf<T> {
-		let elapsed = at.saturating_sub(job.opened_at).min(job.ramp_blocks);
-		if elapsed >= job.ramp_blocks {
-			return job.price_max;
+		let elapsed = at.saturating_sub(job.opened_at).min(job.offer.ramp_blocks);
+		if elapsed >= job.offer.ramp_blocks {
+			return job.offer.price_max;
 		}
-		let rise = job.price_max.saturating_sub(job.price_start);
+		let rise = job.offer.price_max.saturating_sub(job.offer.price_start);
 		let risen = multiply_by_rational_with_rounding(
 			rise.saturated_into(),
 			elapsed.saturated_into(),
-			job.ramp_blocks.saturated_into(),
+			job.offer.ramp_blocks.saturated_into(),
 			Rounding::Down,
 		)
 		.unwrap_or_default();
-		job.price_start.saturating_add(risen.saturated_into())
+		job.offer.price_start.saturating_add(risen.saturated_into())
 	}
 
 	/// Writes an outcome into a reputation, except merit from jobs whose inputs nobody attested.
 	pub(crate) fn note(job: &JobOf<T>, who: &T::AccountId, outcome: Outcome) {
-		if job.assurance.attestation == Attestation::Required || !outcome.is_merit() {
+		if job.offer.assurance.attestation == Attestation::Required || !outcome.is_merit() {
 			T::Identities::note_outcome(who, outcome);
 		}
 	}

@@ -5,7 +5,8 @@
 //! it is burned; where the inputs were never attested it loses nothing.
 
 use crate::{
-	Answer, BalanceOf, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf, SeatOf, Seats,
+	Answer, BalanceOf, Claim, Config, Error, Event, JobOf, Pallet, Parameters, ParametersOf,
+	SeatOf, Seats,
 };
 use crate::{MAX_BARRED, MAX_STALLS};
 use assay_market::{
@@ -21,14 +22,13 @@ use sp_runtime::{
 impl<T: Config> Pallet<T> {
 	/// A provider stayed silent: a part of its bond is burned, and the job opens once more without it.
 	pub(crate) fn stall(id: JobId, job: &mut JobOf<T>, parameters: &ParametersOf<T>) {
-		let Some(provider) = job.provider.clone() else {
+		let Some(Claim { provider, price, bond, .. }) = job.claim.clone() else {
 			defensive!("a claimed job has a provider");
 			return Self::finish(id, job, ReasonCode::ProviderTimeout);
 		};
 		let mut burned = BalanceOf::<T>::zero();
-		if job.assurance.attestation == Attestation::Required {
-			let price = job.price.unwrap_or(job.price_max);
-			let amount = parameters.stall(price, job.bond);
+		if job.offer.assurance.attestation == Attestation::Required {
+			let amount = parameters.stall(price, bond);
 			burned = T::JobBonds::slash(&provider, id, amount, None).burned;
 		}
 		Self::note(job, &provider, Outcome::ProviderStalled);
@@ -43,19 +43,20 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_give_back(who: T::AccountId, id: JobId, order: Hash) -> DispatchResult {
 		let mut job = Self::job_of_order(id, &order)?;
-		ensure!(job.provider.as_ref() == Some(&who), Error::<T>::NotProvider);
+		let claim = job.claim.as_ref().filter(|claim| claim.provider == who);
+		let (price, bond) =
+			claim.map(|claim| (claim.price, claim.bond)).ok_or(Error::<T>::NotProvider)?;
 		Self::ensure_live(&job, Phase::Claimed)?;
 		ensure!(Self::may_give_back(&job), Error::<T>::TooEarlyToGiveBack);
 		let parameters = Parameters::<T>::get();
-		let attested = job.assurance.attestation == Attestation::Required;
+		let attested = job.offer.assurance.attestation == Attestation::Required;
 		let mut burned = BalanceOf::<T>::zero();
 		if attested {
 			// Early it costs a tenth of a stall, late as much as one; nobody gains by it.
 			let claimed_at = Self::claimed_at(&job);
 			let (elapsed, clock) =
 				(Self::now().saturating_sub(claimed_at), job.deadline.saturating_sub(claimed_at));
-			let price = job.price.unwrap_or(job.price_max);
-			let fee = parameters.give_back(price, job.bond, elapsed, clock);
+			let fee = parameters.give_back(price, bond, elapsed, clock);
 			burned = T::JobBonds::slash(&who, id, fee, None).burned;
 		}
 		Self::note(&job, &who, Outcome::ProviderGaveBack);
@@ -83,7 +84,7 @@ impl<T: Config> Pallet<T> {
 	/// Gives the provider what is left of its bond, and keeps it from claiming the job again. `false`
 	/// where the job has no more tries.
 	fn bar_provider(id: JobId, job: &mut JobOf<T>) -> bool {
-		let Some(provider) = job.provider.clone() else { return false };
+		let Some(provider) = job.provider().cloned() else { return false };
 		T::JobBonds::release(&provider, id);
 		if job.barred.try_push(provider).is_err() {
 			defensive!("the last provider that is barred ends the job");
@@ -92,9 +93,7 @@ impl<T: Config> Pallet<T> {
 		if job.stalls >= MAX_STALLS || job.barred.len() >= MAX_BARRED as usize {
 			return false;
 		}
-		job.provider = None;
-		job.price = None;
-		job.bond = Zero::zero();
+		job.claim = None;
 		true
 	}
 

@@ -11,11 +11,11 @@ impl<T: Config> Pallet<T> {
 	/// Writes down that this block pays for the result of a job. One entry more than are told is kept,
 	/// so that an overflow is seen.
 	pub(crate) fn note_settled(id: JobId, job: &JobOf<T>) {
-		let Some(run_root) = job.run_root else {
+		let Some(run_root) = job.run_root() else {
 			defensive!("a result that is paid for is open");
 			return;
 		};
-		let task = task_hash(&job.program, &job.input_roots, job.steps);
+		let task = task_hash(&job.offer.program, &job.offer.input_roots, job.offer.steps);
 		// Refused only when the list is over its end already.
 		let _ =
 			SettledNow::<T>::try_append(Settlement { job: id, order: job.order, task, run_root });
@@ -37,13 +37,14 @@ impl<T: Config> Pallet<T> {
 	fn standing(result: &Settlement) -> Standing {
 		let same = |job: &JobOf<T>| {
 			job.order == result.order
-				&& job.run_root == Some(result.run_root)
-				&& task_hash(&job.program, &job.input_roots, job.steps) == result.task
+				&& job.run_root() == Some(result.run_root)
+				&& task_hash(&job.offer.program, &job.offer.input_roots, job.offer.steps)
+					== result.task
 		};
 		let Some(job) = Jobs::<T>::get(result.job).filter(same) else {
 			return Standing::Undisputed;
 		};
-		match job.condemned {
+		match job.condemned() {
 			Some(ReasonCode::ProvenFraud) => Standing::ProvenWrong,
 			Some(_) => Standing::Disputed,
 			None if T::Arbitration::is_disputed(result.job) => Standing::Disputed,

@@ -1,7 +1,7 @@
 //! What must hold after every block.
 
 use crate::{
-	ActiveJobs, Agenda, Answer, BalanceOf, Config, HoldReason, JobOf, Jobs, JobsOfKey,
+	ActiveJobs, Agenda, Answer, Audits, BalanceOf, Config, HoldReason, JobOf, Jobs, JobsOfKey,
 	JobsOfRequester, Lotteries, NextJob, Pallet, Parameters, Sample, Seats, SecondAudit,
 	SegmentRoots, MAX_BARRED, MAX_STALLS,
 };
@@ -24,7 +24,7 @@ impl<T: Config> Pallet<T> {
 	/// * An ended job has a reason, no escrow, no pending draw and no key that points to it.
 	/// * Every job is on the agenda exactly where it says, after its deadline.
 	/// * A condemned job that has not ended is revealing.
-	/// * Every phase has what it needs: a claimed job a provider and price, and so on.
+	/// * Every phase has what it needs, and no more: a claimed job a claim, a committed one a result.
 	/// * A job has a lottery exactly while verdicts are committed, and nobody has more seats in one than
 	///   there are.
 	/// * Nobody's chunks are known before the commitments are closed.
@@ -39,17 +39,17 @@ impl<T: Config> Pallet<T> {
 		let mut active = 0u32;
 		for (id, job) in Jobs::<T>::iter() {
 			ensure!(id < NextJob::<T>::get(), "every job has a number that was given");
-			let (escrows, deposits) = held.entry(job.requester.clone()).or_default();
-			*escrows = escrows.saturating_add(job.escrow);
-			*deposits = deposits.saturating_add(job.deposit);
-			ensure!(!job.deposit.is_zero(), "a record has a deposit");
+			let (escrows, deposits) = held.entry(job.offer.requester.clone()).or_default();
+			*escrows = escrows.saturating_add(job.books.escrow);
+			*deposits = deposits.saturating_add(job.books.deposit);
+			ensure!(!job.books.deposit.is_zero(), "a record has a deposit");
 			ensure!(
-				!job.phase.is_terminal() || job.deposit <= job.record_deposit,
+				!job.phase.is_terminal() || job.books.deposit <= job.books.record_deposit,
 				"what was held for a place in the market is given back with it"
 			);
 			if !job.phase.is_terminal() {
 				active += 1;
-				*own.entry(job.requester.clone()).or_default() += 1;
+				*own.entry(job.offer.requester.clone()).or_default() += 1;
 			}
 			Self::try_job(id, &job)?;
 			Self::try_seats(id, &job)?;
@@ -105,7 +105,7 @@ impl<T: Config> Pallet<T> {
 	fn try_job(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
 		if let Some(block) = job.scheduled {
 			ensure!(
-				block > job.deadline || matches!(job.sample, Some(Sample::Awaited(_))),
+				block > job.deadline || matches!(job.audits.sample, Some(Sample::Awaited(_))),
 				"nothing is pushed before its deadline has passed"
 			);
 			ensure!(Agenda::<T>::get(block).contains(&id), "a job is on the agenda where it says");
@@ -115,23 +115,30 @@ impl<T: Config> Pallet<T> {
 		if job.phase.is_terminal() {
 			ensure!(job.reason.is_some(), "an ended job has a reason");
 			ensure!(
-				job.condemned.is_none() || job.condemned == job.reason,
+				job.condemned().is_none() || job.condemned() == job.reason,
 				"a condemned job ends for the reason it was condemned for"
 			);
 			ensure!(job.scheduled.is_some(), "an ended job is on the agenda, to be pruned");
-			ensure!(job.escrow.is_zero(), "an ended job holds nothing");
+			ensure!(job.books.escrow.is_zero(), "an ended job holds nothing");
 			ensure!(job.draw.is_none(), "an ended job waits for no draw");
 			return Ok(());
 		}
 		ensure!(job.reason.is_none(), "a job with a reason has ended");
-		ensure!(T::Programs::summary(&job.program).is_some(), "a job's program stays registered");
 		ensure!(
-			job.escrow
-				== job.price_max.saturating_add(job.verifier_pot).saturating_add(job.data_fee),
+			T::Programs::summary(&job.offer.program).is_some(),
+			"a job's program stays registered"
+		);
+		ensure!(
+			job.books.escrow
+				== job
+					.offer
+					.price_max
+					.saturating_add(job.books.verifier_pot)
+					.saturating_add(job.books.data_fee),
 			"a job's escrow is whole until it ends"
 		);
 		ensure!(
-			job.paid.is_zero() && job.refunded.is_zero() && job.burned.is_zero(),
+			job.books.paid.is_zero() && job.books.refunded.is_zero() && job.books.burned.is_zero(),
 			"nothing leaves an escrow before the job ends"
 		);
 		let claimed = job.phase >= Phase::Claimed;
@@ -141,43 +148,42 @@ impl<T: Config> Pallet<T> {
 		);
 		ensure!(job.stalls <= job.barred.len() as u32, "whoever stalled is barred");
 		ensure!(
-			job.provider.as_ref().is_none_or(|provider| !job.barred.contains(provider)),
+			job.provider().is_none_or(|provider| !job.barred.contains(provider)),
 			"nobody who is barred has the job"
 		);
 		ensure!(
-			!job.keepers_redrawn || job.phase == Phase::Challengeable,
+			!job.keepers_redrawn() || job.phase == Phase::Challengeable,
 			"keepers are drawn anew at the end"
 		);
 		ensure!(
-			job.second_audit.is_none() || job.run_root.is_some(),
+			job.audits.second.is_none() || job.run_root().is_some(),
 			"an audit more is one of an open result"
 		);
 		ensure!(
-			job.needed == 0 || job.is_sure() || job.second_audit == Some(SecondAudit::Automatic),
+			job.audits.needed == 0
+				|| job.offer.is_sure()
+				|| job.audits.second == Some(SecondAudit::Automatic),
 			"an audit that is not sure wants no quorum"
 		);
-		ensure!(claimed == job.provider.is_some(), "a claimed job has a provider, no other has");
-		ensure!(claimed == job.price.is_some(), "a claimed job has a price, no other has");
+		ensure!(claimed == job.claim.is_some(), "a claimed job has a provider, no other has");
+		let committed = job.phase >= Phase::Committed;
 		ensure!(
-			(job.phase >= Phase::Committed) == job.commitment.is_some(),
+			committed == job.committed().is_some(),
 			"a committed job has a commitment, no other has"
 		);
+		ensure!(committed || job.audits == Audits::default(), "a committed job has audits alone");
 		ensure!(
-			job.phase != Phase::Challengeable || job.run_root.is_some(),
+			job.phase != Phase::Challengeable || job.run_root().is_some(),
 			"a challengeable result is open"
 		);
 		ensure!(
-			job.run_root.is_some() == job.trace_root.is_some(),
-			"an open result has shown its last trace root"
-		);
-		ensure!(
-			job.condemned.is_none() || (job.phase == Phase::Revealing && job.run_root.is_some()),
+			job.condemned().is_none() || job.phase == Phase::Revealing,
 			"a condemned job with an open result waits for verdicts to be opened"
 		);
 		ensure!(
 			job.draw.is_none()
 				|| matches!(job.phase, Phase::Posted | Phase::Committed)
-				|| (job.phase == Phase::Challengeable && job.keepers_redrawn),
+				|| (job.phase == Phase::Challengeable && job.keepers_redrawn()),
 			"draws wait before inputs or outputs are attested or verdicts committed"
 		);
 		ensure!(
@@ -197,19 +203,19 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn try_segments(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
-		let (cut, roots) = (job.cut(), SegmentRoots::<T>::get(id));
-		ensure!(cut.is_some() == job.assurance.segments.is_some(), "segments fit the steps");
+		let (cut, roots) = (job.offer.cut(), SegmentRoots::<T>::get(id));
+		ensure!(cut.is_some() == job.offer.assurance.segments.is_some(), "segments fit the steps");
 		ensure!(
-			job.checkpoints.is_some() == (cut.is_some() && job.commitment.is_some()),
+			job.committed().is_none_or(|result| result.checkpoints.is_some() == cut.is_some()),
 			"checkpoints are committed to with a result that is cut"
 		);
 		ensure!(
-			roots.is_some() == (cut.is_some() && job.run_root.is_some()),
+			roots.is_some() == (cut.is_some() && job.run_root().is_some()),
 			"segments are opened with a result that is cut"
 		);
 		if let (Some(cut), Some(roots)) = (cut, roots) {
 			ensure!(roots.len() == cut.count() as usize, "every segment has a root");
-			ensure!(join_segments(&roots) == job.run_root, "segments hash to the run root");
+			ensure!(join_segments(&roots) == job.run_root(), "segments hash to the run root");
 		}
 		for seat in Seats::<T>::get(id) {
 			let drawn = cut.filter(|_| seat.purpose == Purpose::Verify);
@@ -220,7 +226,9 @@ impl<T: Config> Pallet<T> {
 			);
 		}
 		ensure!(
-			job.wrong_step.is_none_or(|step| step < job.steps && job.condemned.is_some()),
+			job.opened()
+				.and_then(|opened| opened.condemned?.step)
+				.is_none_or(|step| step < job.offer.steps),
 			"a wrong step is one of the run"
 		);
 		Ok(())
@@ -232,16 +240,17 @@ impl<T: Config> Pallet<T> {
 			return Ok(());
 		};
 		ensure!(job.phase == Phase::Verifying, "a lottery is closed with the commitments");
-		ensure!(job.sample.is_none(), "no chunks are known while verdicts are committed");
+		ensure!(job.audits.sample.is_none(), "no chunks are known while verdicts are committed");
 		let terms = lottery.terms;
-		ensure!(job.wanted == terms.wanted(), "an audit wants what its lottery says");
+		ensure!(job.audits.wanted == terms.wanted(), "an audit wants what its lottery says");
 		ensure!(lottery.tranche < terms.tranches(), "tranches are bounded");
 		ensure!(
-			terms.is_sure() == (job.is_sure() || job.second_audit.is_some()),
+			terms.is_sure() == (job.offer.is_sure() || job.audits.second.is_some()),
 			"tickets are thinned where the audit is not sure"
 		);
 		ensure!(
-			job.tranches.saturating_sub(job.first_tranche) == lottery.tranche.saturating_add(1),
+			job.audits.tranches.saturating_sub(job.audits.first_tranche)
+				== lottery.tranche.saturating_add(1),
 			"the tranches of an audit are counted"
 		);
 		let seats = Seats::<T>::get(id);
@@ -250,8 +259,11 @@ impl<T: Config> Pallet<T> {
 			"the seats of an audit are bounded"
 		);
 		for seat in seats.iter().filter(|seat| seat.purpose == Purpose::Verify) {
-			let now = seat.tranche >= job.first_tranche;
-			ensure!(!now || seat.tranche < job.tranches, "nobody answers before its tranche");
+			let now = seat.tranche >= job.audits.first_tranche;
+			ensure!(
+				!now || seat.tranche < job.audits.tranches,
+				"nobody answers before its tranche"
+			);
 			ensure!(
 				!now || T::Verifiers::member(lottery.session, &seat.account)
 					.is_none_or(|member| member.key == seat.key),
@@ -264,14 +276,14 @@ impl<T: Config> Pallet<T> {
 	fn try_seats(id: JobId, job: &JobOf<T>) -> Result<(), TryRuntimeError> {
 		let seats = Seats::<T>::get(id);
 		for (index, seat) in seats.iter().enumerate() {
-			ensure!(seat.account != job.requester, "no requester is drawn for its own job");
+			ensure!(seat.account != job.offer.requester, "no requester is drawn for its own job");
 			ensure!(
-				seat.purpose == Purpose::Attest || job.provider.as_ref() != Some(&seat.account),
+				seat.purpose == Purpose::Attest || job.provider() != Some(&seat.account),
 				"no provider verifies its own result or keeps its own outputs"
 			);
 			ensure!(
 				seat.purpose != Purpose::Keep
-					|| job.run_root.is_some()
+					|| job.run_root().is_some()
 					|| matches!(seat.answer, Answer::Pending),
 				"nobody keeps outputs before the reveal"
 			);

@@ -159,11 +159,12 @@ impl<T: Config> Pallet<T> {
 			VerifierAction::RevealVerdict { run_root, chunks: true, .. } => {
 				let job = Self::job_of(id)?;
 				let seed = Self::sample_of(&job).ok_or(Error::<T>::TooEarlyToReveal)?;
-				let tiles = T::Programs::anchor_tiles(&job.program).ok_or(Error::UnknownProgram)?;
+				let tiles =
+					T::Programs::anchor_tiles(&job.offer.program).ok_or(Error::UnknownProgram)?;
 				let seat =
 					Self::seat_of(id, Purpose::Verify, account).ok_or(Error::<T>::NotDrawn)?;
 				// A segment is a run of its own: positions count through its steps.
-				let shape = TraceShape { steps: job.steps_of(seat.segment), tiles };
+				let shape = TraceShape { steps: job.offer.steps_of(seat.segment), tiles };
 				let bytes = Self::account_bytes(account);
 				let right = sample::check_all(run_root, &shape, &seed, &bytes, chunks);
 				ensure!(right, Error::<T>::WrongChunks);
@@ -175,9 +176,9 @@ impl<T: Config> Pallet<T> {
 
 	/// What verdicts on this job are compared with.
 	pub(crate) fn results(id: JobId, job: &JobOf<T>) -> Results {
-		let cut = job.cut().is_some();
+		let cut = job.offer.cut().is_some();
 		let segments = cut.then(|| SegmentRoots::<T>::get(id).unwrap_or_default());
-		Results { run_root: job.run_root, segments }
+		Results { run_root: job.run_root(), segments }
 	}
 
 	pub(crate) fn seat_of(
@@ -198,7 +199,7 @@ impl<T: Config> Pallet<T> {
 	/// Verdicts may be opened once nobody can gain by seeing them: when the verifiers' commitments
 	/// are in, or the result itself is open.
 	pub(crate) fn may_reveal(job: &JobOf<T>) -> bool {
-		!job.phase.is_terminal() && (job.run_root.is_some() || job.phase == Phase::Revealing)
+		!job.phase.is_terminal() && (job.run_root().is_some() || job.phase == Phase::Revealing)
 	}
 
 	pub(crate) fn authorize_action(
@@ -300,11 +301,11 @@ impl<T: Config> Pallet<T> {
 			account: member.account,
 			key: member.key,
 			purpose: Purpose::Verify,
-			tranche: job.first_tranche.saturating_add(tranche),
+			tranche: job.audits.first_tranche.saturating_add(tranche),
 			drawn_at: lottery.opened_at,
 			deadline: job.deadline,
 			answer,
-			segment: job.cut().map(|cut| {
+			segment: job.offer.cut().map(|cut| {
 				segment_of(&ticket.pre_output, &Self::genesis_hash(), &job.order, cut.count())
 			}),
 		};

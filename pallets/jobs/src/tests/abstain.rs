@@ -14,7 +14,8 @@ fn abstain_should_open_the_next_tranche_when_verdicts_are_missing() {
 		let deadline = job(id).deadline;
 		assert_eq!(phase(id), Phase::Verifying, "others may be in a later tranche");
 		roll_past_deadline(id);
-		let verify = test_parameters().verify.blocks(job(id).work_units, job(id).input_bytes);
+		let verify =
+			test_parameters().verify.blocks(job(id).offer.work_units, job(id).offer.input_bytes);
 		assert_eq!((phase(id), job(id).deadline), (Phase::Verifying, deadline + 1 + verify));
 		let second = winners(id);
 		assert!(!second.is_empty() && second.iter().all(|who| !first.contains(who)));
@@ -63,7 +64,7 @@ fn abstain_should_end_inconclusive_when_everyone_does() {
 		// Every candidate has answered. Nobody asks for a result that nobody could confirm.
 		assert_eq!((phase(id), committee(id).len()), (Phase::Verifying, 5));
 		roll(1);
-		assert_eq!(job(id).run_root, None);
+		assert_eq!(job(id).run_root(), None);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
 		assert_eq!((free(&requester()), free(&provider())), (BALANCE, BALANCE));
 		assert_eq!(FreeStake::get(provider()), STAKE);

@@ -56,7 +56,7 @@ fn leaked_root_should_not_be_paid_when_too_few_vouch_for_it() {
 fn always_valid_verifier_should_have_nothing_to_say_when_it_did_not_replay() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
-		assert_eq!(job(id).run_root, None);
+		assert_eq!(job(id).run_root(), None);
 		let drawn = committee(id);
 		let guess = Run::new(99, 1);
 		for who in &drawn {
@@ -99,7 +99,7 @@ fn verifier_should_get_nothing_when_it_commits_and_does_not_reveal() {
 fn provider_should_lose_its_bond_when_it_commits_and_does_not_reveal() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&wrong());
-		let bond = job(id).bond;
+		let bond = bond_of(id);
 		commit_wanted(id, &right());
 		while !phase(id).is_terminal() {
 			roll_past_deadline(id);
@@ -189,7 +189,8 @@ fn result_commitment_should_be_refused_when_it_was_copied_from_another_job() {
 				RuntimeOrigin::signed(provider()),
 				id,
 				order(id),
-				copied
+				copied,
+				None
 			));
 			roll_past_deadline(id);
 		}
@@ -225,7 +226,7 @@ fn stalling_should_cost_the_provider_when_it_claims_and_stays_silent() {
 fn requester_should_not_get_its_money_back_when_it_cancels_after_reading_the_result() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
-		assert!(!job(id).output_roots.is_empty());
+		assert!(job(id).opened().is_some_and(|opened| !opened.output_roots.is_empty()));
 		assert_noop!(cancel(id, requester()), Error::<Test>::TooLateToCancel);
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
@@ -335,7 +336,7 @@ fn settlement_should_not_be_blocked_when_a_payee_cannot_receive() {
 			for who in committee(id) {
 				assert_eq!(free(&who), 0, "6 units are below the existential deposit");
 			}
-			assert_eq!(job(id).burned, PRICE / 20 + 18);
+			assert_eq!(job(id).books.burned, PRICE / 20 + 18);
 		});
 }
 
@@ -345,7 +346,7 @@ fn settlement_should_not_be_blocked_when_a_payee_cannot_receive() {
 fn honest_verifiers_should_not_be_reported_when_the_provider_proves_its_own_fraud() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_revealing(&wrong(), &right());
-		let (bond, drawn) = (job(id).bond, committee(id));
+		let (bond, drawn) = (bond_of(id), committee(id));
 		let before = free(&provider());
 		assert_ok!(reveal_result(id, &wrong()));
 		assert!(condemn(id, ReasonCode::ProvenFraud, &provider()));
@@ -370,7 +371,7 @@ fn fraud_should_not_pay_when_requester_provider_and_prover_are_one() {
 			|| ring.iter().map(|who| free(who) + held(who) + FreeStake::get(who)).sum::<u64>();
 		let before = own();
 		let id = post_challengeable(&wrong(), &wrong());
-		let bond = job(id).bond;
+		let bond = bond_of(id);
 		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
 		assert_eq!(before - own(), bond - bond / 5 - bond / 4);
 		assert!(before - own() > bond / 2);
@@ -391,7 +392,7 @@ fn colluding_quorum_should_be_reported_when_one_outsider_proves_the_fraud() {
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
 		assert_eq!(Vouchers::get(id), Some(drawn.clone()));
 		assert!(drawn.iter().all(|who| free(who) == 0));
-		assert_eq!(free(&requester()), BALANCE + job(id).bond / 4);
+		assert_eq!(free(&requester()), BALANCE + bond_of(id) / 4);
 	});
 }
 
@@ -425,18 +426,18 @@ fn bond_should_be_slashed_once_when_two_proofs_arrive() {
 		let other = post_challengeable(&right(), &right());
 		open_lane(other);
 		let id = post_with_one_hidden(&wrong(), &right());
-		let (bond, money) = (job(id).bond, all_money());
+		let (bond, money) = (bond_of(id), all_money());
 		assert!(condemn(id, ReasonCode::Withheld, &bystander()));
 		assert!(!condemn(id, ReasonCode::ProvenFraud, &second_provider()));
 		assert!(bond > 0);
 		assert_eq!(free(&bystander()), BALANCE + test_parameters().least_price(WORK, 0));
 		assert_eq!(free(&second_provider()), BALANCE);
 		assert_eq!(Bonds::get((provider(), id)), None);
-		assert_eq!(Bonds::get((provider(), other)), Some(job(other).bond));
+		assert_eq!(Bonds::get((provider(), other)), Some(bond_of(other)));
 		assert_eq!(all_money(), money);
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Withheld)));
-		assert_eq!(Bonds::get((provider(), other)), Some(job(other).bond));
+		assert_eq!(Bonds::get((provider(), other)), Some(bond_of(other)));
 		assert_eq!(all_money(), money);
 	});
 }

@@ -17,7 +17,7 @@ fn claim_job_should_take_the_ramps_price_when_time_passes() {
 			roll(blocks);
 			assert_ok!(claim(id, provider()));
 			let bond = test_parameters().bond(price, Permill::one(), 1, 5);
-			assert_eq!((job(id).price, job(id).bond), (Some(price), bond));
+			assert_eq!((job(id).price(), bond_of(id)), (price, bond));
 			assert_eq!(Bonds::get((provider(), id)), Some(bond));
 			let order = order(id);
 			assert!(has_event(Event::JobClaimed {
@@ -42,7 +42,7 @@ fn claim_job_should_need_a_larger_bond_when_audits_are_rarer() {
 		let x = 0.1 * 5.0 * 0.666_666;
 		let p = 0.9 * (1.0 - 1.0 / (1.0 + x + x * x / 2.0));
 		let wanted = PRICE as f64 * (1.0 - p) / p * 1.5;
-		assert!((job(id).bond as f64 - wanted).abs() < 2.0, "{} {wanted}", job(id).bond);
+		assert!((bond_of(id) as f64 - wanted).abs() < 2.0, "{} {wanted}", bond_of(id));
 	});
 }
 

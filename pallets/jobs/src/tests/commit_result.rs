@@ -28,7 +28,7 @@ fn commit_result_should_fail_when_sent_by_anyone_but_the_provider() {
 		let id = post_claimed();
 		for who in [second_provider(), requester()] {
 			assert_noop!(
-				Market::commit_result(RuntimeOrigin::signed(who), id, order(id), [1; 32]),
+				Market::commit_result(RuntimeOrigin::signed(who), id, order(id), [1; 32], None),
 				Error::<Test>::NotProvider
 			);
 		}

@@ -7,7 +7,7 @@ fn commit_verdict_should_go_on_when_every_candidate_has_committed() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_verifying(&right());
 		let drawn = committee(id);
-		assert_eq!((drawn.len(), job(id).wanted), (5, 3));
+		assert_eq!((drawn.len(), job(id).audits.wanted), (5, 3));
 		for who in &drawn[..4] {
 			assert_ok!(commit(id, who, &right()));
 			assert_eq!(

@@ -125,10 +125,10 @@ fn condemn_should_slash_and_end_the_job_at_once_when_everyone_has_revealed() {
 	for reason in [ReasonCode::ProvenFraud, ReasonCode::Withheld] {
 		ExtBuilder::default().build_and_execute(|| {
 			let id = post_challengeable(&wrong(), &wrong());
-			let bond = job(id).bond;
+			let bond = bond_of(id);
 			assert!(condemn(id, reason, &bystander()));
 			assert_eq!(ending(id), (Phase::Failed, Some(reason)));
-			assert_eq!(job(id).condemned, Some(reason));
+			assert_eq!(job(id).condemned(), Some(reason));
 			// A fifth to who has proved it, no more than the work is worth to who has demanded what was
 			// withheld; a quarter to the requester, the rest burned; the escrow is whole.
 			let part = match reason {
@@ -141,7 +141,7 @@ fn condemn_should_slash_and_end_the_job_at_once_when_everyone_has_revealed() {
 			assert_eq!(free(&requester()), BALANCE + bond / 4);
 			assert_eq!(BurnedStake::get(), bond - paid);
 			assert_eq!(FreeStake::get(provider()), STAKE - bond);
-			assert_eq!(job(id).refunded, ESCROW);
+			assert_eq!(job(id).books.refunded, ESCROW);
 			assert_eq!(outcomes(&provider()), [Outcome::ProviderFraud]);
 			let (provider, burned) = (provider(), bond - paid);
 			assert!(has_event(Event::ResultCondemned { job: id, reason, by: bystander() }));
@@ -171,7 +171,7 @@ fn condemn_should_change_nothing_when_there_is_no_open_result() {
 fn condemned_job_should_wait_for_nothing_but_reveals_when_a_verdict_is_hidden() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_with_one_hidden(&wrong(), &right());
-		let (bond, deadline) = (job(id).bond, job(id).deadline);
+		let (bond, deadline) = (bond_of(id), job(id).deadline);
 		let hidden = committee(id)[0].clone();
 		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
 		// The bond is gone, the escrow is still there.
@@ -270,7 +270,7 @@ fn condemned_job_should_end_at_once_when_a_second_audit_has_nothing_hidden() {
 			assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
 			assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::ProvenFraud)));
 			// Both committees' fees go back.
-			assert_eq!(job(id).refunded, ESCROW + PRICE / 5);
+			assert_eq!(job(id).books.refunded, ESCROW + PRICE / 5);
 		}
 	});
 }
@@ -304,7 +304,7 @@ fn condemn_should_burn_the_provers_part_when_the_prover_cannot_receive_it() {
 			for who in seated(id) {
 				assert_ok!(reveal(id, &who, &right()));
 			}
-			let bond = job(id).bond;
+			let bond = bond_of(id);
 			assert!(bond > 0 && bond / 5 < 10, "{bond} makes no account");
 			let newcomer = account(77);
 			assert!(condemn(id, ReasonCode::ProvenFraud, &newcomer));

@@ -85,10 +85,10 @@ fn result_should_count_when_it_comes_in_the_deadline_block() {
 fn job_should_open_once_more_when_the_provider_is_silent() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_claimed_attested();
-		let bond = job(id).bond;
+		let bond = bond_of(id);
 		roll_past_deadline(id);
 		// A fifth of the bond is burned, the rest comes back.
-		assert_eq!((phase(id), job(id).provider.clone()), (Phase::Open, None));
+		assert_eq!((phase(id), job(id).claim), (Phase::Open, None));
 		assert_eq!(free(&requester()), BALANCE - ESCROW);
 		assert_eq!(FreeStake::get(provider()), STAKE - bond / 5);
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderStalled]);
@@ -245,7 +245,7 @@ fn reveal_should_count_when_it_comes_in_the_deadline_block() {
 fn job_should_end_withheld_when_the_provider_does_not_reveal() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_revealing(&right(), &right());
-		let bond = job(id).bond;
+		let bond = bond_of(id);
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Withheld)));
 		assert_noop!(reveal_result(id, &right()), Error::<Test>::WrongPhase);

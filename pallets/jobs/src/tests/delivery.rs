@@ -24,7 +24,7 @@ fn post_undelivered(matching: usize) -> JobId {
 /// The provider opens its result; the keepers do not hear of it.
 fn reveal_alone(id: JobId) -> frame_support::dispatch::DispatchResult {
 	let origin = RuntimeOrigin::signed(provider());
-	Market::reveal_result(origin, id, order(id), right().root(), SALT, right().opening())
+	Market::reveal_result(origin, id, order(id), right().root(), SALT, right().opening(), None)
 }
 
 fn keepers(id: JobId) -> Vec<AccountId> {
@@ -106,14 +106,14 @@ fn provider_should_not_be_paid_when_it_hands_nothing_over() {
 		}
 		roll_past_deadline(id);
 		// Others are asked, once: those who were drawn first may be away, or not want to.
-		assert_eq!((phase(id), job(id).keepers_redrawn), (Phase::Challengeable, true));
+		assert_eq!((phase(id), job(id).keepers_redrawn()), (Phase::Challengeable, true));
 		assert!(has_event(Event::KeepersDismissed { job: id }));
 		assert_eq!((keepers(id).len(), Locks::iter().count()), (0, 0));
 		assert_noop!(request_audit(id, requester()), Error::<Test>::WrongPhase);
 		roll_past_deadline(id);
 		let second = keepers(id);
 		assert_eq!((phase(id), second.len()), (Phase::Challengeable, 3));
-		let attest = test_parameters().attest.blocks(0, job(id).output_bytes);
+		let attest = test_parameters().attest.blocks(0, job(id).offer.output_bytes);
 		assert_eq!(job(id).deadline, now() + attest);
 		assert_ok!(keep(id, &second[0], true));
 		roll_past_deadline(id);
@@ -122,7 +122,7 @@ fn provider_should_not_be_paid_when_it_hands_nothing_over() {
 		let part = PRICE / 10;
 		assert_eq!((free(&requester()), free(&provider())), (BALANCE - part, BALANCE));
 		assert_eq!(FreeStake::get(provider()), STAKE - part);
-		assert_eq!((job(id).burned, BurnedStake::get()), (part, part));
+		assert_eq!((job(id).books.burned, BurnedStake::get()), (part, part));
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderUndelivered]);
 		assert_eq!(Market::settlements(), Default::default());
 	});
@@ -162,7 +162,7 @@ fn matching_verdicts_should_count_as_holders_of_the_outputs() {
 		assert_ok!(reveal(id, &both, &right()));
 		assert_ok!(keep(id, &both, true));
 		roll_past_deadline(id);
-		assert_eq!((phase(id), job(id).keepers_redrawn), (Phase::Challengeable, true));
+		assert_eq!((phase(id), job(id).keepers_redrawn()), (Phase::Challengeable, true));
 		assert!(Locks::contains_key((both, id)), "it has another seat");
 	});
 }
@@ -174,9 +174,9 @@ fn verdict_on_a_segment_should_count_only_when_it_is_the_last() {
 		let mut found = None;
 		ExtBuilder::default().verifiers(8).build_and_execute(|| {
 			let mut job = job(post_claimed());
-			job.steps = 6;
-			job.assurance.segments = Some(Segments { steps: 2 });
-			found = Some(job.has_outputs(segment));
+			job.offer.steps = 6;
+			job.offer.assurance.segments = Some(Segments { steps: 2 });
+			found = Some(job.offer.has_outputs(segment));
 		});
 		found.expect("ran")
 	};
@@ -198,7 +198,7 @@ fn bare_opening_should_count_for_no_delivery() {
 		// It could have heard the root from anybody.
 		assert_ok!(open_bare(id, &drawn[1], &right()));
 		roll_past_deadline(id);
-		assert!(job(id).keepers_redrawn);
+		assert!(job(id).keepers_redrawn());
 	});
 }
 
@@ -270,10 +270,10 @@ fn keepers_should_not_be_asked_again_when_the_result_is_disputed() {
 		open_lane(id);
 		roll_past_deadline(id);
 		roll(20);
-		assert_eq!((phase(id), job(id).keepers_redrawn), (Phase::Challengeable, false));
+		assert_eq!((phase(id), job(id).keepers_redrawn()), (Phase::Challengeable, false));
 		close_lane(id);
 		roll(1);
-		assert!(job(id).keepers_redrawn);
+		assert!(job(id).keepers_redrawn());
 		// While others are asked no lane is opened, neither before nor after their draw.
 		for _ in 0..2 {
 			assert!(result(id).is_some_and(|result| !result.open));
@@ -299,7 +299,7 @@ fn second_look_should_not_be_opened_when_keepers_were_drawn_anew() {
 		assert_ok!(reveal(id, &who, &wrong()));
 		Suspended::put((0..8).map(verifier).collect::<Vec<_>>());
 		roll_past_deadline(id);
-		assert_eq!((job(id).keepers_redrawn, job(id).second_audit), (true, None));
+		assert_eq!((job(id).keepers_redrawn(), job(id).audits.second), (true, None));
 		Suspended::kill();
 		roll_past_deadline(id);
 		keep_all(id);
@@ -326,7 +326,7 @@ fn dismissed_keepers_should_be_free_unless_they_have_another_seat() {
 		assert_ok!(reveal_alone(id));
 		assert_ok!(reveal(id, verifiers.first().expect("three"), &right()));
 		roll_past_deadline(id);
-		assert!(job(id).keepers_redrawn);
+		assert!(job(id).keepers_redrawn());
 		// All of them have attested the inputs, so that none is free.
 		assert_eq!(Locks::iter().count(), 3);
 		roll_past_deadline(id);
@@ -354,7 +354,7 @@ fn answer_of_an_earlier_round_should_count_in_no_later_one() {
 			let signed = call_of(id, &who, yes.clone());
 			roll_past_deadline(id);
 			roll_past_deadline(id);
-			assert!(job(id).keepers_redrawn && keepers(id).contains(&who));
+			assert!(job(id).keepers_redrawn() && keepers(id).contains(&who));
 			// Its transaction comes only now.
 			assert_eq!(apply(signed), invalid(InvalidTransaction::BadProof));
 			assert_eq!(
@@ -379,7 +379,7 @@ fn keepers_that_have_the_outputs_should_stay_when_others_are_drawn() {
 			assert_ok!(keep(id, who, ok));
 		}
 		roll_past_deadline(id);
-		assert_eq!((job(id).keepers_redrawn, keepers(id)), (true, first[..2].to_vec()));
+		assert_eq!((job(id).keepers_redrawn(), keepers(id)), (true, first[..2].to_vec()));
 		assert_eq!(Locks::iter().count(), 2);
 		roll_past_deadline(id);
 		let second = keepers(id);
@@ -416,15 +416,15 @@ fn attesters_should_be_paid_when_the_job_was_given_back_and_cancelled() {
 				assert_ok!(claim(id, second_provider()));
 				cancel_fee = PRICE / 10;
 			}
-			let price = job(id).price;
+			let price = job(id).claim.map(|claim| claim.price);
 			assert_ok!(cancel(id, requester()));
 			cancel_fee = price.map_or(cancel_fee, |price| price / 10);
 			for who in &drawn[..2] {
 				assert_eq!(free(who), NET);
 			}
-			let data = job(id).data_fee / 2;
+			let data = job(id).books.data_fee / 2;
 			assert_eq!(free(&requester()), BALANCE - data - cancel_fee, "{claimed}");
-			assert_eq!(job(id).burned, data - 2 * NET + cancel_fee.div_ceil(20));
+			assert_eq!(job(id).books.burned, data - 2 * NET + cancel_fee.div_ceil(20));
 		});
 	}
 }
@@ -452,7 +452,7 @@ fn holders_should_be_paid_for_their_bytes_whatever_the_end() {
 	for keeping in [3, 1] {
 		chain().parameters(dear).build_and_execute(|| {
 			let id = post_attested();
-			assert_eq!((job(id).data_share, job(id).data_fee / 6), (SHARE, SHARE));
+			assert_eq!((job(id).books.data_share, job(id).books.data_fee / 6), (SHARE, SHARE));
 			let attesters: Vec<_> = crate::Seats::<Test>::get(id)
 				.into_iter()
 				.filter(|seat| seat.answer == crate::Answer::Attested(true))
@@ -500,13 +500,13 @@ fn attesters_should_be_paid_and_the_rest_burned_when_the_requester_cancels() {
 		assert_eq!(free(&drawn[0]), NET);
 		assert!(has_event(Event::HolderPaid { job: id, account: drawn[0].clone(), amount: NET }));
 		// Half of the fee was the attesters'; what they have not earned is gone too.
-		let half = job(id).data_fee / 2;
-		assert_eq!(job(id).burned, half - NET);
+		let half = job(id).books.data_fee / 2;
+		assert_eq!(job(id).books.burned, half - NET);
 		assert_eq!(free(&requester()), BALANCE - half);
 		// Before anybody was asked it costs nothing.
 		let id = post(standard());
 		assert_ok!(cancel(id, requester()));
-		assert_eq!((job(id).burned, free(&requester())), (0, BALANCE - half));
+		assert_eq!((job(id).books.burned, free(&requester())), (0, BALANCE - half));
 	});
 }
 

@@ -24,7 +24,7 @@ fn prune(id: JobId) {
 fn deposit_should_be_held_for_the_place_until_the_end_and_for_the_record_until_it_goes() {
 	chain().build_and_execute(|| {
 		let id = post_challengeable(&right(), &right());
-		assert_eq!((deposits(&requester()), job(id).deposit), (DEPOSIT, DEPOSIT));
+		assert_eq!((deposits(&requester()), job(id).books.deposit), (DEPOSIT, DEPOSIT));
 		assert_eq!(Market::job_view(id).map(|view| view.deposit), Some(DEPOSIT));
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
@@ -54,7 +54,7 @@ fn deposit_should_grow_tenfold_when_the_market_fills_up() {
 				let id = post_open();
 				let own = deposits(&requester()) - before;
 				before += own;
-				assert_eq!(job(id).deposit, own);
+				assert_eq!(job(id).books.deposit, own);
 				own
 			})
 			.collect();
@@ -133,9 +133,9 @@ fn part_of_the_deposit_should_be_burned_when_the_job_comes_to_nothing() {
 			let id = end();
 			assert_eq!(job(id).reason, Some(reason));
 			assert!(has_event(Event::DepositBurned { job: id, amount: part }), "{reason:?}");
-			assert_eq!((job(id).deposit, deposits(&requester())), (RECORD, RECORD));
+			assert_eq!((job(id).books.deposit, deposits(&requester())), (RECORD, RECORD));
 			// The escrow is another matter: all of it comes back.
-			assert_eq!((job(id).refunded, job(id).burned), (ESCROW, 0));
+			assert_eq!((job(id).books.refunded, job(id).books.burned), (ESCROW, 0));
 			prune(id);
 			assert_eq!(Balances::free_balance(requester()), BALANCE - part);
 		});

@@ -184,7 +184,7 @@ fn audit_should_happen_as_often_as_chosen_when_it_is_not_certain() {
 					assert_ok!(commit(id, &who, &right()));
 				}
 				roll_past_deadline(id);
-				audited += u32::from(job(id).audited == Some(true));
+				audited += u32::from(job(id).audits.audited == Some(true));
 				assert_ok!(reveal_result(id, &right()));
 				while !phase(id).is_terminal() {
 					roll_past_deadline(id);

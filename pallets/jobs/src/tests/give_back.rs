@@ -26,7 +26,7 @@ fn give_back_should_open_the_job_with_the_same_attesters_when_they_have_the_inpu
 		let id = post_attested();
 		let first = crate::Seats::<Test>::get(id);
 		assert_ok!(claim(id, provider()));
-		let (price, bond) = (job(id).price.expect("claimed"), job(id).bond);
+		let (price, bond) = (job(id).price(), bond_of(id));
 		let (before, clock) = (all_of(&requester()), job(id).deadline - now());
 		roll(7);
 		assert_ok!(give_back(id, provider()));
@@ -58,7 +58,10 @@ fn give_back_should_be_free_when_the_requester_opted_out_of_attestation() {
 		assert_ok!(give_back(id, provider()));
 		// Its ramp is over, and does not start again.
 		assert_eq!((phase(id), job(id).opened_at), (Phase::Open, 1));
-		assert_eq!(job(id).deadline, now() + test_parameters().open_time(job(id).input_bytes));
+		assert_eq!(
+			job(id).deadline,
+			now() + test_parameters().open_time(job(id).offer.input_bytes)
+		);
 		assert_eq!(Market::current_price(id), Some(PRICE));
 		assert_eq!((FreeStake::get(provider()), BurnedStake::get()), (STAKE, 0));
 		assert_eq!(job(id).barred.to_vec(), [provider()]);
@@ -128,7 +131,7 @@ fn stall_should_cost_nothing_when_the_inputs_were_never_attested() {
 		let id = post(Assurance { audit: rare, ..unattested() });
 		roll(10);
 		assert_ok!(claim(id, provider()));
-		assert!(job(id).bond > 4 * PRICE, "{}", job(id).bond);
+		assert!(bond_of(id) > 4 * PRICE, "{}", bond_of(id));
 		let before = all_of(&requester());
 		roll_past_deadline(id);
 		assert_eq!((FreeStake::get(provider()), all_of(&requester())), (STAKE, before));
@@ -149,7 +152,7 @@ fn give_back_should_cost_a_tenth_of_a_stall_at_first_and_as_much_as_one_at_last(
 			let id = post_claimed_attested();
 			let clock = job(id).deadline - now();
 			roll((clock * half_clocks / 2).max(1));
-			let stall = test_parameters().stall(PRICE, job(id).bond);
+			let stall = test_parameters().stall(PRICE, bond_of(id));
 			assert_ok!(give_back(id, provider()));
 			let burned = BurnedStake::get();
 			let expected = stall * tenths / 10;
@@ -169,7 +172,7 @@ fn four_who_give_an_attested_job_back_should_pay_for_it_and_not_its_requester() 
 		let mut stalls = 0;
 		for who in [provider(), second_provider(), third(), fourth()] {
 			assert_ok!(claim(id, who.clone()));
-			stalls += test_parameters().stall(job(id).price.expect("claimed"), job(id).bond);
+			stalls += test_parameters().stall(job(id).price(), bond_of(id));
 			roll(1);
 			assert_ok!(give_back(id, who));
 		}
@@ -200,7 +203,7 @@ fn stall_should_cost_the_price_at_most_and_pay_nobody() {
 			attest_all(id);
 			roll(10);
 			assert_ok!(claim(id, provider()));
-			let bond = job(id).bond;
+			let bond = bond_of(id);
 			let before = all_of(&requester());
 			roll_past_deadline(id);
 			let taken = (bond / 5).min(PRICE);
@@ -267,10 +270,18 @@ fn history_should_have_room_for_the_longest_way() {
 		close(id);
 		let origin = || RuntimeOrigin::signed(provider());
 		let opening = right().opening();
-		assert_ok!(Market::reveal_result(origin(), id, order(id), right().root(), SALT, opening));
+		assert_ok!(Market::reveal_result(
+			origin(),
+			id,
+			order(id),
+			right().root(),
+			SALT,
+			opening,
+			None
+		));
 		roll_past_deadline(id);
 		roll_past_deadline(id);
-		assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));
+		assert_eq!(job(id).audits.second, Some(crate::SecondAudit::Automatic));
 		roll_past_deadline(id);
 		// They agree, but of the five accounts that are needed for it two hold the outputs.
 		crate::Parameters::<Test>::mutate(|p| (p.attest_size, p.attest_quorum) = (3, 3));
@@ -285,7 +296,7 @@ fn history_should_have_room_for_the_longest_way() {
 			roll_past_deadline(id);
 		}
 		roll_past_deadline(id);
-		assert!(job(id).keepers_redrawn);
+		assert!(job(id).keepers_redrawn());
 		while !phase(id).is_terminal() {
 			roll_past_deadline(id);
 		}

@@ -173,7 +173,7 @@ fn recent(job: u64) -> JobId {
 
 fn carry_out(step: Move) {
 	let signed = |by: u8| RuntimeOrigin::signed(account(by));
-	let claimant = |id| Jobs::<Test>::get(id).and_then(|job| job.provider);
+	let claimant = |id| Jobs::<Test>::get(id).and_then(|job| Some(job.claim?.provider));
 	// Most moves are refused in most states; that they leave everything sound is the point.
 	match step {
 		Move::Post { start, rise, ramp, audit, attested, by } => {
@@ -204,16 +204,28 @@ fn carry_out(step: Move) {
 			let id = recent(job);
 			if let Some(who) = claimant(id) {
 				let commitment = result_hash(id, &who, &Run::new(tag, 1));
-				let _ =
-					Market::commit_result(RuntimeOrigin::signed(who), id, order(id), commitment);
+				let _ = Market::commit_result(
+					RuntimeOrigin::signed(who),
+					id,
+					order(id),
+					commitment,
+					None,
+				);
 			}
 		}
 		Move::RevealResult { job, tag } => {
 			let (id, run) = (recent(job), Run::new(tag, 1));
 			if let Some(who) = claimant(id) {
 				let origin = RuntimeOrigin::signed(who);
-				let _ =
-					Market::reveal_result(origin, id, order(id), run.root(), SALT, run.opening());
+				let _ = Market::reveal_result(
+					origin,
+					id,
+					order(id),
+					run.root(),
+					SALT,
+					run.opening(),
+					None,
+				);
 			}
 		}
 		Move::RequestAudit { job, by } => {
@@ -229,7 +241,7 @@ fn carry_out(step: Move) {
 				assert!(Market::claim_job(signed(by), id, other, 0, u64::MAX).is_err());
 				assert!(Market::give_back(signed(by), id, other).is_err());
 				assert!(Market::cancel_job(signed(by), id, other).is_err());
-				assert!(Market::commit_result(signed(by), id, other, [1; 32]).is_err());
+				assert!(Market::commit_result(signed(by), id, other, [1; 32], None).is_err());
 				assert!(Market::request_audit(signed(by), id, other).is_err());
 				assert_eq!(Jobs::<Test>::get(id), before, "a call binds to its order alone");
 			}
@@ -262,7 +274,7 @@ fn carry_out(step: Move) {
 				let run = Run::new(tag, 1);
 				let commitment = result_hash(id, &who, &run);
 				let origin = RuntimeOrigin::signed(who);
-				let _ = Market::commit_result(origin.clone(), id, order(id), commitment);
+				let _ = Market::commit_result(origin.clone(), id, order(id), commitment, None);
 				for run in [run, right(), wrong()] {
 					let opening = run.opening();
 					let _ = Market::reveal_result(
@@ -272,6 +284,7 @@ fn carry_out(step: Move) {
 						run.root(),
 						SALT,
 						opening,
+						None,
 					);
 				}
 			}
@@ -344,7 +357,7 @@ fn carry_out(step: Move) {
 			};
 			match Jobs::<Test>::get(id) {
 				Some(job) if waits(&job) => roll_past_deadline(id),
-				Some(job) if job.sample.is_some() => roll(3),
+				Some(job) if job.audits.sample.is_some() => roll(3),
 				_ => {}
 			}
 		}

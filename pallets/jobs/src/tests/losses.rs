@@ -13,7 +13,7 @@ fn ended_job_should_tell_where_its_bond_went_to_the_unit() {
 	ExtBuilder::default().build_and_execute(|| {
 		let posted_at = now();
 		let id = post_challengeable(&wrong(), &wrong());
-		let bond = job(id).bond;
+		let bond = bond_of(id);
 		assert_eq!(ended_job(id), None, "it has not ended");
 		let (prover, requester_had) = (free(&bystander()), free(&requester()) + held(&requester()));
 		assert!(condemn(id, ReasonCode::ProvenFraud, &bystander()));
@@ -32,7 +32,7 @@ fn ended_job_should_tell_where_its_bond_went_to_the_unit() {
 fn ended_job_should_have_paid_no_prover_when_the_provider_fell_silent() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_revealing(&right(), &right());
-		let bond = job(id).bond;
+		let bond = bond_of(id);
 		roll_past_deadline(id);
 		let ended = ended_job(id).expect("it has ended");
 		assert_eq!((ended.reason, ended.prover_paid), (ReasonCode::Withheld, 0));
@@ -47,7 +47,7 @@ fn ended_job_should_have_lost_nothing_when_it_was_paid() {
 		roll_past_deadline(id);
 		let ended = ended_job(id).expect("it has ended");
 		assert_eq!((ended.reason, ended.burned, ended.prover_paid), (ReasonCode::Paid, 0, 0));
-		assert_eq!(ended.fees, job(id).paid);
+		assert_eq!(ended.fees, job(id).books.paid);
 	});
 }
 

@@ -229,7 +229,7 @@ fn flood_should_end_at_the_capacity_when_more_have_won_than_there_are_seats() {
 		.build_and_execute(|| {
 			let id = post_verifying(&right());
 			let lottery = Lotteries::<Test>::get(id).expect("open");
-			assert_eq!((job(id).wanted, lottery.terms.capacity()), (1, 8));
+			assert_eq!((job(id).audits.wanted, lottery.terms.capacity()), (1, 8));
 			let mut refused = 0;
 			while phase(id) == Phase::Verifying {
 				for who in winners(id) {

@@ -49,6 +49,11 @@ fn invalid(reason: InvalidTransaction) -> Result<(), TransactionValidityError> {
 	Err(TransactionValidityError::Invalid(reason))
 }
 
+/// What the provider of a claimed job has put up.
+fn bond_of(id: assay_market::JobId) -> u64 {
+	job(id).claim.expect("a claimed job").bond
+}
+
 /// How the job ended.
 fn ending(id: assay_market::JobId) -> (Phase, Option<ReasonCode>) {
 	(phase(id), job(id).reason)

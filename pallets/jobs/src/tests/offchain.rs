@@ -122,7 +122,15 @@ fn hook_should_carry_a_job_from_attestation_to_reveal_when_the_mailbox_is_filled
 		assert_eq!(run_hook(&pool), 0, "everything is on chain");
 		let origin = RuntimeOrigin::signed(provider());
 		let opening = right().opening();
-		assert_ok!(Market::reveal_result(origin, id, order(id), right().root(), SALT, opening));
+		assert_ok!(Market::reveal_result(
+			origin,
+			id,
+			order(id),
+			right().root(),
+			SALT,
+			opening,
+			None
+		));
 		// Outputs that cannot be had at first, and then can.
 		for ok in [false, true] {
 			for who in &local {

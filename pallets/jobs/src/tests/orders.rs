@@ -73,36 +73,36 @@ fn call_should_be_refused_when_its_order_is_of_another_fork() {
 		assert_noop!(Market::cancel_job(signed(requester()), id, other), Error::<Test>::OtherOrder);
 		let commitment = result_hash(id, &provider(), &right());
 		assert_noop!(
-			Market::commit_result(signed(provider()), id, other, commitment),
+			Market::commit_result(signed(provider()), id, other, commitment, None),
 			Error::<Test>::OtherOrder
 		);
 		let checkpoints = Checkpoints { manifest: [0; 32], digest: [0; 32] };
 		assert_noop!(
-			Market::commit_segmented_result(signed(provider()), id, other, commitment, checkpoints),
+			Market::commit_result(signed(provider()), id, other, commitment, Some(checkpoints)),
 			Error::<Test>::OtherOrder
 		);
-		assert_ok!(Market::commit_result(signed(provider()), id, own, commitment));
+		assert_ok!(Market::commit_result(signed(provider()), id, own, commitment, None));
 		roll_past_deadline(id);
 		commit_wanted(id, &right());
 		close(id);
 		let (root, opening) = (right().root(), right().opening());
 		assert_noop!(
-			Market::reveal_result(signed(provider()), id, other, root, SALT, opening.clone()),
+			Market::reveal_result(signed(provider()), id, other, root, SALT, opening.clone(), None),
 			Error::<Test>::OtherOrder
 		);
 		assert_noop!(
-			Market::reveal_segmented_result(
+			Market::reveal_result(
 				signed(provider()),
 				id,
 				other,
 				root,
 				SALT,
 				opening.clone(),
-				SegmentsOpening::default(),
+				Some(SegmentsOpening::default())
 			),
 			Error::<Test>::OtherOrder
 		);
-		assert_ok!(Market::reveal_result(signed(provider()), id, own, root, SALT, opening));
+		assert_ok!(Market::reveal_result(signed(provider()), id, own, root, SALT, opening, None));
 		roll_past_deadline(id);
 		assert_noop!(
 			Market::request_audit(signed(requester()), id, other),
@@ -149,7 +149,7 @@ fn verifiers_call_should_be_refused_when_its_order_is_of_another_fork() {
 		close(id);
 		let origin = RuntimeOrigin::signed(provider());
 		let opening = right().opening();
-		assert_ok!(Market::reveal_result(origin, id, own, right().root(), SALT, opening));
+		assert_ok!(Market::reveal_result(origin, id, own, right().root(), SALT, opening, None));
 		let reveal =
 			VerifierAction::RevealVerdict { run_root: right().root(), salt: SALT, chunks: false };
 		assert_eq!(send(id, other, &seated(id)[0], reveal), (refused, bad_proof));
@@ -175,7 +175,7 @@ fn commitments_should_be_of_one_fork_alone() {
 		let genesis = Market::genesis_hash();
 		let foreign = result_commitment(&genesis, &other, bytes.as_ref(), &right().root(), &SALT);
 		let origin = RuntimeOrigin::signed(provider());
-		assert_ok!(Market::commit_result(origin, id, order(id), foreign));
+		assert_ok!(Market::commit_result(origin, id, order(id), foreign, None));
 		roll_past_deadline(id);
 		commit_wanted(id, &right());
 		close(id);

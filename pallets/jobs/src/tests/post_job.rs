@@ -133,7 +133,7 @@ fn post_job_should_accept_the_bounds_when_arguments_are_just_good() {
 		assert_ok!(Post { ramp: 0, ..Default::default() }.send());
 		assert_ok!(Post { ramp: 1_200, assurance: floor, ..Default::default() }.send());
 		assert_ok!(Post { program: STATEFUL, steps: 7, ..Default::default() }.send());
-		assert_eq!(job(3).work_units, 7 * WORK);
+		assert_eq!(job(3).offer.work_units, 7 * WORK);
 	});
 }
 
@@ -145,7 +145,7 @@ fn post_job_should_fail_when_the_outputs_are_larger_than_a_jobs_may_be() {
 		assert_noop!(Post::default().send(), Error::<Test>::TooManyOutputBytes);
 		MaxOutputBytes::set(2 << 10);
 		assert_ok!(Post::default().send());
-		assert_eq!(job(0).output_bytes, 2 << 10);
+		assert_eq!(job(0).offer.output_bytes, 2 << 10);
 	});
 }
 

@@ -31,7 +31,7 @@ fn every_result_should_open_a_lottery_that_says_nothing() {
 			let lottery = Lotteries::<Test>::get(id).expect("open");
 			assert_eq!(lottery.terms.audit, Permill::from_percent(10));
 			assert!(!lottery.terms.takes_everyone());
-			assert_eq!((job(id).audited, job(id).needed), (None, 0));
+			assert_eq!((job(id).audits.audited, job(id).audits.needed), (None, 0));
 			let deadline = job(id).deadline;
 			// Whoever has won answers at once. It lasts its time all the same.
 			let won = winners(id);
@@ -39,9 +39,12 @@ fn every_result_should_open_a_lottery_that_says_nothing() {
 				assert_ok!(commit(id, who, &right()));
 			}
 			roll_to(deadline);
-			assert_eq!((phase(id), job(id).audited), (Phase::Verifying, None));
+			assert_eq!((phase(id), job(id).audits.audited), (Phase::Verifying, None));
 			roll(1);
-			assert_eq!((phase(id), job(id).audited), (Phase::Revealing, Some(!won.is_empty())));
+			assert_eq!(
+				(phase(id), job(id).audits.audited),
+				(Phase::Revealing, Some(!won.is_empty()))
+			);
 			assert!(has_event(Event::AuditDecided { job: id, audited: !won.is_empty() }));
 			*if won.is_empty() { &mut without } else { &mut with } += 1;
 			if !won.is_empty() {
@@ -159,7 +162,7 @@ fn abstention_should_tell_that_somebody_looked() {
 		// And another tranche passes.
 		roll_past_deadline(id);
 		roll_past_deadline(id);
-		assert_eq!((phase(id), job(id).audited), (Phase::Revealing, Some(true)));
+		assert_eq!((phase(id), job(id).audits.audited), (Phase::Revealing, Some(true)));
 	});
 }
 
@@ -196,7 +199,7 @@ fn next_tranche_should_open_when_the_winners_of_a_thinned_audit_abstain() {
 			assert_ok!(abstain(id, &who));
 		}
 		roll_past_deadline(id);
-		assert_eq!((phase(id), job(id).audited), (Phase::Revealing, Some(true)));
+		assert_eq!((phase(id), job(id).audits.audited), (Phase::Revealing, Some(true)));
 	});
 }
 
@@ -248,10 +251,10 @@ fn sure_audit_should_follow_when_the_only_verdict_differs() {
 			let (id, only) = post_looked_at(&result, &verdict);
 			assert_ok!(reveal(id, &only, &verdict));
 			roll_past_deadline(id);
-			assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));
+			assert_eq!(job(id).audits.second, Some(crate::SecondAudit::Automatic));
 			roll_past_deadline(id);
 			let terms = Lotteries::<Test>::get(id).expect("open").terms;
-			assert_eq!((terms.is_sure(), terms.candidates, job(id).needed), (true, 11, 2));
+			assert_eq!((terms.is_sure(), terms.candidates, job(id).audits.needed), (true, 11, 2));
 			while phase(id) == Phase::Verifying {
 				for who in winners(id) {
 					assert_ok!(commit(id, &who, &right()));
@@ -283,7 +286,7 @@ fn sure_audit_should_follow_when_the_only_verdict_stays_hidden() {
 		let (id, only) = post_looked_at(&right(), &right());
 		roll_past_deadline(id);
 		roll_past_deadline(id);
-		assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));
+		assert_eq!(job(id).audits.second, Some(crate::SecondAudit::Automatic));
 		roll_past_deadline(id);
 		while phase(id) == Phase::Verifying {
 			for who in winners(id) {
@@ -338,7 +341,7 @@ fn sure_audit_should_follow_when_all_winners_of_a_thinned_one_abstain() {
 	for able in [true, false] {
 		chain().build_and_execute(|| {
 			let id = post_abstained();
-			assert_eq!(job(id).second_audit, Some(crate::SecondAudit::Automatic));
+			assert_eq!(job(id).audits.second, Some(crate::SecondAudit::Automatic));
 			roll_past_deadline(id);
 			while phase(id) == Phase::Verifying {
 				for who in winners(id) {

@@ -14,10 +14,10 @@ fn post_unaudited() -> assay_market::JobId {
 		assert_ok!(claim(id, provider()));
 		assert_ok!(commit_result(id, &right()));
 		roll_past_deadline(id);
-		assert_eq!((phase(id), job(id).audited), (Phase::Verifying, None));
+		assert_eq!((phase(id), job(id).audits.audited), (Phase::Verifying, None));
 		if winners(id).is_empty() {
 			roll_past_deadline(id);
-			assert_eq!((phase(id), job(id).audited), (Phase::Revealing, Some(false)));
+			assert_eq!((phase(id), job(id).audits.audited), (Phase::Revealing, Some(false)));
 			assert_ok!(reveal_result(id, &right()));
 			assert_eq!(phase(id), Phase::Challengeable);
 			return id;
@@ -33,9 +33,9 @@ fn unaudited_job_should_be_paid_without_verifier_fee_when_nobody_objects() {
 		let before = free(&requester()) + held(&requester());
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Settled, Some(ReasonCode::Paid)));
-		let price = job(id).price.expect("claimed");
+		let price = job(id).price();
 		assert_eq!(free(&requester()) + held(&requester()), before - price);
-		assert_eq!(job(id).refunded, ESCROW - price);
+		assert_eq!(job(id).books.refunded, ESCROW - price);
 	});
 }
 

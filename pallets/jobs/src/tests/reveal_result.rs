@@ -8,7 +8,15 @@ fn reveal_with(
 	run: &Run,
 	opening: assay_commitments::OutputsOpening,
 ) -> frame_support::dispatch::DispatchResult {
-	Market::reveal_result(RuntimeOrigin::signed(who), id, order(id), run.root(), SALT, opening)
+	Market::reveal_result(
+		RuntimeOrigin::signed(who),
+		id,
+		order(id),
+		run.root(),
+		SALT,
+		opening,
+		None,
+	)
 }
 
 #[test]
@@ -16,9 +24,10 @@ fn reveal_result_should_record_the_outputs_when_it_is_what_was_committed() {
 	ExtBuilder::default().build_and_execute(|| {
 		let id = post_revealing(&right(), &right());
 		assert_ok!(reveal_result(id, &right()));
-		assert_eq!(job(id).run_root, Some(right().root()));
-		assert_eq!(job(id).trace_root, Some(right().opening().trace_root));
-		assert_eq!(job(id).output_roots.to_vec(), right().outputs());
+		let opened = job(id).opened().cloned().expect("it is open");
+		assert_eq!(opened.run_root, right().root());
+		assert_eq!(opened.trace_root, right().opening().trace_root);
+		assert_eq!(opened.output_roots.to_vec(), right().outputs());
 		assert!(has_event(Event::ResultRevealed {
 			job: id,
 			run_root: right().root(),
@@ -43,6 +52,7 @@ fn reveal_result_should_fail_when_it_is_not_what_was_committed() {
 				right().root(),
 				[0; 32],
 				right().opening(),
+				None
 			),
 			Error::<Test>::CommitmentMismatch
 		);

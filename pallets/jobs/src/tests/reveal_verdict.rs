@@ -87,7 +87,7 @@ fn sample_should_be_kept_in_the_job_when_its_mix_is_forgotten() {
 	ExtBuilder::default().parameters(|p| p.reveal.base = 300).build_and_execute(|| {
 		let id = post_revealing(&right(), &right());
 		let seed = sample_seed(id);
-		assert_eq!(job(id).sample, seed.map(crate::Sample::Drawn));
+		assert_eq!(job(id).audits.sample, seed.map(crate::Sample::Drawn));
 		assert_eq!(job(id).scheduled, Some(job(id).deadline + 1));
 		roll(280);
 		assert_eq!(sample_seed(id), seed);
@@ -108,7 +108,7 @@ fn sample_should_start_over_when_nobody_pushed_the_job_until_its_mix_was_forgott
 		roll(320);
 		assert_eq!(sample_seed(id), None);
 		assert_ok!(Market::poke(RuntimeOrigin::signed(bystander()), id));
-		assert_eq!(job(id).sample, Some(crate::Sample::Awaited(now())));
+		assert_eq!(job(id).audits.sample, Some(crate::Sample::Awaited(now())));
 		await_sample(id);
 		assert_ok!(reveal(id, &seated(id)[0], &right()));
 	});

@@ -40,7 +40,7 @@ fn checkpoints(run: &Run) -> Checkpoints {
 }
 
 fn opening(run: &Run) -> SegmentsOpening {
-	open_segments(&job(0).cut().expect("cut"), run.traces()).expect("as many steps")
+	open_segments(&job(0).offer.cut().expect("cut"), run.traces()).expect("as many steps")
 }
 
 fn commit_segmented(
@@ -50,7 +50,7 @@ fn commit_segmented(
 ) -> frame_support::dispatch::DispatchResult {
 	let commitment = result_hash(id, &provider(), run);
 	let origin = RuntimeOrigin::signed(provider());
-	Market::commit_segmented_result(origin, id, order(id), commitment, checkpoints)
+	Market::commit_result(origin, id, order(id), commitment, Some(checkpoints))
 }
 
 fn reveal_segmented(
@@ -58,14 +58,14 @@ fn reveal_segmented(
 	run: &Run,
 	segments: SegmentsOpening,
 ) -> frame_support::dispatch::DispatchResult {
-	Market::reveal_segmented_result(
+	Market::reveal_result(
 		RuntimeOrigin::signed(provider()),
 		id,
 		order(id),
 		run.root(),
 		SALT,
 		run.opening(),
-		segments,
+		Some(segments),
 	)?;
 	keep_all(id);
 	Ok(())
@@ -89,13 +89,13 @@ fn post_verifying_cut(run: &Run) -> JobId {
 
 /// The segment that an account has drawn.
 fn drawn(id: JobId, who: &AccountId) -> u32 {
-	let count = job(id).cut().expect("cut").count();
+	let count = job(id).offer.cut().expect("cut").count();
 	segment_of(&ticket(id, who).pre_output, &Market::genesis_hash(), &order(id), count)
 }
 
 /// An account's part of a run.
 fn part(id: JobId, who: &AccountId, run: &Run) -> Run {
-	run.part(job(id).cut().expect("cut").range(drawn_or_seated(id, who)).expect("drawn"))
+	run.part(job(id).offer.cut().expect("cut").range(drawn_or_seated(id, who)).expect("drawn"))
 }
 
 fn drawn_or_seated(id: JobId, who: &AccountId) -> u32 {
@@ -146,8 +146,8 @@ fn bond_should_be_larger_when_fewer_steps_are_seen() {
 	chain().build_and_execute(|| {
 		let id = post_claimed_cut();
 		let p = test_parameters();
-		assert_eq!(job(id).bond, p.bond(PRICE, Permill::one(), 3, 10));
-		assert!(job(id).bond > p.bond(PRICE, Permill::one(), 1, 10));
+		assert_eq!(bond_of(id), p.bond(PRICE, Permill::one(), 3, 10));
+		assert!(bond_of(id) > p.bond(PRICE, Permill::one(), 1, 10));
 	});
 }
 
@@ -195,7 +195,7 @@ fn segments_should_be_refused_when_they_are_not_those_of_the_run() {
 			assert_noop!(reveal_segmented(id, &honest(), wrong), Error::<Test>::SegmentsMismatch);
 		}
 		assert_ok!(reveal_segmented(id, &honest(), good));
-		let roots = segment_roots(&job(id).cut().expect("cut"), honest().traces());
+		let roots = segment_roots(&job(id).offer.cut().expect("cut"), honest().traces());
 		assert_eq!(crate::SegmentRoots::<Test>::get(id).map(|roots| roots.into_inner()), roots);
 	});
 }
@@ -412,7 +412,8 @@ fn seat_should_tell_its_owner_which_segment_it_is() {
 		let seat = seats.find(|seat| seat.purpose == Purpose::Verify).expect("one");
 		let duty = seat.segment.expect("the run is cut");
 		assert_eq!((duty.index, duty.terms.steps), (segment, LENGTH));
-		assert_eq!(Some(duty.terms.checkpoints), job(id).checkpoints);
+		let committed = job(id).committed().and_then(|result| result.checkpoints);
+		assert_eq!(Some(duty.terms.checkpoints), committed);
 	});
 }
 

@@ -16,13 +16,13 @@ fn silence_should_pay_the_price_at_most_when_the_bond_is_many_prices() {
 		roll_past_deadline(id);
 		roll_past_deadline(id);
 		assert_eq!(phase(id), Phase::Revealing);
-		assert!(job(id).bond / 4 > PRICE, "or the test shows nothing: {}", job(id).bond);
+		assert!(bond_of(id) / 4 > PRICE, "or the test shows nothing: {}", bond_of(id));
 		id
 	};
 	// No reveal.
 	ExtBuilder::default().build_and_execute(|| {
 		let id = committed();
-		let bond = job(id).bond;
+		let bond = bond_of(id);
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Withheld)));
 		assert_eq!(free(&requester()), BALANCE + PRICE);
@@ -32,7 +32,7 @@ fn silence_should_pay_the_price_at_most_when_the_bond_is_many_prices() {
 	for costs in [0, UNIT, u64::MAX] {
 		ExtBuilder::default().build_and_execute(|| {
 			let id = committed();
-			let bond = job(id).bond;
+			let bond = bond_of(id);
 			assert_ok!(reveal_result(id, &right()));
 			let by = bystander();
 			let reason = ReasonCode::Withheld;

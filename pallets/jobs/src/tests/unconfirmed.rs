@@ -46,7 +46,7 @@ fn job_should_end_before_the_reveal_when_too_few_verdicts_are_committed() {
 			}
 			roll_past_deadline(id);
 			assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
-			assert_eq!((job(id).run_root, job(id).output_roots.len()), (None, 0));
+			assert_eq!(job(id).opened(), None);
 			assert_eq!((free(&requester()), free(&provider())), (BALANCE, BALANCE));
 			assert_eq!(FreeStake::get(provider()), STAKE);
 			// Whoever committed could not open its verdict, and is not blamed.
@@ -68,7 +68,7 @@ fn job_should_end_before_the_reveal_when_everyone_abstains() {
 		assert_eq!((phase(id), job(id).deadline), (Phase::Verifying, now()));
 		roll(1);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
-		assert_eq!((job(id).run_root, free(&provider())), (None, BALANCE));
+		assert_eq!((job(id).run_root(), free(&provider())), (None, BALANCE));
 	});
 }
 
@@ -79,7 +79,7 @@ fn job_should_end_before_the_reveal_when_all_validators_have_left() {
 		only(&[requester(), provider()]);
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Inconclusive)));
-		assert_eq!(job(id).run_root, None);
+		assert_eq!(job(id).run_root(), None);
 	});
 }
 
@@ -108,7 +108,7 @@ fn open_result_should_be_looked_at_once_more_when_too_few_verdicts_match() {
 	chain.build_and_execute(|| {
 		let (id, first) = unmatched();
 		assert_eq!(
-			(phase(id), job(id).second_audit),
+			(phase(id), job(id).audits.second),
 			(Phase::Committed, Some(SecondAudit::Automatic))
 		);
 		assert!(has_event(Event::AuditRepeated { job: id }));
@@ -155,7 +155,7 @@ fn second_look_should_not_wait_for_a_lane_when_verdicts_leave_doubt() {
 				assert_ok!(Market::poke(RuntimeOrigin::signed(bystander()), id));
 			}
 			assert_eq!(
-				(phase(id), job(id).second_audit),
+				(phase(id), job(id).audits.second),
 				(Phase::Committed, Some(SecondAudit::Automatic))
 			);
 			roll_past_deadline(id);
@@ -203,7 +203,7 @@ fn quorum_should_stay_when_fewer_are_left_for_the_second_look() {
 		let (id, _) = unmatched();
 		roll_past_deadline(id);
 		let last = winners(id);
-		assert_eq!((last.len(), job(id).wanted, job(id).needed), (1, 1, 2));
+		assert_eq!((last.len(), job(id).audits.wanted, job(id).audits.needed), (1, 1, 2));
 		assert_ok!(commit(id, &last[0], &right()));
 		await_sample(id);
 		assert_ok!(reveal(id, &last[0], &right()));
@@ -275,7 +275,7 @@ fn verifiers_should_be_paid_for_their_work_when_a_part_of_the_price_is_less() {
 	ExtBuilder::default().parameters(dear).build_and_execute(|| {
 		let id = post_verifying(&right());
 		// A thousandth of 10^9 units for each of twelve, as many as could be expected of a larger chain.
-		assert_eq!((job(id).verifier_pot, job(id).shares), (36 * UNIT, 12));
+		assert_eq!((job(id).books.verifier_pot, job(id).audits.shares), (36 * UNIT, 12));
 		commit_wanted(id, &right());
 		close(id);
 		let drawn = seated(id);
@@ -324,7 +324,7 @@ fn prover_should_get_its_costs_when_the_result_is_condemned() {
 	for costs in [0, UNIT / 3, u64::MAX] {
 		ExtBuilder::default().build_and_execute(|| {
 			let id = post_challengeable(&wrong(), &wrong());
-			let bond = job(id).bond;
+			let bond = bond_of(id);
 			let by = bystander();
 			let reason = ReasonCode::ProvenFraud;
 			assert!(<Market as Disputes<_, _, _>>::condemn(id, reason, &by, None, costs));

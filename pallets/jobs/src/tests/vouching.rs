@@ -66,7 +66,7 @@ fn only_hidden_verdicts_should_be_reported_when_the_provider_never_reveals() {
 		assert_ok!(reveal(id, &drawn[0], &wrong()));
 		roll_past_deadline(id);
 		assert_eq!(ending(id), (Phase::Failed, Some(ReasonCode::Withheld)));
-		assert_eq!(job(id).condemned, None, "nobody had to prove anything");
+		assert_eq!(job(id).condemned(), None, "nobody had to prove anything");
 		assert_eq!(reported(id), drawn[1..]);
 	});
 }
