@@ -29,7 +29,7 @@ use sp_runtime::{
 
 frame_benchmarking::define_benchmarks!(
 	[frame_system, SystemBench::<Runtime>]
-	[extensions, extensions::Pallet::<Runtime>]
+	[extensions, crate::benchmarks::extensions::Pallet::<Runtime>]
 	[pallet_assay_arbitration, crate::Arbitration]
 	[pallet_assay_decoys, crate::Decoys]
 	[pallet_assay_identity, crate::Identity]
@@ -82,15 +82,13 @@ fn crowd_jobs(due: BlockNumber) {
 	}
 }
 
-/// The next fault of this account suspends it, and takes the last place of those that are suspended. It is a
-/// member of the electorate from which it is struck.
-fn one_fault_left(who: &AccountId) {
-	endow(who);
+/// The next fault of each of these accounts suspends it, and together they take the last places of those that
+/// are suspended. They are members of the electorates from which they are struck.
+fn one_fault_left(who: &[AccountId]) {
 	let faults: u32 = <Runtime as pallet_assay_stake::Config>::FaultsBeforeSuspension::get();
-	pallet_assay_stake::VerifierFaultCounts::<Runtime>::insert(who, faults - 1);
 	let most: u32 = <Runtime as pallet_assay_stake::Config>::MaxCandidates::get();
-	let others =
-		(1..most).map(|index| (frame_benchmarking::account("suspended", index, 0), u32::MAX));
+	let others = (who.len() as u32..most)
+		.map(|index| (frame_benchmarking::account("suspended", index, 0), u32::MAX));
 	pallet_assay_stake::SuspendedVerifiers::<Runtime>::put(BoundedVec::truncate_from(
 		others.collect(),
 	));
@@ -98,10 +96,14 @@ fn one_fault_left(who: &AccountId) {
 		.expect("public keys decode from zeroes; qed");
 	let first = pallet_assay_stake::CurrentSession::<Runtime>::get();
 	let planned = pallet_assay_stake::LastPlanned::<Runtime>::get();
-	for session in first..=planned.map_or(first, |(session, _)| session) {
-		let exposure = pallet_assay_stake::Exposure { stake: UNIT };
-		pallet_assay_stake::Exposures::<Runtime>::insert(session, who, exposure);
-		pallet_assay_stake::Members::<Runtime>::insert(session, who, keys.verifier.clone());
+	let last = planned.map_or(first, |(session, _)| session);
+	for who in who {
+		pallet_assay_stake::VerifierFaultCounts::<Runtime>::insert(who, faults - 1);
+		for session in first..=last {
+			let exposure = pallet_assay_stake::Exposure { stake: UNIT };
+			pallet_assay_stake::Exposures::<Runtime>::insert(session, who, exposure);
+			pallet_assay_stake::Members::<Runtime>::insert(session, who, keys.verifier.clone());
+		}
 	}
 }
 
@@ -123,6 +125,14 @@ impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
 			builder.output(&format!("o{output}"), node);
 		}
 		register(builder.build().expect("the graph is sound; qed").encode())
+	}
+
+	fn longest_program() -> Hash {
+		register(pallet_assay_arbitration::benchmarking::cases::long_program(2).0.encode())
+	}
+
+	fn last_faults(who: &[AccountId]) {
+		one_fault_left(who);
 	}
 
 	fn provider(who: &AccountId) {
@@ -197,7 +207,8 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 			.map(|index| seat(frame_benchmarking::account("seat", index, 0), key.clone()))
 			.collect();
 		JobsOfKey::<Runtime>::insert(&key, id, ());
-		one_fault_left(&account);
+		endow(&account);
+		one_fault_left(core::slice::from_ref(&account));
 		crowd_jobs(pallet_assay_arbitration::benchmarking::DUE);
 		seats.push(seat(account, key));
 		Seats::<Runtime>::insert(id, BoundedVec::truncate_from(seats));

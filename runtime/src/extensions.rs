@@ -4,7 +4,10 @@ use crate::{AccountId, Arbitration, Jobs, Runtime, RuntimeCall, RuntimeOrigin};
 use assay_market::{Hash, JobId};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use frame_support::{
-	dispatch::DispatchInfo, pallet_prelude::TransactionSource, traits::Authorize, weights::Weight,
+	dispatch::DispatchInfo,
+	pallet_prelude::TransactionSource,
+	traits::{Authorize, Get},
+	weights::Weight,
 };
 use frame_system::{ensure_authorized, ensure_signed};
 use pallet_assay_jobs::ProviderCall;

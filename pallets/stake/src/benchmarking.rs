@@ -1,7 +1,7 @@
 //! Benchmarks of every call and of the hook, each in the worst case that its text names.
 
 use super::*;
-use assay_market::{JobBonds, Verifiers};
+use assay_market::JobBonds;
 use codec::Decode;
 use frame_benchmarking::v2::*;
 use frame_support::{
