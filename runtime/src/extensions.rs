@@ -68,7 +68,8 @@ pub trait WeightInfo {
 	fn look_up_job() -> Weight;
 }
 
-type Weights = Reckoned<Runtime>;
+/// What the runtime takes.
+pub type Weights = Reckoned<Runtime>;
 
 /// Upper bounds, counted by hand.
 pub struct Reckoned<T>(core::marker::PhantomData<T>);

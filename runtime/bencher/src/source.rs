@@ -45,6 +45,11 @@ impl Benchmarks {
 		Ok(Self { own, helper, stage })
 	}
 
+	/// Benchmarks that do not say what their worst case is.
+	pub fn unexplained(&self) -> &BTreeSet<String> {
+		&self.own.unexplained
+	}
+
 	/// The text that the benchmark `name` comes to; `None` where there is no such benchmark.
 	pub fn text(&self, name: &str) -> Option<String> {
 		let mut words = self.own.benchmarks.get(name)?.clone();
@@ -79,6 +84,8 @@ struct Items {
 	others: BTreeMap<String, Vec<Vec<String>>>,
 	/// Names of the functions that the helper's trait has.
 	methods: BTreeSet<String>,
+	/// Benchmarks without documentation.
+	unexplained: BTreeSet<String>,
 }
 
 impl Items {
@@ -114,6 +121,9 @@ impl<'a> Visit<'a> for Items {
 	fn visit_item_fn(&mut self, item: &'a syn::ItemFn) {
 		let is_benchmark = item.attrs.iter().any(|attr| attr.path().is_ident("benchmark"));
 		if is_benchmark {
+			if !item.attrs.iter().any(|attr| attr.path().is_ident("doc")) {
+				self.unexplained.insert(item.sig.ident.to_string());
+			}
 			self.benchmarks.insert(item.sig.ident.to_string(), words(item));
 		} else {
 			self.add(&item.sig.ident, item);
@@ -251,6 +261,12 @@ mod tests {
 		assert_ne!(before, text(&OWN.replace("Root, 1", "Root, 2"), STAGE, "call"));
 		assert_ne!(before, text(&OWN.replace("SIZE: u32 = 7", "SIZE: u32 = 8"), STAGE, "call"));
 		assert_ne!(before, text(OWN, &STAGE.replace("below() {}", "below() { 1; }"), "call"));
+	}
+
+	#[test]
+	fn benchmarks_should_be_found_when_they_do_not_say_what_they_measure() {
+		let unexplained = items(OWN).unexplained;
+		assert_eq!(unexplained.into_iter().collect::<Vec<_>>(), ["other"]);
 	}
 
 	#[test]
