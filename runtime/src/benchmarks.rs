@@ -1,6 +1,8 @@
-//! Benchmarks of the market's pallets and of the runtime's extension on this runtime; see [`crate::apis`] for how they are run.
+//! Benchmarks of the market's pallets and of the runtime's extension on this runtime; see
+//! [`crate::apis`] for how they are run.
 //!
-//! `scripts/benchmark-weights` measures them on a blob that was built with the feature `runtime-benchmarks`.
+//! `scripts/benchmark-weights` measures them on a blob that was built with the feature
+//! `runtime-benchmarks`.
 
 pub mod extensions;
 
@@ -72,7 +74,8 @@ fn endow(who: &AccountId) {
 		.expect("the account has the balance and no bond; qed");
 }
 
-/// Whatever is due after this block waits for the last block that the agenda of jobs is looked at for.
+/// Whatever is due after this block waits for the last block that the agenda of jobs is looked at
+/// for.
 fn crowd_jobs(due: BlockNumber) {
 	let most: u32 = <Runtime as pallet_assay_jobs::Config>::MaxAgenda::get();
 	let full: Vec<JobId> = (1_000_000..).take(most as usize).collect();
@@ -82,8 +85,8 @@ fn crowd_jobs(due: BlockNumber) {
 	}
 }
 
-/// The next fault of each of these accounts suspends it, and together they take the last places of those that
-/// are suspended. They are members of the electorates from which they are struck.
+/// The next fault of each of these accounts suspends it, and together they take the last places of
+/// those that are suspended. They are members of the electorates from which they are struck.
 fn one_fault_left(who: &[AccountId]) {
 	let faults: u32 = <Runtime as pallet_assay_stake::Config>::FaultsBeforeSuspension::get();
 	let most: u32 = <Runtime as pallet_assay_stake::Config>::MaxCandidates::get();

@@ -1,8 +1,9 @@
-//! Every weight of our pallets and of the runtime's extension is measured, and for the code as it is.
+//! Every weight of our pallets and of the runtime's extension is measured, and for the code as it
+//! is.
 //!
-//! Beside each weight stands a hash of what it was measured for: the benchmark, the call and the storage; see
-//! [`assay_bencher`]. Where one differs, the work may have changed: measure it again. What is not measured yet
-//! is listed in [`RECKONED`], which may only shrink.
+//! Beside each weight stands a hash of what it was measured for: the benchmark, the call and the
+//! storage; see [`assay_bencher`]. Where one differs, the work may have changed: measure it again.
+//! What is not measured yet is listed in [`RECKONED`], which may only shrink.
 
 use assay_bencher::{layout::Layout, source::Benchmarks, weights, work};
 use assay_runtime::Runtime;
@@ -13,8 +14,9 @@ use std::{
 	path::{Path, PathBuf},
 };
 
-/// Weights that are still reckoned by hand, or that were measured before hashes were written beside them: the
-/// room that has the benchmarks, and what it asks for. Nothing may be added; the list goes when it is empty.
+/// Weights that are still reckoned by hand, or that were measured before hashes were written beside
+/// them: the room that has the benchmarks, and what it asks for. Nothing may be added; the list
+/// goes when it is empty.
 const RECKONED: &[(&str, &[&str])] = &[
 	("identity", &["register", "rotate_peer_key", "update", "deregister"]),
 	("programs", &["register_program", "analysis", "analysis_of_views", "remove_program"]),
@@ -172,14 +174,17 @@ fn weights_should_be_measured_for_the_code_as_it_is() {
 	for room in Room::all() {
 		let (krate, asked, reckoned) = (room.krate(), room.asked(), room.reckoned());
 		let (sources, measured) = (room.sources(), room.measured());
-		let (pallet, again) = (work::pallet_of(&krate), format!("scripts/benchmark-weights {}", room.name));
+		let (pallet, again) =
+			(work::pallet_of(&krate), format!("scripts/benchmark-weights {}", room.name));
 		for name in asked.difference(&reckoned) {
 			let now = |touches: &[_]| work::hash(&sources, &layout, &pallet, name, touches);
 			match measured.get(name) {
 				None => wrong.push(format!("{krate}::{name} is not measured: run {again}")),
 				Some(old) => match now(&old.touches) {
 					Ok(work) if work == old.work => {}
-					Ok(_) => wrong.push(format!("{krate}::{name} is older than its code: run {again}")),
+					Ok(_) => {
+						wrong.push(format!("{krate}::{name} is older than its code: run {again}"))
+					}
 					Err(error) => wrong.push(format!("{krate}::{name}: {error:#}: run {again}")),
 				},
 			}

@@ -1,8 +1,9 @@
-//! Benchmarks of every call and hook, each in the worst case that its text names, and of the referee itself.
+//! Benchmarks of every call and hook, each in the worst case that its text names, and of the
+//! referee itself.
 //!
-//! The referee's recomputation is not part of any call's weight: the program check bounds it for every
-//! program, and a proof is charged that bound. `referee` (an extra benchmark) measures how far below the
-//! bound it stays; `docs/benchmarks.md` has the table.
+//! The referee's recomputation is not part of any call's weight: the program check bounds it for
+//! every program, and a proof is charged that bound. `referee` (an extra benchmark) measures how
+//! far below the bound it stays; `docs/benchmarks.md` has the table.
 
 use super::*;
 use alloc::{boxed::Box, vec, vec::Vec};
@@ -46,7 +47,8 @@ pub trait BenchmarkHelper<AccountId> {
 /// Blocks for which the benchmarks' jobs take new lanes.
 pub const OPEN_BLOCKS: u32 = 1_000_000;
 
-/// The block at which a job that has no lane left is due, and is put on the agenda of the jobs pallet.
+/// The block at which a job that has no lane left is due, and is put on the agenda of the jobs
+/// pallet.
 pub const DUE: u32 = 2 * OPEN_BLOCKS;
 
 /// Steps of the benchmarks' runs where it does not matter.
@@ -87,8 +89,8 @@ fn stage(tiles: u32, steps: u32) -> Stage {
 	Stage::new(program, node, steps, tensor_root(&[0; 1_024]), true)
 }
 
-/// Of the blocks that are looked at for a place from `time` from now on, the last one has one left. The block
-/// that has a lane already is full, too.
+/// Of the blocks that are looked at for a place from `time` from now on, the last one has one left.
+/// The block that has a lane already is full, too.
 fn crowd_agenda<T: Config>(
 	job: JobId,
 	time: BlockNumberFor<T>,
@@ -123,7 +125,8 @@ fn order_of<T: Config>(job: JobId) -> Hash {
 	T::Jobs::order(job).expect("the job was just opened; qed")
 }
 
-/// The account has the demand that opens a lane made, and the agenda is crowded where the answer puts the lane.
+/// The account has the demand that opens a lane made, and the agenda is crowded where the answer
+/// puts the lane.
 fn demanded_by<T: Config>(job: JobId, who: &T::AccountId) {
 	let result = result::<T>(job);
 	let move_time = result.move_time;
@@ -193,8 +196,9 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 mod benches {
 	use super::*;
 
-	/// The demand that opens a lane, put off to the last block of the agenda that is looked at. By a drawn
-	/// verifier, whose seat is looked up as for its free move, but with a deposit: no demand does both.
+	/// The demand that opens a lane, put off to the last block of the agenda that is looked at. By
+	/// a drawn verifier, whose seat is looked up as for its free move, but with a deposit: no
+	/// demand does both.
 	#[benchmark]
 	fn demand() -> Result<(), BenchmarkError> {
 		let stage = stage(2, STEPS);
@@ -211,8 +215,8 @@ mod benches {
 		Ok(())
 	}
 
-	/// An answer of `c` children in the run tree, whose leaves are hashed once more than chunks are. The lane goes
-	/// from one full agenda to the last block that is looked at.
+	/// An answer of `c` children in the run tree, whose leaves are hashed once more than chunks
+	/// are. The lane goes from one full agenda to the last block that is looked at.
 	#[benchmark]
 	fn answer(c: Linear<2, 256>) {
 		let stage = stage(2, c);
@@ -247,8 +251,8 @@ mod benches {
 		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.list.is_some()));
 	}
 
-	/// The last commitment that a job takes, which opens a lane; by a drawn verifier and with a deposit, as
-	/// `demand` is measured.
+	/// The last commitment that a job takes, which opens a lane; by a drawn verifier and with a
+	/// deposit, as `demand` is measured.
 	#[benchmark]
 	fn commit_proof() -> Result<(), BenchmarkError> {
 		let stage = stage(2, STEPS);
@@ -272,10 +276,10 @@ mod benches {
 		Ok(())
 	}
 
-	/// A part of `b` bytes against the longest program, where opening its tiles is all the work, by a drawn
-	/// verifier. The tile is right: the account is charged, its fault noted and its lane, of the most openings,
-	/// closed; all that on top of what is charged in addition, recomputing a tile and ending lane and job.
-	/// Keeping what a fold adds up to takes less.
+	/// A part of `b` bytes against the longest program, where opening its tiles is all the work, by
+	/// a drawn verifier. The tile is right: the account is charged, its fault noted and its lane,
+	/// of the most openings, closed; all that on top of what is charged in addition, recomputing a
+	/// tile and ending lane and job. Keeping what a fold adds up to takes less.
 	#[benchmark]
 	fn prove_fraud(b: Linear<8_192, 524_288>) {
 		let stage = stage(((b - PART_FRAME) / 2_048 * 2).max(2), STEPS);
@@ -303,7 +307,8 @@ mod benches {
 		}));
 	}
 
-	/// A lane that is put off from a full block of the agenda to the last one that is looked at for a place.
+	/// A lane that is put off from a full block of the agenda to the last one that is looked at for
+	/// a place.
 	#[benchmark]
 	fn put_lane() {
 		let stage = stage(2, STEPS);
@@ -318,9 +323,9 @@ mod benches {
 		assert_eq!(Lanes::<T>::get(job, who).and_then(|lane| lane.scheduled), Some(waits));
 	}
 
-	/// A lane with as many openings as there can be, whose deposit and whose hold for parts are lost, which no
-	/// lane has both: the last one of a job that could settle but for it, and the last fault that its verifier
-	/// may have.
+	/// A lane with as many openings as there can be, whose deposit and whose hold for parts are
+	/// lost, which no lane has both: the last one of a job that could settle but for it, and the
+	/// last fault that its verifier may have.
 	#[benchmark]
 	fn close_lane() {
 		let stage = stage(2, STEPS);
@@ -338,7 +343,8 @@ mod benches {
 		assert!(!Opened::<T>::contains_key((job, who, MOST_OPENINGS - 1)));
 	}
 
-	/// Authorizing a move of `b` bytes. A long move is a proof, but a demand reads more: both are checked.
+	/// Authorizing a move of `b` bytes. A long move is a proof, but a demand reads more: both are
+	/// checked.
 	#[benchmark]
 	fn authorize_move(b: Linear<1_024, { MAX_PART_BYTES as u32 }>) -> Result<(), BenchmarkError> {
 		let stage = stage(2, STEPS);

@@ -20,8 +20,8 @@ pub trait BenchmarkHelper<AccountId, Signature> {
 	/// An account, and what signs for it.
 	fn signer() -> (AccountId, Box<dyn Fn(&[u8]) -> Signature>);
 
-	/// A job of these parties, posted now, has failed as proven fraud: something was burned, and something
-	/// paid to the prover.
+	/// A job of these parties, posted now, has failed as proven fraud: something was burned, and
+	/// something paid to the prover.
 	fn caught(job: JobId, requester: &AccountId, provider: &AccountId);
 }
 
@@ -116,8 +116,9 @@ mod benchmarks {
 		assert_eq!(T::Currency::balance(&Pallet::<T>::pot()), amount);
 	}
 
-	/// A decoy that was caught, which is paid for in both ways and uses up the maker's allowance, so that the maker
-	/// is forgotten; consents in the wallets' form, which is tried second, by the slowest kind of key.
+	/// A decoy that was caught, which is paid for in both ways and uses up the maker's allowance,
+	/// so that the maker is forgotten; consents in the wallets' form, which is tried second, by the
+	/// slowest kind of key.
 	#[benchmark]
 	fn unseal() {
 		let who = maker::<T>();

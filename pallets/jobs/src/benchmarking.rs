@@ -1,6 +1,6 @@
-//! Benchmarks of every call, of its authorization and of the agenda's work, each in the worst case that its text
-//! names. In all of them a job has as many inputs as it can, and wherever it is put on the agenda, the last
-//! block that is looked at has the only place left.
+//! Benchmarks of every call, of its authorization and of the agenda's work, each in the worst case
+//! that its text names. In all of them a job has as many inputs as it can, and wherever it is put
+//! on the agenda, the last block that is looked at has the only place left.
 
 use super::*;
 use alloc::{vec, vec::Vec};
@@ -72,8 +72,8 @@ mod benches {
 		assert_eq!(ActiveJobs::<T>::get(), 1);
 	}
 
-	/// While a provider works on it, who gets a part of the price, and after as many attested its inputs as
-	/// can be drawn, who are paid too.
+	/// While a provider works on it, who gets a part of the price, and after as many attested its
+	/// inputs as can be drawn, who are paid too.
 	#[benchmark]
 	fn cancel_job() {
 		let id = attested::<T>();
@@ -123,8 +123,8 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Committed));
 	}
 
-	/// The last provider that may gives it back: a part of its bond is burned, the job ends, and as many as
-	/// can be drawn to attest its inputs are paid.
+	/// The last provider that may gives it back: a part of its bond is burned, the job ends, and as
+	/// many as can be drawn to attest its inputs are paid.
 	#[benchmark]
 	fn give_back() {
 		let id = attested::<T>();
@@ -143,9 +143,9 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Failed));
 	}
 
-	/// `o` outputs of a run that is not cut, when nobody has a verdict to open any more, so that the challenge
-	/// period begins. Checking segments is as many nodes as they are opened with, `h`, twice; the roots of
-	/// as many segments as there can be are written.
+	/// `o` outputs of a run that is not cut, when nobody has a verdict to open any more, so that
+	/// the challenge period begins. Checking segments is as many nodes as they are opened with,
+	/// `h`, twice; the roots of as many segments as there can be are written.
 	#[benchmark]
 	fn reveal_result(o: Linear<1, MAX_OUTPUTS>, h: Linear<0, 8_192>) {
 		let id = committed::<T>(o);
@@ -171,8 +171,8 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).and_then(|job| job.run_root()), Some(run_root));
 	}
 
-	/// Of a result that as many have verified as there can be, none of whom verifies it again, and all of
-	/// whom are paid, so that a second fee is held.
+	/// Of a result that as many have verified as there can be, none of whom verifies it again, and
+	/// all of whom are paid, so that a second fee is held.
 	#[benchmark]
 	fn request_audit() {
 		let id = vouched::<T>(MAX_SEATS);
@@ -266,8 +266,8 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Revealing));
 	}
 
-	/// Takes the last seat that a job can have, and ends its second audit; since nobody has a verdict to
-	/// open, the reveal phase too.
+	/// Takes the last seat that a job can have, and ends its second audit; since nobody has a
+	/// verdict to open, the reveal phase too.
 	#[benchmark]
 	fn abstain() {
 		let id = vouched::<T>(0);
@@ -280,8 +280,7 @@ mod benches {
 		});
 		let reason = AbstainReason::Other;
 		let (order, ticket, retry) = (order::<T>(id), vector::TICKET, 0);
-		let call =
-			Call::<T>::abstain { job: id, order, account, reason, ticket, retry, signature };
+		let call = Call::<T>::abstain { job: id, order, account, reason, ticket, retry, signature };
 		crowd_for::<T>(id, &call, &RawOrigin::Authorized);
 		#[block]
 		{
@@ -292,8 +291,9 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Challengeable));
 	}
 
-	/// The last of as many verdicts as there can be: the challenge period begins. Chunks are checked by its
-	/// authorization; the roots of segments are looked at besides, as of a run that is cut.
+	/// The last of as many verdicts as there can be: the challenge period begins. Chunks are
+	/// checked by its authorization; the roots of segments are looked at besides, as of a run that
+	/// is cut.
 	#[benchmark]
 	fn reveal_verdict() {
 		let id = vouched::<T>(0);
@@ -325,16 +325,15 @@ mod benches {
 		assert_eq!(Jobs::<T>::get(id).map(|job| job.phase), Some(Phase::Challengeable));
 	}
 
-	/// What is looked up of a candidate, with as many seats as a job can have, and the ticket of the lottery's
-	/// test vector: tickets take the same time all.
+	/// What is looked up of a candidate, with as many seats as a job can have, and the ticket of
+	/// the lottery's test vector: tickets take the same time all.
 	#[benchmark]
 	fn verify_ticket() {
 		let id = committed::<T>(OUTPUTS);
 		force::<T>(id, Phase::Verifying);
 		let (who, _) = lottery::<T>(id);
 		let order = order::<T>(id);
-		let action =
-			VerifierAction::CommitVerdict { commitment: [1; 32], ticket: vector::TICKET };
+		let action = VerifierAction::CommitVerdict { commitment: [1; 32], ticket: vector::TICKET };
 		let key = VerifierId::from(sp_application_crypto::sr25519::Public::from_raw(vector::KEY));
 		let data = transcript(&vector::GENESIS, &vector::ORDER, &vector::SEED);
 		let (accepted, output);
@@ -347,9 +346,9 @@ mod benches {
 		assert_eq!(output, Some(vector::OUTPUT));
 	}
 
-	/// Chunks as deep as can be: 2^32 steps, 4,096 anchors, tensors of 2^54 tiles. They fit no root, and
-	/// each is followed up to the top of its tensor's tree, the longest of the three ways, twice. The plans
-	/// are those of the longest program.
+	/// Chunks as deep as can be: 2^32 steps, 4,096 anchors, tensors of 2^54 tiles. They fit no
+	/// root, and each is followed up to the top of its tensor's tree, the longest of the three
+	/// ways, twice. The plans are those of the longest program.
 	#[benchmark]
 	fn check_chunks() {
 		let way = |height: usize| Path { siblings: vec![[1; 32]; height] };
@@ -421,8 +420,9 @@ mod benches {
 		Ok(())
 	}
 
-	/// The dearest push but one that condemns: after a second audit one of `s` verdicts matches, provider and
-	/// verifier are paid, and the others are wrong, each by its author's last fault, which suspends it.
+	/// The dearest push but one that condemns: after a second audit one of `s` verdicts matches,
+	/// provider and verifier are paid, and the others are wrong, each by its author's last fault,
+	/// which suspends it.
 	#[benchmark]
 	fn advance(s: Linear<0, MAX_SEATS>) {
 		let id = vouched::<T>(s);

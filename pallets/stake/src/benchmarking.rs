@@ -62,8 +62,8 @@ fn fill_queue<T: Config>(who: &T::AccountId, leave: u32) {
 	CurrentSession::<T>::put(T::MaxUnbondingChunks::get());
 }
 
-/// Everything is remembered of the account that is forgotten with its ledger: it stands as validator, has a
-/// fault, and is the last of a full list of suspended verifiers.
+/// Everything is remembered of the account that is forgotten with its ledger: it stands as
+/// validator, has a fault, and is the last of a full list of suspended verifiers.
 fn remember<T: Config>(who: &T::AccountId) {
 	Candidates::<T>::insert(who, ());
 	VerifierFaultCounts::<T>::insert(who, 1);
@@ -133,7 +133,8 @@ mod benchmarks {
 		assert!(Ledgers::<T>::get(who).expect("bonded above; qed").unbonding.is_empty());
 	}
 
-	/// A full queue, all of it and the last of the account's stake, so that everything about it is forgotten.
+	/// A full queue, all of it and the last of the account's stake, so that everything about it is
+	/// forgotten.
 	#[benchmark]
 	fn withdraw() {
 		let who = bonded::<T>("who", 0, 500);
@@ -150,7 +151,8 @@ mod benchmarks {
 		assert!(!Candidates::<T>::contains_key(who));
 	}
 
-	/// There are as many candidates as there can be: each is looked at for the weakest, which is displaced.
+	/// There are as many candidates as there can be: each is looked at for the weakest, which is
+	/// displaced.
 	#[benchmark]
 	fn validate() {
 		let weakest = bonded::<T>("weakest", 0, 1);
@@ -186,8 +188,8 @@ mod benchmarks {
 		assert_eq!(ValidatorCount::<T>::get(), 1);
 	}
 
-	/// The last that is known of an account which has lost all of its stake, so that everything about it is
-	/// forgotten.
+	/// The last that is known of an account which has lost all of its stake, so that everything
+	/// about it is forgotten.
 	#[benchmark]
 	fn cancel_deferred_slash() {
 		let who = bonded::<T>("who", 0, 500);
@@ -206,8 +208,8 @@ mod benchmarks {
 		assert!(!Ledgers::<T>::contains_key(&who));
 	}
 
-	/// `n` due slashes, each of all stake of an account, with as many job holds as there can be, about which
-	/// everything is forgotten.
+	/// `n` due slashes, each of all stake of an account, with as many job holds as there can be,
+	/// about which everything is forgotten.
 	#[benchmark]
 	fn on_initialize(n: Linear<0, MAX_SLASHES_PER_BLOCK>) {
 		for index in 0..n {

@@ -44,8 +44,8 @@ impl Chain {
 		Ok(chain)
 	}
 
-	/// The state after genesis. With `tracking`, it counts what is read and written and how large a proof of it
-	/// is; both take time.
+	/// The state after genesis. With `tracking`, it counts what is read and written and how large a
+	/// proof of it is; both take time.
 	pub fn state(&self, tracking: bool) -> Result<State> {
 		State::new(self.genesis.clone(), None, tracking, tracking).map_err(|error| anyhow!(error))
 	}

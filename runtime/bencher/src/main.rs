@@ -1,10 +1,12 @@
-//! Measures the benchmarks of a runtime's blob that was built with the feature `runtime-benchmarks`, and writes
-//! the weights of its pallets. `scripts/benchmark-weights` builds and runs it.
+//! Measures the benchmarks of a runtime's blob that was built with the feature
+//! `runtime-benchmarks`, and writes the weights of its pallets. `scripts/benchmark-weights` builds
+//! and runs it.
 //!
-//! It calls the runtime API that `frame-omni-bencher` calls, on the same state of polkadot-sdk's database crate, and
-//! reckons with the same analysis of `frame-benchmarking`. It is a program of its own because that one, and the
-//! command that it links, take the relay chain's crates along, which change the features of nearly all others: as
-//! much to build as a second node. And it writes beside each weight what it was measured for.
+//! It calls the runtime API that `frame-omni-bencher` calls, on the same state of polkadot-sdk's
+//! database crate, and reckons with the same analysis of `frame-benchmarking`. It is a program of
+//! its own because that one, and the command that it links, take the relay chain's crates along,
+//! which change the features of nearly all others: as much to build as a second node. And it writes
+//! beside each weight what it was measured for.
 
 mod chain;
 mod file;

@@ -22,7 +22,8 @@ pub struct Effort {
 	pub seconds: u64,
 }
 
-/// The states on which benchmarks run: what counts accesses takes longer, so that times are taken without it.
+/// The states on which benchmarks run: what counts accesses takes longer, so that times are taken
+/// without it.
 pub struct States {
 	tracking: State,
 	timing: State,

@@ -1,5 +1,5 @@
-//! The text of benchmarks: without comments and spaces, but with every function, constant and macro that they
-//! use.
+//! The text of benchmarks: without comments and spaces, but with every function, constant and macro
+//! that they use.
 
 use anyhow::{Context, Result};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -26,7 +26,8 @@ pub struct Benchmarks {
 }
 
 impl Benchmarks {
-	/// Reads those of the crate `pallet_assay_…` of the checkout at `root`, or of that module of the runtime.
+	/// Reads those of the crate `pallet_assay_…` of the checkout at `root`, or of that module of
+	/// the runtime.
 	pub fn read(root: &Path, krate: &str) -> Result<Self> {
 		let files = match krate.strip_prefix("pallet_assay_") {
 			Some(room) => files(&root.join("pallets").join(room).join("src"))?,
@@ -96,7 +97,8 @@ impl Items {
 		Ok(())
 	}
 
-	/// Adds whatever these words use, directly or not, to `texts`; gives all the words that are reached.
+	/// Adds whatever these words use, directly or not, to `texts`; gives all the words that are
+	/// reached.
 	fn reached(&self, words: &[String], texts: &mut BTreeMap<String, String>) -> BTreeSet<String> {
 		let mut seen = BTreeSet::new();
 		let mut left: Vec<&String> = words.iter().collect();

@@ -13,8 +13,8 @@ pub fn pallet_of(krate: &str) -> String {
 	first.to_uppercase() + rest
 }
 
-/// Hash over the text of a benchmark, the signature of the call of its name, the storage of its pallet and the
-/// storage of other pallets that it `touches`.
+/// Hash over the text of a benchmark, the signature of the call of its name, the storage of its
+/// pallet and the storage of other pallets that it `touches`.
 pub fn hash(
 	benchmarks: &Benchmarks,
 	layout: &Layout,

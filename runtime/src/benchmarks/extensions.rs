@@ -68,8 +68,8 @@ mod benches {
 		assert!(admitted);
 	}
 
-	/// A dispute about the largest record of a job: whether its result can be disputed depends on the market's
-	/// parameters, too.
+	/// A dispute about the largest record of a job: whether its result can be disputed depends on
+	/// the market's parameters, too.
 	#[benchmark]
 	fn look_up_job() {
 		let who: AccountId = account("who", 0, 0);

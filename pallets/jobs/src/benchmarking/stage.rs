@@ -1,4 +1,5 @@
-//! The jobs that are benchmarked: records as long, seats as many and an agenda as crowded as can be.
+//! The jobs that are benchmarked: records as long, seats as many and an agenda as crowded as can
+//! be.
 
 use super::*;
 use frame_support::{
@@ -178,9 +179,9 @@ pub fn crowd_for<T: Config>(id: JobId, call: &Call<T>, origin: &RawOrigin<T::Acc
 	crowd::<T>(id, || carry_out::<T>(call.clone(), origin.clone()));
 }
 
-/// Of the blocks of the agenda that are looked at for a place for the job after `step`, the last one has
-/// one left, and those before them none. The block that the job waits for so far is full as well. The step
-/// is taken once to see where it puts the job, and undone.
+/// Of the blocks of the agenda that are looked at for a place for the job after `step`, the last
+/// one has one left, and those before them none. The block that the job waits for so far is full as
+/// well. The step is taken once to see where it puts the job, and undone.
 pub fn crowd<T: Config>(id: JobId, step: impl FnOnce()) {
 	let scheduled = || Jobs::<T>::get(id).and_then(|job| job.scheduled);
 	let undone = with_transaction(|| {
