@@ -421,7 +421,10 @@ impl crate::BenchmarkHelper<AccountId> for Mock {
 	}
 	fn verifiers(count: u32) {
 		let seed = seed_of(&verifier(0));
-		let of = |index| (frame_benchmarking::account("verifier", index, 0), seed.clone(), UNIT);
+		let of = |index| {
+			let who: AccountId = frame_benchmarking::account("verifier", index, 0);
+			(who, seed.clone(), UNIT)
+		};
 		Validators::put((0..count).map(of).collect::<Vec<_>>());
 	}
 }
