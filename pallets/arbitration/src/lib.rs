@@ -94,7 +94,7 @@ pub mod pallet {
 	use alloc::boxed::Box;
 	use assay_commitments::Place;
 	use assay_market::{ChallengeMove, Disputes, Hash, JobId, VerifierSignature};
-	use assay_referee::{Accusation, ProofError, ProofPart};
+	use assay_referee::{Accusation, ProofPart};
 	use frame_support::{
 		pallet_prelude::*,
 		traits::fungible::{Inspect, InspectHold, Mutate, MutateHold},
@@ -391,6 +391,7 @@ pub mod pallet {
 		}
 	}
 
+	// Arguments that begin with `_` are for `authorize`, which has checked them right before.
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
 		/// Demand an opening of a job's result, one level further down.
@@ -610,12 +611,10 @@ pub mod pallet {
 			order: Hash,
 			account: T::AccountId,
 			action: ChallengeMove,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResultWithPostInfo {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (retry, signature);
 			Self::do_move_as_verifier(job, &order, account, action)
 		}
 
@@ -658,12 +657,6 @@ pub mod pallet {
 			let result = Self::result_of(job, &order)?;
 			Self::do_list_roots(job, result, challenger, who, stated)?;
 			Ok(Pays::No.into())
-		}
-	}
-
-	impl<T> From<ProofError> for Error<T> {
-		fn from(error: ProofError) -> Self {
-			crate::impls::proof_error(error)
 		}
 	}
 }

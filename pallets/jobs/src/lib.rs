@@ -594,6 +594,7 @@ pub mod pallet {
 		}
 	}
 
+	// Arguments that begin with `_` are for `authorize`, which has checked them right before.
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
 		/// Post a job: run `program` on these inputs, for a price that rises until someone claims it.
@@ -908,15 +909,13 @@ pub mod pallet {
 		pub fn attest_inputs(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			ok: bool,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_attest(job, account, ok)
 		}
 
@@ -952,16 +951,14 @@ pub mod pallet {
 		pub fn commit_verdict(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			commitment: Hash,
 			ticket: Ticket,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_commit_verdict(job, account, commitment, ticket)
 		}
 
@@ -992,16 +989,14 @@ pub mod pallet {
 		pub fn abstain(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			reason: AbstainReason,
 			ticket: Ticket,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_abstain(job, account, reason, ticket)
 		}
 
@@ -1041,17 +1036,15 @@ pub mod pallet {
 		pub fn reveal_verdict(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			run_root: Hash,
 			salt: Hash,
 			chunks: Option<Chunks>,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_reveal_verdict(job, account, run_root, salt, chunks)
 		}
 
@@ -1117,15 +1110,13 @@ pub mod pallet {
 		pub fn attest_outputs(
 			origin: OriginFor<T>,
 			job: JobId,
-			order: Hash,
+			_order: Hash,
 			account: T::AccountId,
 			ok: bool,
-			retry: u32,
-			signature: VerifierSignature,
+			_retry: u32,
+			_signature: VerifierSignature,
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
-			// Checked by `authorize`, right before.
-			let _ = (order, retry, signature);
 			Self::do_attest_outputs(job, account, ok)
 		}
 	}

@@ -231,26 +231,21 @@ impl<'a, T> Right<'a, T> {
 /// # Panics
 /// When `b` has another length, or when `path` is not [available](Path::available).
 pub fn pack_i8(path: Path, n: usize, k: usize, b: &[i8]) -> Option<Packed> {
-	let sizes = Sizes { m: 0, n, k };
-	Right::Rows(b).check(path, sizes, 0);
-	if n == 0 || k == 0 {
-		return None;
-	}
-	let threads = pack_threads(b.len());
-	let kind = match path {
-		#[cfg(target_arch = "x86_64")]
-		Path::Avx2 => Kind::Avx2(avx2::Panels::new(avx2::COLUMNS_I8, n, k, b)),
-		#[cfg(target_arch = "x86_64")]
-		Path::AvxVnni => Kind::Vnni(vnni::Panels::bytes(vnni::narrow::LANES, sizes, b, threads)),
-		#[cfg(target_arch = "x86_64")]
-		Path::Avx512Vnni => Kind::Vnni(vnni::Panels::bytes(vnni::wide::LANES, sizes, b, threads)),
-		#[cfg(target_arch = "x86_64")]
-		Path::Amx => Kind::Amx(amx::Panels::i8(n, k, b, threads)),
-		#[cfg(target_arch = "aarch64")]
-		Path::NeonDot | Path::NeonI8mm => Kind::Neon(neon::Panels::i8(path, (n, k), b, threads)),
-		_ => return None,
-	};
-	Some(Packed { path, n, k, kind })
+	pack(path, n, k, b, |sizes, threads| {
+		Some(match path {
+			#[cfg(target_arch = "x86_64")]
+			Path::Avx2 => Kind::Avx2(avx2::Panels::new(avx2::COLUMNS_I8, n, k, b)),
+			#[cfg(target_arch = "x86_64")]
+			Path::AvxVnni => Kind::Vnni(vnni::Panels::bytes(vnni::narrow::LANES, sizes, b, threads)),
+			#[cfg(target_arch = "x86_64")]
+			Path::Avx512Vnni => Kind::Vnni(vnni::Panels::bytes(vnni::wide::LANES, sizes, b, threads)),
+			#[cfg(target_arch = "x86_64")]
+			Path::Amx => Kind::Amx(amx::Panels::i8(n, k, b, threads)),
+			#[cfg(target_arch = "aarch64")]
+			Path::NeonDot | Path::NeonI8mm => Kind::Neon(neon::Panels::i8(path, (n, k), b, threads)),
+			_ => return None,
+		})
+	})
 }
 
 /// As [`pack_i8`].
@@ -258,25 +253,37 @@ pub fn pack_i8(path: Path, n: usize, k: usize, b: &[i8]) -> Option<Packed> {
 /// # Panics
 /// As [`pack_i8`].
 pub fn pack_i16(path: Path, n: usize, k: usize, b: &[i16]) -> Option<Packed> {
+	pack(path, n, k, b, |sizes, threads| {
+		Some(match path {
+			#[cfg(target_arch = "x86_64")]
+			Path::Avx2 => Kind::Avx2(avx2::Panels::new(avx2::COLUMNS_I16, n, k, b)),
+			#[cfg(target_arch = "x86_64")]
+			Path::AvxVnni => Kind::Vnni(vnni::Panels::words(vnni::narrow::LANES, sizes, b, threads)),
+			#[cfg(target_arch = "x86_64")]
+			Path::Avx512Vnni => Kind::Vnni(vnni::Panels::words(vnni::wide::LANES, sizes, b, threads)),
+			#[cfg(target_arch = "x86_64")]
+			Path::Amx => Kind::Amx(amx::Panels::i16(n, k, b, threads)),
+			#[cfg(target_arch = "aarch64")]
+			Path::NeonDot | Path::NeonI8mm => Kind::Neon(neon::Panels::i16(path, (n, k), b, threads)),
+			_ => return None,
+		})
+	})
+}
+
+/// What both packings share; `kind` makes the panels, given the sizes and how many threads to use.
+fn pack<T>(
+	path: Path,
+	n: usize,
+	k: usize,
+	b: &[T],
+	kind: impl FnOnce(Sizes, usize) -> Option<Kind>,
+) -> Option<Packed> {
 	let sizes = Sizes { m: 0, n, k };
 	Right::Rows(b).check(path, sizes, 0);
 	if n == 0 || k == 0 {
 		return None;
 	}
-	let threads = pack_threads(b.len());
-	let kind = match path {
-		#[cfg(target_arch = "x86_64")]
-		Path::Avx2 => Kind::Avx2(avx2::Panels::new(avx2::COLUMNS_I16, n, k, b)),
-		#[cfg(target_arch = "x86_64")]
-		Path::AvxVnni => Kind::Vnni(vnni::Panels::words(vnni::narrow::LANES, sizes, b, threads)),
-		#[cfg(target_arch = "x86_64")]
-		Path::Avx512Vnni => Kind::Vnni(vnni::Panels::words(vnni::wide::LANES, sizes, b, threads)),
-		#[cfg(target_arch = "x86_64")]
-		Path::Amx => Kind::Amx(amx::Panels::i16(n, k, b, threads)),
-		#[cfg(target_arch = "aarch64")]
-		Path::NeonDot | Path::NeonI8mm => Kind::Neon(neon::Panels::i16(path, (n, k), b, threads)),
-		_ => return None,
-	};
+	let kind = kind(sizes, pack_threads(b.len()))?;
 	Some(Packed { path, n, k, kind })
 }
 

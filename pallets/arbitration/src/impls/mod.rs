@@ -12,7 +12,6 @@ mod verifiers;
 mod view;
 
 pub(crate) use agenda::AGENDA_SPILL;
-pub(crate) use proofs::proof_error;
 pub use verifiers::refusal;
 
 use crate::{BalanceOf, Config, Error, Pallet, RefereedPrograms, Shape};

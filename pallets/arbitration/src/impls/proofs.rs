@@ -177,20 +177,22 @@ impl<T: Config> Pallet<T> {
 }
 
 /// The referee's refusal as one of the pallet's errors.
-pub(crate) fn proof_error<T>(error: ProofError) -> Error<T> {
-	match error {
-		ProofError::Record | ProofError::Recompute => Error::ProgramUnreadable,
-		ProofError::Step | ProofError::Tile | ProofError::Part => Error::ProofOutOfRange,
-		ProofError::NotAnAnchor => Error::ProofNotAnAnchor,
-		ProofError::Accumulators => Error::WrongPart,
-		ProofError::Trace => Error::ProofTrace,
-		ProofError::Before => Error::ProofBefore,
-		ProofError::Anchors => Error::ProofAnchors,
-		ProofError::States => Error::ProofStates,
-		ProofError::Claimed => Error::ProofClaimed,
-		ProofError::OperandCount => Error::ProofIncomplete,
-		ProofError::Operand { .. } => Error::ProofOperand,
-		ProofError::Unlisted => Error::NeedsList,
-		ProofError::Lazy => Error::ProofLazy,
+impl<T> From<ProofError> for Error<T> {
+	fn from(error: ProofError) -> Self {
+		match error {
+			ProofError::Record | ProofError::Recompute => Self::ProgramUnreadable,
+			ProofError::Step | ProofError::Tile | ProofError::Part => Self::ProofOutOfRange,
+			ProofError::NotAnAnchor => Self::ProofNotAnAnchor,
+			ProofError::Accumulators => Self::WrongPart,
+			ProofError::Trace => Self::ProofTrace,
+			ProofError::Before => Self::ProofBefore,
+			ProofError::Anchors => Self::ProofAnchors,
+			ProofError::States => Self::ProofStates,
+			ProofError::Claimed => Self::ProofClaimed,
+			ProofError::OperandCount => Self::ProofIncomplete,
+			ProofError::Operand { .. } => Self::ProofOperand,
+			ProofError::Unlisted => Self::NeedsList,
+			ProofError::Lazy => Self::ProofLazy,
+		}
 	}
 }

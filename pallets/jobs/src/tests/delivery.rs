@@ -256,7 +256,7 @@ fn challenge_period_should_have_time_for_the_outputs() {
 	chain().parameters(slow).build_and_execute(|| {
 		let id = post_unaudited();
 		let record = job(id);
-		assert_eq!((record.input_bytes, record.output_bytes), (5 << 10, 2 << 10));
+		assert_eq!((record.offer.input_bytes, record.offer.output_bytes), (5 << 10, 2 << 10));
 		let base = test_parameters().challenge.base + 1;
 		assert_eq!(record.deadline, now() + base + 7);
 	});

@@ -34,7 +34,7 @@ fn job_should_pay_provider_and_verifiers_when_everyone_is_honest() {
 
 		let ended = job(id);
 		assert_eq!((ended.phase, ended.reason), (Phase::Settled, Some(ReasonCode::Paid)));
-		assert_eq!(ended.output_roots.to_vec(), right().outputs());
+		assert_eq!(ended.opened().unwrap().output_roots.to_vec(), right().outputs());
 		// 5 % of every fee is burned: of 10 UNIT for the provider and of a twelfth of 2 for each.
 		let share = PRICE / 5 / 12;
 		let net = share - share.div_ceil(20);
@@ -46,7 +46,7 @@ fn job_should_pay_provider_and_verifiers_when_everyone_is_honest() {
 		}
 		assert_eq!(free(&requester()), BALANCE - PRICE - 3 * share);
 		assert_eq!(held(&requester()), 0);
-		assert_eq!(ended.paid, PRICE - PRICE / 20 + 3 * net);
+		assert_eq!(ended.books.paid, PRICE - PRICE / 20 + 3 * net);
 		assert_eq!(FreeStake::get(provider()), STAKE);
 		assert_eq!(outcomes(&provider()), [Outcome::ProviderPaid]);
 		assert_eq!(outcomes(&requester()), [Outcome::RequesterPaid]);
@@ -54,9 +54,9 @@ fn job_should_pay_provider_and_verifiers_when_everyone_is_honest() {
 			job: id,
 			order: order(id),
 			reason: ReasonCode::Paid,
-			paid: ended.paid,
-			refunded: ended.refunded,
-			burned: ended.burned,
+			paid: ended.books.paid,
+			refunded: ended.books.refunded,
+			burned: ended.books.burned,
 		}));
 	});
 }

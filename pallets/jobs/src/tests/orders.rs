@@ -44,7 +44,7 @@ fn order_should_be_the_hash_of_what_was_asked_for() {
 			price_start: PRICE / 2,
 			price_max: PRICE,
 			ramp_blocks: 10u64,
-			assurance: record.assurance,
+			assurance: record.offer.assurance,
 		};
 		assert_eq!(found, expected.hash());
 		assert_eq!(Market::job_view(id).map(|view| view.order), Some(found));

@@ -73,7 +73,7 @@ fn ended_job_should_become_a_summary_when_its_retention_is_over() {
 		assert!(view.archived);
 		assert_eq!(
 			(view.reason, view.paid, view.run_root),
-			(full.reason, full.paid, full.run_root)
+			(full.reason, full.books.paid, full.run_root())
 		);
 		// The archive is a ring of four.
 		for _ in 0..4 {
