@@ -109,11 +109,12 @@ mod benchmarks {
 		let who: T::AccountId = account("who", 0, 0);
 		rich::<T>(&who);
 		let amount = T::Currency::minimum_balance();
+		let before = T::Currency::balance(&Pallet::<T>::pot());
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(who), amount);
 
-		assert_eq!(T::Currency::balance(&Pallet::<T>::pot()), amount);
+		assert_eq!(T::Currency::balance(&Pallet::<T>::pot()), before.saturating_add(amount));
 	}
 
 	/// A decoy that was caught, which is paid for in both ways and uses up the maker's allowance,
