@@ -164,7 +164,9 @@ fn root() -> &'static Path {
 }
 
 fn layout() -> Layout {
-	Layout::new(Runtime::metadata()).expect("the metadata is of the version that is read")
+	// Constants are in the metadata, and some of them are read from the state.
+	let metadata = sp_io::TestExternalities::default().execute_with(Runtime::metadata);
+	Layout::new(metadata).expect("the metadata is of the version that is read")
 }
 
 #[test]
