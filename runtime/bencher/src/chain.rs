@@ -7,6 +7,7 @@ use frame_metadata::RuntimeMetadataPrefixed;
 use frame_support::traits::StorageInfo;
 use sc_client_db::BenchmarkingState;
 use sc_executor::WasmExecutor;
+use serde_json::Value;
 use sp_core::{
 	offchain::{testing::TestOffchainExt, OffchainDbExt, OffchainWorkerExt},
 	traits::{CallContext, CodeExecutor, RuntimeCode, WrappedRuntimeCode},
@@ -35,13 +36,22 @@ impl Chain {
 	pub fn new(code: Vec<u8>, preset: &str) -> Result<Self> {
 		let executor = WasmExecutor::builder().build();
 		let mut chain = Self { code, executor, genesis: Storage::default() };
-		let found: Option<Vec<u8>> = chain.ask("GenesisBuilder_get_preset", &Some(preset))?;
-		let json = found.with_context(|| format!("the runtime has no preset {preset}"))?;
+		// A preset has only what differs from the default.
+		let mut whole = chain.preset(None)?;
+		merge(&mut whole, chain.preset(Some(preset))?);
+		let json = serde_json::to_vec(&whole)?;
 		let mut genesis = BasicExternalities::new_empty();
 		let built = chain.call(&mut genesis, "GenesisBuilder_build_state", &json.encode())?;
 		Result::<(), String>::decode(&mut &built[..])?.map_err(|error| anyhow!(error))?;
 		chain.genesis = genesis.into_storages();
 		Ok(chain)
+	}
+
+	/// A preset of the genesis; the default without a name.
+	fn preset(&self, name: Option<&str>) -> Result<Value> {
+		let found: Option<Vec<u8>> = self.ask("GenesisBuilder_get_preset", &name)?;
+		let json = found.with_context(|| format!("the runtime has no preset {name:?}"))?;
+		Ok(serde_json::from_slice(&json)?)
 	}
 
 	/// The state after genesis. With `tracking`, it counts what is read and written and how large a
@@ -104,6 +114,18 @@ impl Chain {
 	}
 }
 
+/// What `patch` names replaces what stands in `whole`, within objects one by one.
+fn merge(whole: &mut Value, patch: Value) {
+	match (whole, patch) {
+		(Value::Object(whole), Value::Object(patch)) => {
+			for (name, value) in patch {
+				merge(whole.entry(name).or_insert(Value::Null), value);
+			}
+		}
+		(whole, patch) => *whole = patch,
+	}
+}
+
 /// What benchmarks need of a node beside its state.
 fn extensions() -> Extensions {
 	let mut all = Extensions::default();
@@ -112,4 +134,17 @@ fn extensions() -> Extensions {
 	all.register(OffchainDbExt::new(offchain.clone()));
 	all.register(OffchainWorkerExt::new(offchain));
 	all
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use serde_json::json;
+
+	#[test]
+	fn presets_should_replace_only_what_they_name_when_they_are_merged() {
+		let mut whole = json!({"a": {"b": 1, "c": [2, 3]}, "d": null});
+		merge(&mut whole, json!({"a": {"c": [4]}, "e": {"f": 5}}));
+		assert_eq!(whole, json!({"a": {"b": 1, "c": [4]}, "d": null, "e": {"f": 5}}));
+	}
 }
