@@ -31,7 +31,7 @@ check-docs: setup ## Links, widths and the glossary of the docs (scripts/check-d
 	@scripts/wrap-comments --self-test
 	@scripts/check-docs
 
-check-circles: ## Files of a crate that use each other in a circle (scripts/check-circles --help)
+check-circles: setup ## Files of a crate that use each other in a circle (scripts/check-circles --help)
 	@echo "lint: circles of files"
 	@scripts/check-circles --self-test
 	@scripts/check-circles

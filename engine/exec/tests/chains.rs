@@ -1,7 +1,7 @@
 //! Elementwise nodes that the CPU engine computes many at a time, against the definition.
 
 use assay_engine_testing::{chain_case, definition, Draw, Rng};
-use assay_exec::{gemm::Path, Audit, CpuExecutor, Executor, Options, Work};
+use assay_exec::{gemm::Path, Audit, CpuExecutor, Executor, Options};
 
 #[test]
 fn chains_should_equal_the_definition_when_programs_are_random() {
@@ -16,16 +16,7 @@ fn chains_should_equal_the_definition_when_programs_are_random() {
 			let mut executor = CpuExecutor::with_path(path);
 			executor.start_profile();
 			let found = executor
-				.run(
-					&Work {
-						program: &case.program,
-						checked: &checked,
-						inputs: &case.inputs,
-						steps: case.steps,
-					},
-					Options::default(),
-					&mut (),
-				)
+				.run(&case.work(&checked), Options::default(), &mut ())
 				.unwrap_or_else(|error| panic!("{error}: {:?}", case.program));
 			assert!(found == expected, "round {round}, {path:?}: {:?}", case.program);
 			let operators = executor.profile().expect("it was started").operators();
@@ -34,16 +25,7 @@ fn chains_should_equal_the_definition_when_programs_are_random() {
 			nodes += case.program.nodes.len() as u64;
 			// Nodes that are audited are computed one by one.
 			executor.set_audit(Some(Audit { seed: rng.bits(), tiles: 1 }));
-			let audited = executor.run(
-				&Work {
-					program: &case.program,
-					checked: &checked,
-					inputs: &case.inputs,
-					steps: case.steps,
-				},
-				Options::default(),
-				&mut (),
-			);
+			let audited = executor.run(&case.work(&checked), Options::default(), &mut ());
 			assert!(audited.as_ref() == Ok(&expected), "audited, round {round}");
 		}
 	}
@@ -62,16 +44,7 @@ fn observers_should_hear_of_every_node_when_nodes_are_computed_together() {
 		std::ops::ControlFlow::Continue(())
 	};
 	CpuExecutor::new()
-		.run(
-			&Work {
-				program: &case.program,
-				checked: &checked,
-				inputs: &case.inputs,
-				steps: case.steps,
-			},
-			Options::default(),
-			&mut observer,
-		)
+		.run(&case.work(&checked), Options::default(), &mut observer)
 		.expect("a sound program");
 	let expected: Vec<u32> = (1..=30).chain([30]).collect();
 	assert_eq!(heard, expected);

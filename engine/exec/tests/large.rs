@@ -23,18 +23,7 @@ fn holds(op: Op, operands: &[(DType, &[u32])]) {
 	});
 	let mut case = given_case(op, &values.collect::<Vec<_>>());
 	let checked = case.check();
-	let found = CpuExecutor::new()
-		.run(
-			&Work {
-				program: &case.program,
-				checked: &checked,
-				inputs: &case.inputs,
-				steps: case.steps,
-			},
-			Options::default(),
-			&mut (),
-		)
-		.unwrap();
+	let found = CpuExecutor::new().run(&case.work(&checked), Options::default(), &mut ()).unwrap();
 	let expected = definition(&case.program, &checked, &case.inputs, case.steps);
 	assert!(found == expected, "{op:?} of {operands:?}");
 }

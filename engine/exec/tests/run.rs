@@ -169,18 +169,7 @@ fn run_should_end_when_the_observer_breaks() {
 		seen.push(progress);
 		ControlFlow::Continue(())
 	};
-	engine
-		.run(
-			&Work {
-				program: &case.program,
-				checked: &checked,
-				inputs: &case.inputs,
-				steps: case.steps,
-			},
-			Options::default(),
-			&mut all,
-		)
-		.unwrap();
+	engine.run(&case.work(&checked), Options::default(), &mut all).unwrap();
 	let nodes = case.program.nodes.len() as u32;
 	assert_eq!(seen.len() as u32, case.steps * (nodes + 1));
 	assert!(seen.windows(2).all(|two| two[0].work <= two[1].work));
@@ -197,18 +186,7 @@ fn run_should_end_when_the_observer_breaks() {
 		},
 	};
 	let observer: &mut dyn Observer = &mut watch;
-	let error = engine
-		.run(
-			&Work {
-				program: &case.program,
-				checked: &checked,
-				inputs: &case.inputs,
-				steps: case.steps,
-			},
-			Options::default(),
-			observer,
-		)
-		.unwrap_err();
+	let error = engine.run(&case.work(&checked), Options::default(), observer).unwrap_err();
 	assert_eq!((error.is_local(), error), (true, ExecError::Cancelled));
 	assert_eq!(calls, 1);
 }

@@ -20,16 +20,7 @@ fn compare(executor: &mut GpuExecutor, rng: &mut Rng, rounds: u32, largest: u32)
 		let checked = case.check();
 		let expected = definition(&case.program, &checked, &case.inputs, case.steps);
 		let found = executor
-			.run(
-				&Work {
-					program: &case.program,
-					checked: &checked,
-					inputs: &case.inputs,
-					steps: case.steps,
-				},
-				Options::default(),
-				&mut (),
-			)
+			.run(&case.work(&checked), Options::default(), &mut ())
 			.unwrap_or_else(|error| panic!("round {round}: {error}: {:?}", case.program));
 		assert!(found == expected, "round {round}: {:?}", case.program);
 	}
@@ -121,31 +112,9 @@ fn run_should_name_the_device_fault_when_the_device_is_lost() {
 	let mut case = random_case(&mut rng, 4, 500);
 	let checked = case.check();
 	let mut executor = open();
-	executor
-		.run(
-			&Work {
-				program: &case.program,
-				checked: &checked,
-				inputs: &case.inputs,
-				steps: case.steps,
-			},
-			Options::default(),
-			&mut (),
-		)
-		.unwrap();
+	executor.run(&case.work(&checked), Options::default(), &mut ()).unwrap();
 	executor.lose();
-	let error = executor
-		.run(
-			&Work {
-				program: &case.program,
-				checked: &checked,
-				inputs: &case.inputs,
-				steps: case.steps,
-			},
-			Options::default(),
-			&mut (),
-		)
-		.unwrap_err();
+	let error = executor.run(&case.work(&checked), Options::default(), &mut ()).unwrap_err();
 	assert!(error.is_local());
 	assert!(matches!(error, ExecError::Device { fault: DeviceFault::Lost, .. }), "{error:?}");
 }

@@ -2,7 +2,7 @@
 //! of every kind, operands through random views.
 
 use assay_engine_testing::{definition, operator_case, Draw, Rng, OPERATOR_KINDS};
-use assay_exec::{Executor, Options, Work};
+use assay_exec::{Executor, Options};
 use assay_gpu::GpuExecutor;
 
 #[test]
@@ -18,16 +18,7 @@ fn kernel_should_equal_the_definition_when_operands_are_random() {
 			let expected = definition(&case.program, &checked, &case.inputs, case.steps);
 			let before = executor.operators_on_cpu();
 			let found = executor
-				.run(
-					&Work {
-						program: &case.program,
-						checked: &checked,
-						inputs: &case.inputs,
-						steps: case.steps,
-					},
-					Options::default(),
-					&mut (),
-				)
+				.run(&case.work(&checked), Options::default(), &mut ())
 				.unwrap_or_else(|error| panic!("round {round}: {error}: {:?}", case.program.nodes));
 			let op = case.program.nodes[0].op;
 			assert_eq!(executor.operators_on_cpu(), before, "{op:?} has a kernel");

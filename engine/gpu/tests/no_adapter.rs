@@ -1,7 +1,7 @@
 //! A machine without a driver. In a test binary of its own, because it changes the environment.
 
 use assay_engine_testing::{definition, random_case, Draw, Rng};
-use assay_exec::{Options, Work};
+use assay_exec::Options;
 use assay_gpu::{adapters, best_executor, Choice, DeviceKind, GpuExecutor};
 
 #[test]
@@ -20,18 +20,7 @@ fn best_executor_should_fall_back_to_the_cpu_and_say_so_when_there_is_no_adapter
 		let reason = report.fallback.clone().unwrap();
 		assert!(reason.contains("no Vulkan loader"), "{reason}");
 		assert!(report.to_string().contains(&reason));
-		let run = executor
-			.run(
-				&Work {
-					program: &case.program,
-					checked: &checked,
-					inputs: &case.inputs,
-					steps: case.steps,
-				},
-				Options::default(),
-				&mut (),
-			)
-			.unwrap();
+		let run = executor.run(&case.work(&checked), Options::default(), &mut ()).unwrap();
 		assert!(run == expected);
 	}
 	assert!(GpuExecutor::open(0, None).is_err());

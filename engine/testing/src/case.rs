@@ -1,6 +1,6 @@
 //! A program with inputs.
 
-use assay_exec::Tensor;
+use assay_exec::{Tensor, Work};
 use assay_program::{Checked, Class, Limits, Program};
 
 /// A program with inputs for it.
@@ -41,5 +41,10 @@ impl Case {
 			Ok(checked) => checked,
 			Err(error) => panic!("the generator made an unsound program: {error}"),
 		}
+	}
+
+	/// What an engine is asked to run; `checked` is of [`Case::check`].
+	pub fn work<'a>(&'a self, checked: &'a Checked) -> Work<'a> {
+		Work { program: &self.program, checked, inputs: &self.inputs, steps: self.steps }
 	}
 }
