@@ -1,18 +1,24 @@
-//! Benchmarks of the market's pallets on this runtime; see [`crate::apis`] for how they are run.
+//! Benchmarks of the market's pallets and of the runtime's extension on this runtime; see
+//! [`crate::apis`] for how they are run.
 //!
-//! `frame-omni-bencher v1 benchmark pallet --runtime assay_runtime.wasm --pallet pallet_assay_jobs`
-//! writes the weights, with a blob that was built with the feature `runtime-benchmarks`.
+//! `scripts/benchmark-weights` measures them on a blob that was built with the feature
+//! `runtime-benchmarks`.
+
+pub mod extensions;
 
 use crate::{
-	constants::currency::UNIT, AccountId, Balance, Balances, Programs, Runtime, RuntimeOrigin,
-	Session, SessionKeys, Signature, Stake, System,
+	constants::currency::UNIT, AccountId, Balance, Balances, BlockNumber, Programs, Runtime,
+	RuntimeOrigin, Session, SessionKeys, Signature, Stake, System,
 };
 use alloc::{boxed::Box, format, vec, vec::Vec};
 use assay_market::{Hash, JobId, Phase, Purpose, ReasonCode, VerifierId};
 use assay_ops::{DType, Op, TensorType};
 use assay_program::{program_id, ProgramBuilder};
 use codec::Decode;
-use frame_support::{traits::fungible::Mutate, BoundedVec};
+use frame_support::{
+	traits::{fungible::Mutate, Get},
+	BoundedVec,
+};
 use pallet_assay_identity::{IdentityInfo, Roles};
 use pallet_assay_jobs::{
 	Answer, Audits, Claim, Committed, InputRoots, Job, Jobs, JobsOfKey, Loss, Losses, NextJob,
@@ -25,6 +31,7 @@ use sp_runtime::{
 
 frame_benchmarking::define_benchmarks!(
 	[frame_system, SystemBench::<Runtime>]
+	[extensions, crate::benchmarks::extensions::Pallet::<Runtime>]
 	[pallet_assay_arbitration, crate::Arbitration]
 	[pallet_assay_decoys, crate::Decoys]
 	[pallet_assay_identity, crate::Identity]
@@ -40,6 +47,9 @@ frame_benchmarking::define_benchmarks!(
 );
 
 impl frame_system_benchmarking::Config for Runtime {}
+
+/// Blocks that both agendas are looked at for a place.
+const AGENDA_SPILL: u32 = 64;
 
 /// Sets the stage on which jobs are benchmarked.
 pub struct Stage;
@@ -64,6 +74,42 @@ fn endow(who: &AccountId) {
 		.expect("the account has the balance and no bond; qed");
 }
 
+/// Whatever is due after this block waits for the last block that the agenda of jobs is looked at
+/// for.
+fn crowd_jobs(due: BlockNumber) {
+	let most: u32 = <Runtime as pallet_assay_jobs::Config>::MaxAgenda::get();
+	let full: Vec<JobId> = (1_000_000..).take(most as usize).collect();
+	for block in due + 1..due + AGENDA_SPILL {
+		let full = BoundedVec::truncate_from(full.clone());
+		pallet_assay_jobs::Agenda::<Runtime>::insert(block, full);
+	}
+}
+
+/// The next fault of each of these accounts suspends it, and together they take the last places of
+/// those that are suspended. They are members of the electorates from which they are struck.
+fn one_fault_left(who: &[AccountId]) {
+	let faults: u32 = <Runtime as pallet_assay_stake::Config>::FaultsBeforeSuspension::get();
+	let most: u32 = <Runtime as pallet_assay_stake::Config>::MaxCandidates::get();
+	let others = (who.len() as u32..most)
+		.map(|index| (frame_benchmarking::account("suspended", index, 0), u32::MAX));
+	pallet_assay_stake::SuspendedVerifiers::<Runtime>::put(BoundedVec::truncate_from(
+		others.collect(),
+	));
+	let keys = SessionKeys::decode(&mut TrailingZeroInput::zeroes())
+		.expect("public keys decode from zeroes; qed");
+	let first = pallet_assay_stake::CurrentSession::<Runtime>::get();
+	let planned = pallet_assay_stake::LastPlanned::<Runtime>::get();
+	let last = planned.map_or(first, |(session, _)| session);
+	for who in who {
+		pallet_assay_stake::VerifierFaultCounts::<Runtime>::insert(who, faults - 1);
+		for session in first..=last {
+			let exposure = pallet_assay_stake::Exposure { stake: UNIT };
+			pallet_assay_stake::Exposures::<Runtime>::insert(session, who, exposure);
+			pallet_assay_stake::Members::<Runtime>::insert(session, who, keys.verifier.clone());
+		}
+	}
+}
+
 impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
 	fn program(inputs: u32, outputs: u32) -> Hash {
 		let mut builder = ProgramBuilder::new();
@@ -82,6 +128,14 @@ impl pallet_assay_jobs::BenchmarkHelper<AccountId> for Stage {
 			builder.output(&format!("o{output}"), node);
 		}
 		register(builder.build().expect("the graph is sound; qed").encode())
+	}
+
+	fn longest_program() -> Hash {
+		register(pallet_assay_arbitration::benchmarking::cases::long_program(2).0.encode())
+	}
+
+	fn last_faults(who: &[AccountId]) {
+		one_fault_left(who);
 	}
 
 	fn provider(who: &AccountId) {
@@ -156,6 +210,9 @@ impl pallet_assay_arbitration::BenchmarkHelper<AccountId> for Stage {
 			.map(|index| seat(frame_benchmarking::account("seat", index, 0), key.clone()))
 			.collect();
 		JobsOfKey::<Runtime>::insert(&key, id, ());
+		endow(&account);
+		one_fault_left(core::slice::from_ref(&account));
+		crowd_jobs(pallet_assay_arbitration::benchmarking::DUE);
 		seats.push(seat(account, key));
 		Seats::<Runtime>::insert(id, BoundedVec::truncate_from(seats));
 		let offer = Offer {

@@ -5,7 +5,9 @@ use crate::{
 	Runtime, RuntimeCall, RuntimeOrigin,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode};
-use frame_support::{dispatch::DispatchInfo, pallet_prelude::TransactionSource, weights::Weight};
+use frame_support::{
+	dispatch::DispatchInfo, pallet_prelude::TransactionSource, traits::Get, weights::Weight,
+};
 use frame_system::{ensure_authorized, ensure_signed};
 use scale_info::TypeInfo;
 use sp_runtime::{
@@ -51,6 +53,31 @@ pub const CANNOT_SUCCEED: u8 = 100;
 const NOT_FOR_YOU: TransactionValidityError =
 	TransactionValidityError::Invalid(InvalidTransaction::Call);
 
+/// What the extension may use up.
+pub trait WeightInfo {
+	/// Looking at a call that the extension has nothing against.
+	fn look_at_call() -> Weight;
+	/// Looking up whether a call about a job can succeed.
+	fn look_up_job() -> Weight;
+}
+
+/// What the runtime takes.
+pub type Weights = Reckoned<Runtime>;
+
+/// Upper bounds, counted by hand.
+pub struct Reckoned<T>(core::marker::PhantomData<T>);
+
+impl<T: frame_system::Config> WeightInfo for Reckoned<T> {
+	fn look_at_call() -> Weight {
+		// Far less than this.
+		Weight::from_parts(1_000_000, 0)
+	}
+	fn look_up_job() -> Weight {
+		// A record of up to 11 KB and the parameters are read.
+		Weight::from_parts(100_000_000, 0).saturating_add(T::DbWeight::get().reads(2))
+	}
+}
+
 impl TransactionExtension<RuntimeCall> for RefuseSignedVerifierCalls {
 	const IDENTIFIER: &'static str = "RefuseSignedVerifierCalls";
 	type Implicit = ();
@@ -58,10 +85,7 @@ impl TransactionExtension<RuntimeCall> for RefuseSignedVerifierCalls {
 	type Pre = ();
 
 	fn weight(&self, call: &RuntimeCall) -> Weight {
-		// A look at the call takes far less than 1 µs; a record of up to 11 KB and the parameters are read.
-		let records = looks(call);
-		let reads = <Runtime as frame_system::Config>::DbWeight::get().reads(2 * records);
-		Weight::from_parts(1_000_000 + 100_000_000 * records, 0).saturating_add(reads)
+		Weights::look_at_call().saturating_add(Weights::look_up_job().saturating_mul(looks(call)))
 	}
 
 	fn validate(

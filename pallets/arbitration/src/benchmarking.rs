@@ -1,8 +1,9 @@
-//! Benchmarks of every call in its worst case, and of the referee itself.
+//! Benchmarks of every call and hook, each in the worst case that its text names, and of the
+//! referee itself.
 //!
-//! The referee's recomputation is not part of any call's weight: the program check bounds it for every
-//! program, and a proof is charged that bound. `referee` (an extra benchmark) measures how far below the
-//! bound it stays; `docs/benchmarks.md` has the table.
+//! The referee's recomputation is not part of any call's weight: the program check bounds it for
+//! every program, and a proof is charged that bound. `referee` (an extra benchmark) measures how
+//! far below the bound it stays; `docs/benchmarks.md` has the table.
 
 use super::*;
 use alloc::{boxed::Box, vec, vec::Vec};
@@ -18,12 +19,12 @@ use frame_support::{
 	pallet_prelude::{Authorize, TransactionSource},
 	traits::{
 		fungible::{Mutate, MutateHold},
-		Get, OnInitialize,
+		Get, OnFinalize, OnInitialize,
 	},
 };
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
 use sp_application_crypto::RuntimeAppPublic;
-use sp_runtime::traits::{Bounded, Saturating};
+use sp_runtime::traits::{Bounded, One, Saturating};
 
 pub mod cases;
 use cases::{lazy_program, long_program, Stage, CASES};
@@ -45,6 +46,10 @@ pub trait BenchmarkHelper<AccountId> {
 
 /// Blocks for which the benchmarks' jobs take new lanes.
 pub const OPEN_BLOCKS: u32 = 1_000_000;
+
+/// The block at which a job that has no lane left is due, and is put on the agenda of the jobs
+/// pallet.
+pub const DUE: u32 = 2 * OPEN_BLOCKS;
 
 /// Steps of the benchmarks' runs where it does not matter.
 const STEPS: u32 = 256;
@@ -84,14 +89,29 @@ fn stage(tiles: u32, steps: u32) -> Stage {
 	Stage::new(program, node, steps, tensor_root(&[0; 1_024]), true)
 }
 
-/// All but one place of every block that a lane of now may be put on.
-fn fill_agenda<T: Config>(job: JobId, times: &[BlockNumberFor<T>]) {
-	let others =
-		vec![(job, account::<T::AccountId>("other", 0, 0)); T::MaxAgenda::get() as usize - 1];
-	for time in times {
-		let block = Pallet::<T>::now().saturating_add(*time).saturating_add(1u32.into());
-		let others = AgendaOf::<T>::try_from(others.clone()).expect("one less than the bound; qed");
-		Agenda::<T>::insert(block, others);
+/// Of the blocks that are looked at for a place from `time` from now on, the last one has one left.
+/// The block that has a lane already is full, too.
+fn crowd_agenda<T: Config>(
+	job: JobId,
+	time: BlockNumberFor<T>,
+	scheduled: Option<BlockNumberFor<T>>,
+) {
+	let first = Pallet::<T>::now().saturating_add(time).saturating_add(One::one());
+	let most = T::MaxAgenda::get() as usize;
+	let other = (job, account::<T::AccountId>("other", 0, 0));
+	let fill = |block, length: usize| {
+		Agenda::<T>::mutate(block, |lanes: &mut AgendaOf<T>| {
+			while lanes.len() < length {
+				lanes.try_push(other.clone()).expect("at most the bound; qed");
+			}
+		})
+	};
+	for offset in 0..impls::AGENDA_SPILL {
+		let last = offset == impls::AGENDA_SPILL - 1;
+		fill(first.saturating_add(offset.into()), if last { most - 1 } else { most });
+	}
+	if let Some(block) = scheduled {
+		fill(block, most);
 	}
 }
 
@@ -105,20 +125,26 @@ fn order_of<T: Config>(job: JobId) -> Hash {
 	T::Jobs::order(job).expect("the job was just opened; qed")
 }
 
+/// The account has the demand that opens a lane made, and the agenda is crowded where the answer
+/// puts the lane.
 fn demanded_by<T: Config>(job: JobId, who: &T::AccountId) {
-	let result = T::Jobs::result(job).expect("the job was just opened; qed");
+	let result = result::<T>(job);
+	let move_time = result.move_time;
 	assert_ok!(Pallet::<T>::do_demand(job, result, who.clone(), None, Payer::Deposit));
+	let scheduled = Lanes::<T>::get(job, who).and_then(|lane| lane.scheduled);
+	crowd_agenda::<T>(job, move_time, scheduled);
 }
 
-fn terms<T: Config>(job: JobId) -> [BlockNumberFor<T>; 3] {
-	let result = T::Jobs::result(job).expect("the job was just opened; qed");
-	[result.answer_time, result.move_time, result.proof_time]
+fn result<T: Config>(job: JobId) -> impls::ResultOf<T> {
+	T::Jobs::result(job).expect("the job was just opened; qed")
 }
 
 /// A lane of the account with everything that a lane can have.
 fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
-	let result = T::Jobs::result(job).expect("the job was just opened; qed");
-	assert_ok!(T::Currency::hold(&HoldReason::Lane.into(), who, result.deposit));
+	let result = result::<T>(job);
+	let held: BalanceOf<T> = 1u32.into();
+	let hold = result.deposit.saturating_add(held);
+	assert_ok!(T::Currency::hold(&HoldReason::Lane.into(), who, hold));
 	let place = Place::Tensor { step: 0, anchor: 0, level: 0, index: 0 };
 	let children: Children = vec![[1; 32]; 256].try_into().expect("exactly the bound; qed");
 	for at in 0..MOST_OPENINGS {
@@ -134,14 +160,14 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 			proof: [0; 32],
 			next: 1,
 			listed: true,
-			costs: 1u32.into(),
+			costs: held,
+			held,
 			accumulators: vec![1; MAX_ACCUMULATORS as usize]
 				.try_into()
 				.expect("exactly the bound; qed"),
 		},
 	);
 	AliveLanes::<T>::insert(job, 1);
-	fill_agenda::<T>(job, &[result.move_time]);
 	let deadline = Pallet::<T>::now().saturating_add(result.move_time);
 	let lane = Lane {
 		provider: account("provider", 0, 0),
@@ -161,30 +187,40 @@ fn full_lane<T: Config>(job: JobId, who: &T::AccountId) -> LaneOf<T> {
 		scheduled: None,
 	};
 	Pallet::<T>::put_lane(job, who, lane, deadline);
-	Lanes::<T>::get(job, who).expect("just written; qed")
+	let lane = Lanes::<T>::get(job, who).expect("just written; qed");
+	crowd_agenda::<T>(job, result.move_time.saturating_add(One::one()), lane.scheduled);
+	lane
 }
 
 #[benchmarks]
 mod benches {
 	use super::*;
 
+	/// The demand that opens a lane, put off to the last block of the agenda that is looked at. By
+	/// a drawn verifier, whose seat is looked up as for its free move, but with a deposit: no
+	/// demand does both.
 	#[benchmark]
-	fn demand() {
+	fn demand() -> Result<(), BenchmarkError> {
 		let stage = stage(2, STEPS);
-		let (job, ..) = opened::<T>(&stage);
-		fill_agenda::<T>(job, &terms::<T>(job));
-		let who = rich::<T>("challenger");
-		#[extrinsic_call]
-		_(RawOrigin::Signed(who.clone()), job, order_of::<T>(job), None, None);
+		let (job, who, _) = opened::<T>(&stage);
+		crowd_agenda::<T>(job, result::<T>(job).answer_time, None);
+		let (order, action) = (order_of::<T>(job), ChallengeMove::Demand { child: None });
+		#[block]
+		{
+			let result =
+				Pallet::<T>::check_move(job, &order, &who, &action).map_err(|_| "a good demand")?;
+			Pallet::<T>::do_demand(job, result, who.clone(), None, Payer::Deposit)?;
+		}
 		assert!(matches!(Lanes::<T>::get(job, who).map(|lane| lane.turn), Some(Turn::Answer(_))));
+		Ok(())
 	}
 
-	/// An answer in the run tree, whose leaves are hashed once more than chunks are.
+	/// An answer of `c` children in the run tree, whose leaves are hashed once more than chunks
+	/// are. The lane goes from one full agenda to the last block that is looked at.
 	#[benchmark]
 	fn answer(c: Linear<2, 256>) {
 		let stage = stage(2, c);
 		let (job, ..) = opened::<T>(&stage);
-		fill_agenda::<T>(job, &terms::<T>(job));
 		let who = rich::<T>("challenger");
 		demanded_by::<T>(job, &who);
 		let children = stage.traces.clone().try_into().expect("at most 256; qed");
@@ -194,13 +230,12 @@ mod benches {
 		assert_eq!(Lanes::<T>::get(job, who).map(|lane| lane.answers), Some(1));
 	}
 
-	/// A statement of `c` roots of lazy anchors.
+	/// A statement of `c` roots of lazy anchors, the lane put off as far as after an answer.
 	#[benchmark]
 	fn list_roots(c: Linear<1, 256>) {
 		let (program, node) = lazy_program(c);
 		let stage = Stage::new(program, node, 1, tensor_root(&[0; 1_024]), true);
 		let (job, ..) = opened::<T>(&stage);
-		fill_agenda::<T>(job, &terms::<T>(job));
 		let who = rich::<T>("challenger");
 		demanded_by::<T>(job, &who);
 		let mut lane = Lanes::<T>::get(job, &who).expect("just opened; qed");
@@ -216,85 +251,91 @@ mod benches {
 		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.list.is_some()));
 	}
 
+	/// The last commitment that a job takes, which opens a lane; by a drawn verifier and with a
+	/// deposit, as `demand` is measured.
 	#[benchmark]
-	fn commit_proof() {
+	fn commit_proof() -> Result<(), BenchmarkError> {
 		let stage = stage(2, STEPS);
-		let (job, ..) = opened::<T>(&stage);
-		fill_agenda::<T>(job, &terms::<T>(job));
+		let (job, who, _) = opened::<T>(&stage);
+		crowd_agenda::<T>(job, result::<T>(job).proof_time, None);
 		let other = ProofCommitment { account: account("other", 0, 0), commitment: [1; 32] };
 		let others = vec![other; MAX_PROOF_COMMITMENTS as usize - 1];
 		ProofCommitments::<T>::insert(
 			job,
 			CommitmentsOf::<T>::try_from(others).expect("one less than the bound; qed"),
 		);
-		let who = rich::<T>("challenger");
-		#[extrinsic_call]
-		_(RawOrigin::Signed(who.clone()), job, order_of::<T>(job), [2; 32]);
+		let commitment = [2; 32];
+		let (order, action) = (order_of::<T>(job), ChallengeMove::CommitProof { commitment });
+		#[block]
+		{
+			let result = Pallet::<T>::check_move(job, &order, &who, &action)
+				.map_err(|_| "a good commitment")?;
+			Pallet::<T>::do_commit_proof(job, result, who.clone(), commitment, Payer::Deposit)?;
+		}
 		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.committed));
+		Ok(())
 	}
 
-	/// Judging a part of `b` bytes against the longest program, where opening its tiles is all the work.
-	/// The tile is right, so that the end of the job and of the lane, which are charged in addition,
-	/// are not in it; keeping what a fold adds up to takes less than they do.
+	/// A part of `b` bytes against the longest program, where opening its tiles is all the work, by
+	/// a drawn verifier. The tile is right: the account is charged, its fault noted and its lane,
+	/// of the most openings, closed; all that on top of what is charged in addition, recomputing a
+	/// tile and ending lane and job. Keeping what a fold adds up to takes less.
 	#[benchmark]
 	fn prove_fraud(b: Linear<8_192, 524_288>) {
 		let stage = stage(((b - PART_FRAME) / 2_048 * 2).max(2), STEPS);
 		let (job, who, _) = opened::<T>(&stage);
-		let full = full_lane::<T>(job, &who);
+		full_lane::<T>(job, &who);
 		Folds::<T>::remove(job, &who);
 		assert!(stage.part.encoded_size() as u32 <= b);
 		let other = ProofCommitment { account: account("other", 0, 0), commitment: [1; 32] };
 		let others = vec![other; MAX_PROOF_COMMITMENTS as usize];
 		let others = CommitmentsOf::<T>::try_from(others).expect("exactly the bound; qed");
 		ProofCommitments::<T>::insert(job, others);
-		let part = Box::new(stage.part);
-		let result = T::Jobs::result(job).expect("the job was just opened; qed");
-		let ruling;
+		let action = ChallengeMove::Prove { part: Box::new(stage.part) };
+		let order = order_of::<T>(job);
+		let done;
 		#[block]
 		{
-			ruling = Pallet::<T>::do_prove(job, result, who.clone(), *part, Payer::Deposit);
+			done = Pallet::<T>::do_move_as_verifier(job, &order, who.clone(), action);
 		}
-		assert_eq!(ruling, Err(Error::<T>::NotWrong.into()));
-		assert_eq!(Lanes::<T>::get(job, who), Some(full));
+		assert_ok!(done);
+		assert!(!Lanes::<T>::contains_key(job, &who));
+		let error = Error::<T>::NotWrong.into();
+		let rejected = Event::ProofRejected { job, challenger: who, error };
+		assert!(frame_system::Pallet::<T>::events().into_iter().any(|record| {
+			record.event == <T as frame_system::Config>::RuntimeEvent::from(rejected.clone().into())
+		}));
 	}
 
-	/// A lane that is put off: to the last block that is looked at for a place.
+	/// A lane that is put off from a full block of the agenda to the last one that is looked at for
+	/// a place.
 	#[benchmark]
 	fn put_lane() {
 		let stage = stage(2, STEPS);
 		let (job, who, _) = opened::<T>(&stage);
 		let lane = full_lane::<T>(job, &who);
-		let times: Vec<_> = (0..impls::AGENDA_SPILL - 1)
-			.map(|more| {
-				lane.deadline.saturating_add(more.into()).saturating_sub(Pallet::<T>::now())
-			})
-			.collect();
-		let full =
-			vec![(job, account::<T::AccountId>("other", 0, 0)); T::MaxAgenda::get() as usize];
-		for time in times {
-			let block = Pallet::<T>::now().saturating_add(time).saturating_add(1u32.into());
-			let others = AgendaOf::<T>::try_from(full.clone()).expect("exactly the bound; qed");
-			Agenda::<T>::insert(block, others);
-		}
-		let deadline = lane.deadline;
+		let deadline = lane.deadline.saturating_add(One::one());
 		#[block]
 		{
 			Pallet::<T>::put_lane(job, &who, lane, deadline);
 		}
-		assert!(Lanes::<T>::get(job, who).is_some_and(|lane| lane.scheduled > Some(deadline)));
+		let waits = deadline.saturating_add(impls::AGENDA_SPILL.into());
+		assert_eq!(Lanes::<T>::get(job, who).and_then(|lane| lane.scheduled), Some(waits));
 	}
 
-	/// A lane with as many openings as there can be, whose deposit is lost: the last one of a job that
-	/// could settle but for it.
+	/// A lane with as many openings as there can be, whose deposit and whose hold for parts are
+	/// lost, which no lane has both: the last one of a job that could settle but for it, and the
+	/// last fault that its verifier may have.
 	#[benchmark]
 	fn close_lane() {
 		let stage = stage(2, STEPS);
 		let (job, who, _) = opened::<T>(&stage);
 		let lane = full_lane::<T>(job, &who);
-		frame_system::Pallet::<T>::set_block_number((2 * OPEN_BLOCKS).into());
+		frame_system::Pallet::<T>::set_block_number(DUE.into());
 		#[block]
 		{
 			let lane = Lanes::<T>::get(job, &who).unwrap_or(lane);
+			T::Jobs::note_rejected(job, &who);
 			Pallet::<T>::use_up(job, &who);
 			Pallet::<T>::close_lane(job, who.clone(), lane, true);
 		}
@@ -302,7 +343,8 @@ mod benches {
 		assert!(!Opened::<T>::contains_key((job, who, MOST_OPENINGS - 1)));
 	}
 
-	/// Authorizing a move of `b` bytes. A long move is a proof, but a demand reads more: both are checked.
+	/// Authorizing a move of `b` bytes. A long move is a proof, but a demand reads more: both are
+	/// checked.
 	#[benchmark]
 	fn authorize_move(b: Linear<1_024, { MAX_PART_BYTES as u32 }>) -> Result<(), BenchmarkError> {
 		let stage = stage(2, STEPS);
@@ -339,12 +381,15 @@ mod benches {
 		Ok(())
 	}
 
+	/// A block without lanes; its end too, which has no weight of its own.
 	#[benchmark]
 	fn on_initialize_base() {
 		let now = Pallet::<T>::now().saturating_add(1_000u32.into());
+		ProofBytes::<T>::put(1);
 		#[block]
 		{
 			Pallet::<T>::on_initialize(now);
+			Pallet::<T>::on_finalize(now);
 		}
 		assert!(!Agenda::<T>::contains_key(now));
 	}

@@ -1,8 +1,8 @@
-//! Benchmarks of every call, in its worst case.
+//! Benchmarks of every call, each in the worst case that its text names.
 
 use super::*;
 use alloc::boxed::Box;
-use assay_market::{Hash, JobId};
+use assay_market::{EndedJobs, Hash, JobId};
 use frame_benchmarking::v2::*;
 use frame_support::{
 	assert_ok,
@@ -20,8 +20,8 @@ pub trait BenchmarkHelper<AccountId, Signature> {
 	/// An account, and what signs for it.
 	fn signer() -> (AccountId, Box<dyn Fn(&[u8]) -> Signature>);
 
-	/// A job of these parties, posted now, has failed as proven fraud: something was burned, and something
-	/// paid to the prover.
+	/// A job of these parties, posted now, has failed as proven fraud: something was burned, and
+	/// something paid to the prover.
 	fn caught(job: JobId, requester: &AccountId, provider: &AccountId);
 }
 
@@ -65,6 +65,7 @@ fn later<T: Config>(blocks: BlockNumberFor<T>) {
 mod benchmarks {
 	use super::*;
 
+	/// A new maker: the count of them is written too.
 	#[benchmark]
 	fn set_maker() {
 		let who: T::AccountId = account("maker", 0, 0);
@@ -75,6 +76,7 @@ mod benchmarks {
 		assert_eq!(Makers::<T>::get(&who).map(|maker| maker.allowance), Some(7u32.into()));
 	}
 
+	/// The maker's first: its account gets its hold.
 	#[benchmark]
 	fn seal() {
 		let who = maker::<T>();
@@ -85,11 +87,12 @@ mod benchmarks {
 		assert!(Seals::<T>::contains_key(&who, HASH));
 	}
 
+	/// The maker's last seal, by somebody else: the maker is forgotten.
 	#[benchmark]
 	fn discard() {
 		let who = maker::<T>();
 		assert_ok!(Pallet::<T>::seal(RawOrigin::Signed(who.clone()).into(), HASH));
-		// Its last seal, after its allowance: the maker is forgotten too.
+		// Its allowance is used up.
 		assert_ok!(Pallet::<T>::set_maker(RawOrigin::Root.into(), who.clone(), 0u32.into()));
 		later::<T>(T::SealLifetime::get().saturating_add(One::one()));
 		let other: T::AccountId = account("other", 0, 0);
@@ -100,18 +103,23 @@ mod benchmarks {
 		assert!(!Makers::<T>::contains_key(&who));
 	}
 
+	/// The first payment: it makes the pot's account.
 	#[benchmark]
 	fn fund() {
 		let who: T::AccountId = account("who", 0, 0);
 		rich::<T>(&who);
 		let amount = T::Currency::minimum_balance();
+		let before = T::Currency::balance(&Pallet::<T>::pot());
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(who), amount);
 
-		assert_eq!(T::Currency::balance(&Pallet::<T>::pot()), amount);
+		assert_eq!(T::Currency::balance(&Pallet::<T>::pot()), before.saturating_add(amount));
 	}
 
+	/// A decoy that was caught, which is paid for in both ways and uses up the maker's allowance,
+	/// so that the maker is forgotten; consents in the wallets' form, which is tried second, by the
+	/// slowest kind of key.
 	#[benchmark]
 	fn unseal() {
 		let who = maker::<T>();
@@ -119,7 +127,6 @@ mod benchmarks {
 		let (party, sign) = T::BenchmarkHelper::signer();
 		rich::<T>(&party);
 		let salt = [9; 32];
-		// Signed in the wallets' form, which is tried second.
 		let payload = Pallet::<T>::consent_payload(&who, &party, &party, &salt);
 		let wrapped = [b"<Bytes>".as_slice(), &payload, b"</Bytes>".as_slice()].concat();
 		let consents = Consents { requester: sign(&wrapped), provider: sign(&wrapped) };
@@ -127,12 +134,16 @@ mod benchmarks {
 		assert_ok!(Pallet::<T>::seal(RawOrigin::Signed(who.clone()).into(), hash));
 		later::<T>(One::one());
 		T::BenchmarkHelper::caught(1, &party, &party);
+		let job = T::Jobs::ended(1).expect("it was caught; qed");
+		let lost = job.burned.saturating_add(job.prover_paid).saturating_add(job.fees);
+		assert_ok!(Pallet::<T>::set_maker(RawOrigin::Root.into(), who.clone(), lost));
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(who.clone()), 1, salt, consents);
 
 		assert_eq!(Tallies::<T>::get().proven, 1);
 		assert!(!Seals::<T>::contains_key(&who, hash));
+		assert!(!Makers::<T>::contains_key(&who));
 	}
 
 	impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);

@@ -1,4 +1,4 @@
-//! Benchmarks of every call, in its worst case.
+//! Benchmarks of every call, each in the worst case that its text names.
 
 use super::*;
 use frame_benchmarking::v2::*;
@@ -59,6 +59,7 @@ fn registered<T: Config>() -> T::AccountId {
 mod benchmarks {
 	use super::*;
 
+	/// With every role, the longest device profile and a peer key that nobody has had.
 	#[benchmark]
 	fn register() {
 		let who = funded::<T>();
@@ -68,6 +69,7 @@ mod benchmarks {
 		assert!(Identities::<T>::contains_key(who));
 	}
 
+	/// The old key is forgotten, the new one noted: there is no cheaper way to succeed.
 	#[benchmark]
 	fn rotate_peer_key() {
 		let who = registered::<T>();
@@ -77,6 +79,7 @@ mod benchmarks {
 		assert_eq!(PeerKeys::<T>::get(peer_key), Some(who));
 	}
 
+	/// From the longest record to another one as long.
 	#[benchmark]
 	fn update() {
 		let who = registered::<T>();
@@ -87,6 +90,7 @@ mod benchmarks {
 		assert_eq!(Identities::<T>::get(who).and_then(|identity| identity.device), Some(device));
 	}
 
+	/// Of an account that had every role, so that its stake is looked at.
 	#[benchmark]
 	fn deregister() {
 		let who = registered::<T>();

@@ -1,4 +1,4 @@
-//! Benchmarks of every call, in its worst case.
+//! Benchmarks of every call, each in the worst case that its text names.
 
 use super::*;
 use alloc::{format, vec, vec::Vec};
@@ -77,9 +77,9 @@ fn complex_program() -> Program {
 	builder.build().expect("the benchmark's program is well-formed; qed")
 }
 
-/// A program whose referee analysis runs into its step limit in one tensor that is seen in thousands of
-/// ways: concatenations above each other, each of 15 views of an input and of the one below, which nine
-/// anchors read.
+/// A program whose referee analysis runs into its step limit in one tensor that is seen in
+/// thousands of ways: concatenations above each other, each of 15 views of an input and of the one
+/// below, which nine anchors read.
 fn views_program() -> Program {
 	const CHAIN: u32 = 31;
 	let one = |source, offset: u32| {
@@ -119,6 +119,8 @@ fn funded<T: Config>() -> T::AccountId {
 mod benchmarks {
 	use super::*;
 
+	/// As many anchors as fit into `b` bytes, since each has a plan that is stored; the referee
+	/// analysis of such a program is short, and is charged in addition.
 	#[benchmark]
 	fn register_program(b: Linear<512, { MAX_PROGRAM_BYTES as u32 }>) {
 		let owner = funded::<T>();
@@ -158,6 +160,7 @@ mod benchmarks {
 		assert!(effort.steps > Limits::V1.analysis_steps, "{effort:?}");
 	}
 
+	/// The longest program with the most plans.
 	#[benchmark]
 	fn remove_program() {
 		let owner = funded::<T>();

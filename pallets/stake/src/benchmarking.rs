@@ -1,7 +1,7 @@
-//! Benchmarks of every call, in its worst case.
+//! Benchmarks of every call and of the hook, each in the worst case that its text names.
 
 use super::*;
-use assay_market::{JobBonds, Verifiers};
+use assay_market::JobBonds;
 use codec::Decode;
 use frame_benchmarking::v2::*;
 use frame_support::{
@@ -62,10 +62,27 @@ fn fill_queue<T: Config>(who: &T::AccountId, leave: u32) {
 	CurrentSession::<T>::put(T::MaxUnbondingChunks::get());
 }
 
+/// Everything is remembered of the account that is forgotten with its ledger: it stands as
+/// validator, has a fault, and is the last of a full list of suspended verifiers.
+fn remember<T: Config>(who: &T::AccountId) {
+	Candidates::<T>::insert(who, ());
+	VerifierFaultCounts::<T>::insert(who, 1);
+	SuspendedVerifiers::<T>::mutate(|list| {
+		if list.is_empty() {
+			let most = T::MaxCandidates::get();
+			let others = (0..most).map(|index| (account("suspended", index, SEED), u32::MAX));
+			*list = BoundedVec::truncate_from(others.collect());
+		}
+		list.remove(0);
+		list.try_push((who.clone(), u32::MAX)).expect("one place was made; qed");
+	});
+}
+
 #[benchmarks]
 mod benchmarks {
 	use super::*;
 
+	/// A first bond: ledger and hold are new.
 	#[benchmark]
 	fn bond() {
 		let who = funded::<T>("who", 0);
@@ -75,6 +92,7 @@ mod benchmarks {
 		assert!(Ledgers::<T>::contains_key(who));
 	}
 
+	/// The largest ledger: with a full unbonding queue.
 	#[benchmark]
 	fn bond_extra() {
 		let who = bonded::<T>("who", 0, 500);
@@ -89,6 +107,7 @@ mod benchmarks {
 		);
 	}
 
+	/// The last place of the queue, by a validator.
 	#[benchmark]
 	fn unbond() {
 		let who = bonded::<T>("who", 0, 500);
@@ -103,6 +122,7 @@ mod benchmarks {
 		);
 	}
 
+	/// A full queue, all of it.
 	#[benchmark]
 	fn rebond() {
 		let who = bonded::<T>("who", 0, 500);
@@ -113,15 +133,26 @@ mod benchmarks {
 		assert!(Ledgers::<T>::get(who).expect("bonded above; qed").unbonding.is_empty());
 	}
 
+	/// A full queue, all of it and the last of the account's stake, so that everything about it is
+	/// forgotten.
 	#[benchmark]
 	fn withdraw() {
 		let who = bonded::<T>("who", 0, 500);
 		fill_queue::<T>(&who, 0);
+		Ledgers::<T>::mutate(&who, |ledger| {
+			let ledger = ledger.as_mut().expect("bonded above; qed");
+			ledger.unbonding[0].value.saturating_accrue(ledger.active);
+			ledger.active = Default::default();
+		});
+		remember::<T>(&who);
 		#[extrinsic_call]
 		_(RawOrigin::Signed(who.clone()));
-		assert!(Ledgers::<T>::get(who).expect("bonded above; qed").unbonding.is_empty());
+		assert!(!Ledgers::<T>::contains_key(&who));
+		assert!(!Candidates::<T>::contains_key(who));
 	}
 
+	/// There are as many candidates as there can be: each is looked at for the weakest, which is
+	/// displaced.
 	#[benchmark]
 	fn validate() {
 		let weakest = bonded::<T>("weakest", 0, 1);
@@ -139,6 +170,7 @@ mod benchmarks {
 		assert!(!Candidates::<T>::contains_key(weakest));
 	}
 
+	/// One of the candidates; how many others there are makes no difference.
 	#[benchmark]
 	fn chill() {
 		let who = bonded::<T>("who", 0, 1);
@@ -148,6 +180,7 @@ mod benchmarks {
 		assert!(!Candidates::<T>::contains_key(who));
 	}
 
+	/// One value is written, whatever it is.
 	#[benchmark]
 	fn set_validator_count() {
 		#[extrinsic_call]
@@ -155,23 +188,28 @@ mod benchmarks {
 		assert_eq!(ValidatorCount::<T>::get(), 1);
 	}
 
+	/// The last that is known of an account which has lost all of its stake, so that everything
+	/// about it is forgotten.
 	#[benchmark]
 	fn cancel_deferred_slash() {
 		let who = bonded::<T>("who", 0, 500);
-		fill_queue::<T>(&who, 0);
+		remember::<T>(&who);
 		let slash =
 			DeferredSlash { who: who.clone(), amount: unit::<T>(), offence_session: 0, due: 9 };
 		Ledgers::<T>::mutate(&who, |ledger| {
-			ledger.as_mut().expect("bonded above; qed").deferred = slash.amount;
+			let ledger = ledger.as_mut().expect("bonded above; qed");
+			(ledger.active, ledger.deferred) = (Default::default(), slash.amount);
 		});
 		DeferredSlashes::<T>::insert(0, slash);
 		DeferredRange::<T>::put((0, 1));
 		#[extrinsic_call]
 		_(RawOrigin::Root, 0);
 		assert!(!DeferredSlashes::<T>::contains_key(0));
+		assert!(!Ledgers::<T>::contains_key(&who));
 	}
 
-	/// `n` due slashes, each of an account whose every job hold it eats into.
+	/// `n` due slashes, each of all stake of an account, with as many job holds as there can be,
+	/// about which everything is forgotten.
 	#[benchmark]
 	fn on_initialize(n: Linear<0, MAX_SLASHES_PER_BLOCK>) {
 		for index in 0..n {
@@ -180,7 +218,7 @@ mod benchmarks {
 			for job in 0..T::MaxJobHolds::get() {
 				assert_ok!(Pallet::<T>::hold(&who, job.into(), T::MinBond::get()));
 			}
-			Pallet::<T>::lock(&who, 0);
+			remember::<T>(&who);
 			let amount = unit::<T>().saturating_mul(500u32.into());
 			let slash = DeferredSlash { who: who.clone(), amount, offence_session: 0, due: 0 };
 			Ledgers::<T>::mutate(&who, |ledger| {

@@ -48,8 +48,8 @@ pub struct Stage {
 }
 
 impl Stage {
-	/// A run in which the first tile of the anchor `node` has the chunk value `claimed`. Inputs are noise,
-	/// or zero where `zero` says so.
+	/// A run in which the first tile of the anchor `node` has the chunk value `claimed`. Inputs are
+	/// noise, or zero where `zero` says so.
 	pub fn new(program: Program, node: u32, steps: u32, claimed: Hash, zero: bool) -> Self {
 		let checked = program.check(&Limits::V1).expect("the benchmarks' programs are sound; qed");
 		let mut input_roots = Vec::new();
@@ -112,16 +112,16 @@ impl Stage {
 	}
 }
 
-/// A program of almost the greatest length with 4,000 anchors, and one more that reads one row out of
-/// 32 of `tiles` tiles: opening them is most of the work. Gives that anchor.
+/// A program of almost the greatest length with 4,000 anchors, and one more that reads one row out
+/// of 32 of `tiles` tiles: opening them is most of the work. Gives that anchor.
 pub fn long_program(tiles: u32) -> (Program, u32) {
 	let bare = filled_program(tiles, 1).0.encode().len();
 	// Lengths are compact numbers, which take up to four bytes more in two shapes and one list.
 	filled_program(tiles, (MAX_PROGRAM_BYTES - bare - 12) as u32)
 }
 
-/// A program with `lazy` lazy anchors and an eager one behind them, which is not computed from them. Gives
-/// that one.
+/// A program with `lazy` lazy anchors and an eager one behind them, which is not computed from
+/// them. Gives that one.
 pub fn lazy_program(lazy: u32) -> (Program, u32) {
 	let mut b = ProgramBuilder::new();
 	let x = b.input("x", ty(DType::I8, &[4]));
@@ -346,7 +346,8 @@ cases! {
 	"74 virtual nodes through transposed views" => |b| chain(b, 75, true),
 }
 
-/// A line of the table but for the measured time: name, bytes of the part, the check's estimate in ns.
+/// A line of the table but for the measured time: name, bytes of the part, the check's estimate in
+/// ns.
 pub fn describe(case: &Case) -> alloc::string::String {
 	let stage = case.stage();
 	let cost = stage.estimate();

@@ -287,16 +287,19 @@ impl crate::BenchmarkHelper<AccountId> for Mock {
 		BenchmarkProgram::put((inputs, outputs));
 		BENCHMARK_PROGRAM
 	}
+	fn longest_program() -> Hash {
+		PROGRAM
+	}
+	fn last_faults(_: &[AccountId]) {}
 	fn provider(who: &AccountId) {
 		Providers::insert(who, ());
 		FreeStake::insert(who, u64::MAX / 2);
 	}
 	fn verifiers(count: u32) {
 		let seed = seed_of(&verifier(0));
-		let of = |index: u32| {
-			let mut bytes = [9; 32];
-			bytes[..4].copy_from_slice(&index.to_le_bytes());
-			(AccountId::new(bytes), seed.clone(), UNIT)
+		let of = |index| {
+			let who: AccountId = frame_benchmarking::account("verifier", index, 0);
+			(who, seed.clone(), UNIT)
 		};
 		Validators::put((0..count).map(of).collect::<Vec<_>>());
 	}
