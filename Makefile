@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO := . scripts/toolchain.sh && cargo
+# All JavaScript, by the rules of .prettierrc.json.
+PRETTIER := tests/js/node_modules/.bin/prettier --log-level warn
+SCRIPTS := '**/*.mjs' '!target/**' scripts/check-imports
 # Tests that start nodes, workers and providers of their own.
 LIVE := scripts/live node --test --test-reporter spec
 LIVE_TESTS := tests/js/resilience
@@ -45,14 +48,17 @@ fmt-check: setup ## Formatting, differences as errors
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all -- --check
 	@$(CARGO) fmt --manifest-path zombienet/Cargo.toml -- --check
+	@echo "lint: prettier"
+	@$(PRETTIER) --check $(SCRIPTS)
 
 lint: check-docs check-circles check-imports fmt-check ## Docs, circles, imports, formatting, clippy
 	@echo "lint: clippy"
 	@export SKIP_WASM_BUILD=1; $(CARGO) clippy --release --workspace --all-targets -- -D warnings
 
-fmt: ## Format everything
-	@cargo fmt --all
-	@cargo fmt --manifest-path zombienet/Cargo.toml
+fmt: setup ## Format everything
+	@$(CARGO) fmt --all
+	@$(CARGO) fmt --manifest-path zombienet/Cargo.toml
+	@$(PRETTIER) --write $(SCRIPTS)
 
 # Clippy comes last: it leaves the runtime blob out, and the next build has to take it in again.
 test: check-docs check-circles check-imports fmt-check test-rust test-js test-resilience

@@ -31,7 +31,8 @@ for (const [title, key, keep] of [
 	const accuracy = indices.filter((i) => classes[i] === labels[i]).length / indices.length;
 	const float = trained[key].float;
 	console.log(
-		`classification accuracy, ${title} (${indices.length}): job ${percent(accuracy)}, float model ${percent(float)}`,
+		`classification accuracy, ${title} (${indices.length}): job ${percent(accuracy)}, ` +
+			`float model ${percent(float)}`,
 	);
 	failed ||= Math.abs(accuracy - float) > 0.01;
 }

@@ -17,12 +17,16 @@ for (const batch of JSON.parse(readFileSync(jsonFile, "utf8"))) {
 		times[value].push(result.extrinsic_time / 1e6);
 	}
 }
-console.log("| operator, size | parts | bytes of a part | measured ms, median (least) | check's estimate, ms |");
+console.log(
+	"| operator, size | parts | bytes of a part | measured ms, median (least) " +
+		"| check's estimate, ms |",
+);
 console.log("|---|--:|--:|--:|--:|");
 let above = 0;
 cases.forEach(([name, bytes, nanoseconds, , parts], at) => {
 	const sorted = times[at].sort((a, b) => a - b);
-	if (sorted.length === 0) throw new Error(`case ${at} was not measured: are steps and cases as many?`);
+	if (sorted.length === 0)
+		throw new Error(`case ${at} was not measured: are steps and cases as many?`);
 	const median = sorted[Math.floor(sorted.length / 2)];
 	const estimate = Number(nanoseconds) / 1e6;
 	above += median > estimate ? 1 : 0;

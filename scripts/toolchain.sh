@@ -8,10 +8,15 @@ debian_wasm_stamp=/usr/lib/rustlib/wasm32v1-none/lib/.assay-complete
 
 wasm_from_rustup() {
 	[ "${ASSAY_WASM:-rustup}" = rustup ] &&
-		rustup target list --installed --toolchain "$rust_channel" 2>/dev/null | grep -qx wasm32v1-none
+		rustup target list --installed --toolchain "$rust_channel" 2>/dev/null |
+		grep -qx wasm32v1-none
 }
 wasm_from_debian() { [ -e "$debian_wasm_stamp" ] && rustup toolchain list | grep -q '^assay-wasm'; }
-wasm_source() { if wasm_from_rustup; then echo rustup; elif wasm_from_debian; then echo Debian; else echo nowhere; fi; }
+wasm_source() {
+	if wasm_from_rustup; then echo rustup; elif wasm_from_debian; then echo Debian; else
+		echo nowhere
+	fi
+}
 
 if ! wasm_from_rustup && wasm_from_debian; then
 	# Only the runtime blob uses Debian's compiler; the node keeps the pinned one.

@@ -1,8 +1,10 @@
 """Times matrix products and models of onnxruntime on demand, for assay-bench.
 
-Reads one JSON object a line and answers each with one. `{"product": KIND, "m": M, "k": K, "n": N, "threads": T}`
-prepares a product of M×K by K×N with a constant right operand; the answer's `checksum` is the sum of the
-result. `{"model": FILE, "samples": NPZ, "batch": N, "threads": T}` loads a model with the first N samples. `{"run": COUNT}` runs it COUNT times; the answer's `seconds` is what one took.
+Reads one JSON object a line and answers each with one. `{"product": KIND, "m": M, "k": K, "n": N,
+"threads": T}` prepares a product of M×K by K×N with a constant right operand; the answer's
+`checksum` is the sum of the result. `{"model": FILE, "samples": NPZ, "batch": N, "threads": T}`
+loads a model with the first N samples. `{"run": COUNT}` runs it COUNT times; the answer's `seconds`
+is what one took.
 """
 
 import json
@@ -87,7 +89,10 @@ def main():
             session, binding, result = prepare(request["product"], *shape, request["threads"])
             run = lambda: session.run_with_iobinding(binding)
             run()
-            answer = {"checksum": float(result.numpy().astype(np.float64).sum()), "version": ort.__version__}
+            answer = {
+                "checksum": float(result.numpy().astype(np.float64).sum()),
+                "version": ort.__version__,
+            }
         elif "model" in request:
             run = load(request["model"], request["samples"], request["batch"], request["threads"])
             run()

@@ -104,7 +104,10 @@ def program(count, layers):
     p = Program()
     x = p.add_input("images", "i8", (count, 64))
     weights = [
-        {name: p.add_input(f"layer{i}.{name}", WEIGHT_TYPES[name], tensor.shape) for name, tensor in layer.items()}
+        {
+            name: p.add_input(f"layer{i}.{name}", WEIGHT_TYPES[name], tensor.shape)
+            for name, tensor in layer.items()
+        }
         for i, layer in enumerate(layers)
     ]
     source = input_(x)
@@ -126,7 +129,9 @@ def program(count, layers):
 
 def main():
     here = pathlib.Path(__file__).parent
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--out", type=pathlib.Path, default=here)
     out = parser.parse_args().out
     images, labels, held_out, layers = train()
@@ -143,12 +148,18 @@ def main():
         for name, mask in (("held_out", held_out), ("all", np.ones_like(held_out)))
     }
     for name, row in accuracy.items():
-        print(f"{name}: {row['images']} images, float {row['float']:.4f}, integer {row['integer']:.4f}")
+        print(
+            f"{name}: {row['images']} images, float {row['float']:.4f}, integer {row['integer']:.4f}"
+        )
         assert abs(row["float"] - row["integer"]) <= 0.01, "integer accuracy is off by over 1 point"
 
     save_file({"images": images, "labels": labels}, out / "digits.safetensors")
     save_file(
-        {f"layer{i}.{k}": np.ascontiguousarray(v) for i, layer in enumerate(quantized) for k, v in layer.items()},
+        {
+            f"layer{i}.{k}": np.ascontiguousarray(v)
+            for i, layer in enumerate(quantized)
+            for k, v in layer.items()
+        },
         out / "weights.safetensors",
     )
     (out / "digits.program").write_bytes(program(len(images), quantized).encode())

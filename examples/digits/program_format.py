@@ -81,4 +81,11 @@ class Program:
     def encode(self):
         header = b"ASSAYP" + bytes([1]) + struct.pack("<H", 1)
         states = constants = sequence([])
-        return header + sequence(self.inputs) + states + constants + sequence(self.nodes) + sequence(self.outputs)
+        return (
+            header
+            + sequence(self.inputs)
+            + states
+            + constants
+            + sequence(self.nodes)
+            + sequence(self.outputs)
+        )

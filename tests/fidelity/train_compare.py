@@ -1,10 +1,10 @@
 """Trains networks in integers and in f32 from the same weights with the same batches, and compares.
 
-Loss is the mean cross-entropy: of the last tenth of the steps while training, and of the test set after
-it; accuracy is that of the test set. Both sets of weights are evaluated in f32.
+Loss is the mean cross-entropy: of the last tenth of the steps while training, and of the test set
+after it; accuracy is that of the test set. Both sets of weights are evaluated in f32.
 
-Training amplifies the smallest difference, so a third training shows how much of a difference means nothing:
-the control is f32 as well, from first weights that differ by a millionth of their size.
+Training amplifies the smallest difference, so a third training shows how much of a difference means
+nothing: the control is f32 as well, from first weights that differ by a millionth of their size.
 """
 
 import copy
@@ -125,7 +125,8 @@ def train(name, assay, seeds, steps, plots):
         print(f"  seed {seed}: {line(run)}", file=sys.stderr, flush=True)
     figures = ("accuracy", "testLoss", "trainLoss", "milliseconds")
     row = {
-        key: {kind: float(np.mean([run[key][kind] for run in runs])) for kind in KINDS} for key in figures
+        key: {kind: float(np.mean([run[key][kind] for run in runs])) for kind in KINDS}
+        for key in figures
     }
     failures = []
     lost = row["accuracy"]["float"] - row["accuracy"]["integer"]
@@ -140,7 +141,14 @@ def train(name, assay, seeds, steps, plots):
         plots.mkdir(parents=True, exist_ok=True)
         (plots / f"training-{name}.svg").write_text(plot(name, means))
     saturated = sum(run["saturated"] for run in runs)
-    return {"network": name, "seeds": seeds, **row, "saturated": saturated, "failures": failures, "runs": runs}
+    return {
+        "network": name,
+        "seeds": seeds,
+        **row,
+        "saturated": saturated,
+        "failures": failures,
+        "runs": runs,
+    }
 
 
 def line(row):
@@ -157,8 +165,12 @@ def line(row):
 
 
 def show_training(rows):
-    print(f"training, means over seeds: f32 PyTorch / the same from weights moved by {CONTROL:g} / integers")
+    print(
+        f"training, means over seeds: f32 PyTorch / the same from weights moved by {CONTROL:g} / integers"
+    )
     for row in rows:
-        print(f"{row['network']:12} {row['seeds']} seeds: {line(row)}, steps with saturation {row['saturated']}")
+        print(
+            f"{row['network']:12} {row['seeds']} seeds: {line(row)}, steps with saturation {row['saturated']}"
+        )
         for failure in row["failures"]:
             print(f"  FAIL {failure}")

@@ -1,7 +1,9 @@
-"""The networks of the training comparison: one description for the integer program, one PyTorch module.
+"""The networks of the training comparison: one description for the integer program, one PyTorch
+module.
 
-Both start from the same weights and see the same batches; the module stands for ordinary f32 training. Learning rates go down
-to 0: with a rate that stays high, two f32 trainings from almost the same weights end further apart than what is compared here.
+Both start from the same weights and see the same batches; the module stands for ordinary f32
+training. Learning rates go down to 0: with a rate that stays high, two f32 trainings from almost
+the same weights end further apart than what is compared here.
 """
 
 import math
@@ -45,7 +47,9 @@ class Task:
         decay = options.get("weight_decay", 0.0)
         parameters = self.module.parameters()
         if kind == "sgd":
-            return torch.optim.SGD(parameters, lr=rate, momentum=options["momentum"], weight_decay=decay)
+            return torch.optim.SGD(
+                parameters, lr=rate, momentum=options["momentum"], weight_decay=decay
+            )
         betas = (options["beta1"], options["beta2"])
         return torch.optim.AdamW(parameters, lr=rate, betas=betas, weight_decay=decay)
 
@@ -75,7 +79,10 @@ class Task:
         shape = (self.description["steps"], self.description["batch"])
         if "tokens" in self.data:
             return random.integers(0, self.examples(), shape)
-        rounds = [random.permutation(self.examples()) for _ in range(math.prod(shape) // self.examples() + 1)]
+        rounds = [
+            random.permutation(self.examples())
+            for _ in range(math.prod(shape) // self.examples() + 1)
+        ]
         return np.concatenate(rounds)[: math.prod(shape)].reshape(shape)
 
     def examples(self):
@@ -86,7 +93,7 @@ class Task:
 
 
 def layout(array):
-    """Convolutions: from [outputs, channels, height, width] to [outputs, height, width, channels]."""
+    """Convolutions: from [outputs, channels, height, width] to channels last."""
     return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
 
 
@@ -216,7 +223,9 @@ class Characters(nn.Module):
 def characters():
     """A transformer over the texts of licences that every Debian machine has."""
     folder = pathlib.Path("/usr/share/common-licenses")
-    text = "".join((folder / name).read_text("utf-8") for name in ("GPL-3", "Apache-2.0", "LGPL-2.1"))
+    text = "".join(
+        (folder / name).read_text("utf-8") for name in ("GPL-3", "Apache-2.0", "LGPL-2.1")
+    )
     alphabet = sorted(set(text))
     tokens = np.array([alphabet.index(c) for c in text], dtype=np.int64)
     length, width, heads, blocks = 32, 48, 4, 2

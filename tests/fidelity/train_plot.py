@@ -38,16 +38,21 @@ def plot(name, curves):
         parts.append(
             f'<line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" '
             'stroke="#eeeeee"/>'
-            f'<text x="4" y="{y(tick) + 4:.1f}">{10 ** tick:.3g}</text>'
+            f'<text x="4" y="{y(tick) + 4:.1f}">{10**tick:.3g}</text>'
         )
-    parts.append(f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 20}" text-anchor="end">step {steps}</text>')
+    parts.append(
+        f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 20}" text-anchor="end">step {steps}</text>'
+    )
     for row, (kind, (label, colour, dashes)) in enumerate(CURVES.items()):
-        points = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in enumerate(curves[kind]))
+        points = " ".join(
+            f"{x(step):.1f},{y(value):.1f}" for step, value in enumerate(curves[kind])
+        )
         dash = f' stroke-dasharray="{dashes}"' if dashes else ""
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
         )
         parts.append(
-            f'<text x="{WIDTH - MARGIN - 120}" y="{MARGIN + 16 * row}" fill="{colour}">{label}</text>'
+            f'<text x="{WIDTH - MARGIN - 120}" y="{MARGIN + 16 * row}" '
+            f'fill="{colour}">{label}</text>'
         )
     return "\n".join(parts + ["</svg>", ""])

@@ -1,8 +1,8 @@
 """Times steps of PyTorch on demand, for assay-bench.
 
-Reads one JSON object a line and answers each with one. `{"network": NAME, "folder": DIR, "threads": T}` makes a network of
-train_models.py and writes what trains the same one in integers into DIR; `{"run": COUNT}` takes COUNT steps, and the
-answer's `seconds` is what one took.
+Reads one JSON object a line and answers each with one. `{"network": NAME, "folder": DIR, "threads":
+T}` makes a network of train_models.py and writes what trains the same one in integers into DIR;
+`{"run": COUNT}` takes COUNT steps, and the answer's `seconds` is what one took.
 """
 
 import json
@@ -26,7 +26,9 @@ class Training:
         self.task.description["steps"] = STEPS
         self.order = self.task.order(SEED)
         folder = pathlib.Path(folder)
-        (folder / "description.json").write_text(json.dumps({**self.task.description, "seed": SEED}))
+        (folder / "description.json").write_text(
+            json.dumps({**self.task.description, "seed": SEED})
+        )
         np.savez(folder / "data.npz", order=self.order, **self.task.data)
         np.savez(folder / "weights.npz", **self.task.weights())
         self.optimizer = self.task.optimizer()

@@ -14,7 +14,11 @@ test("every call of our pallets should encode and show its fee", { timeout: 120_
 	for (const pallet of PALLETS) {
 		for (const [name, call] of Object.entries(api.tx[pallet])) {
 			for (const argument of call.meta.args) {
-				assert.notEqual(argument.name.toString(), "", `${pallet}.${name}: every argument has a name`);
+				assert.notEqual(
+					argument.name.toString(),
+					"",
+					`${pallet}.${name}: every argument has a name`,
+				);
 			}
 			const values = call.meta.args.map(({ type }) => api.createType(type.toString()));
 			const { partialFee, weight } = await call(...values).paymentInfo(account("//Eve"));
@@ -35,9 +39,11 @@ test("every error of our pallets should decode by name and say why", () => {
 		assert.ok(api.errors[pallet], `${pallet} has errors`);
 		for (const [name, error] of Object.entries(api.errors[pallet])) {
 			const { index, fields, docs } = error.meta;
-			const module = api.consts.system && api.runtimeMetadata.asLatest.pallets.find(
-				(p) => p.name.toString().toLowerCase() === pallet,
-			);
+			const module =
+				api.consts.system &&
+				api.runtimeMetadata.asLatest.pallets.find(
+					(p) => p.name.toString().toLowerCase() === pallet,
+				);
 			const raw = api.createType("SpRuntimeDispatchError", {
 				Module: { index: module.index, error: [index.toNumber(), 0, 0, 0] },
 			});

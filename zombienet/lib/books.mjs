@@ -34,14 +34,21 @@ export async function blocks(api, from, to) {
 /** The events of one pallet and name, each with the block it is in. */
 export const named = (blocks, section, method) =>
 	blocks.flatMap(({ number, events }) =>
-		events.filter((e) => e.section === section && e.method === method).map(({ data }) => ({ number, data })));
+		events
+			.filter((e) => e.section === section && e.method === method)
+			.map(({ data }) => ({ number, data })),
+	);
 
 /**
- * Compares every account at both ends of `blocks` with what happened in them, and what nobody has any more
- * with what was burned. Jobs must have been posted and ended within. Gives the end of every job by its number.
+ * Compares every account at both ends of `blocks` with what happened in them, and what nobody has
+ * any more with what was burned. Jobs must have been posted and ended within. Gives the end of
+ * every job by its number.
  */
 export async function close(api, blocks) {
-	const [before, after] = [await balances(api, blocks[0].number - 1), await balances(api, blocks.at(-1).number)];
+	const [before, after] = [
+		await balances(api, blocks[0].number - 1),
+		await balances(api, blocks.at(-1).number),
+	];
 	const expected = new Map(before.accounts);
 	const add = (who, amount) => expected.set(`${who}`, (expected.get(`${who}`) ?? 0n) + amount);
 	/** By job: requester, provider and escrow; who proved its result wrong; its end. */
@@ -64,7 +71,11 @@ export async function close(api, blocks) {
 					assert.fail("the scenario moved money by hand");
 					break;
 				case "jobs.JobPosted":
-					jobs.set(data.job.toNumber(), { requester: `${data.requester}`, escrow: of("escrow"), seats: 0n });
+					jobs.set(data.job.toNumber(), {
+						requester: `${data.requester}`,
+						escrow: of("escrow"),
+						seats: 0n,
+					});
 					break;
 				case "jobs.JobClaimed":
 					job().provider = `${data.provider}`;
@@ -101,8 +112,17 @@ export async function close(api, blocks) {
 					break;
 				case "jobs.JobEnded": {
 					const id = data.job.toNumber();
-					const end = { reason: `${data.reason}`, paid: of("paid"), refunded: of("refunded"), burned: of("burned") };
-					assert.equal(end.paid + end.refunded + end.burned, job().escrow, `job ${id}: an escrow leaves in full`);
+					const end = {
+						reason: `${data.reason}`,
+						paid: of("paid"),
+						refunded: of("refunded"),
+						burned: of("burned"),
+					};
+					assert.equal(
+						end.paid + end.refunded + end.burned,
+						job().escrow,
+						`job ${id}: an escrow leaves in full`,
+					);
 					assert.ok(!ends.has(id), `job ${id} ends once`);
 					ends.set(id, end);
 					// What is paid and not a validator's is the provider's.
@@ -115,7 +135,11 @@ export async function close(api, blocks) {
 			}
 		}
 	}
-	assert.deepEqual(new Map([...after.accounts].sort()), new Map([...expected].sort()), "every account");
+	assert.deepEqual(
+		new Map([...after.accounts].sort()),
+		new Map([...expected].sort()),
+		"every account",
+	);
 	assert.equal(before.issuance - after.issuance, burned, "the burned part");
 	const total = [...after.accounts.values()].reduce((sum, one) => sum + one, 0n);
 	assert.equal(total, after.issuance, "nothing is outside the accounts");

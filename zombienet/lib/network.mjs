@@ -6,7 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "../../tests/js/lib/chain.mjs";
 import { binary, Process, repository } from "../../tests/js/lib/processes.mjs";
 
-/** Seconds until every node of a fresh network answers; four of them compile the runtime on two cores. */
+/**
+ * Seconds until every node of a fresh network answers; four of them compile the runtime on two
+ * cores.
+ */
 const UP = 150;
 /** Seconds that a node has for a command of the keeper. */
 const COMMAND = 70;
@@ -16,7 +19,9 @@ export class Node {
 		Object.assign(this, facts, { network });
 	}
 
-	/** This node's Polkadot.js connection; made when it is first needed, and again after a restart. */
+	/**
+	 * This node's Polkadot.js connection; made when it is first needed, and again after a restart.
+	 */
 	async api() {
 		return (this.connection ??= await connect(this.url));
 	}
@@ -41,7 +46,10 @@ export class Node {
 		await this.network.command("restart", this);
 		const until = Date.now() + 1000 * COMMAND;
 		while (!(await this.metric("block_height", { status: "best" }).catch(() => null))) {
-			assert.ok(Date.now() < until, `${this.name} does not answer ${COMMAND} s after its restart`);
+			assert.ok(
+				Date.now() < until,
+				`${this.name} does not answer ${COMMAND} s after its restart`,
+			);
 			await sleep(250);
 		}
 	}
@@ -50,8 +58,12 @@ export class Node {
 	async metric(name, labels = {}) {
 		const response = await fetch(this.metrics, { signal: AbortSignal.timeout(5_000) });
 		for (const line of (await response.text()).split("\n")) {
-			const [, found, tags = "", value] = /^(?:substrate_)?([a-z_]+)(?:\{(.*)\})? ([-+.\deE]+)$/.exec(line) ?? [];
-			if (found === name && Object.entries(labels).every(([key, wanted]) => tags.includes(`${key}="${wanted}"`))) {
+			const [, found, tags = "", value] =
+				/^(?:substrate_)?([a-z_]+)(?:\{(.*)\})? ([-+.\deE]+)$/.exec(line) ?? [];
+			if (
+				found === name &&
+				Object.entries(labels).every(([key, wanted]) => tags.includes(`${key}="${wanted}"`))
+			) {
 				return Number(value);
 			}
 		}
@@ -74,23 +86,31 @@ export class Node {
 
 export class Network {
 	/**
-	 * Spawns `zombienet/networks/NAME.toml` in `dir`, and waits for its nodes. `env` fills the topology's
-	 * `{{…}}`. `started` gets the network as soon as there is something to take down.
+	 * Spawns `zombienet/networks/NAME.toml` in `dir`, and waits for its nodes. `env` fills the
+	 * topology's `{{…}}`. `started` gets the network as soon as there is something to take down.
 	 */
 	static async spawn(name, { dir, env = {}, started = () => {} }) {
 		const network = new Network();
 		const topology = join(repository, "zombienet/networks", `${name}.toml`);
 		assert.ok(existsSync(topology), `${topology} is missing`);
 		const keeper = process.env.ASSAY_KEEPER;
-		assert.ok(keeper && existsSync(keeper), "ASSAY_KEEPER does not name network-keeper: run `make zombienet`");
+		assert.ok(
+			keeper && existsSync(keeper),
+			"ASSAY_KEEPER does not name network-keeper: run `make zombienet`",
+		);
 		// `assay-node` goes by its name in the topologies, as in everybody's.
 		const path = `${join(binary("assay-node"), "..")}:${process.env.PATH}`;
-		network.keeper = new Process("network-keeper", keeper, [topology, "--dir", join(dir, "network")], {
-			log: join(dir, "keeper.log"),
-			env: { ...env, PATH: path },
-			stdin: "pipe",
-			detached: true,
-		});
+		network.keeper = new Process(
+			"network-keeper",
+			keeper,
+			[topology, "--dir", join(dir, "network")],
+			{
+				log: join(dir, "keeper.log"),
+				env: { ...env, PATH: path },
+				stdin: "pipe",
+				detached: true,
+			},
+		);
 		// It may be gone when it is told something; that shows in its end.
 		network.keeper.child.stdin.on("error", () => {});
 		network.commands = 0;
@@ -113,7 +133,8 @@ export class Network {
 				if (match(event)) return event;
 			}
 			this.keeper.check();
-			if (Date.now() > until) throw new Error(`network-keeper said nothing of that within ${seconds} s`);
+			if (Date.now() > until)
+				throw new Error(`network-keeper said nothing of that within ${seconds} s`);
 		}
 	}
 
@@ -129,11 +150,16 @@ export class Network {
 	async finalized(height, seconds, nodes = this.nodes) {
 		const until = Date.now() + 1000 * seconds;
 		for (;;) {
-			const heights = await Promise.all(nodes.map((node) => node.finalized().catch(() => null)));
+			const heights = await Promise.all(
+				nodes.map((node) => node.finalized().catch(() => null)),
+			);
 			if (heights.every((one) => one !== null && one >= height)) return heights;
 			this.keeper.check();
 			const seen = nodes.map(({ name }, i) => `${name} ${heights[i]}`).join(", ");
-			assert.ok(Date.now() < until, `block ${height} is not finalized everywhere after ${seconds} s: ${seen}`);
+			assert.ok(
+				Date.now() < until,
+				`block ${height} is not finalized everywhere after ${seconds} s: ${seen}`,
+			);
 			await sleep(500);
 		}
 	}

@@ -3,7 +3,10 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { binary } from "../../tests/js/lib/processes.mjs";
 
-/** A script that starts `malus-worker` with options of its own; nodes choose a worker's arguments themselves. */
+/**
+ * A script that starts `malus-worker` with options of its own; nodes choose a worker's arguments
+ * themselves.
+ */
 function malus(dir, name, options) {
 	const path = join(dir, `worker-${name}`);
 	const quoted = [binary("malus-worker"), ...options].map((one) => `'${one}'`).join(" ");
@@ -12,7 +15,14 @@ function malus(dir, name, options) {
 	return path;
 }
 
-/** The environment for `adversaries.toml`: `malus-worker` with these options by node, the real worker for all others. */
+/**
+ * The environment for `adversaries.toml`: `malus-worker` with these options by node, the real
+ * worker for all others.
+ */
 export const workers = (dir, options) =>
-	Object.fromEntries(["alice", "bob", "charlie", "dave"].map((name) =>
-		[`ASSAY_WORKER_${name.toUpperCase()}`, options[name] ? malus(dir, name, options[name]) : binary("assay-worker")]));
+	Object.fromEntries(
+		["alice", "bob", "charlie", "dave"].map((name) => [
+			`ASSAY_WORKER_${name.toUpperCase()}`,
+			options[name] ? malus(dir, name, options[name]) : binary("assay-worker"),
+		]),
+	);

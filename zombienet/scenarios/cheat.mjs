@@ -26,15 +26,23 @@ export default {
 			return found[0];
 		};
 		const condemned = only("jobs", "ResultCondemned");
-		assert.ok(Object.values(VALIDATORS).includes(`${condemned.data.by}`), "a validator's node proved it");
+		assert.ok(
+			Object.values(VALIDATORS).includes(`${condemned.data.by}`),
+			"a validator's node proved it",
+		);
 		const bond = only("jobs", "JobClaimed").data.bond.toBigInt();
-		const slashes = named(blocks, "stake", "JobSlashed").filter(({ data }) => data.job.eq(wrong));
+		const slashes = named(blocks, "stake", "JobSlashed").filter(({ data }) =>
+			data.job.eq(wrong),
+		);
 		const sum = (name) => slashes.reduce((all, { data }) => all + data[name].toBigInt(), 0n);
 		assert.equal(sum("burned") + sum("paid"), bond, "the whole bond is gone");
 		assert.ok(sum("burned") > bond / 2n, "most of it is burned");
 		assert.equal(ends.get(wrong).earned, 0n, "the liar gets nothing of the escrow");
 		assert.equal(named(blocks, "offences", "Offence").length, 0, "nobody vouched");
 		const took = condemned.number - only("jobs", "ResultRevealed").number;
-		return { happened: `proved and slashed ${took} blocks after the reveal; honest job paid`, blocks: blocks.length };
+		return {
+			happened: `proved and slashed ${took} blocks after the reveal; honest job paid`,
+			blocks: blocks.length,
+		};
 	},
 };

@@ -15,7 +15,10 @@ export default {
 	seen: "dave",
 	seconds: 130,
 	expected: "three of four validators vouch for a lie; assay watch brings it down",
-	workers: (dir) => ({ ...workers(dir, { alice: LIE, bob: LIE, charlie: LIE }), ASSAY_WORKER_DAVE: join(dir, "no-worker") }),
+	workers: (dir) => ({
+		...workers(dir, { alice: LIE, bob: LIE, charlie: LIE }),
+		ASSAY_WORKER_DAVE: join(dir, "no-worker"),
+	}),
 
 	async run({ market, network }) {
 		await market.open({ providers: { Eve: network.alice } });
@@ -26,20 +29,27 @@ export default {
 		await liar.line(new RegExp(`^claimed ${job}$`), 90);
 		await market.ended([job], "ProvenFraud", 300);
 		const verdicts = await market.verdicts(job);
-		const vouchers = Object.keys(verdicts).filter((name) => verdicts[name].matches).sort();
+		const vouchers = Object.keys(verdicts)
+			.filter((name) => verdicts[name].matches)
+			.sort();
 		assert.ok(vouchers.length >= 2 && !vouchers.includes("dave"), `who vouched: ${vouchers}`);
 
 		const blocks = await market.blocks(90);
 		await market.books(blocks);
 		const by = `${named(blocks, "jobs", "ResultCondemned")[0].data.by}`;
 		assert.equal(by, watcher.address, `condemned by ${nameOf(by)}`);
-		const reported = new Set(named(blocks, "stake", "SlashDeferred").map(({ data }) => nameOf(data.who)));
+		const reported = new Set(
+			named(blocks, "stake", "SlashDeferred").map(({ data }) => nameOf(data.who)),
+		);
 		for (const name of vouchers) assert.ok(reported.has(name), `${name} is reported`);
 		assert.ok(!reported.has("dave"), "the honest one is not");
 		assert.equal(await watch.stop(), "exit 0", "assay watch ends cleanly at SIGTERM");
 		const last = JSON.parse(watch.lines.at(-1));
 		assert.equal(last.event, "stopped");
 		assert.deepEqual([last.compared, last.fallen, last.left], [1, 1, 0]);
-		return { happened: `brought down by assay watch; ${[...reported].sort().join(", ")} reported`, blocks: blocks.length };
+		return {
+			happened: `brought down by assay watch; ${[...reported].sort().join(", ")} reported`,
+			blocks: blocks.length,
+		};
 	},
 };

@@ -15,7 +15,10 @@ import { workers } from "../lib/workers.mjs";
 
 /** Blocks between best and final in a network that is well, on a busy machine. */
 const USUAL = 8;
-/** The most blocks for which votes are held back on a chain with sessions of 40 slots, whatever the cause. */
+/**
+ * The most blocks for which votes are held back on a chain with sessions of 40 slots, whatever the
+ * cause.
+ */
 const CAP = 8;
 /** Blocks after the payment in which votes could be held: more than the cap. */
 const AFTERWARDS = CAP + 6;
@@ -28,17 +31,28 @@ export default {
 	seen: "dave",
 	seconds: 330,
 	expected: `one faulty validator: lag at most ${USUAL}; two: at most the cap, then none`,
-	workers: (dir) => workers(dir, Object.fromEntries(["alice", "bob"].map((name) => [name, [...LIE, "--lies", lies(dir, name)]]))),
+	workers: (dir) =>
+		workers(
+			dir,
+			Object.fromEntries(
+				["alice", "bob"].map((name) => [name, [...LIE, "--lies", lies(dir, name)]]),
+			),
+		),
 
 	async run({ market, network, dir, say }) {
-		const gated = execFileSync(binary("assay-node"), ["--help"], { encoding: "utf8" }).includes("--no-verification-gate");
+		const gated = execFileSync(binary("assay-node"), ["--help"], { encoding: "utf8" }).includes(
+			"--no-verification-gate",
+		);
 		say(`the nodes have ${gated ? "a" : "no"} verification gate`);
 		await market.open({ providers: { Eve: network.dave } });
 		market.provide("Eve", network.dave);
 
 		let most = 0;
 		const lag = async () => {
-			const [best, finalized] = await Promise.all([network.dave.best(), network.dave.finalized()]);
+			const [best, finalized] = await Promise.all([
+				network.dave.best(),
+				network.dave.finalized(),
+			]);
 			most = Math.max(most, best - finalized);
 			return best - finalized;
 		};
@@ -51,27 +65,50 @@ export default {
 			try {
 				await market.ended([job], "Paid", 600);
 				const end = (await network.dave.best()) + AFTERWARDS;
-				for (const until = Date.now() + 6_000 * AFTERWARDS; (await network.dave.best()) < end; await sleep(1000)) {
-					assert.ok(Date.now() < until, `${AFTERWARDS} blocks take longer than ${6 * AFTERWARDS} s`);
+				for (
+					const until = Date.now() + 6_000 * AFTERWARDS;
+					(await network.dave.best()) < end;
+					await sleep(1000)
+				) {
+					assert.ok(
+						Date.now() < until,
+						`${AFTERWARDS} blocks take longer than ${6 * AFTERWARDS} s`,
+					);
 				}
 				const now = await lag();
 				assert.ok(now <= USUAL, `finality does not recover: it lags by ${now} blocks`);
 			} finally {
 				clearInterval(timer);
 			}
-			say(`replays of ${names.join(" and ")} wrong: finality lagged by ${most} blocks at most`);
+			say(
+				`replays of ${names.join(" and ")} wrong: ` +
+					`finality lagged by ${most} blocks at most`,
+			);
 			return most;
 		};
 		const one = await during(["bob"]);
 		assert.ok(one <= USUAL, `one faulty validator of four stalls finality by ${one} blocks`);
 		const two = await during(["alice", "bob"]);
-		assert.ok(two <= CAP + USUAL, `two faulty validators hold finality for ${two} blocks, the cap is ${CAP}`);
-		const held = async (node) => (await node.metric("assay_finality_gate_votes_held_total", { cause: "own_verdict" })) ?? 0;
+		assert.ok(
+			two <= CAP + USUAL,
+			`two faulty validators hold finality for ${two} blocks, the cap is ${CAP}`,
+		);
+		const held = async (node) =>
+			(await node.metric("assay_finality_gate_votes_held_total", { cause: "own_verdict" })) ??
+			0;
 		if (gated) {
-			assert.ok((await held(network.alice)) > 0 && (await held(network.bob)) > 0, "the faulty ones held votes back");
+			assert.ok(
+				(await held(network.alice)) > 0 && (await held(network.bob)) > 0,
+				"the faulty ones held votes back",
+			);
 			assert.equal(await held(network.dave), 0, "the sound ones did not");
 		}
 		const { blocks } = await market.books();
-		return { happened: `${gated ? "gate" : "no gate in these nodes"}: lag ${one} with one, ${two} with two; recovered`, blocks: blocks.length };
+		return {
+			happened:
+				`${gated ? "gate" : "no gate in these nodes"}: ` +
+				`lag ${one} with one, ${two} with two; recovered`,
+			blocks: blocks.length,
+		};
 	},
 };

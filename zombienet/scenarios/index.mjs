@@ -10,4 +10,15 @@ import verifiers from "./verifiers.mjs";
 import withheld from "./withheld.mjs";
 import workers from "./workers.mjs";
 
-export const scenarios = [settle, cheat, segments, verifiers, workers, restarts, partition, collusion, withheld, gate];
+export const scenarios = [
+	settle,
+	cheat,
+	segments,
+	verifiers,
+	workers,
+	restarts,
+	partition,
+	collusion,
+	withheld,
+	gate,
+];

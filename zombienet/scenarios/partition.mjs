@@ -6,7 +6,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Seconds that the halves are apart: long enough for draws on both sides, short enough that deadlines hold. */
+/**
+ * Seconds that the halves are apart: long enough for draws on both sides, short enough that
+ * deadlines hold.
+ */
 const APART = 24;
 
 const unsafe = async (node, method, ...params) => {
@@ -21,10 +24,20 @@ const unsafe = async (node, method, ...params) => {
 };
 
 /** Every ordered pair of nodes of two sets. */
-const pairs = (ours, theirs) => ours.flatMap((one) => theirs.filter((other) => other !== one).map((other) => [one, other]));
-const join = (ours, theirs) => Promise.all(pairs(ours, theirs).map(([one, other]) => unsafe(one, "system_addReservedPeer", other.multiaddr)));
-const cut = (ours, theirs) => Promise.all([...pairs(ours, theirs), ...pairs(theirs, ours)].map(([one, other]) =>
-	unsafe(one, "system_removeReservedPeer", other.multiaddr.split("/p2p/")[1])));
+const pairs = (ours, theirs) =>
+	ours.flatMap((one) => theirs.filter((other) => other !== one).map((other) => [one, other]));
+const join = (ours, theirs) =>
+	Promise.all(
+		pairs(ours, theirs).map(([one, other]) =>
+			unsafe(one, "system_addReservedPeer", other.multiaddr),
+		),
+	);
+const cut = (ours, theirs) =>
+	Promise.all(
+		[...pairs(ours, theirs), ...pairs(theirs, ours)].map(([one, other]) =>
+			unsafe(one, "system_removeReservedPeer", other.multiaddr.split("/p2p/")[1]),
+		),
+	);
 
 export default {
 	name: "partition",
@@ -47,14 +60,23 @@ export default {
 		const at = await market.height();
 		say(`cut at block ${at}: alice and bob, charlie and dave`);
 		await sleep(APART * 1000);
-		const heads = await Promise.all(nodes.map(async (node) => (await node.api()).rpc.chain.getHeader()));
+		const heads = await Promise.all(
+			nodes.map(async (node) => (await node.api()).rpc.chain.getHeader()),
+		);
 		const [ours, theirs] = [heads[0], heads[2]].map(({ number }) => number.toNumber());
 		assert.ok(Math.min(ours, theirs) > at, `both halves made blocks: ${ours}, ${theirs}`);
 		const height = Math.min(ours, theirs);
-		const hashes = await Promise.all([nodes[0], nodes[2]].map(async (node) => `${await (await node.api()).rpc.chain.getBlockHash(height)}`));
+		const hashes = await Promise.all(
+			[nodes[0], nodes[2]].map(
+				async (node) => `${await (await node.api()).rpc.chain.getBlockHash(height)}`,
+			),
+		);
 		assert.notEqual(hashes[0], hashes[1], `the halves have different blocks ${height}`);
 		const finalized = Math.max(...(await Promise.all(nodes.map((node) => node.finalized()))));
-		assert.ok(finalized <= at + 2, `two of four finalize nothing, but block ${finalized} is final, cut at ${at}`);
+		assert.ok(
+			finalized <= at + 2,
+			`two of four finalize nothing, but block ${finalized} is final, cut at ${at}`,
+		);
 		say(`two chains: blocks ${ours} and ${theirs}, finality stays at ${finalized}`);
 		await join(...halves);
 		await join(halves[1], halves[0]);
@@ -65,6 +87,11 @@ export default {
 		const blocks = await market.blocks(90);
 		const { ends } = await market.books(blocks);
 		assert.equal(ends.size, 2);
-		return { happened: `forks of ${ours - at} and ${theirs - at} blocks; one won, ${ends.size} jobs paid`, blocks: blocks.length };
+		return {
+			happened:
+				`forks of ${ours - at} and ${theirs - at} blocks; ` +
+				`one won, ${ends.size} jobs paid`,
+			blocks: blocks.length,
+		};
 	},
 };

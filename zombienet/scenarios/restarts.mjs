@@ -37,6 +37,11 @@ export default {
 		await market.ended([second], "Paid", 300);
 		const { blocks, ends } = await market.books(await market.blocks(180));
 		assert.equal(ends.size, 2);
-		return { happened: `both jobs paid; bob killed in ${killed.length} phases; all four finalize again`, blocks: blocks.length };
+		return {
+			happened:
+				`both jobs paid; bob killed in ${killed.length} phases; ` +
+				`all four finalize again`,
+			blocks: blocks.length,
+		};
 	},
 };

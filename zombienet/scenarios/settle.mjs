@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { named } from "../lib/books.mjs";
 
 const JOBS = 4;
-/** Verdicts that an audit wants. Of four candidates all may take part: a lottery of so few leaves nobody out. */
+/**
+ * Verdicts that an audit wants. Of four candidates all may take part: a lottery of so few leaves
+ * nobody out.
+ */
 const COMMITTEE = 3;
 
 export default {
@@ -21,16 +24,28 @@ export default {
 		for (const job of jobs) {
 			const verdicts = Object.values(await market.verdicts(job));
 			assert.ok(verdicts.length >= COMMITTEE, `job ${job}: ${verdicts.length} verdicts`);
-			assert.ok(verdicts.every(({ matches }) => matches), `job ${job}: all have the provider's root`);
+			assert.ok(
+				verdicts.every(({ matches }) => matches),
+				`job ${job}: all have the provider's root`,
+			);
 		}
 		const { blocks, ends } = await market.books();
 		assert.equal(ends.size, JOBS);
-		const hashes = await Promise.all(network.nodes.map(async (node) =>
-			`${await (await node.api()).rpc.chain.getBlockHash(blocks.at(-1).number)}`));
+		const hashes = await Promise.all(
+			network.nodes.map(
+				async (node) =>
+					`${await (await node.api()).rpc.chain.getBlockHash(blocks.at(-1).number)}`,
+			),
+		);
 		assert.equal(new Set(hashes).size, 1, "all nodes finalized the same block");
 		const authors = new Set(blocks.map(({ author }) => author));
 		assert.equal(authors.size, network.nodes.length, "every validator authored");
-		const claims = new Set(named(blocks, "jobs", "JobClaimed").map(({ data }) => `${data.provider}`));
-		return { happened: `${JOBS} jobs paid by ${claims.size} providers, all verdicts equal`, blocks: blocks.length };
+		const claims = new Set(
+			named(blocks, "jobs", "JobClaimed").map(({ data }) => `${data.provider}`),
+		);
+		return {
+			happened: `${JOBS} jobs paid by ${claims.size} providers, all verdicts equal`,
+			blocks: blocks.length,
+		};
 	},
 };

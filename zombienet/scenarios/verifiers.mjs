@@ -10,7 +10,10 @@ import { nameOf, VALIDATORS } from "../lib/market.mjs";
 import { workers } from "../lib/workers.mjs";
 
 const LIE = ["--offset", "777"];
-/** The honest ones take their time, so that Charlie has committed and fallen silent before anyone may open. */
+/**
+ * The honest ones take their time, so that Charlie has committed and fallen silent before anyone
+ * may open.
+ */
 const SLOWLY = ["--lies", "/dev/null", "--after", "12"];
 const lies = (dir) => join(dir, "lies");
 
@@ -20,7 +23,12 @@ export default {
 	seconds: 230,
 	expected: "honest job paid; lie proved; the voucher and the silent one reported",
 	workers: (dir) =>
-		workers(dir, { alice: SLOWLY, bob: [...LIE, "--lies", lies(dir), "--after", "12"], charlie: ["--lies", "/dev/null"], dave: SLOWLY }),
+		workers(dir, {
+			alice: SLOWLY,
+			bob: [...LIE, "--lies", lies(dir), "--after", "12"],
+			charlie: ["--lies", "/dev/null"],
+			dave: SLOWLY,
+		}),
 
 	async run({ market, network, dir, say }) {
 		const { charlie } = network;
@@ -62,12 +70,26 @@ export default {
 		await network.finalized((await market.height()) + 2, 90, others);
 		const blocks = await market.blocks(90);
 		await market.books(blocks);
-		const offences = named(blocks, "offences", "Offence").map(({ data }) => Buffer.from(data.kind.toU8a(true)).toString());
-		assert.ok(offences.length > 0 && offences.every((kind) => kind.startsWith("assay:vouching")), `${offences}`);
-		const reported = named(blocks, "stake", "SlashDeferred").map(({ data }) => nameOf(data.who)).sort();
-		assert.deepEqual(reported, ["bob", "charlie"], "whoever vouched, and whoever hid a verdict until the end");
+		const offences = named(blocks, "offences", "Offence").map(({ data }) =>
+			Buffer.from(data.kind.toU8a(true)).toString(),
+		);
+		assert.ok(
+			offences.length > 0 && offences.every((kind) => kind.startsWith("assay:vouching")),
+			`${offences}`,
+		);
+		const reported = named(blocks, "stake", "SlashDeferred")
+			.map(({ data }) => nameOf(data.who))
+			.sort();
+		assert.deepEqual(
+			reported,
+			["bob", "charlie"],
+			"whoever vouched, and whoever hid a verdict until the end",
+		);
 		const by = nameOf(named(blocks, "jobs", "ResultCondemned")[0].data.by);
 		assert.ok(by in VALIDATORS, `${by} is a validator`);
-		return { happened: `honest job paid; lie proved by ${by}; ${reported.join(" and ")} reported`, blocks: blocks.length };
+		return {
+			happened: `honest job paid; lie proved by ${by}; ${reported.join(" and ")} reported`,
+			blocks: blocks.length,
+		};
 	},
 };

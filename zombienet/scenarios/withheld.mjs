@@ -21,11 +21,25 @@ export default {
 		const { paid, burned, refunded } = ends.get(lost);
 		assert.deepEqual([paid, burned], [0n, 0n], "nothing of the lost job's escrow is spent");
 		assert.ok(refunded > 0n);
-		const attested = named(blocks, "jobs", "InputsAttested").filter(({ data }) => data.job.eq(held) && data.ok.isTrue);
+		const attested = named(blocks, "jobs", "InputsAttested").filter(
+			({ data }) => data.job.eq(held) && data.ok.isTrue,
+		);
 		assert.ok(attested.length >= 1, "somebody attested");
-		assert.ok(!named(blocks, "jobs", "InputsAttested").some(({ data }) => data.job.eq(lost) && data.ok.isTrue), "nobody attested what nobody has");
-		const agreed = Object.values(await market.verdicts(held)).filter(({ matches }) => matches).length;
+		assert.ok(
+			!named(blocks, "jobs", "InputsAttested").some(
+				({ data }) => data.job.eq(lost) && data.ok.isTrue,
+			),
+			"nobody attested what nobody has",
+		);
+		const agreed = Object.values(await market.verdicts(held)).filter(
+			({ matches }) => matches,
+		).length;
 		assert.ok(agreed >= 3, `${agreed} verdicts of validators that had to fetch the inputs`);
-		return { happened: `paid with ${attested.length} attestations and ${agreed} equal verdicts; refunded in full`, blocks: blocks.length };
+		return {
+			happened:
+				`paid with ${attested.length} attestations and ${agreed} equal verdicts; ` +
+				`refunded in full`,
+			blocks: blocks.length,
+		};
 	},
 };

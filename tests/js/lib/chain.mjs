@@ -24,11 +24,7 @@ const rpc = {
 		},
 		get: {
 			description: "Download a part of a blob",
-			params: [
-				root,
-				{ name: "offset", type: "u64" },
-				{ name: "len", type: "u32" },
-			],
+			params: [root, { name: "offset", type: "u64" }, { name: "len", type: "u32" }],
 			type: "Bytes",
 		},
 		status: {

@@ -12,8 +12,12 @@ export const programHex = u8aToHex(program);
 
 /** Uploads images and weights; resolves to the roots in the order of the program's inputs. */
 export async function uploadInputs(api) {
-	const tensors = { ...readSafetensors(`${folder}digits.safetensors`), ...readSafetensors(`${folder}weights.safetensors`) };
-	const layer = (i) => ["weight", "bias", "multiplier", "shift"].map((part) => `layer${i}.${part}`);
+	const tensors = {
+		...readSafetensors(`${folder}digits.safetensors`),
+		...readSafetensors(`${folder}weights.safetensors`),
+	};
+	const layer = (i) =>
+		["weight", "bias", "multiplier", "shift"].map((part) => `layer${i}.${part}`);
 	const names = ["images", ...layer(0), ...layer(1), ...layer(2)];
 	const roots = [];
 	for (const name of names) roots.push(await upload(api, canonical(tensors[name])));

@@ -9,7 +9,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const repository = fileURLToPath(new URL("../../../", import.meta.url));
-const binaries = process.env.ASSAY_BIN ?? resolve(repository, process.env.CARGO_TARGET_DIR ?? "target", "release");
+const binaries =
+	process.env.ASSAY_BIN ??
+	resolve(repository, process.env.CARGO_TARGET_DIR ?? "target", "release");
 
 /** Path of one of our binaries. */
 export function binary(name) {
@@ -34,14 +36,18 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 
 export class Process {
 	/**
-	 * Starts `file`; what it prints goes to the end of `log` and to `lines`. A `detached` one is out of ctrl-c's
-	 * reach and leads a process group, which dies with it when it is killed.
+	 * Starts `file`; what it prints goes to the end of `log` and to `lines`. A `detached` one is
+	 * out of ctrl-c's reach and leads a process group, which dies with it when it is killed.
 	 */
 	constructor(name, file, args, { log, env = {}, stdin = "ignore", detached = false }) {
 		this.name = name;
 		this.lines = [];
 		this.detached = detached;
-		this.child = spawn(file, args, { stdio: [stdin, "pipe", "pipe"], env: { ...process.env, ...env }, detached });
+		this.child = spawn(file, args, {
+			stdio: [stdin, "pipe", "pipe"],
+			env: { ...process.env, ...env },
+			detached,
+		});
 		running.add(this);
 		for (const pipe of [this.child.stdout, this.child.stderr]) {
 			createInterface({ input: pipe }).on("line", (line) => {
@@ -69,10 +75,14 @@ export class Process {
 	async line(pattern, seconds) {
 		const until = Date.now() + 1000 * seconds;
 		for (let next = 0; ; await sleep(5)) {
-			for (; next < this.lines.length; next++) if (pattern.test(this.lines[next])) return this.lines[next];
+			for (; next < this.lines.length; next++)
+				if (pattern.test(this.lines[next])) return this.lines[next];
 			this.check();
 			if (Date.now() > until) {
-				throw new Error(`${this.name} did not say ${pattern} in ${seconds} s:\n${this.lines.slice(-15).join("\n")}`);
+				throw new Error(
+					`${this.name} did not say ${pattern} in ${seconds} s:\n` +
+						`${this.lines.slice(-15).join("\n")}`,
+				);
 			}
 		}
 	}

@@ -15,10 +15,19 @@ export function readSafetensors(file) {
 	const header = JSON.parse(bytes.subarray(8, 8 + headerLength).toString());
 	delete header.__metadata__;
 	return Object.fromEntries(
-		Object.entries(header).map(([name, { dtype, shape, data_offsets: [start, end] }]) => {
-			const data = bytes.subarray(8 + headerLength + start, 8 + headerLength + end);
-			return [name, { dtype, shape, data }];
-		}),
+		Object.entries(header).map(
+			([
+				name,
+				{
+					dtype,
+					shape,
+					data_offsets: [start, end],
+				},
+			]) => {
+				const data = bytes.subarray(8 + headerLength + start, 8 + headerLength + end);
+				return [name, { dtype, shape, data }];
+			},
+		),
 	);
 }
 

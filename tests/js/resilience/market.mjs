@@ -13,7 +13,16 @@ import { binary, freePort, Process, repository } from "../lib/processes.mjs";
 const began = Date.now();
 const digits = join(repository, "examples/digits");
 /** Phases in the order in which a job passes through. */
-const ORDER = ["Posted", "Open", "Claimed", "Committed", "Verifying", "Revealing", "Challengeable", "Settled"];
+const ORDER = [
+	"Posted",
+	"Open",
+	"Claimed",
+	"Committed",
+	"Verifying",
+	"Revealing",
+	"Challengeable",
+	"Settled",
+];
 const order = (phase) => (phase === "Failed" ? ORDER.length : ORDER.indexOf(phase));
 
 export const provider = account("//Charlie").address;
@@ -31,7 +40,15 @@ export class Market {
 		this.ports = [await freePort(), await freePort()];
 		this.url = `ws://127.0.0.1:${this.ports[0]}`;
 		await this.startNode();
-		await this.assay("Charlie", "identity", "register", "--role", "provider", "--adapter", "cpu");
+		await this.assay(
+			"Charlie",
+			"identity",
+			"register",
+			"--role",
+			"provider",
+			"--adapter",
+			"cpu",
+		);
 		await this.assay("Charlie", "stake", "bond", "100000");
 		this.from = await this.height();
 	}
@@ -44,10 +61,23 @@ export class Market {
 
 	async startNode() {
 		const [rpc, p2p] = this.ports;
-		const args = ["--dev", "--base-path", join(this.dir, "node"), "--rpc-port", `${rpc}`, "--no-prometheus", "--no-mdns",
-			"--listen-addr", `/ip4/127.0.0.1/tcp/${p2p}`, ...this.nodeArgs];
+		const args = [
+			"--dev",
+			"--base-path",
+			join(this.dir, "node"),
+			"--rpc-port",
+			`${rpc}`,
+			"--no-prometheus",
+			"--no-mdns",
+			"--listen-addr",
+			`/ip4/127.0.0.1/tcp/${p2p}`,
+			...this.nodeArgs,
+		];
 		const log = join(this.dir, "node.log");
-		this.node = new Process(`${this.name}: node`, binary("assay-node"), args, { log, env: this.env });
+		this.node = new Process(`${this.name}: node`, binary("assay-node"), args, {
+			log,
+			env: this.env,
+		});
 		await this.node.line(new RegExp(`Running JSON-RPC server.*:${rpc}\\b`), 120);
 		this.api = await connect(this.url);
 		this.say(`node runs (pid ${this.node.child.pid}), best block ${await this.height()}`);
@@ -60,18 +90,27 @@ export class Market {
 		await this.startNode();
 	}
 
-	/** Starts `assay provider run` on the state folder of earlier ones; `url` is where it finds its node. */
+	/**
+	 * Starts `assay provider run` on the state folder of earlier ones; `url` is where it finds its
+	 * node.
+	 */
 	startProvider({ url = this.url } = {}) {
 		const args = [...this.common("Charlie", url), "provider", "run", ...this.providerArgs];
 		const log = join(this.dir, "provider.log");
-		this.provider = new Process(`${this.name}: provider`, binary("assay"), args, { log, env: this.env });
+		this.provider = new Process(`${this.name}: provider`, binary("assay"), args, {
+			log,
+			env: this.env,
+		});
 	}
 
 	/** Starts a provider that computes wrong and stands by it; `args` say where it lies. */
 	startMalus(...args) {
 		const log = join(this.dir, "malus.log");
 		const all = ["--url", this.url, "--key", "//Charlie", ...args];
-		this.provider = new Process(`${this.name}: malus`, binary("malus-provider"), all, { log, env: this.env });
+		this.provider = new Process(`${this.name}: malus`, binary("malus-provider"), all, {
+			log,
+			env: this.env,
+		});
 	}
 
 	common(who, url = this.url) {
@@ -81,15 +120,35 @@ export class Market {
 	/** One command of the command line; its last JSON document. */
 	async assay(who, ...args) {
 		const options = { env: { ...process.env, ...this.env }, timeout: 200_000, cwd: repository };
-		const { stdout } = await promisify(execFile)(binary("assay"), [...this.common(who), "--json", ...args], options);
+		const { stdout } = await promisify(execFile)(
+			binary("assay"),
+			[...this.common(who), "--json", ...args],
+			options,
+		);
 		return JSON.parse(stdout.trim().split("\n").at(-1));
 	}
 
 	/** //Dave posts the digits job, audited for sure unless `more` says otherwise; its number. */
 	async post(...more) {
-		const { job } = await this.assay("Dave", "job", "post", "--program", `${digits}/digits.program`,
-			"--input", `images=${digits}/digits.safetensors`, "--weights", `${digits}/weights.safetensors`,
-			"--price-start", "5", "--price-max", "10", "--ramp", "10", ...(more.includes("--audit") ? [] : ["--audit", "100"]), ...more);
+		const { job } = await this.assay(
+			"Dave",
+			"job",
+			"post",
+			"--program",
+			`${digits}/digits.program`,
+			"--input",
+			`images=${digits}/digits.safetensors`,
+			"--weights",
+			`${digits}/weights.safetensors`,
+			"--price-start",
+			"5",
+			"--price-max",
+			"10",
+			"--ramp",
+			"10",
+			...(more.includes("--audit") ? [] : ["--audit", "100"]),
+			...more,
+		);
 		this.say(`job ${job} posted`);
 		return job;
 	}
@@ -98,11 +157,18 @@ export class Market {
 		return (await this.api.rpc.chain.getHeader()).number.toNumber();
 	}
 
-	/** Changes the chain's parameters by its root: `change` gets them as JSON. Holds for jobs posted from then on. */
+	/**
+	 * Changes the chain's parameters by its root: `change` gets them as JSON. Holds for jobs posted
+	 * from then on.
+	 */
 	async set(change) {
 		const parameters = (await this.api.query.jobs.parameters()).toJSON();
 		change(parameters);
-		await send(this.api, account("//Alice"), this.api.tx.sudo.sudo(this.api.tx.jobs.setParameters(parameters)));
+		await send(
+			this.api,
+			account("//Alice"),
+			this.api.tx.sudo.sudo(this.api.tx.jobs.setParameters(parameters)),
+		);
 	}
 
 	/** Everything the chain says about a job. */
@@ -117,19 +183,27 @@ export class Market {
 			this.node.check();
 			const { phase } = await this.view(job);
 			if (order(`${phase}`) >= order(wanted)) return `${phase}`;
-			if (Date.now() > until) assert.fail(`job ${job} is ${phase}, not ${wanted}, after ${seconds} s`);
+			if (Date.now() > until)
+				assert.fail(`job ${job} is ${phase}, not ${wanted}, after ${seconds} s`);
 			await sleep(100);
 		}
 	}
 
-	/** Waits until a call waits in the node's pool, or the job has left its phase; whether it waits. */
+	/**
+	 * Waits until a call waits in the node's pool, or the job has left its phase; whether it waits.
+	 */
 	async pending(job, phase, call, seconds) {
 		const until = Date.now() + 1000 * seconds;
 		for (;;) {
-			const [pool, view] = await Promise.all([this.api.rpc.author.pendingExtrinsics(), this.view(job)]);
-			if (pool.some(({ method }) => method.section === "jobs" && method.method === call)) return true;
+			const [pool, view] = await Promise.all([
+				this.api.rpc.author.pendingExtrinsics(),
+				this.view(job),
+			]);
+			if (pool.some(({ method }) => method.section === "jobs" && method.method === call))
+				return true;
 			if (!view.phase.eq(phase)) return false;
-			if (Date.now() > until) assert.fail(`nobody sends ${call} for job ${job} within ${seconds} s`);
+			if (Date.now() > until)
+				assert.fail(`nobody sends ${call} for job ${job} within ${seconds} s`);
 			await sleep(50);
 		}
 	}
@@ -149,7 +223,10 @@ export class Market {
 		const blocks = [];
 		for (let number = this.from + 1; number <= last; number++) {
 			const hash = await this.api.rpc.chain.getBlockHash(number);
-			const [{ block }, at] = await Promise.all([this.api.rpc.chain.getBlock(hash), this.api.at(hash)]);
+			const [{ block }, at] = await Promise.all([
+				this.api.rpc.chain.getBlock(hash),
+				this.api.at(hash),
+			]);
 			const events = (await at.query.system.events()).map(({ event }) => event);
 			blocks.push({ number, hash, events, extrinsics: block.extrinsics });
 		}
@@ -166,14 +243,18 @@ export class Market {
 	}
 
 	/**
-	 * Closes the books: every account has, to the last unit, what the events since the start say, and what
-	 * nobody has was burned. Gives the blocks and the end of every job by its number.
+	 * Closes the books: every account has, to the last unit, what the events since the start say,
+	 * and what nobody has was burned. Gives the blocks and the end of every job by its number.
 	 */
 	async books() {
 		const blocks = await this.blocks();
-		const [before, after] = [await this.balances(this.from), await this.balances(blocks.at(-1).number)];
+		const [before, after] = [
+			await this.balances(this.from),
+			await this.balances(blocks.at(-1).number),
+		];
 		const expected = new Map(before.accounts);
-		const add = (who, amount) => expected.set(`${who}`, (expected.get(`${who}`) ?? 0n) + amount);
+		const add = (who, amount) =>
+			expected.set(`${who}`, (expected.get(`${who}`) ?? 0n) + amount);
 		const escrows = new Map();
 		const ends = new Map();
 		/** What validators got of each job's escrow; the rest of what is paid is the provider's. */
@@ -193,7 +274,10 @@ export class Market {
 				case "jobs.VerifierPaid":
 				case "jobs.HolderPaid":
 					add(data.account, of("amount"));
-					seats.set(data.job.toNumber(), (seats.get(data.job.toNumber()) ?? 0n) + of("amount"));
+					seats.set(
+						data.job.toNumber(),
+						(seats.get(data.job.toNumber()) ?? 0n) + of("amount"),
+					);
 					break;
 				case "jobs.DepositBurned":
 					add(requester, -of("amount"));
@@ -218,8 +302,16 @@ export class Market {
 					break;
 				case "jobs.JobEnded": {
 					const job = data.job.toNumber();
-					const end = { paid: of("paid"), refunded: of("refunded"), burned: of("burned") };
-					assert.equal(end.paid + end.refunded + end.burned, escrows.get(job), "an escrow leaves in full");
+					const end = {
+						paid: of("paid"),
+						refunded: of("refunded"),
+						burned: of("burned"),
+					};
+					assert.equal(
+						end.paid + end.refunded + end.burned,
+						escrows.get(job),
+						"an escrow leaves in full",
+					);
 					assert.ok(!ends.has(job), "a job ends once");
 					ends.set(job, end);
 					add(requester, -end.paid - end.burned);
@@ -231,7 +323,11 @@ export class Market {
 				}
 			}
 		}
-		assert.deepEqual(new Map([...after.accounts].sort()), new Map([...expected].sort()), `${this.name}: every account`);
+		assert.deepEqual(
+			new Map([...after.accounts].sort()),
+			new Map([...expected].sort()),
+			`${this.name}: every account`,
+		);
 		assert.equal(before.issuance - after.issuance, burned, `${this.name}: the burned part`);
 		const total = [...after.accounts.values()].reduce((sum, one) => sum + one, 0n);
 		assert.equal(total, after.issuance, `${this.name}: nothing is outside the accounts`);
@@ -246,11 +342,15 @@ export class Market {
 		await this.node?.stop();
 		if (passed) return rmSync(this.dir, { recursive: true, force: true });
 		this.say(`failed; the logs are in ${this.dir} and end so:`);
-		for (const one of [this.node, this.provider]) one?.lines.slice(-25).forEach((line) => console.log(`${one.name}: ${line}`));
+		for (const one of [this.node, this.provider])
+			one?.lines.slice(-25).forEach((line) => console.log(`${one.name}: ${line}`));
 	}
 }
 
-/** Nothing of a job's escrow went to its provider, and nothing was burned but a twentieth of what validators got for data. */
+/**
+ * Nothing of a job's escrow went to its provider, and nothing was burned but a twentieth of what
+ * validators got for data.
+ */
 export function assertRefunded({ earned, burned, seats }, what) {
 	assert.equal(earned, 0n, `${what}: the provider gets nothing`);
 	assert.ok(burned <= seats / 19n + 4n, `${what}: ${burned} burned, ${seats} for validators`);

@@ -28,7 +28,10 @@ export class Relay {
 			if (node.readyState === WebSocket.OPEN) node.send(text);
 			else early.push(text);
 		});
-		for (const [one, other] of [[client, node], [node, client]]) {
+		for (const [one, other] of [
+			[client, node],
+			[node, client],
+		]) {
 			one.on("close", () => other.close());
 			one.on("error", () => other.terminate());
 		}

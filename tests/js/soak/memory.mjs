@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 const resident = (pid) => {
 	try {
 		const status = readFileSync(`/proc/${pid}/status`, "utf8");
-		const field = (name) => Number(status.match(new RegExp(`^${name}:\\s+(\\d+)`, "m"))?.[1] ?? 0);
+		const field = (name) =>
+			Number(status.match(new RegExp(`^${name}:\\s+(\\d+)`, "m"))?.[1] ?? 0);
 		return { parent: field("PPid"), kib: field("VmRSS") };
 	} catch {
 		return undefined;
@@ -18,5 +19,8 @@ export function memory(pid) {
 		.map(resident)
 		.filter((process) => process?.parent === pid);
 	const mib = (kib) => Math.round(kib / 1024);
-	return { node: mib(resident(pid)?.kib ?? 0), worker: mib(workers.reduce((sum, { kib }) => sum + kib, 0)) };
+	return {
+		node: mib(resident(pid)?.kib ?? 0),
+		worker: mib(workers.reduce((sum, { kib }) => sum + kib, 0)),
+	};
 }

@@ -51,7 +51,9 @@ if (options.help) {
 const number = (name, least, most) => {
 	const value = Number(options[name]);
 	if (Number.isFinite(value) && value >= least && value <= most) return value;
-	console.error(`soak: --${name} ${options[name]} is not between ${least} and ${most}; see --help`);
+	console.error(
+		`soak: --${name} ${options[name]} is not between ${least} and ${most}; see --help`,
+	);
 	process.exit(2);
 };
 const minutes = number("minutes", 1, 120);
@@ -59,12 +61,16 @@ const inflight = number("inflight", 1, 4096);
 const providers = number("providers", 1, 64);
 const audit = number("audit", 5, 100) * 10_000;
 
-/** From so many blocks on that this script is late nothing is posted: it would miss its providers' deadlines. */
+/**
+ * From so many blocks on that this script is late nothing is posted: it would miss its providers'
+ * deadlines.
+ */
 const BEHIND = 3;
 /** How long jobs under way may take to end after the last post. */
 const DRAIN_SECONDS = 600;
 const began = Date.now();
-const say = (text) => console.log(`${((Date.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}`);
+const say = (text) =>
+	console.log(`${((Date.now() - began) / 1000).toFixed(0).padStart(5)} s  ${text}`);
 
 const dir = mkdtempSync(join(tmpdir(), "assay-soak-"));
 const [rpc, p2p] = [await freePort(), await freePort()];
@@ -72,9 +78,28 @@ const url = `ws://127.0.0.1:${rpc}`;
 let node, api, provider;
 let passed = false;
 try {
-	node = new Process("node", binary("assay-node"), ["--dev", "--base-path", join(dir, "node"), "--rpc-port", `${rpc}`, "--no-prometheus",
-		"--no-mdns", "--listen-addr", `/ip4/127.0.0.1/tcp/${p2p}`, "--worker-adapter", options.adapter, "--pool-limit", "32768",
-		"--rpc-max-subscriptions-per-connection", "8192"], { log: join(dir, "node.log") });
+	node = new Process(
+		"node",
+		binary("assay-node"),
+		[
+			"--dev",
+			"--base-path",
+			join(dir, "node"),
+			"--rpc-port",
+			`${rpc}`,
+			"--no-prometheus",
+			"--no-mdns",
+			"--listen-addr",
+			`/ip4/127.0.0.1/tcp/${p2p}`,
+			"--worker-adapter",
+			options.adapter,
+			"--pool-limit",
+			"32768",
+			"--rpc-max-subscriptions-per-connection",
+			"8192",
+		],
+		{ log: join(dir, "node.log") },
+	);
 	await node.line(new RegExp(`Running JSON-RPC server.*:${rpc}\\b`), 120);
 	api = await connect(url);
 	say(`node runs (pid ${node.child.pid}), logs in ${dir}`);
@@ -82,22 +107,45 @@ try {
 	const requester = account("//Dave");
 	const roots = await uploadInputs(api);
 	await send(api, requester, api.tx.programs.registerProgram(programHex));
-	const job = (who) => api.tx.jobs.postJob(programId, roots, 1, UNIT, 2n * UNIT, 10, {
-		audit: { Custom: who === "first" ? 1_000_000 : audit }, attestation: "Required" });
+	const job = (who) =>
+		api.tx.jobs.postJob(programId, roots, 1, UNIT, 2n * UNIT, 10, {
+			audit: { Custom: who === "first" ? 1_000_000 : audit },
+			attestation: "Required",
+		});
 
 	// The real run.
-	const assay = [binary("assay"), ["--url", url, "--key", "//Charlie", "--state-dir", join(dir, "charlie")]];
+	const assay = [
+		binary("assay"),
+		["--url", url, "--key", "//Charlie", "--state-dir", join(dir, "charlie")],
+	];
 	const run = async (name, ...args) => {
-		const one = new Process(name, assay[0], [...assay[1], ...args], { log: join(dir, "provider.log") });
+		const one = new Process(name, assay[0], [...assay[1], ...args], {
+			log: join(dir, "provider.log"),
+		});
 		assert.equal(await one.exited, "exit 0", `${name}:\n${one.lines.slice(-15).join("\n")}`);
 	};
 	await run("register", "identity", "register", "--role", "provider", "--adapter", "cpu");
 	await run("bond", "stake", "bond", "100000");
-	const first = event(await send(api, requester, job("first")), "jobs", "JobPosted").data.job.toNumber();
+	const first = event(
+		await send(api, requester, job("first")),
+		"jobs",
+		"JobPosted",
+	).data.job.toNumber();
 	say("the first job is run by `assay provider run`");
-	provider = new Process("provider", assay[0], [...assay[1], "provider", "run", "--adapter", "cpu", "--once"], { log: join(dir, "provider.log") });
-	assert.equal(await Promise.race([provider.exited, sleep(300_000, "no end within 300 s", { ref: false })]), "exit 0",
-		provider.lines.slice(-15).join("\n"));
+	provider = new Process(
+		"provider",
+		assay[0],
+		[...assay[1], "provider", "run", "--adapter", "cpu", "--once"],
+		{ log: join(dir, "provider.log") },
+	);
+	assert.equal(
+		await Promise.race([
+			provider.exited,
+			sleep(300_000, "no end within 300 s", { ref: false }),
+		]),
+		"exit 0",
+		provider.lines.slice(-15).join("\n"),
+	);
 	const fleet = new Fleet(api, { job, first, providers, inflight, say });
 	await fleet.prepare(dir, { assay, binary });
 	const books = new Books(api);
@@ -108,23 +156,36 @@ try {
 	const limit = until + 1000 * DRAIN_SECONDS;
 	const samples = [];
 	let said = 0;
-	for (let posting = true; posting || fleet.underWay() > 0; ) {
+	for (let posting = true; posting || fleet.underWay() > 0;) {
 		node.check();
-		if (Date.now() > limit) throw new Error(`${fleet.underWay()} jobs have not ended ${DRAIN_SECONDS} s after the last post`);
+		if (Date.now() > limit)
+			throw new Error(
+				`${fleet.underWay()} jobs have not ended ${DRAIN_SECONDS} s after the last post`,
+			);
 		if (posting && Date.now() > until) {
 			posting = false;
 			say("no more posts; waiting for the jobs under way");
 		}
 		const block = await books.next();
 		const late = block.behind >= BEHIND;
-		const sample = { ...block.figures, seconds: (Date.now() - began) / 1000, ...memory(node.child.pid), posting, late };
+		const sample = {
+			...block.figures,
+			seconds: (Date.now() - began) / 1000,
+			...memory(node.child.pid),
+			posting,
+			late,
+		};
 		sample.underWay = fleet.underWay();
 		samples.push(sample);
 		await fleet.follow(block, posting && !late);
 		if (Date.now() - said > 15_000) {
 			said = Date.now();
-			say(`block ${block.number}: ${fleet.ended.length} ended, ${sample.underWay} under way, ` +
-				`${(100 * sample.fullness).toFixed(0)} % full, node ${sample.node} MiB, worker ${sample.worker} MiB`);
+			say(
+				`block ${block.number}: ${fleet.ended.length} ended, ` +
+					`${sample.underWay} under way, ` +
+					`${(100 * sample.fullness).toFixed(0)} % full, ` +
+					`node ${sample.node} MiB, worker ${sample.worker} MiB`,
+			);
 		}
 	}
 	const closed = await books.close(fleet);
@@ -135,7 +196,11 @@ try {
 		writeFileSync(options.json, JSON.stringify({ ...result, samples }, null, "\t"));
 	}
 	assert.ok(result.paid > 0, "at least one job was paid");
-	assert.equal(result.unexpected.length, 0, `jobs ended otherwise: ${JSON.stringify(result.unexpected)}`);
+	assert.equal(
+		result.unexpected.length,
+		0,
+		`jobs ended otherwise: ${JSON.stringify(result.unexpected)}`,
+	);
 	passed = true;
 } finally {
 	await provider?.stop();

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import isqrt
 from pathlib import Path
 
-RANGE = {"i8": (-2**7, 2**7 - 1), "i16": (-2**15, 2**15 - 1), "i32": (-2**31, 2**31 - 1)}
+RANGE = {"i8": (-(2**7), 2**7 - 1), "i16": (-(2**15), 2**15 - 1), "i32": (-(2**31), 2**31 - 1)}
 EDGES = {t: sorted({lo, lo + 1, -1, 0, 1, hi - 1, hi}) for t, (lo, hi) in RANGE.items()}
 
 
@@ -84,8 +84,10 @@ for to in ("i8", "i16"):
     for acc in RANGE["i32"] + (-1, 0, 1):
         for m in RANGE["i16"] + (-1, 0, 1):
             for s in (-128, -1, 0, 1, 17, 46, 62, 127):
-                for bias in (-2**31, 0, 2**31 - 1):
-                    rows.append(("requant", to, acc, m, s, bias, sat(rounded((acc + bias) * m, s), to)))
+                for bias in (-(2**31), 0, 2**31 - 1):
+                    rows.append(
+                        ("requant", to, acc, m, s, bias, sat(rounded((acc + bias) * m, s), to))
+                    )
 for to in RANGE:
     for a in (-32768, 32767):
         for b in (-32768, 32767):
@@ -119,8 +121,13 @@ for to in ("i16", "i32"):
                 value = (right if first else left) + rounded(rise * rest, 15)
                 rows.append(("lut_interp", to, a, left, right, value))
 ROWS = [
-    (0, 0, 0, 0), (-32768,) * 4, (32767, -32768, 32767, -32768), (32767, -32768, -32768, -32768),
-    (1, 0, 0, 0), (1, 2, 3, 4), (-5, 700, 701, 12000),
+    (0, 0, 0, 0),
+    (-32768,) * 4,
+    (32767, -32768, 32767, -32768),
+    (32767, -32768, -32768, -32768),
+    (1, 0, 0, 0),
+    (1, 2, 3, 4),
+    (-5, 700, 701, 12000),
 ]
 for row in ROWS:
     for to in ("i8", "i16"):
@@ -131,16 +138,28 @@ for row in ROWS:
     for to in RANGE:
         for kind in (0, 1):
             for epsilon in (0, 1, 2**32 - 1):
-                for s, gamma, beta in ((0, 256, 0), (-128, -32768, 1), (3, 32767, -(2**31)), (127, 5, 2**31 - 1)):
+                for s, gamma, beta in (
+                    (0, 256, 0),
+                    (-128, -32768, 1),
+                    (3, 32767, -(2**31)),
+                    (127, 5, 2**31 - 1),
+                ):
                     for at, value in enumerate(norm(row, kind, epsilon, s, gamma, beta, to)):
                         rows.append(("norm", to, kind, epsilon, s, gamma, beta, *row, at, value))
 LEAST, MOST = RANGE["i32"]
-for row in ((0, 0, 0, 0), (LEAST,) * 4, (MOST,) * 4, (MOST, MOST, LEAST, LEAST), (100, 27, 1, -200), (-5, 700, 32000, -1)):
+for row in (
+    (0, 0, 0, 0),
+    (LEAST,) * 4,
+    (MOST,) * 4,
+    (MOST, MOST, LEAST, LEAST),
+    (100, 27, 1, -200),
+    (-5, 700, 32000, -1),
+):
     for to in RANGE:
         for exclusive in (0, 1):
             for reverse in (0, 1):
                 for at in range(4):
-                    part = row[at + exclusive:] if reverse else row[:at + 1 - exclusive]
+                    part = row[at + exclusive :] if reverse else row[: at + 1 - exclusive]
                     rows.append(("cum_sum", to, exclusive, reverse, *row, at, sat(sum(part), to)))
 out = Path(__file__).with_name("edges.tsv")
 out.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))

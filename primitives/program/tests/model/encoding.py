@@ -81,7 +81,15 @@ def op_of(name, p):
         rest += bytes(kernel_dilation) + bytes([flip]) + struct.pack("<H", groups)
         rest += narrow_of(p["narrow"])
     elif name == "Pool":
-        rest = bytes([("max", "sum").index(p["kind"]), *p["kernel"], *p["stride"], *p["pad"][0], *p["pad"][1]])
+        rest = bytes(
+            [
+                ("max", "sum").index(p["kind"]),
+                *p["kernel"],
+                *p["stride"],
+                *p["pad"][0],
+                *p["pad"][1],
+            ]
+        )
         rest += number(p["to"])
     elif name == "MulShift":
         rest = struct.pack("<b", p["shift"]) + number(p["to"])

@@ -1,7 +1,8 @@
-"""Operator set 1 in unbounded integers: a second implementation, written from docs/program-format.md alone.
+"""Operator set 1 in unbounded integers: a second implementation, written from docs/program-format.md
+alone.
 
-Whatever the crates do in fixed width, this does in Python's integers and by the sentences of section 6,
-without regard to speed. It shares no code, and no table, with them."""
+Whatever the crates do in fixed width, this does in Python's integers and by the sentences of
+section 6, without regard to speed. It shares no code, and no table, with them."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -22,7 +23,7 @@ class Tensor:
         assert all(low <= x <= high for x in self.data)
 
     def strides(self):
-        return [prod(self.dims[at + 1:]) for at in range(len(self.dims))]
+        return [prod(self.dims[at + 1 :]) for at in range(len(self.dims))]
 
     def at(self, *index):
         return self.data[sum(i * s for i, s in zip(index, self.strides()))]
@@ -72,7 +73,7 @@ def spread(operand, count):
 
 
 def split_axis(dims, axis):
-    return prod(dims[:axis]), dims[axis], prod(dims[axis + 1:])
+    return prod(dims[:axis]), dims[axis], prod(dims[axis + 1 :])
 
 
 def reduced(operands, axis, dtype, function):
@@ -83,7 +84,7 @@ def reduced(operands, axis, dtype, function):
         for j in range(inner):
             spots = [(o * length + r) * inner + j for r in range(length)]
             result.append(function(*([x.data[spot] for spot in spots] for x in operands)))
-    return Tensor(dtype, dims[:axis] + dims[axis + 1:], result)
+    return Tensor(dtype, dims[:axis] + dims[axis + 1 :], result)
 
 
 def narrowed(total, narrow, third):
@@ -106,8 +107,8 @@ def dot(a, b):
 def matmul(operands, narrow):
     a, b, *third = operands
     k, n = a.dims[-1], b.dims[0]
-    left = [a.data[at:at + k] for at in range(0, len(a.data), k)]
-    right = [b.data[at:at + k] for at in range(0, len(b.data), k)]
+    left = [a.data[at : at + k] for at in range(0, len(a.data), k)]
+    right = [b.data[at : at + k] for at in range(0, len(b.data), k)]
     third = third[0] if third else None
     data = [narrowed(dot(x, y), narrow, third) for x in left for y in right]
     return Tensor(result_type(narrow), a.dims[:-1] + (n,), data)
@@ -118,8 +119,8 @@ def batch_matmul(operands, narrow):
     batch, (m, k), n = a.dims[:-2], a.dims[-2:], b.dims[-2]
     data = []
     for at in range(prod(batch)):
-        left = Tensor(a.dtype, (m, k), a.data[at * m * k:(at + 1) * m * k])
-        right = Tensor(b.dtype, (n, k), b.data[at * n * k:(at + 1) * n * k])
+        left = Tensor(a.dtype, (m, k), a.data[at * m * k : (at + 1) * m * k])
+        right = Tensor(b.dtype, (n, k), b.data[at * n * k : (at + 1) * n * k])
         data += matmul([left, right] + third, narrow).data
     return Tensor(result_type(narrow), batch + (m, n), data)
 
@@ -188,7 +189,7 @@ def softmax(a, multiplier, shift, to):
     q = 7 if to == I8 else 15
     data = []
     for at in range(0, len(a.data), n):
-        row = a.data[at:at + n]
+        row = a.data[at : at + n]
         e = []
         for x in row:
             t = max(0, rs((max(row) - x) * multiplier, shift))
@@ -213,7 +214,7 @@ def norm(operands, kind, epsilon, to, shift):
     shift = min(max(16 + shift, -31), 62)
     data = []
     for at in range(0, len(x.data), n):
-        row = x.data[at:at + n]
+        row = x.data[at : at + n]
         v = variance(row, kind, epsilon)
         mean = sum(row) if kind == "layer" else 0
         h = r = 0
@@ -231,7 +232,7 @@ def row_scale(x, kind, epsilon, shift):
     n = x.dims[-1]
     data = []
     for at in range(0, len(x.data), n):
-        v = variance(x.data[at:at + n], kind, epsilon)
+        v = variance(x.data[at : at + n], kind, epsilon)
         data.append(sat(nearest(Fraction(n * n << (2 * shift), v)), I32) if v else 0)
     return Tensor(I32, x.dims[:-1], data)
 
@@ -267,7 +268,7 @@ def gather(table, indices):
     width, data = prod(rest), []
     for row in indices.data:
         inside = 0 <= row < rows
-        data += table.data[row * width:(row + 1) * width] if inside else [0] * width
+        data += table.data[row * width : (row + 1) * width] if inside else [0] * width
     return Tensor(table.dtype, indices.dims + rest, data)
 
 
@@ -289,7 +290,7 @@ def concat(operands, axis):
     for o in range(outer):
         for x in operands:
             chunk = prod(x.dims[axis:])
-            data += x.data[o * chunk:(o + 1) * chunk]
+            data += x.data[o * chunk : (o + 1) * chunk]
     dims[axis] = sum(x.dims[axis] for x in operands)
     return Tensor(operands[0].dtype, dims, data)
 
@@ -298,7 +299,9 @@ def padded(a, axis, low, high, value):
     outer, _, inner = split_axis(a.dims, axis)
     chunk, data = prod(a.dims[axis:]), []
     for o in range(outer):
-        data += [value] * (low * inner) + a.data[o * chunk:(o + 1) * chunk] + [value] * (high * inner)
+        data += (
+            [value] * (low * inner) + a.data[o * chunk : (o + 1) * chunk] + [value] * (high * inner)
+        )
     dims = list(a.dims)
     dims[axis] += low + high
     return Tensor(a.dtype, dims, data)
@@ -307,7 +310,7 @@ def padded(a, axis, low, high, value):
 def top_k(a, k, values):
     n, data = a.dims[-1], []
     for at in range(0, len(a.data), n):
-        row = a.data[at:at + n]
+        row = a.data[at : at + n]
         best = sorted(range(n), key=lambda i: (-row[i], i))[:k]
         data += [row[i] for i in best] if values else best
     return Tensor(a.dtype if values else I32, a.dims[:-1] + (k,), data)
@@ -316,8 +319,8 @@ def top_k(a, k, values):
 def cum_sum(a, exclusive, reverse, to):
     n, data = a.dims[-1], []
     for at in range(0, len(a.data), n):
-        row = a.data[at:at + n][::-1] if reverse else a.data[at:at + n]
-        sums = [sat(sum(row[:i if exclusive else i + 1]), to) for i in range(n)]
+        row = a.data[at : at + n][::-1] if reverse else a.data[at : at + n]
+        sums = [sat(sum(row[: i if exclusive else i + 1]), to) for i in range(n)]
         data += sums[::-1] if reverse else sums
     return Tensor(to, a.dims, data)
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Random programs with what they compute by operators.py, for `cargo test -p assay-program --test model`.
+"""Random programs with what they compute by operators.py, for `cargo test -p assay-program --test
+model`.
 
     programs.py --seed S --count N      writes them to standard output
     programs.py --write | --check       the committed file beside this one, which says how
 
-A program is encoded by section 2 of docs/program-format.md, runs one to three steps, and gives the values of
-all outputs after the last one. Every operator occurs, on edge values (all least, all largest, alternating,
-of every magnitude), ranks 0 to 6, ragged and exact tiles, and views of every kind. Needs nothing but
-Python 3."""
+A program is encoded by section 2 of docs/program-format.md, runs one to three steps, and gives the
+values of all outputs after the last one. Every operator occurs, on edge values (all least, all
+largest, alternating, of every magnitude), ranks 0 to 6, ragged and exact tiles, and views of every
+kind. Needs nothing but Python 3."""
 
 import argparse
 import struct
@@ -138,10 +139,10 @@ class Maker:
     def view(self, of, dims):
         """Some view of a tensor of shape `of` that looks like `dims`."""
         rng, count = self.rng, prod(of)
-        rows = [prod(of[at + 1:]) for at in range(len(of))]
+        rows = [prod(of[at + 1 :]) for at in range(len(of))]
         strides = [rng.pick(rows + [0, 1, 1, 2, 3]) for _ in dims]
         if prod(dims) <= count and rng.chance(3):
-            strides = [prod(dims[at + 1:]) for at in range(len(dims))]
+            strides = [prod(dims[at + 1 :]) for at in range(len(dims))]
         reach = lambda: sum((dim - 1) * stride for dim, stride in zip(dims, strides))
         while reach() >= count:
             strides[rng.below(len(strides))] = 0
@@ -254,7 +255,7 @@ class Maker:
         # From here on there is at least one dimension.
         dims = dims or self.shape(1)
         rank, axis = len(dims), rng.below(len(dims))
-        without = dims[:axis] + dims[axis + 1:]
+        without = dims[:axis] + dims[axis + 1 :]
         if name == "Requant":
             to, n = rng.pick([I8, I16]), dims[-1]
             operands = [self.operand(I32, dims), self.parameter(I16, n), self.parameter(I8, n)]
@@ -299,15 +300,15 @@ class Maker:
         if name == "Concat":
             many = []
             for _ in range(rng.pick([1, 2, 3, 16])):
-                many.append(dims[:axis] + (rng.within(1, 4),) + dims[axis + 1:])
-            whole = dims[:axis] + (sum(d[axis] for d in many),) + dims[axis + 1:]
+                many.append(dims[:axis] + (rng.within(1, 4),) + dims[axis + 1 :])
+            whole = dims[:axis] + (sum(d[axis] for d in many),) + dims[axis + 1 :]
             operands = [self.operand(a, d) for d in many]
             return self.add(name, {"axis": axis}, operands, a, whole)
         if name == "Pad":
             low, high = rng.below(4), rng.below(4)
             value = rng.pick([*limits(a), 0, 1])
             p = {"axis": axis, "low": low, "high": high, "value": value}
-            whole = dims[:axis] + (dims[axis] + low + high,) + dims[axis + 1:]
+            whole = dims[:axis] + (dims[axis] + low + high,) + dims[axis + 1 :]
             return self.add(name, p, [self.operand(a, dims)], a, whole)
         if name == "CumSum":
             p = {"exclusive": bool(rng.below(2)), "reverse": bool(rng.below(2)), "to": to}
@@ -323,7 +324,12 @@ class Maker:
             return self.add(name, p, [self.operand(a, dims)], to, dims)
         if name == "Norm":
             n = dims[-1]
-            p = {"kind": kind, "epsilon": epsilon, "to": to, "shift": rng.pick([-128, -16, 0, 3, 46, 127])}
+            p = {
+                "kind": kind,
+                "epsilon": epsilon,
+                "to": to,
+                "shift": rng.pick([-128, -16, 0, 3, 46, 127]),
+            }
             operands = [self.operand(I16, dims), self.parameter(I16, n), self.parameter(I32, n)]
             return self.add(name, p, operands, to, dims)
         if name == "RowScale":
@@ -367,7 +373,13 @@ class Maker:
         stride = [rng.within(1, 3) for _ in "hw"]
         count = [(size[d] + sum(pad[d]) - kernel[d]) // stride[d] + 1 for d in (0, 1)]
         batch, channels = rng.within(1, 2), rng.within(1, 5)
-        p = {"kind": rng.pick(["max", "sum"]), "kernel": kernel, "stride": stride, "pad": pad, "to": to}
+        p = {
+            "kind": rng.pick(["max", "sum"]),
+            "kernel": kernel,
+            "stride": stride,
+            "pad": pad,
+            "to": to,
+        }
         x = self.operand(a, (batch, *size, channels))
         return self.add("Pool", p, [x], to, (batch, *count, channels))
 
@@ -406,9 +418,7 @@ class Maker:
             self.nodes[at].kind = EAGER
 
     def encode(self):
-        inputs = [
-            name_of(f"in-{at}") + type_of(*given[:3]) for at, given in enumerate(self.inputs)
-        ]
+        inputs = [name_of(f"in-{at}") + type_of(*given[:3]) for at, given in enumerate(self.inputs)]
         states = [struct.pack("<HI", *state) for state in self.states]
         constants = []
         for values, split in self.constants:
@@ -487,7 +497,10 @@ def text(seed, count, large, first=0, until=len(NAMES)):
 
 # What is committed: operators that came later stand in programs that came later, so that nothing
 # that is there changes.
-COMMITTED = [dict(seed=1, count=152, large=False, until=38), dict(seed=2, count=12, large=False, first=38)]
+COMMITTED = [
+    dict(seed=1, count=152, large=False, until=38),
+    dict(seed=2, count=12, large=False, first=38),
+]
 
 
 def main():
@@ -495,8 +508,12 @@ def main():
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--count", type=int, default=4 * len(NAMES))
     arguments.add_argument("--large", action="store_true", help="tensors of several tiles")
-    arguments.add_argument("--first", type=int, default=0, help="programs begin with operators from this one on")
-    arguments.add_argument("--until", type=int, default=len(NAMES), help="only operators before this one")
+    arguments.add_argument(
+        "--first", type=int, default=0, help="programs begin with operators from this one on"
+    )
+    arguments.add_argument(
+        "--until", type=int, default=len(NAMES), help="only operators before this one"
+    )
     arguments.add_argument("--write", action="store_true", help=f"write {FILE.name}")
     arguments.add_argument("--check", action="store_true", help=f"compare with {FILE.name}")
     given = arguments.parse_args()
