@@ -18,17 +18,18 @@ use sp_runtime::{
 
 /// Refuses what must not take the room of operational transactions in a block.
 ///
-/// * *Verifiers' calls* from everybody whom [`AuthorizeCall`](frame_system::AuthorizeCall), which comes
-///   before it, has not authorized. These calls carry a signature of their own, by a verifier's session
-///   key, and cost nothing where it is good. The SDK asks for it only where a transaction has no signer:
-///   what *somebody* has signed passes it unseen, is charged the whole weight of the call, and fails when
-///   it is carried out. Such transactions are refused before they are in the pool or in a block, whoever
-///   signs them and whatever they pay. There is no list of these calls: [`is_for_verifiers`] tells them by
-///   what makes them such calls.
-/// * *Calls of providers and challengers that cannot succeed*: about a job of another order, another
-///   phase, another provider, or without a result that could be disputed. They would pay for their
-///   failure, but at the price of anything else, and before it in the pool. The same where they are
-///   inside of batches, proxies and other wrappers: see [`prospects`](crate::prospects).
+/// * *Verifiers' calls* from everybody whom [`AuthorizeCall`](frame_system::AuthorizeCall), which
+///   comes before it, has not authorized. These calls carry a signature of their own, by a
+///   verifier's session key, and cost nothing where it is good. The SDK asks for it only where a
+///   transaction has no signer: what *somebody* has signed passes it unseen, is charged the whole
+///   weight of the call, and fails when it is carried out. Such transactions are refused before
+///   they are in the pool or in a block, whoever signs them and whatever they pay. There is no list
+///   of these calls: [`is_for_verifiers`] tells them by what makes them such calls.
+/// * *Calls of providers and challengers that cannot succeed*: about a job of another order,
+///   another phase, another provider, or without a result that could be disputed. They would pay
+///   for their failure, but at the price of anything else, and before it in the pool. The same
+///   where they are inside of batches, proxies and other wrappers: see
+///   [`prospects`](crate::prospects).
 ///
 /// The tests of the runtime walk all calls and hold each against this, from every origin.
 #[derive(
@@ -45,8 +46,8 @@ use sp_runtime::{
 )]
 pub struct RefuseSignedVerifierCalls;
 
-/// The code of [`InvalidTransaction::Custom`] for a call that cannot succeed as the chain stands: look the
-/// job up again, its phase and its order.
+/// The code of [`InvalidTransaction::Custom`] for a call that cannot succeed as the chain stands:
+/// look the job up again, its phase and its order.
 pub const CANNOT_SUCCEED: u8 = 100;
 
 /// A verifier's call is not expected from there.
