@@ -72,9 +72,10 @@ test-js: build ## A real --dev node driven through Polkadot.js
 	@echo "test: Polkadot.js against a running node"
 	@scripts/test-js
 
-test-resilience: build ## Real processes killed in every phase, tools missing, silence (8 minutes)
+# Nearly all of it is waiting for blocks: delivery's one market runs beside the others'.
+test-resilience: build ## Real processes killed in every phase, tools missing, silence (6 minutes)
 	@echo "test: resilience (real nodes, workers and providers)"
-	@$(LIVE) $(LIVE_TESTS)/{resilience,provider,delivery}.test.mjs
+	@$(LIVE) --test-concurrency 2 $(LIVE_TESTS)/{delivery,resilience,provider}.test.mjs
 
 # One after the other: the second fills blocks.
 test-disputes: build ## A lying provider brought down on a live chain; a busy honest one (5 minutes)
